@@ -1,0 +1,169 @@
+//! One ready answer: its bytes in each encoding, its tags, its times.
+
+use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::Lifetime;
+
+/// Below this a packet holds it anyway.
+const GZIP_BYTES_MIN: usize = 1024;
+/// How long one request may take to refresh an answer before another one tries.
+const REFRESH_CLAIM_MS: u64 = 10_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    Identity,
+    Gzip,
+}
+
+/// The bytes to send, and the strong entity tag of exactly these bytes (RFC 9110, 8.8.3).
+#[derive(Debug, Clone)]
+pub struct Variant {
+    pub body: Bytes,
+    pub etag: Bytes,
+    pub encoding: Encoding,
+}
+
+#[derive(Debug)]
+pub struct Entry {
+    identity: Variant,
+    /// Made when it is first asked for. `None` inside: not worth it.
+    gzip: OnceLock<Option<Variant>>,
+    stored_at_ms: u64,
+    fresh_until_ms: u64,
+    revalidate_until_ms: u64,
+    refresh_claimed_until_ms: AtomicU64,
+}
+
+impl Entry {
+    pub fn new(body: Bytes, lifetime: Lifetime, now_ms: u64) -> Self {
+        let fresh_until_ms = now_ms + u64::from(lifetime.fresh_s) * 1000;
+        let revalidate_until_ms = fresh_until_ms + u64::from(lifetime.revalidate_s) * 1000;
+        Self::stored(body, now_ms, fresh_until_ms, revalidate_until_ms)
+    }
+
+    pub(super) fn stored(body: Bytes, stored_at_ms: u64, fresh_until_ms: u64, revalidate_until_ms: u64) -> Self {
+        // 64 bits of BLAKE3: answers of one URL are told apart, nothing is kept secret by it.
+        let hash = blake3::hash(&body).to_hex();
+        let etag = Bytes::from(format!("\"{}\"", &hash[..16]));
+        Self {
+            identity: Variant { body, etag, encoding: Encoding::Identity },
+            gzip: OnceLock::new(),
+            stored_at_ms,
+            fresh_until_ms,
+            revalidate_until_ms,
+            refresh_claimed_until_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// The answer in the encoding that suits: gzip where it is accepted and halves the size.
+    pub fn variant(&self, accepts_gzip: bool) -> &Variant {
+        let gzip = || self.gzip.get_or_init(|| gzip(&self.identity)).as_ref();
+        accepts_gzip.then(gzip).flatten().unwrap_or(&self.identity)
+    }
+
+    pub fn is_fresh(&self, now_ms: u64) -> bool {
+        now_ms < self.fresh_until_ms
+    }
+
+    /// Seconds since the answer was made.
+    pub fn age_s(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.stored_at_ms) / 1000
+    }
+
+    /// Seconds for which the answer stays fresh.
+    pub fn fresh_for_s(&self, now_ms: u64) -> u64 {
+        self.fresh_until_ms.saturating_sub(now_ms) / 1000
+    }
+
+    /// Bytes of memory at most, the gzip variant included: it is kept only where it halves the size.
+    pub fn weight_bytes(&self) -> u64 {
+        (self.identity.body.len() * 3 / 2 + size_of::<Self>() + 64) as u64
+    }
+
+    pub(super) fn may_be_shown_while_revalidating(&self, now_ms: u64) -> bool {
+        now_ms < self.revalidate_until_ms
+    }
+
+    pub(super) fn expired_at_ms(&self) -> u64 {
+        self.fresh_until_ms
+    }
+
+    pub(super) fn times_ms(&self) -> [u64; 3] {
+        [self.stored_at_ms, self.fresh_until_ms, self.revalidate_until_ms]
+    }
+
+    /// True for the one request that is to refresh the answer. A claim runs out by itself, so that a client that
+    /// hangs up doesn't block the others.
+    pub(super) fn claim_refresh(&self, now_ms: u64) -> bool {
+        let claimed_until_ms = self.refresh_claimed_until_ms.load(Ordering::Relaxed);
+        now_ms >= claimed_until_ms
+            && self
+                .refresh_claimed_until_ms
+                .compare_exchange(claimed_until_ms, now_ms + REFRESH_CLAIM_MS, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// The same stale answer, to be shown to everybody until `until_ms` without a try to refresh it.
+    pub(super) fn resting_until(&self, until_ms: u64) -> Self {
+        let [stored_at_ms, fresh_until_ms, _] = self.times_ms();
+        let rested = Self::stored(self.identity.body.clone(), stored_at_ms, fresh_until_ms, until_ms);
+        rested.refresh_claimed_until_ms.store(until_ms, Ordering::Relaxed);
+        rested
+    }
+}
+
+fn gzip(identity: &Variant) -> Option<Variant> {
+    if identity.body.len() < GZIP_BYTES_MIN {
+        return None;
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(identity.body.len() / 2), Compression::fast());
+    encoder.write_all(&identity.body).ok()?;
+    let body = encoder.finish().ok().filter(|body| body.len() <= identity.body.len() / 2)?;
+    let tag = &identity.etag[1..identity.etag.len() - 1];
+    let etag = [b"\"", tag, b"-gz\""].concat();
+    // Shrunk, since it stays: the weight counts what is used.
+    Some(Variant { body: body.into_boxed_slice().into(), etag: etag.into(), encoding: Encoding::Gzip })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    const LIFETIME: Lifetime = Lifetime { fresh_s: 60, revalidate_s: 6 };
+
+    #[test]
+    fn each_encoding_has_its_own_strong_tag_and_the_same_content() {
+        let text = "{\"close\":27.95},".repeat(500);
+        let entry = Entry::new(text.clone().into(), LIFETIME, 0);
+        let (identity, gzip) = (entry.variant(false), entry.variant(true));
+        assert_eq!((identity.encoding, gzip.encoding), (Encoding::Identity, Encoding::Gzip));
+        assert_ne!(identity.etag, gzip.etag);
+        let mut unpacked = String::new();
+        flate2::read::GzDecoder::new(&gzip.body[..]).read_to_string(&mut unpacked).unwrap();
+        assert_eq!(unpacked, text);
+        assert!((identity.body.len() + gzip.body.len()) as u64 <= entry.weight_bytes());
+    }
+
+    #[test]
+    fn what_gzip_does_not_halve_is_sent_as_it_is() {
+        let noise: Vec<u8> = (0..4096u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
+        for body in [Bytes::from_static(b"{}"), noise.into()] {
+            assert_eq!(Entry::new(body, LIFETIME, 0).variant(true).encoding, Encoding::Identity);
+        }
+    }
+
+    #[test]
+    fn one_request_refreshes_and_another_may_when_it_takes_too_long() {
+        let entry = Entry::new(Bytes::new(), LIFETIME, 0);
+        assert!(entry.claim_refresh(60_000));
+        assert!(!entry.claim_refresh(69_999));
+        assert!(entry.claim_refresh(70_000));
+    }
+}

@@ -1,0 +1,81 @@
+//! The memory tier: bounded by bytes, and the place where concurrent misses of one key meet.
+
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache, DefaultLifecycle, PlaceholderGuard};
+use quick_cache::{DefaultHashBuilder, Weighter};
+
+use super::Entry;
+
+/// What an entry costs beyond its bytes: its slot in the table.
+const SLOT_BYTES: u64 = 64;
+/// The size that the table is first laid out for.
+const TYPICAL_ENTRY_BYTES: u64 = 4096;
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Arc<str>, Arc<Entry>> for Bytes {
+    fn weight(&self, key: &Arc<str>, entry: &Arc<Entry>) -> u64 {
+        key.len() as u64 + entry.weight_bytes() + SLOT_BYTES
+    }
+}
+
+pub struct Memory {
+    entries: Cache<Arc<str>, Arc<Entry>, Bytes>,
+}
+
+/// The right to fill in a key that others wait for.
+pub struct Guard<'a>(
+    PlaceholderGuard<'a, Arc<str>, Arc<Entry>, Bytes, DefaultHashBuilder, DefaultLifecycle<Arc<str>, Arc<Entry>>>,
+);
+
+impl Memory {
+    pub fn new(bytes_max: u64) -> Self {
+        let entries = (bytes_max / TYPICAL_ENTRY_BYTES).max(16) as usize;
+        Self { entries: Cache::with_weighter(entries, bytes_max, Bytes) }
+    }
+
+    pub fn get(&self, key: &str) -> Option<Arc<Entry>> {
+        self.entries.get(key)
+    }
+
+    pub fn insert(&self, key: Arc<str>, entry: Arc<Entry>) {
+        self.entries.insert(key, entry);
+    }
+
+    /// Removes `entry` and nothing that has taken its place meanwhile.
+    pub fn remove(&self, key: &str, entry: &Arc<Entry>) {
+        self.entries.remove_if(key, |current| Arc::ptr_eq(current, entry));
+    }
+
+    /// The entry, as soon as somebody has filled it in, or the right to fill it in.
+    pub async fn get_or_guard(&self, key: &Arc<str>) -> Result<Arc<Entry>, Guard<'_>> {
+        self.entries.get_value_or_guard_async(key).await.map_err(Guard)
+    }
+}
+
+impl Guard<'_> {
+    pub fn fill(self, entry: Arc<Entry>) {
+        // Refused only where the key was removed meanwhile: then nobody waits.
+        let _ = self.0.insert(entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Lifetime;
+
+    #[test]
+    fn the_bound_in_bytes_holds_whatever_is_put_in() {
+        let memory = Memory::new(1024 * 1024);
+        for n in 0..5000u32 {
+            let body = vec![b'x'; 100 + n as usize % 4000];
+            let entry = Entry::new(body.into(), Lifetime { fresh_s: 60, revalidate_s: 0 }, 0);
+            memory.insert(n.to_string().into(), Arc::new(entry));
+        }
+        assert!(memory.entries.weight() <= 1024 * 1024);
+        assert!(memory.entries.len() > 100);
+    }
+}

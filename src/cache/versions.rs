@@ -1,0 +1,65 @@
+//! The data version of every stock, as far as this instance has heard: what makes cached answers go out of use.
+
+use std::collections::HashMap;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::NaiveTime;
+use dashmap::DashMap;
+
+use crate::caller::KeyId;
+use crate::market::{Exchange, Symbol};
+use crate::store::{Store, StoreFault};
+
+/// For stocks that nobody has heard of.
+const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
+
+pub struct Versions {
+    stocks: DashMap<Symbol, (i64, Exchange)>,
+    exchanges: RwLock<HashMap<String, Exchange>>,
+    /// The newest revision heard of: the version of whatever depends on every stock. -1 before the first.
+    newest: AtomicI64,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self { stocks: DashMap::new(), exchanges: RwLock::default(), newest: AtomicI64::new(-1) }
+    }
+}
+
+impl Versions {
+    /// The version to put into the key of an answer about `symbol` or, without one, about all stocks; and whose clock
+    /// decides how long it lives.
+    pub fn of(&self, symbol: Option<Symbol>) -> (i64, Exchange) {
+        match symbol {
+            Some(symbol) => self.stocks.get(&symbol).map_or((0, default_exchange()), |known| *known),
+            None => (self.newest.load(Ordering::Acquire), default_exchange()),
+        }
+    }
+
+    /// Hears what was committed since the last time, and returns the keys that changed.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked: nothing is forgotten, and the next call hears it all.
+    pub async fn catch_up(&self, store: &Store) -> Result<Vec<KeyId>, StoreFault> {
+        let changes = store.changes_since(self.newest.load(Ordering::Acquire)).await?;
+        if changes.stocks.iter().any(|(_, _, exchange)| self.exchange(exchange).is_none()) {
+            let exchanges = store.exchanges().await?;
+            *self.exchanges.write().unwrap_or_else(std::sync::PoisonError::into_inner) = exchanges;
+        }
+        for (symbol, version, exchange) in changes.stocks {
+            let exchange = self.exchange(&exchange).unwrap_or_else(default_exchange);
+            self.stocks.insert(symbol, (version, exchange));
+        }
+        self.newest.store(changes.revision, Ordering::Release);
+        Ok(changes.keys)
+    }
+
+    fn exchange(&self, code: &str) -> Option<Exchange> {
+        self.exchanges.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(code).copied()
+    }
+}
+
+fn default_exchange() -> Exchange {
+    Exchange { zone: DEFAULT_ZONE, closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap_or(NaiveTime::MIN) }
+}

@@ -1,0 +1,75 @@
+//! Who calls, as every room knows it: the key's public id, its tier, its limit.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rand::RngExt;
+
+/// The length of a key's id, in characters.
+pub const ID_CHARS: usize = 12;
+
+/// A class of service. Tiers live in the database, so that an operator changes one without a deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tier {
+    pub name: String,
+    /// Requests in any trailing 60 seconds, 1 to 10,000,000.
+    pub requests_per_minute: u32,
+}
+
+/// Whom a verified key stands for, as far as a request needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub id: KeyId,
+    pub tier: Arc<Tier>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The public part of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId([u8; ID_CHARS]);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a key id: {ID_CHARS} letters and digits, the part of a token between 'tk_live_' and the next '_'")]
+pub struct KeyIdFault;
+
+impl KeyId {
+    pub fn random() -> Self {
+        let mut rng = rand::rng();
+        Self(std::array::from_fn(|_| base62(rng.random_range(0..62))))
+    }
+
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("an id holds base62 only")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = KeyIdFault;
+
+    fn from_str(text: &str) -> Result<Self, KeyIdFault> {
+        let bytes: [u8; ID_CHARS] = text.as_bytes().try_into().map_err(|_| KeyIdFault)?;
+        if !bytes.iter().all(u8::is_ascii_alphanumeric) {
+            return Err(KeyIdFault);
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The base62 digit of `value`, which is below 62.
+pub fn base62(value: usize) -> u8 {
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[value]
+}

@@ -1,0 +1,173 @@
+//! `tickerd demo`: everything on one machine, from nothing: servers, tables, real data, keys, a running API.
+
+pub mod private;
+mod sample;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use clap::{Args, Parser};
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Failure, keys, serve};
+use crate::config::{CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig};
+use crate::http::listen;
+use crate::store::{Database, Store};
+use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where the private Postgres and Redis keep their data
+    #[arg(long, default_value = "./.tickerd")]
+    dir: PathBuf,
+    #[command(flatten)]
+    http: HttpConfig,
+    #[command(flatten)]
+    keys: KeysConfig,
+    #[command(flatten)]
+    cache: CacheConfig,
+}
+
+/// The knobs of connections, at their defaults or as the environment says.
+#[derive(Parser)]
+struct Connections {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    redis: RedisConfig,
+}
+
+/// The owner of the demo's keys.
+const OWNER: &str = "demo";
+/// How long a demo's keys are valid: each start issues new ones, since secrets are shown only once.
+const KEYS_VALID_DAYS: i64 = 7;
+/// Between two pictures of the spinner.
+const SPIN_MS: u64 = 100;
+
+/// What the demo started, and stops in this order when it ends.
+struct Servers {
+    _redis: Option<PrivateRedis>,
+    _postgres: PrivatePostgres,
+}
+
+pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
+    // First what fails fastest: a taken port must not cost a database.
+    let listener = listen(&args.http)?;
+    let steps = Steps::new();
+    let wanted = args.dir.clone();
+    let (servers, database_url, redis_url) = {
+        let steps = steps.clone();
+        tokio::task::spawn_blocking(move || start_servers(&wanted, &steps)).await??
+    };
+    let mut connections = Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
+    connections.database.database_url = database_url;
+    connections.redis.redis_url = redis_url;
+    let database = Database::new(&connections.database)?;
+    steps.begin("Migrating the tables");
+    database.migrate().await?;
+    let store = Store::new(&connections.database)?;
+    sample::load(&database, &store, &steps).await?;
+    steps.begin("Issuing one key a tier");
+    let tokens = issue_keys(&store).await?;
+    steps.end();
+    let port = listener.local_addr()?.port();
+    println!("{}", introduction(&tokens, port));
+    let config = ServeConfig {
+        database: connections.database,
+        redis: connections.redis,
+        http: args.http,
+        keys: args.keys,
+        cache: args.cache,
+    };
+    serve::serve(listener, config, log).await?;
+    tokio::task::spawn_blocking(move || drop(servers)).await?;
+    Ok(())
+}
+
+/// Starts Postgres, and Redis where there is one.
+fn start_servers(
+    wanted: &std::path::Path,
+    steps: &Steps,
+) -> Result<(Servers, SecretString, Option<SecretString>), Failure> {
+    let dir = choose_dir(wanted)?;
+    steps.begin(&format!("Starting a private Postgres in {}", dir.display()));
+    let postgres = PrivatePostgres::start(&dir, Durability::Durable)?;
+    steps.begin("Starting a private Redis");
+    let redis = match PrivateRedis::start(&dir) {
+        Ok(redis) => Some(redis),
+        Err(fault @ PrivateError::MissingBinary { .. }) => {
+            steps.say(&format!("Going on without Redis, with limits and cache in process: {fault}"));
+            None
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    let (database_url, redis_url) = (postgres.url().into(), redis.as_ref().map(|redis| redis.url().into()));
+    Ok((Servers { _redis: redis, _postgres: postgres }, database_url, redis_url))
+}
+
+/// One key a tier: (tier, requests a minute, token).
+async fn issue_keys(store: &Store) -> Result<Vec<(String, i32, SecretString)>, Failure> {
+    let expires_at = Utc::now() + TimeDelta::days(KEYS_VALID_DAYS);
+    let mut tokens = Vec::new();
+    for (tier, limit) in store.list_tiers().await? {
+        let (_, token) = keys::issue(store, OWNER, "demo key", &tier, Some(expires_at)).await?;
+        tokens.push((tier, limit, token));
+    }
+    Ok(tokens)
+}
+
+/// The keys, and what to do with them.
+fn introduction(tokens: &[(String, i32, SecretString)], port: u16) -> String {
+    let key = tokens.first().map_or("", |(_, _, token)| token.expose_secret());
+    let lines = tokens
+        .iter()
+        .map(|(tier, limit, token)| format!("  {tier:10} {limit:>6} requests a minute   {}\n", token.expose_secret()));
+    let base = format!("http://127.0.0.1:{port}/api/stocks");
+    let curl = |path: &str| format!("  curl -s -H 'X-API-Key: {key}' '{base}{path}'\n");
+    [
+        format!("\nKeys, one a tier, valid for {KEYS_VALID_DAYS} days:\n"),
+        lines.collect(),
+        "\nTry:\n".to_owned(),
+        curl(""),
+        curl("/AAPL"),
+        curl("/AAPL/prices?start=2012-12-01&end=2012-12-31"),
+        curl("/MSFT/quote"),
+        "\nCtrl-C stops everything that was started here.\n".to_owned(),
+    ]
+    .concat()
+}
+
+/// Says what is going on: a spinner on a terminal, a line a step elsewhere.
+#[derive(Clone)]
+struct Steps {
+    spinner: ProgressBar,
+}
+
+impl Steps {
+    fn new() -> Self {
+        let spinner = ProgressBar::new_spinner();
+        spinner.set_style(ProgressStyle::default_spinner());
+        spinner.enable_steady_tick(Duration::from_millis(SPIN_MS));
+        Self { spinner }
+    }
+
+    fn begin(&self, step: &str) {
+        if self.spinner.is_hidden() {
+            eprintln!("{step} ...");
+        }
+        self.spinner.set_message(format!("{step} ..."));
+    }
+
+    fn say(&self, line: &str) {
+        if self.spinner.is_hidden() {
+            eprintln!("{line}");
+        }
+        self.spinner.println(line);
+    }
+
+    fn end(&self) {
+        self.spinner.finish_and_clear();
+    }
+}

@@ -1,0 +1,26 @@
+//! The sample data, carried in the binary: five real stocks.
+
+use super::{Failure, Steps};
+use crate::cli::ingest;
+use crate::feed::Source;
+use crate::store::{Database, Listing, StockFilter, Store, Table};
+
+const FILES: [(Table, &str, &[u8]); 3] = [
+    (Table::Stocks, "seed/stocks.csv", include_bytes!("../../../seed/stocks.csv")),
+    (Table::Prices, "seed/prices.csv.gz", include_bytes!("../../../seed/prices.csv.gz")),
+    (Table::Actions, "seed/corporate_actions.csv", include_bytes!("../../../seed/corporate_actions.csv")),
+];
+
+/// Loads the sample where there is no stock yet.
+pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(), Failure> {
+    let any = StockFilter { exchange: None, sector: None };
+    if !store.list_stocks(&any, Listing { limit: 1, offset: 0 }).await?.is_empty() {
+        return Ok(());
+    }
+    for (table, name, bytes) in FILES {
+        steps.begin(&format!("Loading {name}"));
+        let report = ingest::load(database, table, Source::bytes(name, bytes)).await?;
+        steps.say(&format!("Loaded {} rows of {name}", report.added));
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! `tickerd migrate`: brings the tables up to date.
+
+use clap::Args;
+
+use super::Failure;
+use crate::config::DatabaseConfig;
+use crate::store::Database;
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    /// Print what was applied as one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
+    let applied = Database::new(&args.database)?.migrate().await?;
+    if args.json {
+        println!("{}", serde_json::json!({ "applied": applied }));
+    } else if applied.is_empty() {
+        eprintln!("The tables are up to date.");
+    } else {
+        eprintln!("Applied {}.", applied.join(", "));
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! The command line: one file a subcommand.
+
+pub mod demo;
+mod generate;
+mod ingest;
+mod keys;
+mod migrate;
+mod serve;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::LogConfig;
+
+/// A market data API that one person can run
+#[derive(Debug, Parser)]
+#[command(name = "tickerd", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    log: LogConfig,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API
+    Serve(Box<serve::ServeArgs>),
+    /// Try everything: a private Postgres and Redis, real sample data, one key a tier, a running server
+    Demo(demo::DemoArgs),
+    /// Bring the database's tables up to date
+    Migrate(migrate::MigrateArgs),
+    /// Issue, list and revoke API keys
+    Keys(keys::KeysArgs),
+    /// Load stocks, prices or corporate actions from CSV
+    Ingest(ingest::IngestArgs),
+    /// Write synthetic history for load tests
+    Generate(generate::GenerateArgs),
+}
+
+/// Any failure, as the one sentence that it is to its reader.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command line. 0: done; 1: it failed, and stderr says why in a sentence; 2: it was called wrongly.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("tickerd: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    telemetry::start(&cli.log)?;
+    if let Command::Generate(args) = &cli.command {
+        return Ok(generate::run(args)?);
+    }
+    // Drives the connections to Postgres and Redis; HTTP has threads of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(*args, &cli.log).await,
+            Command::Demo(args) => demo::run(args, &cli.log).await,
+            Command::Migrate(args) => migrate::run(args).await,
+            Command::Keys(args) => keys::run(args).await,
+            Command::Ingest(args) => ingest::run(args).await,
+            Command::Generate(_) => Ok(()),
+        }
+    })
+}
+
+/// The whole command line as clap knows it, for tests that hold the documents to it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}

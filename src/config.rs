@@ -1,0 +1,200 @@
+//! Every knob: its name, its unit (last in the name), its default and why.
+//!
+//! Each is a flag and an environment variable of the same name. The doc comment of a field is its `--help`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use secrecy::SecretString;
+
+/// Postgres: the truth.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Postgres")]
+pub struct DatabaseConfig {
+    /// Where Postgres is: postgres://user:password@host:port/name?sslmode=require
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: SecretString,
+    /// A PEM file with the certificate authority of Postgres, where the system's do not know it
+    #[arg(long, env = "DATABASE_CA_FILE")]
+    pub database_ca_file: Option<PathBuf>,
+    /// Connections at most. A range read takes under a millisecond: 16 serve thousands a second and leave a small
+    /// Postgres (100 connections by default) room for other instances
+    #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub database_connections_max: u32,
+    /// To open a connection, TLS and sign-in included. Hosted databases take about 500 ms to wake up
+    #[arg(long, env = "DATABASE_CONNECT_TIMEOUT_MS", default_value_t = 3000)]
+    pub database_connect_timeout_ms: u64,
+    /// To wait for a free connection: beyond it, the answer is 503 with Retry-After
+    #[arg(long, env = "DATABASE_WAIT_TIMEOUT_MS", default_value_t = 3000)]
+    pub database_wait_timeout_ms: u64,
+    /// For one statement of a request, on the server (statement_timeout) and here. Bulk loads are not bound by it
+    #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
+    pub database_statement_timeout_ms: u64,
+}
+
+/// Redis: what instances share.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Redis")]
+pub struct RedisConfig {
+    /// Where Redis is: redis://:password@host:port/0, rediss:// for TLS. Without it limits and cache are in process,
+    /// which is right for one instance
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<SecretString>,
+    /// A PEM file with the certificate authority of Redis, where the system's do not know it
+    #[arg(long, env = "REDIS_CA_FILE")]
+    pub redis_ca_file: Option<PathBuf>,
+    /// What every key and channel in Redis starts with. Instances with the same prefix share limits and cache
+    #[arg(long, env = "REDIS_KEY_PREFIX", default_value = "tickerd:")]
+    pub redis_key_prefix: String,
+    /// For one command. A request goes on without Redis when it takes longer
+    #[arg(long, env = "REDIS_COMMAND_TIMEOUT_MS", default_value_t = 250)]
+    pub redis_command_timeout_ms: u64,
+    /// How long Redis is left alone after 3 failed commands in a row, before one command tries it again
+    #[arg(long, env = "REDIS_BREAKER_OPEN_MS", default_value_t = 500)]
+    pub redis_breaker_open_ms: u64,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpConfig {
+    /// The address to listen on. Loopback unless told otherwise: TLS belongs in front of it
+    #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub host: IpAddr,
+    /// The port to listen on; 0 for any free one
+    #[arg(long, env = "PORT", default_value_t = 3000)]
+    pub port: u16,
+    /// Threads that serve requests; 0 for one a core
+    #[arg(long, env = "WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
+    pub workers: u16,
+    /// Connections at most, for each worker
+    #[arg(long, env = "CONNECTIONS_PER_WORKER_MAX", default_value_t = 10_000)]
+    pub connections_per_worker_max: usize,
+    /// How long a connection may idle between requests. Longer than the 60 s of common load balancers, which must be
+    /// the ones to close
+    #[arg(long, env = "KEEP_ALIVE_S", default_value_t = 75)]
+    pub keep_alive_s: u64,
+    /// For a client to send the head of its request
+    #[arg(long, env = "REQUEST_HEAD_TIMEOUT_MS", default_value_t = 5000)]
+    pub request_head_timeout_ms: u64,
+    /// The path and query of a request: beyond it, the answer is 414
+    #[arg(long, env = "URL_BYTES_MAX", default_value_t = 4096)]
+    pub url_bytes_max: usize,
+    /// All headers of a request: beyond it, the answer is 431
+    #[arg(long, env = "HEADER_BYTES_MAX", default_value_t = 16 * 1024)]
+    pub header_bytes_max: usize,
+    /// The body of a request, which nothing here reads: beyond it, the answer is 413
+    #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 16 * 1024)]
+    pub body_bytes_max: u64,
+    /// How long requests in flight may take to finish after SIGTERM
+    #[arg(long, env = "SHUTDOWN_TIMEOUT_S", default_value_t = 10)]
+    pub shutdown_timeout_s: u64,
+    /// A page where a better tier is sold: named to free callers that reach their limit
+    #[arg(long, env = "UPGRADE_URL")]
+    pub upgrade_url: Option<String>,
+}
+
+/// What is remembered of keys.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Keys")]
+pub struct KeysConfig {
+    /// How long a key's row (tier, expiry, revocation) is believed before it is read again
+    #[arg(long, env = "KEY_STATUS_TTL_MS", default_value_t = 60_000)]
+    pub key_status_ttl_ms: u64,
+    /// How long it is believed while Postgres can't be asked: an outage of an hour costs known callers nothing
+    #[arg(long, env = "KEY_STATUS_BELIEVED_MS", default_value_t = 3_600_000)]
+    pub key_status_believed_ms: u64,
+    /// How long Postgres is left alone about a key after it could not be asked
+    #[arg(long, env = "KEY_STATUS_RETRY_MS", default_value_t = 1000)]
+    pub key_status_retry_ms: u64,
+    /// How long a wrong key is refused from memory
+    #[arg(long, env = "KEY_REFUSAL_TTL_MS", default_value_t = 60_000)]
+    pub key_refusal_ttl_ms: u64,
+    /// Verified keys in memory, about 500 bytes each
+    #[arg(long, env = "KEYS_REMEMBERED_MAX", default_value_t = 100_000)]
+    pub keys_remembered_max: usize,
+    /// Wrong keys in memory, about 100 bytes each
+    #[arg(long, env = "REFUSALS_REMEMBERED_MAX", default_value_t = 10_000)]
+    pub refusals_remembered_max: usize,
+    /// argon2id runs at once: each takes 19 MiB and a core for about 20 ms
+    #[arg(long, env = "ARGON2_PARALLEL_MAX", default_value_t = 2, value_parser = parallel())]
+    pub argon2_parallel_max: usize,
+    /// Keys that may wait for argon2id: beyond it, the answer is 503 with Retry-After
+    #[arg(long, env = "ARGON2_QUEUE_MAX", default_value_t = 128, value_parser = parallel())]
+    pub argon2_queue_max: usize,
+    /// How long a key may wait for argon2id
+    #[arg(long, env = "ARGON2_WAIT_TIMEOUT_MS", default_value_t = 3000)]
+    pub argon2_wait_timeout_ms: u64,
+    /// Wrong keys from one address (an IPv4, or an IPv6 /64) in any minute, before more are refused unread
+    #[arg(long, env = "AUTH_FAILURES_PER_MINUTE_MAX", default_value_t = 60)]
+    pub auth_failures_per_minute_max: u32,
+    /// Addresses whose failures are counted, about 300 bytes each
+    #[arg(long, env = "AUTH_ADDRESSES_MAX", default_value_t = 10_000)]
+    pub auth_addresses_max: usize,
+}
+
+/// Semaphores refuse to be built with more permits than this.
+fn parallel() -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser;
+    clap::value_parser!(u32).range(1..=1_000_000).map(|n| n as usize)
+}
+
+/// The cache of answers.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cache")]
+pub struct CacheConfig {
+    /// Memory for answers. 64 MiB hold about 20,000 answers of 20 rows and leave room on a machine of 512 MB
+    #[arg(long, env = "CACHE_MEMORY_BYTES_MAX", default_value_t = 64 * 1024 * 1024)]
+    pub cache_memory_bytes_max: u64,
+    /// How long an answer may be served beyond its time while Postgres is away, marked as stale
+    #[arg(long, env = "CACHE_STALE_S_MAX", default_value_t = 86_400)]
+    pub cache_stale_s_max: u32,
+    /// Answers on their way to Redis at once; more are not stored there
+    #[arg(long, env = "CACHE_WRITES_MAX", default_value_t = 64, value_parser = parallel())]
+    pub cache_writes_max: usize,
+    /// How often changes are looked for while no word of them comes: what a lost message can cost at most
+    #[arg(long, env = "CHANGES_POLL_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    pub changes_poll_ms: u64,
+    /// The same where no Redis carries messages: twice a second keeps a revocation within 1 s
+    #[arg(long, env = "CHANGES_POLL_ALONE_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    pub changes_poll_alone_ms: u64,
+}
+
+/// What is said, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logs")]
+pub struct LogConfig {
+    /// Levels, as in `info` or `tickerd=debug,warn`
+    #[arg(long, env = "LOG", default_value = "info")]
+    pub log: String,
+    /// text, json, or auto: text on a terminal, JSON otherwise
+    #[arg(long, env = "LOG_FORMAT", default_value = "auto")]
+    pub log_format: LogFormat,
+    /// Lines about requests in any second; the rest is counted and the count is logged. At 2 million requests a day
+    /// every one has its line, and a spike can't fill the disk. Server errors are always logged
+    #[arg(long, env = "LOG_REQUESTS_PER_S_MAX", default_value_t = 100)]
+    pub log_requests_per_s_max: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Auto,
+    Text,
+    Json,
+}
+
+/// Everything that `serve` reads.
+#[derive(Debug, Clone, Args)]
+pub struct ServeConfig {
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub redis: RedisConfig,
+    #[command(flatten)]
+    pub http: HttpConfig,
+    #[command(flatten)]
+    pub keys: KeysConfig,
+    #[command(flatten)]
+    pub cache: CacheConfig,
+}

@@ -1,0 +1,10 @@
+//! Files of market data: CSV, plain or gzip, to rows that are checked one by one.
+
+pub mod generate;
+mod reader;
+mod row;
+mod rows;
+
+pub use reader::{FeedFault, Reader, Source};
+pub use row::{Row, RowFault};
+pub use rows::{check, columns, repeated};

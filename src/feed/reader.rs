@@ -1,0 +1,115 @@
+//! Opening a file and finding its columns.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use csv::StringRecord;
+use flate2::read::MultiGzDecoder;
+
+use super::Row;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 128 * 1024;
+
+/// What keeps a file from being read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedFault {
+    #[error("{name} can't be read: {reason}")]
+    Io { name: String, reason: String },
+    #[error("{name} line {line} is no CSV: {reason}")]
+    Csv { name: String, line: u64, reason: String },
+    #[error("{name} lacks the column {column}: expected a first line that names {expected}")]
+    Column { name: String, column: &'static str, expected: String },
+}
+
+/// Where rows come from.
+pub struct Source {
+    /// What messages call it.
+    pub name: String,
+    /// Bytes in all, as they lie there.
+    pub length_bytes: u64,
+    pub raw: Box<dyn Read + Send>,
+}
+
+impl Source {
+    /// # Errors
+    /// When the file can't be opened.
+    pub fn file(path: &Path) -> Result<Self, FeedFault> {
+        let name = path.display().to_string();
+        let fault = |e: std::io::Error| FeedFault::Io { name: name.clone(), reason: e.to_string() };
+        let file = File::open(path).map_err(fault)?;
+        let length_bytes = file.metadata().map_err(fault)?.len();
+        Ok(Self { raw: Box::new(file), length_bytes, name })
+    }
+
+    pub fn bytes(name: &str, bytes: &'static [u8]) -> Self {
+        Self { name: name.to_owned(), length_bytes: bytes.len() as u64, raw: Box::new(bytes) }
+    }
+}
+
+/// The rows of a CSV file, with the columns that are wanted found by the names in its first line.
+pub struct Reader {
+    name: String,
+    csv: csv::Reader<Box<dyn Read + Send>>,
+    columns: Vec<(&'static str, Option<usize>)>,
+    record: StringRecord,
+}
+
+/// The columns of a file: those that must be there, those that may.
+pub struct Columns {
+    pub required: &'static [&'static str],
+    pub optional: &'static [&'static str],
+}
+
+impl Reader {
+    /// Unpacks the source where its first bytes say gzip, and reads its header.
+    ///
+    /// # Errors
+    /// When the source can't be read or lacks a required column.
+    pub fn open(source: Source, wanted: &Columns) -> Result<Self, FeedFault> {
+        let Source { name, raw, .. } = source;
+        let io = |e: std::io::Error| FeedFault::Io { name: name.clone(), reason: e.to_string() };
+        let mut raw = BufReader::with_capacity(READ_BYTES, raw);
+        let is_gzip = raw.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+        let text: Box<dyn Read + Send> = if is_gzip { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
+        let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+        let header = csv.headers().map_err(|e| not_csv(&name, &e))?;
+        let place =
+            |column: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(column));
+        let mut columns = Vec::new();
+        for &column in wanted.required {
+            let expected = wanted.required.join(", ");
+            let missing = || FeedFault::Column { name: name.clone(), column, expected };
+            columns.push((column, Some(place(column).ok_or_else(missing)?)));
+        }
+        columns.extend(wanted.optional.iter().map(|&column| (column, place(column))));
+        Ok(Self { name, csv, columns, record: StringRecord::new() })
+    }
+
+    /// The next row; `None` at the end.
+    ///
+    /// # Errors
+    /// When the file breaks off, or a line has more or fewer fields than the first.
+    pub fn next(&mut self) -> Result<Option<Row<'_>>, FeedFault> {
+        if !self.csv.read_record(&mut self.record).map_err(|e| not_csv(&self.name, &e))? {
+            return Ok(None);
+        }
+        let line = self.record.position().map_or(0, csv::Position::line);
+        Ok(Some(Row { line, record: &self.record, columns: &self.columns }))
+    }
+}
+
+fn not_csv(name: &str, error: &csv::Error) -> FeedFault {
+    let name = name.to_owned();
+    let line = error.position().map_or(1, csv::Position::line);
+    let reason = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("expected {expected_len} fields, found {len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "expected UTF-8".to_owned(),
+        csv::ErrorKind::Io(e) => return FeedFault::Io { name, reason: e.to_string() },
+        _ => error.to_string(),
+    };
+    FeedFault::Csv { name, line, reason }
+}

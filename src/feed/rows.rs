@@ -1,0 +1,198 @@
+//! What a row of each kind of file must hold, and how it goes into staging.
+
+use std::io::Write;
+
+use super::reader::Columns;
+use super::{Row, RowFault};
+use crate::market::{Action, ActionKind, Bar};
+use crate::store::{Known, Repeat, Table};
+
+/// The columns of a file of this kind.
+pub fn columns(table: Table) -> Columns {
+    match table {
+        Table::Stocks => Columns {
+            required: &["symbol", "name", "exchange", "currency"],
+            optional: &["sector", "industry", "market_cap"],
+        },
+        Table::Prices => Columns {
+            required: &["symbol", "date", "open", "high", "low", "close", "volume", "adjusted_close"],
+            optional: &[],
+        },
+        Table::Actions => {
+            Columns { required: &["symbol", "ex_date", "split_from", "split_to", "dividend"], optional: &[] }
+        }
+    }
+}
+
+/// Checks a row and writes it for staging.
+///
+/// # Errors
+/// The first thing that is wrong with the row.
+pub fn check<W: Write>(table: Table, row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
+    match table {
+        Table::Stocks => stock(row, known, out),
+        Table::Prices => price(row, known, out),
+        Table::Actions => action(row, known, out),
+    }
+}
+
+/// How a row that repeats an earlier one is reported.
+pub fn repeated(table: Table, repeat: &Repeat) -> String {
+    let subject = match table {
+        Table::Stocks => "symbol",
+        Table::Prices => "symbol and date",
+        Table::Actions => "symbol, ex_date and kind of action",
+    };
+    format!(
+        "line {}: expected one row for each {subject}, found a duplicate of line {}",
+        repeat.line, repeat.first_line
+    )
+}
+
+/// Memory is all that can fail to be written to.
+const TO_MEMORY: &str = "writing to memory does not fail";
+
+fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
+    let symbol = row.symbol("symbol")?;
+    let exchange = row.filled("exchange")?;
+    if !known.exchanges.contains(exchange) {
+        let mut codes: Vec<_> = known.exchanges.iter().map(String::as_str).collect();
+        codes.sort_unstable();
+        return Err(row.fault("exchange", format!("expected a known exchange ({})", codes.join(", "))));
+    }
+    let currency = row.text("currency");
+    if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Err(row.fault("currency", "expected an ISO 4217 code such as USD"));
+    }
+    if !row.text("market_cap").is_empty() {
+        row.whole("market_cap")?;
+    }
+    let (name, sector, industry) = (row.filled("name")?, row.text("sector"), row.text("industry"));
+    let line = row.line;
+    out.serialize((line, symbol.as_str(), name, exchange, sector, industry, currency, row.text("market_cap")))
+        .expect(TO_MEMORY);
+    Ok(())
+}
+
+fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
+    let stock_id = known_stock(row, known)?;
+    let bar = Bar {
+        date: row.date("date")?,
+        open: row.number("open")?,
+        high: row.number("high")?,
+        low: row.number("low")?,
+        close: row.number("close")?,
+        adjusted_close: row.number("adjusted_close")?,
+        volume: row.whole("volume")?,
+    };
+    bar.check().map_err(|fault| row.fault(fault.column, fault.expected))?;
+    out.serialize((
+        row.line,
+        stock_id,
+        bar.date,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.adjusted_close,
+        bar.volume,
+    ))
+    .expect(TO_MEMORY);
+    Ok(())
+}
+
+fn action<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
+    let stock_id = known_stock(row, known)?;
+    let action = Action { ex_date: row.date("ex_date")?, kind: action_kind(row)? };
+    let (kind, from, to, dividend) = match action.kind {
+        ActionKind::Split { from, to } => ("split", Some(from), Some(to), None),
+        ActionKind::Dividend(dividend) => ("dividend", None, None, Some(dividend)),
+    };
+    out.serialize((row.line, stock_id, action.ex_date, kind, from, to, dividend)).expect(TO_MEMORY);
+    Ok(())
+}
+
+fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowFault> {
+    let (from, to) = (row.number_if_any("split_from")?, row.number_if_any("split_to")?);
+    match (from, to, row.number_if_any("dividend")?) {
+        (Some(from), Some(to), None) if from > 0.0 && to > 0.0 => Ok(ActionKind::Split { from, to }),
+        (None, None, Some(dividend)) if dividend > 0.0 => Ok(ActionKind::Dividend(dividend)),
+        (None, None, _) => Err(row.fault("dividend", "expected a dividend above 0, or split_from and split_to")),
+        (Some(_), Some(_), Some(_)) => {
+            Err(row.fault("dividend", "expected none beside a split: give it a row of its own"))
+        }
+        _ => Err(row.fault("split_to", "expected split_from and split_to, both above 0")),
+    }
+}
+
+fn known_stock(row: &Row<'_>, known: &Known) -> Result<i32, RowFault> {
+    let symbol = row.symbol("symbol")?;
+    let unknown = || row.fault("symbol", "expected a known symbol (ingest its row of stocks first)");
+    known.stocks.get(&symbol).copied().ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::{FeedFault, Reader, Source};
+
+    fn open(text: &str) -> Result<Reader, FeedFault> {
+        let raw = Box::new(std::io::Cursor::new(text.to_owned()));
+        Reader::open(Source { name: "prices.csv".to_owned(), length_bytes: 0, raw }, &columns(Table::Prices))
+    }
+
+    /// Reads a file of prices of AAPL and returns what staging gets and what is wrong.
+    fn read(text: &str) -> (String, Vec<String>) {
+        let known = Known { stocks: [("AAPL".parse().unwrap(), 7)].into(), ..Known::default() };
+        let mut reader = open(text).unwrap();
+        let (mut out, mut faults) = (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), Vec::new());
+        while let Some(row) = reader.next().unwrap() {
+            if let Err(fault) = check(Table::Prices, &row, &known, &mut out) {
+                faults.push(fault.to_string());
+            }
+        }
+        (String::from_utf8(out.into_inner().unwrap()).unwrap(), faults)
+    }
+
+    const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close\n";
+
+    #[test]
+    fn a_good_row_goes_to_staging_digit_for_digit() {
+        let (staged, faults) =
+            read(&format!("{HEADER}aapl,2000-03-01,118.56,132.06,118.5,130.31,9616100,4.186662803811\n"));
+        assert_eq!(staged, "2,7,2000-03-01,118.56,132.06,118.5,130.31,4.186662803811,9616100\n");
+        assert!(faults.is_empty(), "{faults:?}");
+    }
+
+    #[test]
+    fn each_bad_value_is_named_by_line_and_column() {
+        let rows = [
+            ("AAPL,2000-03-01,x,2,1,1,5,1", "line 2, column open: expected a number, found \"x\""),
+            ("AAPL,2000-02-30,1,2,1,1,5,1", "line 3, column date: expected a date as YYYY-MM-DD, found \"2000-02-30\""),
+            (
+                "MSFT,2000-03-01,1,2,1,1,5,1",
+                "line 4, column symbol: expected a known symbol (ingest its row of stocks first), found \"MSFT\"",
+            ),
+            ("AAPL,2000-03-01,1,2,3,2,5,1", "line 5, column low: expected low to be at most high, found \"3\""),
+            ("AAPL,2000-03-01,1,inf,1,1,5,1", "line 6, column high: expected a number, found \"inf\""),
+            (
+                "AAPL,2000-03-01,1,2,1,1,5.5,1",
+                "line 7, column volume: expected a whole number of 0 or more, found \"5.5\"",
+            ),
+            ("AAPL,2000-03-01,1,2,1,1,5,", "line 8, column adjusted_close: expected a number, found \"\""),
+        ];
+        let lines: Vec<_> = rows.iter().map(|(row, _)| *row).collect();
+        let (staged, faults) = read(&format!("{HEADER}{}\n", lines.join("\n")));
+        assert_eq!(faults, rows.map(|(_, fault)| fault));
+        assert_eq!(staged, "");
+    }
+
+    #[test]
+    fn a_missing_column_and_a_short_line_are_named() {
+        let fault = open("symbol,date\nAAPL,2000-03-01\n").err().unwrap().to_string();
+        assert!(fault.starts_with("prices.csv lacks the column open"), "{fault}");
+        let mut reader = open(&format!("{HEADER}AAPL,2000-03-01\n")).unwrap();
+        let fault = reader.next().err().unwrap().to_string();
+        assert_eq!(fault, "prices.csv line 2 is no CSV: expected 8 fields, found 2");
+    }
+}

@@ -1,0 +1,68 @@
+//! What goes on beside the requests: hearing of changes, counting instances, sweeping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::state::State;
+use crate::config::CacheConfig;
+use crate::redis::Word;
+
+/// Between two looks at how many instances there are, and two sweeps.
+const HOUSEKEEPING_MS: u64 = 10_000;
+/// How soon changes are looked for again when Postgres could not be asked.
+const RETRY_MS: u64 = 500;
+
+/// Follows changes for as long as the process lives: at once when word comes, and every so often in case it got lost.
+pub async fn follow_changes(state: Arc<State>, config: CacheConfig) {
+    let mut words = state.redis.as_ref().and_then(|redis| redis.listen().ok());
+    let poll_ms = if words.is_some() { config.changes_poll_ms } else { config.changes_poll_alone_ms };
+    let mut poll = interval(Duration::from_millis(poll_ms));
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = poll.tick() => {}
+            word = next_word(&mut words) => {
+                if let Word::Key(id) = word {
+                    state.verifier.forget(id);
+                }
+            }
+        }
+        while let Err(fault) = catch_up(&state).await {
+            tracing::warn!(cause = %fault, "changes can't be looked for; cached answers go on");
+            tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+        }
+    }
+}
+
+/// The next word of another instance; never, where there is no Redis.
+async fn next_word(words: &mut Option<mpsc::Receiver<Word>>) -> Word {
+    match words {
+        Some(words) => words.recv().await.unwrap_or(Word::Look),
+        None => std::future::pending().await,
+    }
+}
+
+async fn catch_up(state: &State) -> Result<(), crate::store::StoreFault> {
+    for key in state.versions.catch_up(&state.store).await? {
+        state.verifier.forget(key);
+    }
+    Ok(())
+}
+
+/// Sweeps idle windows and learns how many instances share the limits.
+pub async fn keep_house(state: Arc<State>) {
+    let mut tick = interval(Duration::from_millis(HOUSEKEEPING_MS));
+    loop {
+        tick.tick().await;
+        state.limiter.sweep(Utc::now().timestamp_millis().unsigned_abs());
+        if let Some(redis) = &state.redis
+            && let Ok(instances) = redis.listeners().await
+        {
+            state.limiter.set_instances(instances);
+        }
+    }
+}

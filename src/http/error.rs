@@ -1,0 +1,204 @@
+//! Every error that a client can see: one type, one body (RFC 9457), one place that maps to a status.
+
+use std::fmt;
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::keys::Refusal;
+use crate::market::Symbol;
+use crate::store::StoreFault;
+
+/// How long a client should wait where we can't know.
+const RETRY_AFTER_S: u64 = 1;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    #[error("{name} {expected}")]
+    InvalidParameter { name: &'static str, expected: String },
+    #[error("the parameter {name} is missing: expected {expected}")]
+    MissingParameter { name: &'static str, expected: &'static str },
+    #[error("the parameter {name:?} is not known here: expected {expected}")]
+    UnknownParameter { name: String, expected: String },
+    #[error("the request could not be understood")]
+    BadRequest,
+    #[error("a valid API key is required, as X-API-Key: KEY or Authorization: Bearer KEY")]
+    Unauthorized,
+    #[error("no stock has the symbol {0}")]
+    UnknownSymbol(Symbol),
+    #[error("{symbol} has no prices {range}")]
+    NoData { symbol: Symbol, range: String },
+    #[error("there is nothing at this path: see /api/stocks and /health")]
+    NotFound,
+    #[error("{0} is not allowed here: expected GET or HEAD")]
+    MethodNotAllowed(Method),
+    #[error("expected a body of at most {bytes_max} bytes")]
+    BodyTooLarge { bytes_max: u64 },
+    #[error("expected a path and query of at most {bytes_max} bytes")]
+    UrlTooLong { bytes_max: usize },
+    #[error("expected headers of at most {bytes_max} bytes")]
+    HeadersTooLarge { bytes_max: usize },
+    #[error("the limit of {limit} requests a minute is reached: retry in {retry_after_s} s")]
+    RateLimited { limit: u32, retry_after_s: u64, upgrade: Option<String> },
+    #[error("too many wrong keys came from this address: retry in {retry_after_s} s")]
+    TooManyFailures { retry_after_s: u64 },
+    #[error("more new keys are waiting to be verified than can be: retry in {RETRY_AFTER_S} s")]
+    Busy,
+    #[error("the data can't be reached right now: retry in {RETRY_AFTER_S} s")]
+    Unavailable(#[source] StoreFault),
+    #[error("something went wrong here")]
+    Internal(#[source] StoreFault),
+}
+
+impl Problem {
+    /// Status and code. The codes are published and stay.
+    fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::InvalidParameter { .. } => (StatusCode::BAD_REQUEST, "invalid_parameter"),
+            Self::MissingParameter { .. } => (StatusCode::BAD_REQUEST, "missing_parameter"),
+            Self::UnknownParameter { .. } => (StatusCode::BAD_REQUEST, "unknown_parameter"),
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "unknown_symbol"),
+            Self::NoData { .. } => (StatusCode::NOT_FOUND, "no_data"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url_too_long"),
+            Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
+            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    pub fn code(&self) -> &'static str {
+        self.kind().1
+    }
+
+    /// What a client must never see and a log should hold.
+    pub fn cause(&self) -> Option<&StoreFault> {
+        match self {
+            Self::Unavailable(fault) | Self::Internal(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { retry_after_s, .. } | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
+            Self::Busy | Self::Unavailable(_) => Some(RETRY_AFTER_S),
+            _ => None,
+        }
+    }
+
+    /// The body, as JSON.
+    pub fn document(&self, request_id: &str) -> Vec<u8> {
+        let (status, code) = self.kind();
+        let detail = self.to_string();
+        let upgrade = if let Self::RateLimited { upgrade, .. } = self { upgrade.as_deref() } else { None };
+        let document = Document {
+            r#type: format_args!("urn:problem-type:tickerd:{code}"),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: &detail,
+            code,
+            request_id,
+            error: &detail,
+            retry_after: self.retry_after_s(),
+            upgrade,
+        };
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+
+    /// The nearest problem for an error that the framework answered by itself.
+    pub fn from_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NotFound,
+            _ => Self::BadRequest,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    r#type: fmt::Arguments<'a>,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    request_id: &'a str,
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upgrade: Option<&'a str>,
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind().0
+    }
+
+    /// Status and headers; the body is written at the boundary, which knows the request's id.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(seconds) = self.retry_after_s() {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        match self {
+            Self::Unauthorized => {
+                response
+                    .insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tickerd\"")));
+            }
+            Self::MethodNotAllowed(_) => {
+                response.insert_header((header::ALLOW, HeaderValue::from_static("GET, HEAD")));
+            }
+            _ => {}
+        }
+        response.finish()
+    }
+}
+
+impl From<StoreFault> for Problem {
+    fn from(fault: StoreFault) -> Self {
+        if fault.is_passing() { Self::Unavailable(fault) } else { Self::Internal(fault) }
+    }
+}
+
+impl Problem {
+    /// What a refused key's caller is told. `now_ms` is epoch milliseconds.
+    pub fn from_refusal(refusal: Refusal, now_ms: u64) -> Self {
+        match refusal {
+            Refusal::Invalid => Self::Unauthorized,
+            Refusal::Busy => Self::Busy,
+            Refusal::Store(fault) => fault.into(),
+            Refusal::TooManyFailures { until_ms } => {
+                Self::TooManyFailures { retry_after_s: until_ms.saturating_sub(now_ms).div_ceil(1000).max(1) }
+            }
+        }
+    }
+}
+
+/// Whatever has no route.
+pub async fn not_found() -> Problem {
+    Problem::NotFound
+}
+
+/// Whatever a route doesn't take.
+pub async fn not_allowed(request: HttpRequest) -> Problem {
+    Problem::MethodNotAllowed(request.method().clone())
+}
+
+impl actix_web::Responder for Problem {
+    type Body = actix_web::body::BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::from_error(self)
+    }
+}

@@ -1,0 +1,57 @@
+//! `GET /health`: this process answers. `GET /health/ready`: it can serve, and what it stands on.
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, http::StatusCode, http::header};
+use serde::Serialize;
+
+use super::answer::JSON;
+use super::state::State;
+
+/// For Postgres to answer: a load balancer asks every few seconds and gives up early.
+const READY_TIMEOUT_MS: u64 = 1000;
+
+#[derive(Serialize)]
+struct Alive {
+    status: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    version: &'static str,
+    postgres: &'static str,
+    redis: &'static str,
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub async fn alive() -> HttpResponse {
+    document(StatusCode::OK, &Alive { status: "ok", version: VERSION })
+}
+
+/// 503 only without Postgres: a lost Redis costs accuracy, not availability.
+pub async fn ready(state: Data<State>) -> HttpResponse {
+    let postgres = tokio::time::timeout(Duration::from_millis(READY_TIMEOUT_MS), state.store.ping()).await;
+    let postgres = if matches!(postgres, Ok(Ok(()))) { "up" } else { "down" };
+    let redis = match &state.redis {
+        None => "not configured",
+        Some(redis) if redis.ping().await.is_ok() => "up",
+        Some(_) => "down",
+    };
+    let (http_status, status) = match (postgres, redis) {
+        ("down", _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        (_, "down") => (StatusCode::OK, "degraded"),
+        _ => (StatusCode::OK, "ok"),
+    };
+    document(http_status, &Readiness { status, version: VERSION, postgres, redis })
+}
+
+fn document(status: StatusCode, value: &impl Serialize) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, JSON))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(serde_json::to_vec(value).unwrap_or_default())
+}

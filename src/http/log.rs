@@ -1,0 +1,95 @@
+//! One line a request, without a key in it, and never more lines than a disk can take.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::keys::TOKEN_PREFIX;
+
+/// Bounds the lines about requests in any second.
+pub struct RequestLog {
+    started: Instant,
+    per_s_max: u32,
+    second: AtomicU64,
+    lines: AtomicU32,
+    left_out: AtomicU64,
+}
+
+impl RequestLog {
+    pub fn new(per_s_max: u32) -> Self {
+        let (second, lines, left_out) = (AtomicU64::new(0), AtomicU32::new(0), AtomicU64::new(0));
+        Self { started: Instant::now(), per_s_max, second, lines, left_out }
+    }
+
+    /// Whether one more line fits into this second. At the turn of a second, says how many did not fit.
+    pub fn takes_a_line(&self) -> bool {
+        let second = self.started.elapsed().as_secs();
+        if self.second.load(Ordering::Relaxed) != second && self.second.swap(second, Ordering::Relaxed) != second {
+            self.lines.store(0, Ordering::Relaxed);
+            let left_out = self.left_out.swap(0, Ordering::Relaxed);
+            if left_out > 0 {
+                tracing::info!(left_out, "requests not logged (LOG_REQUESTS_PER_S_MAX)");
+            }
+        }
+        let fits = self.lines.load(Ordering::Relaxed) < self.per_s_max
+            && self.lines.fetch_add(1, Ordering::Relaxed) < self.per_s_max;
+        if !fits {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        fits
+    }
+}
+
+/// A path and query as they may be logged: whatever looks like a token is blanked, wherever it was put by mistake, and
+/// so is all that follows `apikey=` or the like.
+pub fn without_keys(url: &str) -> String {
+    let mut shown = String::with_capacity(url.len());
+    for part in url.split_inclusive(['/', '?', '&']) {
+        let (text, separator) = match part.char_indices().next_back() {
+            Some((end, last @ ('/' | '?' | '&'))) => (&part[..end], Some(last)),
+            _ => (part, None),
+        };
+        let name = text.split_once('=').map(|(name, _)| name.to_ascii_lowercase().replace(['-', '_'], ""));
+        let names_a_key = name.as_deref().is_some_and(|name| ["apikey", "key", "token", "accesstoken"].contains(&name));
+        match (names_a_key, text.find(TOKEN_PREFIX)) {
+            (true, _) => {
+                shown.push_str(text.split_once('=').map_or(text, |(name, _)| name));
+                shown.push_str("=...");
+            }
+            (false, Some(start)) => {
+                shown.push_str(&text[..start]);
+                shown.push_str("...");
+            }
+            (false, None) => shown.push_str(text),
+        }
+        shown.extend(separator);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_survives_wherever_it_was_put() {
+        for (url, shown) in [
+            (
+                "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31",
+                "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31",
+            ),
+            ("/api/stocks?apikey=tk_live_abc&limit=5", "/api/stocks?apikey=...&limit=5"),
+            ("/api/stocks?API_KEY=abc", "/api/stocks?API_KEY=..."),
+            ("/api/stocks/tk_live_abc_def/prices", "/api/stocks/.../prices"),
+            ("/x?symbol=tk_live_abc", "/x?symbol=..."),
+        ] {
+            assert_eq!(without_keys(url), shown);
+        }
+    }
+
+    #[test]
+    fn a_second_takes_so_many_lines_and_no_more() {
+        let log = RequestLog::new(3);
+        assert_eq!((0..1000).filter(|_| log.takes_a_line()).count() % 3, 0);
+        assert!(log.left_out.load(Ordering::Relaxed) >= 991);
+    }
+}

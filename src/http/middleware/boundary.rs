@@ -1,0 +1,118 @@
+//! The outermost layer: what every answer has, and the one place where errors become documents and log lines.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+use rand::RngExt;
+
+use super::{REQUEST_ID, refuse, state};
+use crate::caller::{Caller, base62};
+use crate::config::HttpConfig;
+use crate::http::error::Problem;
+use crate::http::log::without_keys;
+use crate::http::state::State;
+
+const REQUEST_ID_CHARS: usize = 16;
+const REQUEST_ID_CHARS_MAX: usize = 64;
+
+pub async fn boundary(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let (started, state) = (Instant::now(), state(&request));
+    let id = request_id(request.headers());
+    let mut response = match oversized(&request, &state.http) {
+        Some(problem) => refuse(request, problem),
+        None => next.call(request).await?.map_into_boxed_body(),
+    };
+    let status = response.status();
+    let problem = status.is_client_error() || status.is_server_error();
+    if problem {
+        response = as_document(response, &id);
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    log(&state, &response, &id, started);
+    Ok(response)
+}
+
+/// The client's own id where it is one that can be logged, otherwise a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    match given.filter(plain) {
+        Some(id) => id.to_owned(),
+        None => {
+            let mut rng = rand::rng();
+            (0..REQUEST_ID_CHARS).map(|_| char::from(base62(rng.random_range(0..62)))).collect()
+        }
+    }
+}
+
+/// Refuses by size before anything is read. The framework's own bounds (a head of 128 KiB, 96 headers) lie beyond.
+fn oversized(request: &ServiceRequest, config: &HttpConfig) -> Option<Problem> {
+    let (url_bytes_max, headers) = (config.url_bytes_max, request.headers());
+    if request.uri().path_and_query().is_some_and(|url| url.as_str().len() > url_bytes_max) {
+        return Some(Problem::UrlTooLong { bytes_max: url_bytes_max });
+    }
+    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if header_bytes > config.header_bytes_max {
+        return Some(Problem::HeadersTooLarge { bytes_max: config.header_bytes_max });
+    }
+    let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
+    (length > config.body_bytes_max).then_some(Problem::BodyTooLarge { bytes_max: config.body_bytes_max })
+}
+
+fn as_document(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+    let document = match problem_of(&response) {
+        Some(problem) => problem.document(id),
+        // The framework's own refusal: its status stands where we have a document for it.
+        None => Problem::from_status(response.status()).document(id),
+    };
+    response.map_body(|head, _| {
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        BoxBody::new(document)
+    })
+}
+
+fn problem_of<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
+    response.response().error().and_then(|error| error.as_error::<Problem>())
+}
+
+/// One line; with a cause that nobody outside is told. Server errors are always logged.
+fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
+    let (request, status) = (response.request(), response.status());
+    let failed = status.is_server_error();
+    if !failed && !(tracing::enabled!(tracing::Level::INFO) && state.log.takes_a_line()) {
+        return;
+    }
+    let extensions = request.extensions();
+    let key = extensions.get::<std::sync::Arc<Caller>>().map(|caller| caller.id);
+    let url = without_keys(request.uri().path_and_query().map_or("", |url| url.as_str()));
+    let cache = response.headers().get("x-cache").and_then(|cache| cache.to_str().ok());
+    let code = problem_of(response).map(Problem::code);
+    let cause = problem_of(response).and_then(Problem::cause).map(ToString::to_string);
+    let (method, status, ms) = (request.method().as_str(), status.as_u16(), started.elapsed().as_secs_f64() * 1000.0);
+    let key = key.as_ref().map(|key| key.as_str());
+    if failed {
+        tracing::error!(request_id = id, method, url, status, ms, key, code, cause, "request");
+    } else {
+        tracing::info!(request_id = id, method, url, status, ms, key, cache, code, "request");
+    }
+}

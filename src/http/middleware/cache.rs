@@ -1,0 +1,129 @@
+//! Answers what was answered before: from memory, then from Redis; runs the handler once for all who ask the same.
+
+use actix_web::body::{self, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
+use chrono::{DateTime, Utc};
+
+use super::{hand_on, refuse, state};
+use crate::cache::{Encoding, Entry, Found, Lifetime, Miss, Variant, lifetime};
+use crate::http::answer::JSON;
+use crate::http::question::Question;
+
+pub async fn cache<Q: Question>(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let question = match Q::parse(request.request()) {
+        Ok(question) => question,
+        Err(problem) => return Ok(refuse(request, problem)),
+    };
+    let (state, now) = (state(&request), Utc::now());
+    let (version, exchange) = state.versions.of(question.symbol());
+    let key = format!("v{version}/{}", question.canonical());
+    match state.cache.look_up(&key, epoch_ms(now)).await {
+        Found::Hit(entry) => Ok(answer(request, &entry, "HIT")),
+        Found::Stale(entry) => Ok(answer(request, &entry, "STALE")),
+        Found::Miss(miss) => {
+            let lifetime = lifetime(question.content(), &exchange, now, spread(&key));
+            hand_on(&request, question);
+            fill(request, next, miss, lifetime).await
+        }
+    }
+}
+
+/// Runs the handler and keeps its answer. Where it fails for want of Postgres, the last good answer stands in.
+async fn fill(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    miss: Miss<'_>,
+    lifetime: Lifetime,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let response = next.call(request).await?;
+    let now_ms = epoch_ms(Utc::now());
+    if response.status().is_server_error() {
+        return Ok(match miss.fall_back(now_ms) {
+            Some(stale) => answer_to(response, &stale, "STALE"),
+            None => response.map_into_boxed_body(),
+        });
+    }
+    if response.status() != StatusCode::OK {
+        return Ok(response.map_into_boxed_body());
+    }
+    let (request, response) = response.into_parts();
+    // A handler's answer is bytes in memory: there is nothing to wait for and nothing to fail.
+    let body =
+        body::to_bytes(response.into_body()).await.map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
+    let entry = miss.fill(body, lifetime, now_ms);
+    let response = entry_response(request.headers(), &entry, "MISS");
+    Ok(ServiceResponse::new(request, response))
+}
+
+fn answer(request: ServiceRequest, entry: &Entry, outcome: &'static str) -> ServiceResponse<BoxBody> {
+    let response = entry_response(request.headers(), entry, outcome);
+    request.into_response(response)
+}
+
+fn answer_to<B>(response: ServiceResponse<B>, entry: &Entry, outcome: &'static str) -> ServiceResponse<BoxBody> {
+    let (request, _) = response.into_parts();
+    let response = entry_response(request.headers(), entry, outcome);
+    ServiceResponse::new(request, response)
+}
+
+fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> HttpResponse {
+    let variant = entry.variant(accepts_gzip(headers));
+    let now_ms = epoch_ms(Utc::now());
+    let unchanged = is_known(headers, entry, variant);
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::CACHE_CONTROL, format!("private, max-age={}", entry.fresh_for_s(now_ms))))
+        .insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key")))
+        .insert_header(("x-cache", HeaderValue::from_static(outcome)))
+        .insert_header((header::AGE, entry.age_s(now_ms)));
+    if let Ok(etag) = HeaderValue::from_maybe_shared(variant.etag.clone()) {
+        response.insert_header((header::ETAG, etag));
+    }
+    if unchanged {
+        return response.finish();
+    }
+    if variant.encoding == Encoding::Gzip {
+        response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+    }
+    response.insert_header((header::CONTENT_TYPE, JSON)).body(variant.body.clone())
+}
+
+/// Whether the client has these very bytes already (RFC 9110, 13.1.2: compared weakly, so a proxy's `W/` is no matter).
+fn is_known(headers: &HeaderMap, entry: &Entry, variant: &Variant) -> bool {
+    let identity = &entry.variant(false).etag;
+    let known =
+        |tag: &str| tag == "*" || [identity, &variant.etag].contains(&&bytes::Bytes::copy_from_slice(tag.as_bytes()));
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .filter_map(|tags| tags.to_str().ok())
+        .flat_map(|tags| tags.split(','))
+        .any(|tag| known(tag.trim().trim_start_matches("W/")))
+}
+
+/// Whether gzip is among the accepted encodings and not refused by a weight of 0.
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).filter_map(|encodings| encodings.to_str().ok());
+    accepted.flat_map(|encodings| encodings.split(',')).any(|encoding| {
+        let (name, weight) = encoding.split_once(";q=").unwrap_or((encoding, "1"));
+        name.trim().eq_ignore_ascii_case("gzip") && weight.trim().parse::<f32>().is_ok_and(|weight| weight > 0.0)
+    })
+}
+
+/// A number of the key's own, for the jitter.
+fn spread(key: &str) -> u32 {
+    crc32fast::hash(key.as_bytes())
+}
+
+fn epoch_ms(time: DateTime<Utc>) -> u64 {
+    time.timestamp_millis().unsigned_abs()
+}

@@ -1,0 +1,114 @@
+//! The query of a request, parameter by parameter: what is not known is refused, not ignored.
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use actix_web::HttpRequest;
+use chrono::NaiveDate;
+
+use super::error::Problem;
+use crate::market::{Symbol, parse_date};
+
+/// The longest text that is taken as a filter, in characters.
+const TEXT_CHARS_MAX: usize = 100;
+
+/// The parameters of a request, all of them known to the route.
+pub struct Query<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Query<'a> {
+    /// # Errors
+    /// When a parameter is not in `known`, or is given twice.
+    pub fn of(request: &'a HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
+        Self::parse(request.query_string(), known)
+    }
+
+    fn parse(query: &'a str, known: &[&'static str]) -> Result<Self, Problem> {
+        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let Some(&known_name) = known.iter().find(|known| **known == name) else {
+                let name = name.chars().take(TEXT_CHARS_MAX).collect();
+                let expected = if known.is_empty() { "no parameters".to_owned() } else { known.join(", ") };
+                return Err(Problem::UnknownParameter { name, expected });
+            };
+            if pairs.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(invalid(known_name, "is given twice: expected it once"));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self { pairs })
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    pub fn date(&self, name: &'static str) -> Result<Option<NaiveDate>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        parse_date(text)
+            .map(Some)
+            .ok_or_else(|| invalid(name, "is not a date: expected YYYY-MM-DD, a day of the calendar"))
+    }
+
+    pub fn number(&self, name: &'static str, within: RangeInclusive<u32>, default: u32) -> Result<u32, Problem> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        // Rust would also read "+5".
+        let number = text.parse().ok().filter(|n| within.contains(n) && text.bytes().all(|b| b.is_ascii_digit()));
+        let expected = || format!("is not valid: expected a whole number from {} to {}", within.start(), within.end());
+        number.ok_or_else(|| invalid(name, expected()))
+    }
+
+    pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let fits = !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
+        let expected = || format!("is not valid: expected a text of 1 to {TEXT_CHARS_MAX} characters");
+        if fits { Ok(Some(text.to_owned())) } else { Err(invalid(name, expected())) }
+    }
+}
+
+/// The symbol in the path of a request.
+pub fn symbol(request: &HttpRequest) -> Result<Symbol, Problem> {
+    let text = request.match_info().query("symbol");
+    text.parse().map_err(|fault: crate::market::SymbolFault| invalid("symbol", format!("is not valid: {fault}")))
+}
+
+pub fn invalid(name: &'static str, expected: impl Into<String>) -> Problem {
+    Problem::InvalidParameter { name, expected: expected.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn limit(query: &str) -> Result<u32, Problem> {
+        Query::parse(query, &["limit"])?.number("limit", 1..=1000, 100)
+    }
+
+    #[test]
+    fn a_number_is_whole_and_within_its_bounds() {
+        assert_eq!((limit("").unwrap(), limit("limit=1").unwrap(), limit("limit=1000").unwrap()), (100, 1, 1000));
+        for query in
+            ["limit=0", "limit=1001", "limit=ten", "limit=", "limit=+5", "limit=1.0", "limit=-1", "limit=99999999999"]
+        {
+            let problem = limit(query).unwrap_err().to_string();
+            assert_eq!(problem, "limit is not valid: expected a whole number from 1 to 1000", "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_or_given_twice_is_refused_by_name() {
+        let problem = limit("limti=5").unwrap_err().to_string();
+        assert_eq!(problem, "the parameter \"limti\" is not known here: expected limit");
+        assert_eq!(limit("limit=5&limit=5").unwrap_err().to_string(), "limit is given twice: expected it once");
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_parsed_or_refused_without_a_panic(query in ".{0,80}") {
+            let _ = limit(&query);
+            let _ = Query::parse(&query, &["start"]).and_then(|query| query.date("start"));
+        }
+    }
+}

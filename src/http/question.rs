@@ -1,0 +1,38 @@
+//! A request, parsed: what is asked, whatever way it was written.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use super::error::Problem;
+use crate::cache::Content;
+use crate::market::Symbol;
+
+/// A question that can be answered from the cache: one type for each cached route.
+pub trait Question: Clone + 'static {
+    /// # Errors
+    /// The first thing in the request that is not as expected.
+    fn parse(request: &HttpRequest) -> Result<Self, Problem>;
+
+    /// The question in one way of writing: equal questions, however they were asked, have equal keys.
+    fn canonical(&self) -> String;
+
+    /// The stock that the answer depends on; without one it depends on all.
+    fn symbol(&self) -> Option<Symbol>;
+
+    fn content(&self) -> Content;
+}
+
+/// Hands a handler its question: the one that the cache has parsed already.
+pub struct Asked<Q>(pub Q);
+
+impl<Q: Question> FromRequest for Asked<Q> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parsed = request.extensions().get::<Q>().cloned();
+        ready(parsed.map_or_else(|| Q::parse(request), Ok).map(Asked))
+    }
+}

@@ -1,0 +1,67 @@
+//! `GET /api/stocks/{symbol}/quote`: the latest bar, and how it compares with the trading day before.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::answer::json;
+use super::error::Problem;
+use super::prices::Price;
+use super::query::{Query, symbol};
+use super::question::{Asked, Question};
+use super::state::State;
+use crate::cache::Content;
+use crate::market::{Symbol, decimal_difference};
+
+#[derive(Clone)]
+pub struct QuoteQuestion {
+    symbol: Symbol,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QuoteAnswer<'a> {
+    symbol: &'a str,
+    #[serde(flatten)]
+    latest: Price,
+    /// The close of the trading day before, in today's shares; null on a stock's first day.
+    previous_close: Option<f64>,
+    /// `close - previousClose`.
+    change: Option<f64>,
+    /// `change / previousClose * 100`, rounded to 4 decimals.
+    change_percent: Option<f64>,
+}
+
+pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: Data<State>) -> Result<HttpResponse, Problem> {
+    let symbol = question.symbol;
+    let quote = state.store.quote(symbol).await?.ok_or(Problem::UnknownSymbol(symbol))?;
+    let quote = quote.ok_or(Problem::NoData { symbol, range: "yet".to_owned() })?;
+    let change = quote.previous_close.map(|previous| decimal_difference(quote.latest.close, previous));
+    let percent = |(change, previous): (f64, f64)| (change / previous * 1e6).round() / 1e4;
+    Ok(json(&QuoteAnswer {
+        symbol: symbol.as_str(),
+        latest: quote.latest.into(),
+        previous_close: quote.previous_close,
+        change,
+        change_percent: change.zip(quote.previous_close).map(percent),
+    }))
+}
+
+impl Question for QuoteQuestion {
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        Query::of(request, &[])?;
+        Ok(Self { symbol: symbol(request)? })
+    }
+
+    fn canonical(&self) -> String {
+        format!("quote/{}", self.symbol)
+    }
+
+    fn symbol(&self) -> Option<Symbol> {
+        Some(self.symbol)
+    }
+
+    fn content(&self) -> Content {
+        Content::Quote
+    }
+}

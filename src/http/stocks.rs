@@ -1,0 +1,96 @@
+//! `GET /api/stocks` and `GET /api/stocks/{symbol}`: who the stocks are.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::answer::json;
+use super::error::Problem;
+use super::query::{Query, symbol};
+use super::question::{Asked, Question};
+use super::state::State;
+use crate::cache::Content;
+use crate::market::Symbol;
+use crate::store::{Listing, Stock, StockFilter};
+
+const LIMIT_DEFAULT: u32 = 50;
+const LIMIT_MAX: u32 = 100;
+/// Beyond any number of stocks there is.
+const OFFSET_MAX: u32 = 10_000_000;
+
+#[derive(Clone)]
+pub struct ListQuestion {
+    filter: StockFilter,
+    page: Listing,
+}
+
+#[derive(Serialize)]
+struct List {
+    stocks: Vec<Stock>,
+    /// Stocks on this page.
+    count: usize,
+}
+
+pub async fn list(Asked(question): Asked<ListQuestion>, state: Data<State>) -> Result<HttpResponse, Problem> {
+    let stocks = state.store.list_stocks(&question.filter, question.page).await?;
+    Ok(json(&List { count: stocks.len(), stocks }))
+}
+
+impl Question for ListQuestion {
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        let query = Query::of(request, &["exchange", "sector", "limit", "offset"])?;
+        let exchange = query.text("exchange")?.map(|code| code.to_ascii_uppercase());
+        let limit = query.number("limit", 1..=LIMIT_MAX, LIMIT_DEFAULT)?;
+        let offset = query.number("offset", 0..=OFFSET_MAX, 0)?;
+        Ok(Self { filter: StockFilter { exchange, sector: query.text("sector")? }, page: Listing { limit, offset } })
+    }
+
+    fn canonical(&self) -> String {
+        let (StockFilter { exchange, sector }, Listing { limit, offset }) = (&self.filter, self.page);
+        // Debug quotes the texts: no text can pose as another parameter.
+        format!("stocks?exchange={exchange:?}&sector={sector:?}&limit={limit}&offset={offset}")
+    }
+
+    fn symbol(&self) -> Option<Symbol> {
+        None
+    }
+
+    fn content(&self) -> Content {
+        Content::Metadata
+    }
+}
+
+#[derive(Clone)]
+pub struct StockQuestion {
+    symbol: Symbol,
+}
+
+#[derive(Serialize)]
+struct Single {
+    stock: Stock,
+}
+
+pub async fn stock(Asked(question): Asked<StockQuestion>, state: Data<State>) -> Result<HttpResponse, Problem> {
+    let found = state.store.find_stock(question.symbol).await?;
+    let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
+    Ok(json(&Single { stock }))
+}
+
+impl Question for StockQuestion {
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        Query::of(request, &[])?;
+        Ok(Self { symbol: symbol(request)? })
+    }
+
+    fn canonical(&self) -> String {
+        format!("stock/{}", self.symbol)
+    }
+
+    fn symbol(&self) -> Option<Symbol> {
+        Some(self.symbol)
+    }
+
+    fn content(&self) -> Content {
+        Content::Metadata
+    }
+}

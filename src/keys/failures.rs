@@ -1,0 +1,62 @@
+//! How often each address may fail to sign in, counted before anything is hashed.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+
+use crate::limiter::Ring;
+
+/// Wrong keys by client address, in the same strict window as requests.
+pub struct Failures {
+    rings: Cache<IpAddr, Arc<Mutex<Ring>>>,
+    per_minute_max: u32,
+}
+
+impl Failures {
+    /// `addresses_max` bounds the memory (about 300 bytes an address); the coldest are forgotten beyond it.
+    pub fn new(per_minute_max: u32, addresses_max: usize) -> Self {
+        Self { rings: Cache::new(addresses_max), per_minute_max }
+    }
+
+    /// The epoch millisecond until which `address` has to wait, where it failed too often.
+    pub fn blocked_until_ms(&self, address: IpAddr, now_ms: u64) -> Option<u64> {
+        let ring = self.rings.get(&household(address))?;
+        // A probe on a copy: asking is not failing.
+        let mut probe = ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let grant = probe.take(now_ms, self.per_minute_max, 1);
+        (grant.granted == 0).then_some(now_ms + grant.reset_in_ms)
+    }
+
+    pub fn record(&self, address: IpAddr, now_ms: u64) {
+        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Ring::new())));
+        let Ok(ring) = self.rings.get_or_insert_with(&household(address), fresh);
+        ring.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms, self.per_minute_max, 1);
+    }
+}
+
+/// One customer of a provider: an IPv4 address, or the /64 that an IPv6 host can pick addresses from.
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_failed_too_often_waits_until_the_minute_has_passed() {
+        let failures = Failures::new(2, 100);
+        let (bad, other): (IpAddr, IpAddr) = ("2001:db8::1".parse().unwrap(), "192.0.2.1".parse().unwrap());
+        let now_ms = 1_700_000_000_000;
+        failures.record(bad, now_ms);
+        assert_eq!(failures.blocked_until_ms(bad, now_ms), None);
+        failures.record("2001:db8::2".parse().unwrap(), now_ms);
+        assert_eq!(failures.blocked_until_ms(bad, now_ms), Some(now_ms + 61_000));
+        assert_eq!(failures.blocked_until_ms(bad, now_ms + 61_000), None);
+        assert_eq!(failures.blocked_until_ms(other, now_ms), None);
+    }
+}

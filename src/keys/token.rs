@@ -1,0 +1,111 @@
+//! The token that a key holder sends: `tk_live_<id><_><secret><checksum>`.
+//!
+//! The id (12 base62) is public: keys are logged, listed and revoked by it. The secret is 32 base62 characters, 190
+//! bits. The checksum is the CRC-32 (IEEE) of all before it in 6 base62 characters, so that a typo or garbage is turned
+//! away before any I/O, and secret scanners can tell a leaked token from text that looks like one.
+
+use rand::RngExt;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::caller::{ID_CHARS, KeyId, base62};
+
+/// What every token starts with.
+pub const TOKEN_PREFIX: &str = "tk_live_";
+const SECRET_CHARS: usize = 32;
+const CHECKSUM_CHARS: usize = 6;
+/// The length of every token, in characters.
+pub const TOKEN_CHARS: usize = TOKEN_PREFIX.len() + ID_CHARS + 1 + SECRET_CHARS + CHECKSUM_CHARS;
+
+/// A well-formed token: its checksum is right, which says nothing about whether the key exists.
+#[derive(Debug)]
+pub struct Token {
+    pub id: KeyId,
+    pub secret: SecretString,
+}
+
+impl Token {
+    /// A new token from the operating system's randomness.
+    pub fn random() -> Self {
+        let mut rng = rand::rng();
+        let secret: String = (0..SECRET_CHARS).map(|_| char::from(base62(rng.random_range(0..62)))).collect();
+        Self { id: KeyId::random(), secret: secret.into() }
+    }
+
+    /// The text to hand to the key holder. It exists only here and at the key holder's.
+    pub fn reveal(&self) -> SecretString {
+        let body = format!("{TOKEN_PREFIX}{}_{}", self.id, self.secret.expose_secret());
+        let checksum = checksum(&body);
+        SecretString::from(body + std::str::from_utf8(&checksum).expect("a checksum is base62"))
+    }
+
+    /// `None` where the text can't be a token of ours: wrong shape or wrong checksum.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != TOKEN_CHARS || !text.is_ascii() {
+            return None;
+        }
+        let (body, sum) = text.split_at(TOKEN_CHARS - CHECKSUM_CHARS);
+        let (id, secret) = body.strip_prefix(TOKEN_PREFIX)?.split_once('_')?;
+        let secret_is_base62 = secret.len() == SECRET_CHARS && secret.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !secret_is_base62 || checksum(body) != sum.as_bytes() {
+            return None;
+        }
+        Some(Self { id: id.parse().ok()?, secret: secret.into() })
+    }
+}
+
+/// CRC-32 (IEEE 802.3) of `body`, in base62, most significant digit first.
+fn checksum(body: &str) -> [u8; CHECKSUM_CHARS] {
+    let mut rest = crc32fast::hash(body.as_bytes()) as usize;
+    let mut digits = [b'0'; CHECKSUM_CHARS];
+    for digit in digits.iter_mut().rev() {
+        *digit = base62(rest % 62);
+        rest /= 62;
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_token_is_read_back_as_it_was_issued() {
+        let token = Token::random();
+        let text = token.reveal();
+        let read = Token::parse(text.expose_secret()).unwrap();
+        assert_eq!(text.expose_secret().len(), TOKEN_CHARS);
+        assert_eq!(read.id, token.id);
+        assert_eq!(read.secret.expose_secret(), token.secret.expose_secret());
+    }
+
+    #[test]
+    fn the_published_format_stays_readable() {
+        let text = "tk_live_000000000000_00000000000000000000000000000000";
+        let sum = String::from_utf8(checksum(text).to_vec()).unwrap();
+        assert_eq!(sum, "2sCo81");
+        assert!(Token::parse(&format!("{text}{sum}")).is_some());
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        let token = Token::random();
+        assert!(!format!("{token:?}").contains(token.secret.expose_secret()));
+    }
+
+    proptest! {
+        #[test]
+        fn one_wrong_character_is_always_noticed(at in 0..TOKEN_CHARS, to in "[A-Za-z0-9_]") {
+            let text = Token::random().reveal().expose_secret().to_owned();
+            let mut wrong = text.clone();
+            wrong.replace_range(at..=at, &to);
+            prop_assume!(wrong != text);
+            prop_assert!(Token::parse(&wrong).is_none());
+        }
+
+        #[test]
+        fn any_text_is_parsed_or_refused_without_a_panic(text in ".{0,70}") {
+            prop_assert!(Token::parse(&text).is_none());
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Who is calling? From memory where we know, from Postgres and argon2id where we don't.
+//!
+//! A token is remembered by a keyed digest, never by itself. What is remembered is two things of different age: that
+//! this secret belongs to this hash, which can't change, and what the key's row said, which is asked again after
+//! `key_status_ttl_ms`. So argon2id runs once for a key and a process, and a revocation is seen even if no word of it came.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use quick_cache::sync::Cache;
+use rand::RngExt;
+use tokio::sync::Semaphore;
+
+use super::Token;
+use super::failures::Failures;
+use super::hash::{NOBODY, secret_matches};
+use crate::caller::{Caller, KeyId};
+use crate::config::KeysConfig;
+use crate::store::{KeyRow, Store, StoreFault};
+
+type Digest = [u8; 32];
+
+/// Why a request may not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Unknown, wrong, malformed, expired or revoked: nobody outside learns which.
+    #[error("no valid key")]
+    Invalid,
+    /// Too many wrong keys from this address.
+    #[error("too many failed attempts from this address")]
+    TooManyFailures { until_ms: u64 },
+    /// More new keys to verify than the queue holds.
+    #[error("too many keys wait to be verified")]
+    Busy,
+    #[error("the key could not be looked up")]
+    Store(#[from] StoreFault),
+}
+
+/// A token that matched its hash once.
+struct Known {
+    phc: String,
+    caller: Mutex<Option<Arc<Caller>>>,
+    /// When the row is asked again, epoch milliseconds.
+    ask_again_at_ms: AtomicU64,
+    /// Until when a row that can't be asked is believed, epoch milliseconds.
+    believed_until_ms: AtomicU64,
+    refresh: tokio::sync::Mutex<()>,
+}
+
+pub struct Verifier {
+    store: Store,
+    config: KeysConfig,
+    /// New with every process: a digest tells nothing outside of it.
+    digest_key: [u8; 32],
+    known: Cache<Digest, Arc<Known>>,
+    refused: Cache<Digest, u64>,
+    failures: Failures,
+    /// Counts the revocations heard of, so that a row read before one is not remembered after it.
+    forgotten: AtomicU64,
+    queue: Arc<Semaphore>,
+    hashers: Arc<Semaphore>,
+}
+
+impl Verifier {
+    pub fn new(store: Store, config: KeysConfig) -> Self {
+        Self {
+            store,
+            digest_key: rand::rng().random(),
+            known: Cache::new(config.keys_remembered_max),
+            refused: Cache::new(config.refusals_remembered_max),
+            failures: Failures::new(config.auth_failures_per_minute_max, config.auth_addresses_max),
+            forgotten: AtomicU64::new(0),
+            queue: Arc::new(Semaphore::new(config.argon2_queue_max)),
+            hashers: Arc::new(Semaphore::new(config.argon2_parallel_max)),
+            config,
+        }
+    }
+
+    /// Finds out whom `token` stands for.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; see there.
+    pub async fn verify(&self, token: &str, address: IpAddr, now: DateTime<Utc>) -> Result<Arc<Caller>, Refusal> {
+        let now_ms = now.timestamp_millis().unsigned_abs();
+        let digest = *blake3::keyed_hash(&self.digest_key, token.as_bytes()).as_bytes();
+        let known = match self.known.get(&digest) {
+            Some(known) => known,
+            None => self.meet(token, digest, address, now_ms).await?,
+        };
+        let caller = self.status(&known, digest, now_ms).await?;
+        match caller.expires_at {
+            Some(expires_at) if expires_at <= now => Err(Refusal::Invalid),
+            _ => Ok(caller),
+        }
+    }
+
+    /// Drops all that is remembered of a key: its next request asks Postgres, whatever happens.
+    pub fn forget(&self, id: KeyId) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.known.retain(|_, known| known.current().is_some_and(|caller| caller.id != id));
+    }
+
+    /// The first sight of a token in this process. Concurrent firsts of one token share one look-up.
+    async fn meet(&self, text: &str, digest: Digest, address: IpAddr, now_ms: u64) -> Result<Arc<Known>, Refusal> {
+        let token = Token::parse(text).ok_or(Refusal::Invalid)?;
+        if self.refused.get(&digest).is_some_and(|until_ms| now_ms < until_ms) {
+            return Err(Refusal::Invalid);
+        }
+        if let Some(until_ms) = self.failures.blocked_until_ms(address, now_ms) {
+            return Err(Refusal::TooManyFailures { until_ms });
+        }
+        let guard = match self.known.get_value_or_guard_async(&digest).await {
+            Ok(known) => return Ok(known),
+            Err(guard) => guard,
+        };
+        let _place = self.queue.try_acquire().map_err(|_| Refusal::Busy)?;
+        // A neighbour that waited for the same digest may have been refused meanwhile.
+        if self.refused.get(&digest).is_some_and(|until_ms| now_ms < until_ms) {
+            return Err(Refusal::Invalid);
+        }
+        let forgotten = self.forgotten.load(Ordering::SeqCst);
+        let row = self.store.find_key(token.id).await?;
+        let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
+        let matches = self.hash_matches(token, phc.clone()).await?;
+        let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
+        let Some(caller) = caller else {
+            self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);
+            self.failures.record(address, now_ms);
+            return Err(Refusal::Invalid);
+        };
+        let known = Arc::new(Known::new(phc, caller, now_ms, &self.config));
+        if self.forgotten.load(Ordering::SeqCst) == forgotten {
+            let _ = guard.insert(known.clone());
+        }
+        Ok(known)
+    }
+
+    /// argon2id off the workers. The permits move into the blocking task, which can't be cancelled: a client that
+    /// hangs up must not free the place of a hash that still runs.
+    async fn hash_matches(&self, token: Token, phc: String) -> Result<bool, Refusal> {
+        let wait = Duration::from_millis(self.config.argon2_wait_timeout_ms);
+        let hasher = tokio::time::timeout(wait, self.hashers.clone().acquire_owned()).await;
+        let Ok(Ok(permit)) = hasher else { return Err(Refusal::Busy) };
+        let check = move || {
+            let matches = secret_matches(&token.secret, &phc);
+            drop(permit);
+            matches
+        };
+        tokio::task::spawn_blocking(check).await.map_err(|_| Refusal::Busy)
+    }
+
+    /// What the key's row says, asked again when what we know is too old. One request asks, the others wait for it.
+    async fn status(&self, known: &Known, digest: Digest, now_ms: u64) -> Result<Arc<Caller>, Refusal> {
+        let Some(caller) = known.current() else { return Err(Refusal::Invalid) };
+        if now_ms < known.ask_again_at_ms.load(Ordering::Relaxed) {
+            return Ok(caller);
+        }
+        let _one_at_a_time = known.refresh.lock().await;
+        if now_ms < known.ask_again_at_ms.load(Ordering::Relaxed) {
+            return known.current().ok_or(Refusal::Invalid);
+        }
+        let row = match self.store.find_key(caller.id).await {
+            Ok(row) => row,
+            Err(_) if now_ms < known.believed_until_ms.load(Ordering::Relaxed) => {
+                // Postgres is away: go on with what we know, and leave it alone for a moment.
+                known.ask_again_at_ms.store(now_ms + self.config.key_status_retry_ms, Ordering::Relaxed);
+                return Ok(caller);
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let same_secret = |row: &KeyRow| row.secret_hash == known.phc;
+        match row.filter(same_secret).and_then(KeyRow::into_caller) {
+            Some(caller) => Ok(known.renew(caller, now_ms, &self.config)),
+            None => {
+                known.withdraw();
+                self.known.remove(&digest);
+                Err(Refusal::Invalid)
+            }
+        }
+    }
+}
+
+impl Known {
+    fn new(phc: String, caller: Caller, now_ms: u64, config: &KeysConfig) -> Self {
+        Self {
+            phc,
+            caller: Mutex::new(Some(Arc::new(caller))),
+            ask_again_at_ms: AtomicU64::new(now_ms + config.key_status_ttl_ms),
+            believed_until_ms: AtomicU64::new(now_ms + config.key_status_believed_ms),
+            refresh: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// `None` once the key was withdrawn.
+    fn current(&self) -> Option<Arc<Caller>> {
+        self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn renew(&self, caller: Caller, now_ms: u64, config: &KeysConfig) -> Arc<Caller> {
+        let mut current = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = match current.take() {
+            Some(same) if *same == caller => same,
+            _ => Arc::new(caller),
+        };
+        *current = Some(caller.clone());
+        self.ask_again_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::Relaxed);
+        self.believed_until_ms.store(now_ms + config.key_status_believed_ms, Ordering::Relaxed);
+        caller
+    }
+
+    fn withdraw(&self) {
+        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

@@ -1,0 +1,39 @@
+//! Windows in process: exact for one instance without Redis, each instance's share when Redis is lost.
+
+use dashmap::DashMap;
+
+use super::ring::{Grant, Ring};
+use crate::caller::KeyId;
+
+/// One ring for each key that was admitted within the last minute.
+///
+/// Bounded by the number of valid keys, since only verified callers get here; [`LocalWindows::sweep`] drops the idle.
+#[derive(Default)]
+pub struct LocalWindows {
+    rings: DashMap<KeyId, Ring>,
+}
+
+impl LocalWindows {
+    pub fn take(&self, key: KeyId, limit: u32, now_ms: u64) -> Grant {
+        self.rings.entry(key).or_insert_with(Ring::new).take(now_ms, limit, 1)
+    }
+
+    pub fn sweep(&self, now_ms: u64) {
+        self.rings.retain(|_, ring| !ring.is_idle(now_ms));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sweeping_frees_idle_keys_and_no_permit() {
+        let (windows, key, now_ms) = (LocalWindows::default(), KeyId::random(), 1_700_000_000_000);
+        assert_eq!(windows.take(key, 1, now_ms).granted, 1);
+        windows.sweep(now_ms + 60_999);
+        assert_eq!(windows.take(key, 1, now_ms + 60_999).granted, 0);
+        windows.sweep(now_ms + 61_000);
+        assert!(windows.rings.is_empty());
+    }
+}

@@ -1,0 +1,103 @@
+//! One day of trading in one stock.
+
+use chrono::NaiveDate;
+
+/// A daily OHLCV bar. Prices are in the stock's currency, `volume` in shares.
+///
+/// `f64` brings back every decimal of up to 15 significant digits as it went in, and prints it shortest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bar {
+    pub date: NaiveDate,
+    pub open: f64,
+    pub high: f64,
+    pub low: f64,
+    pub close: f64,
+    /// The close adjusted for splits and dividends, as of the newest action known.
+    pub adjusted_close: f64,
+    pub volume: i64,
+}
+
+/// What makes a bar impossible, and in which column.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("{expected}")]
+pub struct BarFault {
+    pub column: &'static str,
+    pub expected: &'static str,
+}
+
+impl Bar {
+    /// Checks what every traded day satisfies: positive finite prices, `low <= open, close <= high`, no negative volume.
+    pub fn check(&self) -> Result<(), BarFault> {
+        let prices = [
+            ("open", self.open),
+            ("high", self.high),
+            ("low", self.low),
+            ("close", self.close),
+            ("adjusted_close", self.adjusted_close),
+        ];
+        for (column, price) in prices {
+            if !price.is_finite() || price <= 0.0 {
+                return Err(BarFault { column, expected: "expected a price above 0" });
+            }
+        }
+        let fault = |column, expected| Err(BarFault { column, expected });
+        if self.low > self.high {
+            return fault("low", "expected low to be at most high");
+        }
+        if self.open < self.low || self.open > self.high {
+            return fault("open", "expected open to lie between low and high");
+        }
+        if self.close < self.low || self.close > self.high {
+            return fault("close", "expected close to lie between low and high");
+        }
+        if self.volume < 0 {
+            return fault("volume", "expected a volume of 0 or more");
+        }
+        Ok(())
+    }
+}
+
+/// `a - b` as decimals: 27.95 - 27.8 is 0.15, where binary floating point alone says 0.14999999999999858.
+///
+/// The result has as many decimal places as the operand with more of them, which for decimals is exact.
+pub fn decimal_difference(a: f64, b: f64) -> f64 {
+    let places = |x: f64| x.to_string().split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let places = places(a).max(places(b));
+    format!("{:.places$}", a - b).parse().expect("a formatted number is a number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bar() -> Bar {
+        let date = NaiveDate::from_ymd_opt(2013, 3, 1).unwrap();
+        Bar { date, open: 10.0, high: 12.0, low: 9.0, close: 11.0, adjusted_close: 11.0, volume: 100 }
+    }
+
+    #[test]
+    fn an_impossible_bar_is_refused_and_its_column_named() {
+        assert_eq!(bar().check(), Ok(()));
+        let cases = [
+            (Bar { low: 13.0, ..bar() }, "low"),
+            (Bar { open: 8.0, ..bar() }, "open"),
+            (Bar { close: 12.5, ..bar() }, "close"),
+            (Bar { high: f64::NAN, ..bar() }, "high"),
+            (Bar { adjusted_close: f64::INFINITY, ..bar() }, "adjusted_close"),
+            (Bar { low: 0.0, ..bar() }, "low"),
+            (Bar { volume: -1, ..bar() }, "volume"),
+        ];
+        for (bar, column) in cases {
+            assert_eq!(bar.check().unwrap_err().column, column, "{bar:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_difference_of_cents_is_exact(a in 0i64..100_000_000, b in 0i64..100_000_000) {
+            let difference = decimal_difference(a as f64 / 100.0, b as f64 / 100.0);
+            prop_assert_eq!(difference, (a - b) as f64 / 100.0);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The trading calendar of the US stock exchanges.
+//!
+//! NYSE and NASDAQ keep the same days. The rules are those of NYSE Rule 7.2 and
+//! hold from [`FIRST_YEAR`] on; the unscheduled closures are known up to 2025.
+//! Early closings (1 p.m.) are trading days.
+
+use chrono::{Datelike, Days, NaiveDate, Weekday};
+
+/// The first year the rules are right for: Martin Luther King Day became a
+/// market holiday in 1998, and earlier unscheduled closures are not listed.
+pub const FIRST_YEAR: i32 = 1998;
+
+/// Closures no rule foretells, as (year, month, day, reason), in order of date.
+/// Source: NYSE, "Special closings" and the exchanges' notices of the day.
+const SPECIAL_CLOSURES: [(i32, u32, u32, &str); 10] = [
+    (2001, 9, 11, "September 11 attacks"),
+    (2001, 9, 12, "September 11 attacks"),
+    (2001, 9, 13, "September 11 attacks"),
+    (2001, 9, 14, "September 11 attacks"),
+    (2004, 6, 11, "day of mourning for Ronald Reagan"),
+    (2007, 1, 2, "day of mourning for Gerald Ford"),
+    (2012, 10, 29, "Hurricane Sandy"),
+    (2012, 10, 30, "Hurricane Sandy"),
+    (2018, 12, 5, "day of mourning for George H. W. Bush"),
+    (2025, 1, 9, "day of mourning for Jimmy Carter"),
+];
+
+/// Whether the US exchanges trade on `date`; right from [`FIRST_YEAR`] on.
+pub fn is_trading_day(date: NaiveDate) -> bool {
+    closure(date).is_none()
+}
+
+/// Why the US exchanges are closed on `date`: `"weekend"`, the name of the
+/// holiday kept that day, or the reason of a special closure. `None` on a
+/// trading day. Right from [`FIRST_YEAR`] on.
+pub fn closure(date: NaiveDate) -> Option<&'static str> {
+    if matches!(date.weekday(), Weekday::Sat | Weekday::Sun) {
+        return Some("weekend");
+    }
+    holiday(date).or_else(|| special_closure(date))
+}
+
+/// The trading days from `start` to `end`, both inclusive, in order; empty when
+/// `start` is after `end`.
+pub fn trading_days(start: NaiveDate, end: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+    start.iter_days().take_while(move |day| *day <= end).filter(|day| is_trading_day(*day))
+}
+
+/// The holiday the exchanges keep on the weekday `date`.
+fn holiday(date: NaiveDate) -> Option<&'static str> {
+    let year = date.year();
+    let third_monday = is_nth_weekday(date, Weekday::Mon, 3);
+    match date.month() {
+        1 if is_new_year_observed(date) => Some("New Year's Day"),
+        1 if third_monday && year >= 1998 => Some("Martin Luther King Day"),
+        2 if third_monday => Some("Washington's Birthday"),
+        3 | 4 if is_good_friday(date) => Some("Good Friday"),
+        // The last Monday of May is the one with no Monday left after it.
+        5 if date.weekday() == Weekday::Mon && date.day() > 31 - 7 => Some("Memorial Day"),
+        6 if year >= 2022 && is_observed(date, 19) => Some("Juneteenth"),
+        7 if is_observed(date, 4) => Some("Independence Day"),
+        9 if is_nth_weekday(date, Weekday::Mon, 1) => Some("Labor Day"),
+        11 if is_nth_weekday(date, Weekday::Thu, 4) => Some("Thanksgiving Day"),
+        12 if is_observed(date, 25) => Some("Christmas Day"),
+        _ => None,
+    }
+}
+
+fn special_closure(date: NaiveDate) -> Option<&'static str> {
+    let key = (date.year(), date.month(), date.day());
+    SPECIAL_CLOSURES.iter().find(|(year, month, day, _)| (*year, *month, *day) == key).map(|(.., reason)| *reason)
+}
+
+/// Whether the weekday `date` is when a holiday on `day` of the same month is
+/// kept: that day, the Friday before a Saturday, or the Monday after a Sunday.
+fn is_observed(date: NaiveDate, day: u32) -> bool {
+    match date.weekday() {
+        Weekday::Fri => date.day() == day || date.day() + 1 == day,
+        Weekday::Mon => date.day() == day || date.day() == day + 1,
+        _ => date.day() == day,
+    }
+}
+
+/// New Year's Day moves from a Sunday to Monday but never from a Saturday to
+/// Friday: Rule 7.2 keeps the exchange open at the end of an accounting year.
+fn is_new_year_observed(date: NaiveDate) -> bool {
+    date.day() == 1 || (date.day() == 2 && date.weekday() == Weekday::Mon)
+}
+
+fn is_nth_weekday(date: NaiveDate, weekday: Weekday, nth: u32) -> bool {
+    date.weekday() == weekday && date.day().div_ceil(7) == nth
+}
+
+fn is_good_friday(date: NaiveDate) -> bool {
+    date.checked_add_days(Days::new(2))
+        .is_some_and(|sunday| (sunday.month(), sunday.day()) == easter_sunday(date.year()))
+}
+
+/// Month and day of Easter Sunday in the Gregorian `year`.
+///
+/// The anonymous Gregorian computus (Meeus/Jones/Butcher algorithm): Nature 13
+/// (1876) p. 487; J. Meeus, Astronomical Algorithms (1991), ch. 8. The names of
+/// the steps are the letters used there.
+fn easter_sunday(year: i32) -> (u32, u32) {
+    let a = year.rem_euclid(19);
+    let (b, c) = (year.div_euclid(100), year.rem_euclid(100));
+    let (d, e) = (b / 4, b % 4);
+    let f = (b + 8) / 25;
+    let g = (b - f + 1) / 3;
+    let h = (19 * a + b - d - g + 15) % 30;
+    let (i, k) = (c / 4, c % 4);
+    let l = (32 + 2 * e + 2 * i - h - k) % 7;
+    let m = (a + 11 * h + 22 * l) / 451;
+    let n = h + l - 7 * m + 114;
+    (n.unsigned_abs() / 31, n.unsigned_abs() % 31 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs::File;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().expect("a date in the test")
+    }
+
+    /// The days `symbol` has a row for in the real daily prices.
+    fn real_days(symbol: &str) -> BTreeSet<NaiveDate> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/seed/prices.csv.gz");
+        let file = File::open(path).expect("seed prices");
+        csv::Reader::from_reader(GzDecoder::new(file))
+            .records()
+            .map(|row| row.expect("a row of the seed prices"))
+            .filter(|row| &row[0] == symbol)
+            .map(|row| date(&row[1]))
+            .collect()
+    }
+
+    fn assert_same_days(symbol: &str) {
+        let real = real_days(symbol);
+        let (first, last) = (real.first().expect("rows"), real.last().expect("rows"));
+        let computed: BTreeSet<_> = trading_days(*first, *last).collect();
+        let missing: Vec<_> = computed.difference(&real).collect();
+        let extra: Vec<_> = real.difference(&computed).collect();
+        assert!(
+            missing.is_empty() && extra.is_empty(),
+            "{symbol}: no row on {missing:?}, rows on closed days {extra:?}"
+        );
+    }
+
+    #[test]
+    fn trading_days_equal_the_days_of_real_aapl_prices() {
+        let days = real_days("AAPL");
+        assert_eq!(days.first(), Some(&date("2000-03-01")));
+        assert_eq!(days.last(), Some(&date("2013-03-01")));
+        assert_same_days("AAPL");
+    }
+
+    #[test]
+    fn nyse_and_nasdaq_keep_the_same_days() {
+        assert_same_days("IBM");
+        assert_same_days("MSFT");
+    }
+
+    #[test]
+    fn every_kind_of_closure_names_its_reason() {
+        for (day, reason) in [
+            ("2024-06-01", "weekend"),
+            ("2012-01-02", "New Year's Day"),
+            ("2024-01-15", "Martin Luther King Day"),
+            ("2024-02-19", "Washington's Birthday"),
+            ("2024-03-29", "Good Friday"),
+            ("2024-05-27", "Memorial Day"),
+            ("2022-06-20", "Juneteenth"),
+            ("2027-06-18", "Juneteenth"),
+            ("2015-07-03", "Independence Day"),
+            ("2021-07-05", "Independence Day"),
+            ("2024-09-02", "Labor Day"),
+            ("2024-11-28", "Thanksgiving Day"),
+            ("2021-12-24", "Christmas Day"),
+            ("2022-12-26", "Christmas Day"),
+            ("2018-12-05", "day of mourning for George H. W. Bush"),
+            ("2025-01-09", "day of mourning for Jimmy Carter"),
+        ] {
+            assert_eq!(closure(date(day)), Some(reason), "{day}");
+        }
+    }
+
+    #[test]
+    fn days_that_look_like_holidays_but_trade_are_trading_days() {
+        for day in [
+            "2021-12-31", // the next day, a Saturday, is New Year's Day
+            "2010-12-31",
+            "2021-06-18", // Juneteenth was not yet kept
+            "2012-07-03", // the day before Independence Day on a Wednesday
+            "2024-11-29",
+            "2024-12-24",
+            "2024-05-20", // the last Monday but one of May
+            "2012-10-31",
+        ] {
+            assert_eq!(closure(date(day)), None, "{day}");
+        }
+    }
+
+    #[test]
+    fn easter_agrees_with_the_published_dates() {
+        for (year, easter) in [
+            (1998, (4, 12)),
+            (2000, (4, 23)),
+            (2008, (3, 23)), // near the earliest possible
+            (2011, (4, 24)),
+            (2016, (3, 27)),
+            (2024, (3, 31)),
+            (2025, (4, 20)),
+            (2038, (4, 25)), // the latest possible
+        ] {
+            assert_eq!(easter_sunday(year), easter, "{year}");
+        }
+    }
+
+    #[test]
+    fn years_have_the_published_number_of_trading_days() {
+        for (year, count) in
+            [(2001, 248), (2012, 250), (2020, 253), (2021, 252), (2022, 251), (2023, 250), (2024, 252), (2025, 250)]
+        {
+            let (start, end) = (date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
+            assert_eq!(trading_days(start, end).count(), count, "{year}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_starts_has_no_trading_days() {
+        assert_eq!(trading_days(date("2024-01-03"), date("2024-01-02")).count(), 0);
+        assert_eq!(trading_days(date("2024-01-02"), date("2024-01-02")).count(), 1);
+    }
+}

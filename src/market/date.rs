@@ -1,0 +1,97 @@
+//! Calendar dates as the API writes them, and ranges of them.
+
+use chrono::NaiveDate;
+
+/// Parses `YYYY-MM-DD` and nothing else: chrono alone would also take `2013-2-3` or `+2013-02-03`.
+pub fn parse_date(text: &str) -> Option<NaiveDate> {
+    let bytes = text.as_bytes();
+    let shaped = bytes.len() == 10
+        && bytes.iter().enumerate().all(|(at, b)| if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() });
+    if !shaped {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(text[0..4].parse().ok()?, text[5..7].parse().ok()?, text[8..10].parse().ok()?)
+}
+
+/// Days from `start` to `end`, both included; without an `end` the range is open and grows with the market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DateRange {
+    start: NaiveDate,
+    end: Option<NaiveDate>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("start ({start}) is after end ({end})")]
+pub struct DateRangeFault {
+    pub start: NaiveDate,
+    pub end: NaiveDate,
+}
+
+impl DateRange {
+    pub fn new(start: NaiveDate, end: Option<NaiveDate>) -> Result<Self, DateRangeFault> {
+        match end {
+            Some(end) if end < start => Err(DateRangeFault { start, end }),
+            _ => Ok(Self { start, end }),
+        }
+    }
+
+    pub fn start(&self) -> NaiveDate {
+        self.start
+    }
+
+    pub fn end(&self) -> Option<NaiveDate> {
+        self.end
+    }
+
+    /// Whether every day of the range lies before `today`, so that no later day's trading can add to it.
+    pub fn is_closed(&self, today: NaiveDate) -> bool {
+        self.end.is_some_and(|end| end < today)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn day(text: &str) -> NaiveDate {
+        parse_date(text).unwrap()
+    }
+
+    #[test]
+    fn only_real_days_in_the_one_form_are_dates() {
+        assert_eq!(parse_date("2012-02-29"), NaiveDate::from_ymd_opt(2012, 2, 29));
+        for text in
+            ["2013-02-30", "2013-02-29", "2013-2-3", "20130203", "2013-02-03T00", "2013/02/03", "ten", "", "2013-02-0٣"]
+        {
+            assert_eq!(parse_date(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_starts_is_refused() {
+        let fault = DateRange::new(day("2013-01-02"), Some(day("2013-01-01"))).unwrap_err();
+        assert_eq!(fault.to_string(), "start (2013-01-02) is after end (2013-01-01)");
+    }
+
+    #[test]
+    fn a_range_is_closed_only_once_its_last_day_is_over() {
+        let range = DateRange::new(day("2013-01-01"), Some(day("2013-01-31"))).unwrap();
+        assert!(!range.is_closed(day("2013-01-31")));
+        assert!(range.is_closed(day("2013-02-01")));
+        assert!(!DateRange::new(day("2013-01-01"), None).unwrap().is_closed(day("2099-01-01")));
+    }
+
+    proptest! {
+        #[test]
+        fn every_day_survives_the_way_to_text_and_back(days in 0i32..3_000_000) {
+            let date = NaiveDate::from_num_days_from_ce_opt(days + 366).unwrap();
+            prop_assert_eq!(parse_date(&date.to_string()), Some(date));
+        }
+
+        #[test]
+        fn any_text_is_parsed_or_refused_without_a_panic(text in ".{0,12}") {
+            let _ = parse_date(&text);
+        }
+    }
+}

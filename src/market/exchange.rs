@@ -1,0 +1,40 @@
+//! An exchange: where it is, when it closes.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Tz;
+
+/// An exchange and its clock. Dates of bars are dates in its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchange {
+    pub zone: Tz,
+    /// The end of the regular session, local time.
+    pub closes_at: NaiveTime,
+}
+
+impl Exchange {
+    /// The date that it is at the exchange.
+    pub fn today(&self, now: DateTime<Utc>) -> NaiveDate {
+        now.with_timezone(&self.zone).date_naive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_turns_at_midnight_of_the_exchange_through_daylight_saving() {
+        let new_york =
+            Exchange { zone: chrono_tz::America::New_York, closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap() };
+        // UTC-5 in winter, UTC-4 in summer.
+        for (utc, date) in [
+            ("2026-01-15T04:59:59Z", "2026-01-14"),
+            ("2026-01-15T05:00:00Z", "2026-01-15"),
+            ("2026-07-15T03:59:59Z", "2026-07-14"),
+            ("2026-07-15T04:00:00Z", "2026-07-15"),
+            ("2027-01-01T04:59:59Z", "2026-12-31"),
+        ] {
+            assert_eq!(new_york.today(utc.parse().unwrap()).to_string(), date, "{utc}");
+        }
+    }
+}

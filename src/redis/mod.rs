@@ -1,0 +1,224 @@
+//! The one Redis client: bounded waits, a breaker, and word of changes between instances.
+//!
+//! Nothing here ever fails a request: who can't have Redis goes on without it.
+
+mod breaker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fred::prelude::*;
+use fred::types::config::{TlsConfig, TlsConnector, UnresponsiveConfig};
+use fred::types::scripts;
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+
+use crate::config::RedisConfig;
+use crate::tls;
+use breaker::Breaker;
+
+/// What instances tell each other on the one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// A key changed: forget what is remembered of it.
+    Key(crate::caller::KeyId),
+    /// Data changed, or words may have been lost: look for what did.
+    Look,
+}
+
+/// Why Redis gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisFault {
+    #[error("REDIS_URL is not usable: {0}")]
+    Url(String),
+    #[error(transparent)]
+    Tls(#[from] tls::TlsFault),
+    #[error("Redis failed a moment ago and is left alone")]
+    LeftAlone,
+    #[error("Redis did not answer within {0} ms")]
+    Timeout(u64),
+    #[error("Redis: {0}")]
+    Command(#[from] fred::error::Error),
+}
+
+/// A Lua script, sent by its hash and in full only where the server doesn't know it.
+pub struct Script(scripts::Script);
+
+impl Script {
+    pub fn new(lua: &'static str) -> Self {
+        Self(scripts::Script::from_lua(lua))
+    }
+}
+
+/// A handle to the shared client; clones share it.
+#[derive(Clone)]
+pub struct Redis {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    builder: Builder,
+    prefix: String,
+    timeout_ms: u64,
+    breaker: Breaker,
+}
+
+impl Redis {
+    /// Builds the client and lets it connect in the background of the runtime that this is called on, again and again
+    /// until it succeeds. `None` where no Redis is configured.
+    ///
+    /// # Errors
+    /// When the URL or the certificate authority can't be read. A Redis that is down is no error.
+    pub fn start(config: &RedisConfig) -> Result<Option<Self>, RedisFault> {
+        let Some(url) = &config.redis_url else { return Ok(None) };
+        let mut server = Config::from_url(url.expose_secret()).map_err(|e| RedisFault::Url(e.details().to_owned()))?;
+        if server.tls.is_some() {
+            let client_config = tls::client_config(config.redis_ca_file.as_deref())?;
+            server.tls = Some(TlsConfig::from(TlsConnector::from(client_config)));
+        }
+        let timeout = Duration::from_millis(config.redis_command_timeout_ms);
+        let mut builder = Builder::from_config(server);
+        builder
+            .with_performance_config(|performance| performance.default_command_timeout = timeout)
+            .with_connection_config(|connection| {
+                connection.connection_timeout = Duration::from_secs(2);
+                connection.internal_command_timeout = Duration::from_secs(2);
+                // A script that was sent twice could charge twice.
+                connection.max_command_attempts = 1;
+                // What waits here is bounded in time by the time-out and in number by this.
+                connection.max_command_buffer_len = 10_000;
+                connection.unresponsive = UnresponsiveConfig {
+                    max_timeout: Some(Duration::from_secs(2)),
+                    interval: Duration::from_millis(500),
+                };
+            })
+            .set_policy(ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS));
+        let client = builder.build()?;
+        client.connect();
+        let breaker = Breaker::new(config.redis_breaker_open_ms);
+        let (prefix, timeout_ms) = (config.redis_key_prefix.clone(), config.redis_command_timeout_ms);
+        Ok(Some(Self { shared: Arc::new(Shared { client, builder, prefix, timeout_ms, breaker }) }))
+    }
+
+    /// Waits for the first connection, at most `wait`. False where there is none yet.
+    pub async fn wait_until_connected(&self, wait: Duration) -> bool {
+        matches!(tokio::time::timeout(wait, self.shared.client.wait_for_connect()).await, Ok(Ok(())))
+    }
+
+    pub async fn ping(&self) -> Result<(), RedisFault> {
+        self.bounded(self.shared.client.ping::<String>(None)).await.map(drop)
+    }
+
+    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, RedisFault> {
+        self.bounded(self.shared.client.get(self.name(name))).await
+    }
+
+    /// Stores `value` for `ttl_ms` milliseconds.
+    pub async fn set(&self, name: &str, value: Vec<u8>, ttl_ms: i64) -> Result<(), RedisFault> {
+        let value = Value::Bytes(value.into());
+        self.bounded(self.shared.client.set(self.name(name), value, Some(Expiration::PX(ttl_ms)), None, false)).await
+    }
+
+    /// Runs a script on one key.
+    pub async fn run<R: FromValue>(
+        &self,
+        script: &Script,
+        name: &str,
+        arguments: Vec<String>,
+    ) -> Result<R, RedisFault> {
+        let (client, name) = (&self.shared.client, self.name(name));
+        self.bounded(async {
+            match client.evalsha(script.0.sha1().clone(), name.clone(), arguments.clone()).await {
+                // The server was restarted or its scripts flushed: it ran nothing, so nothing is charged twice.
+                Err(e) if e.details().starts_with("NOSCRIPT") => {
+                    let lua = script.0.lua().cloned().unwrap_or_default();
+                    client.eval(lua, name, arguments).await
+                }
+                answer => answer,
+            }
+        })
+        .await
+    }
+
+    /// Tells every instance.
+    pub async fn tell(&self, word: Word) -> Result<(), RedisFault> {
+        let text = match word {
+            Word::Key(id) => format!("key {id}"),
+            Word::Look => "look".to_owned(),
+        };
+        self.bounded(self.shared.client.publish::<i64, _, _>(self.channel(), text)).await.map(drop)
+    }
+
+    /// How many instances listen for words now, this one included.
+    pub async fn listeners(&self) -> Result<u32, RedisFault> {
+        let (_, count): (String, u32) = self.bounded(self.shared.client.pubsub_numsub(self.channel())).await?;
+        Ok(count)
+    }
+
+    /// Listens for words until the receiver is dropped, on a connection of its own that comes back by itself.
+    ///
+    /// # Errors
+    /// When the second client can't be built.
+    pub fn listen(&self) -> Result<mpsc::Receiver<Word>, RedisFault> {
+        let subscriber = self.shared.builder.build_subscriber_client()?;
+        let (words, listener) = mpsc::channel(WORDS_WAITING_MAX);
+        let channel = self.channel();
+        tokio::spawn(async move {
+            let (mut messages, mut reconnects) = (subscriber.message_rx(), subscriber.reconnect_rx());
+            subscriber.connect();
+            subscriber.manage_subscriptions();
+            let _ = subscriber.wait_for_connect().await;
+            let _ = subscriber.subscribe(channel).await;
+            loop {
+                let word = tokio::select! {
+                    message = messages.recv() => match message {
+                        Ok(message) => Word::parse(&message.value.as_string().unwrap_or_default()),
+                        // Too many at once: some were lost.
+                        Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => Word::Look,
+                        Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                    },
+                    // Whatever was said meanwhile was lost.
+                    _ = reconnects.recv() => Word::Look,
+                };
+                if words.send(word).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(listener)
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.shared.prefix)
+    }
+
+    fn channel(&self) -> String {
+        self.name("changes")
+    }
+
+    async fn bounded<T>(&self, command: impl Future<Output = Result<T, fred::error::Error>>) -> Result<T, RedisFault> {
+        if !self.shared.breaker.lets_pass() {
+            return Err(RedisFault::LeftAlone);
+        }
+        // fred's own time-out doesn't reach every kind of command.
+        let timeout = Duration::from_millis(self.shared.timeout_ms);
+        let answer = match tokio::time::timeout(timeout, command).await {
+            Ok(answer) => answer.map_err(RedisFault::from),
+            Err(_) => Err(RedisFault::Timeout(self.shared.timeout_ms)),
+        };
+        self.shared.breaker.note(answer.is_ok());
+        answer
+    }
+}
+
+/// Between attempts to connect: Redis is shared again within a second of its return.
+const RECONNECT_DELAY_MS: u32 = 250;
+/// Words that may wait for a busy instance.
+const WORDS_WAITING_MAX: usize = 1024;
+
+impl Word {
+    fn parse(text: &str) -> Self {
+        text.strip_prefix("key ").and_then(|id| id.parse().ok()).map_or(Self::Look, Self::Key)
+    }
+}

@@ -1,0 +1,154 @@
+//! Getting to Postgres: the URL, TLS, and connections that live on one shared runtime.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Connect, Manager, ManagerConfig};
+use secrecy::ExposeSecret;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::StoreFault;
+use super::fault::describe;
+use crate::config::DatabaseConfig;
+use crate::tls;
+
+/// How long sent data may go unacknowledged before a connection counts as dead.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
+const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// Where Postgres is and how to get in.
+#[derive(Clone)]
+pub struct Database {
+    config: Config,
+    statement_timeout_ms: u64,
+    connector: Connector,
+}
+
+impl Database {
+    /// # Errors
+    /// When the URL or the certificate authority can't be read.
+    pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
+        let mut pg = parse_url(config.database_url.expose_secret())?;
+        pg.connect_timeout(Duration::from_millis(config.database_connect_timeout_ms))
+            .tcp_user_timeout(TCP_USER_TIMEOUT)
+            .keepalives(true)
+            .keepalives_idle(TCP_KEEPALIVE_IDLE)
+            .application_name("tickerd");
+        let tls = match pg.get_ssl_mode() {
+            SslMode::Disable => None,
+            _ => Some(MakeRustlsConnect::new(tls::client_config(config.database_ca_file.as_deref())?)),
+        };
+        let statement_timeout_ms = config.database_statement_timeout_ms;
+        Ok(Self { config: pg, statement_timeout_ms, connector: Connector { tls, runtime: Handle::current() } })
+    }
+
+    /// What makes the pool's connections: each statement of theirs is bound in time by the server, too.
+    pub(super) fn manager(self, manager_config: ManagerConfig) -> Manager {
+        let mut config = self.config;
+        let given = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
+        config.options(format!("{given}-c statement_timeout={}", self.statement_timeout_ms));
+        Manager::from_connect(config, self.connector, manager_config)
+    }
+
+    /// A connection outside of the pool, for work that takes as long as it takes.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached or doesn't let us in.
+    pub async fn connect_alone(&self) -> Result<Client, StoreFault> {
+        let connected = self.connector.connect(&self.config).await;
+        let (client, _) = connected.map_err(|e| StoreFault::Unreachable(describe(&e)))?;
+        Ok(client)
+    }
+}
+
+#[derive(Clone)]
+struct Connector {
+    tls: Option<MakeRustlsConnect>,
+    runtime: Handle,
+}
+
+/// Opens and drives every connection on one runtime: a connection driven by the single thread of the HTTP worker that
+/// happened to open it would stall whenever that worker is busy.
+impl Connect for Connector {
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>>
+    {
+        let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
+        let connecting = self.runtime.spawn(async move {
+            match tls {
+                Some(tls) => {
+                    let (client, connection) = config.connect(tls).await?;
+                    Ok((client, runtime.spawn(drive(connection))))
+                }
+                None => {
+                    let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
+                    Ok((client, runtime.spawn(drive(connection))))
+                }
+            }
+        });
+        Box::pin(async move { connecting.await.expect("connecting does not panic, and its runtime outlives the pool") })
+    }
+}
+
+async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(e) = connection.await {
+        tracing::warn!(cause = %describe(&e), "lost a connection to Postgres");
+    }
+}
+
+/// Reads a URL as its providers write it. Certificates are always verified where TLS is used, so `verify-full` and
+/// `verify-ca` mean `require`. Without an `sslmode`: none to this machine, elsewhere TLS where the server offers it.
+fn parse_url(url: &str) -> Result<Config, StoreFault> {
+    let strict = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+    // The driver's error names the parameter or the part, never a value.
+    let mut config: Config = strict.parse().map_err(|e: tokio_postgres::Error| StoreFault::Url(describe(&e)))?;
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        return Err(StoreFault::Url("expected postgres://user:password@host:port/name".to_owned()));
+    }
+    if !url.contains("sslmode=") && config.get_hosts().iter().all(is_this_machine) {
+        config.ssl_mode(SslMode::Disable);
+    }
+    Ok(config)
+}
+
+fn is_this_machine(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+        Host::Unix(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_is_off_only_to_this_machine_or_by_request() {
+        for (url, mode) in [
+            ("postgres://u:p@localhost/d", SslMode::Disable),
+            ("postgres://u:p@127.0.0.1:5433/d", SslMode::Disable),
+            ("postgres://u:p@db.example/d", SslMode::Prefer),
+            ("postgres://u:p@db.example/d?sslmode=disable", SslMode::Disable),
+            ("postgres://u:p@localhost/d?sslmode=require", SslMode::Require),
+            ("postgres://u:p@db.example/d?sslmode=verify-full", SslMode::Require),
+        ] {
+            assert_eq!(parse_url(url).unwrap().get_ssl_mode(), mode, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_none_is_refused_without_showing_its_password() {
+        for url in
+            ["postgres://u:sesame@h/d?sslmode=sesame", "mysql://u:sesame@h/d", "sesame", "postgres://u:sesame@h:port/d"]
+        {
+            let fault = parse_url(url).unwrap_err().to_string();
+            assert!(fault.starts_with("DATABASE_URL is not usable"), "{fault}");
+            assert!(!fault.contains("sesame"), "{fault}");
+        }
+    }
+}

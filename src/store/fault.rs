@@ -1,0 +1,71 @@
+//! What can go wrong with Postgres, as far as anybody acts on it.
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFault {
+    #[error("DATABASE_URL is not usable: {0}")]
+    Url(String),
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsFault),
+    #[error("Postgres can't be reached: {0}")]
+    Unreachable(String),
+    #[error("no connection to Postgres became free in time")]
+    NoConnectionFree,
+    #[error("Postgres did not answer within {0} ms")]
+    Timeout(u128),
+    #[error("Postgres: {}", describe(.0))]
+    Statement(#[from] tokio_postgres::Error),
+    #[error("migrations: {0}")]
+    Migration(String),
+    #[error("the database holds what it can't hold: {0}")]
+    Broken(String),
+}
+
+impl StoreFault {
+    /// Whether the same request may succeed in a moment, with Postgres back or less busy.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::NoConnectionFree | Self::Timeout(_) => true,
+            Self::Statement(e) => e.is_closed() || e.code().is_none_or(is_passing_state),
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_dead_connection(&self) -> bool {
+        let Self::Statement(e) = self else { return false };
+        let ended = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
+        e.is_closed() || e.code().is_none_or(|code| ended.contains(code))
+    }
+
+    pub(super) fn is(&self, state: &SqlState) -> bool {
+        matches!(self, Self::Statement(e) if e.code() == Some(state))
+    }
+}
+
+/// Classes 08 (connection), 25 (read-only), 53 (resources), 57 (operator intervention).
+fn is_passing_state(state: &SqlState) -> bool {
+    ["08", "25", "53", "57"].iter().any(|class| state.code().starts_with(class))
+}
+
+impl From<PoolError> for StoreFault {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::NoConnectionFree,
+            PoolError::Backend(e) => Self::Unreachable(describe(&e)),
+            other => Self::Unreachable(other.to_string()),
+        }
+    }
+}
+
+/// The driver's own text says only "db error" or "error connecting to server": the cause is what helps.
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
+    if let Some(db) = error.as_db_error() {
+        return format!("{} ({})", db.message(), db.code().code());
+    }
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

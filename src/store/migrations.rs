@@ -1,0 +1,33 @@
+//! Migrations: embedded, run by one process at a time.
+
+use super::{Database, StoreFault};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// The advisory lock that migrating processes take: `tickerd` as a number.
+const MIGRATION_LOCK: i64 = 0x7469_636b_6572_64;
+
+impl Database {
+    /// Applies the migrations that are missing and returns their names. Processes that come at once wait for each
+    /// other: the lock belongs to the connection, so that a process that dies frees it.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached, a migration fails, or an applied one differs from the embedded one.
+    pub async fn migrate(&self) -> Result<Vec<String>, StoreFault> {
+        let mut client = self.connect_alone().await?;
+        client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+        let report = embedded::migrations::runner().run_async(&mut client).await;
+        let report = report.map_err(|e| StoreFault::Migration(reason(&e)))?;
+        client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
+        Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+    }
+}
+
+fn reason(error: &refinery::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
