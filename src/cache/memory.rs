@@ -25,10 +25,11 @@ pub struct Memory {
     entries: Cache<Arc<str>, Arc<Entry>, Bytes>,
 }
 
+type Placeholder<'a> =
+    PlaceholderGuard<'a, Arc<str>, Arc<Entry>, Bytes, DefaultHashBuilder, DefaultLifecycle<Arc<str>, Arc<Entry>>>;
+
 /// The right to fill in a key that others wait for.
-pub struct Guard<'a>(
-    PlaceholderGuard<'a, Arc<str>, Arc<Entry>, Bytes, DefaultHashBuilder, DefaultLifecycle<Arc<str>, Arc<Entry>>>,
-);
+pub struct Guard<'a>(Placeholder<'a>);
 
 impl Memory {
     pub fn new(bytes_max: u64) -> Self {

@@ -97,7 +97,7 @@ fn read(table: Table, mut source: Source, known: &Known, chunks: &mpsc::Sender<B
     let mut reader = Reader::open(source, &feed::columns(table))?;
     let mut faults = Vec::new();
     let mut out = staging();
-    while let Some(row) = reader.next()? {
+    while let Some(row) = reader.next_row()? {
         if let Err(fault) = feed::check(table, &row, known, &mut out) {
             faults.push(fault.to_string());
             if faults.len() == FAULTS_NAMED_MAX {

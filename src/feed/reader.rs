@@ -91,7 +91,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the file breaks off, or a line has more or fewer fields than the first.
-    pub fn next(&mut self) -> Result<Option<Row<'_>>, FeedFault> {
+    pub fn next_row(&mut self) -> Result<Option<Row<'_>>, FeedFault> {
         if !self.csv.read_record(&mut self.record).map_err(|e| not_csv(&self.name, &e))? {
             return Ok(None);
         }

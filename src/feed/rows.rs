@@ -146,7 +146,7 @@ mod tests {
         let known = Known { stocks: [("AAPL".parse().unwrap(), 7)].into(), ..Known::default() };
         let mut reader = open(text).unwrap();
         let (mut out, mut faults) = (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), Vec::new());
-        while let Some(row) = reader.next().unwrap() {
+        while let Some(row) = reader.next_row().unwrap() {
             if let Err(fault) = check(Table::Prices, &row, &known, &mut out) {
                 faults.push(fault.to_string());
             }
@@ -192,7 +192,7 @@ mod tests {
         let fault = open("symbol,date\nAAPL,2000-03-01\n").err().unwrap().to_string();
         assert!(fault.starts_with("prices.csv lacks the column open"), "{fault}");
         let mut reader = open(&format!("{HEADER}AAPL,2000-03-01\n")).unwrap();
-        let fault = reader.next().err().unwrap().to_string();
+        let fault = reader.next_row().err().unwrap().to_string();
         assert_eq!(fault, "prices.csv line 2 is no CSV: expected 8 fields, found 2");
     }
 }

@@ -29,7 +29,7 @@ impl Failures {
     }
 
     pub fn record(&self, address: IpAddr, now_ms: u64) {
-        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Ring::new())));
+        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Ring::default())));
         let Ok(ring) = self.rings.get_or_insert_with(&household(address), fresh);
         ring.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms, self.per_minute_max, 1);
     }

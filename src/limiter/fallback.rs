@@ -15,7 +15,7 @@ pub struct LocalWindows {
 
 impl LocalWindows {
     pub fn take(&self, key: KeyId, limit: u32, now_ms: u64) -> Grant {
-        self.rings.entry(key).or_insert_with(Ring::new).take(now_ms, limit, 1)
+        self.rings.entry(key).or_default().take(now_ms, limit, 1)
     }
 
     pub fn sweep(&self, now_ms: u64) {

@@ -29,11 +29,13 @@ pub struct Grant {
     pub reset_in_ms: u64,
 }
 
-impl Ring {
-    pub fn new() -> Self {
+impl Default for Ring {
+    fn default() -> Self {
         Self { newest_s: 0, total: 0, buckets: [0; BUCKETS] }
     }
+}
 
+impl Ring {
     /// Takes up to `wanted` permits at `now_ms` (epoch milliseconds), so that the window never holds more than `limit`.
     pub fn take(&mut self, now_ms: u64, limit: u32, wanted: u32) -> Grant {
         self.advance(now_ms / 1000);
@@ -57,7 +59,7 @@ impl Ring {
             return;
         }
         if now_s - self.newest_s >= BUCKETS as u64 {
-            *self = Self { newest_s: now_s, ..Self::new() };
+            *self = Self { newest_s: now_s, ..Self::default() };
             return;
         }
         for second in self.newest_s + 1..=now_s {
@@ -145,7 +147,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_ring_answers_as_the_log_does(steps in steps()) {
-            let (mut ring, mut log, mut now_ms) = (Ring::new(), Log::default(), START_MS);
+            let (mut ring, mut log, mut now_ms) = (Ring::default(), Log::default(), START_MS);
             for step in steps {
                 now_ms += step.wait_ms;
                 let expected = log.take(now_ms, step.limit, step.wanted);
@@ -155,7 +157,7 @@ mod tests {
 
         #[test]
         fn no_trailing_minute_holds_more_than_the_limit(waits_ms in prop::collection::vec(0u64..3000, 1..400)) {
-            let (mut ring, mut log, mut now_ms) = (Ring::new(), Log::default(), START_MS);
+            let (mut ring, mut log, mut now_ms) = (Ring::default(), Log::default(), START_MS);
             for wait_ms in waits_ms {
                 now_ms += wait_ms;
                 if ring.take(now_ms, 5, 1).granted == 1 {
@@ -167,7 +169,7 @@ mod tests {
 
         #[test]
         fn a_refusal_names_the_exact_instant_at_which_one_more_is_admitted(steps in steps()) {
-            let (mut ring, mut now_ms) = (Ring::new(), START_MS);
+            let (mut ring, mut now_ms) = (Ring::default(), START_MS);
             for step in steps {
                 now_ms += step.wait_ms;
                 let grant = ring.take(now_ms, step.limit, step.wanted);
@@ -180,7 +182,7 @@ mod tests {
 
         #[test]
         fn a_clock_that_steps_back_frees_nothing(back_ms in 0u64..200_000) {
-            let mut ring = Ring::new();
+            let mut ring = Ring::default();
             prop_assert_eq!(ring.take(START_MS, 3, 3).granted, 3);
             prop_assert_eq!(ring.take(START_MS - back_ms, 3, 1).granted, 0);
         }
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_steady_flood_is_admitted_at_over_98_percent_of_the_limit() {
-        let (mut ring, mut admitted) = (Ring::new(), 0);
+        let (mut ring, mut admitted) = (Ring::default(), 0);
         for tick in 0..600_000u64 {
             admitted += ring.take(START_MS + tick, 1000, 1).granted;
         }

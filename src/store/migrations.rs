@@ -6,8 +6,8 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// The advisory lock that migrating processes take: `tickerd` as a number.
-const MIGRATION_LOCK: i64 = 0x7469_636b_6572_64;
+/// The advisory lock that migrating processes take.
+const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
 
 impl Database {
     /// Applies the migrations that are missing and returns their names. Processes that come at once wait for each

@@ -99,7 +99,8 @@ fn problem_of<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
 fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
     let (request, status) = (response.request(), response.status());
     let failed = status.is_server_error();
-    if !failed && !(tracing::enabled!(tracing::Level::INFO) && state.log.takes_a_line()) {
+    let wanted = failed || (tracing::enabled!(tracing::Level::INFO) && state.log.takes_a_line());
+    if !wanted {
         return;
     }
     let extensions = request.extensions();

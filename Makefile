@@ -1,0 +1,20 @@
+# The two commands of the README: `make demo` and `make test`. Both install what is missing first.
+.PHONY: demo test lint tools
+
+# --- what a person types ------------------------------------------------------------------------------------------
+
+demo: tools ## everything from nothing: servers, tables, data, keys, a running API on port 3000
+	cargo build --release --locked
+	./target/release/tickerd demo
+
+test: tools ## every test, against a real Postgres and a real Redis that the tests start
+	cargo test --locked
+
+lint: tools ## formatting and lints, warnings denied
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- --deny warnings
+
+# --- what is needed -----------------------------------------------------------------------------------------------
+
+tools:
+	@deploy/install-tools

@@ -1,0 +1,214 @@
+//! Who may call.
+
+use std::time::Duration;
+
+use crate::support::{App, Database, eventually, header, id_of, redis_url, unique};
+
+const PATH: &str = "/api/stocks/AAPL";
+
+#[tokio::test]
+async fn every_key_that_is_not_valid_gets_the_same_answer() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    let (valid, revoked, expired) = (database.issue("pro"), database.issue("pro"), database.issue("pro"));
+    assert!(database.run(&["keys", "revoke", id_of(&revoked)]).status.success());
+    let client = database.connect().await;
+    client
+        .execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = $1", &[&id_of(&expired)])
+        .await
+        .unwrap();
+    // The secret of one key under the id of another: well-formed but for the checksum, which is made right.
+    let foreign = with_checksum(&format!("{}{}", &valid[..21], &revoked[21..53]));
+    let unknown = with_checksum(&format!("tk_live_000000000000_{}", &valid[21..53]));
+    let malformed = format!("{}x", &valid[..58]);
+    let mut bodies = Vec::new();
+    for key in ["", "x", &revoked, &expired, &foreign, &unknown, &malformed, &valid.to_lowercase()] {
+        let answer = app.get(key, PATH).await;
+        assert_eq!(answer.status(), 401, "{key}");
+        assert_eq!(header(&answer, "www-authenticate"), "Bearer realm=\"tickerd\"");
+        let id = header(&answer, "x-request-id").to_owned();
+        bodies.push(answer.text().await.unwrap().replace(&id, "ID"));
+    }
+    let without = app.request("GET", PATH).send().await.unwrap();
+    let id = header(&without, "x-request-id").to_owned();
+    bodies.push(without.text().await.unwrap().replace(&id, "ID"));
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "{bodies:?}");
+    assert_eq!(app.get(&valid, PATH).await.status(), 200);
+}
+
+/// Appends the CRC-32 in base62, as the token's format says.
+fn with_checksum(body: &str) -> String {
+    const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = crc32fast::hash(body.as_bytes()) as usize;
+    let mut sum = [0; 6];
+    for digit in sum.iter_mut().rev() {
+        *digit = DIGITS[rest % 62];
+        rest /= 62;
+    }
+    format!("{body}{}", std::str::from_utf8(&sum).unwrap())
+}
+
+#[tokio::test]
+async fn a_key_is_taken_from_either_header() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for value in [format!("Bearer {key}"), format!("bearer {key}")] {
+        let answer = app.request("GET", PATH).header("authorization", value).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    for value in [format!("Basic {key}"), key.clone()] {
+        let answer = app.request("GET", PATH).header("authorization", value).send().await.unwrap();
+        assert_eq!(answer.status(), 401);
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_within_a_second_on_every_instance_that_shares_the_redis() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("revoke"));
+    let shared = [("REDIS_URL", redis_url()), ("REDIS_KEY_PREFIX", prefix)];
+    let variables: Vec<_> = shared.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
+    let key = database.issue("pro");
+    for app in &apps {
+        assert_eq!(app.get(&key, PATH).await.status(), 200);
+    }
+    let mut revoke = database.tickerd(&["keys", "revoke", id_of(&key), "--json"]);
+    let output = revoke.envs(variables.iter().copied()).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"told\":true"), "{output:?}");
+    for app in &apps {
+        let refused = async || app.get(&key, PATH).await.status() == 401;
+        eventually("the key is refused", Duration::from_secs(1), refused).await;
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_within_a_second_without_a_redis_too() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    assert_eq!(app.get(&key, PATH).await.status(), 200);
+    assert!(database.run(&["keys", "revoke", id_of(&key)]).status.success());
+    eventually("the key is refused", Duration::from_secs(1), async || app.get(&key, PATH).await.status() == 401).await;
+}
+
+#[tokio::test]
+async fn a_lost_word_of_a_revocation_costs_no_more_than_the_poll() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("lost"));
+    let app =
+        App::with(&database, &[("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", &prefix), ("CHANGES_POLL_MS", "500")])
+            .await;
+    let key = database.issue("pro");
+    assert_eq!(app.get(&key, PATH).await.status(), 200);
+    // Revoked by a command that knows no Redis: nobody is told.
+    let output = database.run(&["keys", "revoke", id_of(&key), "--json"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"told\":false"), "{output:?}");
+    eventually("the key is refused", Duration::from_secs(2), async || app.get(&key, PATH).await.status() == 401).await;
+}
+
+#[tokio::test]
+async fn an_expiry_that_passes_between_two_requests_is_noticed_from_memory() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let client = database.connect().await;
+    client
+        .execute("UPDATE api_keys SET expires_at = now() + interval '2 s' WHERE id = $1", &[&id_of(&key)])
+        .await
+        .unwrap();
+    assert_eq!(app.get(&key, PATH).await.status(), 200);
+    eventually("the key expires", Duration::from_secs(4), async || app.get(&key, PATH).await.status() == 401).await;
+}
+
+#[tokio::test]
+async fn a_tiers_limit_is_changed_in_the_database_without_a_restart() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("KEY_STATUS_TTL_MS", "100")]).await;
+    let key = database.issue("free");
+    assert_eq!(header(&app.get(&key, PATH).await, "x-ratelimit-limit"), "100");
+    database
+        .connect()
+        .await
+        .batch_execute("UPDATE tiers SET requests_per_minute = 10000000 WHERE name = 'free'")
+        .await
+        .unwrap();
+    let raised = async || header(&app.get(&key, PATH).await, "x-ratelimit-limit") == "10000000";
+    eventually("the limit is raised", Duration::from_secs(2), raised).await;
+}
+
+#[tokio::test]
+async fn an_address_that_sends_too_many_wrong_keys_waits_while_known_keys_go_on() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("AUTH_FAILURES_PER_MINUTE_MAX", "3")]).await;
+    let (known, new) = (database.issue("pro"), database.issue("pro"));
+    assert_eq!(app.get(&known, PATH).await.status(), 200);
+    for n in 0..3 {
+        let wrong = with_checksum(&format!("tk_live_{n:012}_{}", &known[21..53]));
+        assert_eq!(app.get(&wrong, PATH).await.status(), 401);
+    }
+    let refused = app.get(&new, PATH).await;
+    assert_eq!(refused.status(), 429);
+    let wait_s: u64 = header(&refused, "retry-after").parse().unwrap();
+    assert!((55..=61).contains(&wait_s), "{wait_s}");
+    assert!(refused.text().await.unwrap().contains("\"code\":\"too_many_failures\""));
+    assert_eq!(app.get(&known, PATH).await.status(), 200);
+}
+
+#[tokio::test]
+async fn concurrent_firsts_of_one_key_are_all_admitted_and_hash_once() {
+    let database = Database::sample().await;
+    // One hash at a time and a queue of one: were each request to hash, most would be refused.
+    let app = App::with(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "1")]).await;
+    let key = database.issue("pro");
+    let answers = (0..50).map(|_| app.get(&key, PATH));
+    let answers = futures_util::future::join_all(answers).await;
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+}
+
+#[tokio::test]
+async fn known_keys_and_cached_answers_outlive_postgres() {
+    let database = Database::sample().await;
+    let app = App::with(
+        &database,
+        &[("KEY_STATUS_TTL_MS", "100"), ("DATABASE_WAIT_TIMEOUT_MS", "300"), ("DATABASE_CONNECT_TIMEOUT_MS", "300")],
+    )
+    .await;
+    let (key, new) = (database.issue("pro"), database.issue("pro"));
+    assert_eq!(app.get(&key, PATH).await.status(), 200);
+    database.cut_off().await;
+    for _ in 0..5 {
+        let answer = app.get(&key, PATH).await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "x-cache")), (200, "HIT"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for (key, path) in [(&key, "/api/stocks/IBM"), (&new, PATH)] {
+        let answer = app.get(key, path).await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"));
+    }
+    let ready = app.request("GET", "/health/ready").send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    database.let_in().await;
+    let back = async || app.get(&new, PATH).await.status() == 200;
+    eventually("it is back", Duration::from_secs(2), back).await;
+}
+
+#[tokio::test]
+async fn no_key_is_ever_logged() {
+    let database = Database::sample().await;
+    let app =
+        App::with(&database, &[("LOG", "trace"), ("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", "log:")]).await;
+    let key = database.issue("pro");
+    assert_eq!(app.get(&key, PATH).await.status(), 200);
+    app.request("GET", PATH).bearer_auth(&key).send().await.unwrap();
+    app.get(&key, &format!("/api/stocks?apikey={key}")).await;
+    app.get(&key, &format!("/api/stocks/{key}")).await;
+    app.get(&format!("{key}x"), PATH).await;
+    eventually("all is logged", Duration::from_secs(5), async || {
+        app.log().iter().filter(|line| line.contains("\"message\":\"request\"") && line.contains("/api/")).count() >= 5
+    })
+    .await;
+    let secret = &key[21..];
+    let leaks: Vec<_> = app.log().into_iter().filter(|line| line.contains(secret)).collect();
+    assert!(leaks.is_empty(), "{leaks:?}");
+    assert!(app.log().iter().any(|line| line.contains(id_of(&key))), "the id is what a key is logged by");
+}

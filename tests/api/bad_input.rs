@@ -1,0 +1,141 @@
+//! Bad input gets a sentence that helps, always in the one form.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{App, Database, header};
+
+/// Checks that an answer is a problem document, complete and consistent, and returns its code and sentence.
+async fn problem(answer: Response) -> (u16, String, String) {
+    assert_eq!(header(&answer, "content-type"), "application/problem+json");
+    assert_eq!(header(&answer, "cache-control"), "no-store");
+    let (status, id) = (answer.status().as_u16(), header(&answer, "x-request-id").to_owned());
+    let body: Value = answer.json().await.unwrap();
+    let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("{name} in {body}")).to_owned();
+    assert_eq!((body["status"].as_u64(), text("requestId")), (Some(status.into()), id));
+    assert_eq!(text("type"), format!("urn:problem-type:tickerd:{}", text("code")));
+    assert_eq!(text("detail"), text("error"));
+    assert!(!text("title").is_empty());
+    (status, text("code"), text("detail"))
+}
+
+#[tokio::test]
+async fn each_bad_request_says_what_was_expected_and_where() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let prices = "/api/stocks/AAPL/prices";
+    for (path, status, code, says) in [
+        (prices.to_owned(), 400, "missing_parameter", "start"),
+        (format!("{prices}?start=2013-02-30"), 400, "invalid_parameter", "start is not a date: expected YYYY-MM-DD"),
+        (
+            format!("{prices}?start=2012-01-02&end=2012-01-01"),
+            400,
+            "invalid_parameter",
+            "start (2012-01-02) is after end (2012-01-01)",
+        ),
+        (format!("{prices}?start=2012-01-01&end=soon"), 400, "invalid_parameter", "end is not a date"),
+        (
+            format!("{prices}?start=2012-01-01&limit=0"),
+            400,
+            "invalid_parameter",
+            "limit is not valid: expected a whole number from 1 to 1000",
+        ),
+        (format!("{prices}?start=2012-01-01&limit=1001"), 400, "invalid_parameter", "from 1 to 1000"),
+        (format!("{prices}?start=2012-01-01&limit=ten"), 400, "invalid_parameter", "from 1 to 1000"),
+        (
+            format!("{prices}?start=2012-01-01&color=red"),
+            400,
+            "unknown_parameter",
+            "\"color\" is not known here: expected start, end, limit",
+        ),
+        (format!("{prices}?start=2012-01-01&start=2012-01-01"), 400, "invalid_parameter", "start is given twice"),
+        ("/api/stocks?limit=101".to_owned(), 400, "invalid_parameter", "from 1 to 100"),
+        ("/api/stocks?offset=-1".to_owned(), 400, "invalid_parameter", "offset"),
+        ("/api/stocks?exchange=".to_owned(), 400, "invalid_parameter", "exchange"),
+        ("/api/stocks/AAPL?x=1".to_owned(), 400, "unknown_parameter", "expected no parameters"),
+        ("/api/stocks/A%20B".to_owned(), 400, "invalid_parameter", "symbol is not valid"),
+        ("/api/stocks/%FF%FE/quote".to_owned(), 400, "invalid_parameter", "symbol is not valid"),
+        ("/api/stocks/ABCDEFGHIJKLM/quote".to_owned(), 400, "invalid_parameter", "1 to 12"),
+        ("/api/stocks/NOPE".to_owned(), 404, "unknown_symbol", "NOPE"),
+        ("/api/stocks/NOPE/quote".to_owned(), 404, "unknown_symbol", "NOPE"),
+        ("/api/stocks/NOPE/prices?start=2012-01-01".to_owned(), 404, "unknown_symbol", "NOPE"),
+        (
+            format!("{prices}?start=1999-01-01&end=1999-12-31"),
+            404,
+            "no_data",
+            "AAPL has no prices from 1999-01-01 to 1999-12-31",
+        ),
+        ("/api/nothing".to_owned(), 404, "not_found", "/api/stocks"),
+        ("/nothing".to_owned(), 404, "not_found", "/api/stocks"),
+        (format!("/api/stocks?sector={}", "x".repeat(5000)), 414, "url_too_long", "4096 bytes"),
+    ] {
+        let (got_status, got_code, detail) = problem(app.get(&key, &path).await).await;
+        assert_eq!((got_status, got_code.as_str()), (status, code), "{path}: {detail}");
+        assert!(detail.contains(says), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_told_which_are_allowed() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for (method, path) in [
+        ("POST", "/api/stocks"),
+        ("DELETE", "/api/stocks/AAPL"),
+        ("PUT", "/health"),
+        ("PATCH", "/api/stocks/AAPL/quote"),
+    ] {
+        let answer = app.request(method, path).header("x-api-key", &key).send().await.unwrap();
+        assert_eq!(header(&answer, "allow"), "GET, HEAD", "{method} {path}");
+        let (status, code, _) = problem(answer).await;
+        assert_eq!((status, code.as_str()), (405, "method_not_allowed"), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn oversized_headers_and_bodies_are_refused_as_documents() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let large = app.request("GET", "/api/stocks").header("x-api-key", &key).header("x-filler", "x".repeat(20_000));
+    let (status, code, detail) = problem(large.send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (431, "headers_too_large"), "{detail}");
+    let large = app.request("POST", "/api/stocks").header("x-api-key", &key).body("x".repeat(20_000));
+    let (status, code, detail) = problem(large.send().await.unwrap()).await;
+    assert_eq!((status, code.as_str()), (413, "body_too_large"), "{detail}");
+}
+
+#[tokio::test]
+async fn what_is_no_http_ends_its_own_connection_and_harms_nobody() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for garbage in
+        ["\r\n\r\n\0\0\0", "GET / HTTP/9.9\r\n\r\n", "GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}"]
+    {
+        let mut connection = tokio::net::TcpStream::connect(app.address()).await.unwrap();
+        connection.write_all(garbage.as_bytes()).await.unwrap();
+        connection.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(10), connection.read_to_end(&mut answer)).await;
+        assert!(read.is_ok(), "{garbage:?} keeps its connection");
+        assert!(!String::from_utf8_lossy(&answer).contains(" 500 "), "{garbage:?}");
+    }
+    assert_eq!(app.get(&key, "/api/stocks").await.status(), 200);
+}
+
+#[tokio::test]
+async fn no_answer_to_bad_input_holds_a_drivers_text() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    // The table is gone: whatever the database says about it stays in the log.
+    database.connect().await.batch_execute("ALTER TABLE prices RENAME TO gone").await.unwrap();
+    let answer = app.get(&key, "/api/stocks/AAPL/prices?start=2012-01-01").await;
+    let (status, code, detail) = problem(answer).await;
+    assert_eq!((status, code.as_str(), detail.as_str()), (500, "internal", "something went wrong here"));
+    assert!(
+        app.log().iter().any(|line| line.contains("relation \\\"prices\\\" does not exist")),
+        "the cause is logged"
+    );
+}

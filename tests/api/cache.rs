@@ -1,0 +1,158 @@
+//! Answers are kept for as long as they are right, and shown to nobody beyond.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::support::{App, Database, eventually, header, redis_url, unique};
+
+const CLOSED: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=1000";
+const OPEN: &str = "/api/stocks/AAPL/prices?start=2012-01-01";
+
+fn max_age_s(answer: &reqwest::Response) -> u32 {
+    header(answer, "cache-control").strip_prefix("private, max-age=").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_second_request_is_a_hit_and_lives_as_long_as_what_it_shows_is_settled() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for (path, at_least_s, at_most_s) in [
+        (CLOSED, 86_000, 86_400),
+        (OPEN, 295, 300),
+        ("/api/stocks/AAPL/prices?start=2012-01-01&end=2099-12-31", 295, 300),
+        ("/api/stocks/AAPL/quote", 55, 60),
+        ("/api/stocks/AAPL", 3595, 3600),
+        ("/api/stocks", 3595, 3600),
+    ] {
+        let (first, second) = (app.get(&key, path).await, app.get(&key, path).await);
+        assert_eq!((header(&first, "x-cache"), header(&second, "x-cache")), ("MISS", "HIT"), "{path}");
+        for answer in [&first, &second] {
+            assert!((at_least_s..=at_most_s).contains(&max_age_s(answer)), "{path}: {}", max_age_s(answer));
+            assert!(header(answer, "age").parse::<u32>().unwrap() <= 5);
+        }
+        assert_eq!(header(&first, "etag"), header(&second, "etag"));
+        assert_eq!(first.bytes().await.unwrap(), second.bytes().await.unwrap(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn equal_questions_share_an_answer_however_they_are_written_and_whoever_asks() {
+    let database = Database::sample().await;
+    let (app, key, other) = (App::alone(&database).await, database.issue("pro"), database.issue("free"));
+    app.get(&key, OPEN).await;
+    for (key, path) in [
+        (&key, "/api/stocks/aapl/prices?start=2012-01-01"),
+        (&key, "/api/stocks/AAPL/prices?start=2012-01-01&limit=100"),
+        (&other, "/api/stocks/AAPL/prices?limit=100&start=2012-01-01"),
+        (&other, "/api/stocks/%41APL/prices?st%61rt=2012-01-01"),
+    ] {
+        assert_eq!(header(&app.get(key, path).await, "x-cache"), "HIT", "{path}");
+    }
+    for path in ["/api/stocks/AAPL/prices?start=2012-01-01&limit=99", "/api/stocks/IBM/prices?start=2012-01-01"] {
+        assert_eq!(header(&app.get(&key, path).await, "x-cache"), "MISS", "{path}");
+    }
+    // The limit is the caller's own and never part of a cached answer.
+    assert_eq!(header(&app.get(&other, OPEN).await, "x-ratelimit-limit"), "100");
+}
+
+#[tokio::test]
+async fn what_the_client_has_already_is_not_sent_again() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let etag = header(&app.get(&key, CLOSED).await, "etag").to_owned();
+    let ask = async |tags: &str| {
+        app.request("GET", CLOSED).header("x-api-key", &key).header("if-none-match", tags).send().await.unwrap()
+    };
+    for tags in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
+        let answer = ask(&tags).await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "etag")), (304, etag.as_str()), "{tags}");
+        assert!(max_age_s(&answer) > 86_000);
+        assert!(!header(&answer, "x-ratelimit-remaining").is_empty());
+        assert!(answer.bytes().await.unwrap().is_empty());
+    }
+    assert_eq!(ask("\"other\"").await.status(), 200);
+}
+
+#[tokio::test]
+async fn gzip_is_sent_to_who_accepts_it_under_a_tag_of_its_own() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let plain = app.get(&key, CLOSED).await;
+    let ask = async |accepted: &str| {
+        app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", accepted).send().await.unwrap()
+    };
+    let packed = ask("br, gzip;q=0.8").await;
+    assert_eq!((header(&packed, "content-encoding"), header(&packed, "x-cache")), ("gzip", "HIT"));
+    assert_ne!(header(&packed, "etag"), header(&plain, "etag"));
+    let packed = packed.bytes().await.unwrap();
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut unpacked).unwrap();
+    let plain = plain.bytes().await.unwrap();
+    assert_eq!(unpacked, plain);
+    assert!(packed.len() * 2 < plain.len(), "{} of {}", packed.len(), plain.len());
+    for refused in ["identity", "gzip;q=0", "br"] {
+        assert_eq!(header(&ask(refused).await, "content-encoding"), "", "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn concurrent_misses_of_one_question_ask_postgres_once() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    app.get(&key, "/api/stocks").await;
+    let answers = join_all((0..50).map(|_| app.get(&key, CLOSED))).await;
+    let outcomes: Vec<_> = answers.iter().map(|answer| header(answer, "x-cache")).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "MISS").count(), 1, "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn an_answer_made_by_one_instance_is_a_hit_on_another() {
+    let database = Database::sample().await;
+    let (apps, key) = (App::sharing(&database, 2).await, database.issue("pro"));
+    let first = apps[0].get(&key, CLOSED).await;
+    assert_eq!(header(&first, "x-cache"), "MISS");
+    let etag = header(&first, "etag").to_owned();
+    // The answer is written to Redis in the background: another question of the same kind must not be asked meanwhile.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let second = apps[1].get(&key, CLOSED).await;
+    assert_eq!((header(&second, "x-cache"), header(&second, "etag")), ("HIT", etag.as_str()));
+}
+
+#[tokio::test]
+async fn a_correction_is_served_by_every_instance_within_a_second_of_its_commit() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("correction"));
+    let shared = [("REDIS_URL", redis_url()), ("REDIS_KEY_PREFIX", prefix)];
+    let variables: Vec<_> = shared.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
+    let key = database.issue("pro");
+    let path = "/api/stocks/AAPL/prices?start=2012-12-31&end=2012-12-31";
+    for app in &apps {
+        assert!(app.get(&key, path).await.text().await.unwrap().contains("\"close\":532.1729"));
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let rows =
+        "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2012-12-31,510.53,535.4,509,532.17,23553300,69\n";
+    std::fs::write(file.path(), rows).unwrap();
+    let mut ingest = database.tickerd(&["ingest", "prices", file.path().to_str().unwrap()]);
+    let output = ingest.envs(variables.iter().copied()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    for app in &apps {
+        let corrected = async || app.get(&key, path).await.text().await.unwrap().contains("\"close\":532.17,");
+        eventually("the correction is served", Duration::from_secs(1), corrected).await;
+    }
+}
+
+#[tokio::test]
+async fn an_error_is_never_cached() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for path in ["/api/stocks/NOPE", "/api/stocks/AAPL/prices?start=2024-01-01"] {
+        for _ in 0..2 {
+            let answer = app.get(&key, path).await;
+            assert_eq!((answer.status().as_u16(), header(&answer, "x-cache")), (404, ""), "{path}");
+            assert_eq!(header(&answer, "cache-control"), "no-store");
+        }
+    }
+}

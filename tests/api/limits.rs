@@ -1,0 +1,126 @@
+//! No key is admitted more often than its limit in any trailing 60 seconds.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use crate::support::{App, Database, header};
+
+const PATH: &str = "/api/stocks/AAPL";
+
+/// Sends `count` requests at once, spread over the servers, and counts those admitted.
+async fn burst(apps: &[App], key: &str, count: usize) -> usize {
+    let answers = join_all((0..count).map(|n| apps[n % apps.len()].get(key, PATH))).await;
+    let mut admitted = 0;
+    for answer in answers {
+        match answer.status().as_u16() {
+            200 => admitted += 1,
+            429 => assert_eq!(header(&answer, "x-ratelimit-remaining"), "0"),
+            other => panic!("{other}: {:?}", answer.text().await),
+        }
+    }
+    admitted
+}
+
+#[tokio::test]
+async fn of_300_concurrent_requests_over_two_instances_exactly_100_are_admitted() {
+    let database = Database::sample().await;
+    let apps = App::sharing(&database, 2).await;
+    assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
+}
+
+#[tokio::test]
+async fn of_300_concurrent_requests_to_one_instance_without_redis_exactly_100_are_admitted() {
+    let database = Database::sample().await;
+    let apps = [App::alone(&database).await];
+    assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
+}
+
+/// The shared window by its own clock, across the edge where it opens again: bursts just before it and across it.
+#[tokio::test]
+async fn bursts_around_a_minutes_edge_never_exceed_the_limit_in_any_trailing_minute() {
+    let database = Database::sample().await;
+    let apps = App::sharing(&database, 2).await;
+    let key = database.issue("free");
+    let started = Instant::now();
+    let mut admitted = Vec::new();
+    // Two halves of the limit, 2 s apart; then at every half second around the minute's edge another burst.
+    let at_ms = [0, 2000].into_iter().chain((58_000..64_500).step_by(500));
+    for (n, at_ms) in at_ms.enumerate() {
+        tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(started.elapsed())).await;
+        let sent = started.elapsed();
+        let count = burst(&apps, &key, if n < 2 { 50 } else { 30 }).await;
+        // The earliest they can have been admitted, and the latest.
+        admitted.push((sent, started.elapsed(), count));
+    }
+    for (_, end, _) in &admitted {
+        // Whatever was surely admitted within the 60 s before this burst's end.
+        let within =
+            |(sent, done, _): &&(Duration, Duration, usize)| done <= end && *sent + Duration::from_secs(60) > *end;
+        let total: usize = admitted.iter().filter(within).map(|(_, _, count)| count).sum();
+        assert!(total <= 100, "{total} within the minute before {end:?}: {admitted:?}");
+    }
+    let total: usize = admitted.iter().map(|(_, _, count)| count).sum();
+    assert!(total > 100, "the window opens again: {admitted:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_says_exactly_when_to_come_back() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("UPGRADE_URL", "https://example.com/pricing")]).await;
+    database.connect().await.batch_execute("UPDATE tiers SET requests_per_minute = 2").await.unwrap();
+    let (free, pro) = (database.issue("free"), database.issue("pro"));
+    for key in [&free, &pro] {
+        for _ in 0..2 {
+            assert_eq!(app.get(key, PATH).await.status(), 200);
+        }
+    }
+    let refused = app.get(&free, PATH).await;
+    assert_eq!(refused.status(), 429);
+    let retry_after: u64 = header(&refused, "retry-after").parse().unwrap();
+    assert!((59..=61).contains(&retry_after), "{retry_after}");
+    assert_eq!(header(&refused, "ratelimit"), format!("\"free\";r=0;t={retry_after}"));
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!((&body["code"], &body["retryAfter"]), (&"rate_limited".into(), &retry_after.into()));
+    assert_eq!(body["upgrade"], "https://example.com/pricing");
+    let (_, body) = app.json(&pro, PATH).await;
+    assert!(body["upgrade"].is_null(), "only the free tier is told: {body}");
+}
+
+#[tokio::test]
+async fn a_limit_of_one_and_a_limit_of_ten_million_both_work() {
+    let database = Database::sample().await;
+    let apps = App::sharing(&database, 1).await;
+    let tiers = "INSERT INTO tiers VALUES ('one', 1), ('most', 10000000)";
+    database.connect().await.batch_execute(tiers).await.unwrap();
+    assert_eq!(burst(&apps, &database.issue("one"), 20).await, 1);
+    let answer = apps[0].get(&database.issue("most"), PATH).await;
+    assert_eq!(header(&answer, "x-ratelimit-remaining"), "9999999");
+}
+
+#[tokio::test]
+async fn one_keys_flood_takes_nothing_from_another() {
+    let database = Database::sample().await;
+    let apps = App::sharing(&database, 2).await;
+    let (flooding, other) = (database.issue("free"), database.issue("free"));
+    assert_eq!(burst(&apps, &flooding, 150).await, 100);
+    assert_eq!(header(&apps[1].get(&other, PATH).await, "x-ratelimit-remaining"), "99");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
+    let database = Database::sample().await;
+    // A port that was free a moment ago and that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let apps = [App::with(&database, &[("REDIS_URL", &format!("redis://127.0.0.1:{port}"))]).await];
+    let key = database.issue("free");
+    assert_eq!(burst(&apps, &key, 150).await, 100);
+    let ready = apps[0].request("GET", "/health/ready").send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+    assert!(ready.text().await.unwrap().contains("\"status\":\"degraded\""));
+    // Once the breaker is open, nobody waits for Redis.
+    let started = Instant::now();
+    apps[0].get(&key, PATH).await;
+    assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
+}

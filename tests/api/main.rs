@@ -1,0 +1,11 @@
+//! The tests that drive the real binary, against a real Postgres and a real Redis that they start themselves.
+//!
+//! Each test has a database and a key prefix of its own, and its servers listen on ports that the system chose.
+
+mod support;
+
+mod auth;
+mod bad_input;
+mod cache;
+mod contract;
+mod limits;

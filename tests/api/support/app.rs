@@ -1,0 +1,122 @@
+//! A running server, and a client for it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::{Client, Response};
+use serde_json::Value;
+
+use super::{Database, eventually, redis_url, unique};
+
+/// `tickerd serve` as a process of its own.
+pub struct App {
+    process: Child,
+    address: String,
+    log: Arc<Mutex<Vec<String>>>,
+    client: Client,
+}
+
+impl App {
+    /// A server without Redis: limits and cache in process.
+    pub async fn alone(database: &Database) -> Self {
+        Self::with(database, &[]).await
+    }
+
+    /// Servers that share a Redis, and nothing with any other test.
+    pub async fn sharing(database: &Database, count: usize) -> Vec<Self> {
+        let prefix = format!("{}:", unique("test"));
+        let mut apps = Vec::new();
+        for _ in 0..count {
+            apps.push(Self::with(database, &[("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", &prefix)]).await);
+        }
+        apps
+    }
+
+    /// A server with these variables set.
+    pub async fn with(database: &Database, variables: &[(&str, &str)]) -> Self {
+        let mut command = database.tickerd(&["serve"]);
+        command.envs(variables.iter().copied());
+        Self::start(command).await
+    }
+
+    /// Runs a command that serves on a free port, until it says where.
+    pub async fn start(mut command: Command) -> Self {
+        command.env("PORT", "0").env("LOG_FORMAT", "json").env("LOG_REQUESTS_PER_S_MAX", "100000");
+        let mut process =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (lines, stderr) = (log.clone(), process.stderr.take().expect("stderr is piped"));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
+        let mut app = Self { process, address: String::new(), log, client: Client::new() };
+        eventually("the server listens", Duration::from_secs(30), async || {
+            assert!(app.process.try_wait().unwrap().is_none(), "it ended: {:?}", app.log());
+            app.find_address()
+        })
+        .await;
+        // The first answer to wait for: until changes are followed, answers are not cached under their version.
+        eventually("the server answers", Duration::from_secs(30), async || {
+            app.client.get(app.url("/health/ready")).send().await.is_ok_and(|answer| answer.status() == 200)
+        })
+        .await;
+        app
+    }
+
+    fn find_address(&mut self) -> bool {
+        let line = self.log().into_iter().find(|line| line.contains("\"listening\""));
+        let Some(line) = line else { return false };
+        let line: Value = serde_json::from_str(&line).expect("a log line is JSON");
+        self.address = line["address"].as_str().expect("the line says where").to_owned();
+        true
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Every line that was logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// GET with a key.
+    pub async fn get(&self, key: &str, path: &str) -> Response {
+        self.client.get(self.url(path)).header("x-api-key", key).send().await.expect("an answer")
+    }
+
+    /// GET with a key, the body read as JSON: (status, body).
+    pub async fn json(&self, key: &str, path: &str) -> (u16, Value) {
+        let answer = self.get(key, path).await;
+        (answer.status().as_u16(), answer.json().await.expect("a body of JSON"))
+    }
+
+    /// Any request.
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method.parse().expect("a method"), self.url(path))
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A header of an answer as text; empty where there is none.
+pub fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}

@@ -1,0 +1,115 @@
+//! A database of a test's own, with the tables and the sample data in it.
+
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use super::{servers, tickerd, unique};
+
+pub struct Database {
+    name: String,
+}
+
+impl Database {
+    /// A copy of the sample: five stocks, 12,154 daily rows, 95 actions, three tiers.
+    pub async fn sample() -> Self {
+        let template = tokio::task::spawn_blocking(template).await.expect("the template is made");
+        Self::create(&format!("TEMPLATE {template}")).await
+    }
+
+    /// Nothing at all, not even tables.
+    pub async fn empty() -> Self {
+        Self::create("").await
+    }
+
+    async fn create(options: &str) -> Self {
+        let name = unique("test");
+        admin().await.batch_execute(&format!("CREATE DATABASE {name} {options}")).await.expect("a database is made");
+        Self { name }
+    }
+
+    pub fn url(&self) -> String {
+        url_of(&self.name)
+    }
+
+    /// A connection to look inside, or to do harm with.
+    pub async fn connect(&self) -> tokio_postgres::Client {
+        connect(&self.url()).await
+    }
+
+    /// Ends every connection and lets nobody in: to its clients this database is down.
+    pub async fn cut_off(&self) {
+        let (admin, name) = (admin().await, &self.name);
+        admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.expect("closed");
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        admin.execute(end, &[name]).await.expect("ended");
+    }
+
+    /// The end of [`Self::cut_off`].
+    pub async fn let_in(&self) {
+        let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name);
+        admin().await.batch_execute(&open).await.expect("opened");
+    }
+
+    /// `tickerd` on this database.
+    pub fn tickerd(&self, arguments: &[&str]) -> Command {
+        let mut command = tickerd(arguments);
+        command.env("DATABASE_URL", self.url());
+        command
+    }
+
+    /// Runs `tickerd` on this database to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.tickerd(arguments).output().expect("the binary runs")
+    }
+
+    /// The token of a new key.
+    pub fn issue(&self, tier: &str) -> String {
+        let output = self.run(&["keys", "issue", "--owner", "tests", "--name", "a key", "--tier", tier]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a token is text").trim().to_owned()
+    }
+}
+
+/// The public part of a token.
+pub fn id_of(token: &str) -> &str {
+    &token[8..20]
+}
+
+fn template() -> &'static str {
+    static TEMPLATE: OnceLock<&str> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let name = "sample";
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime
+            .block_on(async { admin().await.batch_execute(&format!("CREATE DATABASE {name}")).await })
+            .expect("created");
+        let database = Database { name: name.to_owned() };
+        for arguments in [
+            ["migrate"].as_slice(),
+            &["ingest", "stocks", "seed/stocks.csv"],
+            &["ingest", "prices", "seed/prices.csv.gz"],
+            &["ingest", "actions", "seed/corporate_actions.csv"],
+        ] {
+            let output = database.run(arguments);
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        name
+    })
+}
+
+fn url_of(database: &str) -> String {
+    let url = servers().postgres.url();
+    let server = url.strip_suffix("/postgres").expect("the URL names the database postgres");
+    format!("{server}/{database}")
+}
+
+async fn admin() -> tokio_postgres::Client {
+    let url = tokio::task::spawn_blocking(|| url_of("postgres")).await.expect("Postgres is up");
+    connect(&url).await
+}
+
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("Postgres answers");
+    tokio::spawn(connection);
+    client
+}

@@ -1,0 +1,33 @@
+//! What every test stands on.
+
+mod app;
+mod command;
+mod database;
+mod servers;
+
+pub use app::{App, header};
+pub use command::tickerd;
+pub use database::{Database, id_of};
+pub use servers::{redis_url, servers};
+
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+/// When it does not within `within`.
+pub async fn eventually(what: &str, within: Duration, mut condition: impl AsyncFnMut() -> bool) -> Duration {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < within, "{what}: not within {within:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    started.elapsed()
+}
+
+/// A name that no other test has.
+pub fn unique(what: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{what}_{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}

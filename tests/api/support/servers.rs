@@ -1,0 +1,42 @@
+//! One Postgres and one Redis for all tests of a run.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
+
+pub struct Servers {
+    pub postgres: PrivatePostgres,
+    pub redis: PrivateRedis,
+}
+
+/// The servers of this run, started when they are first asked for. They end with this process, however it ends.
+pub fn servers() -> &'static Servers {
+    static SERVERS: OnceLock<Servers> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        remove_left_over(parent);
+        let dir = choose_dir(&parent.join(format!("servers-{}", std::process::id()))).expect("a directory for servers");
+        Servers {
+            postgres: PrivatePostgres::start(&dir, Durability::Throwaway).expect("Postgres starts"),
+            redis: PrivateRedis::start(&dir).expect("Redis starts"),
+        }
+    })
+}
+
+/// A URL of the shared Redis.
+pub fn redis_url() -> String {
+    servers().redis.url()
+}
+
+/// Removes what earlier runs left: a run can't remove the directory of servers that end after it.
+fn remove_left_over(parent: &Path) {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let left_over = |dir: &PathBuf| {
+        let pid = dir.file_name().and_then(|name| name.to_str()?.strip_prefix("servers-")?.parse::<u32>().ok());
+        pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+    };
+    for dir in entries.map(|entry| entry.path()).filter(left_over) {
+        let _ = std::fs::remove_dir_all(dir);
+    }
+}
