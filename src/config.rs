@@ -55,6 +55,20 @@ pub struct RedisConfig {
     pub redis_breaker_open_ms: u64,
 }
 
+#[cfg(test)]
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self {
+            redis_url: None,
+            redis_ca_file: None,
+            redis_key_prefix: "tickerd:".to_owned(),
+            // Tests share their machine: here a slow answer is no fault.
+            redis_command_timeout_ms: 10_000,
+            redis_breaker_open_ms: 500,
+        }
+    }
+}
+
 /// The HTTP server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "HTTP")]

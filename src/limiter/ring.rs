@@ -50,7 +50,9 @@ impl Ring {
 
     /// Whether nothing counted here can matter at `now_ms` any more.
     pub fn is_idle(&self, now_ms: u64) -> bool {
-        self.total == 0 || now_ms / 1000 > self.newest_s + WINDOW_S
+        let mut then = self.clone();
+        then.advance(now_ms / 1000);
+        then.total == 0
     }
 
     /// Empties the buckets that have left the window by `now_s`.

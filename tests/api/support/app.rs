@@ -1,6 +1,6 @@
 //! A running server, and a client for it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,11 +10,15 @@ use serde_json::Value;
 
 use super::{Database, eventually, redis_url, unique};
 
+/// What a stream held so far.
+type Lines = Arc<Mutex<Vec<String>>>;
+
 /// `tickerd serve` as a process of its own.
 pub struct App {
     process: Child,
     address: String,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Lines,
+    printed: Lines,
     client: Client,
 }
 
@@ -45,15 +49,10 @@ impl App {
     pub async fn start(mut command: Command) -> Self {
         command.env("PORT", "0").env("LOG_FORMAT", "json").env("LOG_REQUESTS_PER_S_MAX", "100000");
         let mut process =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (lines, stderr) = (log.clone(), process.stderr.take().expect("stderr is piped"));
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                lines.lock().unwrap().push(line);
-            }
-        });
-        let mut app = Self { process, address: String::new(), log, client: Client::new() };
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let log = collect(process.stderr.take().expect("stderr is piped"));
+        let printed = collect(process.stdout.take().expect("stdout is piped"));
+        let mut app = Self { process, address: String::new(), log, printed, client: Client::new() };
         eventually("the server listens", Duration::from_secs(30), async || {
             assert!(app.process.try_wait().unwrap().is_none(), "it ended: {:?}", app.log());
             app.find_address()
@@ -88,8 +87,26 @@ impl App {
         self.log.lock().unwrap().clone()
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.id()
+    /// Every line of stdout so far.
+    pub fn printed(&self) -> Vec<String> {
+        self.printed.lock().unwrap().clone()
+    }
+
+    /// Sends a signal, by its name without SIG.
+    pub fn signal(&self, name: &str) {
+        let kill = ["-s", name, &self.process.id().to_string()];
+        assert!(Command::new("kill").args(kill).status().expect("kill runs").success());
+    }
+
+    /// Waits until it has ended, and says how: its exit status; `None` where a signal ended it.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let mut status = None;
+        eventually("it ends", Duration::from_secs(20), async || {
+            status = self.process.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.and_then(|status| status.code())
     }
 
     /// GET with a key.
@@ -114,6 +131,18 @@ impl Drop for App {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Gathers the lines of a stream for as long as it is open.
+fn collect(stream: impl Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let gathered = lines.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            gathered.lock().unwrap().push(line);
+        }
+    });
+    lines
 }
 
 /// A header of an answer as text; empty where there is none.

@@ -1,6 +1,8 @@
 //! The real binary.
 
-use std::process::Command;
+use std::process::{Command, Output};
+
+use serde_json::Value;
 
 /// `tickerd` with these arguments and an environment that holds nothing of the machine's own.
 pub fn tickerd(arguments: &[&str]) -> Command {
@@ -12,4 +14,40 @@ pub fn tickerd(arguments: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        command.output().expect("the binary runs").into()
+    }
+
+    /// That it succeeded, and the one JSON object that is alone on its stdout.
+    pub fn json(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert_eq!(self.stdout.lines().count(), 1, "{self:?}");
+        serde_json::from_str(&self.stdout).expect("stdout is JSON")
+    }
+
+    /// That it failed, said nothing on stdout, and only one line on stderr: that line.
+    pub fn sentence(&self) -> &str {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        self.stderr.strip_prefix("tickerd: ").expect("it says who failed").trim_end()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("output is text");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
 }

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use super::{servers, tickerd, unique};
+use super::{Ran, servers, tickerd, unique};
 
 pub struct Database {
     name: String,
@@ -60,6 +60,17 @@ impl Database {
     /// Runs `tickerd` on this database to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.tickerd(arguments).output().expect("the binary runs")
+    }
+
+    /// The same, with its output as text.
+    pub fn ran(&self, arguments: &[&str]) -> Ran {
+        self.run(arguments).into()
+    }
+
+    /// The first column of each row that a query of text finds.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let rows = self.connect().await.query(sql, &[]).await.expect("the query is right");
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// The token of a new key.

@@ -6,7 +6,7 @@ mod database;
 mod servers;
 
 pub use app::{App, header};
-pub use command::tickerd;
+pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use servers::{redis_url, servers};
 

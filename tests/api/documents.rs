@@ -1,0 +1,60 @@
+//! The documents say what the code does.
+
+use std::path::Path;
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// Every environment variable of every subcommand.
+fn variables() -> Vec<String> {
+    let command = tickerd::cli::command();
+    let all = std::iter::once(&command).chain(command.get_subcommands());
+    let names = all.flat_map(clap::Command::get_arguments).filter_map(|argument| argument.get_env());
+    let mut names: Vec<_> = names.map(|name| name.to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names.dedup();
+    assert!(names.len() > 30, "{names:?}");
+    names
+}
+
+#[test]
+fn the_readme_names_every_variable() {
+    let readme = read("README.md");
+    let missing: Vec<_> = variables().into_iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_readme_names_every_default() {
+    let readme = read("README.md");
+    let command = tickerd::cli::command();
+    for argument in command.get_subcommands().flat_map(clap::Command::get_arguments) {
+        let (Some(name), [default]) = (argument.get_env(), argument.get_default_values()) else { continue };
+        let (name, default) = (name.to_str().unwrap(), default.to_str().unwrap());
+        let line = readme.lines().find(|line| line.contains(&format!("`{name}`"))).unwrap_or_default();
+        assert!(line.contains(&format!("`{default}`")), "{name} is {default} by default: {line}");
+    }
+}
+
+#[test]
+fn the_readme_names_every_error_code() {
+    let (readme, source) = (read("README.md"), read("src/http/error.rs"));
+    let codes: Vec<_> =
+        source.split("StatusCode::").filter_map(|part| part.split_once(", \"")?.1.split('"').next()).collect();
+    assert!(codes.len() > 15, "{codes:?}");
+    let missing: Vec<_> = codes.into_iter().filter(|code| !readme.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_example_of_an_environment_sets_only_what_exists() {
+    let (example, known) = (read(".env.example"), variables());
+    let set =
+        example.lines().filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('=')).map(|(name, _)| name);
+    let names: Vec<_> = set.filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).collect();
+    assert!(!names.is_empty());
+    for name in names {
+        assert!(known.iter().any(|known| known == name), "{name} is no variable");
+    }
+}

@@ -1,0 +1,96 @@
+//! The tables come from the binary itself, once, however many processes ask for them.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{App, Database, Ran, eventually};
+
+/// As text: version, name and how often it is there.
+const HISTORY: &str = "SELECT concat_ws(' ', version, name, count(*)) FROM refinery_schema_history
+                       GROUP BY version, name ORDER BY version";
+const TABLES: &str = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+/// The advisory lock that migrating processes take. Published: other versions of the binary must take the same.
+const LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
+
+/// What the history must be: each file of migrations/ once.
+fn each_once() -> Vec<String> {
+    let files = std::fs::read_dir("migrations").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut versions: Vec<(i32, String)> = files
+        .map(|file| {
+            let (version, name) = file[1..].trim_end_matches(".sql").split_once("__").unwrap();
+            (version.parse().unwrap(), name.to_owned())
+        })
+        .collect();
+    versions.sort();
+    versions.iter().map(|(version, name)| format!("{version} {name} 1")).collect()
+}
+
+#[tokio::test]
+async fn eight_processes_at_once_all_succeed_and_each_migration_is_applied_once() {
+    let database = Database::empty().await;
+    // They are held back until all of them are there, so that they do come at once.
+    let gate = database.connect().await;
+    gate.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
+    let start = || database.tickerd(&["migrate", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let processes: Vec<_> = (0..8).map(|_| start().unwrap()).collect();
+    let waiting =
+        "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
+    let all_wait = async || database.texts(waiting).await.len() == 8;
+    eventually("eight processes wait for the lock", Duration::from_secs(20), all_wait).await;
+    assert!(database.texts(TABLES).await.is_empty(), "whoever waits has changed nothing");
+    drop(gate);
+    let mut applied = Vec::new();
+    for process in processes {
+        let ran = Ran::from(process.wait_with_output().unwrap());
+        applied.push(ran.json()["applied"].as_array().unwrap().len());
+    }
+    applied.sort_unstable();
+    assert_eq!(applied, [0, 0, 0, 0, 0, 0, 0, each_once().len()]);
+    assert_eq!(database.texts(HISTORY).await, each_once());
+}
+
+#[tokio::test]
+async fn a_second_run_says_that_the_tables_are_up_to_date() {
+    let database = Database::empty().await;
+    let first = database.ran(&["migrate"]);
+    assert_eq!((first.code, first.stdout.as_str()), (Some(0), ""), "{first:?}");
+    assert!(first.stderr.contains("Applied V1__tables"), "{first:?}");
+    let second = database.ran(&["migrate"]);
+    assert_eq!((second.code, second.stdout.as_str()), (Some(0), ""), "{second:?}");
+    assert_eq!(second.stderr, "The tables are up to date.\n");
+    assert_eq!(database.texts(HISTORY).await, each_once());
+}
+
+#[tokio::test]
+async fn json_is_alone_on_stdout_and_names_what_was_applied() {
+    let database = Database::empty().await;
+    let first = database.ran(&["migrate", "--json"]);
+    let applied = first.json()["applied"].as_array().unwrap().clone();
+    assert_eq!((applied.len(), applied[0].as_str()), (each_once().len(), Some("V1__tables")));
+    assert_eq!(database.ran(&["migrate", "--json"]).json(), json!({ "applied": [] }));
+}
+
+#[tokio::test]
+async fn servers_that_start_at_once_on_an_empty_database_migrate_it_and_serve() {
+    let database = Database::empty().await;
+    let serve = || App::start(database.tickerd(&["serve", "--migrate"]));
+    let (one, other) = tokio::join!(serve(), serve());
+    assert_eq!(database.texts(HISTORY).await, each_once());
+    let key = database.issue("pro");
+    for app in [one, other] {
+        assert_eq!(app.json(&key, "/api/stocks").await, (200, json!({ "stocks": [], "count": 0 })));
+    }
+}
+
+#[tokio::test]
+async fn a_migration_that_is_not_the_one_applied_is_refused_in_a_sentence() {
+    let database = Database::empty().await;
+    assert_eq!(database.ran(&["migrate"]).code, Some(0));
+    database.connect().await.batch_execute("UPDATE refinery_schema_history SET checksum = '1'").await.unwrap();
+    for arguments in [["migrate"].as_slice(), &["serve", "--migrate", "--port", "0"]] {
+        let ran = database.ran(arguments);
+        assert!(ran.sentence().contains("V1__tables"), "{ran:?}");
+    }
+}

@@ -1,0 +1,135 @@
+//! TLS to Postgres and Redis: a certificate that nobody vouches for is refused.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
+
+use crate::support::tickerd;
+
+/// An authority, and files with a certificate of its for 127.0.0.1.
+struct Authority {
+    ca_file: PathBuf,
+    certificate: String,
+    key: String,
+}
+
+impl Authority {
+    fn new(dir: &Path, name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        let ca_file = dir.join(format!("{name}.pem"));
+        std::fs::write(&ca_file, authority.pem()).unwrap();
+        Self { ca_file, certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
+
+/// Writes a file that the owner of `dir`, and nobody else, can read.
+fn write_private(dir: &Path, name: &str, text: &str) -> PathBuf {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let (path, owner) = (dir.join(name), dir.metadata().unwrap());
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+    path
+}
+
+/// `tickerd keys list` with these variables: the shortest way to both servers and back.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    tickerd(arguments).envs(variables.iter().copied()).output().unwrap()
+}
+
+fn failure(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (trusted, other) = (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
+    let dir = choose_dir(&scratch.path().join("servers")).unwrap();
+    let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
+    let data = dir.join("postgres/data");
+    write_private(&data, "server.crt", &trusted.certificate);
+    write_private(&data, "server.key", &trusted.key);
+    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let url = format!("{}?sslmode=require", server.url());
+    let without = failure(&run(&["migrate"], &[("DATABASE_URL", &url)]));
+    assert!(without.contains("server does not support TLS"), "{without}");
+    client.execute("ALTER SYSTEM SET ssl = on", &[]).await.unwrap();
+    client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+
+    let full = format!("{}?sslmode=verify-full", server.url());
+    let ca = |authority: &Authority| authority.ca_file.to_str().unwrap().to_owned();
+    for url in [&url, &full] {
+        let migrated = run(&["migrate"], &[("DATABASE_URL", url), ("DATABASE_CA_FILE", &ca(&trusted))]);
+        assert!(migrated.status.success(), "{migrated:?}");
+    }
+    let by_name = url.replace("127.0.0.1", "localhost");
+    let wrong_host = failure(&run(&["migrate"], &[("DATABASE_URL", &by_name), ("DATABASE_CA_FILE", &ca(&trusted))]));
+    assert!(wrong_host.contains("certificate"), "{wrong_host}");
+    let untrusted = failure(&run(&["migrate"], &[("DATABASE_URL", &url), ("DATABASE_CA_FILE", &ca(&other))]));
+    assert!(untrusted.contains("certificate"), "{untrusted}");
+    let by_system = failure(&run(&["migrate"], &[("DATABASE_URL", &url)]));
+    assert!(by_system.contains("certificate"), "{by_system}");
+}
+
+#[tokio::test]
+async fn redis_is_reached_over_tls_only_under_a_trusted_certificate() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (trusted, other) = (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
+    let dir = choose_dir(&scratch.path().join("servers")).unwrap();
+    let (postgres, redis) =
+        (PrivatePostgres::start(&dir, Durability::Throwaway).unwrap(), PrivateRedis::start(&dir).unwrap());
+    let home = dir.join("redis");
+    let certificate = write_private(&home, "server.crt", &trusted.certificate);
+    let key = write_private(&home, "server.key", &trusted.key);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (password, plain_port) = redis
+        .url()
+        .trim_start_matches("redis://:")
+        .split_once("@127.0.0.1:")
+        .map(|(p, rest)| (p.to_owned(), rest.trim_end_matches("/0").to_owned()))
+        .unwrap();
+    let set = [
+        "tls-cert-file",
+        certificate.to_str().unwrap(),
+        "tls-key-file",
+        key.to_str().unwrap(),
+        "tls-ca-cert-file",
+        certificate.to_str().unwrap(),
+        "tls-auth-clients",
+        "no",
+        "tls-port",
+        &port.to_string(),
+    ]
+    .map(str::to_owned);
+    let output = std::process::Command::new("redis-cli")
+        .args(["-p", &plain_port, "-a", &password, "--no-auth-warning", "config", "set"])
+        .args(&set)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "OK", "{output:?}");
+
+    let database_url = postgres.url();
+    assert!(run(&["migrate"], &[("DATABASE_URL", &database_url)]).status.success());
+    let issue = ["keys", "issue", "--owner", "o", "--name", "n"];
+    let token = String::from_utf8(run(&issue, &[("DATABASE_URL", &database_url)]).stdout).unwrap();
+    let url = format!("rediss://:{password}@127.0.0.1:{port}/0");
+    let told = |ca: Option<&Authority>| {
+        let mut variables = vec![("DATABASE_URL", database_url.as_str()), ("REDIS_URL", url.as_str())];
+        variables.extend(ca.map(|authority| ("REDIS_CA_FILE", authority.ca_file.to_str().unwrap())));
+        let output = run(&["keys", "revoke", &token[8..20], "--json"], &variables);
+        String::from_utf8_lossy(&output.stdout).contains("\"told\":true")
+    };
+    assert!(told(Some(&trusted)));
+    assert!(!told(Some(&other)));
+    assert!(!told(None));
+}
