@@ -15,18 +15,29 @@ const TYPICAL_ENTRY_BYTES: u64 = 4096;
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Arc<str>, Arc<Entry>> for Bytes {
-    fn weight(&self, key: &Arc<str>, entry: &Arc<Entry>) -> u64 {
-        key.len() as u64 + entry.weight_bytes() + SLOT_BYTES
+/// What is known of a key.
+#[derive(Clone)]
+pub enum Slot {
+    Answer(Arc<Entry>),
+    /// No answer could be had; nobody need try again before this time, in epoch milliseconds.
+    Failed {
+        until_ms: u64,
+    },
+}
+
+impl Weighter<Arc<str>, Slot> for Bytes {
+    fn weight(&self, key: &Arc<str>, slot: &Slot) -> u64 {
+        let answer_bytes = if let Slot::Answer(entry) = slot { entry.weight_bytes() } else { 0 };
+        key.len() as u64 + answer_bytes + SLOT_BYTES
     }
 }
 
 pub struct Memory {
-    entries: Cache<Arc<str>, Arc<Entry>, Bytes>,
+    entries: Cache<Arc<str>, Slot, Bytes>,
 }
 
 type Placeholder<'a> =
-    PlaceholderGuard<'a, Arc<str>, Arc<Entry>, Bytes, DefaultHashBuilder, DefaultLifecycle<Arc<str>, Arc<Entry>>>;
+    PlaceholderGuard<'a, Arc<str>, Slot, Bytes, DefaultHashBuilder, DefaultLifecycle<Arc<str>, Slot>>;
 
 /// The right to fill in a key that others wait for.
 pub struct Guard<'a>(Placeholder<'a>);
@@ -37,29 +48,33 @@ impl Memory {
         Self { entries: Cache::with_weighter(entries, bytes_max, Bytes) }
     }
 
-    pub fn get(&self, key: &str) -> Option<Arc<Entry>> {
+    pub fn get(&self, key: &str) -> Option<Slot> {
         self.entries.get(key)
     }
 
     pub fn insert(&self, key: Arc<str>, entry: Arc<Entry>) {
-        self.entries.insert(key, entry);
+        self.entries.insert(key, Slot::Answer(entry));
     }
 
-    /// Removes `entry` and nothing that has taken its place meanwhile.
-    pub fn remove(&self, key: &str, entry: &Arc<Entry>) {
-        self.entries.remove_if(key, |current| Arc::ptr_eq(current, entry));
+    /// Removes what was found too old, and nothing that has taken its place meanwhile.
+    pub fn remove(&self, key: &str, old: &Slot) {
+        self.entries.remove_if(key, |current| match (current, old) {
+            (Slot::Answer(current), Slot::Answer(old)) => Arc::ptr_eq(current, old),
+            (Slot::Failed { until_ms: current }, Slot::Failed { until_ms: old }) => current == old,
+            _ => false,
+        });
     }
 
-    /// The entry, as soon as somebody has filled it in, or the right to fill it in.
-    pub async fn get_or_guard(&self, key: &Arc<str>) -> Result<Arc<Entry>, Guard<'_>> {
+    /// What is known, as soon as somebody has filled it in, or the right to fill it in.
+    pub async fn get_or_guard(&self, key: &Arc<str>) -> Result<Slot, Guard<'_>> {
         self.entries.get_value_or_guard_async(key).await.map_err(Guard)
     }
 }
 
 impl Guard<'_> {
-    pub fn fill(self, entry: Arc<Entry>) {
+    pub fn fill(self, slot: Slot) {
         // Refused only where the key was removed meanwhile: then nobody waits.
-        let _ = self.0.insert(entry);
+        let _ = self.0.insert(slot);
     }
 }
 

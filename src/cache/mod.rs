@@ -16,13 +16,17 @@ use bytes::Bytes;
 use crate::config::CacheConfig;
 use crate::redis::Redis;
 pub use entry::{Encoding, Entry, Variant};
-use memory::{Guard, Memory};
+use memory::{Guard, Memory, Slot};
 pub use policy::{Content, Lifetime, lifetime};
 use shared::SharedTier;
 pub use versions::Versions;
 
 /// How long expired answers rest after a failed refresh, before one request tries again.
 const REST_AFTER_FAILURE_MS: u64 = 1000;
+
+/// How long a failure without any answer to fall back on is everybody's: longer than it takes those who waited for it
+/// to be told, shorter than anybody would notice.
+const FAILURE_SHARED_MS: u64 = 200;
 
 pub struct Cache {
     memory: Memory,
@@ -37,6 +41,8 @@ pub enum Found<'a> {
     Hit(Arc<Entry>),
     /// Past its time, and somebody is at it, or nobody can be.
     Stale(Arc<Entry>),
+    /// Somebody has just tried and failed.
+    Failed,
     /// To be answered by whoever gets this; others of the same key wait for it.
     Miss(Miss<'a>),
 }
@@ -62,25 +68,26 @@ impl Cache {
     /// Looks a key up at `now_ms` (epoch milliseconds): memory, then Redis. Concurrent misses of one key wait for one.
     pub async fn look_up(&self, key: &str, now_ms: u64) -> Found<'_> {
         let mut expired = None;
-        if let Some(entry) = self.memory.get(key) {
-            match self.judge(key, entry, now_ms) {
-                Ok(found) => return found,
-                Err(entry) => {
-                    self.memory.remove(key, &entry);
-                    expired = Some(entry);
-                }
+        if let Some(slot) = self.memory.get(key) {
+            match self.judge(key, &slot, now_ms) {
+                Some(found) => return found,
+                None => self.memory.remove(key, &slot),
+            }
+            if let Slot::Answer(entry) = slot {
+                expired = Some(entry);
             }
         }
         let key: Arc<str> = key.into();
         let guard = match self.memory.get_or_guard(&key).await {
+            Ok(Slot::Failed { .. }) => return Found::Failed,
             // Somebody answered while we waited. Too old already is still better than to wait once more.
-            Ok(entry) if entry.is_fresh(now_ms) => return Found::Hit(entry),
-            Ok(entry) => return Found::Stale(entry),
+            Ok(Slot::Answer(entry)) if entry.is_fresh(now_ms) => return Found::Hit(entry),
+            Ok(Slot::Answer(entry)) => return Found::Stale(entry),
             Err(guard) => guard,
         };
         if let Some(entry) = self.fetch(&key).await {
             if entry.is_fresh(now_ms) {
-                guard.fill(entry.clone());
+                guard.fill(Slot::Answer(entry.clone()));
                 return Found::Hit(entry);
             }
             expired = expired.or(Some(entry));
@@ -89,16 +96,20 @@ impl Cache {
         Found::Miss(Miss { cache: self, key, guard: Some(guard), stale })
     }
 
-    /// What to do with an answer found in memory; gives it back where it is too old to be shown.
-    fn judge(&self, key: &str, entry: Arc<Entry>, now_ms: u64) -> Result<Found<'_>, Arc<Entry>> {
+    /// What to do with what was found in memory; `None` where it is too old for anything.
+    fn judge(&self, key: &str, slot: &Slot, now_ms: u64) -> Option<Found<'_>> {
+        let entry = match slot {
+            Slot::Answer(entry) => entry.clone(),
+            Slot::Failed { until_ms } => return (now_ms < *until_ms).then_some(Found::Failed),
+        };
         if entry.is_fresh(now_ms) {
-            Ok(Found::Hit(entry))
+            Some(Found::Hit(entry))
         } else if !entry.may_be_shown_while_revalidating(now_ms) {
-            Err(entry)
+            None
         } else if entry.claim_refresh(now_ms) {
-            Ok(Found::Miss(Miss { cache: self, key: key.into(), guard: None, stale: Some(entry) }))
+            Some(Found::Miss(Miss { cache: self, key: key.into(), guard: None, stale: Some(entry) }))
         } else {
-            Ok(Found::Stale(entry))
+            Some(Found::Stale(entry))
         }
     }
 
@@ -119,19 +130,113 @@ impl Miss<'_> {
         entry
     }
 
-    /// No new answer could be had: the stale one, where there is one that may still be shown. It rests for a second,
-    /// in which everybody gets it without trying again.
+    /// No new answer could be had: the stale one, where there is one that may still be shown, for everybody for a
+    /// second. Where there is none, all who wait are told, instead of trying one after the other.
     pub fn fall_back(mut self, now_ms: u64) -> Option<Arc<Entry>> {
-        let stale = self.stale.take()?;
-        let rested = Arc::new(stale.resting_until(now_ms + REST_AFTER_FAILURE_MS));
-        self.put(rested.clone());
-        Some(rested)
+        match (self.stale.take(), self.guard.take()) {
+            (Some(stale), guard) => {
+                let rested = Arc::new(stale.resting_until(now_ms + REST_AFTER_FAILURE_MS));
+                self.guard = guard;
+                self.put(rested.clone());
+                Some(rested)
+            }
+            (None, Some(guard)) => {
+                guard.fill(Slot::Failed { until_ms: now_ms + FAILURE_SHARED_MS });
+                None
+            }
+            (None, None) => None,
+        }
     }
 
     fn put(self, entry: Arc<Entry>) {
         match self.guard {
-            Some(guard) => guard.fill(entry),
+            Some(guard) => guard.fill(Slot::Answer(entry)),
             None => self.cache.memory.insert(self.key, entry),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Lifetime = Lifetime { fresh_s: 60, revalidate_s: 6 };
+    const KEY: &str = "v1/quote/AAPL";
+
+    fn cache() -> Cache {
+        let config = CacheConfig {
+            cache_memory_bytes_max: 1024 * 1024,
+            cache_stale_s_max: 3600,
+            cache_writes_max: 1,
+            changes_poll_ms: 1000,
+            changes_poll_alone_ms: 1000,
+        };
+        Cache::new(&config, None)
+    }
+
+    async fn miss(cache: &Cache, now_ms: u64) -> Miss<'_> {
+        match cache.look_up(KEY, now_ms).await {
+            Found::Miss(miss) => miss,
+            _ => panic!("expected a miss at {now_ms}"),
+        }
+    }
+
+    async fn outcome(cache: &Cache, now_ms: u64) -> &'static str {
+        match cache.look_up(KEY, now_ms).await {
+            Found::Hit(_) => "hit",
+            Found::Stale(_) => "stale",
+            Found::Failed => "failed",
+            Found::Miss(_) => "miss",
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_fresh_until_its_time_and_then_refreshed_by_one_while_others_see_it_stale() {
+        let cache = cache();
+        miss(&cache, 0).await.fill(Bytes::new(), LIFETIME, 0);
+        assert_eq!(outcome(&cache, 59_999).await, "hit");
+        let refreshing = miss(&cache, 60_000).await;
+        assert_eq!(outcome(&cache, 60_001).await, "stale");
+        refreshing.fill(Bytes::new(), LIFETIME, 60_002);
+        assert_eq!(outcome(&cache, 60_003).await, "hit");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_asked_for_in_a_long_time_is_not_shown_stale() {
+        let cache = cache();
+        miss(&cache, 0).await.fill(Bytes::new(), LIFETIME, 0);
+        assert_eq!(outcome(&cache, 66_000).await, "miss");
+    }
+
+    #[tokio::test]
+    async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_a_second_and_up_to_the_bound() {
+        let cache = cache();
+        miss(&cache, 0).await.fill(Bytes::new(), LIFETIME, 0);
+        let now_ms = 60_000 + 3_600_000 - 1;
+        assert!(miss(&cache, now_ms).await.fall_back(now_ms).is_some());
+        assert_eq!(outcome(&cache, now_ms + 999).await, "stale");
+        let too_old = miss(&cache, now_ms + 1000).await;
+        assert!(too_old.fall_back(now_ms + 1000).is_none());
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_a_failure_are_told_instead_of_trying_one_after_the_other() {
+        let cache = cache();
+        let leader = miss(&cache, 0).await;
+        let waiting = futures_util::future::join_all((0..20).map(|_| outcome(&cache, 0)));
+        let fails = async {
+            tokio::task::yield_now().await;
+            assert!(leader.fall_back(0).is_none());
+        };
+        let (outcomes, ()) = tokio::join!(waiting, fails);
+        assert!(outcomes.iter().all(|outcome| *outcome == "failed"), "{outcomes:?}");
+        assert_eq!(outcome(&cache, 200).await, "miss");
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_hangs_up_hands_its_duty_to_the_next() {
+        let cache = cache();
+        drop(miss(&cache, 0).await);
+        assert_eq!(outcome(&cache, 0).await, "miss");
     }
 }

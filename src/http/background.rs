@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::interval;
 
 use super::state::State;
 use crate::config::CacheConfig;
@@ -20,20 +20,21 @@ const RETRY_MS: u64 = 500;
 pub async fn follow_changes(state: Arc<State>, config: CacheConfig) {
     let mut words = state.redis.as_ref().and_then(|redis| redis.listen().ok());
     let poll_ms = if words.is_some() { config.changes_poll_ms } else { config.changes_poll_alone_ms };
-    let mut poll = interval(Duration::from_millis(poll_ms));
-    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
     loop {
-        tokio::select! {
-            _ = poll.tick() => {}
-            word = next_word(&mut words) => {
-                if let Word::Key(id) = word {
-                    state.verifier.forget(id);
-                }
+        match catch_up(&state).await {
+            Ok(()) => failing = false,
+            // Once an outage: it may last.
+            Err(fault) if !failing => {
+                tracing::warn!(cause = %fault, "changes can't be looked for; what is known goes on");
+                failing = true;
             }
+            Err(_) => {}
         }
-        while let Err(fault) = catch_up(&state).await {
-            tracing::warn!(cause = %fault, "changes can't be looked for; cached answers go on");
-            tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+        let pause = Duration::from_millis(if failing { RETRY_MS } else { poll_ms });
+        // A key is forgotten when word of it comes, whether or not Postgres can be asked about it.
+        if let Ok(Word::Key(id)) = tokio::time::timeout(pause, next_word(&mut words)).await {
+            state.verifier.forget(id);
         }
     }
 }

@@ -48,6 +48,9 @@ pub enum Problem {
     Busy,
     #[error("the data can't be reached right now: retry in {RETRY_AFTER_S} s")]
     Unavailable(#[source] StoreFault),
+    /// Another request for the same has just failed for want of Postgres; its line in the log has the cause.
+    #[error("the data can't be reached right now: retry in {RETRY_AFTER_S} s")]
+    TriedInVain,
     #[error("something went wrong here")]
     Internal(#[source] StoreFault),
 }
@@ -71,7 +74,7 @@ impl Problem {
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Unavailable(_) | Self::TriedInVain => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -91,7 +94,7 @@ impl Problem {
     fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::RateLimited { retry_after_s, .. } | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
-            Self::Busy | Self::Unavailable(_) => Some(RETRY_AFTER_S),
+            Self::Busy | Self::Unavailable(_) | Self::TriedInVain => Some(RETRY_AFTER_S),
             _ => None,
         }
     }

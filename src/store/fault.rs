@@ -28,7 +28,7 @@ impl StoreFault {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::NoConnectionFree | Self::Timeout(_) => true,
-            Self::Statement(e) => e.is_closed() || e.code().is_none_or(is_passing_state),
+            Self::Statement(e) => is_broken(e) || e.code().is_some_and(is_passing_state),
             _ => false,
         }
     }
@@ -36,12 +36,17 @@ impl StoreFault {
     pub(super) fn is_dead_connection(&self) -> bool {
         let Self::Statement(e) = self else { return false };
         let ended = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
-        e.is_closed() || e.code().is_none_or(|code| ended.contains(code))
+        is_broken(e) || e.code().is_some_and(|code| ended.contains(code))
     }
 
     pub(super) fn is(&self, state: &SqlState) -> bool {
         matches!(self, Self::Statement(e) if e.code() == Some(state))
     }
+}
+
+/// Whether the connection is what failed, not the statement.
+fn is_broken(error: &tokio_postgres::Error) -> bool {
+    error.is_closed() || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
 /// Classes 08 (connection), 25 (read-only), 53 (resources), 57 (operator intervention).

@@ -185,6 +185,11 @@ async fn known_keys_and_cached_answers_outlive_postgres() {
         let answer = app.get(key, path).await;
         assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"));
     }
+    // Those who ask the same are told together, not one time-out after the other.
+    let (started, path) = (std::time::Instant::now(), "/api/stocks/FB");
+    let answers = futures_util::future::join_all((0..50).map(|_| app.get(&key, path))).await;
+    assert!(answers.iter().all(|answer| answer.status() == 503));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     let ready = app.request("GET", "/health/ready").send().await.unwrap();
     assert_eq!(ready.status(), 503);
     database.let_in().await;

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::{hand_on, refuse, state};
 use crate::cache::{Encoding, Entry, Found, Lifetime, Miss, Variant, lifetime};
 use crate::http::answer::JSON;
+use crate::http::error::Problem;
 use crate::http::question::Question;
 
 pub async fn cache<Q: Question>(
@@ -30,6 +31,7 @@ pub async fn cache<Q: Question>(
     match state.cache.look_up(&key, epoch_ms(now)).await {
         Found::Hit(entry) => Ok(answer(request, &entry, "HIT")),
         Found::Stale(entry) => Ok(answer(request, &entry, "STALE")),
+        Found::Failed => Ok(refuse(request, Problem::TriedInVain)),
         Found::Miss(miss) => {
             let lifetime = lifetime(question.content(), &exchange, now, spread(&key));
             hand_on(&request, question);
@@ -48,10 +50,12 @@ async fn fill(
     let response = next.call(request).await?;
     let now_ms = epoch_ms(Utc::now());
     if response.status().is_server_error() {
-        return Ok(match miss.fall_back(now_ms) {
-            Some(stale) => answer_to(response, &stale, "STALE"),
-            None => response.map_into_boxed_body(),
-        });
+        let Some(stale) = miss.fall_back(now_ms) else { return Ok(response.map_into_boxed_body()) };
+        // The answer no longer shows that something failed: the log has to.
+        let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+        let cause = problem.and_then(Problem::cause).map(ToString::to_string);
+        tracing::warn!(cause, age_s = stale.age_s(now_ms), "a stale answer stands in");
+        return Ok(answer_to(response, &stale, "STALE"));
     }
     if response.status() != StatusCode::OK {
         return Ok(response.map_into_boxed_body());
