@@ -116,7 +116,7 @@ pub struct KeysConfig {
     /// How long a key's row (tier, expiry, revocation) is believed before it is read again
     #[arg(long, env = "KEY_STATUS_TTL_MS", default_value_t = 60_000)]
     pub key_status_ttl_ms: u64,
-    /// How long it is believed while Postgres can't be asked: an outage of an hour costs known callers nothing
+    /// How long it is believed while Postgres can't be asked: an outage of an hour refuses no known caller
     #[arg(long, env = "KEY_STATUS_BELIEVED_MS", default_value_t = 3_600_000)]
     pub key_status_believed_ms: u64,
     /// How long Postgres is left alone about a key after it could not be asked
@@ -180,14 +180,14 @@ pub struct CacheConfig {
 #[command(next_help_heading = "Logs")]
 pub struct LogConfig {
     /// Levels, as in `info` or `tickerd=debug,warn`
-    #[arg(long, env = "LOG", default_value = "info")]
+    #[arg(long, global = true, env = "LOG", default_value = "info")]
     pub log: String,
     /// text, json, or auto: text on a terminal, JSON otherwise
-    #[arg(long, env = "LOG_FORMAT", default_value = "auto")]
+    #[arg(long, global = true, env = "LOG_FORMAT", default_value = "auto")]
     pub log_format: LogFormat,
     /// Lines about requests in any second; the rest is counted and the count is logged. At 2 million requests a day
     /// every one has its line, and a spike can't fill the disk. Server errors are always logged
-    #[arg(long, env = "LOG_REQUESTS_PER_S_MAX", default_value_t = 100)]
+    #[arg(long, global = true, env = "LOG_REQUESTS_PER_S_MAX", default_value_t = 100)]
     pub log_requests_per_s_max: u32,
 }
 

@@ -11,7 +11,7 @@ use crate::caller::KeyId;
 use crate::market::{Exchange, Symbol};
 use crate::store::{Store, StoreFault};
 
-/// For stocks that nobody has heard of.
+/// For lists of stocks, and stocks whose exchange was not heard of yet.
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
 
 pub struct Versions {
@@ -29,11 +29,13 @@ impl Default for Versions {
 
 impl Versions {
     /// The version to put into the key of an answer about `symbol` or, without one, about all stocks; and whose clock
-    /// decides how long it lives.
-    pub fn of(&self, symbol: Option<Symbol>) -> (i64, Exchange) {
+    /// decides how long it lives. `None` where no version was heard of yet.
+    pub fn of(&self, symbol: Option<Symbol>) -> Option<(i64, Exchange)> {
         match symbol {
-            Some(symbol) => self.stocks.get(&symbol).map_or((0, default_exchange()), |known| *known),
-            None => (self.newest.load(Ordering::Acquire), default_exchange()),
+            Some(symbol) => self.stocks.get(&symbol).map(|known| *known),
+            None => {
+                Some(self.newest.load(Ordering::Acquire)).filter(|newest| *newest >= 0).map(|n| (n, default_exchange()))
+            }
         }
     }
 

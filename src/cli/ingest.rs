@@ -27,7 +27,7 @@ pub struct IngestArgs {
     #[command(flatten)]
     redis: RedisConfig,
     /// Print what was loaded as one JSON object on stdout
-    #[arg(long)]
+    #[arg(long, help_heading = "Options")]
     json: bool,
 }
 

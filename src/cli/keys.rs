@@ -22,7 +22,7 @@ pub struct KeysArgs {
     #[command(flatten)]
     redis: RedisConfig,
     /// Print the result as JSON on stdout
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options")]
     json: bool,
 }
 
@@ -86,16 +86,21 @@ pub async fn run(args: KeysArgs) -> Result<(), Failure> {
                 store.revoke_key(id).await?.ok_or(format!("there is no key {id}: see tickerd keys list"))?;
             let told = tell(&args.redis, id).await;
             if args.json {
-                println!("{}", serde_json::json!({ "id": id.as_str(), "revokedAt": revoked_at, "told": told }));
+                println!(
+                    "{}",
+                    serde_json::json!({ "id": id.as_str(), "revokedAt": revoked_at, "instancesTold": told })
+                );
+            } else if told > 0 {
+                eprintln!("Revoked {id}, and told {told} running instances.");
             } else {
-                eprintln!("Revoked {id}. {}", if told { "Every instance was told." } else { NOT_TOLD });
+                eprintln!("Revoked {id}. {NOT_TOLD}");
             }
         }
     }
     Ok(())
 }
 
-const NOT_TOLD: &str = "Instances were not told (no Redis): those without one notice within 1 s, others within 30 s.";
+const NOT_TOLD: &str = "No instance was told through Redis: those without one notice within 1 s, others within 30 s.";
 
 /// Issues a key. Its token exists only in what is returned.
 pub async fn issue(
@@ -116,12 +121,10 @@ pub async fn issue(
     Ok((token.id, token.reveal()))
 }
 
-/// Tells every instance that a key changed. False where nobody could be told.
-async fn tell(config: &RedisConfig, id: KeyId) -> bool {
-    match Redis::start(config) {
-        Ok(Some(redis)) => redis.wait_until_connected(REDIS_WAIT).await && redis.tell(Word::Key(id)).await.is_ok(),
-        _ => false,
-    }
+/// Tells every instance that a key changed, and returns how many were told.
+async fn tell(config: &RedisConfig, id: KeyId) -> u32 {
+    let Ok(Some(redis)) = Redis::start(config) else { return 0 };
+    if redis.wait_until_connected(REDIS_WAIT).await { redis.tell(Word::Key(id)).await.unwrap_or(0) } else { 0 }
 }
 
 fn print(keys: &[KeyStatus]) {

@@ -11,7 +11,7 @@ pub struct MigrateArgs {
     #[command(flatten)]
     database: DatabaseConfig,
     /// Print what was applied as one JSON object on stdout
-    #[arg(long)]
+    #[arg(long, help_heading = "Options")]
     json: bool,
 }
 

@@ -14,7 +14,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     config: ServeConfig,
     /// Bring the database's tables up to date first; instances that start at once wait for each other
-    #[arg(long, env = "MIGRATE")]
+    #[arg(long, env = "MIGRATE", value_parser = clap::builder::BoolishValueParser::new())]
     migrate: bool,
 }
 

@@ -39,12 +39,16 @@ pub async fn follow_changes(state: Arc<State>, config: CacheConfig) {
     }
 }
 
-/// The next word of another instance; never, where there is no Redis.
+/// The next word of another instance; none ever comes where there is no Redis.
 async fn next_word(words: &mut Option<mpsc::Receiver<Word>>) -> Word {
-    match words {
-        Some(words) => words.recv().await.unwrap_or(Word::Look),
-        None => std::future::pending().await,
+    if let Some(listener) = words {
+        if let Some(word) = listener.recv().await {
+            return word;
+        }
+        // Nobody will say anything any more: the poll is what is left.
+        *words = None;
     }
+    std::future::pending().await
 }
 
 async fn catch_up(state: &State) -> Result<(), crate::store::StoreFault> {

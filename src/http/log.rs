@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
+use percent_encoding::percent_decode_str;
+
 use crate::keys::TOKEN_PREFIX;
 
 /// Bounds the lines about requests in any second.
@@ -39,31 +41,25 @@ impl RequestLog {
     }
 }
 
-/// A path and query as they may be logged: whatever looks like a token is blanked, wherever it was put by mistake, and
-/// so is all that follows `apikey=` or the like.
+/// A path and query as they may be logged: a part that holds what looks like a token, wherever it was put by mistake, is
+/// left out, and so is one that is named as if it held one.
 pub fn without_keys(url: &str) -> String {
+    const SEPARATORS: [char; 3] = ['/', '?', '&'];
     let mut shown = String::with_capacity(url.len());
-    for part in url.split_inclusive(['/', '?', '&']) {
-        let (text, separator) = match part.char_indices().next_back() {
-            Some((end, last @ ('/' | '?' | '&'))) => (&part[..end], Some(last)),
-            _ => (part, None),
-        };
-        let name = text.split_once('=').map(|(name, _)| name.to_ascii_lowercase().replace(['-', '_'], ""));
-        let names_a_key = name.as_deref().is_some_and(|name| ["apikey", "key", "token", "accesstoken"].contains(&name));
-        match (names_a_key, text.find(TOKEN_PREFIX)) {
-            (true, _) => {
-                shown.push_str(text.split_once('=').map_or(text, |(name, _)| name));
-                shown.push_str("=...");
-            }
-            (false, Some(start)) => {
-                shown.push_str(&text[..start]);
-                shown.push_str("...");
-            }
-            (false, None) => shown.push_str(text),
-        }
-        shown.extend(separator);
+    for part in url.split_inclusive(SEPARATORS) {
+        let text = part.trim_end_matches(SEPARATORS);
+        shown.push_str(if may_hold_a_key(text) { "..." } else { text });
+        shown.push_str(&part[text.len()..]);
     }
     shown
+}
+
+fn may_hold_a_key(part: &str) -> bool {
+    let part = percent_decode_str(part).decode_utf8_lossy().to_ascii_lowercase();
+    let name = part.split_once('=').map(|(name, _)| name.replace(['-', '_'], ""));
+    let names_a_key =
+        name.is_some_and(|name| ["apikey", "xapikey", "key", "token", "accesstoken"].contains(&name.as_str()));
+    names_a_key || part.contains(TOKEN_PREFIX)
 }
 
 #[cfg(test)]
@@ -77,10 +73,11 @@ mod tests {
                 "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31",
                 "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31",
             ),
-            ("/api/stocks?apikey=tk_live_abc&limit=5", "/api/stocks?apikey=...&limit=5"),
-            ("/api/stocks?API_KEY=abc", "/api/stocks?API_KEY=..."),
+            ("/api/stocks?apikey=tk_live_abc&limit=5", "/api/stocks?...&limit=5"),
+            ("/api/stocks?API_KEY=abc", "/api/stocks?..."),
             ("/api/stocks/tk_live_abc_def/prices", "/api/stocks/.../prices"),
-            ("/x?symbol=tk_live_abc", "/x?symbol=..."),
+            ("/x?symbol=tk_live_abc", "/x?..."),
+            ("/x?symbol=tk%5Flive_abc&api%6Bey=abc", "/x?...&..."),
         ] {
             assert_eq!(without_keys(url), shown);
         }

@@ -55,8 +55,8 @@ fn app(
         .service(plain("/health/ready", health::ready))
         .service(api)
         .default_service(web::to(not_found))
-        .wrap(cors()) //                2. browsers of any origin
-        .wrap(from_fn(boundary)) //     1. request id, log line, security headers, errors as documents
+        .wrap(from_fn(boundary)) //     2. request id, log line, security headers, errors as documents
+        .wrap(cors()) //                1. browsers of any origin
 }
 
 /// A route that is answered from the cache where it can be.

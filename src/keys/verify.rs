@@ -23,6 +23,9 @@ use crate::store::{KeyRow, Store, StoreFault};
 
 type Digest = [u8; 32];
 
+/// How long a failure to look a key up is everybody's.
+const FAILURE_SHARED_MS: u64 = 200;
+
 /// Why a request may not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -35,6 +38,9 @@ pub enum Refusal {
     /// More new keys to verify than the queue holds.
     #[error("too many keys wait to be verified")]
     Busy,
+    /// Postgres could not be asked a moment ago, and is left alone.
+    #[error("keys could not be looked up a moment ago")]
+    TriedInVain,
     #[error("the key could not be looked up")]
     Store(#[from] StoreFault),
 }
@@ -60,6 +66,8 @@ pub struct Verifier {
     failures: Failures,
     /// Counts the revocations heard of, so that a row read before one is not remembered after it.
     forgotten: AtomicU64,
+    /// Until when nobody asks Postgres about new keys, epoch milliseconds: those who waited behind a failure share it.
+    in_vain_until_ms: AtomicU64,
     queue: Arc<Semaphore>,
     hashers: Arc<Semaphore>,
 }
@@ -73,6 +81,7 @@ impl Verifier {
             refused: Cache::new(config.refusals_remembered_max),
             failures: Failures::new(config.auth_failures_per_minute_max, config.auth_addresses_max),
             forgotten: AtomicU64::new(0),
+            in_vain_until_ms: AtomicU64::new(0),
             queue: Arc::new(Semaphore::new(config.argon2_queue_max)),
             hashers: Arc::new(Semaphore::new(config.argon2_parallel_max)),
             config,
@@ -122,7 +131,16 @@ impl Verifier {
             return Err(Refusal::Invalid);
         }
         let forgotten = self.forgotten.load(Ordering::SeqCst);
-        let row = self.store.find_key(token.id).await?;
+        if now_ms < self.in_vain_until_ms.load(Ordering::Relaxed) {
+            return Err(Refusal::TriedInVain);
+        }
+        let row = match self.store.find_key(token.id).await {
+            Ok(row) => row,
+            Err(fault) => {
+                self.in_vain_until_ms.store(epoch_ms() + FAILURE_SHARED_MS, Ordering::Relaxed);
+                return Err(fault.into());
+            }
+        };
         let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
         let matches = self.hash_matches(token, phc.clone()).await?;
         let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
@@ -159,6 +177,7 @@ impl Verifier {
             return Ok(caller);
         }
         let _one_at_a_time = known.refresh.lock().await;
+        let now_ms = epoch_ms();
         if now_ms < known.ask_again_at_ms.load(Ordering::Relaxed) {
             return known.current().ok_or(Refusal::Invalid);
         }
@@ -166,7 +185,7 @@ impl Verifier {
             Ok(row) => row,
             Err(_) if now_ms < known.believed_until_ms.load(Ordering::Relaxed) => {
                 // Postgres is away: go on with what we know, and leave it alone for a moment.
-                known.ask_again_at_ms.store(now_ms + self.config.key_status_retry_ms, Ordering::Relaxed);
+                known.ask_again_at_ms.store(epoch_ms() + self.config.key_status_retry_ms, Ordering::Relaxed);
                 return Ok(caller);
             }
             Err(fault) => return Err(fault.into()),
@@ -181,6 +200,11 @@ impl Verifier {
             }
         }
     }
+}
+
+/// The time after a wait, when the request's own is no longer now.
+fn epoch_ms() -> u64 {
+    Utc::now().timestamp_millis().unsigned_abs()
 }
 
 impl Known {

@@ -11,6 +11,7 @@ use fred::prelude::*;
 use fred::types::config::{TlsConfig, TlsConnector, UnresponsiveConfig};
 use fred::types::scripts;
 use secrecy::ExposeSecret;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use crate::config::RedisConfig;
@@ -73,6 +74,8 @@ impl Redis {
     pub fn start(config: &RedisConfig) -> Result<Option<Self>, RedisFault> {
         let Some(url) = &config.redis_url else { return Ok(None) };
         let mut server = Config::from_url(url.expose_secret()).map_err(|e| RedisFault::Url(e.details().to_owned()))?;
+        // A Redis that is down when we start is waited for like one that goes away later.
+        server.fail_fast = false;
         if server.tls.is_some() {
             let client_config = tls::client_config(config.redis_ca_file.as_deref())?;
             server.tls = Some(TlsConfig::from(TlsConnector::from(client_config)));
@@ -141,13 +144,13 @@ impl Redis {
         .await
     }
 
-    /// Tells every instance.
-    pub async fn tell(&self, word: Word) -> Result<(), RedisFault> {
+    /// Tells every instance that listens, and returns how many do.
+    pub async fn tell(&self, word: Word) -> Result<u32, RedisFault> {
         let text = match word {
             Word::Key(id) => format!("key {id}"),
             Word::Look => "look".to_owned(),
         };
-        self.bounded(self.shared.client.publish::<i64, _, _>(self.channel(), text)).await.map(drop)
+        self.bounded(self.shared.client.publish(self.channel(), text)).await
     }
 
     /// How many instances listen for words now, this one included.
@@ -172,14 +175,15 @@ impl Redis {
             let _ = subscriber.subscribe(channel).await;
             loop {
                 let word = tokio::select! {
-                    message = messages.recv() => match message {
-                        Ok(message) => Word::parse(&message.value.as_string().unwrap_or_default()),
-                        // Too many at once: some were lost.
-                        Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => Word::Look,
-                        Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-                    },
+                    message = messages.recv() => message.map(|message| Word::parse(&message.value.as_string().unwrap_or_default())),
                     // Whatever was said meanwhile was lost.
-                    _ = reconnects.recv() => Word::Look,
+                    reconnect = reconnects.recv() => reconnect.map(|_| Word::Look),
+                };
+                let word = match word {
+                    Ok(word) => word,
+                    // Too many at once: some were lost.
+                    Err(RecvError::Lagged(_)) => Word::Look,
+                    Err(RecvError::Closed) => return,
                 };
                 if words.send(word).await.is_err() {
                     return;

@@ -157,10 +157,12 @@ impl Table {
                      INSERT INTO stocks AS s (symbol, name, exchange, sector, industry, currency, market_cap, data_version)
                      SELECT symbol, name, exchange, sector, industry, currency, market_cap, 0 FROM staging ORDER BY symbol
                      ON CONFLICT (symbol) DO UPDATE SET name = excluded.name, exchange = excluded.exchange,
-                         sector = excluded.sector, industry = excluded.industry, currency = excluded.currency,
+                         sector = coalesce(excluded.sector, s.sector),
+                         industry = coalesce(excluded.industry, s.industry), currency = excluded.currency,
                          market_cap = coalesce(excluded.market_cap, s.market_cap)
                      WHERE (s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap) IS DISTINCT FROM
-                           (excluded.name, excluded.exchange, excluded.sector, excluded.industry, excluded.currency,
+                           (excluded.name, excluded.exchange, coalesce(excluded.sector, s.sector),
+                            coalesce(excluded.industry, s.industry), excluded.currency,
                             coalesce(excluded.market_cap, s.market_cap))
                      RETURNING id AS stock_id, xmax = 0 AS added)
                  SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)

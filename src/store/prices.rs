@@ -40,7 +40,7 @@ impl Store {
         Ok(Bars::Found(rows.iter().filter_map(bar).collect()))
     }
 
-    /// The latest quote of a stock: `Err(UnknownSymbol)` within is told from a stock without bars.
+    /// The latest quote of a stock: `None` for an unknown symbol, `Some(None)` for a stock without bars.
     pub async fn quote(&self, symbol: Symbol) -> Result<Option<Option<Quote>>, StoreFault> {
         let sql = "SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume,
                           lead(p.close) OVER (ORDER BY p.date DESC) * coalesce(a.split_from / a.split_to, 1)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
+
 use crate::support::{App, Database, eventually, header, id_of, redis_url, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
@@ -76,7 +78,7 @@ async fn a_revoked_key_is_refused_within_a_second_on_every_instance_that_shares_
     }
     let mut revoke = database.tickerd(&["keys", "revoke", id_of(&key), "--json"]);
     let output = revoke.envs(variables.iter().copied()).output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\"told\":true"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":2"), "{output:?}");
     for app in &apps {
         let refused = async || app.get(&key, PATH).await.status() == 401;
         eventually("the key is refused", Duration::from_secs(1), refused).await;
@@ -103,7 +105,7 @@ async fn a_lost_word_of_a_revocation_costs_no_more_than_the_poll() {
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     // Revoked by a command that knows no Redis: nobody is told.
     let output = database.run(&["keys", "revoke", id_of(&key), "--json"]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\"told\":false"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":0"), "{output:?}");
     eventually("the key is refused", Duration::from_secs(2), async || app.get(&key, PATH).await.status() == 401).await;
 }
 
@@ -191,7 +193,9 @@ async fn known_keys_and_cached_answers_outlive_postgres() {
     assert!(answers.iter().all(|answer| answer.status() == 503));
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     let ready = app.request("GET", "/health/ready").send().await.unwrap();
-    assert_eq!(ready.status(), 503);
+    assert_eq!((ready.status().as_u16(), header(&ready, "content-type")), (503, "application/json"));
+    let ready: serde_json::Value = ready.json().await.unwrap();
+    assert_eq!((&ready["status"], &ready["postgres"]), (&"unavailable".into(), &"down".into()));
     database.let_in().await;
     let back = async || app.get(&new, PATH).await.status() == 200;
     eventually("it is back", Duration::from_secs(2), back).await;
@@ -216,4 +220,31 @@ async fn no_key_is_ever_logged() {
     let leaks: Vec<_> = app.log().into_iter().filter(|line| line.contains(secret)).collect();
     assert!(leaks.is_empty(), "{leaks:?}");
     assert!(app.log().iter().any(|line| line.contains(id_of(&key))), "the id is what a key is logged by");
+}
+
+#[tokio::test]
+async fn a_postgres_that_hangs_costs_known_callers_one_wait_and_no_more() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = choose_dir(&scratch.path().join("servers")).unwrap();
+    let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
+    let database = Database::at(&server.url());
+    for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
+        assert!(database.run(arguments).status.success());
+    }
+    let app = App::with(&database, &[("KEY_STATUS_TTL_MS", "100"), ("DATABASE_STATEMENT_TIMEOUT_MS", "500")]).await;
+    let key = database.issue("pro");
+    assert_eq!(app.get(&key, PATH).await.status(), 200);
+    let signal = |name: &str| {
+        let mut pkill = std::process::Command::new("pkill");
+        assert!(pkill.args([name, "-P", &server.pid().to_string()]).status().unwrap().success());
+    };
+    signal("-STOP");
+    // The row is due again from here on.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let started = std::time::Instant::now();
+    for _ in 0..20 {
+        assert_eq!(app.get(&key, PATH).await.status(), 200);
+    }
+    signal("-CONT");
+    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
 }

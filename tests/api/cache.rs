@@ -91,7 +91,10 @@ async fn gzip_is_sent_to_who_accepts_it_under_a_tag_of_its_own() {
     let plain = plain.bytes().await.unwrap();
     assert_eq!(unpacked, plain);
     assert!(packed.len() * 2 < plain.len(), "{} of {}", packed.len(), plain.len());
-    for refused in ["identity", "gzip;q=0", "br"] {
+    for accepted in ["gzip; q=0.5", "*", "GZIP"] {
+        assert_eq!(header(&ask(accepted).await, "content-encoding"), "gzip", "{accepted}");
+    }
+    for refused in ["identity", "gzip;q=0", "gzip; q=0", "br"] {
         assert_eq!(header(&ask(refused).await, "content-encoding"), "", "{refused}");
     }
 }

@@ -1,11 +1,12 @@
 //! No key is admitted more often than its limit in any trailing 60 seconds.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::support::{App, Database, header};
+use crate::support::{App, Database, eventually, header, id_of};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -123,4 +124,41 @@ async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
     let started = Instant::now();
     apps[0].get(&key, PATH).await;
     assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() {
+    let database = Database::sample().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let url = format!("redis://127.0.0.1:{port}");
+    let apps = [App::with(&database, &[("REDIS_URL", &url)]).await, App::with(&database, &[("REDIS_URL", &url)]).await];
+    let mut redis = std::process::Command::new("redis-server");
+    redis.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).stdout(Stdio::null());
+    let _redis = Process(redis.spawn().unwrap());
+    eventually("Redis answers", Duration::from_secs(10), async || {
+        tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_ok()
+    })
+    .await;
+    for app in &apps {
+        let up =
+            async || app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap().contains("\"ok\"");
+        eventually("Redis is shared", Duration::from_secs(2), up).await;
+    }
+    assert_eq!(burst(&apps, &database.issue("free"), 150).await, 100);
+    let revoked = database.issue("free");
+    assert_eq!(apps[0].get(&revoked, PATH).await.status(), 200);
+    let told =
+        || database.tickerd(&["keys", "revoke", id_of(&revoked), "--json"]).env("REDIS_URL", &url).output().unwrap();
+    let both_told = async || String::from_utf8_lossy(&told().stdout).contains("\"instancesTold\":2");
+    eventually("both listen", Duration::from_secs(2), both_told).await;
+}
+
+/// A process that ends with the test.
+struct Process(std::process::Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod cache;
 mod contract;
 mod documents;
+mod ingest;
 mod keys;
 mod limits;
 mod migrate;

@@ -40,7 +40,7 @@ async fn eight_processes_at_once_all_succeed_and_each_migration_is_applied_once(
     let all_wait = async || database.texts(waiting).await.len() == 8;
     eventually("eight processes wait for the lock", Duration::from_secs(20), all_wait).await;
     assert!(database.texts(TABLES).await.is_empty(), "whoever waits has changed nothing");
-    drop(gate);
+    gate.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.unwrap();
     let mut applied = Vec::new();
     for process in processes {
         let ran = Ran::from(process.wait_with_output().unwrap());

@@ -1,4 +1,4 @@
-//! The outermost layer: what every answer has, and the one place where errors become documents and log lines.
+//! The outermost layer of ours: what every answer has, and the one place where errors become documents and log lines.
 
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use crate::config::HttpConfig;
 use crate::http::error::Problem;
 use crate::http::log::without_keys;
 use crate::http::state::State;
+use crate::keys::TOKEN_PREFIX;
 
 const REQUEST_ID_CHARS: usize = 16;
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -54,6 +55,7 @@ fn request_id(headers: &HeaderMap) -> String {
     let plain = |id: &&str| {
         (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            && !id.contains(TOKEN_PREFIX)
     };
     match given.filter(plain) {
         Some(id) => id.to_owned(),
@@ -81,7 +83,8 @@ fn oversized(request: &ServiceRequest, config: &HttpConfig) -> Option<Problem> {
 fn as_document(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let document = match problem_of(&response) {
         Some(problem) => problem.document(id),
-        // The framework's own refusal: its status stands where we have a document for it.
+        // A document of its own, as readiness has; or the framework's refusal, which has none.
+        None if response.headers().contains_key(header::CONTENT_TYPE) => return response,
         None => Problem::from_status(response.status()).document(id),
     };
     response.map_body(|head, _| {

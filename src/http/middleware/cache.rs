@@ -26,7 +26,11 @@ pub async fn cache<Q: Question>(
         Err(problem) => return Ok(refuse(request, problem)),
     };
     let (state, now) = (state(&request), Utc::now());
-    let (version, exchange) = state.versions.of(question.symbol());
+    // What nobody has told us the version of can't be cached: no change could make it go out of use.
+    let Some((version, exchange)) = state.versions.of(question.symbol()) else {
+        hand_on(&request, question);
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
     let key = format!("v{version}/{}", question.canonical());
     match state.cache.look_up(&key, epoch_ms(now)).await {
         Found::Hit(entry) => Ok(answer(request, &entry, "HIT")),
@@ -83,7 +87,7 @@ fn answer_to<B>(response: ServiceResponse<B>, entry: &Entry, outcome: &'static s
 fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> HttpResponse {
     let variant = entry.variant(accepts_gzip(headers));
     let now_ms = epoch_ms(Utc::now());
-    let unchanged = is_known(headers, entry, variant);
+    let unchanged = is_known(headers, variant);
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((header::CACHE_CONTROL, format!("private, max-age={}", entry.fresh_for_s(now_ms))))
@@ -103,10 +107,8 @@ fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> 
 }
 
 /// Whether the client has these very bytes already (RFC 9110, 13.1.2: compared weakly, so a proxy's `W/` is no matter).
-fn is_known(headers: &HeaderMap, entry: &Entry, variant: &Variant) -> bool {
-    let identity = &entry.variant(false).etag;
-    let known =
-        |tag: &str| tag == "*" || [identity, &variant.etag].contains(&&bytes::Bytes::copy_from_slice(tag.as_bytes()));
+fn is_known(headers: &HeaderMap, variant: &Variant) -> bool {
+    let known = |tag: &str| tag == "*" || tag.as_bytes() == variant.etag;
     headers
         .get_all(header::IF_NONE_MATCH)
         .filter_map(|tags| tags.to_str().ok())
@@ -118,8 +120,10 @@ fn is_known(headers: &HeaderMap, entry: &Entry, variant: &Variant) -> bool {
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).filter_map(|encodings| encodings.to_str().ok());
     accepted.flat_map(|encodings| encodings.split(',')).any(|encoding| {
-        let (name, weight) = encoding.split_once(";q=").unwrap_or((encoding, "1"));
-        name.trim().eq_ignore_ascii_case("gzip") && weight.trim().parse::<f32>().is_ok_and(|weight| weight > 0.0)
+        let (name, weight) = encoding.split_once(';').unwrap_or((encoding, "q=1"));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        let name = name.trim();
+        (name.eq_ignore_ascii_case("gzip") || name == "*") && weight.is_some_and(|weight| weight > 0.0)
     })
 }
 

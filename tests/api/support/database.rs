@@ -7,6 +7,7 @@ use super::{Ran, servers, tickerd, unique};
 
 pub struct Database {
     name: String,
+    url: String,
 }
 
 impl Database {
@@ -24,11 +25,16 @@ impl Database {
     async fn create(options: &str) -> Self {
         let name = unique("test");
         admin().await.batch_execute(&format!("CREATE DATABASE {name} {options}")).await.expect("a database is made");
-        Self { name }
+        Self { url: url_of(&name), name }
+    }
+
+    /// A database on a server of a test's own.
+    pub fn at(url: &str) -> Self {
+        Self { name: String::new(), url: url.to_owned() }
     }
 
     pub fn url(&self) -> String {
-        url_of(&self.name)
+        self.url.clone()
     }
 
     /// A connection to look inside, or to do harm with.
@@ -94,7 +100,7 @@ fn template() -> &'static str {
         runtime
             .block_on(async { admin().await.batch_execute(&format!("CREATE DATABASE {name}")).await })
             .expect("created");
-        let database = Database { name: name.to_owned() };
+        let database = Database { url: url_of(name), name: name.to_owned() };
         for arguments in [
             ["migrate"].as_slice(),
             &["ingest", "stocks", "seed/stocks.csv"],

@@ -1,0 +1,236 @@
+//! All of a file is loaded, or nothing of it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::json;
+
+use crate::support::{Database, Ran, eventually, tickerd};
+
+const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
+/// What each kind of file is, where its rows go, and how many the sample has.
+const SAMPLE: [(&str, &str, &str, usize); 3] = [
+    ("stocks", "seed/stocks.csv", "stocks", 5),
+    ("prices", "seed/prices.csv.gz", "prices", 12_154),
+    ("actions", "seed/corporate_actions.csv", "corporate_actions", 95),
+];
+/// Whatever a load can change.
+const STATE: &str = "SELECT concat_ws(' ', (SELECT count(*) FROM stocks), (SELECT count(*) FROM prices),
+                     (SELECT sum(volume) FROM prices), (SELECT count(*) FROM corporate_actions),
+                     (SELECT current FROM revision), (SELECT max(data_version) FROM stocks))";
+const VERSIONS: &str = "SELECT concat_ws(' ', symbol, data_version) FROM stocks ORDER BY symbol";
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+fn packed(text: &str) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// The text of a file of the sample.
+fn text_of(path: &str) -> String {
+    let (mut file, mut text) = (File::open(path).unwrap(), String::new());
+    let read = if path.ends_with(".gz") {
+        GzDecoder::new(file).read_to_string(&mut text)
+    } else {
+        file.read_to_string(&mut text)
+    };
+    read.unwrap();
+    text
+}
+
+async fn migrated() -> Database {
+    let database = Database::empty().await;
+    assert_eq!(database.ran(&["migrate"]).code, Some(0));
+    database
+}
+
+#[tokio::test]
+async fn the_sample_is_loaded_whole_plain_or_packed_and_loading_it_again_changes_nothing() {
+    for pack in [false, true] {
+        let (database, files) = (migrated().await, Files::new());
+        let sources = SAMPLE.map(|(kind, path, ..)| {
+            // One name for both: its content says what a file is.
+            let text = text_of(path);
+            files.write(kind, if pack { packed(&text) } else { text.into_bytes() })
+        });
+        for ((kind, _, table, rows), source) in SAMPLE.iter().zip(&sources) {
+            let touched = if *kind == "actions" { 3 } else { 5 };
+            let report = database.ran(&["ingest", kind, source, "--json"]).json();
+            assert_eq!(report, json!({ "added": rows, "changed": 0, "unchanged": 0, "stocksTouched": touched }));
+            assert_eq!(database.texts(&format!("SELECT count(*)::text FROM {table}")).await, [rows.to_string()]);
+        }
+        let (versions, state) = (database.texts(VERSIONS).await, database.texts(STATE).await);
+        for ((kind, _, _, rows), source) in SAMPLE.iter().zip(&sources) {
+            let report = database.ran(&["ingest", kind, source, "--json"]).json();
+            assert_eq!(report, json!({ "added": 0, "changed": 0, "unchanged": rows, "stocksTouched": 0 }));
+        }
+        assert_eq!((database.texts(VERSIONS).await, database.texts(STATE).await), (versions, state));
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_bad_file_is_loaded_and_its_first_bad_rows_are_named() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let before = database.texts(STATE).await;
+    let good = "AAPL,2030-01-02,1,2,1,1,5,1";
+    let file = |row: &str| format!("{HEADER}\n{good}\n{row}\n").into_bytes();
+    let many = format!("{HEADER}\n{}", "AAPL,2030-01-03,x,2,1,1,5,1\n".repeat(12)).into_bytes();
+    let ten: Vec<_> = (2..=11).map(|line| format!("line {line}, column open")).collect();
+    let mut cases: Vec<(Vec<u8>, Vec<&str>)> = vec![
+        (file("AAPL,2030-01-03,abc,2,1,1,5,1"), vec!["line 3, column open", "expected a number", "\"abc\""]),
+        (file("AAPL,2030-01-03,NaN,2,1,1,5,1"), vec!["line 3, column open"]),
+        (file("AAPL,2030-01-03,1,2,1,1,5,1e3"), vec!["line 3, column adjusted_close"]),
+        (file("AAPL,2030-01-03,1,2,3,1,5,1"), vec!["line 3, column low", "\"3\""]),
+        (file("AAPL,2030-01-03,1,2,1,1,-5,1"), vec!["line 3, column volume"]),
+        (file("AAPL,2030-01-03,1,2,1,1,1.5,1"), vec!["line 3, column volume"]),
+        (file("AAPL,2030-02-30,1,2,1,1,5,1"), vec!["line 3, column date", "YYYY-MM-DD", "2030-02-30"]),
+        (file("NOPE,2030-01-03,1,2,1,1,5,1"), vec!["line 3, column symbol", "known symbol", "\"NOPE\""]),
+        (file("AAPL,2030-01-02,1,2,1,1,6,1"), vec!["line 3", "duplicate of line 2"]),
+        (file("AAPL,2030-01-03,1"), vec!["line 3", "expected 8 fields, found 3"]),
+        (file("AAPL,2030-01-03,1,2,1,1,5,1,9"), vec!["line 3", "expected 8 fields, found 9"]),
+        (format!("{}\nAAPL,2030-01-02,1,2,1,1,5\n", &HEADER[..45]).into_bytes(), vec!["column adjusted_close"]),
+        ([file(good), b"\xff\xfe,2030-01-03,1,2,1,1,5,1\n".to_vec()].concat(), vec!["line 4", "expected UTF-8"]),
+        (Vec::new(), vec!["column symbol"]),
+        (many.clone(), ten.iter().map(String::as_str).collect()),
+    ];
+    // A century later, so that all rows are new; half of it, and all but the end of its checksum.
+    let later = packed(&text_of("seed/prices.csv.gz").replace(",20", ",21"));
+    cases.push((later[..later.len() / 2].to_vec(), vec!["can't be read"]));
+    cases.push((later[..later.len() - 4].to_vec(), vec!["can't be read"]));
+    for (n, (bytes, says)) in cases.into_iter().enumerate() {
+        let path = files.write(&format!("bad-{n}.csv"), &bytes);
+        for arguments in [["ingest", "prices", &path].as_slice(), &["ingest", "prices", &path, "--json"]] {
+            let ran = database.ran(arguments);
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+            assert!(ran.stderr.contains(&format!("bad-{n}.csv")), "{ran:?}");
+            assert!(says.iter().all(|part| ran.stderr.contains(part)), "{says:?}: {ran:?}");
+        }
+        assert_eq!(database.texts(STATE).await, before, "{says:?}");
+    }
+    let ran = database.ran(&["ingest", "prices", &files.write("many.csv", &many)]);
+    assert!(!ran.stderr.contains("line 12"), "ten are enough: {ran:?}");
+    let absent = database.ran(&["ingest", "prices", "/nowhere/prices.csv"]);
+    assert!(absent.sentence().starts_with("/nowhere/prices.csv can't be read"), "{absent:?}");
+}
+
+#[tokio::test]
+async fn a_changed_row_touches_its_stock_and_no_other() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let before = database.texts(VERSIONS).await;
+    let sample = text_of("seed/prices.csv.gz");
+    let row = |symbol: &str| sample.lines().find(|line| line.starts_with(symbol)).unwrap();
+    let mut fields: Vec<_> = row("IBM").split(',').collect();
+    fields[6] = "1";
+    let rows = [HEADER, row("AAPL"), &fields.join(","), row("MSFT")].join("\n");
+    let ran = database.ran(&["ingest", "prices", &files.write("prices.csv", rows)]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
+    assert!(ran.stderr.contains("0 added, 1 changed, 2 unchanged; 1 stocks touched"), "{ran:?}");
+    let after = database.texts(VERSIONS).await;
+    let moved: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
+    assert_eq!(moved.len(), 1, "{moved:?}");
+    assert!(moved[0].0.starts_with("IBM "), "{moved:?}");
+    let changed =
+        database.texts("SELECT s.symbol FROM prices p JOIN stocks s ON s.id = stock_id WHERE volume = 1").await;
+    assert_eq!(changed, ["IBM"]);
+}
+
+#[tokio::test]
+async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
+    let database = Database::sample().await;
+    let usages: [&[&str]; 4] =
+        [&[], &["prices"], &["bonds", "seed/stocks.csv"], &["stocks", "seed/stocks.csv", "more"]];
+    for usage in usages {
+        let ran = database.ran(&[&["ingest"], usage].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
+    }
+    let nowhere = Ran::of(&mut tickerd(&["ingest", "stocks", "seed/stocks.csv"]));
+    assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
+    assert!(nowhere.stderr.contains("--database-url"), "{nowhere:?}");
+}
+
+fn start(database: &Database, arguments: &[&str]) -> Child {
+    database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until so many connections of `tickerd` are as `condition` says.
+async fn connections(database: &Database, count: usize, condition: &str) {
+    let sql = format!(
+        "SELECT pid::text FROM pg_stat_activity LEFT JOIN pg_stat_progress_copy USING (pid)
+         WHERE application_name = 'tickerd' AND pg_stat_activity.datname = current_database() AND {condition}"
+    );
+    let there = async || database.texts(&sql).await.len() == count;
+    eventually(condition, Duration::from_secs(30), there).await;
+}
+
+#[tokio::test]
+async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
+    let (database, files) = (migrated().await, Files::new());
+    let out = files.0.path().to_str().unwrap();
+    let years = ["--from", "2000-01-01", "--to", "2024-12-31", "--out", out, "--json"];
+    let generated = Ran::of(&mut tickerd(&[["generate", "--stocks", "60"].as_slice(), &years].concat())).json();
+    let (stocks, prices) = (format!("{out}/stocks.csv"), format!("{out}/prices.csv.gz"));
+    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    let before = database.texts(STATE).await;
+
+    let mut arriving = start(&database, &["ingest", "prices", &prices]);
+    connections(&database, 1, "tuples_processed > 1000").await;
+    arriving.kill().unwrap();
+    assert!(!arriving.wait().unwrap().success());
+    connections(&database, 0, "true").await;
+    assert_eq!(database.texts(STATE).await, before);
+
+    // All is merged and only the last lock before the commit is missing.
+    let gate = database.connect().await;
+    gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
+    let mut merged = start(&database, &["ingest", "prices", &prices]);
+    connections(&database, 1, "wait_event_type = 'Lock'").await;
+    merged.kill().unwrap();
+    assert!(!merged.wait().unwrap().success());
+    gate.batch_execute("ROLLBACK").await.unwrap();
+    connections(&database, 0, "true").await;
+    assert_eq!(database.texts(STATE).await, before);
+
+    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], generated["prices"]);
+}
+
+#[tokio::test]
+async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their_rows() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let days = ["2000-03-01", "2000-03-02", "2000-03-03"];
+    let rows = |volume: u32| days.map(|day| format!("AAPL,{day},1,2,1,1,{volume},1"));
+    let (mut backwards, forwards) = (rows(2), rows(1));
+    backwards.reverse();
+    let paths = [forwards, backwards].map(|rows| files.write(&rows[0], format!("{HEADER}\n{}", rows.join("\n"))));
+    // The day in the middle is held back until both have begun: did each keep what it has and want what the other
+    // has, they would now be stuck.
+    let gate = database.connect().await;
+    gate.batch_execute("BEGIN; SELECT * FROM prices WHERE date = '2000-03-02' FOR UPDATE").await.unwrap();
+    let loads = paths.map(|path| start(&database, &["ingest", "prices", &path, "--json"]));
+    connections(&database, 2, "wait_event_type = 'Lock'").await;
+    gate.batch_execute("ROLLBACK").await.unwrap();
+    for load in loads {
+        let report = Ran::from(load.wait_with_output().unwrap()).json();
+        assert_eq!(report, json!({ "added": 0, "changed": 3, "unchanged": 0, "stocksTouched": 1 }));
+    }
+    let volumes = "SELECT DISTINCT volume::text FROM prices JOIN stocks ON id = stock_id WHERE symbol = 'AAPL' AND date < '2000-03-04'";
+    assert_eq!(database.texts(volumes).await.len(), 1, "the rows are all of one file");
+}
