@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 /// Postgres: the truth.
@@ -104,9 +105,19 @@ pub struct HttpConfig {
     /// How long requests in flight may take to finish after SIGTERM
     #[arg(long, env = "SHUTDOWN_TIMEOUT_S", default_value_t = 10)]
     pub shutdown_timeout_s: u64,
+    /// Addresses or networks of proxies, as in 127.0.0.1,10.0.0.0/8: a client's address is the last one in
+    /// X-Forwarded-For that is not among them. From anybody else that header is not believed
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// A page where a better tier is sold: named to free callers that reach their limit
     #[arg(long, env = "UPGRADE_URL")]
     pub upgrade_url: Option<String>,
+}
+
+/// A network, or the network of one address.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "expected an address or a network, as in 127.0.0.1,10.0.0.0/8")
 }
 
 /// What is remembered of keys.

@@ -3,8 +3,51 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{self, HeaderMap};
+use ipnet::IpNet;
 
-/// The address of the peer. Behind a proxy that is the proxy's.
-pub fn address(request: &ServiceRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
+/// The address of the client: the peer's or, where the peer is a trusted proxy, the one that the proxies vouch for.
+pub fn address(request: &ServiceRequest, trusted: &[IpNet]) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    behind(peer, request.headers(), trusted)
+}
+
+/// Walks X-Forwarded-For from its end, where the nearest proxy wrote, for as long as who wrote is trusted. What stands
+/// further left anybody can have written.
+fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let mut nearest = peer.to_canonical();
+    let lines: Vec<_> = headers.get_all(header::X_FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        if !trusted.iter().any(|network| network.contains(&nearest)) {
+            break;
+        }
+        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        nearest = address.to_canonical();
+    }
+    nearest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_can_not_choose_the_address_it_is_counted_under() {
+        let trusted: [IpNet; 2] = ["127.0.0.1/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        for (peer, forwarded, client) in [
+            ("203.0.113.9", vec!["198.51.100.1"], "203.0.113.9"),
+            ("127.0.0.1", vec![], "127.0.0.1"),
+            ("127.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
+            ("::ffff:127.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
+            ("127.0.0.1", vec!["1.1.1.1, 198.51.100.1"], "198.51.100.1"),
+            ("127.0.0.1", vec!["1.1.1.1, 198.51.100.1, 10.1.2.3"], "198.51.100.1"),
+            ("127.0.0.1", vec!["1.1.1.1", "198.51.100.1", "10.1.2.3"], "198.51.100.1"),
+            ("127.0.0.1", vec!["198.51.100.1, nonsense"], "127.0.0.1"),
+            ("127.0.0.1", vec!["2001:db8::1"], "2001:db8::1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            forwarded.iter().for_each(|line| headers.append(header::X_FORWARDED_FOR, line.parse().unwrap()));
+            assert_eq!(behind(peer.parse().unwrap(), &headers, &trusted).to_string(), client, "{peer} {forwarded:?}");
+        }
+    }
 }

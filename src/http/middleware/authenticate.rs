@@ -20,7 +20,9 @@ pub async fn authenticate(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let now = Utc::now();
     let Some(token) = token(&request) else { return Ok(refuse(request, Problem::Unauthorized)) };
-    let verified = state(&request).verifier.verify(token, client::address(&request), now).await;
+    let state = state(&request);
+    let address = client::address(&request, &state.http.trusted_proxies);
+    let verified = state.verifier.verify(token, address, now).await;
     let caller: Arc<Caller> = match verified {
         Ok(caller) => caller,
         Err(refusal) => {
