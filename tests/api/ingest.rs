@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use crate::support::{Database, Ran, eventually, tickerd};
+use crate::support::{Database, Ran, eventually, redis_url, tickerd};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 /// What each kind of file is, where its rows go, and how many the sample has.
@@ -168,6 +168,16 @@ async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
     let nowhere = Ran::of(&mut tickerd(&["ingest", "stocks", "seed/stocks.csv"]));
     assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
     assert!(nowhere.stderr.contains("--database-url"), "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_be_told_costs_a_line_on_stderr_and_not_the_load() {
+    let database = Database::sample().await;
+    // The shared Redis listens on 127.0.0.1 alone.
+    let away = redis_url().replace("127.0.0.1", "127.0.0.9");
+    let ran = Ran::of(database.tickerd(&["ingest", "stocks", "seed/stocks.csv", "--json"]).env("REDIS_URL", away));
+    assert_eq!(ran.json()["unchanged"], 5);
+    assert!(ran.stderr.contains("Redis could not be reached"), "{ran:?}");
 }
 
 fn start(database: &Database, arguments: &[&str]) -> Child {
