@@ -154,7 +154,7 @@ pub struct KeysConfig {
     /// Wrong keys from one address (an IPv4, or an IPv6 /64) in any minute, before more are refused unread
     #[arg(long, env = "AUTH_FAILURES_PER_MINUTE_MAX", default_value_t = 60)]
     pub auth_failures_per_minute_max: u32,
-    /// Addresses whose failures are counted, about 300 bytes each
+    /// Addresses whose failures are counted, about 800 bytes each
     #[arg(long, env = "AUTH_ADDRESSES_MAX", default_value_t = 10_000)]
     pub auth_addresses_max: usize,
 }

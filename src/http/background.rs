@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::sync::mpsc;
 use tokio::time::interval;
 
@@ -63,7 +62,7 @@ pub async fn keep_house(state: Arc<State>) {
     let mut tick = interval(Duration::from_millis(HOUSEKEEPING_MS));
     loop {
         tick.tick().await;
-        state.limiter.sweep(Utc::now().timestamp_millis().unsigned_abs());
+        state.limiter.sweep();
         if let Some(redis) = &state.redis
             && let Ok(instances) = redis.listeners().await
         {

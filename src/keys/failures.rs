@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
-use crate::limiter::Ring;
+use crate::limiter::{Ring, Want};
 
 /// Wrong keys by client address, in the same strict window as requests.
 pub struct Failures {
@@ -14,7 +14,7 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// `addresses_max` bounds the memory (about 300 bytes an address); the coldest are forgotten beyond it.
+    /// `addresses_max` bounds the memory (about 800 bytes an address); the coldest are forgotten beyond it.
     pub fn new(per_minute_max: u32, addresses_max: usize) -> Self {
         Self { rings: Cache::new(addresses_max), per_minute_max }
     }
@@ -24,14 +24,14 @@ impl Failures {
         let ring = self.rings.get(&household(address))?;
         // A probe on a copy: asking is not failing.
         let mut probe = ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let grant = probe.take(now_ms, self.per_minute_max, 1);
-        (grant.granted == 0).then_some(now_ms + grant.reset_in_ms)
+        let grant = probe.take(now_ms, self.per_minute_max, Want::default());
+        (!grant.admitted).then_some(now_ms + grant.reset_in_ms)
     }
 
     pub fn record(&self, address: IpAddr, now_ms: u64) {
         let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Ring::default())));
         let Ok(ring) = self.rings.get_or_insert_with(&household(address), fresh);
-        ring.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms, self.per_minute_max, 1);
+        ring.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms, self.per_minute_max, Want::default());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dashmap::DashMap;
 
-use super::ring::{Grant, Ring};
+use super::ring::{Grant, Ring, Want};
 use crate::caller::KeyId;
 
 /// One ring for each key that was admitted within the last minute.
@@ -15,7 +15,7 @@ pub struct LocalWindows {
 
 impl LocalWindows {
     pub fn take(&self, key: KeyId, limit: u32, now_ms: u64) -> Grant {
-        self.rings.entry(key).or_default().take(now_ms, limit, 1)
+        self.rings.entry(key).or_default().take(now_ms, limit, Want::default())
     }
 
     pub fn sweep(&self, now_ms: u64) {
@@ -30,9 +30,9 @@ mod tests {
     #[test]
     fn sweeping_frees_idle_keys_and_no_permit() {
         let (windows, key, now_ms) = (LocalWindows::default(), KeyId::random(), 1_700_000_000_000);
-        assert_eq!(windows.take(key, 1, now_ms).granted, 1);
+        assert!(windows.take(key, 1, now_ms).admitted);
         windows.sweep(now_ms + 60_999);
-        assert_eq!(windows.take(key, 1, now_ms + 60_999).granted, 0);
+        assert!(!windows.take(key, 1, now_ms + 60_999).admitted);
         windows.sweep(now_ms + 61_000);
         assert!(windows.rings.is_empty());
     }

@@ -1,6 +1,6 @@
 //! The window that instances share: one Redis string a key, one script call a take.
 
-use super::ring::Grant;
+use super::ring::{Grant, Want};
 use crate::caller::KeyId;
 use crate::redis::{Redis, RedisFault, Script};
 
@@ -15,22 +15,25 @@ impl Ledger {
         Self { redis, window: Script::new(include_str!("window.lua")) }
     }
 
-    /// Takes up to `wanted` permits of `key` by the clock of Redis, so that instances' own clocks don't matter.
+    /// Takes a permit of `key`, and permits ahead, by the clock of Redis: instances' own clocks don't matter.
     ///
     /// # Errors
     /// When Redis did not answer in time. The permits may then have been charged: a failed call can only under-admit.
-    pub async fn take(&self, key: KeyId, limit: u32, wanted: u32) -> Result<Grant, RedisFault> {
-        self.take_at(key, limit, wanted, None).await
+    pub async fn take(&self, key: KeyId, limit: u32, want: Want) -> Result<Grant, RedisFault> {
+        self.take_at(key, limit, want, None).await
     }
 
     /// The same at a given time, in epoch milliseconds.
-    async fn take_at(&self, key: KeyId, limit: u32, wanted: u32, now_ms: Option<u64>) -> Result<Grant, RedisFault> {
+    async fn take_at(&self, key: KeyId, limit: u32, want: Want, now_ms: Option<u64>) -> Result<Grant, RedisFault> {
         // The braces are the hash tag: whatever else is ever kept for a key lies on the same node of a cluster.
         let name = format!("rl:{{{key}}}");
-        let now_ms = now_ms.map_or(String::new(), |ms| ms.to_string());
-        let arguments = vec![limit.to_string(), wanted.to_string(), now_ms];
-        let (granted, remaining, reset_in_ms) = self.redis.run(&self.window, &name, arguments).await?;
-        Ok(Grant { granted, remaining, reset_in_ms })
+        let Want { ahead, ahead_s, returned, returned_stamp_s } = want;
+        let numbers = [limit.into(), ahead.into(), ahead_s.into(), returned.into(), returned_stamp_s];
+        let mut arguments: Vec<_> = numbers.iter().map(u64::to_string).collect();
+        arguments.push(now_ms.map_or(String::new(), |ms| ms.to_string()));
+        let answer = self.redis.run(&self.window, &name, arguments).await?;
+        let (admitted, ahead, stamp_s, remaining, reset_in_ms): (u8, u32, u64, u32, u64) = answer;
+        Ok(Grant { admitted: admitted == 1, ahead, stamp_s, remaining, reset_in_ms })
     }
 }
 
@@ -40,7 +43,7 @@ mod tests {
     use proptest::test_runner::{Config, TestRunner};
 
     use super::super::ring::Ring;
-    use super::super::ring::model::{Log, steps};
+    use super::super::ring::model::{Log, Step, steps, want};
     use super::*;
     use crate::cli::demo::private::{PrivateRedis, choose_dir};
     use crate::config::RedisConfig;
@@ -64,14 +67,17 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, ledger) = ledger(&runtime);
         let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
-        let answers_alike = |steps: Vec<super::super::ring::model::Step>| {
-            let (key, mut ring, mut log, mut now_ms) = (KeyId::random(), Ring::default(), Log::default(), START_MS);
+        let answers_alike = |steps: Vec<Step>| {
+            let (key, mut ring, mut log) = (KeyId::random(), Ring::default(), Log::default());
+            let (mut now_ms, mut last) = (START_MS, None);
             for step in steps {
                 now_ms += step.wait_ms;
-                let by_script = ledger.take_at(key, step.limit, step.wanted, Some(now_ms));
-                let by_script = runtime.block_on(by_script).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
-                prop_assert_eq!(by_script, log.take(now_ms, step.limit, step.wanted), "{:?}", step);
-                prop_assert_eq!(by_script, ring.take(now_ms, step.limit, step.wanted), "{:?}", step);
+                let want = want(&step, last);
+                let by_script = runtime.block_on(ledger.take_at(key, step.limit, want, Some(now_ms)));
+                let by_script = by_script.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+                prop_assert_eq!(by_script, log.take(now_ms, step.limit, want), "{:?}", step);
+                prop_assert_eq!(by_script, ring.take(now_ms, step.limit, want), "{:?}", step);
+                last = Some(by_script);
             }
             Ok(())
         };
@@ -83,11 +89,11 @@ mod tests {
     fn a_clock_that_steps_back_frees_nothing() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, ledger) = ledger(&runtime);
-        let (key, take) =
-            (KeyId::random(), |key, now_ms| runtime.block_on(ledger.take_at(key, 3, 3, Some(now_ms))).unwrap());
-        assert_eq!(take(key, START_MS).granted, 3);
-        assert_eq!(take(key, START_MS - 100_000).granted, 0);
-        assert_eq!(take(key, START_MS + 60_499).granted, 0);
-        assert_eq!(take(key, START_MS + 60_500).granted, 3);
+        let (key, two_ahead) = (KeyId::random(), Want { ahead: 2, ..Want::default() });
+        let take = |now_ms| runtime.block_on(ledger.take_at(key, 3, two_ahead, Some(now_ms))).unwrap();
+        assert_eq!(take(START_MS).ahead, 2);
+        assert!(!take(START_MS - 100_000).admitted);
+        assert!(!take(START_MS + 60_499).admitted);
+        assert_eq!(take(START_MS + 60_500).ahead, 2);
     }
 }

@@ -1,27 +1,49 @@
 //! Strict sliding-window limits: never more than the limit in any trailing 60 seconds.
 //!
-//! With Redis, every instance takes its permits from one [`ledger::Ledger`]. Without Redis the same window is kept in
-//! process, which is exact for one instance. When Redis is lost, each instance goes on alone with its share.
+//! With Redis, instances take permits from one [`ledger::Ledger`], several at once where a key's traffic calls for it
+//! ([`lease`]), so that most requests need no Redis. Without Redis the same window is kept in process, which is exact
+//! for one instance. When Redis is lost, each instance goes on alone with its share.
 
 mod fallback;
+mod lease;
 mod ledger;
 mod ring;
+#[cfg(test)]
+mod simulation;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use dashmap::DashMap;
 
 use crate::caller::{Caller, KeyId};
 use crate::redis::Redis;
 use fallback::LocalWindows;
+use lease::{Lease, Step};
 use ledger::Ledger;
-pub use ring::{Grant, Ring, WINDOW_S};
+pub use ring::{Grant, Ring, WINDOW_S, Want};
 
 /// Decides who may go on.
 pub struct Limiter {
+    /// The zero of its clock, which never steps.
+    started: Instant,
     /// `None` where no Redis is configured.
     ledger: Option<Ledger>,
+    /// One for each key that was seen within the last minutes: only verified callers get here.
+    meters: DashMap<KeyId, Arc<Meter>>,
     local: LocalWindows,
     /// Instances that share the Redis, as last seen: what a lost Redis divides the limit by.
     instances: AtomicU32,
+}
+
+/// One key on this instance.
+#[derive(Default)]
+struct Meter {
+    lease: Mutex<Lease>,
+    /// Held by the one request that asks the ledger.
+    turn: tokio::sync::Mutex<()>,
+    waiting: AtomicU32,
 }
 
 /// The limiter's answer to one request.
@@ -37,27 +59,59 @@ pub struct Decision {
 
 impl Limiter {
     pub fn new(redis: Option<Redis>) -> Self {
-        Self { ledger: redis.map(Ledger::new), local: LocalWindows::default(), instances: AtomicU32::new(1) }
-    }
-
-    /// Admits or refuses one request of `caller` at `now_ms` (epoch milliseconds).
-    ///
-    /// The one place where permits are taken, so the one where a lease would take several at once.
-    pub async fn admit(&self, caller: &Caller, now_ms: u64) -> Decision {
-        let limit = caller.tier.requests_per_minute;
-        let Some(ledger) = &self.ledger else {
-            return Decision::new(limit, self.local.take(caller.id, limit, now_ms));
-        };
-        match ledger.take(caller.id, limit, 1).await {
-            Ok(grant) => Decision::new(limit, grant),
-            Err(_) => self.admit_alone(caller.id, limit, now_ms),
+        Self {
+            started: Instant::now(),
+            ledger: redis.map(Ledger::new),
+            meters: DashMap::new(),
+            local: LocalWindows::default(),
+            instances: AtomicU32::new(1),
         }
     }
 
+    /// Admits or refuses one request of `caller`, from memory where a lease or a refusal still holds.
+    pub async fn admit(&self, caller: &Caller) -> Decision {
+        let (key, limit) = (caller.id, caller.tier.requests_per_minute);
+        let Some(ledger) = &self.ledger else {
+            return Decision::alone(limit, self.local.take(key, limit, self.now_ms()));
+        };
+        let meter = self.meter(key);
+        if let Some(decision) = self.decide(&meter, key, limit) {
+            return decision;
+        }
+        let waiting = Waiting::at(&meter);
+        let _turn = meter.turn.lock().await;
+        if let Some(decision) = self.decide(&meter, key, limit) {
+            return decision;
+        }
+        let sent_ms = self.now_ms();
+        let want = meter.lease().want(sent_ms, waiting.count(), limit, self.instances.load(Ordering::Relaxed));
+        match ledger.take(key, limit, want).await {
+            Ok(grant) => Decision::of(meter.lease().learn(sent_ms, self.now_ms(), want, grant), limit),
+            Err(_) => {
+                meter.lease().fail(self.now_ms());
+                None
+            }
+        }
+        .unwrap_or_else(|| self.go_alone(key, limit))
+    }
+
+    /// The decision, where the ledger need not be asked.
+    fn decide(&self, meter: &Meter, key: KeyId, limit: u32) -> Option<Decision> {
+        let step = meter.lease().step(self.now_ms());
+        if step == Step::GoAlone { Some(self.go_alone(key, limit)) } else { Decision::of(step, limit) }
+    }
+
     /// Redis is lost: this instance admits its share of the limit, at least one request a minute.
-    fn admit_alone(&self, key: KeyId, limit: u32, now_ms: u64) -> Decision {
+    fn go_alone(&self, key: KeyId, limit: u32) -> Decision {
         let share = (limit / self.instances.load(Ordering::Relaxed).max(1)).max(1);
-        Decision::new(limit, self.local.take(key, share, now_ms))
+        Decision::alone(limit, self.local.take(key, share, self.now_ms()))
+    }
+
+    fn meter(&self, key: KeyId) -> Arc<Meter> {
+        if let Some(meter) = self.meters.get(&key) {
+            return meter.clone();
+        }
+        self.meters.entry(key).or_default().clone()
     }
 
     /// Tells how many instances share the Redis now.
@@ -65,15 +119,56 @@ impl Limiter {
         self.instances.store(instances.max(1), Ordering::Relaxed);
     }
 
-    /// Forgets the windows in process that can't matter at `now_ms` any more.
-    pub fn sweep(&self, now_ms: u64) {
+    /// Forgets what can't matter any more.
+    pub fn sweep(&self) {
+        let now_ms = self.now_ms();
         self.local.sweep(now_ms);
+        // Who holds a meter right now keeps it: two meters of a key could ask twice.
+        self.meters.retain(|_, meter| Arc::strong_count(meter) > 1 || !meter.lease().is_idle(now_ms));
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+}
+
+impl Meter {
+    fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that waits for the ledger's answer; counted until it goes on or its client hangs up.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn at(meter: &'a Meter) -> Self {
+        meter.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(&meter.waiting)
+    }
+
+    fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Decision {
-    fn new(limit: u32, grant: Grant) -> Self {
-        Self { admitted: grant.granted > 0, limit, remaining: grant.remaining, reset_in_ms: grant.reset_in_ms }
+    fn of(step: Step, limit: u32) -> Option<Self> {
+        match step {
+            Step::Admit { remaining, reset_in_ms } => Some(Self { admitted: true, limit, remaining, reset_in_ms }),
+            Step::Refuse { reset_in_ms } => Some(Self { admitted: false, limit, remaining: 0, reset_in_ms }),
+            Step::Ask | Step::GoAlone => None,
+        }
+    }
+
+    fn alone(limit: u32, grant: Grant) -> Self {
+        Self { admitted: grant.admitted, limit, remaining: grant.remaining, reset_in_ms: grant.reset_in_ms }
     }
 
     /// Whole seconds until the reset, rounded up, at least 1: who waits that long is not early.

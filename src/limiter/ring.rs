@@ -3,10 +3,15 @@
 //! A request admitted at time t counts against every later time t' with t' - t < 60 s. Seconds are counted whole, so
 //! a request in the first instant of second s still counts in the last instant of second s + 60: 61 buckets are live
 //! at once. Counting the oldest whole only ever refuses too early, by less than a second; it never admits too much.
+//!
+//! Permits can also be taken ahead, to be used within so many seconds. They are counted in the second in which they
+//! can last be used, as if all were used then: also that only ever refuses too early.
 
 /// The length of the window, in seconds: a limit holds in any trailing stretch of this length.
 pub const WINDOW_S: u64 = 60;
-const BUCKETS: usize = WINDOW_S as usize + 1;
+/// For how long permits can be taken ahead, in seconds.
+pub const AHEAD_S_MAX: u32 = 120;
+const BUCKETS: usize = WINDOW_S as usize + 1 + AHEAD_S_MAX as usize;
 
 /// The log of one key's admitted requests, in 1-second buckets.
 #[derive(Debug, Clone)]
@@ -14,18 +19,35 @@ pub struct Ring {
     /// The newest second seen. Time never goes back: an earlier clock counts as this second.
     newest_s: u64,
     total: u64,
+    /// The seconds from `newest_s - 60` to `newest_s + 120`, each at its number modulo the length.
     buckets: [u32; BUCKETS],
 }
 
-/// What a window answers to a request for permits.
+/// What is asked of a window: a permit for now, and what goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Want {
+    /// Permits to take ahead. Fewer are given where fewer are left.
+    pub ahead: u32,
+    /// For how many seconds, at most [`AHEAD_S_MAX`].
+    pub ahead_s: u32,
+    /// Permits taken ahead earlier that were not used,
+    pub returned: u32,
+    /// and the second that they were counted in.
+    pub returned_stamp_s: u64,
+}
+
+/// What a window gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// Permits given, from 0 to the number wanted.
-    pub granted: u32,
+    /// Whether there is a permit for now. Without one there is none ahead either.
+    pub admitted: bool,
+    pub ahead: u32,
+    /// The second in which the permits ahead are counted.
+    pub stamp_s: u64,
     /// Permits that could still be taken now.
     pub remaining: u32,
-    /// Milliseconds until the oldest counted request leaves the window. Where nothing was granted: until the next
-    /// permit can be had, exactly.
+    /// Milliseconds until the oldest counted permit leaves the window. Where none was given: until the next can be
+    /// had, exactly.
     pub reset_in_ms: u64,
 }
 
@@ -36,16 +58,22 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// Takes up to `wanted` permits at `now_ms` (epoch milliseconds), so that the window never holds more than `limit`.
-    pub fn take(&mut self, now_ms: u64, limit: u32, wanted: u32) -> Grant {
+    /// Takes one permit at `now_ms` (epoch milliseconds) and those ahead, so that the window never holds more than
+    /// `limit`.
+    pub fn take(&mut self, now_ms: u64, limit: u32, want: Want) -> Grant {
         self.advance(now_ms / 1000);
-        let free = u64::from(limit).saturating_sub(self.total);
-        let granted = u64::from(wanted).min(free) as u32;
-        self.buckets[self.newest_s as usize % BUCKETS] += granted;
-        self.total += u64::from(granted);
-        let room_for = if granted == 0 { u64::from(limit.max(1)) } else { self.total };
-        let reset_in_ms = (self.falls_below_at_s(room_for) * 1000).saturating_sub(now_ms);
-        Grant { granted, remaining: (free - u64::from(granted)) as u32, reset_in_ms }
+        self.give_back(want.returned_stamp_s, want.returned);
+        let free = u64::from(limit).saturating_sub(self.total) as u32;
+        let stamp_s = self.newest_s + u64::from(want.ahead_s.min(AHEAD_S_MAX));
+        let admitted = free > 0;
+        let ahead = want.ahead.min(free.saturating_sub(1));
+        if admitted {
+            self.count(self.newest_s, 1);
+            self.count(stamp_s, ahead);
+        }
+        let below = if admitted { self.total } else { u64::from(limit) };
+        let reset_in_ms = (self.falls_below_at_s(below) * 1000).saturating_sub(now_ms);
+        Grant { admitted, ahead, stamp_s, remaining: free.saturating_sub(1 + ahead), reset_in_ms }
     }
 
     /// Whether nothing counted here can matter at `now_ms` any more.
@@ -53,6 +81,24 @@ impl Ring {
         let mut then = self.clone();
         then.advance(now_ms / 1000);
         then.total == 0
+    }
+
+    fn bucket(&mut self, second: u64) -> &mut u32 {
+        &mut self.buckets[second as usize % BUCKETS]
+    }
+
+    fn count(&mut self, second: u64, permits: u32) {
+        *self.bucket(second) += permits;
+        self.total += u64::from(permits);
+    }
+
+    fn give_back(&mut self, second: u64, permits: u32) {
+        let live = self.newest_s.saturating_sub(WINDOW_S)..=self.newest_s + u64::from(AHEAD_S_MAX);
+        if live.contains(&second) {
+            let given = permits.min(*self.bucket(second));
+            *self.bucket(second) -= given;
+            self.total -= u64::from(given);
+        }
     }
 
     /// Empties the buckets that have left the window by `now_s`.
@@ -64,18 +110,19 @@ impl Ring {
             *self = Self { newest_s: now_s, ..Self::default() };
             return;
         }
-        for second in self.newest_s + 1..=now_s {
-            let left = std::mem::take(&mut self.buckets[second as usize % BUCKETS]);
+        for second in self.newest_s..now_s {
+            // The bucket of second - 60, which is next used for second + 121.
+            let left = std::mem::take(self.bucket(second + BUCKETS as u64 - WINDOW_S));
             self.total -= u64::from(left);
         }
         self.newest_s = now_s;
     }
 
-    /// The second at which fewer than `count` requests are left in the window.
+    /// The second at which fewer than `count` permits are left in the window.
     fn falls_below_at_s(&self, count: u64) -> u64 {
         let mut left = self.total;
-        for age in (0..BUCKETS as u64).rev() {
-            let Some(second) = self.newest_s.checked_sub(age) else { continue };
+        let oldest = self.newest_s.saturating_sub(WINDOW_S);
+        for second in oldest..=self.newest_s + u64::from(AHEAD_S_MAX) {
             left -= u64::from(self.buckets[second as usize % BUCKETS]);
             if left < count {
                 return second + WINDOW_S + 1;
@@ -87,97 +134,143 @@ impl Ring {
 
 #[cfg(test)]
 pub mod model {
-    //! The reference: a log of every admitted instant, as simple as the promise itself.
+    //! The reference: a list of every permit's second, as simple as the promise itself.
 
-    use super::{Grant, WINDOW_S};
+    use std::collections::VecDeque;
 
+    use super::{Grant, WINDOW_S, Want};
+
+    /// Counts from scratch each time.
     #[derive(Default)]
     pub struct Log {
-        pub admitted_ms: Vec<u64>,
+        newest_s: u64,
+        stamps_s: Vec<u64>,
     }
 
     impl Log {
-        /// The most requests admitted in any trailing 60 s, by the exact instants.
-        pub fn most_in_any_window(&self) -> usize {
-            let within = |(at, end): (usize, &u64)| {
-                self.admitted_ms[..=at].iter().filter(|&&t| t + WINDOW_S * 1000 > *end).count()
-            };
-            self.admitted_ms.iter().enumerate().map(within).max().unwrap_or(0)
-        }
-
-        /// What a window of whole seconds must answer, counted from scratch.
-        pub fn take(&mut self, now_ms: u64, limit: u32, wanted: u32) -> Grant {
-            let second = |ms: u64| ms / 1000;
-            let mut live: Vec<u64> =
-                self.admitted_ms.iter().map(|&t| second(t)).filter(|&s| second(now_ms) - s <= WINDOW_S).collect();
-            let granted = wanted.min((limit as usize).saturating_sub(live.len()) as u32);
-            for _ in 0..granted {
-                self.admitted_ms.push(now_ms);
-                live.push(second(now_ms));
+        /// What a window of whole seconds must answer.
+        pub fn take(&mut self, now_ms: u64, limit: u32, want: Want) -> Grant {
+            self.newest_s = self.newest_s.max(now_ms / 1000);
+            let now_s = self.newest_s;
+            self.stamps_s.retain(|stamp_s| stamp_s + WINDOW_S >= now_s);
+            for _ in 0..want.returned {
+                if let Some(at) = self.stamps_s.iter().position(|stamp_s| *stamp_s == want.returned_stamp_s) {
+                    self.stamps_s.remove(at);
+                }
             }
-            let leaves_first = if granted == 0 { live.len().saturating_sub(limit.max(1) as usize) } else { 0 };
-            let reset_s = live.get(leaves_first).map_or(second(now_ms), |s| s + WINDOW_S + 1);
-            let remaining = (limit as usize).saturating_sub(live.len()) as u32;
-            Grant { granted, remaining, reset_in_ms: (reset_s * 1000).saturating_sub(now_ms) }
+            let free = (limit as usize).saturating_sub(self.stamps_s.len());
+            let (admitted, ahead) = (free > 0, (want.ahead as usize).min(free.saturating_sub(1)));
+            let stamp_s = now_s + u64::from(want.ahead_s);
+            if admitted {
+                self.stamps_s.push(now_s);
+                self.stamps_s.extend(std::iter::repeat_n(stamp_s, ahead));
+            }
+            self.stamps_s.sort_unstable();
+            let leaves_first = if admitted { 0 } else { self.stamps_s.len() - limit as usize };
+            let reset_s = self.stamps_s[leaves_first] + WINDOW_S + 1;
+            let remaining = free.saturating_sub(1 + ahead) as u32;
+            let reset_in_ms = (reset_s * 1000).saturating_sub(now_ms);
+            Grant { admitted, ahead: ahead as u32, stamp_s, remaining, reset_in_ms }
         }
     }
 
-    /// One step of a case that every implementation of the window must answer alike: wait, then want.
+    /// What is promised, whatever the window makes of it.
+    const MINUTE_MS: u64 = 60_000;
+
+    /// The promise itself: the exact instants at which one key was admitted.
+    #[derive(Default)]
+    pub struct Oracle(VecDeque<u64>);
+
+    impl Oracle {
+        /// Notes a request admitted at `at_ms`, no earlier than the last, and returns how many were in the trailing 60 s.
+        pub fn admitted(&mut self, at_ms: u64) -> usize {
+            self.0.push_back(at_ms);
+            while self.0.front().is_some_and(|first_ms| first_ms + MINUTE_MS <= at_ms) {
+                self.0.pop_front();
+            }
+            self.0.len()
+        }
+    }
+
+    /// One step of a case that every implementation of the window must answer alike.
     #[derive(Debug, Clone)]
     pub struct Step {
         pub wait_ms: u64,
         pub limit: u32,
-        pub wanted: u32,
+        pub ahead: u32,
+        pub ahead_s: u32,
+        /// How many of the last grant's permits ahead come back.
+        pub returned: u32,
     }
 
     pub fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
         use proptest::prelude::*;
-        let wait_ms = prop_oneof![4 => 0u64..1500, 2 => 0u64..20_000, 1 => 55_000u64..65_000, 1 => Just(1_000_000u64)];
-        let step = (wait_ms, prop_oneof![9 => Just(7u32), 1 => 1u32..20], 1u32..4);
-        proptest::collection::vec(step.prop_map(|(wait_ms, limit, wanted)| Step { wait_ms, limit, wanted }), 1..150)
+        let wait_ms = prop_oneof![4 => 0u64..1500, 2 => 0u64..20_000, 1 => 55_000u64..65_000, 1 => 100_000u64..200_000];
+        let limit = prop_oneof![9 => Just(9u32), 1 => 1u32..20];
+        let ahead_s = prop_oneof![Just(1u32), Just(120), 0u32..=120];
+        let step = (wait_ms, limit, 0u32..4, ahead_s, 0u32..4);
+        let step = step.prop_map(|(wait_ms, limit, ahead, ahead_s, returned)| Step {
+            wait_ms,
+            limit,
+            ahead,
+            ahead_s,
+            returned,
+        });
+        proptest::collection::vec(step, 1..150)
+    }
+
+    /// The want of a step, after the grant before it.
+    pub fn want(step: &Step, last: Option<Grant>) -> Want {
+        let returned = last.map_or(0, |grant| step.returned.min(grant.ahead));
+        let returned_stamp_s = last.map_or(0, |grant| grant.stamp_s);
+        Want { ahead: step.ahead, ahead_s: step.ahead_s, returned, returned_stamp_s }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::model::{Log, steps};
+    use super::model::{Log, Oracle, steps, want};
     use super::*;
     use proptest::prelude::*;
 
     const START_MS: u64 = 1_700_000_000_500;
+    const ONE: Want = Want { ahead: 0, ahead_s: 0, returned: 0, returned_stamp_s: 0 };
 
     proptest! {
         #[test]
         fn the_ring_answers_as_the_log_does(steps in steps()) {
-            let (mut ring, mut log, mut now_ms) = (Ring::default(), Log::default(), START_MS);
+            let (mut ring, mut log, mut now_ms, mut last) = (Ring::default(), Log::default(), START_MS, None);
             for step in steps {
                 now_ms += step.wait_ms;
-                let expected = log.take(now_ms, step.limit, step.wanted);
-                prop_assert_eq!(ring.take(now_ms, step.limit, step.wanted), expected, "{:?}", step);
+                let want = want(&step, last);
+                let expected = log.take(now_ms, step.limit, want);
+                prop_assert_eq!(ring.take(now_ms, step.limit, want), expected, "{:?}", step);
+                last = Some(expected);
             }
         }
 
         #[test]
         fn no_trailing_minute_holds_more_than_the_limit(waits_ms in prop::collection::vec(0u64..3000, 1..400)) {
-            let (mut ring, mut log, mut now_ms) = (Ring::default(), Log::default(), START_MS);
+            let (mut ring, mut oracle, mut now_ms) = (Ring::default(), Oracle::default(), START_MS);
             for wait_ms in waits_ms {
                 now_ms += wait_ms;
-                if ring.take(now_ms, 5, 1).granted == 1 {
-                    log.admitted_ms.push(now_ms);
+                if ring.take(now_ms, 5, ONE).admitted {
+                    prop_assert!(oracle.admitted(now_ms) <= 5);
                 }
             }
-            prop_assert!(log.most_in_any_window() <= 5);
         }
 
         #[test]
         fn a_refusal_names_the_exact_instant_at_which_one_more_is_admitted(steps in steps()) {
-            let (mut ring, mut now_ms) = (Ring::default(), START_MS);
+            let (mut ring, mut now_ms, mut last) = (Ring::default(), START_MS, None);
             for step in steps {
                 now_ms += step.wait_ms;
-                let grant = ring.take(now_ms, step.limit, step.wanted);
-                if grant.granted == 0 {
-                    prop_assert_eq!(ring.clone().take(now_ms + grant.reset_in_ms - 1, step.limit, 1).granted, 0);
-                    prop_assert_eq!(ring.clone().take(now_ms + grant.reset_in_ms, step.limit, 1).granted, 1);
+                let grant = ring.take(now_ms, step.limit, want(&step, last));
+                last = Some(grant);
+                if !grant.admitted {
+                    let reset_ms = now_ms + grant.reset_in_ms;
+                    prop_assert!(!ring.clone().take(reset_ms - 1, step.limit, ONE).admitted);
+                    prop_assert!(ring.clone().take(reset_ms, step.limit, ONE).admitted);
                 }
             }
         }
@@ -185,18 +278,16 @@ mod tests {
         #[test]
         fn a_clock_that_steps_back_frees_nothing(back_ms in 0u64..200_000) {
             let mut ring = Ring::default();
-            prop_assert_eq!(ring.take(START_MS, 3, 3).granted, 3);
-            prop_assert_eq!(ring.take(START_MS - back_ms, 3, 1).granted, 0);
+            (0..3).for_each(|_| assert!(ring.take(START_MS, 3, ONE).admitted));
+            prop_assert!(!ring.take(START_MS - back_ms, 3, ONE).admitted);
         }
     }
 
     #[test]
     fn a_steady_flood_is_admitted_at_over_98_percent_of_the_limit() {
-        let (mut ring, mut admitted) = (Ring::default(), 0);
-        for tick in 0..600_000u64 {
-            admitted += ring.take(START_MS + tick, 1000, 1).granted;
-        }
-        let share = f64::from(admitted) / (1000.0 * 600.0 / 60.0);
+        let mut ring = Ring::default();
+        let admitted = (0..600_000).filter(|tick| ring.take(START_MS + tick, 1000, ONE).admitted).count();
+        let share = admitted as f64 / (1000.0 * 600.0 / 60.0);
         assert!(share > 0.98, "{share}");
     }
 }

@@ -1,68 +1,82 @@
 -- The sliding window of one key, shared by every instance: at most one GET and one SET a call.
 --
--- KEYS[1]  the key's log, one string: the total as a big-endian u32, then for each second that admitted anything,
---          oldest first, the second (epoch, u32) and how many (u32)
+-- KEYS[1]  the key's log, one string: the newest second seen (epoch, a big-endian u32), then for each second that
+--          counts any permits, oldest first, the second (u32) and how many (u32)
 -- ARGV[1]  limit: requests in any trailing 60 s
--- ARGV[2]  wanted: permits to take; fewer are granted when fewer are left
--- ARGV[3]  now in epoch milliseconds; empty for this server's own clock, which all instances share
+-- ARGV[2]  ahead: permits to take beyond the one for now; fewer are given where fewer are left
+-- ARGV[3]  ahead_s: the seconds within which those are used
+-- ARGV[4]  returned: permits taken ahead earlier and not used
+-- ARGV[5]  the second that those were counted in
+-- ARGV[6]  now in epoch milliseconds; empty for this server's own clock, which all instances share
 --
--- Returns { granted, remaining, reset }: reset is the milliseconds until the oldest counted request leaves the window
--- or, where nothing was granted, until the next permit can be had.
+-- Returns { admitted (0 or 1), ahead given, the second those are counted in, remaining, reset }: reset is the
+-- milliseconds until the oldest counted permit leaves the window or, where none was given, until the next can be had.
 local WINDOW_S = 60
 
-local limit, wanted = tonumber(ARGV[1]), tonumber(ARGV[2])
-local now_ms = tonumber(ARGV[3])
+local limit, ahead, ahead_s = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local returned, returned_stamp_s = tonumber(ARGV[4]), tonumber(ARGV[5])
+local now_ms = tonumber(ARGV[6])
 if not now_ms then
   local time = redis.call('TIME')
   now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local now_s = math.floor(now_ms / 1000)
 
-local function until_free(second)
+-- The pairs of the log as two lists, without those that have left the window.
+local seconds, counts, total = {}, {}, 0
+local log = redis.call('GET', KEYS[1])
+if log then
+  -- Time never goes back: an earlier clock counts as the newest second seen.
+  now_s = math.max(now_s, (struct.unpack('>I4', log)))
+  for at = 5, #log, 8 do
+    local second, count = struct.unpack('>I4I4', log, at)
+    if now_s - second <= WINDOW_S then
+      if second == returned_stamp_s then
+        count = math.max(0, count - returned)
+      end
+      seconds[#seconds + 1], counts[#counts + 1] = second, count
+      total = total + count
+    end
+  end
+end
+
+local function count(second, permits)
+  if permits == 0 then return end
+  total = total + permits
+  local at = #seconds
+  while at > 0 and seconds[at] > second do at = at - 1 end
+  if at > 0 and seconds[at] == second then
+    counts[at] = counts[at] + permits
+  else
+    table.insert(seconds, at + 1, second)
+    table.insert(counts, at + 1, permits)
+  end
+end
+
+-- Milliseconds until fewer than `permits` are left.
+local function falls_below(permits)
+  local left, second = total, now_s
+  for at = 1, #seconds do
+    left, second = left - counts[at], seconds[at]
+    if left < permits then break end
+  end
   return math.max(0, (second + WINDOW_S + 1) * 1000 - now_ms)
 end
 
-local log = redis.call('GET', KEYS[1])
-local total, from = 0, 5
-if log then
-  total = struct.unpack('>I4', log)
-  -- A clock behind the newest entry counts as that entry's second: time never goes back.
-  if #log > 4 then
-    now_s = math.max(now_s, (struct.unpack('>I4', log, #log - 7)))
-  end
-  while from < #log do
-    local second, count = struct.unpack('>I4I4', log, from)
-    if now_s - second <= WINDOW_S then break end
-    total, from = total - count, from + 8
-  end
-else
-  log = ''
+local free, stamp_s = math.max(0, limit - total), now_s + ahead_s
+if free == 0 and returned == 0 then
+  -- Nothing changes, nothing is written.
+  return { 0, 0, stamp_s, 0, falls_below(limit) }
 end
+local admitted = math.min(1, free)
+ahead = math.min(ahead, free - admitted)
+count(now_s, admitted)
+count(stamp_s, ahead)
 
-local free = math.max(0, limit - total)
-local granted = math.min(wanted, free)
-
-if granted == 0 then
-  -- Nothing changes, nothing is written. Find the second in which fewer than the limit are left.
-  local left, frees = total, now_s
-  while left >= limit do
-    local second, count = struct.unpack('>I4I4', log, from)
-    left, from, frees = left - count, from + 8, second
-  end
-  return { 0, free, until_free(frees) }
+local parts = { struct.pack('>I4', now_s) }
+for at = 1, #seconds do
+  parts[at + 1] = struct.pack('>I4I4', seconds[at], counts[at])
 end
-
-local oldest, last_count = now_s, granted
-local kept = string.sub(log, from)
-if #kept > 0 then
-  oldest = struct.unpack('>I4', kept)
-  local second, count = struct.unpack('>I4I4', kept, #kept - 7)
-  if second == now_s then
-    last_count = count + granted
-    kept = string.sub(kept, 1, #kept - 8)
-  end
-end
-total = total + granted
-log = struct.pack('>I4', total) .. kept .. struct.pack('>I4I4', now_s, last_count)
-redis.call('SET', KEYS[1], log, 'EX', WINDOW_S + 2)
-return { granted, free - granted, until_free(oldest) }
+local last_s = seconds[#seconds] or now_s
+redis.call('SET', KEYS[1], table.concat(parts), 'EX', last_s - now_s + WINDOW_S + 2)
+return { admitted, ahead, stamp_s, free - admitted - ahead, falls_below(admitted == 1 and total or limit) }

@@ -31,6 +31,17 @@ async fn of_300_concurrent_requests_over_two_instances_exactly_100_are_admitted(
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
 }
 
+/// Permits that one instance took ahead and did not need are missed by the other for a while: few of them.
+#[tokio::test]
+async fn a_burst_that_one_instance_has_done_with_leaves_the_other_nearly_all_of_the_rest() {
+    let database = Database::sample().await;
+    let apps = App::sharing(&database, 2).await;
+    let key = database.issue("free");
+    let (first, second) = (burst(&apps[..1], &key, 50).await, burst(&apps[1..], &key, 150).await);
+    assert_eq!(first, 50);
+    assert!((90 - first..=100 - first).contains(&second), "{second}");
+}
+
 #[tokio::test]
 async fn of_300_concurrent_requests_to_one_instance_without_redis_exactly_100_are_admitted() {
     let database = Database::sample().await;
@@ -105,7 +116,7 @@ async fn one_keys_flood_takes_nothing_from_another() {
     let database = Database::sample().await;
     let apps = App::sharing(&database, 2).await;
     let (flooding, other) = (database.issue("free"), database.issue("free"));
-    assert_eq!(burst(&apps, &flooding, 150).await, 100);
+    assert_eq!(burst(&apps, &flooding, 300).await, 100);
     assert_eq!(header(&apps[1].get(&other, PATH).await, "x-ratelimit-remaining"), "99");
 }
 
@@ -144,7 +155,7 @@ async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() 
             async || app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap().contains("\"ok\"");
         eventually("Redis is shared", Duration::from_secs(2), up).await;
     }
-    assert_eq!(burst(&apps, &database.issue("free"), 150).await, 100);
+    assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
     let revoked = database.issue("free");
     assert_eq!(apps[0].get(&revoked, PATH).await.status(), 200);
     let told =

@@ -24,8 +24,8 @@ pub async fn rate_limit(
     let state = state(&request);
     let caller = request.extensions().get::<Arc<Caller>>().cloned();
     let Some(caller) = caller else { return Ok(refuse(request, Problem::Unauthorized)) };
+    let decision = state.limiter.admit(&caller).await;
     let now_ms = Utc::now().timestamp_millis().unsigned_abs();
-    let decision = state.limiter.admit(&caller, now_ms).await;
     let mut response = if decision.admitted {
         next.call(request).await?.map_into_boxed_body()
     } else {
