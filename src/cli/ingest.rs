@@ -10,11 +10,11 @@ use futures_util::SinkExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
-use super::Failure;
+use super::{Failure, print_line};
 use crate::config::{DatabaseConfig, RedisConfig};
-use crate::feed::{self, Reader, Source};
+use crate::feed::{self, FeedFault, Reader, Source};
 use crate::redis::{Redis, Word};
-use crate::store::{Database, Known, LoadReport, Loader, Table};
+use crate::store::{Database, Known, LoadReport, Loader, StoreFault, Table};
 
 #[derive(Debug, Args)]
 pub struct IngestArgs {
@@ -47,16 +47,16 @@ const FAULTS_NAMED_MAX: usize = 10;
 const REDIS_WAIT: Duration = Duration::from_secs(2);
 
 pub async fn run(args: IngestArgs) -> Result<(), Failure> {
-    let database = Database::new(&args.database)?;
+    let (database, redis) = (Database::new(&args.database)?, Redis::start(&args.redis)?);
     let table = match args.kind {
         Kind::Stocks => Table::Stocks,
         Kind::Prices => Table::Prices,
         Kind::Actions => Table::Actions,
     };
     let report = load(&database, table, Source::file(&args.file)?).await?;
-    tell(&args.redis).await;
+    tell(redis).await;
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        print_line(&serde_json::to_string(&report)?)?;
     } else {
         let LoadReport { added, changed, unchanged, stocks_touched } = report;
         eprintln!(
@@ -79,10 +79,10 @@ pub async fn load(database: &Database, table: Table, source: Source) -> Result<L
     let reading = tokio::task::spawn_blocking(move || read(table, source, &known, &chunks));
     let mut rows = pin!(loader.rows::<Bytes>().await?);
     while let Some(chunk) = waiting.recv().await {
-        rows.send(chunk).await?;
+        rows.send(chunk).await.map_err(StoreFault::from)?;
     }
     reading.await??;
-    rows.close().await?;
+    rows.close().await.map_err(StoreFault::from)?;
     let repeats = loader.repeats().await?;
     if !repeats.is_empty() {
         return Err(rejected(&name, repeats.iter().map(|repeat| feed::repeated(table, repeat))));
@@ -97,10 +97,16 @@ fn read(table: Table, mut source: Source, known: &Known, chunks: &mpsc::Sender<B
     let mut reader = Reader::open(source, &feed::columns(table))?;
     let mut faults = Vec::new();
     let mut out = staging();
-    while let Some(row) = reader.next_row()? {
-        if let Err(fault) = feed::check(table, &row, known, &mut out) {
-            faults.push(fault.to_string());
-            if faults.len() == FAULTS_NAMED_MAX {
+    while faults.len() < FAULTS_NAMED_MAX {
+        match reader.next_row() {
+            Ok(None) => break,
+            Ok(Some(row)) => {
+                faults.extend(feed::check(table, &row, known, &mut out).err().map(|fault| fault.to_string()))
+            }
+            Err(fault @ FeedFault::Csv { .. }) => faults.push(fault.to_string()),
+            Err(fault) if faults.is_empty() => return Err(fault.into()),
+            Err(fault) => {
+                faults.push(fault.to_string());
                 break;
             }
         }
@@ -136,10 +142,9 @@ fn progress(length_bytes: u64) -> ProgressBar {
 }
 
 /// Tells every instance that data changed. Where nobody can be told, they look for themselves in a while.
-async fn tell(config: &RedisConfig) {
-    if let Ok(Some(redis)) = Redis::start(config)
-        && !(redis.wait_until_connected(REDIS_WAIT).await && redis.tell(Word::Look).await.is_ok())
-    {
+async fn tell(redis: Option<Redis>) {
+    let Some(redis) = redis else { return };
+    if !(redis.wait_until_connected(REDIS_WAIT).await && redis.tell(Word::Look).await.is_ok()) {
         eprintln!("Redis could not be reached: instances notice the new data within 30 s.");
     }
 }

@@ -1,15 +1,16 @@
 //! `tickerd keys issue|list|revoke`: who may call.
 
+use std::io::Write;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 
-use super::Failure;
-use crate::caller::KeyId;
+use super::{Failure, print_line};
+use crate::caller::{KeyId, KeyIdFault};
 use crate::config::{DatabaseConfig, RedisConfig};
-use crate::keys::{Token, hash_secret};
+use crate::keys::{TOKEN_PREFIX, Token, hash_secret};
 use crate::redis::{Redis, Word};
 use crate::store::{KeyStatus, NewKey, Store};
 
@@ -49,6 +50,7 @@ enum KeysCommand {
     /// Refuse a key from now on, on every instance
     Revoke {
         /// The key's id: in the list, and in a token between `tk_live_` and the next `_`
+        #[arg(value_parser = key_id)]
         id: KeyId,
     },
 }
@@ -58,38 +60,39 @@ const REDIS_WAIT: Duration = Duration::from_secs(2);
 const LABEL_CHARS_MAX: usize = 200;
 
 pub async fn run(args: KeysArgs) -> Result<(), Failure> {
-    let store = Store::new(&args.database)?;
+    let (store, redis) = (Store::new(&args.database)?, Redis::start(&args.redis)?);
     match args.command {
         KeysCommand::Issue { owner, name, tier } => {
             let (id, token) = issue(&store, &owner, &name, &tier, None).await?;
-            if args.json {
+            let line = if args.json {
                 let token = token.expose_secret();
-                println!(
-                    "{}",
-                    serde_json::json!({ "id": id.as_str(), "owner": owner, "name": name, "tier": tier, "token": token })
-                );
+                serde_json::json!({ "id": id.as_str(), "owner": owner, "name": name, "tier": tier, "token": token })
+                    .to_string()
             } else {
                 eprintln!("Issued {id} on tier {tier} for {owner}. The token is shown only now:");
-                println!("{}", token.expose_secret());
-            }
+                token.expose_secret().to_owned()
+            };
+            // Not print_line(): a token that nobody read is lost.
+            writeln!(std::io::stdout(), "{line}")
+                .map_err(|e| format!("the token can't be shown ({e}): revoke {id} and issue another"))?;
         }
         KeysCommand::List { owner } => {
             let keys = store.list_keys(owner.as_deref()).await?;
             if args.json {
-                println!("{}", serde_json::to_string(&keys)?);
+                print_line(&serde_json::to_string(&keys)?)?;
             } else {
-                print(&keys);
+                print_line(&table(&keys))?;
             }
         }
         KeysCommand::Revoke { id } => {
             let revoked_at =
                 store.revoke_key(id).await?.ok_or(format!("there is no key {id}: see tickerd keys list"))?;
-            let told = tell(&args.redis, id).await;
+            let told = tell(redis, id).await;
             if args.json {
-                println!(
-                    "{}",
-                    serde_json::json!({ "id": id.as_str(), "revokedAt": revoked_at, "instancesTold": told })
-                );
+                print_line(
+                    &serde_json::json!({ "id": id.as_str(), "revokedAt": revoked_at, "instancesTold": told })
+                        .to_string(),
+                )?;
             } else if told > 0 {
                 eprintln!("Revoked {id}, and told {told} running instances.");
             } else {
@@ -122,14 +125,15 @@ pub async fn issue(
 }
 
 /// Tells every instance that a key changed, and returns how many were told.
-async fn tell(config: &RedisConfig, id: KeyId) -> u32 {
-    let Ok(Some(redis)) = Redis::start(config) else { return 0 };
+async fn tell(redis: Option<Redis>, id: KeyId) -> u32 {
+    let Some(redis) = redis else { return 0 };
     if redis.wait_until_connected(REDIS_WAIT).await { redis.tell(Word::Key(id)).await.unwrap_or(0) } else { 0 }
 }
 
-fn print(keys: &[KeyStatus]) {
-    println!("{:12}  {:10}  {:>10}  {:20}  {:8}  OWNER / NAME", "ID", "TIER", "LIMIT/MIN", "CREATED", "STATUS");
-    for key in keys {
+fn table(keys: &[KeyStatus]) -> String {
+    let head =
+        format!("{:12}  {:10}  {:>10}  {:20}  {:8}  OWNER / NAME", "ID", "TIER", "LIMIT/MIN", "CREATED", "STATUS");
+    let line = |key: &KeyStatus| {
         let status = match (key.revoked_at, key.expires_at) {
             (Some(_), _) => "revoked",
             (None, Some(at)) if at <= Utc::now() => "expired",
@@ -137,8 +141,15 @@ fn print(keys: &[KeyStatus]) {
         };
         let created = key.created_at.format("%Y-%m-%dT%H:%M:%SZ");
         let (id, tier, limit) = (&key.id, &key.tier, key.requests_per_minute);
-        println!("{id:12}  {tier:10}  {limit:>10}  {created:20}  {status:8}  {} / {}", key.owner, key.name);
-    }
+        format!("{id:12}  {tier:10}  {limit:>10}  {created:20}  {status:8}  {} / {}", key.owner, key.name)
+    };
+    std::iter::once(head).chain(keys.iter().map(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The id of a key, also where a whole token was given: it must not be shown in an error.
+fn key_id(text: &str) -> Result<KeyId, KeyIdFault> {
+    let id = text.strip_prefix(TOKEN_PREFIX).and_then(|rest| rest.split('_').next());
+    id.unwrap_or(text).parse()
 }
 
 fn label(text: &str) -> Result<String, String> {

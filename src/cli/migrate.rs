@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, print_line};
 use crate::config::DatabaseConfig;
 use crate::store::Database;
 
@@ -18,7 +18,7 @@ pub struct MigrateArgs {
 pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
     let applied = Database::new(&args.database)?.migrate().await?;
     if args.json {
-        println!("{}", serde_json::json!({ "applied": applied }));
+        print_line(&serde_json::json!({ "applied": applied }).to_string())?;
     } else if applied.is_empty() {
         eprintln!("The tables are up to date.");
     } else {

@@ -8,6 +8,7 @@ mod migrate;
 mod serve;
 mod telemetry;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -72,6 +73,17 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Generate(_) => Ok(()),
         }
     })
+}
+
+/// Prints a line for a script. A reader that has gone away, as `head` does, wanted no more.
+///
+/// # Errors
+/// When stdout can't be written for any other reason.
+fn print_line(line: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 /// The whole command line as clap knows it, for tests that hold the documents to it.

@@ -35,9 +35,16 @@ impl<'a> Row<'a> {
         RowFault { line: self.line, column, expected: expected.into(), found }
     }
 
-    /// A field that must not be empty.
+    /// A field that may be empty but holds nothing that can't be shown.
+    pub fn plain(&self, column: &'static str) -> Result<&'a str, RowFault> {
+        let text = Some(self.text(column)).filter(|text| !text.chars().any(char::is_control));
+        text.ok_or_else(|| self.fault(column, "expected a text without control characters"))
+    }
+
+    /// The same that must not be empty.
     pub fn filled(&self, column: &'static str) -> Result<&'a str, RowFault> {
-        Some(self.text(column)).filter(|text| !text.is_empty()).ok_or_else(|| self.fault(column, "expected a text"))
+        let text = self.plain(column)?;
+        if text.is_empty() { Err(self.fault(column, "expected a text")) } else { Ok(text) }
     }
 
     pub fn symbol(&self, column: &'static str) -> Result<Symbol, RowFault> {
@@ -52,7 +59,7 @@ impl<'a> Row<'a> {
     pub fn number(&self, column: &'static str) -> Result<f64, RowFault> {
         let text = self.text(column);
         let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
-        let number = text.parse().ok().filter(|_| plain);
+        let number = text.parse().ok().filter(|number: &f64| plain && number.is_finite());
         number.ok_or_else(|| self.fault(column, "expected a number"))
     }
 

@@ -67,7 +67,7 @@ fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
     if !row.text("market_cap").is_empty() {
         row.whole("market_cap")?;
     }
-    let (name, sector, industry) = (row.filled("name")?, row.text("sector"), row.text("industry"));
+    let (name, sector, industry) = (row.filled("name")?, row.plain("sector")?, row.plain("industry")?);
     let line = row.line;
     out.serialize((line, symbol.as_str(), name, exchange, sector, industry, currency, row.text("market_cap")))
         .expect(TO_MEMORY);

@@ -17,12 +17,16 @@ use crate::tls;
 
 /// How long sent data may go unacknowledged before a connection counts as dead.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a load or a migration waits for a lock that another one holds.
+const LOCK_TIMEOUT_S: u32 = 600;
+pub(super) const NO_ANSWER: &str = "it did not answer in time (DATABASE_CONNECT_TIMEOUT_MS)";
 const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
 /// Where Postgres is and how to get in.
 #[derive(Clone)]
 pub struct Database {
     config: Config,
+    connect_timeout: Duration,
     statement_timeout_ms: u64,
     connector: Connector,
 }
@@ -32,7 +36,8 @@ impl Database {
     /// When the URL or the certificate authority can't be read.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
         let mut pg = parse_url(config.database_url.expose_secret())?;
-        pg.connect_timeout(Duration::from_millis(config.database_connect_timeout_ms))
+        let connect_timeout = Duration::from_millis(config.database_connect_timeout_ms);
+        pg.connect_timeout(connect_timeout)
             .tcp_user_timeout(TCP_USER_TIMEOUT)
             .keepalives(true)
             .keepalives_idle(TCP_KEEPALIVE_IDLE)
@@ -42,7 +47,12 @@ impl Database {
             _ => Some(MakeRustlsConnect::new(tls::client_config(config.database_ca_file.as_deref())?)),
         };
         let statement_timeout_ms = config.database_statement_timeout_ms;
-        Ok(Self { config: pg, statement_timeout_ms, connector: Connector { tls, runtime: Handle::current() } })
+        Ok(Self {
+            config: pg,
+            connect_timeout,
+            statement_timeout_ms,
+            connector: Connector { tls, runtime: Handle::current() },
+        })
     }
 
     /// What makes the pool's connections: each statement of theirs is bound in time by the server, too.
@@ -58,8 +68,11 @@ impl Database {
     /// # Errors
     /// When Postgres can't be reached or doesn't let us in.
     pub async fn connect_alone(&self) -> Result<Client, StoreFault> {
-        let connected = self.connector.connect(&self.config).await;
-        let (client, _) = connected.map_err(|e| StoreFault::Unreachable(describe(&e)))?;
+        // The driver's own time-out ends where the server accepts, which a hanging one does.
+        let connected = tokio::time::timeout(self.connect_timeout, self.connector.connect(&self.config)).await;
+        let in_time = connected.map_err(|_| StoreFault::Unreachable(NO_ANSWER.to_owned()))?;
+        let (client, _) = in_time.map_err(|e| StoreFault::Unreachable(describe(&e)))?;
+        client.batch_execute(&format!("SET lock_timeout = '{LOCK_TIMEOUT_S}s'")).await?;
         Ok(client)
     }
 }

@@ -59,6 +59,7 @@ impl From<PoolError> for StoreFault {
         match error {
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::NoConnectionFree,
             PoolError::Backend(e) => Self::Unreachable(describe(&e)),
+            PoolError::Timeout(_) => Self::Unreachable(super::connect::NO_ANSWER.to_owned()),
             other => Self::Unreachable(other.to_string()),
         }
     }
@@ -67,7 +68,8 @@ impl From<PoolError> for StoreFault {
 /// The driver's own text says only "db error" or "error connecting to server": the cause is what helps.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
-        return format!("{} ({})", db.message(), db.code().code());
+        let hint = if *db.code() == SqlState::UNDEFINED_TABLE { ": run tickerd migrate first" } else { "" };
+        return format!("{} ({}){hint}", db.message(), db.code().code());
     }
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),

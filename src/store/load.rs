@@ -108,13 +108,19 @@ impl Loader {
         }
         self.client.batch_execute("COMMIT").await?;
         if added + changed >= VACUUM_FROM_ROWS {
-            self.client.batch_execute("VACUUM (ANALYZE) prices").await?;
+            // All is loaded: without it reads are slower until autovacuum comes by.
+            if let Err(e) = self.client.batch_execute("VACUUM (ANALYZE) prices").await {
+                tracing::warn!(cause = %StoreFault::from(e), "prices could not be vacuumed");
+            }
         }
         Ok(LoadReport { added, changed, unchanged: staged - added - changed, stocks_touched: touched.len() })
     }
 
     /// Gives the stocks the next revision. Last before the commit: it locks the counter that every change draws from.
+    /// The stocks are locked before it and by symbol, as a load of stocks does: else the two could wait for each other.
     async fn touch(&self, stocks: &[i32]) -> Result<u64, StoreFault> {
+        let lock = "SELECT FROM stocks WHERE id = ANY($1) ORDER BY symbol FOR NO KEY UPDATE";
+        self.client.query(lock, &[&stocks]).await?;
         let sql = "WITH next AS (UPDATE revision SET current = current + 1 RETURNING current)
                    UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";
         Ok(self.client.execute(sql, &[&stocks]).await?)

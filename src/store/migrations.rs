@@ -1,5 +1,6 @@
 //! Migrations: embedded, run by one process at a time.
 
+use super::fault::describe;
 use super::{Database, StoreFault};
 
 mod embedded {
@@ -25,9 +26,14 @@ impl Database {
     }
 }
 
+/// What the migrations' own text hides: the cause at the end of the chain, in the words of Postgres where it is one.
 fn reason(error: &refinery::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+        if let Some(e) = cause.downcast_ref() {
+            return format!("{error}: {}", describe(e));
+        }
     }
+    error.to_string()
 }

@@ -15,5 +15,6 @@ mod ingest;
 mod keys;
 mod limits;
 mod migrate;
+mod operators;
 mod structure;
 mod tls;

@@ -51,7 +51,8 @@ fn failure(output: &Output) -> String {
 
 #[tokio::test]
 async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch =
+        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
     let (trusted, other) = (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
@@ -83,7 +84,8 @@ async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
 
 #[tokio::test]
 async fn redis_is_reached_over_tls_only_under_a_trusted_certificate() {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch =
+        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
     let (trusted, other) = (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let (postgres, redis) =

@@ -3,6 +3,7 @@
 pub mod private;
 mod sample;
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Failure, keys, serve};
+use super::{Failure, keys, print_line, serve};
 use crate::config::{CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig};
 use crate::http::listen;
 use crate::store::{Database, Store};
@@ -72,8 +73,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     steps.begin("Issuing one key a tier");
     let tokens = issue_keys(&store).await?;
     steps.end();
-    let port = listener.local_addr()?.port();
-    println!("{}", introduction(&tokens, port));
+    print_line(&introduction(&tokens, reachable(listener.local_addr()?)))?;
     let config = ServeConfig {
         database: connections.database,
         redis: connections.redis,
@@ -119,12 +119,12 @@ async fn issue_keys(store: &Store) -> Result<Vec<(String, i32, SecretString)>, F
 }
 
 /// The keys, and what to do with them.
-fn introduction(tokens: &[(String, i32, SecretString)], port: u16) -> String {
+fn introduction(tokens: &[(String, i32, SecretString)], address: SocketAddr) -> String {
     let key = tokens.first().map_or("", |(_, _, token)| token.expose_secret());
     let lines = tokens
         .iter()
         .map(|(tier, limit, token)| format!("  {tier:10} {limit:>6} requests a minute   {}\n", token.expose_secret()));
-    let base = format!("http://127.0.0.1:{port}/api/stocks");
+    let base = format!("http://{address}/api/stocks");
     let curl = |path: &str| format!("  curl -s -H 'X-API-Key: {key}' '{base}{path}'\n");
     [
         format!("\nKeys, one a tier, valid for {KEYS_VALID_DAYS} days:\n"),
@@ -137,6 +137,14 @@ fn introduction(tokens: &[(String, i32, SecretString)], port: u16) -> String {
         "\nCtrl-C stops everything that was started here.\n".to_owned(),
     ]
     .concat()
+}
+
+/// Where a client on this machine reaches a server that listens there.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    address
 }
 
 /// Says what is going on: a spinner on a terminal, a line a step elsewhere.

@@ -1,0 +1,151 @@
+//! What operators run into: silent servers, closed pipes, bad files, loads at once.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::support::{App, Database, Ran, eventually, tickerd};
+
+const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
+
+#[tokio::test]
+async fn a_postgres_that_accepts_and_stays_silent_is_given_up_within_the_connect_timeout() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://ann:sesame@{}/stocks", silent.local_addr().unwrap());
+    for arguments in [["keys", "list"].as_slice(), &["migrate"], &["ingest", "stocks", "seed/stocks.csv"]] {
+        let mut command = tickerd(arguments);
+        command.env("DATABASE_URL", &url).env("DATABASE_CONNECT_TIMEOUT_MS", "300");
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut ended = false;
+        for _ in 0..50 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            ended = process.try_wait().unwrap().is_some();
+            if ended {
+                break;
+            }
+        }
+        process.kill().unwrap();
+        let ran = Ran::from(process.wait_with_output().unwrap());
+        assert!(ended, "{arguments:?} still waits after 5 s: {ran:?}");
+        assert!(ran.sentence().starts_with("Postgres can't be reached: "), "{ran:?}");
+    }
+}
+
+/// A load of stocks locks rows of stocks and then wants the revision; a load of prices (and of actions)
+/// locks the revision and then wants rows of stocks.
+#[tokio::test]
+async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
+    let database = Database::sample().await;
+    let scratch = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = scratch.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let stocks = write("stocks.csv", "symbol,name,exchange,currency\nAAPL,Apple,NASDAQ,USD\n".to_owned());
+    let prices = write("prices.csv", format!("{HEADER}\nAAPL,2000-03-01,1,2,1,1,5,1\n"));
+    let waiting = async |count: usize| {
+        let sql = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'
+                   AND datname = current_database() AND wait_event_type = 'Lock'";
+        let there = async || database.texts(sql).await.len() == count;
+        eventually("they wait", Duration::from_secs(20), there).await;
+    };
+    let start =
+        |arguments: &[&str]| database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let gate = database.connect().await;
+    gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
+    let first = start(&["ingest", "prices", &prices, "--json"]);
+    waiting(1).await;
+    let second = start(&["ingest", "stocks", &stocks, "--json"]);
+    waiting(2).await;
+    gate.batch_execute("ROLLBACK").await.unwrap();
+    for load in [first, second] {
+        assert_eq!(Ran::from(load.wait_with_output().unwrap()).json()["changed"], 1);
+    }
+}
+
+/// For ingest.rs: the first bad rows are the first ones, also where a later line ends the reading.
+#[tokio::test]
+async fn a_line_that_ends_the_reading_does_not_hide_the_bad_rows_before_it() {
+    let database = Database::sample().await;
+    let scratch = tempfile::tempdir().unwrap();
+    for (n, end) in [b"AAPL,2030-01-03,1\n".as_slice(), b"\xff,2030-01-03,1,2,1,1,5,1\n"].iter().enumerate() {
+        let path = scratch.path().join(format!("{n}.csv"));
+        let rows = format!("{HEADER}\nAAPL,2030-01-02,x,2,1,1,5,1\n");
+        std::fs::write(&path, [rows.as_bytes(), end].concat()).unwrap();
+        let ran = database.ran(&["ingest", "prices", path.to_str().unwrap()]);
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.stderr.contains("line 2, column open") && ran.stderr.contains("line 3"), "{ran:?}");
+    }
+}
+
+/// For ingest.rs: what only Postgres refuses today, and then without line and column.
+#[tokio::test]
+async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
+    let database = Database::sample().await;
+    let scratch = tempfile::tempdir().unwrap();
+    let huge = "9".repeat(400);
+    let (stocks, actions) = ("symbol,name,exchange,currency", "symbol,ex_date,split_from,split_to,dividend");
+    let mut unnamed = Vec::new();
+    for (kind, text, place) in [
+        ("stocks", format!("{stocks}\nAAPL,A\0B,NASDAQ,USD\n"), "line 2, column name"),
+        ("actions", format!("{actions}\nAAPL,2030-01-02,1,{huge},\n"), "line 2, column split_to"),
+        ("actions", format!("{actions}\nAAPL,2030-01-02,,,{huge}\n"), "line 2, column dividend"),
+        ("prices", format!("{HEADER}\nAAPL,2030-01-02,1,{huge},1,1,5,1\n"), "line 2, column high"),
+    ] {
+        let path = scratch.path().join("file.csv");
+        std::fs::write(&path, text).unwrap();
+        let ran = database.ran(&["ingest", kind, path.to_str().unwrap()]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        if !ran.stderr.contains(place) {
+            unnamed.push((place, ran.stderr));
+        }
+    }
+    assert!(unnamed.is_empty(), "{unnamed:?}");
+}
+
+/// For keys.rs: `tickerd keys list | head -1`.
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_panic() {
+    let database = Database::sample().await;
+    database.issue("pro");
+    for arguments in [["keys", "list"].as_slice(), &["keys", "list", "--json"], &["migrate", "--json"]] {
+        let mut process = database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(process.stdout.take());
+        let ran = Ran::from(process.wait_with_output().unwrap());
+        assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    }
+}
+
+/// For ingest.rs and keys.rs.
+#[tokio::test]
+async fn a_redis_url_that_cannot_be_read_is_said_before_anything_is_done() {
+    let database = Database::sample().await;
+    for arguments in [["ingest", "stocks", "seed/stocks.csv"], ["keys", "revoke", "000000000000"]] {
+        let ran = Ran::of(database.tickerd(&arguments).env("REDIS_URL", "nonsense://"));
+        assert!(ran.code == Some(1) && ran.stderr.contains("REDIS_URL"), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_without_tables_is_answered_with_the_way_to_them() {
+    let database = Database::empty().await;
+    for arguments in [["keys", "list"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
+        let ran = database.ran(arguments);
+        assert!(ran.sentence().contains("tickerd migrate"), "{ran:?}");
+    }
+}
+
+/// For demo.rs: the printed URL is where it listens.
+#[tokio::test]
+async fn a_demo_prints_the_address_that_it_listens_on() {
+    let scratch =
+        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let mut command: Command = tickerd(&["demo", "--dir", scratch.path().to_str().unwrap()]);
+    command.env("HOST", "127.0.0.2");
+    let mut app = App::start(command).await;
+    let lines = app.printed().into_iter().filter(|line| line.contains("curl ")).collect::<Vec<_>>();
+    let right = lines.iter().all(|line| line.contains(&app.url("/api/stocks")));
+    app.signal("TERM");
+    app.ended().await;
+    assert!(lines.len() == 4 && right, "{lines:?}");
+}
