@@ -5,10 +5,11 @@
 //! `key_status_ttl_ms`. So argon2id runs once for a key and a process, and a revocation is seen even if no word of it came.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use rand::RngExt;
@@ -48,7 +49,8 @@ pub enum Refusal {
 /// A token that matched its hash once.
 struct Known {
     phc: String,
-    caller: Mutex<Option<Arc<Caller>>>,
+    /// Swapped, not locked: every request of the key reads it. `None` once the key was withdrawn.
+    caller: ArcSwapOption<Caller>,
     /// When the row is asked again, epoch milliseconds.
     ask_again_at_ms: AtomicU64,
     /// Until when a row that can't be asked is believed, epoch milliseconds.
@@ -211,31 +213,29 @@ impl Known {
     fn new(phc: String, caller: Caller, now_ms: u64, config: &KeysConfig) -> Self {
         Self {
             phc,
-            caller: Mutex::new(Some(Arc::new(caller))),
+            caller: ArcSwapOption::from_pointee(caller),
             ask_again_at_ms: AtomicU64::new(now_ms + config.key_status_ttl_ms),
             believed_until_ms: AtomicU64::new(now_ms + config.key_status_believed_ms),
             refresh: tokio::sync::Mutex::default(),
         }
     }
 
-    /// `None` once the key was withdrawn.
     fn current(&self) -> Option<Arc<Caller>> {
-        self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.caller.load_full()
     }
 
     fn renew(&self, caller: Caller, now_ms: u64, config: &KeysConfig) -> Arc<Caller> {
-        let mut current = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = match current.take() {
+        let caller = match self.current() {
             Some(same) if *same == caller => same,
             _ => Arc::new(caller),
         };
-        *current = Some(caller.clone());
+        self.caller.store(Some(caller.clone()));
         self.ask_again_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::Relaxed);
         self.believed_until_ms.store(now_ms + config.key_status_believed_ms, Ordering::Relaxed);
         caller
     }
 
     fn withdraw(&self) {
-        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.caller.store(None);
     }
 }

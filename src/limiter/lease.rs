@@ -2,6 +2,9 @@
 //!
 //! Pure: the time is an argument, in milliseconds of a clock of the instance's own that never steps.
 
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::ring::{AHEAD_S_MAX, Grant, Want};
 
 /// How much of a hot key's traffic a lease holds at most: what comes within this many seconds.
@@ -19,23 +22,65 @@ const SLOW_REMAINING_PART: u32 = 2;
 /// After a failed call, how long requests go on without another one.
 const ALONE_MS: u64 = 100;
 
+/// A key that was not asked about for this long starts anew.
+const IDLE_MS: u64 = 10 * 60 * 1000;
+
 /// What one instance holds and knows of one key.
+///
+/// Deciding takes no lock: a worker that the system puts to sleep with a lock in its hand would stop all others that
+/// serve the same key for as long as it sleeps.
 #[derive(Debug, Default)]
 pub struct Lease {
-    left: u32,
-    stamp_s: u64,
-    ends_ms: u64,
-    refused_until_ms: u64,
-    alone_until_ms: u64,
+    permits: Permits,
+    refused_until_ms: AtomicU64,
+    alone_until_ms: AtomicU64,
     /// As of the last call: permits that nobody had taken, and when the window next frees one.
-    remaining: u32,
-    reset_ms: u64,
-    /// Requests admitted since the last call, which was at:
-    admitted: u32,
+    remaining: AtomicU32,
+    reset_ms: AtomicU64,
+    /// Only for whoever asks the ledger.
+    book: Mutex<Book>,
+}
+
+/// What the next call depends on.
+#[derive(Debug, Default)]
+struct Book {
+    /// The second in which the permits at hand are counted, and how many they were.
+    stamp_s: u64,
+    held: u32,
     called_ms: Option<u64>,
     rate_per_s: f64,
     /// How many permits beyond those waited for a hot key's next lease may hold.
     size: u32,
+}
+
+/// Permits and their end in one word, so that nobody sees the one without the other: the end in milliseconds (40 bits:
+/// 34 years), the number (24 bits: more than any limit a minute).
+#[derive(Debug, Default)]
+struct Permits(AtomicU64);
+
+const COUNT_BITS: u32 = 24;
+const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
+
+impl Permits {
+    fn put(&self, count: u32, ends_ms: u64) {
+        self.0.store(ends_ms << COUNT_BITS | u64::from(count).min(COUNT_MAX), Ordering::Release);
+    }
+
+    /// Takes one, where there is one that has not ended; returns how many are left.
+    fn take(&self, now_ms: u64) -> Option<u32> {
+        let one_less = |word: u64| (word & COUNT_MAX > 0 && now_ms < word >> COUNT_BITS).then(|| word - 1);
+        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).ok()?;
+        Some((before & COUNT_MAX) as u32 - 1)
+    }
+
+    /// Takes all, ended or not.
+    fn take_all(&self) -> u32 {
+        (self.0.swap(0, Ordering::AcqRel) & COUNT_MAX) as u32
+    }
+
+    fn has_ended(&self, now_ms: u64) -> bool {
+        now_ms >= self.0.load(Ordering::Acquire) >> COUNT_BITS
+    }
 }
 
 /// What to do with a request.
@@ -56,15 +101,15 @@ pub enum Step {
 
 impl Lease {
     /// Decides from memory where that can be done.
-    pub fn step(&mut self, now_ms: u64) -> Step {
-        if self.left > 0 && now_ms < self.ends_ms {
-            self.left -= 1;
-            self.admitted += 1;
-            let reset_in_ms = self.reset_ms.saturating_sub(now_ms);
-            Step::Admit { remaining: self.remaining.saturating_add(self.left), reset_in_ms }
-        } else if now_ms < self.refused_until_ms {
-            Step::Refuse { reset_in_ms: self.refused_until_ms - now_ms }
-        } else if now_ms < self.alone_until_ms {
+    pub fn step(&self, now_ms: u64) -> Step {
+        if let Some(left) = self.permits.take(now_ms) {
+            let reset_in_ms = self.reset_ms.load(Ordering::Relaxed).saturating_sub(now_ms);
+            return Step::Admit { remaining: self.remaining.load(Ordering::Relaxed).saturating_add(left), reset_in_ms };
+        }
+        let refused_until_ms = self.refused_until_ms.load(Ordering::Relaxed);
+        if now_ms < refused_until_ms {
+            Step::Refuse { reset_in_ms: refused_until_ms - now_ms }
+        } else if now_ms < self.alone_until_ms.load(Ordering::Relaxed) {
             Step::GoAlone
         } else {
             Step::Ask
@@ -73,76 +118,85 @@ impl Lease {
 
     /// What to ask the ledger for, with `waiting` requests that wait for the answer (this one included). Permits that
     /// ran out unused go back.
-    pub fn want(&mut self, now_ms: u64, waiting: u32, limit: u32, instances: u32) -> Want {
-        match self.called_ms {
-            Some(called_ms) => self.observe(now_ms.saturating_sub(called_ms)),
-            None => self.remaining = limit,
+    pub fn want(&self, now_ms: u64, waiting: u32, limit: u32, instances: u32) -> Want {
+        let mut book = self.book();
+        let returned = self.permits.take_all();
+        match book.called_ms {
+            Some(called_ms) => book.observe(now_ms.saturating_sub(called_ms), returned),
+            None => self.remaining.store(limit, Ordering::Relaxed),
         }
-        (self.called_ms, self.admitted) = (Some(now_ms), 0);
-        let share = self.remaining / (2 * instances.max(1));
-        let (ahead, ahead_s) = self.prefetch(limit);
+        book.called_ms = Some(now_ms);
+        let remaining = self.remaining.load(Ordering::Relaxed);
+        let (ahead, ahead_s) = book.prefetch(limit, remaining);
         let others = waiting.saturating_sub(1);
         // Who waits already uses his permit at once; it must not be taken for long.
         let ahead_s = if others > 0 { HOT_AHEAD_S } else { ahead_s };
-        let returned = std::mem::take(&mut self.left);
-        Want { ahead: others + ahead.min(share), ahead_s, returned, returned_stamp_s: self.stamp_s }
-    }
-
-    /// Learns from the time since the last call: the key's rate, and whether the lease was too small. It doubles where
-    /// it was used up and halves where it was not, so that a burst strands no more permits than the burst before needed.
-    fn observe(&mut self, elapsed_ms: u64) {
-        let elapsed_s = elapsed_ms.max(1) as f64 / 1000.0;
-        // Half of it new each time: follows a spike within two calls, and forgets it as fast.
-        self.rate_per_s = (self.rate_per_s + f64::from(self.admitted) / elapsed_s) / 2.0;
-        let used_up = self.left == 0 && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000;
-        self.size = if used_up { (self.size * 2).max(1) } else { self.size / 2 };
-    }
-
-    /// How many permits to take beyond those waited for, and for how many seconds.
-    fn prefetch(&mut self, limit: u32) -> (u32, u32) {
-        let hot = (self.rate_per_s * HOT_S) as u32;
-        if hot >= 1 {
-            self.size = self.size.min(hot);
-            return (self.size, HOT_AHEAD_S);
-        }
-        if self.remaining < limit / SLOW_REMAINING_PART {
-            return (0, HOT_AHEAD_S);
-        }
-        let expected = (self.rate_per_s * f64::from(SLOW_AHEAD_S)).round() as u32;
-        (expected.min(SLOW_PERMITS_MAX).min(limit / SLOW_PART_OF_LIMIT), SLOW_AHEAD_S)
+        let share = remaining / (2 * instances.max(1));
+        Want { ahead: others + ahead.min(share), ahead_s, returned, returned_stamp_s: book.stamp_s }
     }
 
     /// Takes in the ledger's answer to a `want` that was sent at `sent_ms`, and decides on the request that asked.
     ///
     /// The lease ends counted from the sending: the ledger stamped the permits later than that, so the last use of one
     /// lies within the second that it is counted in, whatever the clocks say and however long the answer took.
-    pub fn learn(&mut self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) -> Step {
-        (self.left, self.stamp_s) = (grant.ahead, grant.stamp_s);
-        self.ends_ms = sent_ms + u64::from(want.ahead_s) * 1000;
-        (self.remaining, self.reset_ms) = (grant.remaining, now_ms + grant.reset_in_ms);
-        self.alone_until_ms = 0;
+    pub fn learn(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) -> Step {
+        let mut book = self.book();
+        (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + u32::from(grant.admitted));
+        self.remaining.store(grant.remaining, Ordering::Relaxed);
+        self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
+        self.alone_until_ms.store(0, Ordering::Relaxed);
+        self.permits.put(grant.ahead, sent_ms + u64::from(want.ahead_s) * 1000);
         if !grant.admitted {
-            self.refused_until_ms = self.reset_ms;
+            self.refused_until_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
             return Step::Refuse { reset_in_ms: grant.reset_in_ms };
         }
-        self.admitted += 1;
         Step::Admit { remaining: grant.remaining.saturating_add(grant.ahead), reset_in_ms: grant.reset_in_ms }
     }
 
     /// The ledger gave no answer. What was asked for may have been charged: it is not used.
-    pub fn fail(&mut self, now_ms: u64) {
-        self.alone_until_ms = now_ms + ALONE_MS;
+    pub fn fail(&self, now_ms: u64) {
+        self.book().held = 0;
+        self.alone_until_ms.store(now_ms + ALONE_MS, Ordering::Relaxed);
     }
 
     /// Whether nothing in here matters at `now_ms` any more.
     pub fn is_idle(&self, now_ms: u64) -> bool {
-        let called_long_ago = self.called_ms.is_none_or(|called_ms| now_ms > called_ms + IDLE_MS);
-        called_long_ago && now_ms >= self.refused_until_ms && now_ms >= self.ends_ms
+        let called_long_ago = self.book().called_ms.is_none_or(|called_ms| now_ms > called_ms + IDLE_MS);
+        called_long_ago && now_ms >= self.refused_until_ms.load(Ordering::Relaxed) && self.permits.has_ended(now_ms)
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A key that was not asked about for this long starts anew.
-const IDLE_MS: u64 = 10 * 60 * 1000;
+impl Book {
+    /// Learns from the time since the last call, and from what is `unused` of the lease: the key's rate, and whether the
+    /// lease was too small. It doubles where it was used up and halves where it was not, so that a burst strands no more
+    /// permits than the burst before needed.
+    fn observe(&mut self, elapsed_ms: u64, unused: u32) {
+        let elapsed_s = elapsed_ms.max(1) as f64 / 1000.0;
+        let used = self.held.saturating_sub(unused);
+        // Half of it new each time: follows a spike within two calls, and forgets it as fast.
+        self.rate_per_s = (self.rate_per_s + f64::from(used) / elapsed_s) / 2.0;
+        let used_up = unused == 0 && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000;
+        self.size = if used_up { (self.size * 2).max(1) } else { self.size / 2 };
+    }
+
+    /// How many permits to take beyond those waited for, and for how many seconds, where `remaining` are left.
+    fn prefetch(&mut self, limit: u32, remaining: u32) -> (u32, u32) {
+        let hot = (self.rate_per_s * HOT_S) as u32;
+        if hot >= 1 {
+            self.size = self.size.min(hot);
+            return (self.size, HOT_AHEAD_S);
+        }
+        if remaining < limit / SLOW_REMAINING_PART {
+            return (0, HOT_AHEAD_S);
+        }
+        let expected = (self.rate_per_s * f64::from(SLOW_AHEAD_S)).round() as u32;
+        (expected.min(SLOW_PERMITS_MAX).min(limit / SLOW_PART_OF_LIMIT), SLOW_AHEAD_S)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -153,7 +207,7 @@ mod tests {
 
     /// Requests at these times, one after the other, through one lease: (admitted, calls).
     fn drive(times_ms: impl Iterator<Item = u64>, limit: u32) -> (u32, u32) {
-        let (mut lease, mut ring, mut admitted, mut calls) = (Lease::default(), Ring::default(), 0, 0);
+        let (lease, mut ring, mut admitted, mut calls) = (Lease::default(), Ring::default(), 0, 0);
         for now_ms in times_ms {
             let mut step = lease.step(now_ms);
             if step == Step::Ask {
@@ -191,12 +245,13 @@ mod tests {
 
     #[test]
     fn a_burst_on_a_new_key_strands_few_permits() {
-        let (mut lease, mut ring) = (Lease::default(), Ring::default());
+        let (lease, mut ring) = (Lease::default(), Ring::default());
         for waiting in [1, 60, 14] {
             let want = lease.want(1000, waiting, 100, 2);
             assert!(matches!(lease.learn(1000, 1000, want, ring.take(1000, 100, want)), Step::Admit { .. }));
             (1..waiting).for_each(|_| assert!(matches!(lease.step(1000), Step::Admit { .. })));
         }
-        assert!(lease.left <= 4, "{}", lease.left);
+        let left = lease.permits.take_all();
+        assert!(left <= 4, "{left}");
     }
 }

@@ -52,7 +52,8 @@ mod tests {
 
     /// A Redis of the test's own, and a ledger on it.
     fn ledger(runtime: &tokio::runtime::Runtime) -> (tempfile::TempDir, PrivateRedis, Ledger) {
-        let scratch = tempfile::tempdir().unwrap();
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        let scratch = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
         let dir = choose_dir(&scratch.path().join("servers")).unwrap();
         let server = PrivateRedis::start(&dir).unwrap();
         let config = RedisConfig { redis_url: Some(server.url().into()), ..RedisConfig::default() };

@@ -11,8 +11,8 @@ mod ring;
 #[cfg(test)]
 mod simulation;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use dashmap::DashMap;
@@ -40,7 +40,7 @@ pub struct Limiter {
 /// One key on this instance.
 #[derive(Default)]
 struct Meter {
-    lease: Mutex<Lease>,
+    lease: Lease,
     /// Held by the one request that asks the ledger.
     turn: tokio::sync::Mutex<()>,
     waiting: AtomicU32,
@@ -84,11 +84,11 @@ impl Limiter {
             return decision;
         }
         let sent_ms = self.now_ms();
-        let want = meter.lease().want(sent_ms, waiting.count(), limit, self.instances.load(Ordering::Relaxed));
+        let want = meter.lease.want(sent_ms, waiting.count(), limit, self.instances.load(Ordering::Relaxed));
         match ledger.take(key, limit, want).await {
-            Ok(grant) => Decision::of(meter.lease().learn(sent_ms, self.now_ms(), want, grant), limit),
+            Ok(grant) => Decision::of(meter.lease.learn(sent_ms, self.now_ms(), want, grant), limit),
             Err(_) => {
-                meter.lease().fail(self.now_ms());
+                meter.lease.fail(self.now_ms());
                 None
             }
         }
@@ -97,7 +97,7 @@ impl Limiter {
 
     /// The decision, where the ledger need not be asked.
     fn decide(&self, meter: &Meter, key: KeyId, limit: u32) -> Option<Decision> {
-        let step = meter.lease().step(self.now_ms());
+        let step = meter.lease.step(self.now_ms());
         if step == Step::GoAlone { Some(self.go_alone(key, limit)) } else { Decision::of(step, limit) }
     }
 
@@ -124,17 +124,11 @@ impl Limiter {
         let now_ms = self.now_ms();
         self.local.sweep(now_ms);
         // Who holds a meter right now keeps it: two meters of a key could ask twice.
-        self.meters.retain(|_, meter| Arc::strong_count(meter) > 1 || !meter.lease().is_idle(now_ms));
+        self.meters.retain(|_, meter| Arc::strong_count(meter) > 1 || !meter.lease.is_idle(now_ms));
     }
 
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
-    }
-}
-
-impl Meter {
-    fn lease(&self) -> MutexGuard<'_, Lease> {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

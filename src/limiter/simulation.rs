@@ -27,6 +27,9 @@ struct World {
     most: [usize; KEYS],
 }
 
+/// True time starts here, instances' clocks near zero.
+const START_MS: u64 = 1_700_000_000_000;
+
 /// The limit of each key: tight ones, where permits are refused most of the time, and wide ones.
 const LIMITS: [u32; KEYS] = [1, 7, 100, 100, 1000, 10_000];
 
@@ -34,7 +37,7 @@ impl World {
     fn new(seed: u64) -> Self {
         Self {
             random: StdRng::seed_from_u64(seed),
-            now_ms: 1_700_000_000_000,
+            now_ms: START_MS,
             offsets_ms: std::array::from_fn(|at| at as u64 * 1_000_000),
             leases: Default::default(),
             rings: Default::default(),
@@ -66,7 +69,7 @@ impl World {
 
     fn request(&mut self, instance: usize, key: usize) {
         self.decisions += 1;
-        let step = match self.leases[instance][key].step(self.now_ms + self.offsets_ms[instance]) {
+        let step = match self.leases[instance][key].step(self.clock_ms(instance)) {
             Step::Ask => self.ask(instance, key),
             step => step,
         };
@@ -77,27 +80,31 @@ impl World {
         }
     }
 
+    fn clock_ms(&self, instance: usize) -> u64 {
+        self.now_ms - START_MS + self.offsets_ms[instance]
+    }
+
     /// A call to the ledger: it takes time both ways, and may be lost on either.
     fn ask(&mut self, instance: usize, key: usize) -> Step {
         self.calls += 1;
-        let (limit, offset_ms) = (LIMITS[key], self.offsets_ms[instance]);
+        let limit = LIMITS[key];
         let (waiting, instances) = (self.random.random_range(1..10), self.random.random_range(1..=INSTANCES as u32));
-        let sent_ms = self.now_ms + offset_ms;
+        let sent_ms = self.clock_ms(instance);
         let want = self.leases[instance][key].want(sent_ms, waiting, limit, instances);
         self.now_ms += self.random.random_range(0..250);
         let lost = self.random.random_range(0..100);
         if lost == 0 {
-            self.leases[instance][key].fail(self.now_ms + offset_ms);
+            self.leases[instance][key].fail(self.clock_ms(instance));
             return Step::GoAlone;
         }
         let grant = self.rings[key].take(self.now_ms, limit, want);
         let charged_ms = self.now_ms;
         self.now_ms += if self.random.random_range(0..4) == 0 { self.random.random_range(0..3000) } else { 0 };
         if lost == 1 {
-            self.leases[instance][key].fail(self.now_ms + offset_ms);
+            self.leases[instance][key].fail(self.clock_ms(instance));
             return Step::GoAlone;
         }
-        let step = self.leases[instance][key].learn(sent_ms, self.now_ms + offset_ms, want, grant);
+        let step = self.leases[instance][key].learn(sent_ms, self.clock_ms(instance), want, grant);
         // The request that asked was admitted when the ledger said so, not when the answer arrived.
         if matches!(step, Step::Admit { .. }) {
             self.admitted += 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
 
-use crate::support::{App, Database, eventually, header, id_of, redis_url, unique};
+use crate::support::{App, Database, eventually, header, id_of, redis_url, scratch, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -224,7 +224,7 @@ async fn no_key_is_ever_logged() {
 
 #[tokio::test]
 async fn a_postgres_that_hangs_costs_known_callers_one_wait_and_no_more() {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
     let database = Database::at(&server.url());

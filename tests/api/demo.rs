@@ -1,8 +1,7 @@
 //! One command gives everything from nothing, and leaves nothing running.
 
-use std::fs::Permissions;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,17 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{App, Ran, eventually, tickerd};
+use crate::support::{App, Ran, eventually, scratch, tickerd};
 
 /// From the start of the process until `/health/ready` is 200, where the tables and the data are there already.
 const SECOND_START_MAX: Duration = Duration::from_secs(2);
 /// Starts that are timed: a machine that is busy with other tests makes one slower, never faster.
 const STARTS_TIMED_MAX: usize = 3;
-
-/// A directory that the unprivileged user who runs the servers can enter, too.
-fn scratch() -> tempfile::TempDir {
-    tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
-}
 
 fn command(dir: &Path) -> Command {
     let mut command = tickerd(&["demo", "--dir", dir.to_str().unwrap()]);

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{App, Database, Ran, eventually, tickerd};
+use crate::support::{App, Database, Ran, eventually, scratch, tickerd};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 
@@ -30,8 +30,7 @@ async fn a_postgres_that_accepts_and_stays_silent_is_given_up_within_the_connect
     }
 }
 
-/// A load of stocks locks rows of stocks and then wants the revision; a load of prices (and of actions)
-/// locks the revision and then wants rows of stocks.
+/// Both lock rows of stocks and the revision: in one order, or they would wait for each other.
 #[tokio::test]
 async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
     let database = Database::sample().await;
@@ -63,7 +62,7 @@ async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
     }
 }
 
-/// For ingest.rs: the first bad rows are the first ones, also where a later line ends the reading.
+/// The first bad rows are the first ones, also where a later line ends the reading.
 #[tokio::test]
 async fn a_line_that_ends_the_reading_does_not_hide_the_bad_rows_before_it() {
     let database = Database::sample().await;
@@ -78,7 +77,7 @@ async fn a_line_that_ends_the_reading_does_not_hide_the_bad_rows_before_it() {
     }
 }
 
-/// For ingest.rs: what only Postgres refuses today, and then without line and column.
+/// What Postgres would refuse too, but without line and column.
 #[tokio::test]
 async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
     let database = Database::sample().await;
@@ -103,7 +102,7 @@ async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
     assert!(unnamed.is_empty(), "{unnamed:?}");
 }
 
-/// For keys.rs: `tickerd keys list | head -1`.
+/// `tickerd keys list | head -1`.
 #[tokio::test]
 async fn a_reader_that_goes_away_is_no_panic() {
     let database = Database::sample().await;
@@ -116,7 +115,6 @@ async fn a_reader_that_goes_away_is_no_panic() {
     }
 }
 
-/// For ingest.rs and keys.rs.
 #[tokio::test]
 async fn a_redis_url_that_cannot_be_read_is_said_before_anything_is_done() {
     let database = Database::sample().await;
@@ -135,11 +133,10 @@ async fn a_database_without_tables_is_answered_with_the_way_to_them() {
     }
 }
 
-/// For demo.rs: the printed URL is where it listens.
+/// The printed URL is where it listens.
 #[tokio::test]
 async fn a_demo_prints_the_address_that_it_listens_on() {
-    let scratch =
-        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let scratch = scratch();
     let mut command: Command = tickerd(&["demo", "--dir", scratch.path().to_str().unwrap()]);
     command.env("HOST", "127.0.0.2");
     let mut app = App::start(command).await;

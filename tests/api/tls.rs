@@ -6,7 +6,7 @@ use std::process::Output;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
 
-use crate::support::tickerd;
+use crate::support::{scratch, tickerd};
 
 /// An authority, and files with a certificate of its for 127.0.0.1.
 struct Authority {
@@ -51,8 +51,7 @@ fn failure(output: &Output) -> String {
 
 #[tokio::test]
 async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
-    let scratch =
-        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let scratch = scratch();
     let (trusted, other) = (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
@@ -84,8 +83,7 @@ async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
 
 #[tokio::test]
 async fn redis_is_reached_over_tls_only_under_a_trusted_certificate() {
-    let scratch =
-        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let scratch = scratch();
     let (trusted, other) = (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let (postgres, redis) =

@@ -31,3 +31,9 @@ pub fn unique(what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{what}_{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
+
+/// A directory of a test's own that the unprivileged user who runs the servers can reach.
+pub fn scratch() -> tempfile::TempDir {
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    tempfile::Builder::new().permissions(permissions).tempdir().expect("a directory for the test")
+}
