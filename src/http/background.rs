@@ -1,6 +1,5 @@
 //! What goes on beside the requests: hearing of changes, counting instances, sweeping.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -16,12 +15,12 @@ const HOUSEKEEPING_MS: u64 = 10_000;
 const RETRY_MS: u64 = 500;
 
 /// Follows changes for as long as the process lives: at once when word comes, and every so often in case it got lost.
-pub async fn follow_changes(state: Arc<State>, config: CacheConfig) {
+pub async fn follow_changes(state: &'static State, config: CacheConfig) {
     let mut words = state.redis.as_ref().and_then(|redis| redis.listen().ok());
     let poll_ms = if words.is_some() { config.changes_poll_ms } else { config.changes_poll_alone_ms };
     let mut failing = false;
     loop {
-        match catch_up(&state).await {
+        match catch_up(state).await {
             Ok(()) => failing = false,
             // Once an outage: it may last.
             Err(fault) if !failing => {
@@ -58,7 +57,7 @@ async fn catch_up(state: &State) -> Result<(), crate::store::StoreFault> {
 }
 
 /// Sweeps idle windows and learns how many instances share the limits.
-pub async fn keep_house(state: Arc<State>) {
+pub async fn keep_house(state: &'static State) {
     let mut tick = interval(Duration::from_millis(HOUSEKEEPING_MS));
     loop {
         tick.tick().await;

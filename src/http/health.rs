@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use actix_web::web::Data;
 use actix_web::{HttpResponse, http::StatusCode, http::header};
 use serde::Serialize;
 
@@ -33,7 +32,7 @@ pub async fn alive() -> HttpResponse {
 }
 
 /// 503 only without Postgres: a lost Redis costs accuracy, not availability.
-pub async fn ready(state: Data<State>) -> HttpResponse {
+pub async fn ready(state: &'static State) -> HttpResponse {
     let postgres = tokio::time::timeout(Duration::from_millis(READY_TIMEOUT_MS), state.store.ping()).await;
     let postgres = if matches!(postgres, Ok(Ok(()))) { "up" } else { "down" };
     let redis = match &state.redis {

@@ -15,22 +15,21 @@ mod server;
 mod state;
 mod stocks;
 
-use actix_cors::Cors;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data};
-use actix_web::{App, Error, FromRequest, Handler, Resource, Responder, Route, guard, http::header};
+use actix_web::web;
+use actix_web::{App, Error, FromRequest, Handler, Resource, Responder, Route, guard};
 
 use error::{not_allowed, not_found};
-use middleware::{authenticate, boundary, cache, rate_limit};
+use middleware::{boundary, cache, gate};
 use question::Question;
 pub use server::{ServeFault, Server, listen};
 pub use state::State;
 
 /// The service of one worker. actix runs the wrap that was added last first: the numbers give the order.
 fn app(
-    state: Data<State>,
+    state: &'static State,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -41,22 +40,20 @@ fn app(
     >,
 > {
     let api = web::scope("/api")
-        //                             5. cache: around each of these
-        .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
-        .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
+        // The router tries one after the other: the one that is asked most stands first.
         .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
+        .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
+        .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
         .default_service(web::to(not_found))
-        .wrap(from_fn(rate_limit)) //   4. may the caller go on now?
-        .wrap(from_fn(authenticate)); // 3. who calls?
+        .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?
     App::new()
         .app_data(state)
+        .service(api)
         .service(plain("/health", health::alive))
         .service(plain("/health/ready", health::ready))
-        .service(api)
         .default_service(web::to(not_found))
-        .wrap(from_fn(boundary)) //     2. request id, log line, security headers, errors as documents
-        .wrap(cors()) //                1. browsers of any origin
+        .wrap(from_fn(boundary)) //  1. size, request id, CORS, security headers, errors as documents, log line
 }
 
 /// A route that is answered from the cache where it can be.
@@ -75,7 +72,7 @@ fn read<Q: Question, H: Handler<Args>, Args: FromRequest + 'static>(
 where
     H::Output: Responder + 'static,
 {
-    plain(path, handler).wrap(from_fn(cache::<Q>))
+    plain(path, handler).wrap(from_fn(cache::<Q>)) // 3. was it answered before?
 }
 
 /// A route for GET and HEAD.
@@ -85,18 +82,4 @@ where
 {
     let get_or_head = Route::new().guard(guard::Any(guard::Get()).or(guard::Head()));
     web::resource(path).route(get_or_head.to(handler)).default_service(web::to(not_allowed))
-}
-
-fn cors() -> Cors {
-    let shown = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit-policy", "ratelimit"];
-    let shown = shown.into_iter().chain(["retry-after", "x-request-id", "x-cache", "age", "etag"]);
-    Cors::default()
-        .allow_any_origin()
-        .send_wildcard()
-        .allowed_methods(["GET", "HEAD"])
-        .allowed_headers([header::AUTHORIZATION, header::IF_NONE_MATCH, middleware::API_KEY, middleware::REQUEST_ID])
-        .expose_headers(shown)
-        .max_age(86_400)
-        // The answers are the same for every origin.
-        .disable_vary_header()
 }

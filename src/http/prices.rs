@@ -1,6 +1,5 @@
 //! `GET /api/stocks/{symbol}/prices`: daily bars of a range of dates, newest first.
 
-use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -45,7 +44,7 @@ pub struct Price {
     volume: i64,
 }
 
-pub async fn prices(Asked(question): Asked<PricesQuestion>, state: Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn prices(Asked(question): Asked<PricesQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let PricesQuestion { symbol, range, limit } = question;
     let bars = match state.store.bars(symbol, range, limit).await? {
         Bars::UnknownSymbol => return Err(Problem::UnknownSymbol(symbol)),
@@ -70,10 +69,10 @@ impl Question for PricesQuestion {
         Ok(Self { symbol, range, limit: query.number("limit", 1..=LIMIT_MAX, LIMIT_DEFAULT)? })
     }
 
-    fn canonical(&self) -> String {
+    fn canonical(&self, version: i64) -> String {
         let Self { symbol, range, limit } = self;
         let end = range.end().map(|end| end.to_string()).unwrap_or_default();
-        format!("prices/{symbol}?start={}&end={end}&limit={limit}", range.start())
+        format!("v{version}/prices/{symbol}?start={}&end={end}&limit={limit}", range.start())
     }
 
     fn symbol(&self) -> Option<Symbol> {

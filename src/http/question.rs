@@ -15,8 +15,9 @@ pub trait Question: Clone + 'static {
     /// The first thing in the request that is not as expected.
     fn parse(request: &HttpRequest) -> Result<Self, Problem>;
 
-    /// The question in one way of writing: equal questions, however they were asked, have equal keys.
-    fn canonical(&self) -> String;
+    /// The question in one way of writing, and the data version that it is asked of: equal questions, however they were
+    /// asked, have equal keys.
+    fn canonical(&self, version: i64) -> String;
 
     /// The stock that the answer depends on; without one it depends on all.
     fn symbol(&self) -> Option<Symbol>;

@@ -1,6 +1,5 @@
 //! `GET /api/stocks/{symbol}/quote`: the latest bar, and how it compares with the trading day before.
 
-use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
@@ -32,7 +31,7 @@ struct QuoteAnswer<'a> {
     change_percent: Option<f64>,
 }
 
-pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let symbol = question.symbol;
     let quote = state.store.quote(symbol).await?.ok_or(Problem::UnknownSymbol(symbol))?;
     let quote = quote.ok_or(Problem::NoData { symbol, range: "yet".to_owned() })?;
@@ -53,8 +52,8 @@ impl Question for QuoteQuestion {
         Ok(Self { symbol: symbol(request)? })
     }
 
-    fn canonical(&self) -> String {
-        format!("quote/{}", self.symbol)
+    fn canonical(&self, version: i64) -> String {
+        format!("v{version}/quote/{}", self.symbol)
     }
 
     fn symbol(&self) -> Option<Symbol> {

@@ -1,11 +1,9 @@
 //! Listening, serving, stopping.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpServer;
-use actix_web::web::Data;
 
 use super::background::{follow_changes, keep_house};
 use super::{State, app};
@@ -33,7 +31,7 @@ pub enum ServeFault {
 /// A server that listens already and answers once it runs.
 pub struct Server {
     listener: TcpListener,
-    state: Arc<State>,
+    state: &'static State,
     config: ServeConfig,
 }
 
@@ -43,7 +41,7 @@ impl Server {
     /// # Errors
     /// When a URL or a certificate authority can't be read.
     pub fn new(listener: TcpListener, config: ServeConfig, log: &LogConfig) -> Result<Self, ServeFault> {
-        let state = Arc::new(State::new(&config, log)?);
+        let state = Box::leak(Box::new(State::new(&config, log)?));
         Ok(Self { listener, state, config })
     }
 
@@ -58,10 +56,10 @@ impl Server {
     /// When the listener fails.
     pub async fn run(self) -> Result<(), ServeFault> {
         let http = &self.config.http;
-        tokio::spawn(follow_changes(self.state.clone(), self.config.cache.clone()));
-        tokio::spawn(keep_house(self.state.clone()));
-        let state = Data::from(self.state);
-        let mut server = HttpServer::new(move || app(state.clone()))
+        tokio::spawn(follow_changes(self.state, self.config.cache.clone()));
+        tokio::spawn(keep_house(self.state));
+        let state = self.state;
+        let mut server = HttpServer::new(move || app(state))
             .keep_alive(Duration::from_secs(http.keep_alive_s))
             .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
             .max_connections(http.connections_per_worker_max)

@@ -1,5 +1,11 @@
 //! What every worker shares.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
 use crate::cache::{Cache, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
 use crate::keys::Verifier;
@@ -39,5 +45,16 @@ impl State {
             store,
             redis,
         })
+    }
+}
+
+/// Hands a handler what it shares with all others. It lives as long as the process, so that no request has to count
+/// who else holds it.
+impl FromRequest for &'static State {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(request.app_data::<&'static State>().expect("the app has its state")))
     }
 }

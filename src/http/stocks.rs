@@ -1,6 +1,5 @@
 //! `GET /api/stocks` and `GET /api/stocks/{symbol}`: who the stocks are.
 
-use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
@@ -31,7 +30,7 @@ struct List {
     count: usize,
 }
 
-pub async fn list(Asked(question): Asked<ListQuestion>, state: Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let stocks = state.store.list_stocks(&question.filter, question.page).await?;
     Ok(json(&List { count: stocks.len(), stocks }))
 }
@@ -45,10 +44,10 @@ impl Question for ListQuestion {
         Ok(Self { filter: StockFilter { exchange, sector: query.text("sector")? }, page: Listing { limit, offset } })
     }
 
-    fn canonical(&self) -> String {
+    fn canonical(&self, version: i64) -> String {
         let (StockFilter { exchange, sector }, Listing { limit, offset }) = (&self.filter, self.page);
         // Debug quotes the texts: no text can pose as another parameter.
-        format!("stocks?exchange={exchange:?}&sector={sector:?}&limit={limit}&offset={offset}")
+        format!("v{version}/stocks?exchange={exchange:?}&sector={sector:?}&limit={limit}&offset={offset}")
     }
 
     fn symbol(&self) -> Option<Symbol> {
@@ -70,7 +69,7 @@ struct Single {
     stock: Stock,
 }
 
-pub async fn stock(Asked(question): Asked<StockQuestion>, state: Data<State>) -> Result<HttpResponse, Problem> {
+pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let found = state.store.find_stock(question.symbol).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
     Ok(json(&Single { stock }))
@@ -82,8 +81,8 @@ impl Question for StockQuestion {
         Ok(Self { symbol: symbol(request)? })
     }
 
-    fn canonical(&self) -> String {
-        format!("stock/{}", self.symbol)
+    fn canonical(&self, version: i64) -> String {
+        format!("v{version}/stock/{}", self.symbol)
     }
 
     fn symbol(&self) -> Option<Symbol> {

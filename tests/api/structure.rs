@@ -15,9 +15,8 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// Which rooms may name which crate.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 5] = [
     ("actix_web", &["http"]),
-    ("actix_cors", &["http"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("fred", &["redis"]),

@@ -2,36 +2,25 @@
 
 use std::sync::Arc;
 
-use actix_web::Error;
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header;
-use actix_web::middleware::Next;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
-use super::{API_KEY, hand_on, refuse, state};
+use super::API_KEY;
 use crate::caller::Caller;
 use crate::http::client;
 use crate::http::error::Problem;
+use crate::http::state::State;
 
-pub async fn authenticate(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let now = Utc::now();
-    let Some(token) = token(&request) else { return Ok(refuse(request, Problem::Unauthorized)) };
-    let state = state(&request);
-    let address = client::address(&request, &state.http.trusted_proxies);
+/// The caller whose key the request carries.
+///
+/// # Errors
+/// What the client is told where it carries none that is valid.
+pub async fn authenticate(state: &State, request: &ServiceRequest, now: DateTime<Utc>) -> Result<Arc<Caller>, Problem> {
+    let token = token(request).ok_or(Problem::Unauthorized)?;
+    let address = client::address(request, &state.http.trusted_proxies);
     let verified = state.verifier.verify(token, address, now).await;
-    let caller: Arc<Caller> = match verified {
-        Ok(caller) => caller,
-        Err(refusal) => {
-            let now_ms = now.timestamp_millis().unsigned_abs();
-            return Ok(refuse(request, Problem::from_refusal(refusal, now_ms)));
-        }
-    };
-    hand_on(&request, caller);
-    Ok(next.call(request).await?.map_into_boxed_body())
+    verified.map_err(|refusal| Problem::from_refusal(refusal, now.timestamp_millis().unsigned_abs()))
 }
 
 /// `X-API-Key: TOKEN`, or `Authorization: Bearer TOKEN` with the scheme in any case.

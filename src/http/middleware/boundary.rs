@@ -1,4 +1,4 @@
-//! The outermost layer of ours: what every answer has, and the one place where errors become documents and log lines.
+//! The outermost layer: what every answer has, and the one place where errors become documents and log lines.
 
 use std::time::Instant;
 
@@ -7,18 +7,19 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
-use rand::RngExt;
 
-use super::{REQUEST_ID, refuse, state};
-use crate::caller::{Caller, base62};
+use super::{REQUEST_ID, cors, refuse, state};
+use crate::caller::Caller;
 use crate::config::HttpConfig;
 use crate::http::error::Problem;
 use crate::http::log::without_keys;
 use crate::http::state::State;
 use crate::keys::TOKEN_PREFIX;
 
-const REQUEST_ID_CHARS: usize = 16;
 const REQUEST_ID_CHARS_MAX: usize = 64;
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// An answer is data: a browser that shows it is to run and load nothing.
+const NOTHING_ACTIVE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 pub async fn boundary(
     request: ServiceRequest,
@@ -26,9 +27,13 @@ pub async fn boundary(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (started, state) = (Instant::now(), state(&request));
     let id = request_id(request.headers());
-    let mut response = match oversized(&request, &state.http) {
-        Some(problem) => refuse(request, problem),
-        None => next.call(request).await?.map_into_boxed_body(),
+    let from_a_page = request.headers().contains_key(header::ORIGIN);
+    let mut response = if let Some(problem) = oversized(&request, &state.http) {
+        refuse(request, problem)
+    } else if let Some(preflight) = cors::preflight(&request) {
+        request.into_response(preflight)
+    } else {
+        next.call(request).await?.map_into_boxed_body()
     };
     let status = response.status();
     let problem = status.is_client_error() || status.is_server_error();
@@ -36,16 +41,15 @@ pub async fn boundary(
         response = as_document(response, &id);
     }
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE);
+    if from_a_page {
+        cors::open(headers);
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
-    log(&state, &response, &id, started);
+    log(state, &response, &id, started);
     Ok(response)
 }
 
@@ -59,10 +63,7 @@ fn request_id(headers: &HeaderMap) -> String {
     };
     match given.filter(plain) {
         Some(id) => id.to_owned(),
-        None => {
-            let mut rng = rand::rng();
-            (0..REQUEST_ID_CHARS).map(|_| char::from(base62(rng.random_range(0..62)))).collect()
-        }
+        None => format!("{:016x}", rand::random::<u64>()),
     }
 }
 

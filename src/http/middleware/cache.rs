@@ -2,7 +2,7 @@
 
 use actix_web::body::{self, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
@@ -13,6 +13,9 @@ use crate::cache::{Encoding, Entry, Found, Lifetime, Miss, Variant, lifetime};
 use crate::http::answer::JSON;
 use crate::http::error::Problem;
 use crate::http::question::Question;
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
 
 pub async fn cache<Q: Question>(
     request: ServiceRequest,
@@ -31,7 +34,7 @@ pub async fn cache<Q: Question>(
         hand_on(&request, question);
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    let key = format!("v{version}/{}", question.canonical());
+    let key = question.canonical(version);
     match state.cache.look_up(&key, epoch_ms(now)).await {
         Found::Hit(entry) => Ok(answer(request, &entry, "HIT")),
         Found::Stale(entry) => Ok(answer(request, &entry, "STALE")),
@@ -91,8 +94,8 @@ fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> 
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((header::CACHE_CONTROL, format!("private, max-age={}", entry.fresh_for_s(now_ms))))
-        .insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key")))
-        .insert_header(("x-cache", HeaderValue::from_static(outcome)))
+        .insert_header((header::VARY, VARY))
+        .insert_header((X_CACHE, HeaderValue::from_static(outcome)))
         .insert_header((header::AGE, entry.age_s(now_ms)));
     if let Ok(etag) = HeaderValue::from_maybe_shared(variant.etag.clone()) {
         response.insert_header((header::ETAG, etag));

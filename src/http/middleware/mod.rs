@@ -3,27 +3,27 @@
 mod authenticate;
 mod boundary;
 mod cache;
+mod cors;
+mod gate;
 mod rate_limit;
 
 use actix_web::HttpMessage;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderName;
-use actix_web::web::Data;
 
-pub use authenticate::authenticate;
 pub use boundary::boundary;
 pub use cache::cache;
-pub use rate_limit::rate_limit;
+pub use gate::gate;
 
 use super::error::Problem;
 use super::state::State;
 
-pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-fn state(request: &ServiceRequest) -> Data<State> {
-    request.app_data::<Data<State>>().expect("the app has its state").clone()
+fn state(request: &ServiceRequest) -> &'static State {
+    request.app_data::<&'static State>().expect("the app has its state")
 }
 
 /// Ends a request here.
