@@ -13,12 +13,19 @@ INSERT INTO exchanges (code, name, time_zone, closes_at) VALUES
     ('NYSEARCA', 'NYSE Arca',               'America/New_York', '16:00');
 
 -- One row, one counter: every committed change of data or keys draws the next number from it. Drawing locks the row
--- until the transaction ends, so numbers become visible in their order and "all since n" misses none.
+-- until the transaction ends, so numbers become visible in their order and "all since n" misses none. Numbers are
+-- microseconds of the epoch where the clock allows it, so that a database restored from a backup, or another one on the
+-- same Redis, never draws a number again that cached answers are kept under.
 CREATE TABLE revision (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     current  bigint NOT NULL
 );
 INSERT INTO revision (current) VALUES (0);
+
+CREATE FUNCTION next_revision() RETURNS bigint LANGUAGE sql AS $$
+    UPDATE revision SET current = greatest(current + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+    RETURNING current
+$$;
 
 CREATE TABLE stocks (
     id           integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,  -- a surrogate: symbols change (FB became META)
@@ -30,7 +37,7 @@ CREATE TABLE stocks (
     currency     text NOT NULL,
     market_cap   bigint CHECK (market_cap >= 0),
     data_version bigint NOT NULL,        -- the revision that last changed anything about this stock
-    updated_at   timestamptz NOT NULL DEFAULT now()
+    updated_at   timestamptz NOT NULL DEFAULT now() CHECK (isfinite(updated_at))
 );
 CREATE INDEX stocks_data_version ON stocks (data_version);
 
@@ -45,15 +52,19 @@ CREATE TABLE prices (
     close          double precision NOT NULL,
     adjusted_close double precision NOT NULL,
     volume         bigint NOT NULL CHECK (volume >= 0),
+    CHECK (isfinite(date)),
     PRIMARY KEY (stock_id, date) INCLUDE (open, high, low, close, adjusted_close, volume),
     -- NaN sorts above infinity here: a finite upper bound turns both away.
     CHECK (low > 0 AND high < 'infinity' AND low <= open AND open <= high AND low <= close AND close <= high),
     CHECK (adjusted_close > 0 AND adjusted_close < 'infinity')
+) WITH (
+    -- A day of a few thousand stocks is enough to vacuum for: until then its rows are read from the heap.
+    autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 5000
 );
 
 CREATE TABLE corporate_actions (
     stock_id   integer NOT NULL REFERENCES stocks,
-    ex_date    date NOT NULL,
+    ex_date    date NOT NULL CHECK (isfinite(ex_date)),
     kind       text NOT NULL CHECK (kind IN ('split', 'dividend')),
     split_from double precision CHECK (split_from > 0 AND split_from < 'infinity'),
     split_to   double precision CHECK (split_to > 0 AND split_to < 'infinity'),
@@ -75,9 +86,9 @@ CREATE TABLE api_keys (
     owner       text NOT NULL,
     name        text NOT NULL,
     tier        text NOT NULL REFERENCES tiers,
-    created_at  timestamptz NOT NULL DEFAULT now(),
-    expires_at  timestamptz,
-    revoked_at  timestamptz,
+    created_at  timestamptz NOT NULL DEFAULT now() CHECK (isfinite(created_at)),
+    expires_at  timestamptz CHECK (isfinite(expires_at)),  -- null: never
+    revoked_at  timestamptz CHECK (isfinite(revoked_at)),
     revision    bigint NOT NULL          -- the revision that last changed this key
 );
 CREATE INDEX api_keys_revision ON api_keys (revision);

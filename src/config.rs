@@ -197,7 +197,7 @@ pub struct LogConfig {
     #[arg(long, global = true, env = "LOG_FORMAT", default_value = "auto")]
     pub log_format: LogFormat,
     /// Lines about requests in any second; the rest is counted and the count is logged. At 2 million requests a day
-    /// every one has its line, and a spike can't fill the disk. Server errors are always logged
+    /// every one has its line, and a spike can't fill the disk. Server errors have as many for themselves
     #[arg(long, global = true, env = "LOG_REQUESTS_PER_S_MAX", default_value_t = 100)]
     pub log_requests_per_s_max: u32,
 }

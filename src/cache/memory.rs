@@ -23,6 +23,10 @@ pub enum Slot {
     Failed {
         until_ms: u64,
     },
+    /// The answer is none that is kept: until this time everybody gets it for himself, side by side.
+    Unkept {
+        until_ms: u64,
+    },
 }
 
 impl Weighter<Arc<str>, Slot> for Bytes {
@@ -52,15 +56,16 @@ impl Memory {
         self.entries.get(key)
     }
 
-    pub fn insert(&self, key: Arc<str>, entry: Arc<Entry>) {
-        self.entries.insert(key, Slot::Answer(entry));
+    pub fn insert(&self, key: Arc<str>, slot: Slot) {
+        self.entries.insert(key, slot);
     }
 
     /// Removes what was found too old, and nothing that has taken its place meanwhile.
     pub fn remove(&self, key: &str, old: &Slot) {
         self.entries.remove_if(key, |current| match (current, old) {
             (Slot::Answer(current), Slot::Answer(old)) => Arc::ptr_eq(current, old),
-            (Slot::Failed { until_ms: current }, Slot::Failed { until_ms: old }) => current == old,
+            (Slot::Failed { until_ms: current }, Slot::Failed { until_ms: old })
+            | (Slot::Unkept { until_ms: current }, Slot::Unkept { until_ms: old }) => current == old,
             _ => false,
         });
     }
@@ -89,7 +94,7 @@ mod tests {
         for n in 0..5000u32 {
             let body = vec![b'x'; 100 + n as usize % 4000];
             let entry = Entry::new(body.into(), Lifetime { fresh_s: 60, revalidate_s: 0 }, 0);
-            memory.insert(n.to_string().into(), Arc::new(entry));
+            memory.insert(n.to_string().into(), Slot::Answer(Arc::new(entry)));
         }
         assert!(memory.entries.weight() <= 1024 * 1024);
         assert!(memory.entries.len() > 100);

@@ -24,9 +24,9 @@ pub use versions::Versions;
 /// How long expired answers rest after a failed refresh, before one request tries again.
 const REST_AFTER_FAILURE_MS: u64 = 1000;
 
-/// How long a failure without any answer to fall back on is everybody's: longer than it takes those who waited for it
-/// to be told, shorter than anybody would notice.
-const FAILURE_SHARED_MS: u64 = 200;
+/// How long it holds for everybody that there is no answer to keep: longer than it takes those who waited for it to be
+/// told, shorter than anybody would notice.
+const SHARED_MS: u64 = 200;
 
 pub struct Cache {
     memory: Memory,
@@ -43,6 +43,8 @@ pub enum Found<'a> {
     Stale(Arc<Entry>),
     /// Somebody has just tried and failed.
     Failed,
+    /// Not to be had from here, nor to be kept: ask for yourself.
+    Unkept,
     /// To be answered by whoever gets this; others of the same key wait for it.
     Miss(Miss<'a>),
 }
@@ -79,7 +81,12 @@ impl Cache {
         }
         let key: Arc<str> = key.into();
         let guard = match self.memory.get_or_guard(&key).await {
-            Ok(Slot::Failed { .. }) => return Found::Failed,
+            Ok(Slot::Unkept { .. }) => return Found::Unkept,
+            Ok(Slot::Failed { .. }) => {
+                // Another worker may have tried without the old answer that we have.
+                let stale = expired.filter(|entry| self.may_be_shown_stale(entry, now_ms));
+                return stale.map_or(Found::Failed, Found::Stale);
+            }
             // Somebody answered while we waited. Too old already is still better than to wait once more.
             Ok(Slot::Answer(entry)) if entry.is_fresh(now_ms) => return Found::Hit(entry),
             Ok(Slot::Answer(entry)) => return Found::Stale(entry),
@@ -92,7 +99,7 @@ impl Cache {
             }
             expired = expired.or(Some(entry));
         }
-        let stale = expired.filter(|entry| now_ms < entry.expired_at_ms() + self.stale_ms_max);
+        let stale = expired.filter(|entry| self.may_be_shown_stale(entry, now_ms));
         Found::Miss(Miss { cache: self, key, guard: Some(guard), stale })
     }
 
@@ -101,6 +108,7 @@ impl Cache {
         let entry = match slot {
             Slot::Answer(entry) => entry.clone(),
             Slot::Failed { until_ms } => return (now_ms < *until_ms).then_some(Found::Failed),
+            Slot::Unkept { until_ms } => return (now_ms < *until_ms).then_some(Found::Unkept),
         };
         if entry.is_fresh(now_ms) {
             Some(Found::Hit(entry))
@@ -113,6 +121,10 @@ impl Cache {
         }
     }
 
+    fn may_be_shown_stale(&self, entry: &Entry, now_ms: u64) -> bool {
+        now_ms < entry.expired_at_ms() + self.stale_ms_max
+    }
+
     async fn fetch(&self, key: &str) -> Option<Arc<Entry>> {
         self.shared.as_ref()?.get(key).await.map(Arc::new)
     }
@@ -120,38 +132,44 @@ impl Cache {
 
 impl Miss<'_> {
     /// Keeps a new answer, here and in Redis, and wakes all who wait for it.
-    pub fn fill(self, body: Bytes, lifetime: Lifetime, now_ms: u64) -> Arc<Entry> {
+    pub fn fill(mut self, body: Bytes, lifetime: Lifetime, now_ms: u64) -> Arc<Entry> {
         let entry = Arc::new(Entry::new(body, lifetime, now_ms));
         if let Some(shared) = &self.cache.shared {
             let keep_ms = u64::from(lifetime.fresh_s) * 1000 + self.cache.stale_ms_max;
             shared.set(&self.key, &entry, keep_ms);
         }
-        self.put(entry.clone());
+        self.end(Slot::Answer(entry.clone()));
         entry
+    }
+
+    /// The answer is none that is kept. Those who wait get theirs side by side, not one after the other.
+    pub fn pass(mut self, now_ms: u64) {
+        self.end(Slot::Unkept { until_ms: now_ms + SHARED_MS });
     }
 
     /// No new answer could be had: the stale one, where there is one that may still be shown, for everybody for a
     /// second. Where there is none, all who wait are told, instead of trying one after the other.
     pub fn fall_back(mut self, now_ms: u64) -> Option<Arc<Entry>> {
-        match (self.stale.take(), self.guard.take()) {
-            (Some(stale), guard) => {
-                let rested = Arc::new(stale.resting_until(now_ms + REST_AFTER_FAILURE_MS));
-                self.guard = guard;
-                self.put(rested.clone());
-                Some(rested)
-            }
-            (None, Some(guard)) => {
-                guard.fill(Slot::Failed { until_ms: now_ms + FAILURE_SHARED_MS });
-                None
-            }
-            (None, None) => None,
-        }
+        let rested = self.stale.take().map(|stale| Arc::new(stale.resting_until(now_ms + REST_AFTER_FAILURE_MS)));
+        let failed = Slot::Failed { until_ms: now_ms + SHARED_MS };
+        self.end(rested.clone().map_or(failed, Slot::Answer));
+        rested
     }
 
-    fn put(self, entry: Arc<Entry>) {
-        match self.guard {
-            Some(guard) => guard.fill(Slot::Answer(entry)),
-            None => self.cache.memory.insert(self.key, entry),
+    fn end(&mut self, slot: Slot) {
+        self.stale = None;
+        match self.guard.take() {
+            Some(guard) => guard.fill(slot),
+            None => self.cache.memory.insert(self.key.clone(), slot),
+        }
+    }
+}
+
+impl Drop for Miss<'_> {
+    /// The client hung up. Others still need the stale answer: should the next one fail, it is what there is.
+    fn drop(&mut self) {
+        if let (Some(guard), Some(stale)) = (self.guard.take(), self.stale.take()) {
+            guard.fill(Slot::Answer(stale));
         }
     }
 }
@@ -186,6 +204,7 @@ mod tests {
             Found::Hit(_) => "hit",
             Found::Stale(_) => "stale",
             Found::Failed => "failed",
+            Found::Unkept => "unkept",
             Found::Miss(_) => "miss",
         }
     }
@@ -231,6 +250,28 @@ mod tests {
         let (outcomes, ()) = tokio::join!(waiting, fails);
         assert!(outcomes.iter().all(|outcome| *outcome == "failed"), "{outcomes:?}");
         assert_eq!(outcome(&cache, 200).await, "miss");
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_what_is_not_kept_ask_side_by_side() {
+        let cache = cache();
+        let leader = miss(&cache, 0).await;
+        let waiting = futures_util::future::join_all((0..20).map(|_| outcome(&cache, 0)));
+        let passes = async {
+            tokio::task::yield_now().await;
+            leader.pass(0);
+        };
+        let (outcomes, ()) = tokio::join!(waiting, passes);
+        assert!(outcomes.iter().all(|outcome| *outcome == "unkept"), "{outcomes:?}");
+        assert_eq!(outcome(&cache, 200).await, "miss");
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_hangs_up_leaves_the_stale_answer_to_the_next() {
+        let cache = cache();
+        miss(&cache, 0).await.fill(Bytes::new(), LIFETIME, 0);
+        drop(miss(&cache, 100_000).await);
+        assert!(miss(&cache, 100_000).await.fall_back(100_000).is_some());
     }
 
     #[tokio::test]

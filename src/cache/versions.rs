@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use chrono::NaiveTime;
 use dashmap::DashMap;
@@ -19,11 +19,17 @@ pub struct Versions {
     exchanges: RwLock<HashMap<String, Exchange>>,
     /// The newest revision heard of: the version of whatever depends on every stock. -1 before the first.
     newest: AtomicI64,
+    behind: AtomicBool,
 }
 
 impl Default for Versions {
     fn default() -> Self {
-        Self { stocks: DashMap::new(), exchanges: RwLock::default(), newest: AtomicI64::new(-1) }
+        Self {
+            stocks: DashMap::new(),
+            exchanges: RwLock::default(),
+            newest: AtomicI64::new(-1),
+            behind: AtomicBool::new(false),
+        }
     }
 }
 
@@ -45,7 +51,7 @@ impl Versions {
     /// When Postgres can't be asked: nothing is forgotten, and the next call hears it all.
     pub async fn catch_up(&self, store: &Store) -> Result<Vec<KeyId>, StoreFault> {
         let changes = store.changes_since(self.newest.load(Ordering::Acquire)).await?;
-        if changes.stocks.iter().any(|(_, _, exchange)| self.exchange(exchange).is_none()) {
+        if !changes.stocks.is_empty() {
             let exchanges = store.exchanges().await?;
             *self.exchanges.write().unwrap_or_else(std::sync::PoisonError::into_inner) = exchanges;
         }
@@ -53,8 +59,18 @@ impl Versions {
             let exchange = self.exchange(&exchange).unwrap_or_else(default_exchange);
             self.stocks.insert(symbol, (version, exchange));
         }
-        self.newest.store(changes.revision, Ordering::Release);
+        // At least 0: an empty database has been looked at, too.
+        self.newest.store(changes.revision.max(0), Ordering::Release);
         Ok(changes.keys)
+    }
+
+    /// Whether what was committed is known here, as of the last look.
+    pub fn are_followed(&self) -> bool {
+        self.newest.load(Ordering::Acquire) >= 0 && !self.behind.load(Ordering::Relaxed)
+    }
+
+    pub fn set_behind(&self, behind: bool) {
+        self.behind.store(behind, Ordering::Relaxed);
     }
 
     fn exchange(&self, code: &str) -> Option<Exchange> {

@@ -53,8 +53,10 @@ pub async fn run(args: IngestArgs) -> Result<(), Failure> {
         Kind::Prices => Table::Prices,
         Kind::Actions => Table::Actions,
     };
-    let report = load(&database, table, Source::file(&args.file)?).await?;
+    let (report, loader) = load(&database, table, Source::file(&args.file)?).await?;
+    // Before the vacuum, which takes its time: what is committed is to be served at once.
     tell(redis).await;
+    loader.vacuum(&report).await;
     if args.json {
         print_line(&serde_json::to_string(&report)?)?;
     } else {
@@ -71,7 +73,7 @@ pub async fn run(args: IngestArgs) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the file or Postgres can't be read, or any row is not as it should be: then nothing was loaded.
-pub async fn load(database: &Database, table: Table, source: Source) -> Result<LoadReport, Failure> {
+pub async fn load(database: &Database, table: Table, source: Source) -> Result<(LoadReport, Loader), Failure> {
     let name = source.name.clone();
     let loader = Loader::begin(database, table).await?;
     let known = loader.known().await?;
@@ -87,7 +89,7 @@ pub async fn load(database: &Database, table: Table, source: Source) -> Result<L
     if !repeats.is_empty() {
         return Err(rejected(&name, repeats.iter().map(|repeat| feed::repeated(table, repeat))));
     }
-    Ok(loader.commit().await?)
+    Ok((loader.commit().await?, loader))
 }
 
 /// Reads and checks every row, and hands them on in chunks.

@@ -64,13 +64,10 @@ fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
     if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
         return Err(row.fault("currency", "expected an ISO 4217 code such as USD"));
     }
-    if !row.text("market_cap").is_empty() {
-        row.whole("market_cap")?;
-    }
+    let market_cap = if row.text("market_cap").is_empty() { None } else { Some(row.whole("market_cap")?) };
     let (name, sector, industry) = (row.filled("name")?, row.plain("sector")?, row.plain("industry")?);
     let line = row.line;
-    out.serialize((line, symbol.as_str(), name, exchange, sector, industry, currency, row.text("market_cap")))
-        .expect(TO_MEMORY);
+    out.serialize((line, symbol.as_str(), name, exchange, sector, industry, currency, market_cap)).expect(TO_MEMORY);
     Ok(())
 }
 

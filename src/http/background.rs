@@ -8,6 +8,7 @@ use tokio::time::interval;
 use super::state::State;
 use crate::config::CacheConfig;
 use crate::redis::Word;
+use crate::store::StoreFault;
 
 /// Between two looks at how many instances there are, and two sweeps.
 const HOUSEKEEPING_MS: u64 = 10_000;
@@ -18,22 +19,43 @@ const RETRY_MS: u64 = 500;
 pub async fn follow_changes(state: &'static State, config: CacheConfig) {
     let mut words = state.redis.as_ref().and_then(|redis| redis.listen().ok());
     let poll_ms = if words.is_some() { config.changes_poll_ms } else { config.changes_poll_alone_ms };
-    let mut failing = false;
+    let mut behind = false;
     loop {
-        match catch_up(state).await {
-            Ok(()) => failing = false,
-            // Once an outage: it may last.
-            Err(fault) if !failing => {
-                tracing::warn!(cause = %fault, "changes can't be looked for; what is known goes on");
-                failing = true;
+        let (looked, heard) = look(state, &mut words).await;
+        // Once an outage: it may last.
+        if let (Err(fault), false) = (&looked, behind) {
+            tracing::warn!(cause = %fault, "changes can't be looked for; what is known goes on");
+        }
+        behind = looked.is_err();
+        state.versions.set_behind(behind);
+        let pause = Duration::from_millis(if behind { RETRY_MS } else { poll_ms });
+        if (behind || !heard)
+            && let Ok(word) = tokio::time::timeout(pause, next_word(&mut words)).await
+        {
+            heed(state, word);
+        }
+    }
+}
+
+/// Looks for changes, and goes on listening meanwhile: a key is forgotten when word of it comes, whether or not
+/// Postgres can be asked about it. Also tells whether any word came, since what it speaks of may have been missed.
+async fn look(state: &State, words: &mut Option<mpsc::Receiver<Word>>) -> (Result<(), StoreFault>, bool) {
+    let mut looking = std::pin::pin!(catch_up(state));
+    let mut heard = false;
+    loop {
+        tokio::select! {
+            looked = &mut looking => return (looked, heard),
+            word = next_word(words) => {
+                heed(state, word);
+                heard = true;
             }
-            Err(_) => {}
         }
-        let pause = Duration::from_millis(if failing { RETRY_MS } else { poll_ms });
-        // A key is forgotten when word of it comes, whether or not Postgres can be asked about it.
-        if let Ok(Word::Key(id)) = tokio::time::timeout(pause, next_word(&mut words)).await {
-            state.verifier.forget(id);
-        }
+    }
+}
+
+fn heed(state: &State, word: Word) {
+    if let Word::Key(id) = word {
+        state.verifier.forget(id);
     }
 }
 
@@ -49,7 +71,7 @@ async fn next_word(words: &mut Option<mpsc::Receiver<Word>>) -> Word {
     std::future::pending().await
 }
 
-async fn catch_up(state: &State) -> Result<(), crate::store::StoreFault> {
+async fn catch_up(state: &State) -> Result<(), StoreFault> {
     for key in state.versions.catch_up(&state.store).await? {
         state.verifier.forget(key);
     }

@@ -16,7 +16,8 @@ pub fn address(request: &ServiceRequest, trusted: &[IpNet]) -> IpAddr {
 /// further left anybody can have written.
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut nearest = peer.to_canonical();
-    let lines: Vec<_> = headers.get_all(header::X_FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<_> =
+        headers.get_all(header::X_FORWARDED_FOR).map(|line| line.to_str().unwrap_or_default()).collect();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         if !trusted.iter().any(|network| network.contains(&nearest)) {
             break;

@@ -23,6 +23,8 @@ struct Readiness {
     version: &'static str,
     postgres: &'static str,
     redis: &'static str,
+    /// Whether this instance knows what was committed: `followed` or `behind`.
+    changes: &'static str,
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -40,12 +42,13 @@ pub async fn ready(state: &'static State) -> HttpResponse {
         Some(redis) if redis.ping().await.is_ok() => "up",
         Some(_) => "down",
     };
-    let (http_status, status) = match (postgres, redis) {
-        ("down", _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        (_, "down") => (StatusCode::OK, "degraded"),
+    let changes = if state.versions.are_followed() { "followed" } else { "behind" };
+    let (http_status, status) = match (postgres, redis, changes) {
+        ("down", _, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        (_, "down", _) | (_, _, "behind") => (StatusCode::OK, "degraded"),
         _ => (StatusCode::OK, "ok"),
     };
-    document(http_status, &Readiness { status, version: VERSION, postgres, redis })
+    document(http_status, &Readiness { status, version: VERSION, postgres, redis, changes })
 }
 
 fn document(status: StatusCode, value: &impl Serialize) -> HttpResponse {

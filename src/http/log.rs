@@ -7,8 +7,24 @@ use percent_encoding::percent_decode_str;
 
 use crate::keys::TOKEN_PREFIX;
 
-/// Bounds the lines about requests in any second.
+/// Bounds the lines about requests in any second: those about server errors, and the others, each for themselves.
 pub struct RequestLog {
+    errors: Budget,
+    others: Budget,
+}
+
+impl RequestLog {
+    pub fn new(per_s_max: u32) -> Self {
+        Self { errors: Budget::new(per_s_max), others: Budget::new(per_s_max) }
+    }
+
+    /// Whether one more line fits into this second.
+    pub fn takes_a_line(&self, is_error: bool) -> bool {
+        if is_error { self.errors.takes_a_line() } else { self.others.takes_a_line() }
+    }
+}
+
+struct Budget {
     started: Instant,
     per_s_max: u32,
     second: AtomicU64,
@@ -16,14 +32,14 @@ pub struct RequestLog {
     left_out: AtomicU64,
 }
 
-impl RequestLog {
-    pub fn new(per_s_max: u32) -> Self {
+impl Budget {
+    fn new(per_s_max: u32) -> Self {
         let (second, lines, left_out) = (AtomicU64::new(0), AtomicU32::new(0), AtomicU64::new(0));
         Self { started: Instant::now(), per_s_max, second, lines, left_out }
     }
 
-    /// Whether one more line fits into this second. At the turn of a second, says how many did not fit.
-    pub fn takes_a_line(&self) -> bool {
+    /// Whether one more fits. At the turn of a second, says how many did not.
+    fn takes_a_line(&self) -> bool {
         let second = self.started.elapsed().as_secs();
         if self.second.load(Ordering::Relaxed) != second && self.second.swap(second, Ordering::Relaxed) != second {
             self.lines.store(0, Ordering::Relaxed);
@@ -86,7 +102,8 @@ mod tests {
     #[test]
     fn a_second_takes_so_many_lines_and_no_more() {
         let log = RequestLog::new(3);
-        assert_eq!((0..1000).filter(|_| log.takes_a_line()).count() % 3, 0);
-        assert!(log.left_out.load(Ordering::Relaxed) >= 991);
+        assert_eq!((0..1000).filter(|_| log.takes_a_line(false)).count() % 3, 0);
+        assert!(log.others.left_out.load(Ordering::Relaxed) >= 991);
+        assert!(log.takes_a_line(true), "a flood of requests leaves the lines of errors alone");
     }
 }

@@ -24,7 +24,7 @@ use crate::store::{KeyRow, Store, StoreFault};
 
 type Digest = [u8; 32];
 
-/// How long a failure to look a key up is everybody's.
+/// How long a failure to look up or verify a key is everybody's who waited behind it.
 const FAILURE_SHARED_MS: u64 = 200;
 
 /// Why a request may not go on.
@@ -68,7 +68,7 @@ pub struct Verifier {
     failures: Failures,
     /// Counts the revocations heard of, so that a row read before one is not remembered after it.
     forgotten: AtomicU64,
-    /// Until when nobody asks Postgres about new keys, epoch milliseconds: those who waited behind a failure share it.
+    /// Until when no new key is looked up, epoch milliseconds: those who waited behind a failure share it.
     in_vain_until_ms: AtomicU64,
     queue: Arc<Semaphore>,
     hashers: Arc<Semaphore>,
@@ -139,12 +139,12 @@ impl Verifier {
         let row = match self.store.find_key(token.id).await {
             Ok(row) => row,
             Err(fault) => {
-                self.in_vain_until_ms.store(epoch_ms() + FAILURE_SHARED_MS, Ordering::Relaxed);
+                self.share_failure();
                 return Err(fault.into());
             }
         };
         let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
-        let matches = self.hash_matches(token, phc.clone()).await?;
+        let matches = self.hash_matches(token, phc.clone()).await.inspect_err(|_| self.share_failure())?;
         let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
         let Some(caller) = caller else {
             self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);
@@ -152,10 +152,16 @@ impl Verifier {
             return Err(Refusal::Invalid);
         };
         let known = Arc::new(Known::new(phc, caller, now_ms, &self.config));
-        if self.forgotten.load(Ordering::SeqCst) == forgotten {
-            let _ = guard.insert(known.clone());
+        let _ = guard.insert(known.clone());
+        // Word of a change may have come between the row and here; it found nothing to forget.
+        if self.forgotten.load(Ordering::SeqCst) != forgotten {
+            self.known.remove(&digest);
         }
         Ok(known)
+    }
+
+    fn share_failure(&self) {
+        self.in_vain_until_ms.store(epoch_ms() + FAILURE_SHARED_MS, Ordering::Relaxed);
     }
 
     /// argon2id off the workers. The permits move into the blocking task, which can't be cancelled: a client that
@@ -172,14 +178,14 @@ impl Verifier {
         tokio::task::spawn_blocking(check).await.map_err(|_| Refusal::Busy)
     }
 
-    /// What the key's row says, asked again when what we know is too old. One request asks, the others wait for it.
+    /// What the key's row says, asked again when what we know is too old.
     async fn status(&self, known: &Known, digest: Digest, now_ms: u64) -> Result<Arc<Caller>, Refusal> {
         let Some(caller) = known.current() else { return Err(Refusal::Invalid) };
         if now_ms < known.ask_again_at_ms.load(Ordering::Relaxed) {
             return Ok(caller);
         }
-        let _one_at_a_time = known.refresh.lock().await;
-        let now_ms = epoch_ms();
+        // One asks; the others go on with what is known meanwhile, rather than wait for a Postgres that may hang.
+        let Ok(_one_at_a_time) = known.refresh.try_lock() else { return Ok(caller) };
         if now_ms < known.ask_again_at_ms.load(Ordering::Relaxed) {
             return known.current().ok_or(Refusal::Invalid);
         }

@@ -77,6 +77,7 @@ local parts = { struct.pack('>I4', now_s) }
 for at = 1, #seconds do
   parts[at + 1] = struct.pack('>I4I4', seconds[at], counts[at])
 end
-local last_s = seconds[#seconds] or now_s
-redis.call('SET', KEYS[1], table.concat(parts), 'EX', last_s - now_s + WINDOW_S + 2)
+-- Without a time to live: a Redis that is full evicts keys that have one (volatile-lru), and a window that is evicted
+-- starts anew. There is one short string for each API key that was ever used.
+redis.call('SET', KEYS[1], table.concat(parts))
 return { admitted, ahead, stamp_s, free - admitted - ahead, falls_below(admitted == 1 and total or limit) }

@@ -38,7 +38,8 @@ impl Breaker {
     pub fn note(&self, succeeded: bool) {
         if succeeded {
             // Stores only when there is something to clear: this line is on every command's way.
-            if self.failures.load(Ordering::Relaxed) != 0 {
+            // Both are looked at: a failure and a success at once can leave it open without one counted.
+            if self.failures.load(Ordering::Relaxed) != 0 || self.retry_at_ms.load(Ordering::Relaxed) != CLOSED {
                 self.failures.store(0, Ordering::Relaxed);
                 self.retry_at_ms.store(CLOSED, Ordering::Relaxed);
             }
@@ -68,6 +69,20 @@ mod tests {
         assert!(!breaker.lets_pass());
         breaker.note(true);
         assert!(breaker.lets_pass());
+    }
+
+    #[test]
+    fn whatever_two_at_once_leave_behind_the_next_success_closes_it() {
+        for _ in 0..2000 {
+            let breaker = Breaker::new(60_000);
+            (0..2).for_each(|_| breaker.note(false));
+            std::thread::scope(|scope| {
+                scope.spawn(|| breaker.note(false));
+                scope.spawn(|| breaker.note(true));
+            });
+            breaker.note(true);
+            assert!(breaker.lets_pass());
+        }
     }
 
     #[test]

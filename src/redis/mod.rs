@@ -171,8 +171,13 @@ impl Redis {
             let (mut messages, mut reconnects) = (subscriber.message_rx(), subscriber.reconnect_rx());
             subscriber.connect();
             subscriber.manage_subscriptions();
-            let _ = subscriber.wait_for_connect().await;
-            let _ = subscriber.subscribe(channel).await;
+            // Once it has succeeded, the client subscribes again by itself after each reconnect.
+            while subscriber.wait_for_connect().await.is_err() || subscriber.subscribe(channel.clone()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(RECONNECT_DELAY_MS.into())).await;
+            }
+            if words.send(Word::Look).await.is_err() {
+                return;
+            }
             loop {
                 let word = tokio::select! {
                     message = messages.recv() => message.map(|message| Word::parse(&message.value.as_string().unwrap_or_default())),

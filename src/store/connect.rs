@@ -104,7 +104,19 @@ impl Connect for Connector {
                 }
             }
         });
-        Box::pin(async move { connecting.await.expect("connecting does not panic, and its runtime outlives the pool") })
+        // Who gives up waiting takes the attempt along: a server that accepts and stays silent must not collect sockets.
+        let mut connecting = AbortOnDrop(connecting);
+        Box::pin(async move {
+            (&mut connecting.0).await.expect("connecting does not panic, and its runtime outlives the pool")
+        })
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -70,7 +70,7 @@ impl Store {
 
     /// Stores a key. False where its tier doesn't exist.
     pub async fn insert_key(&self, key: &NewKey<'_>) -> Result<bool, StoreFault> {
-        let sql = "WITH next AS (UPDATE revision SET current = current + 1 RETURNING current)
+        let sql = "WITH next AS (SELECT next_revision() AS current)
                    INSERT INTO api_keys (id, secret_hash, owner, name, tier, expires_at, revision)
                    SELECT $1, $2, $3, $4, $5, $6, current FROM next";
         let params: super::Params<'_> =
@@ -84,7 +84,7 @@ impl Store {
 
     /// Revokes a key and returns since when it is revoked; `None` where there is no such key. Again is no error.
     pub async fn revoke_key(&self, id: KeyId) -> Result<Option<DateTime<Utc>>, StoreFault> {
-        let sql = "WITH next AS (UPDATE revision SET current = current + 1 RETURNING current)
+        let sql = "WITH next AS (SELECT next_revision() AS current)
                    UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()), revision = next.current
                    FROM next WHERE id = $1 RETURNING revoked_at";
         let rows = self.rows_once(sql, &[&id.as_str()]).await?;

@@ -97,7 +97,7 @@ impl Loader {
     }
 
     /// Merges the staged rows and commits: from here on everybody reads them.
-    pub async fn commit(self) -> Result<LoadReport, StoreFault> {
+    pub async fn commit(&self) -> Result<LoadReport, StoreFault> {
         let staged: i64 = self.client.query_one("SELECT count(*) FROM staging", &[]).await?.get(0);
         let merged = self.client.query(self.table.merge(), &[]).await?;
         let touched: Vec<i32> = merged.iter().map(|row| row.get(0)).collect();
@@ -107,13 +107,17 @@ impl Loader {
             self.touch(&touched).await?;
         }
         self.client.batch_execute("COMMIT").await?;
-        if added + changed >= VACUUM_FROM_ROWS {
-            // All is loaded: without it reads are slower until autovacuum comes by.
-            if let Err(e) = self.client.batch_execute("VACUUM (ANALYZE) prices").await {
-                tracing::warn!(cause = %StoreFault::from(e), "prices could not be vacuumed");
-            }
-        }
         Ok(LoadReport { added, changed, unchanged: staged - added - changed, stocks_touched: touched.len() })
+    }
+
+    /// After a large load: makes index-only reads fast again. Reads are right without it, and autovacuum would come by.
+    pub async fn vacuum(self, report: &LoadReport) {
+        if report.added + report.changed < VACUUM_FROM_ROWS {
+            return;
+        }
+        if let Err(e) = self.client.batch_execute("VACUUM (ANALYZE) prices").await {
+            tracing::warn!(cause = %StoreFault::from(e), "prices could not be vacuumed");
+        }
     }
 
     /// Gives the stocks the next revision. Last before the commit: it locks the counter that every change draws from.
@@ -121,7 +125,7 @@ impl Loader {
     async fn touch(&self, stocks: &[i32]) -> Result<u64, StoreFault> {
         let lock = "SELECT FROM stocks WHERE id = ANY($1) ORDER BY symbol FOR NO KEY UPDATE";
         self.client.query(lock, &[&stocks]).await?;
-        let sql = "WITH next AS (UPDATE revision SET current = current + 1 RETURNING current)
+        let sql = "WITH next AS (SELECT next_revision() AS current)
                    UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";
         Ok(self.client.execute(sql, &[&stocks]).await?)
     }

@@ -17,7 +17,7 @@ pub enum Bars {
 #[derive(Debug, PartialEq)]
 pub struct Quote {
     pub latest: Bar,
-    /// The close of the trading day before, divided by the split factor of a split that went ex on the latest day:
+    /// The close of the trading day before, divided by the split factor of a split that went ex since then:
     /// what that close is in today's shares.
     pub previous_close: Option<f64>,
 }
@@ -43,12 +43,19 @@ impl Store {
     /// The latest quote of a stock: `None` for an unknown symbol, `Some(None)` for a stock without bars.
     pub async fn quote(&self, symbol: Symbol) -> Result<Option<Option<Quote>>, StoreFault> {
         let sql = "SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume,
-                          lead(p.close) OVER (ORDER BY p.date DESC) * coalesce(a.split_from / a.split_to, 1)
-                   FROM stocks s LEFT JOIN LATERAL (
-                       SELECT * FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 2
+                          before.close * coalesce(a.split_from / a.split_to, 1)
+                   FROM stocks s
+                   LEFT JOIN LATERAL (
+                       SELECT * FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
                    ) p ON true
-                   LEFT JOIN corporate_actions a ON a.stock_id = s.id AND a.ex_date = p.date AND a.kind = 'split'
-                   WHERE s.symbol = $1 ORDER BY p.date DESC LIMIT 1";
+                   LEFT JOIN LATERAL (
+                       SELECT * FROM prices WHERE stock_id = s.id AND date < p.date ORDER BY date DESC LIMIT 1
+                   ) before ON true
+                   LEFT JOIN LATERAL (
+                       SELECT * FROM corporate_actions WHERE stock_id = s.id AND kind = 'split'
+                       AND ex_date > before.date AND ex_date <= p.date ORDER BY ex_date DESC LIMIT 1
+                   ) a ON true
+                   WHERE s.symbol = $1";
         let rows = self.rows(sql, &[&symbol.as_str()]).await?;
         let quote = |row: &Row| bar(row).map(|latest| Quote { latest, previous_close: row.get(7) });
         Ok(rows.first().map(quote))

@@ -182,7 +182,8 @@ async fn health_needs_no_key_and_readiness_tells_what_is_up() {
     };
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(body("/health").await, (200, serde_json::json!({"status": "ok", "version": version})));
-    let ready = serde_json::json!({"status": "ok", "version": version, "postgres": "up", "redis": "up"});
+    let ready =
+        serde_json::json!({"status": "ok", "version": version, "postgres": "up", "redis": "up", "changes": "followed"});
     assert_eq!(body("/health/ready").await, (200, ready));
 }
 

@@ -126,12 +126,15 @@ async fn an_id_that_no_key_has_is_a_failure_and_one_that_none_can_have_is_wrong_
     let token = database.issue("pro");
     let unknown = database.ran(&["keys", "revoke", "000000000000"]);
     assert!(unknown.sentence().contains("000000000000"), "{unknown:?}");
-    // A whole token among them: what was meant is clear, but a secret doesn't belong into a shell's history.
-    for malformed in ["short", "00000000000!", "", &token, "0000000000000"] {
+    for malformed in ["short", "00000000000!", "", "tk_live_short_x", "0000000000000"] {
         let ran = database.ran(&["keys", "revoke", malformed]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{malformed}: {ran:?}");
     }
     assert!(database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.is_empty());
+    // Who has found a token somewhere pastes it whole.
+    let whole = database.ran(&["keys", "revoke", &token]);
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    assert_eq!(database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await, [id_of(&token)]);
 }
 
 #[tokio::test]

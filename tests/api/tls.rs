@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
 
-use crate::support::{scratch, tickerd};
+use crate::support::{App, Database, scratch, tickerd};
 
 /// An authority, and files with a certificate of its for 127.0.0.1.
 struct Authority {
@@ -120,16 +121,23 @@ async fn redis_is_reached_over_tls_only_under_a_trusted_certificate() {
 
     let database_url = postgres.url();
     assert!(run(&["migrate"], &[("DATABASE_URL", &database_url)]).status.success());
-    let issue = ["keys", "issue", "--owner", "o", "--name", "n"];
-    let token = String::from_utf8(run(&issue, &[("DATABASE_URL", &database_url)]).stdout).unwrap();
     let url = format!("rediss://:{password}@127.0.0.1:{port}/0");
-    let told = |ca: Option<&Authority>| {
-        let mut variables = vec![("DATABASE_URL", database_url.as_str()), ("REDIS_URL", url.as_str())];
+    let database = Database::at(&database_url);
+    let is_up = async |ca: Option<&Authority>| {
+        let mut variables = vec![("REDIS_URL", url.as_str())];
         variables.extend(ca.map(|authority| ("REDIS_CA_FILE", authority.ca_file.to_str().unwrap())));
-        let output = run(&["keys", "revoke", &token[8..20], "--json"], &variables);
-        String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":1")
+        let app = App::with(&database, &variables).await;
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(1500) {
+            let ready = app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
+            if ready.contains("\"redis\":\"up\"") {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
     };
-    assert!(told(Some(&trusted)));
-    assert!(!told(Some(&other)));
-    assert!(!told(None));
+    assert!(is_up(Some(&trusted)).await);
+    assert!(!is_up(Some(&other)).await);
+    assert!(!is_up(None).await);
 }

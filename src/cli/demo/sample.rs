@@ -19,7 +19,8 @@ pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(
     }
     for (table, name, bytes) in FILES {
         steps.begin(&format!("Loading {name}"));
-        let report = ingest::load(database, table, Source::bytes(name, bytes)).await?;
+        let (report, loader) = ingest::load(database, table, Source::bytes(name, bytes)).await?;
+        loader.vacuum(&report).await;
         steps.say(&format!("Loaded {} rows of {name}", report.added));
     }
     Ok(())

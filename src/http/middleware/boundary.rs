@@ -6,7 +6,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, ResponseError};
 
 use super::{REQUEST_ID, cors, refuse, state};
 use crate::caller::Caller;
@@ -81,12 +81,16 @@ fn oversized(request: &ServiceRequest, config: &HttpConfig) -> Option<Problem> {
     (length > config.body_bytes_max).then_some(Problem::BodyTooLarge { bytes_max: config.body_bytes_max })
 }
 
-fn as_document(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+fn as_document(mut response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let document = match problem_of(&response) {
         Some(problem) => problem.document(id),
         // A document of its own, as readiness has; or the framework's refusal, which has none.
         None if response.headers().contains_key(header::CONTENT_TYPE) => return response,
-        None => Problem::from_status(response.status()).document(id),
+        None => {
+            let problem = Problem::from_status(response.status());
+            response.response_mut().head_mut().status = problem.status_code();
+            problem.document(id)
+        }
     };
     response.map_body(|head, _| {
         head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -99,11 +103,11 @@ fn problem_of<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
     response.response().error().and_then(|error| error.as_error::<Problem>())
 }
 
-/// One line; with a cause that nobody outside is told. Server errors are always logged.
+/// One line; with a cause that nobody outside is told.
 fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
     let (request, status) = (response.request(), response.status());
     let failed = status.is_server_error();
-    let wanted = failed || (tracing::enabled!(tracing::Level::INFO) && state.log.takes_a_line());
+    let wanted = (failed || tracing::enabled!(tracing::Level::INFO)) && state.log.takes_a_line(failed);
     if !wanted {
         return;
     }

@@ -31,13 +31,13 @@ pub async fn cache<Q: Question>(
     let (state, now) = (state(&request), Utc::now());
     // What nobody has told us the version of can't be cached: no change could make it go out of use.
     let Some((version, exchange)) = state.versions.of(question.symbol()) else {
-        hand_on(&request, question);
-        return Ok(next.call(request).await?.map_into_boxed_body());
+        return ask(request, next, question).await;
     };
     let key = question.canonical(version);
     match state.cache.look_up(&key, epoch_ms(now)).await {
         Found::Hit(entry) => Ok(answer(request, &entry, "HIT")),
         Found::Stale(entry) => Ok(answer(request, &entry, "STALE")),
+        Found::Unkept => ask(request, next, question).await,
         Found::Failed => Ok(refuse(request, Problem::TriedInVain)),
         Found::Miss(miss) => {
             let lifetime = lifetime(question.content(), &exchange, now, spread(&key));
@@ -45,6 +45,16 @@ pub async fn cache<Q: Question>(
             fill(request, next, miss, lifetime).await
         }
     }
+}
+
+/// Runs the handler, past the cache.
+async fn ask<Q: Question>(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    question: Q,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    hand_on(&request, question);
+    Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 /// Runs the handler and keeps its answer. Where it fails for want of Postgres, the last good answer stands in.
@@ -65,6 +75,7 @@ async fn fill(
         return Ok(answer_to(response, &stale, "STALE"));
     }
     if response.status() != StatusCode::OK {
+        miss.pass(now_ms);
         return Ok(response.map_into_boxed_body());
     }
     let (request, response) = response.into_parts();

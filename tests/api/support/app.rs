@@ -58,9 +58,10 @@ impl App {
             app.find_address()
         })
         .await;
-        // The first answer to wait for: until changes are followed, answers are not cached under their version.
-        eventually("the server answers", Duration::from_secs(30), async || {
-            app.client.get(app.url("/health/ready")).send().await.is_ok_and(|answer| answer.status() == 200)
+        // Until changes are followed, nothing is cached.
+        eventually("the server follows changes", Duration::from_secs(30), async || {
+            let Ok(answer) = app.client.get(app.url("/health/ready")).send().await else { return false };
+            answer.text().await.is_ok_and(|body| body.contains("\"followed\""))
         })
         .await;
         app
