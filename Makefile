@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test lint tools
+.PHONY: demo test lint loadtest tools
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -13,6 +13,9 @@ test: tools ## every test, against a real Postgres and a real Redis that the tes
 lint: tools ## formatting and lints, warnings denied
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- --deny warnings
+
+loadtest: tools ## requests a second over loopback; installs oha if missing
+	loadtest/run
 
 # --- what is needed -----------------------------------------------------------------------------------------------
 

@@ -166,6 +166,28 @@ mod tests {
         }
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_that_accepts_and_stays_silent_collects_no_sockets() {
+        use clap::Parser;
+        use tokio::io::AsyncReadExt;
+        #[derive(Parser)]
+        struct Only {
+            #[command(flatten)]
+            database: DatabaseConfig,
+        }
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://u:p@{}/d", silent.local_addr().unwrap());
+        let only = Only::parse_from(["test", "--database-url", &url, "--database-connect-timeout-ms", "100"]);
+        let store = crate::store::Store::new(&only.database).unwrap();
+        for _ in 0..5 {
+            assert!(store.ping().await.is_err());
+            let (mut socket, _) = silent.accept().await.unwrap();
+            let mut received = Vec::new();
+            let closed = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut received)).await;
+            assert!(closed.is_ok(), "the socket stays open");
+        }
+    }
+
     #[test]
     fn a_url_that_is_none_is_refused_without_showing_its_password() {
         for url in

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::support::{App, Database, eventually, header, id_of};
+use crate::support::{App, Database, eventually, header, id_of, redis_url};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -118,6 +118,26 @@ async fn one_keys_flood_takes_nothing_from_another() {
     let (flooding, other) = (database.issue("free"), database.issue("free"));
     assert_eq!(burst(&apps, &flooding, 300).await, 100);
     assert_eq!(header(&apps[1].get(&other, PATH).await, "x-ratelimit-remaining"), "99");
+}
+
+/// A Redis that is full evicts what has a time to live: cached answers have one, windows of limits must not.
+#[tokio::test]
+async fn a_full_redis_can_evict_answers_and_no_window_of_a_limit() {
+    let database = Database::sample().await;
+    let (apps, key) = (App::sharing(&database, 1).await, database.issue("free"));
+    assert_eq!(apps[0].get(&key, PATH).await.status(), 200);
+    let redis = |arguments: &[&str]| {
+        let mut client = std::process::Command::new("redis-cli");
+        client.args(["--no-auth-warning", "-u", &redis_url().replace("redis://:", "redis://default:")]).args(arguments);
+        String::from_utf8(client.output().unwrap().stdout).unwrap()
+    };
+    let window = redis(&["--scan", "--pattern", &format!("*rl:{{{}}}", id_of(&key))]);
+    assert_eq!(redis(&["TTL", window.trim()]).trim(), "-1", "{window}");
+    eventually("the answer is cached", Duration::from_secs(5), async || {
+        let answers = redis(&["--scan", "--pattern", "*cache:*stock/AAPL"]);
+        answers.lines().any(|answer| redis(&["TTL", answer]).trim().parse::<i64>().is_ok_and(|ttl_s| ttl_s > 0))
+    })
+    .await;
 }
 
 #[tokio::test]
