@@ -191,7 +191,7 @@ pub struct CacheConfig {
 #[command(next_help_heading = "Logs")]
 pub struct LogConfig {
     /// Levels, as in `info` or `tickerd=debug,warn`
-    #[arg(long, global = true, env = "LOG", default_value = "info")]
+    #[arg(long, global = true, env = "LOG", default_value = "info,actix_server=warn")]
     pub log: String,
     /// text, json, or auto: text on a terminal, JSON otherwise
     #[arg(long, global = true, env = "LOG_FORMAT", default_value = "auto")]

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreFault;
-use super::fault::describe;
+use super::fault::{NO_ANSWER, describe};
 use crate::config::DatabaseConfig;
 use crate::tls;
 
@@ -19,7 +19,6 @@ use crate::tls;
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a load or a migration waits for a lock that another one holds.
 const LOCK_TIMEOUT_S: u32 = 600;
-pub(super) const NO_ANSWER: &str = "it did not answer in time (DATABASE_CONNECT_TIMEOUT_MS)";
 const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 
 /// Where Postgres is and how to get in.

@@ -3,6 +3,8 @@
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
+pub(super) const NO_ANSWER: &str = "it did not answer in time (DATABASE_CONNECT_TIMEOUT_MS)";
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreFault {
     #[error("DATABASE_URL is not usable: {0}")]
@@ -59,7 +61,7 @@ impl From<PoolError> for StoreFault {
         match error {
             PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::NoConnectionFree,
             PoolError::Backend(e) => Self::Unreachable(describe(&e)),
-            PoolError::Timeout(_) => Self::Unreachable(super::connect::NO_ANSWER.to_owned()),
+            PoolError::Timeout(_) => Self::Unreachable(NO_ANSWER.to_owned()),
             other => Self::Unreachable(other.to_string()),
         }
     }
