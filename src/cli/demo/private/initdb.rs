@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::guard::{Guard, Launch, Waited};
 use super::launch::telling_line;
 use super::place::Home;
-use super::postgres::SUPERUSER;
 use super::{PrivateError, random_password};
+
+/// The role that owns everything.
+pub(super) const SUPERUSER: &str = "tickerd";
 
 const UNFINISHED: &str = "data.unfinished.";
 const INIT_TIMEOUT_S: u64 = 120;

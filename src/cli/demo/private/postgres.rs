@@ -10,8 +10,6 @@ use super::place::Home;
 use super::programs::POSTGRES;
 use super::{PrivateError, initdb, programs, stale};
 
-pub(super) const SUPERUSER: &str = "tickerd";
-
 /// What a crash of the machine may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -91,7 +89,7 @@ impl PrivatePostgres {
     /// password included.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://{SUPERUSER}:{}@127.0.0.1:{}/postgres", self.password, self.port)
+        format!("postgres://{}:{}@127.0.0.1:{}/postgres", initdb::SUPERUSER, self.password, self.port)
     }
 
     /// The server's main process.
