@@ -181,7 +181,7 @@ pub struct CacheConfig {
     /// How often changes are looked for while no word of them comes: what a lost message can cost at most
     #[arg(long, env = "CHANGES_POLL_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub changes_poll_ms: u64,
-    /// The same where no Redis carries messages: twice a second keeps a revocation within 1 s
+    /// The same where no Redis carries messages, or it is lost: twice a second keeps a revocation within 1 s
     #[arg(long, env = "CHANGES_POLL_ALONE_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub changes_poll_alone_ms: u64,
 }

@@ -1,40 +1,46 @@
 //! What goes on beside the requests: hearing of changes, counting instances, sweeping.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::interval;
 
 use super::state::State;
 use crate::config::CacheConfig;
-use crate::redis::Word;
+use crate::redis::{Redis, Word};
 use crate::store::StoreFault;
 
 /// Between two looks at how many instances there are, and two sweeps.
 const HOUSEKEEPING_MS: u64 = 10_000;
-/// How soon changes are looked for again when Postgres could not be asked.
-const RETRY_MS: u64 = 500;
 
 /// Follows changes for as long as the process lives: at once when word comes, and every so often in case it got lost.
 pub async fn follow_changes(state: &'static State, config: CacheConfig) {
     let mut words = state.redis.as_ref().and_then(|redis| redis.listen().ok());
-    let poll_ms = if words.is_some() { config.changes_poll_ms } else { config.changes_poll_alone_ms };
     let mut behind = false;
     loop {
-        let (looked, heard) = look(state, &mut words).await;
+        let looked_at = Instant::now();
+        let (looked, mut heard) = look(state, &mut words).await;
         // Once an outage: it may last.
         if let (Err(fault), false) = (&looked, behind) {
             tracing::warn!(cause = %fault, "changes can't be looked for; what is known goes on");
         }
         behind = looked.is_err();
         state.versions.set_behind(behind);
-        let pause = Duration::from_millis(if behind { RETRY_MS } else { poll_ms });
-        if (behind || !heard)
-            && let Ok(word) = tokio::time::timeout(pause, next_word(&mut words)).await
-        {
-            heed(state, word);
+        while !heard && !is_due(state, &config, behind, looked_at) {
+            let pause = Duration::from_millis(config.changes_poll_alone_ms);
+            if let Ok(word) = tokio::time::timeout(pause, next_word(&mut words)).await {
+                heed(state, word);
+                heard = true;
+            }
         }
     }
+}
+
+/// Whether it is time to look again: soon where nobody can send word or the last look failed, else now and then.
+fn is_due(state: &State, config: &CacheConfig, behind: bool, looked_at: Instant) -> bool {
+    let word_may_come = state.redis.as_ref().is_some_and(Redis::is_connected);
+    let every_ms = if word_may_come && !behind { config.changes_poll_ms } else { config.changes_poll_alone_ms };
+    looked_at.elapsed() >= Duration::from_millis(every_ms)
 }
 
 /// Looks for changes, and goes on listening meanwhile: a key is forgotten when word of it comes, whether or not

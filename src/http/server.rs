@@ -14,6 +14,9 @@ use crate::store::StoreFault;
 /// Connections that the kernel holds until a worker takes them.
 const BACKLOG: u32 = 1024;
 
+/// How long the start waits for Redis.
+const REDIS_WAIT: Duration = Duration::from_millis(500);
+
 #[derive(Debug, thiserror::Error)]
 pub enum ServeFault {
     #[error(transparent)]
@@ -56,6 +59,10 @@ impl Server {
     /// When the listener fails.
     pub async fn run(self) -> Result<(), ServeFault> {
         let http = &self.config.http;
+        // Limits are to be shared from the first request on; a Redis that is down must not keep us from serving.
+        if let Some(redis) = &self.state.redis {
+            redis.wait_until_connected(REDIS_WAIT).await;
+        }
         tokio::spawn(follow_changes(self.state, self.config.cache.clone()));
         tokio::spawn(keep_house(self.state));
         let state = self.state;

@@ -5,6 +5,7 @@
 mod breaker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fred::prelude::*;
@@ -63,6 +64,8 @@ struct Shared {
     prefix: String,
     timeout_ms: u64,
     breaker: Breaker,
+    /// Kept by ourselves: the client calls itself connected while it tries to be.
+    connected: Arc<AtomicBool>,
 }
 
 impl Redis {
@@ -98,15 +101,24 @@ impl Redis {
             })
             .set_policy(ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS));
         let client = builder.build()?;
+        let connected = Arc::new(AtomicBool::new(false));
+        tokio::spawn(watch(client.clone(), connected.clone(), timeout));
         client.connect();
         let breaker = Breaker::new(config.redis_breaker_open_ms);
         let (prefix, timeout_ms) = (config.redis_key_prefix.clone(), config.redis_command_timeout_ms);
-        Ok(Some(Self { shared: Arc::new(Shared { client, builder, prefix, timeout_ms, breaker }) }))
+        Ok(Some(Self { shared: Arc::new(Shared { client, builder, prefix, timeout_ms, breaker, connected }) }))
     }
 
     /// Waits for the first connection, at most `wait`. False where there is none yet.
     pub async fn wait_until_connected(&self, wait: Duration) -> bool {
-        matches!(tokio::time::timeout(wait, self.shared.client.wait_for_connect()).await, Ok(Ok(())))
+        let connects = matches!(tokio::time::timeout(wait, self.shared.client.wait_for_connect()).await, Ok(Ok(())));
+        self.shared.connected.fetch_or(connects, Ordering::Relaxed);
+        connects
+    }
+
+    /// Whether there is a connection, as far as we have heard.
+    pub fn is_connected(&self) -> bool {
+        self.shared.connected.load(Ordering::Relaxed)
     }
 
     pub async fn ping(&self) -> Result<(), RedisFault> {
@@ -207,7 +219,8 @@ impl Redis {
     }
 
     async fn bounded<T>(&self, command: impl Future<Output = Result<T, fred::error::Error>>) -> Result<T, RedisFault> {
-        if !self.shared.breaker.lets_pass() {
+        // Without a connection there is nothing to wait for: the client makes one in the background.
+        if !self.is_connected() || !self.shared.breaker.lets_pass() {
             return Err(RedisFault::LeftAlone);
         }
         // fred's own time-out doesn't reach every kind of command.
@@ -221,6 +234,30 @@ impl Redis {
     }
 }
 
+/// Follows whether there is a connection, for as long as there is a client. What was heard in the wrong order, or was no
+/// loss after all, is put right by asking.
+async fn watch(client: Client, connected: Arc<AtomicBool>, timeout: Duration) {
+    let (mut connects, mut errors) = (client.reconnect_rx(), client.error_rx());
+    let mut tick = tokio::time::interval(Duration::from_millis(ASK_AGAIN_MS));
+    loop {
+        let is_connected = tokio::select! {
+            biased;
+            error = errors.recv() => error.map(|_| false),
+            connect = connects.recv() => connect.map(|_| true),
+            _ = tick.tick(), if !connected.load(Ordering::Relaxed) => {
+                Ok(matches!(tokio::time::timeout(timeout, client.ping::<String>(None)).await, Ok(Ok(_))))
+            }
+        };
+        match is_connected {
+            Ok(is_connected) => connected.store(is_connected, Ordering::Relaxed),
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// How often a Redis that seems lost is asked whether it is.
+const ASK_AGAIN_MS: u64 = 500;
 /// Between attempts to connect: Redis is shared again within a second of its return.
 const RECONNECT_DELAY_MS: u32 = 250;
 /// Words that may wait for a busy instance.

@@ -184,6 +184,38 @@ async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() 
     eventually("both listen", Duration::from_secs(2), both_told).await;
 }
 
+#[tokio::test]
+async fn a_redis_that_is_lost_holds_up_no_request_and_no_revocation() {
+    let database = Database::sample().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut redis = std::process::Command::new("redis-server");
+    redis.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).stdout(Stdio::null());
+    let redis = Process(redis.spawn().unwrap());
+    let app = App::with(&database, &[("REDIS_URL", &format!("redis://127.0.0.1:{port}"))]).await;
+    let (key, revoked) = (database.issue("pro"), database.issue("pro"));
+    let says = async |what: &str| {
+        app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap().contains(what)
+    };
+    eventually("Redis is shared", Duration::from_secs(5), async || says("\"redis\":\"up\"").await).await;
+    assert_eq!(app.get(&revoked, PATH).await.status(), 200);
+    drop(redis);
+    eventually("Redis is lost", Duration::from_secs(5), async || says("\"redis\":\"down\"").await).await;
+    let slowest = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..30 {
+            let started = Instant::now();
+            assert_eq!(app.get(&key, PATH).await.status(), 200);
+            slowest = slowest.max(started.elapsed());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        slowest
+    };
+    assert!(slowest.await < Duration::from_millis(200));
+    assert!(database.run(&["keys", "revoke", id_of(&revoked)]).status.success());
+    let refused = async || app.get(&revoked, PATH).await.status() == 401;
+    eventually("the key is refused", Duration::from_millis(1500), refused).await;
+}
+
 /// A process that ends with the test.
 struct Process(std::process::Child);
 

@@ -62,6 +62,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
         let steps = steps.clone();
         tokio::task::spawn_blocking(move || start_servers(&wanted, &steps)).await??
     };
+    let environment = environment(&database_url, redis_url.as_ref());
     let mut connections = Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
     connections.database.database_url = database_url;
     connections.redis.redis_url = redis_url;
@@ -73,7 +74,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     steps.begin("Issuing one key a tier");
     let tokens = issue_keys(&store).await?;
     steps.end();
-    print_line(&introduction(&tokens, reachable(listener.local_addr()?)))?;
+    print_line(&introduction(&tokens, reachable(listener.local_addr()?), &environment))?;
     let config = ServeConfig {
         database: connections.database,
         redis: connections.redis,
@@ -119,7 +120,7 @@ async fn issue_keys(store: &Store) -> Result<Vec<(String, i32, SecretString)>, F
 }
 
 /// The keys, and what to do with them.
-fn introduction(tokens: &[(String, i32, SecretString)], address: SocketAddr) -> String {
+fn introduction(tokens: &[(String, i32, SecretString)], address: SocketAddr, environment: &str) -> String {
     let key = tokens.first().map_or("", |(_, _, token)| token.expose_secret());
     let lines = tokens
         .iter()
@@ -134,9 +135,16 @@ fn introduction(tokens: &[(String, i32, SecretString)], address: SocketAddr) -> 
         curl("/AAPL"),
         curl("/AAPL/prices?start=2012-12-01&end=2012-12-31"),
         curl("/MSFT/quote"),
+        format!("\nFor other commands of tickerd, on these private servers:\n  {environment}\n"),
         "\nCtrl-C stops everything that was started here.\n".to_owned(),
     ]
     .concat()
+}
+
+/// What other commands need to know. The passwords are those of servers that only this machine can reach.
+fn environment(database_url: &SecretString, redis_url: Option<&SecretString>) -> String {
+    let redis = redis_url.map(|url| format!(" REDIS_URL='{}'", url.expose_secret())).unwrap_or_default();
+    format!("export DATABASE_URL='{}'{redis}", database_url.expose_secret())
 }
 
 /// Where a client on this machine reaches a server that listens there.
