@@ -88,15 +88,15 @@ impl Redis {
         builder
             .with_performance_config(|performance| performance.default_command_timeout = timeout)
             .with_connection_config(|connection| {
-                connection.connection_timeout = Duration::from_secs(2);
-                connection.internal_command_timeout = Duration::from_secs(2);
+                connection.connection_timeout = Duration::from_millis(CONNECT_TIMEOUT_MS);
+                connection.internal_command_timeout = Duration::from_millis(CONNECT_TIMEOUT_MS);
                 // A script that was sent twice could charge twice.
                 connection.max_command_attempts = 1;
                 // What waits here is bounded in time by the time-out and in number by this.
-                connection.max_command_buffer_len = 10_000;
+                connection.max_command_buffer_len = COMMANDS_WAITING_MAX;
                 connection.unresponsive = UnresponsiveConfig {
-                    max_timeout: Some(Duration::from_secs(2)),
-                    interval: Duration::from_millis(500),
+                    max_timeout: Some(Duration::from_millis(SILENCE_MAX_MS)),
+                    interval: Duration::from_millis(ASK_AGAIN_MS),
                 };
             })
             .set_policy(ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS));
@@ -258,6 +258,12 @@ async fn watch(client: Client, connected: Arc<AtomicBool>, timeout: Duration) {
 
 /// How often a Redis that seems lost is asked whether it is.
 const ASK_AGAIN_MS: u64 = 500;
+/// To connect, TLS and sign-in included.
+const CONNECT_TIMEOUT_MS: u64 = 2000;
+/// How long a connection may owe an answer before it is closed and made anew.
+const SILENCE_MAX_MS: u64 = 2000;
+/// Commands that may wait for a connection at once.
+const COMMANDS_WAITING_MAX: usize = 10_000;
 /// Between attempts to connect: Redis is shared again within a second of its return.
 const RECONNECT_DELAY_MS: u32 = 250;
 /// Words that may wait for a busy instance.
