@@ -79,7 +79,12 @@ impl Cache {
                 expired = Some(entry);
             }
         }
-        let key: Arc<str> = key.into();
+        // Boxed, so that those who are answered from memory do not carry it.
+        Box::pin(self.look_further(key.into(), expired, now_ms)).await
+    }
+
+    /// Waits for whoever is at it already, or looks in Redis. `expired` is what memory had.
+    async fn look_further(&self, key: Arc<str>, mut expired: Option<Arc<Entry>>, now_ms: u64) -> Found<'_> {
         let guard = match self.memory.get_or_guard(&key).await {
             Ok(Slot::Unkept { .. }) => return Found::Unkept,
             Ok(Slot::Failed { .. }) => {

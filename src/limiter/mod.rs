@@ -75,12 +75,18 @@ impl Limiter {
             return Decision::alone(limit, self.local.take(key, limit, self.now_ms()));
         };
         let meter = self.meter(key);
-        if let Some(decision) = self.decide(&meter, key, limit) {
-            return decision;
+        match self.decide(&meter, key, limit) {
+            Some(decision) => decision,
+            // Boxed, so that those who need not wait do not carry it.
+            None => Box::pin(self.ask(ledger, &meter, key, limit)).await,
         }
-        let waiting = Waiting::at(&meter);
+    }
+
+    /// Asks the ledger: one request of a key at a time, for all who wait.
+    async fn ask(&self, ledger: &Ledger, meter: &Meter, key: KeyId, limit: u32) -> Decision {
+        let waiting = Waiting::at(meter);
         let _turn = meter.turn.lock().await;
-        if let Some(decision) = self.decide(&meter, key, limit) {
+        if let Some(decision) = self.decide(meter, key, limit) {
             return decision;
         }
         let sent_ms = self.now_ms();

@@ -29,20 +29,21 @@ pub async fn cache<Q: Question>(
         Err(problem) => return Ok(refuse(request, problem)),
     };
     let (state, now) = (state(&request), Utc::now());
+    // The ways that wait are boxed: those who are answered from memory are not to carry and move them.
     // What nobody has told us the version of can't be cached: no change could make it go out of use.
     let Some((version, exchange)) = state.versions.of(question.symbol()) else {
-        return ask(request, next, question).await;
+        return Box::pin(ask(request, next, question)).await;
     };
     let key = question.canonical(version);
     match state.cache.look_up(&key, epoch_ms(now)).await {
         Found::Hit(entry) => Ok(answer(request, &entry, "HIT")),
         Found::Stale(entry) => Ok(answer(request, &entry, "STALE")),
-        Found::Unkept => ask(request, next, question).await,
+        Found::Unkept => Box::pin(ask(request, next, question)).await,
         Found::Failed => Ok(refuse(request, Problem::TriedInVain)),
         Found::Miss(miss) => {
             let lifetime = lifetime(question.content(), &exchange, now, spread(&key));
             hand_on(&request, question);
-            fill(request, next, miss, lifetime).await
+            Box::pin(fill(request, next, miss, lifetime)).await
         }
     }
 }
