@@ -22,6 +22,9 @@ const SLOW_REMAINING_PART: u32 = 2;
 /// After a failed call, how long requests go on without another one.
 const ALONE_MS: u64 = 100;
 
+/// A lease of at least so many permits is renewed when half of them are used: those who use it never wait for Redis.
+const RENEWED_PERMITS_MIN: u32 = 8;
+
 /// A key that was not asked about for this long starts anew.
 const IDLE_MS: u64 = 10 * 60 * 1000;
 
@@ -32,6 +35,8 @@ const IDLE_MS: u64 = 10 * 60 * 1000;
 #[derive(Debug, Default)]
 pub struct Lease {
     permits: Permits,
+    /// Whoever leaves so many permits starts the renewal.
+    renew_at: AtomicU32,
     refused_until_ms: AtomicU64,
     alone_until_ms: AtomicU64,
     /// As of the last call: permits that nobody had taken, and when the window next frees one.
@@ -47,6 +52,9 @@ struct Book {
     /// The second in which the permits at hand are counted, and how many they were.
     stamp_s: u64,
     held: u32,
+    /// Permits of an earlier lease that nobody used, and the second in which they are counted: they go back with the
+    /// next call.
+    unused: (u32, u64),
     called_ms: Option<u64>,
     rate_per_s: f64,
     /// How many permits beyond those waited for a hot key's next lease may hold.
@@ -73,6 +81,10 @@ impl Permits {
         Some((before & COUNT_MAX) as u32 - 1)
     }
 
+    fn left(&self) -> u32 {
+        (self.0.load(Ordering::Acquire) & COUNT_MAX) as u32
+    }
+
     /// Takes all, ended or not.
     fn take_all(&self) -> u32 {
         (self.0.swap(0, Ordering::AcqRel) & COUNT_MAX) as u32
@@ -89,6 +101,8 @@ pub enum Step {
     Admit {
         remaining: u32,
         reset_in_ms: u64,
+        /// Whether whoever is admitted is to renew the lease, without waiting for it.
+        renew: bool,
     },
     Refuse {
         reset_in_ms: u64,
@@ -104,7 +118,10 @@ impl Lease {
     pub fn step(&self, now_ms: u64) -> Step {
         if let Some(left) = self.permits.take(now_ms) {
             let reset_in_ms = self.reset_ms.load(Ordering::Relaxed).saturating_sub(now_ms);
-            return Step::Admit { remaining: self.remaining.load(Ordering::Relaxed).saturating_add(left), reset_in_ms };
+            let remaining = self.remaining.load(Ordering::Relaxed).saturating_add(left);
+            // Each number of permits left is seen by one request only, so that one renews.
+            let renew = left > 0 && left == self.renew_at.load(Ordering::Relaxed);
+            return Step::Admit { remaining, reset_in_ms, renew };
         }
         let refused_until_ms = self.refused_until_ms.load(Ordering::Relaxed);
         if now_ms < refused_until_ms {
@@ -120,19 +137,23 @@ impl Lease {
     /// ran out unused go back.
     pub fn want(&self, now_ms: u64, waiting: u32, limit: u32, instances: u32) -> Want {
         let mut book = self.book();
-        let returned = self.permits.take_all();
+        let unused = self.permits.take_all();
         match book.called_ms {
-            Some(called_ms) => book.observe(now_ms.saturating_sub(called_ms), returned),
+            Some(called_ms) => {
+                let elapsed_ms = now_ms.saturating_sub(called_ms);
+                book.observe(elapsed_ms, unused, unused == 0 && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000);
+            }
             None => self.remaining.store(limit, Ordering::Relaxed),
         }
-        book.called_ms = Some(now_ms);
+        let stamp_s = book.stamp_s;
+        book.give_back_later(unused, stamp_s);
         let remaining = self.remaining.load(Ordering::Relaxed);
         let (ahead, ahead_s) = book.prefetch(limit, remaining);
         let others = waiting.saturating_sub(1);
         // Who waits already uses his permit at once; it must not be taken for long.
         let ahead_s = if others > 0 { HOT_AHEAD_S } else { ahead_s };
         let share = remaining / (2 * instances.max(1));
-        Want { ahead: others + ahead.min(share), ahead_s, returned, returned_stamp_s: book.stamp_s }
+        book.call(now_ms, others + ahead.min(share), ahead_s)
     }
 
     /// Takes in the ledger's answer to a `want` that was sent at `sent_ms`, and decides on the request that asked.
@@ -142,15 +163,48 @@ impl Lease {
     pub fn learn(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) -> Step {
         let mut book = self.book();
         (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + u32::from(grant.admitted));
-        self.remaining.store(grant.remaining, Ordering::Relaxed);
-        self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
-        self.alone_until_ms.store(0, Ordering::Relaxed);
-        self.permits.put(grant.ahead, sent_ms + u64::from(want.ahead_s) * 1000);
+        self.take_in(sent_ms, now_ms, want, grant);
         if !grant.admitted {
             self.refused_until_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
             return Step::Refuse { reset_in_ms: grant.reset_in_ms };
         }
-        Step::Admit { remaining: grant.remaining.saturating_add(grant.ahead), reset_in_ms: grant.reset_in_ms }
+        let remaining = grant.remaining.saturating_add(grant.ahead);
+        Step::Admit { remaining, reset_in_ms: grant.reset_in_ms, renew: false }
+    }
+
+    /// What to ask the ledger for while there are permits at hand, which others go on using.
+    pub fn want_renewal(&self, now_ms: u64, limit: u32, instances: u32) -> Want {
+        let (mut book, left) = (self.book(), self.permits.left());
+        let called_ms = book.called_ms.unwrap_or(now_ms);
+        book.observe(now_ms.saturating_sub(called_ms), left, true);
+        book.held = left;
+        let remaining = self.remaining.load(Ordering::Relaxed);
+        let (ahead, ahead_s) = book.prefetch(limit, remaining);
+        book.call(now_ms, ahead.min((remaining + left) / (2 * instances.max(1))), ahead_s)
+    }
+
+    /// Takes in the answer to a `want_renewal`. The permit for now that comes with it stands for the request that
+    /// started the renewal, which was admitted by a permit of the old lease: that one goes back with the unused.
+    pub fn learn_renewal(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
+        let mut book = self.book();
+        if !grant.admitted {
+            self.remaining.store(0, Ordering::Relaxed);
+            return;
+        }
+        let (left, stamp_s) = (self.permits.take_all(), book.stamp_s);
+        book.give_back_later(left + 1, stamp_s);
+        let used_meanwhile = book.held.saturating_sub(left);
+        (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + used_meanwhile);
+        self.take_in(sent_ms, now_ms, want, grant);
+    }
+
+    fn take_in(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
+        self.remaining.store(grant.remaining, Ordering::Relaxed);
+        self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
+        self.alone_until_ms.store(0, Ordering::Relaxed);
+        let renewed = grant.ahead >= RENEWED_PERMITS_MIN && want.ahead_s == HOT_AHEAD_S;
+        self.renew_at.store(if renewed { grant.ahead / 2 } else { 0 }, Ordering::Relaxed);
+        self.permits.put(grant.ahead, sent_ms + u64::from(want.ahead_s) * 1000);
     }
 
     /// The ledger gave no answer. What was asked for may have been charged: it is not used.
@@ -174,13 +228,25 @@ impl Book {
     /// Learns from the time since the last call, and from what is `unused` of the lease: the key's rate, and whether the
     /// lease was too small. It doubles where it was used up and halves where it was not, so that a burst strands no more
     /// permits than the burst before needed.
-    fn observe(&mut self, elapsed_ms: u64, unused: u32) {
+    fn observe(&mut self, elapsed_ms: u64, unused: u32, too_small: bool) {
         let elapsed_s = elapsed_ms.max(1) as f64 / 1000.0;
         let used = self.held.saturating_sub(unused);
         // Half of it new each time: follows a spike within two calls, and forgets it as fast.
         self.rate_per_s = (self.rate_per_s + f64::from(used) / elapsed_s) / 2.0;
-        let used_up = unused == 0 && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000;
-        self.size = if used_up { (self.size * 2).max(1) } else { self.size / 2 };
+        self.size = if too_small { (self.size * 2).max(1) } else { self.size / 2 };
+    }
+
+    /// Permits of two leases may wait to go back; a call takes those of one. The others are the fewer, and run out.
+    fn give_back_later(&mut self, count: u32, stamp_s: u64) {
+        if count > self.unused.0 {
+            self.unused = (count, stamp_s);
+        }
+    }
+
+    fn call(&mut self, now_ms: u64, ahead: u32, ahead_s: u32) -> Want {
+        self.called_ms = Some(now_ms);
+        let (returned, returned_stamp_s) = std::mem::take(&mut self.unused);
+        Want { ahead, ahead_s, returned, returned_stamp_s }
     }
 
     /// How many permits to take beyond those waited for, and for how many seconds, where `remaining` are left.
@@ -205,40 +271,60 @@ mod tests {
 
     const LIMIT: u32 = 10_000;
 
-    /// Requests at these times, one after the other, through one lease: (admitted, calls).
-    fn drive(times_ms: impl Iterator<Item = u64>, limit: u32) -> (u32, u32) {
-        let (lease, mut ring, mut admitted, mut calls) = (Lease::default(), Ring::default(), 0, 0);
+    /// Requests at these times, one after the other, through one lease: (admitted, calls, requests that waited).
+    fn drive(times_ms: impl Iterator<Item = u64>, limit: u32) -> (u32, u32, u32) {
+        let (lease, mut ring, mut admitted, mut calls, mut waited) = (Lease::default(), Ring::default(), 0, 0, 0);
         for now_ms in times_ms {
             let mut step = lease.step(now_ms);
             if step == Step::Ask {
-                calls += 1;
+                (calls, waited) = (calls + 1, waited + 1);
                 let want = lease.want(now_ms, 1, limit, 1);
                 step = lease.learn(now_ms, now_ms, want, ring.take(now_ms, limit, want));
             }
+            if let Step::Admit { renew: true, .. } = step {
+                calls += 1;
+                let want = lease.want_renewal(now_ms, limit, 1);
+                lease.learn_renewal(now_ms, now_ms, want, ring.take(now_ms, limit, want));
+            }
             admitted += u32::from(matches!(step, Step::Admit { .. }));
         }
-        (admitted, calls)
+        (admitted, calls, waited)
     }
 
     #[test]
     fn a_hot_key_asks_a_few_times_a_second_whatever_its_rate() {
         // 100 a second for a minute: 6,000 requests below the limit.
-        let (admitted, calls) = drive((0..60_000).step_by(10), LIMIT);
+        let (admitted, calls, _) = drive((0..60_000).step_by(10), LIMIT);
         assert_eq!(admitted, 6000);
-        assert!(calls < 400, "{calls}");
+        assert!(calls < 600, "{calls}");
+    }
+
+    #[test]
+    fn those_who_use_a_hot_key_do_not_wait_for_redis() {
+        // 1,000 a second for ten minutes: it waits until the first leases have grown, and never again.
+        let (admitted, _, waited) = drive(0..600_000, 100_000);
+        assert_eq!(admitted, 600_000);
+        assert!(waited < 10, "{waited}");
+    }
+
+    #[test]
+    fn renewals_lose_no_permits() {
+        // 500 a second against 10,000 a minute: all of them are admitted, and the next one comes a minute later.
+        let (admitted, ..) = drive((0..60_000).step_by(2), LIMIT);
+        assert_eq!(admitted, LIMIT);
     }
 
     #[test]
     fn a_slow_key_asks_once_for_several_requests() {
         // One request in 35 s for an hour and a half.
-        let (admitted, calls) = drive((0..5_400_000).step_by(35_000), 100);
+        let (admitted, calls, _) = drive((0..5_400_000).step_by(35_000), 100);
         assert_eq!(admitted, 155);
         assert!(calls < 60, "{calls}");
     }
 
     #[test]
     fn a_flood_is_refused_from_memory() {
-        let (admitted, calls) = drive(0..59_000, 100);
+        let (admitted, calls, _) = drive(0..59_000, 100);
         assert_eq!(admitted, 100);
         assert!(calls < 100, "{calls}");
     }

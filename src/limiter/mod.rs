@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use dashmap::DashMap;
+use tokio::runtime::Handle;
 
 use crate::caller::{Caller, KeyId};
 use crate::redis::Redis;
@@ -26,15 +27,24 @@ pub use ring::{Grant, Ring, WINDOW_S, Want};
 
 /// Decides who may go on.
 pub struct Limiter {
-    /// The zero of its clock, which never steps.
-    started: Instant,
+    clock: Clock,
     /// `None` where no Redis is configured.
-    ledger: Option<Ledger>,
+    shared: Option<Shared>,
     /// One for each key that was seen within the last minutes: only verified callers get here.
     meters: DashMap<KeyId, Arc<Meter>>,
     local: LocalWindows,
     /// Instances that share the Redis, as last seen: what a lost Redis divides the limit by.
     instances: AtomicU32,
+}
+
+/// Milliseconds since the limiter was made: a clock that never steps.
+#[derive(Clone, Copy)]
+struct Clock(Instant);
+
+struct Shared {
+    ledger: Arc<Ledger>,
+    /// Where renewals run on, after the request that started one is done.
+    runtime: Handle,
 }
 
 /// One key on this instance.
@@ -58,10 +68,12 @@ pub struct Decision {
 }
 
 impl Limiter {
+    /// With Redis, renewals run on the runtime that this is called on.
     pub fn new(redis: Option<Redis>) -> Self {
+        let shared = |redis| Shared { ledger: Arc::new(Ledger::new(redis)), runtime: Handle::current() };
         Self {
-            started: Instant::now(),
-            ledger: redis.map(Ledger::new),
+            clock: Clock(Instant::now()),
+            shared: redis.map(shared),
             meters: DashMap::new(),
             local: LocalWindows::default(),
             instances: AtomicU32::new(1),
@@ -71,14 +83,19 @@ impl Limiter {
     /// Admits or refuses one request of `caller`, from memory where a lease or a refusal still holds.
     pub async fn admit(&self, caller: &Caller) -> Decision {
         let (key, limit) = (caller.id, caller.tier.requests_per_minute);
-        let Some(ledger) = &self.ledger else {
-            return Decision::alone(limit, self.local.take(key, limit, self.now_ms()));
+        let Some(shared) = &self.shared else {
+            return Decision::alone(limit, self.local.take(key, limit, self.clock.now_ms()));
         };
         let meter = self.meter(key);
-        match self.decide(&meter, key, limit) {
+        let step = meter.lease.step(self.clock.now_ms());
+        if let Step::Admit { renew: true, .. } = step {
+            let (ledger, instances) = (shared.ledger.clone(), self.instances.load(Ordering::Relaxed));
+            shared.runtime.spawn(renew(self.clock, ledger, meter.clone(), key, limit, instances));
+        }
+        match self.decision(step, key, limit) {
             Some(decision) => decision,
             // Boxed, so that those who need not wait do not carry it.
-            None => Box::pin(self.ask(ledger, &meter, key, limit)).await,
+            None => Box::pin(self.ask(&shared.ledger, &meter, key, limit)).await,
         }
     }
 
@@ -86,15 +103,15 @@ impl Limiter {
     async fn ask(&self, ledger: &Ledger, meter: &Meter, key: KeyId, limit: u32) -> Decision {
         let waiting = Waiting::at(meter);
         let _turn = meter.turn.lock().await;
-        if let Some(decision) = self.decide(meter, key, limit) {
+        if let Some(decision) = self.decision(meter.lease.step(self.clock.now_ms()), key, limit) {
             return decision;
         }
-        let sent_ms = self.now_ms();
+        let sent_ms = self.clock.now_ms();
         let want = meter.lease.want(sent_ms, waiting.count(), limit, self.instances.load(Ordering::Relaxed));
         match ledger.take(key, limit, want).await {
-            Ok(grant) => Decision::of(meter.lease.learn(sent_ms, self.now_ms(), want, grant), limit),
+            Ok(grant) => Decision::of(meter.lease.learn(sent_ms, self.clock.now_ms(), want, grant), limit),
             Err(_) => {
-                meter.lease.fail(self.now_ms());
+                meter.lease.fail(self.clock.now_ms());
                 None
             }
         }
@@ -102,15 +119,14 @@ impl Limiter {
     }
 
     /// The decision, where the ledger need not be asked.
-    fn decide(&self, meter: &Meter, key: KeyId, limit: u32) -> Option<Decision> {
-        let step = meter.lease.step(self.now_ms());
+    fn decision(&self, step: Step, key: KeyId, limit: u32) -> Option<Decision> {
         if step == Step::GoAlone { Some(self.go_alone(key, limit)) } else { Decision::of(step, limit) }
     }
 
     /// Redis is lost: this instance admits its share of the limit, at least one request a minute.
     fn go_alone(&self, key: KeyId, limit: u32) -> Decision {
         let share = (limit / self.instances.load(Ordering::Relaxed).max(1)).max(1);
-        Decision::alone(limit, self.local.take(key, share, self.now_ms()))
+        Decision::alone(limit, self.local.take(key, share, self.clock.now_ms()))
     }
 
     fn meter(&self, key: KeyId) -> Arc<Meter> {
@@ -127,14 +143,27 @@ impl Limiter {
 
     /// Forgets what can't matter any more.
     pub fn sweep(&self) {
-        let now_ms = self.now_ms();
+        let now_ms = self.clock.now_ms();
         self.local.sweep(now_ms);
         // Who holds a meter right now keeps it: two meters of a key could ask twice.
         self.meters.retain(|_, meter| Arc::strong_count(meter) > 1 || !meter.lease.is_idle(now_ms));
     }
+}
 
-    fn now_ms(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+impl Clock {
+    fn now_ms(self) -> u64 {
+        self.0.elapsed().as_millis() as u64
+    }
+}
+
+/// Takes the next lease of a key while the last one is in use.
+async fn renew(clock: Clock, ledger: Arc<Ledger>, meter: Arc<Meter>, key: KeyId, limit: u32, instances: u32) {
+    let Ok(_turn) = meter.turn.try_lock() else { return };
+    let sent_ms = clock.now_ms();
+    let want = meter.lease.want_renewal(sent_ms, limit, instances);
+    match ledger.take(key, limit, want).await {
+        Ok(grant) => meter.lease.learn_renewal(sent_ms, clock.now_ms(), want, grant),
+        Err(_) => meter.lease.fail(clock.now_ms()),
     }
 }
 
@@ -161,7 +190,7 @@ impl Drop for Waiting<'_> {
 impl Decision {
     fn of(step: Step, limit: u32) -> Option<Self> {
         match step {
-            Step::Admit { remaining, reset_in_ms } => Some(Self { admitted: true, limit, remaining, reset_in_ms }),
+            Step::Admit { remaining, reset_in_ms, .. } => Some(Self { admitted: true, limit, remaining, reset_in_ms }),
             Step::Refuse { reset_in_ms } => Some(Self { admitted: false, limit, remaining: 0, reset_in_ms }),
             Step::Ask | Step::GoAlone => None,
         }

@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::lease::{Lease, Step};
-use super::ring::Ring;
+use super::ring::{Grant, Ring, Want};
 use super::ring::model::Oracle;
 
 const INSTANCES: usize = 5;
@@ -18,13 +18,27 @@ struct World {
     now_ms: u64,
     offsets_ms: [u64; INSTANCES],
     leases: [[Lease; KEYS]; INSTANCES],
+    /// Calls that nobody waits for: at most one for each lease.
+    renewals: Vec<Renewal>,
     /// The ledger of each key, by the clock of Redis, and the promise.
     rings: [Ring; KEYS],
     oracles: [Oracle; KEYS],
     decisions: u32,
     admitted: u32,
     calls: u32,
+    renewed: u32,
     most: [usize; KEYS],
+}
+
+/// A lease's renewal under way: requests go on meanwhile.
+struct Renewal {
+    instance: usize,
+    key: usize,
+    sent_ms: u64,
+    want: Want,
+    /// `None` where the answer gets lost.
+    grant: Option<Grant>,
+    arrives_at_ms: u64,
 }
 
 /// True time starts here, instances' clocks near zero.
@@ -40,11 +54,13 @@ impl World {
             now_ms: START_MS,
             offsets_ms: std::array::from_fn(|at| at as u64 * 1_000_000),
             leases: Default::default(),
+            renewals: Vec::new(),
             rings: Default::default(),
             oracles: Default::default(),
             decisions: 0,
             admitted: 0,
             calls: 0,
+            renewed: 0,
             most: [0; KEYS],
         }
     }
@@ -60,6 +76,7 @@ impl World {
         let (instance, key) = (self.random.random_range(0..INSTANCES), self.random.random_range(0..KEYS));
         if self.random.random_range(0..20_000) == 0 {
             self.leases[instance] = Default::default();
+            self.renewals.retain(|renewal| renewal.instance != instance);
             self.offsets_ms[instance] = self.random.random_range(0..10_000_000);
         }
         for _ in 0..self.random.random_range(1..40) {
@@ -69,11 +86,17 @@ impl World {
 
     fn request(&mut self, instance: usize, key: usize) {
         self.decisions += 1;
+        while let Some(at) = self.renewals.iter().position(|renewal| renewal.arrives_at_ms <= self.now_ms) {
+            self.arrive(at);
+        }
         let step = match self.leases[instance][key].step(self.clock_ms(instance)) {
             Step::Ask => self.ask(instance, key),
             step => step,
         };
-        if matches!(step, Step::Admit { .. }) {
+        if let Step::Admit { renew, .. } = step {
+            if renew {
+                self.renew(instance, key);
+            }
             self.admitted += 1;
             let in_window = self.oracles[key].admitted(self.now_ms);
             self.most[key] = self.most[key].max(in_window);
@@ -84,8 +107,45 @@ impl World {
         self.now_ms - START_MS + self.offsets_ms[instance]
     }
 
+    /// A renewal is sent, and charged before anything else happens; its answer comes later, or never.
+    fn renew(&mut self, instance: usize, key: usize) {
+        if self.renewals.iter().any(|renewal| (renewal.instance, renewal.key) == (instance, key)) {
+            return;
+        }
+        self.calls += 1;
+        let instances = self.random.random_range(1..=INSTANCES as u32);
+        let sent_ms = self.clock_ms(instance);
+        let want = self.leases[instance][key].want_renewal(sent_ms, LIMITS[key], instances);
+        let charged_ms = self.now_ms + self.random.random_range(0..50);
+        let arrives_at_ms = charged_ms + self.random.random_range(0..1500);
+        let lost = self.random.random_range(0..100);
+        let grant = (lost != 0).then(|| self.rings[key].take(charged_ms, LIMITS[key], want));
+        let grant = grant.filter(|_| lost != 1);
+        self.renewals.push(Renewal { instance, key, sent_ms, want, grant, arrives_at_ms });
+    }
+
+    fn arrive(&mut self, at: usize) {
+        let Renewal { instance, key, sent_ms, want, grant, arrives_at_ms } = self.renewals.swap_remove(at);
+        self.now_ms = self.now_ms.max(arrives_at_ms);
+        let (lease, now_ms) = (&self.leases[instance][key], self.clock_ms(instance));
+        match grant {
+            Some(grant) => lease.learn_renewal(sent_ms, now_ms, want, grant),
+            None => lease.fail(now_ms),
+        }
+        self.renewed += u32::from(grant.is_some());
+    }
+
     /// A call to the ledger: it takes time both ways, and may be lost on either.
     fn ask(&mut self, instance: usize, key: usize) -> Step {
+        let renewal = |renewal: &Renewal| (renewal.instance, renewal.key) == (instance, key);
+        if let Some(at) = self.renewals.iter().position(renewal) {
+            // Whoever needs the ledger waits for the renewal under way.
+            self.arrive(at);
+            let step = self.leases[instance][key].step(self.clock_ms(instance));
+            if step != Step::Ask {
+                return step;
+            }
+        }
         self.calls += 1;
         let limit = LIMITS[key];
         let (waiting, instances) = (self.random.random_range(1..10), self.random.random_range(1..=INSTANCES as u32));
@@ -126,7 +186,9 @@ fn no_key_is_over_admitted_in_a_million_decisions() {
     }
     let over: Vec<_> = world.most.iter().zip(LIMITS).filter(|(most, limit)| **most > *limit as usize).collect();
     assert!(over.is_empty(), "over-admitted (most, limit): {over:?}, seed {seed}");
-    println!("{} decisions, {} admitted, {} calls", world.decisions, world.admitted, world.calls);
+    let World { decisions, admitted, calls, renewed, .. } = world;
+    println!("{decisions} decisions, {admitted} admitted, {calls} calls, {renewed} of them renewals");
+    assert!(renewed > 1000, "{renewed} renewals: too few to show anything");
     // The promise would be easy to keep by refusing everybody.
     assert!(
         world.most.iter().zip(LIMITS).take(4).all(|(most, limit)| *most * 10 >= limit as usize * 9),
