@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -12,6 +12,9 @@ use super::Lifetime;
 
 /// Below this a packet holds it anyway.
 const GZIP_BYTES_MIN: usize = 1024;
+/// What TCP sends before it waits for the first acknowledgement: 10 segments of 1460 bytes (RFC 6928). What is larger
+/// arrives sooner packed, though packing takes time; what is smaller is packed when it is asked for again.
+const FIRST_FLIGHT_BYTES: usize = 14_600;
 /// How long one request may take to refresh an answer before another one tries.
 const REFRESH_CLAIM_MS: u64 = 10_000;
 
@@ -32,39 +35,69 @@ pub struct Variant {
 #[derive(Debug)]
 pub struct Entry {
     identity: Variant,
+    gzip_etag: Bytes,
     /// Made when it is first asked for. `None` inside: not worth it.
     gzip: OnceLock<Option<Variant>>,
     stored_at_ms: u64,
     fresh_until_ms: u64,
     revalidate_until_ms: u64,
     refresh_claimed_until_ms: AtomicU64,
+    asked_again: AtomicBool,
 }
 
 impl Entry {
     pub fn new(body: Bytes, lifetime: Lifetime, now_ms: u64) -> Self {
         let fresh_until_ms = now_ms + u64::from(lifetime.fresh_s) * 1000;
         let revalidate_until_ms = fresh_until_ms + u64::from(lifetime.revalidate_s) * 1000;
-        Self::stored(body, now_ms, fresh_until_ms, revalidate_until_ms)
+        let made_here = Self::stored(body, now_ms, fresh_until_ms, revalidate_until_ms);
+        Self { asked_again: AtomicBool::new(false), ..made_here }
     }
 
+    /// One that is not new: it needs no writing to Redis.
     pub(super) fn stored(body: Bytes, stored_at_ms: u64, fresh_until_ms: u64, revalidate_until_ms: u64) -> Self {
         // 64 bits of BLAKE3: answers of one URL are told apart, nothing is kept secret by it.
         let hash = blake3::hash(&body).to_hex();
-        let etag = Bytes::from(format!("\"{}\"", &hash[..16]));
+        let (etag, gzip_etag) = (format!("\"{}\"", &hash[..16]), format!("\"{}-gz\"", &hash[..16]));
         Self {
-            identity: Variant { body, etag, encoding: Encoding::Identity },
+            identity: Variant { body, etag: etag.into(), encoding: Encoding::Identity },
+            gzip_etag: gzip_etag.into(),
             gzip: OnceLock::new(),
             stored_at_ms,
             fresh_until_ms,
             revalidate_until_ms,
             refresh_claimed_until_ms: AtomicU64::new(0),
+            asked_again: AtomicBool::new(true),
         }
     }
 
     /// The answer in the encoding that suits: gzip where it is accepted and halves the size.
     pub fn variant(&self, accepts_gzip: bool) -> &Variant {
-        let gzip = || self.gzip.get_or_init(|| gzip(&self.identity)).as_ref();
+        let gzip = || self.gzip.get_or_init(|| self.packed()).as_ref();
         accepts_gzip.then(gzip).flatten().unwrap_or(&self.identity)
+    }
+
+    /// The same for the request that the answer was made for.
+    pub fn first_variant(&self, accepts_gzip: bool) -> &Variant {
+        self.variant(accepts_gzip && self.identity.body.len() > FIRST_FLIGHT_BYTES)
+    }
+
+    /// The tags under which clients may have this very answer, packed or not.
+    pub fn etags(&self) -> [&Bytes; 2] {
+        [&self.identity.etag, &self.gzip_etag]
+    }
+
+    /// Gzip, where it is worth it.
+    fn packed(&self) -> Option<Variant> {
+        let plain = &self.identity.body;
+        if plain.len() < GZIP_BYTES_MIN {
+            return None;
+        }
+        let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 2), Compression::fast());
+        encoder.write_all(plain).ok()?;
+        let body = encoder.finish().ok().filter(|body| body.len() <= plain.len() / 2)?;
+        // Shrunk, since it stays: the weight counts what is used.
+        let body = body.into_boxed_slice().into();
+        Some(Variant { body, etag: self.gzip_etag.clone(), encoding: Encoding::Gzip })
     }
 
     pub fn is_fresh(&self, now_ms: u64) -> bool {
@@ -98,6 +131,11 @@ impl Entry {
         [self.stored_at_ms, self.fresh_until_ms, self.revalidate_until_ms]
     }
 
+    /// True once: for the first request that finds the answer here.
+    pub(super) fn is_asked_again(&self) -> bool {
+        !self.asked_again.load(Ordering::Relaxed) && !self.asked_again.swap(true, Ordering::Relaxed)
+    }
+
     /// True for the one request that is to refresh the answer. A claim runs out by itself, so that a client that
     /// hangs up doesn't block the others.
     pub(super) fn claim_refresh(&self, now_ms: u64) -> bool {
@@ -116,19 +154,6 @@ impl Entry {
         rested.refresh_claimed_until_ms.store(until_ms, Ordering::Relaxed);
         rested
     }
-}
-
-fn gzip(identity: &Variant) -> Option<Variant> {
-    if identity.body.len() < GZIP_BYTES_MIN {
-        return None;
-    }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(identity.body.len() / 2), Compression::fast());
-    encoder.write_all(&identity.body).ok()?;
-    let body = encoder.finish().ok().filter(|body| body.len() <= identity.body.len() / 2)?;
-    let tag = &identity.etag[1..identity.etag.len() - 1];
-    let etag = [b"\"", tag, b"-gz\""].concat();
-    // Shrunk, since it stays: the weight counts what is used.
-    Some(Variant { body: body.into_boxed_slice().into(), etag: etag.into(), encoding: Encoding::Gzip })
 }
 
 #[cfg(test)]

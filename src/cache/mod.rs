@@ -2,6 +2,9 @@
 //!
 //! An answer lives under a canonical key that holds the data version: what an ingest commits makes new keys, so that
 //! no time to live can hide a correction.
+//!
+//! Memory has every new answer. Redis gets it when somebody asks for it again: most of what is asked for only once, far
+//! back in some history, is nothing to share, and writing it there cost as much as reading it from Postgres.
 
 mod entry;
 mod memory;
@@ -116,6 +119,11 @@ impl Cache {
             Slot::Unkept { until_ms } => return (now_ms < *until_ms).then_some(Found::Unkept),
         };
         if entry.is_fresh(now_ms) {
+            if let Some(shared) = &self.shared
+                && entry.is_asked_again()
+            {
+                shared.set(key, &entry, entry.expired_at_ms() - now_ms + self.stale_ms_max);
+            }
             Some(Found::Hit(entry))
         } else if !entry.may_be_shown_while_revalidating(now_ms) {
             None
@@ -136,13 +144,9 @@ impl Cache {
 }
 
 impl Miss<'_> {
-    /// Keeps a new answer, here and in Redis, and wakes all who wait for it.
+    /// Keeps a new answer and wakes all who wait for it.
     pub fn fill(mut self, body: Bytes, lifetime: Lifetime, now_ms: u64) -> Arc<Entry> {
         let entry = Arc::new(Entry::new(body, lifetime, now_ms));
-        if let Some(shared) = &self.cache.shared {
-            let keep_ms = u64::from(lifetime.fresh_s) * 1000 + self.cache.stale_ms_max;
-            shared.set(&self.key, &entry, keep_ms);
-        }
         self.end(Slot::Answer(entry.clone()));
         entry
     }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::answer::json;
 use super::error::Problem;
@@ -11,10 +11,12 @@ use super::question::{Asked, Question};
 use super::state::State;
 use crate::cache::Content;
 use crate::market::{Bar, DateRange, Symbol};
-use crate::store::Bars;
+use crate::store::{BarRows, Bars};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1000;
+/// A [`Price`] in JSON, rounded up.
+const PRICE_BYTES: usize = 136;
 
 #[derive(Clone)]
 pub struct PricesQuestion {
@@ -28,7 +30,8 @@ struct Prices<'a> {
     symbol: &'a str,
     /// Bars in this answer.
     count: usize,
-    prices: Vec<Price>,
+    #[serde(serialize_with = "each")]
+    prices: &'a BarRows,
 }
 
 /// A [`Bar`] as it is published.
@@ -48,14 +51,16 @@ pub async fn prices(Asked(question): Asked<PricesQuestion>, state: &'static Stat
     let PricesQuestion { symbol, range, limit } = question;
     let bars = match state.store.bars(symbol, range, limit).await? {
         Bars::UnknownSymbol => return Err(Problem::UnknownSymbol(symbol)),
-        Bars::Found(bars) if bars.is_empty() => return Err(Problem::NoData { symbol, range: in_words(range) }),
+        Bars::Found(bars) if bars.count() == 0 => return Err(Problem::NoData { symbol, range: in_words(range) }),
         Bars::Found(bars) => bars,
     };
-    Ok(json(&Prices {
-        symbol: symbol.as_str(),
-        count: bars.len(),
-        prices: bars.into_iter().map(Price::from).collect(),
-    }))
+    let count = bars.count();
+    Ok(json(&Prices { symbol: symbol.as_str(), count, prices: &bars }, count * PRICE_BYTES))
+}
+
+/// From the driver's rows straight to the answer's bytes.
+fn each<S: Serializer>(bars: &BarRows, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(bars.iter().map(Price::from))
 }
 
 impl Question for PricesQuestion {

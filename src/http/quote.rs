@@ -37,13 +37,14 @@ pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: &'static State)
     let quote = quote.ok_or(Problem::NoData { symbol, range: "yet".to_owned() })?;
     let change = quote.previous_close.map(|previous| decimal_difference(quote.latest.close, previous));
     let percent = |(change, previous): (f64, f64)| (change / previous * 1e6).round() / 1e4;
-    Ok(json(&QuoteAnswer {
+    let answer = QuoteAnswer {
         symbol: symbol.as_str(),
         latest: quote.latest.into(),
         previous_close: quote.previous_close,
         change,
         change_percent: change.zip(quote.previous_close).map(percent),
-    }))
+    };
+    Ok(json(&answer, 0))
 }
 
 impl Question for QuoteQuestion {

@@ -14,6 +14,8 @@ use crate::store::{Listing, Stock, StockFilter};
 
 const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 100;
+/// A [`Stock`] in JSON, rounded up.
+const STOCK_BYTES: usize = 288;
 /// Beyond any number of stocks there is.
 const OFFSET_MAX: u32 = 10_000_000;
 
@@ -32,7 +34,8 @@ struct List {
 
 pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let stocks = state.store.list_stocks(&question.filter, question.page).await?;
-    Ok(json(&List { count: stocks.len(), stocks }))
+    let count = stocks.len();
+    Ok(json(&List { count, stocks }, count * STOCK_BYTES))
 }
 
 impl Question for ListQuestion {
@@ -72,7 +75,7 @@ struct Single {
 pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let found = state.store.find_stock(question.symbol).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
-    Ok(json(&Single { stock }))
+    Ok(json(&Single { stock }, STOCK_BYTES))
 }
 
 impl Question for StockQuestion {

@@ -4,8 +4,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::lease::{Lease, Step};
-use super::ring::{Grant, Ring, Want};
 use super::ring::model::Oracle;
+use super::ring::{Grant, Ring, Want};
 
 const INSTANCES: usize = 5;
 const KEYS: usize = 6;

@@ -22,7 +22,7 @@ pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{KeyRow, KeyStatus, NewKey};
 pub use load::{Known, LoadReport, Loader, Repeat, Table};
-pub use prices::{Bars, Quote};
+pub use prices::{BarRows, Bars, Quote};
 pub use stocks::{Listing, Stock, StockFilter};
 
 /// A handle to the pool; clones share it.

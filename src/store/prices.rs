@@ -1,16 +1,30 @@
 //! The table `prices`.
 
+use chrono::NaiveDate;
 use tokio_postgres::Row;
 
 use super::{Store, StoreFault};
 use crate::market::{Bar, DateRange, Symbol};
 
 /// What was found for a symbol.
-#[derive(Debug, PartialEq)]
 pub enum Bars {
     UnknownSymbol,
-    /// Newest first; empty where the stock has no bar in the range.
-    Found(Vec<Bar>),
+    /// Empty where the stock has no bar in the range.
+    Found(BarRows),
+}
+
+/// Bars as they came from Postgres, newest first: each is read when it is asked for, and none is kept. The first row
+/// says that the symbol is known.
+pub struct BarRows(Vec<Row>);
+
+impl BarRows {
+    pub fn count(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Bar> {
+        self.0[1..].iter().map(bar)
+    }
 }
 
 /// The latest bar of a stock and what it is compared with.
@@ -23,21 +37,18 @@ pub struct Quote {
 }
 
 impl Store {
-    /// The newest `limit` bars of a range. One trip tells an unknown symbol (no row) from an empty range (one row
-    /// without a bar).
+    /// The newest `limit` bars of a range. One trip tells an unknown symbol (no row) from an empty range (one row, all
+    /// null, which a known symbol has before its bars).
     pub async fn bars(&self, symbol: Symbol, range: DateRange, limit: u32) -> Result<Bars, StoreFault> {
-        let sql = "SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume
-                   FROM stocks s LEFT JOIN LATERAL (
-                       SELECT * FROM prices
-                       WHERE stock_id = s.id AND date >= $2 AND date <= coalesce($3, 'infinity'::date)
-                       ORDER BY date DESC LIMIT $4
-                   ) p ON true
-                   WHERE s.symbol = $1 ORDER BY p.date DESC";
+        // Both parts come sorted and are merged: a join, whose result Postgres sorts once more, took a fifth longer.
+        let sql = "WITH stock AS MATERIALIZED (SELECT id FROM stocks WHERE symbol = $1)
+                   (SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+                    WHERE stock_id = (SELECT id FROM stock) AND date >= $2 AND date <= coalesce($3, 'infinity'::date)
+                    ORDER BY date DESC LIMIT $4)
+                   UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM stock
+                   ORDER BY date DESC NULLS FIRST";
         let rows = self.rows(sql, &[&symbol.as_str(), &range.start(), &range.end(), &i64::from(limit)]).await?;
-        if rows.is_empty() {
-            return Ok(Bars::UnknownSymbol);
-        }
-        Ok(Bars::Found(rows.iter().filter_map(bar).collect()))
+        Ok(if rows.is_empty() { Bars::UnknownSymbol } else { Bars::Found(BarRows(rows)) })
     }
 
     /// The latest quote of a stock: `None` for an unknown symbol, `Some(None)` for a stock without bars.
@@ -57,20 +68,22 @@ impl Store {
                    ) a ON true
                    WHERE s.symbol = $1";
         let rows = self.rows(sql, &[&symbol.as_str()]).await?;
-        let quote = |row: &Row| bar(row).map(|latest| Quote { latest, previous_close: row.get(7) });
+        // A stock without bars has a row, too, all null.
+        let quote = |row: &Row| {
+            row.get::<_, Option<NaiveDate>>(0).map(|_| Quote { latest: bar(row), previous_close: row.get(7) })
+        };
         Ok(rows.first().map(quote))
     }
 }
 
-/// `None` for the row of a stock without bars.
-fn bar(row: &Row) -> Option<Bar> {
-    Some(Bar {
-        date: row.get::<_, Option<_>>(0)?,
+fn bar(row: &Row) -> Bar {
+    Bar {
+        date: row.get(0),
         open: row.get(1),
         high: row.get(2),
         low: row.get(3),
         close: row.get(4),
         adjusted_close: row.get(5),
         volume: row.get(6),
-    })
+    }
 }

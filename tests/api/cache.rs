@@ -100,6 +100,37 @@ async fn gzip_is_sent_to_who_accepts_it_under_a_tag_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_new_answer_is_packed_where_that_saves_round_trips_and_an_old_one_wherever_it_is_accepted() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let encoding = async |limit: u32| {
+        let path = format!("/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit={limit}");
+        let request = app.request("GET", &path).header("x-api-key", &key).header("accept-encoding", "gzip");
+        let answer = request.send().await.unwrap();
+        (header(&answer, "x-cache").to_owned(), header(&answer, "content-encoding").to_owned())
+    };
+    let is = |outcome: &str, encoding: &str| (outcome.to_owned(), encoding.to_owned());
+    assert_eq!(encoding(20).await, is("MISS", ""));
+    assert_eq!(encoding(20).await, is("HIT", "gzip"));
+    assert_eq!(encoding(250).await, is("MISS", "gzip"));
+    assert_eq!(encoding(1).await, is("MISS", ""));
+    assert_eq!(encoding(1).await, is("HIT", ""), "too small to gain anything");
+}
+
+#[tokio::test]
+async fn what_the_client_has_packed_is_not_sent_again_plain() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    app.get(&key, CLOSED).await;
+    let request = app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", "gzip");
+    let packed = request.send().await.unwrap();
+    assert!(header(&packed, "etag").ends_with("-gz\""));
+    let request = app.request("GET", CLOSED).header("x-api-key", &key);
+    let answer = request.header("if-none-match", header(&packed, "etag")).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), header(&answer, "etag")), (304, header(&packed, "etag")));
+}
+
+#[tokio::test]
 async fn concurrent_misses_of_one_question_ask_postgres_once() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
@@ -116,6 +147,8 @@ async fn an_answer_made_by_one_instance_is_a_hit_on_another() {
     let first = apps[0].get(&key, CLOSED).await;
     assert_eq!(header(&first, "x-cache"), "MISS");
     let etag = header(&first, "etag").to_owned();
+    // Worth sharing is what is asked for twice.
+    assert_eq!(header(&apps[0].get(&key, CLOSED).await, "x-cache"), "HIT");
     // The answer is written to Redis in the background: another question of the same kind must not be asked meanwhile.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let second = apps[1].get(&key, CLOSED).await;

@@ -6,10 +6,11 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{hand_on, refuse, state};
-use crate::cache::{Encoding, Entry, Found, Lifetime, Miss, Variant, lifetime};
+use crate::cache::{Encoding, Entry, Found, Lifetime, Miss, lifetime};
 use crate::http::answer::JSON;
 use crate::http::error::Problem;
 use crate::http::question::Question;
@@ -100,19 +101,20 @@ fn answer_to<B>(response: ServiceResponse<B>, entry: &Entry, outcome: &'static s
 }
 
 fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> HttpResponse {
-    let variant = entry.variant(accepts_gzip(headers));
+    let accepts_gzip = accepts_gzip(headers);
+    let variant = if outcome == "MISS" { entry.first_variant(accepts_gzip) } else { entry.variant(accepts_gzip) };
     let now_ms = epoch_ms(Utc::now());
-    let unchanged = is_known(headers, variant);
-    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let known = known(headers, entry, &variant.etag);
+    let mut response = if known.is_some() { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((header::CACHE_CONTROL, format!("private, max-age={}", entry.fresh_for_s(now_ms))))
         .insert_header((header::VARY, VARY))
         .insert_header((X_CACHE, HeaderValue::from_static(outcome)))
         .insert_header((header::AGE, entry.age_s(now_ms)));
-    if let Ok(etag) = HeaderValue::from_maybe_shared(variant.etag.clone()) {
+    if let Ok(etag) = HeaderValue::from_maybe_shared(known.unwrap_or(&variant.etag).clone()) {
         response.insert_header((header::ETAG, etag));
     }
-    if unchanged {
+    if known.is_some() {
         return response.finish();
     }
     if variant.encoding == Encoding::Gzip {
@@ -121,14 +123,15 @@ fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> 
     response.insert_header((header::CONTENT_TYPE, JSON)).body(variant.body.clone())
 }
 
-/// Whether the client has these very bytes already (RFC 9110, 13.1.2: compared weakly, so a proxy's `W/` is no matter).
-fn is_known(headers: &HeaderMap, variant: &Variant) -> bool {
-    let known = |tag: &str| tag == "*" || tag.as_bytes() == variant.etag;
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .filter_map(|tags| tags.to_str().ok())
-        .flat_map(|tags| tags.split(','))
-        .any(|tag| known(tag.trim().trim_start_matches("W/")))
+/// The tag under which the client has this very answer already, packed or not; with `*`, whichever it would be `sent`
+/// (RFC 9110, 13.1.2: compared weakly, so a proxy's `W/` is no matter).
+fn known<'a>(headers: &HeaderMap, entry: &'a Entry, sent: &'a Bytes) -> Option<&'a Bytes> {
+    let tags = headers.get_all(header::IF_NONE_MATCH).filter_map(|tags| tags.to_str().ok());
+    let mut tags = tags.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
+    tags.find_map(|tag| match tag {
+        "*" => Some(sent),
+        tag => entry.etags().into_iter().find(|etag| tag.as_bytes() == *etag),
+    })
 }
 
 /// Whether gzip is among the accepted encodings and not refused by a weight of 0.
