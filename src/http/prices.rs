@@ -4,14 +4,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
-use super::answer::json;
+use super::answer::{json, written};
 use super::error::Problem;
 use super::query::{Query, invalid, symbol};
 use super::question::{Asked, Question};
 use super::state::State;
 use crate::cache::Content;
-use crate::market::{Bar, DateRange, Symbol};
-use crate::store::{BarRows, Bars};
+use crate::market::{Bar, DateRange, DateText, Symbol};
+use crate::store::Bars;
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1000;
@@ -26,18 +26,19 @@ pub struct PricesQuestion {
 }
 
 #[derive(Serialize)]
-struct Prices<'a> {
+struct Prices<'a, Bars: Iterator<Item = Bar> + Clone> {
     symbol: &'a str,
     /// Bars in this answer.
     count: usize,
     #[serde(serialize_with = "each")]
-    prices: &'a BarRows,
+    prices: Bars,
 }
 
 /// A [`Bar`] as it is published.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
+    #[serde(serialize_with = "iso_8601")]
     date: NaiveDate,
     open: f64,
     high: f64,
@@ -54,13 +55,23 @@ pub async fn prices(Asked(question): Asked<PricesQuestion>, state: &'static Stat
         Bars::Found(bars) if bars.count() == 0 => return Err(Problem::NoData { symbol, range: in_words(range) }),
         Bars::Found(bars) => bars,
     };
-    let count = bars.count();
-    Ok(json(&Prices { symbol: symbol.as_str(), count, prices: &bars }, count * PRICE_BYTES))
+    Ok(json(body(symbol, bars.count(), bars.iter())))
 }
 
-/// From the driver's rows straight to the answer's bytes.
-fn each<S: Serializer>(bars: &BarRows, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(bars.iter().map(Price::from))
+/// The answer's bytes: each bar is written as it is read, and none is kept.
+pub fn body(symbol: Symbol, count: usize, bars: impl Iterator<Item = Bar> + Clone) -> Vec<u8> {
+    written(&Prices { symbol: symbol.as_str(), count, prices: bars }, count * PRICE_BYTES)
+}
+
+fn each<S: Serializer>(bars: &(impl Iterator<Item = Bar> + Clone), serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(bars.clone().map(Price::from))
+}
+
+fn iso_8601<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::Error> {
+    match DateText::of(*date) {
+        Some(text) => serializer.serialize_str(text.as_str()),
+        None => date.serialize(serializer),
+    }
 }
 
 impl Question for PricesQuestion {
@@ -76,8 +87,9 @@ impl Question for PricesQuestion {
 
     fn canonical(&self, version: i64) -> String {
         let Self { symbol, range, limit } = self;
-        let end = range.end().map(|end| end.to_string()).unwrap_or_default();
-        format!("v{version}/prices/{symbol}?start={}&end={end}&limit={limit}", range.start())
+        let (start, end) = (DateText::of(range.start()), range.end().and_then(DateText::of));
+        let [start, end] = [&start, &end].map(|date| date.as_ref().map_or("", DateText::as_str));
+        format!("v{version}/prices/{}?start={start}&end={end}&limit={limit}", symbol.as_str())
     }
 
     fn symbol(&self) -> Option<Symbol> {

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::json;
+use super::answer::{json, written};
 use super::error::Problem;
 use super::prices::Price;
 use super::query::{Query, symbol};
@@ -44,7 +44,7 @@ pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: &'static State)
         change,
         change_percent: change.zip(quote.previous_close).map(percent),
     };
-    Ok(json(&answer, 0))
+    Ok(json(written(&answer, 0)))
 }
 
 impl Question for QuoteQuestion {

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::json;
+use super::answer::{json, written};
 use super::error::Problem;
 use super::query::{Query, symbol};
 use super::question::{Asked, Question};
@@ -35,7 +35,7 @@ struct List {
 pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let stocks = state.store.list_stocks(&question.filter, question.page).await?;
     let count = stocks.len();
-    Ok(json(&List { count, stocks }, count * STOCK_BYTES))
+    Ok(json(written(&List { count, stocks }, count * STOCK_BYTES)))
 }
 
 impl Question for ListQuestion {
@@ -75,7 +75,7 @@ struct Single {
 pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let found = state.store.find_stock(question.symbol).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
-    Ok(json(&Single { stock }, STOCK_BYTES))
+    Ok(json(written(&Single { stock }, STOCK_BYTES)))
 }
 
 impl Question for StockQuestion {

@@ -10,6 +10,6 @@ mod symbol;
 
 pub use action::{Action, ActionKind};
 pub use bar::{Bar, BarFault, decimal_difference};
-pub use date::{DateRange, DateRangeFault, parse_date};
+pub use date::{DateRange, DateRangeFault, DateText, parse_date};
 pub use exchange::Exchange;
 pub use symbol::{Symbol, SymbolFault};

@@ -22,7 +22,7 @@ impl BarRows {
         self.0.len() - 1
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Bar> {
+    pub fn iter(&self) -> impl Iterator<Item = Bar> + Clone {
         self.0[1..].iter().map(bar)
     }
 }

@@ -1,0 +1,99 @@
+//! What a request that is answered from memory is made of, and what it is spared: `cargo bench`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use actix_web::test::TestRequest;
+use chrono::{Days, NaiveDate};
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::FutureExt;
+use secrecy::ExposeSecret;
+
+use tickerd::cache::{Cache, Content, Found, lifetime};
+use tickerd::caller::{Caller, KeyId, Tier};
+use tickerd::config::CacheConfig;
+use tickerd::http::prices::{PricesQuestion, body};
+use tickerd::http::question::Question;
+use tickerd::keys::{Token, hash_secret};
+use tickerd::limiter::{Limiter, Ring, Want};
+use tickerd::market::{Bar, Exchange, Symbol};
+
+const EPOCH_MS: u64 = 1_700_000_000_000;
+
+fn tokens(c: &mut Criterion) {
+    let token = Token::random();
+    let text = token.reveal();
+    let typo = text.expose_secret().replace("tk_live_", "tk_live-");
+    c.bench_function("token: a good one is parsed", |b| b.iter(|| Token::parse(black_box(text.expose_secret()))));
+    c.bench_function("token: a bad one is refused", |b| b.iter(|| Token::parse(black_box(&typo))));
+    let mut slow = c.benchmark_group("token");
+    slow.sample_size(10);
+    slow.bench_function("argon2id, which a remembered token is spared", |b| b.iter(|| hash_secret(&token.secret)));
+}
+
+fn windows(c: &mut Criterion) {
+    let (mut ring, mut now_ms) = (Ring::default(), EPOCH_MS);
+    c.bench_function("ring: a permit, 100 requests a second", |b| {
+        b.iter(|| {
+            now_ms += 10;
+            black_box(ring.take(now_ms, 10_000, Want::default()))
+        });
+    });
+    let tier = Tier { name: "enterprise".to_owned(), requests_per_minute: 10_000 };
+    let caller = Caller { id: KeyId::random(), tier: Arc::new(tier), expires_at: None };
+    let limiter = Limiter::new(None);
+    c.bench_function("limiter: a decision in process", |b| {
+        b.iter(|| limiter.admit(black_box(&caller)).now_or_never().unwrap().admitted);
+    });
+}
+
+fn cache(c: &mut Criterion) {
+    let uri = "/api/stocks/aapl/prices?start=2012-01-01&end=2012-12-31&limit=20";
+    let request = TestRequest::with_uri(uri).param("symbol", "aapl").to_http_request();
+    let question = PricesQuestion::parse(&request).unwrap();
+    c.bench_function("cache key: parsed from a request", |b| {
+        b.iter(|| PricesQuestion::parse(black_box(&request)).unwrap().canonical(EPOCH_MS as i64));
+    });
+    let config = CacheConfig {
+        cache_memory_bytes_max: 1 << 20,
+        cache_stale_s_max: 0,
+        cache_writes_max: 1,
+        changes_poll_ms: 1000,
+        changes_poll_alone_ms: 1000,
+    };
+    let (cache, key) = (Cache::new(&config, None), question.canonical(1));
+    let exchange = Exchange { zone: chrono_tz::America::New_York, closes_at: chrono::NaiveTime::MIN };
+    let hour =
+        lifetime(Content::Metadata, &exchange, chrono::DateTime::from_timestamp_millis(EPOCH_MS as i64).unwrap(), 0);
+    let Some(Found::Miss(miss)) = cache.look_up(&key, EPOCH_MS).now_or_never() else { panic!("an empty cache misses") };
+    miss.fill(bytes::Bytes::from_static(b"{}"), hour, EPOCH_MS);
+    c.bench_function("cache: a hit", |b| {
+        b.iter(|| {
+            let found = cache.look_up(black_box(&key), EPOCH_MS + 1).now_or_never();
+            assert!(matches!(found, Some(Found::Hit(_))));
+        });
+    });
+}
+
+fn json(c: &mut Criterion) {
+    let symbol: Symbol = "AAPL".parse().unwrap();
+    let newest = NaiveDate::from_ymd_opt(2012, 12, 31).unwrap();
+    let bar = |back: u32| Bar {
+        date: newest - Days::new(back.into()),
+        open: 510.53,
+        high: 535.4,
+        low: 509.0 + f64::from(back) / 100.0,
+        close: 532.17,
+        adjusted_close: 69.405672871547,
+        volume: 23_553_300,
+    };
+    for rows in [20, 250, 1000] {
+        let bars: Vec<_> = (0..rows).map(bar).collect();
+        c.bench_function(&format!("json: {rows} bars"), |b| {
+            b.iter(|| body(symbol, bars.len(), black_box(&bars).iter().copied()));
+        });
+    }
+}
+
+criterion_group!(hot_path, tokens, windows, cache, json);
+criterion_main!(hot_path);
