@@ -19,6 +19,8 @@ const SLOW_PERMITS_MAX: u32 = 4;
 const SLOW_PART_OF_LIMIT: u32 = 20;
 /// and only while it is far from its limit.
 const SLOW_REMAINING_PART: u32 = 2;
+/// What a new key is taken for, until more is known: one that uses just those.
+const SLOW_RATE_PER_S: f64 = SLOW_PERMITS_MAX as f64 / SLOW_AHEAD_S as f64;
 /// After a failed call, how long requests go on without another one.
 const ALONE_MS: u64 = 100;
 
@@ -143,7 +145,10 @@ impl Lease {
                 let elapsed_ms = now_ms.saturating_sub(called_ms);
                 book.observe(elapsed_ms, unused, unused == 0 && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000);
             }
-            None => self.remaining.store(limit, Ordering::Relaxed),
+            None => {
+                self.remaining.store(limit, Ordering::Relaxed);
+                book.rate_per_s = SLOW_RATE_PER_S;
+            }
         }
         let stamp_s = book.stamp_s;
         book.give_back_later(unused, stamp_s);
@@ -266,6 +271,9 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
     use crate::limiter::ring::Ring;
 
@@ -320,6 +328,26 @@ mod tests {
         let (admitted, calls, _) = drive((0..5_400_000).step_by(35_000), 100);
         assert_eq!(admitted, 155);
         assert!(calls < 60, "{calls}");
+    }
+
+    #[test]
+    fn eight_hundred_keys_that_share_23_requests_a_second_ask_for_less_than_a_third_of_them() {
+        let seed = rand::rng().random();
+        println!("seed {seed}");
+        let mut random = StdRng::seed_from_u64(seed);
+        // An hour of each; the time between two requests is exponential.
+        let (mut requests, mut asked) = (0, 0);
+        for _ in 0..800 {
+            let mut now_ms = 0.0;
+            let waits = std::iter::repeat_with(|| {
+                now_ms += -random.random_range(f64::MIN_POSITIVE..1.0f64).ln() * 1000.0 * 800.0 / 23.0;
+                now_ms as u64
+            });
+            let (admitted, calls, _) = drive(waits.take_while(|now_ms| *now_ms < 3_600_000), 100);
+            (requests, asked) = (requests + admitted, asked + calls);
+        }
+        println!("{asked} of {requests}");
+        assert!(asked * 3 < requests, "{asked} of {requests}");
     }
 
     #[test]
