@@ -99,7 +99,15 @@ impl Redis {
                     interval: Duration::from_millis(ASK_AGAIN_MS),
                 };
             })
-            .set_policy(ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS));
+            .set_policy(ReconnectPolicy::Exponential {
+                // The client waits even before its first try: the start of the server would wait with it.
+                min_delay: 1,
+                base: 4,
+                max_delay: RECONNECT_DELAY_MS,
+                jitter: 0,
+                attempts: 0,
+                max_attempts: 0,
+            });
         let client = builder.build()?;
         let connected = Arc::new(AtomicBool::new(false));
         tokio::spawn(watch(client.clone(), connected.clone(), timeout));
@@ -264,7 +272,7 @@ const CONNECT_TIMEOUT_MS: u64 = 2000;
 const SILENCE_MAX_MS: u64 = 2000;
 /// Commands that may wait for a connection at once.
 const COMMANDS_WAITING_MAX: usize = 10_000;
-/// Between attempts to connect: Redis is shared again within a second of its return.
+/// The longest wait between attempts to connect: Redis is shared again within a second of its return.
 const RECONNECT_DELAY_MS: u32 = 250;
 /// Words that may wait for a busy instance.
 const WORDS_WAITING_MAX: usize = 1024;
