@@ -1,11 +1,11 @@
 //! The data version of every stock, as far as this instance has heard: what makes cached answers go out of use.
 
 use std::collections::HashMap;
-use std::sync::RwLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use arc_swap::ArcSwap;
 use chrono::NaiveTime;
-use dashmap::DashMap;
 
 use crate::caller::KeyId;
 use crate::market::{Exchange, Symbol};
@@ -15,8 +15,8 @@ use crate::store::{Store, StoreFault};
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
 
 pub struct Versions {
-    stocks: DashMap<Symbol, (i64, Exchange)>,
-    exchanges: RwLock<HashMap<String, Exchange>>,
+    /// Swapped as a whole: every request reads it, and it changes a few times a day.
+    stocks: ArcSwap<HashMap<Symbol, (i64, Exchange)>>,
     /// The newest revision heard of: the version of whatever depends on every stock. -1 before the first.
     newest: AtomicI64,
     behind: AtomicBool,
@@ -24,12 +24,7 @@ pub struct Versions {
 
 impl Default for Versions {
     fn default() -> Self {
-        Self {
-            stocks: DashMap::new(),
-            exchanges: RwLock::default(),
-            newest: AtomicI64::new(-1),
-            behind: AtomicBool::new(false),
-        }
+        Self { stocks: ArcSwap::default(), newest: AtomicI64::new(-1), behind: AtomicBool::new(false) }
     }
 }
 
@@ -38,7 +33,7 @@ impl Versions {
     /// decides how long it lives. `None` where no version was heard of yet.
     pub fn of(&self, symbol: Option<Symbol>) -> Option<(i64, Exchange)> {
         match symbol {
-            Some(symbol) => self.stocks.get(&symbol).map(|known| *known),
+            Some(symbol) => self.stocks.load().get(&symbol).copied(),
             None => {
                 Some(self.newest.load(Ordering::Acquire)).filter(|newest| *newest >= 0).map(|n| (n, default_exchange()))
             }
@@ -53,11 +48,11 @@ impl Versions {
         let changes = store.changes_since(self.newest.load(Ordering::Acquire)).await?;
         if !changes.stocks.is_empty() {
             let exchanges = store.exchanges().await?;
-            *self.exchanges.write().unwrap_or_else(std::sync::PoisonError::into_inner) = exchanges;
-        }
-        for (symbol, version, exchange) in changes.stocks {
-            let exchange = self.exchange(&exchange).unwrap_or_else(default_exchange);
-            self.stocks.insert(symbol, (version, exchange));
+            let exchange = |code: &str| exchanges.get(code).copied().unwrap_or_else(default_exchange);
+            let mut stocks = HashMap::clone(&self.stocks.load());
+            let changed = changes.stocks.iter().map(|(symbol, version, code)| (*symbol, (*version, exchange(code))));
+            stocks.extend(changed);
+            self.stocks.store(Arc::new(stocks));
         }
         // At least 0: an empty database has been looked at, too.
         self.newest.store(changes.revision.max(0), Ordering::Release);
@@ -71,10 +66,6 @@ impl Versions {
 
     pub fn set_behind(&self, behind: bool) {
         self.behind.store(behind, Ordering::Relaxed);
-    }
-
-    fn exchange(&self, code: &str) -> Option<Exchange> {
-        self.exchanges.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(code).copied()
     }
 }
 

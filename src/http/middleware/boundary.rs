@@ -38,7 +38,7 @@ pub async fn boundary(
     let status = response.status();
     let problem = status.is_client_error() || status.is_server_error();
     if problem {
-        response = as_document(response, &id);
+        response = as_document(response, id.to_str().unwrap_or_default());
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
@@ -46,24 +46,25 @@ pub async fn boundary(
     if from_a_page {
         cors::open(headers);
     }
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    log(state, &response, &id, started);
+    headers.insert(REQUEST_ID, id.clone());
+    log(state, &response, id.to_str().unwrap_or_default(), started);
     Ok(response)
 }
 
 /// The client's own id where it is one that can be logged, otherwise a new one.
-fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-    let plain = |id: &&str| {
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let plain = |id: &str| {
         (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
             && !id.contains(TOKEN_PREFIX)
     };
-    match given.filter(plain) {
-        Some(id) => id.to_owned(),
-        None => format!("{:016x}", rand::random::<u64>()),
+    match headers.get(REQUEST_ID) {
+        Some(id) if id.to_str().is_ok_and(plain) => id.clone(),
+        _ => {
+            let random: u64 = rand::random();
+            let digits: [u8; 16] = std::array::from_fn(|at| b"0123456789abcdef"[(random >> (4 * at)) as usize & 15]);
+            HeaderValue::from_bytes(&digits).expect("hexadecimal digits can be sent")
+        }
     }
 }
 

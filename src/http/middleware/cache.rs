@@ -9,7 +9,7 @@ use actix_web::{Error, HttpResponse};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{hand_on, refuse, state};
+use super::{Values, hand_on, refuse, state};
 use crate::cache::{Encoding, Entry, Found, Lifetime, Miss, lifetime};
 use crate::http::answer::JSON;
 use crate::http::error::Problem;
@@ -105,22 +105,23 @@ fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> 
     let variant = if outcome == "MISS" { entry.first_variant(accepts_gzip) } else { entry.variant(accepts_gzip) };
     let now_ms = epoch_ms(Utc::now());
     let known = known(headers, entry, &variant.etag);
-    let mut response = if known.is_some() { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header((header::CACHE_CONTROL, format!("private, max-age={}", entry.fresh_for_s(now_ms))))
-        .insert_header((header::VARY, VARY))
-        .insert_header((X_CACHE, HeaderValue::from_static(outcome)))
-        .insert_header((header::AGE, entry.age_s(now_ms)));
+    let mut response = match known {
+        Some(_) => HttpResponse::NotModified().finish(),
+        None => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(variant.body.clone()),
+    };
+    let (headers, mut values) = (response.headers_mut(), Values::new());
+    let fresh_for_s = entry.fresh_for_s(now_ms);
+    values.put(headers, header::CACHE_CONTROL, format_args!("private, max-age={fresh_for_s}"));
+    values.put(headers, header::AGE, format_args!("{}", entry.age_s(now_ms)));
+    headers.insert(header::VARY, VARY);
+    headers.insert(X_CACHE, HeaderValue::from_static(outcome));
     if let Ok(etag) = HeaderValue::from_maybe_shared(known.unwrap_or(&variant.etag).clone()) {
-        response.insert_header((header::ETAG, etag));
+        headers.insert(header::ETAG, etag);
     }
-    if known.is_some() {
-        return response.finish();
+    if known.is_none() && variant.encoding == Encoding::Gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    if variant.encoding == Encoding::Gzip {
-        response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
-    }
-    response.insert_header((header::CONTENT_TYPE, JSON)).body(variant.body.clone())
+    response
 }
 
 /// The tag under which the client has this very answer already, packed or not; with `*`, whichever it would be `sent`

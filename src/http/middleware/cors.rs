@@ -21,12 +21,13 @@ pub fn preflight(request: &ServiceRequest) -> Option<HttpResponse> {
     let asks = request.method() == Method::OPTIONS
         && headers.contains_key(header::ORIGIN)
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = HttpResponse::NoContent();
-    response
-        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, METHODS))
-        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, SENT))
-        .insert_header((header::ACCESS_CONTROL_MAX_AGE, REMEMBER_S));
-    asks.then(|| response.finish())
+    asks.then(|| {
+        HttpResponse::NoContent()
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, METHODS))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, SENT))
+            .insert_header((header::ACCESS_CONTROL_MAX_AGE, REMEMBER_S))
+            .finish()
+    })
 }
 
 /// Lets a browser's page read an answer and what it says of the limit.

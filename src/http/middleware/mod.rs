@@ -7,10 +7,13 @@ mod cors;
 mod gate;
 mod rate_limit;
 
+use std::fmt::{self, Write};
+
 use actix_web::HttpMessage;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::HeaderName;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use bytes::BytesMut;
 
 pub use boundary::boundary;
 pub use cache::cache;
@@ -35,4 +38,25 @@ fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody>
 /// Leaves something in the request for those further in.
 fn hand_on<T: 'static>(request: &ServiceRequest, value: T) {
     request.extensions_mut().insert(value);
+}
+
+/// Room for the values that a layer writes into one answer, with names of common length.
+const VALUES_BYTES: usize = 128;
+
+/// Header values, cut from one piece of memory: every answer carries a dozen.
+struct Values(BytesMut);
+
+impl Values {
+    fn new() -> Self {
+        Self(BytesMut::with_capacity(VALUES_BYTES))
+    }
+
+    /// Puts a header into an answer; one whose value can't be sent is left out.
+    fn put(&mut self, headers: &mut HeaderMap, name: HeaderName, value: fmt::Arguments<'_>) {
+        if self.0.write_fmt(value).is_ok()
+            && let Ok(value) = HeaderValue::from_maybe_shared(self.0.split().freeze())
+        {
+            headers.insert(name, value);
+        }
+    }
 }

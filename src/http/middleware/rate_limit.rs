@@ -1,19 +1,14 @@
 //! What the limiter decided, in words: every answer says where the limit stands.
 
-use std::fmt::{self, Write};
+use actix_web::http::header::{HeaderMap, HeaderName};
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use bytes::BytesMut;
-
+use super::Values;
 use crate::caller::Tier;
 use crate::http::error::Problem;
 use crate::limiter::{Decision, WINDOW_S};
 
 /// The tier whose callers are told where a better one is sold.
 const FREE_TIER: &str = "free";
-
-/// Room for the values of one answer, with a tier's name of common length.
-const VALUES_BYTES: usize = 128;
 
 // The headers of common use, and those of the IETF's draft (draft-ietf-httpapi-ratelimit-headers).
 const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -32,18 +27,10 @@ pub fn beyond(decision: &Decision, tier: &Tier, upgrade_url: Option<&str>) -> Pr
 pub fn say(headers: &mut HeaderMap, decision: &Decision, tier: &Tier, now_ms: u64) {
     let Decision { limit, remaining, reset_in_ms, .. } = *decision;
     let (name, reset_ms, reset_in_s) = (&tier.name, now_ms + reset_in_ms, decision.reset_in_s());
-    // Cut from one piece of memory: every answer carries these.
-    let mut text = BytesMut::with_capacity(VALUES_BYTES);
-    let mut put = |header: HeaderName, value: fmt::Arguments<'_>| {
-        if text.write_fmt(value).is_ok()
-            && let Ok(value) = HeaderValue::from_maybe_shared(text.split().freeze())
-        {
-            headers.insert(header, value);
-        }
-    };
-    put(X_LIMIT, format_args!("{limit}"));
-    put(X_REMAINING, format_args!("{remaining}"));
-    put(X_RESET, format_args!("{reset_ms}"));
-    put(POLICY, format_args!("\"{name}\";q={limit};w={WINDOW_S}"));
-    put(STATE, format_args!("\"{name}\";r={remaining};t={reset_in_s}"));
+    let mut values = Values::new();
+    values.put(headers, X_LIMIT, format_args!("{limit}"));
+    values.put(headers, X_REMAINING, format_args!("{remaining}"));
+    values.put(headers, X_RESET, format_args!("{reset_ms}"));
+    values.put(headers, POLICY, format_args!("\"{name}\";q={limit};w={WINDOW_S}"));
+    values.put(headers, STATE, format_args!("\"{name}\";r={remaining};t={reset_in_s}"));
 }
