@@ -13,6 +13,9 @@ use crate::Failure;
 use crate::options::Options;
 
 const ASK_TIMEOUT_MS: u64 = 5000;
+/// Counts over all stocks, on a Postgres that has just started.
+const STATEMENT_TIMEOUT_MS: u64 = 60_000;
+const MIGRATE_TIMEOUT_S: u64 = 60;
 
 /// Everything here ends with this process, however that ends.
 pub struct Stage {
@@ -40,11 +43,14 @@ impl Stage {
             Ok((PrivatePostgres::start(&dir, Durability::Durable)?, PrivateRedis::start(&dir)?))
         });
         let (postgres, redis) = servers.await??;
-        let (database, connection) = tokio_postgres::connect(&postgres.url(), NoTls).await?;
+        let mut config: tokio_postgres::Config = postgres.url().parse()?;
+        config.connect_timeout(Duration::from_millis(ASK_TIMEOUT_MS));
+        config.options(format!("-c statement_timeout={STATEMENT_TIMEOUT_MS}"));
+        let (database, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
         let link = connect_redis(&redis.url())?;
         let stage = Self { options: options.clone(), postgres, redis, database, link: Mutex::new(link) };
-        stage.tickerd_to_end(&["migrate"], Duration::from_secs(60)).await?;
+        stage.tickerd_to_end(&["migrate"], Duration::from_secs(MIGRATE_TIMEOUT_S)).await?;
         Ok(stage)
     }
 

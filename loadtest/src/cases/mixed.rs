@@ -66,22 +66,23 @@ async fn flat_out(run: &Run) -> Result<Row, Failure> {
 pub async fn warm(run: &Run, server: &Server) -> Result<Load, Failure> {
     let sql = "SELECT symbol FROM stocks WHERE symbol ~ '^A[A-Z]{3}$' AND symbol <> 'AAPL' ORDER BY symbol";
     let symbols: Vec<String> = run.stage.database.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect();
-    let load = |draw| Load {
+    let load = |seed, draw| Load {
+        seed,
         address: server.address,
         connections: run.options().connections,
         keys: Arc::clone(&run.headers),
         draw,
     };
     let few = Traffic::new(symbols.clone(), ENTERPRISE)?;
-    expect_answers(&load(Arc::new(move |random| few.draw(random))).flat_out(Until::Requests(WARM_REQUESTS)).await?)?;
+    expect_answers(&load(1, Arc::new(move |random| few.draw(random))).flat_out(Until::Requests(WARM_REQUESTS)).await?)?;
     let next = AtomicUsize::new(0);
     let each_key = move |_: &mut _| {
         let key = next.fetch_add(1, Ordering::Relaxed) % KEYS;
         Ask { path: "/api/stocks/AAPL".to_owned(), key }
     };
-    expect_answers(&load(Arc::new(each_key)).flat_out(Until::Requests(KEYS)).await?)?;
+    expect_answers(&load(0, Arc::new(each_key)).flat_out(Until::Requests(KEYS)).await?)?;
     let all = Traffic::new(symbols, KEYS)?;
-    Ok(load(Arc::new(move |random| all.draw(random))))
+    Ok(load(2, Arc::new(move |random| all.draw(random))))
 }
 
 /// A server that refuses or fails while it warms up would be measured in a state that nobody meant.
@@ -98,7 +99,7 @@ pub async fn paced_row(run: &Run, name: &str, load: &Load, pace: Pace, meter: &m
     meter.resume()?;
     let tally = load.paced(pace.due()).await?;
     meter.pause()?;
-    Ok(row(name, &tally, meter))
+    Ok(Row { paced: true, ..row(name, &tally, meter) })
 }
 
 fn row(name: &str, tally: &Tally, meter: &Meter<'_>) -> Row {

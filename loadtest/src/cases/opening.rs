@@ -3,6 +3,7 @@
 use super::Run;
 use super::mixed::{PACE_PER_S, paced_row, warm};
 use crate::Failure;
+use crate::load::generator::Load;
 use crate::load::schedule::Pace;
 use crate::probe::Meter;
 use crate::report::Row;
@@ -36,8 +37,8 @@ async fn open(run: &Run, base_per_s: f64, tiers: Tiers) -> Result<[Row; 2], Fail
     let before = paced_row(run, &before_name, &load, Pace::steady(base_per_s, seconds), &mut meter).await?;
     let mut meter = Meter::new(&run.stage, server.pid());
     let after_name = name(&format!("after: to {risen_per_s} requests/s in {RISE_S} s"));
-    let mut after = paced_row(run, &after_name, &load, rise, &mut meter).await?;
-    after.note(format!("p99 {:.2} ms before, {:.2} ms after", before.figures.p99_ms, after.figures.p99_ms));
+    let load = Load { seed: load.seed + 1, ..load };
+    let after = paced_row(run, &after_name, &load, rise, &mut meter).await?;
     server.stop().await?;
     Ok([before, after])
 }

@@ -24,6 +24,7 @@ pub async fn run(run: &Run) -> Result<Row, Failure> {
     assert_eq!(tier(first), "free");
     let server = run.fresh_server(Tiers::Default).await?;
     let load = |server: &Server| Load {
+        seed: 0,
         address: server.address,
         connections: run.options().connections,
         keys: Arc::clone(&run.headers),
@@ -44,10 +45,7 @@ pub async fn run(run: &Run) -> Result<Row, Failure> {
     };
     let mut meter = Meter::new(&run.stage, server.pid());
     let mut row = run.rounds("limit storm, 8 free keys", &mut meter, "bare", || turn(&ours), || turn(&theirs)).await?;
-    row.note(format!(
-        "{} bytes of body; both sides asked by the client of this suite, which costs more than oha",
-        refusal.body.len()
-    ));
+    row.note(format!("{} bytes of body; both sides are asked by this suite's client, not by oha", refusal.body.len()));
     bare.stop().await?;
     server.stop().await?;
     Ok(row)

@@ -15,6 +15,9 @@ use super::client::{API_KEY, Link};
 use super::tally::Tally;
 use crate::Failure;
 
+/// However many requests are left: their answers then tell that something is wrong.
+const REQUESTS_TIMEOUT_S: u64 = 120;
+
 /// One request.
 pub struct Ask {
     pub path: String,
@@ -28,6 +31,8 @@ pub struct Load {
     pub address: SocketAddr,
     pub connections: u16,
     pub keys: Arc<Vec<HeaderValue>>,
+    /// What is drawn follows from it: traffic that warms up must not be the one that is measured.
+    pub seed: u64,
     pub draw: Arc<dyn Fn(&mut StdRng) -> Ask + Send + Sync>,
 }
 
@@ -43,7 +48,7 @@ impl Load {
     pub async fn flat_out(&self, until: Until) -> Result<Tally, Failure> {
         let (seconds, requests) = match until {
             Until::Seconds(seconds) => (seconds, usize::MAX),
-            Until::Requests(requests) => (u64::from(u32::MAX), requests),
+            Until::Requests(requests) => (REQUESTS_TIMEOUT_S, requests),
         };
         let deadline = Instant::now() + Duration::from_secs(seconds);
         let begun = Arc::new(AtomicUsize::new(0));
@@ -88,8 +93,9 @@ impl Load {
         F: Future<Output = Result<Tally, Failure>> + Send + 'static,
     {
         let mut tasks = JoinSet::new();
-        for seed in 0..self.connections {
-            let (link, random) = (Link::new(self.address)?, StdRng::seed_from_u64(seed.into()));
+        for connection in 0..self.connections {
+            let seed = (self.seed << u16::BITS) + u64::from(connection);
+            let (link, random) = (Link::new(self.address)?, StdRng::seed_from_u64(seed));
             tasks.spawn(work(Caller { load: self.clone(), link, random, tally: Tally::new()? }));
         }
         let mut all = Tally::new()?;

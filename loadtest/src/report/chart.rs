@@ -26,7 +26,7 @@ const STYLE: &str = "
 
 pub fn svg(report: &Report) -> String {
     let mut canvas = Canvas { body: String::new(), y: 24.0 };
-    requests(&mut canvas, &report.rows);
+    requests(&mut canvas, report.rows.iter().filter(|row| !row.paced));
     canvas.y += 2.0 * LINE;
     latencies(&mut canvas, &report.rows);
     let height = canvas.y + LINE;
@@ -70,8 +70,8 @@ impl Canvas {
     }
 }
 
-fn requests(canvas: &mut Canvas, rows: &[Row]) {
-    let all = rows.iter().flat_map(|row| {
+fn requests<'a>(canvas: &mut Canvas, rows: impl Iterator<Item = &'a Row> + Clone) {
+    let all = rows.clone().flat_map(|row| {
         [Some(row.figures.requests_per_s), row.ceiling.as_ref().map(|ceiling| ceiling.figures.requests_per_s)]
     });
     let scale = (WIDTH - LEFT - RIGHT) / all.flatten().fold(1.0, f64::max);

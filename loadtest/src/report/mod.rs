@@ -41,6 +41,8 @@ pub struct Row {
     pub case: String,
     #[serde(flatten)]
     pub figures: Figures,
+    /// Whether requests came at a given pace: then their number says nothing of the server.
+    pub paced: bool,
     pub usage: Option<Usage>,
     pub redis_calls_per_request: f64,
     pub redis_commands_per_request: BTreeMap<String, f64>,
@@ -72,8 +74,10 @@ impl Row {
         let commands = meter.commands().per_request(figures.requests);
         let mut row = Self {
             case: case.to_owned(),
+            paced: false,
             usage: meter.usage(),
-            redis_calls_per_request: commands.iter().map(|(_, n)| n).sum(),
+            // The sum of no floats is -0.
+            redis_calls_per_request: commands.iter().map(|(_, n)| n).sum::<f64>().abs(),
             redis_commands_per_request: BTreeMap::new(),
             hit_rate: None,
             ceiling: None,
@@ -143,6 +147,7 @@ mod tests {
         let row = |case: &str, ceiling| Row {
             case: case.to_owned(),
             figures: figures(70_000.0),
+            paced: false,
             usage: Some(Usage { cores: [0.5, 0.25, 0.125], memory_mb: [20.0, 100.0, 5.0] }),
             redis_calls_per_request: 0.25,
             redis_commands_per_request: BTreeMap::new(),
