@@ -9,7 +9,7 @@ use crate::Failure;
 use crate::stage::Stage;
 pub use commands::{Commands, version as redis_version};
 use processes::Reading;
-pub use processes::{NAMES as PROCESSES, Usage};
+pub use processes::{NAMES as PROCESSES, Others, Usage};
 
 /// Watches from turn to turn; what happens between them does not count.
 pub struct Meter<'a> {

@@ -11,10 +11,11 @@ pub const NAMES: [&str; 3] = ["tickerd", "postgres", "redis"];
 /// Linux counts in these towards programs, whatever its own tick is.
 const TICKS_PER_S: f64 = 100.0;
 
-/// Of each of [`NAMES`], at one moment.
+/// Of each of [`NAMES`], and of the machine, at one moment.
 pub struct Reading {
     cpu_s: [f64; 3],
     memory_mb: [f64; 3],
+    others: Others,
 }
 
 /// Of each of [`NAMES`].
@@ -24,6 +25,16 @@ pub struct Usage {
     pub cores: [f64; 3],
     /// At the end. Resident; of Postgres its processes' proportional shares, since they share most of theirs.
     pub memory_mb: [f64; 3],
+    pub others: Others,
+}
+
+/// What was taken from the load and the servers: figures beside much of it are worth less.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Others {
+    /// By processes that are not part of this.
+    pub cores: f64,
+    /// By other machines on the same host.
+    pub stolen_cores: f64,
 }
 
 impl Usage {
@@ -33,10 +44,14 @@ impl Usage {
             self.cores[i] += after.cpu_s[i] - before.cpu_s[i];
         }
         self.memory_mb = after.memory_mb;
+        self.others.cores += after.others.cores - before.others.cores;
+        self.others.stolen_cores += after.others.stolen_cores - before.others.stolen_cores;
     }
 
     pub fn per_second(mut self, seconds: f64) -> Self {
         self.cores = self.cores.map(|cpu_s| cpu_s / seconds);
+        self.others.cores = (self.others.cores / seconds).max(0.0);
+        self.others.stolen_cores /= seconds;
         self
     }
 }
@@ -51,8 +66,13 @@ impl Reading {
         let cpu_s = |pid: &u32| stats.get(pid).map(|stat| stat.cpu_s);
         // Of backends that have ended, the time is the postmaster's children's.
         let postgres_cpu_s = postgres.iter().filter_map(cpu_s).sum::<f64>() + stats.get(&postmaster)?.ended_s;
+        let cpu_s = [cpu_s(&server)?, postgres_cpu_s, cpu_s(&stage.redis.pid())?];
+        // oha is a child of ours that has ended when we look.
+        let load_s = stats.get(&std::process::id()).map(|own| own.cpu_s + own.ended_s)?;
+        let (busy_s, stolen_s) = parse_machine(&fs::read_to_string("/proc/stat").ok()?)?;
         Some(Self {
-            cpu_s: [cpu_s(&server)?, postgres_cpu_s, cpu_s(&stage.redis.pid())?],
+            cpu_s,
+            others: Others { cores: busy_s - load_s - cpu_s.iter().sum::<f64>(), stolen_cores: stolen_s },
             memory_mb: [resident_mb(server)?, proportional_mb(&postgres), resident_mb(stage.redis.pid())?],
         })
     }
@@ -84,6 +104,13 @@ fn parse_stat(text: &str) -> Option<Stat> {
         Some(ticks / TICKS_PER_S)
     };
     Some(Stat { parent: fields.get(1)?.parse().ok()?, cpu_s: seconds(11)?, ended_s: seconds(13)? })
+}
+
+/// Seconds in which the machine's processors were busy, and those that its host took: the first line of `/proc/stat`.
+fn parse_machine(text: &str) -> Option<(f64, f64)> {
+    let ticks: Vec<f64> = text.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    let [user, nice, system, _idle, _iowait, interrupts, soft_interrupts, stolen, ..] = ticks[..] else { return None };
+    Some(((user + nice + system + interrupts + soft_interrupts) / TICKS_PER_S, stolen / TICKS_PER_S))
 }
 
 fn resident_mb(pid: u32) -> Option<f64> {
@@ -122,10 +149,17 @@ mod tests {
 
     #[test]
     fn cores_are_seconds_a_second() {
-        let reading = |cpu_s, memory_mb| Reading { cpu_s: [cpu_s; 3], memory_mb: [memory_mb; 3] };
+        let others = Others { cores: 0.0, stolen_cores: 0.0 };
+        let reading = |cpu_s, memory_mb| Reading { cpu_s: [cpu_s; 3], memory_mb: [memory_mb; 3], others };
         let mut usage = Usage::default();
         usage.add(&reading(1.0, 1.0), &reading(4.0, 5.0));
         usage.add(&reading(6.0, 5.0), &reading(7.0, 6.0));
-        assert_eq!(usage.per_second(8.0), Usage { cores: [0.5; 3], memory_mb: [6.0; 3] });
+        assert_eq!(usage.per_second(8.0), Usage { cores: [0.5; 3], memory_mb: [6.0; 3], others });
+    }
+
+    #[test]
+    fn reads_what_the_machine_did() {
+        let text = "cpu  100 10 40 900 5 20 30 70 0 0\ncpu0 1 2 3";
+        assert_eq!(parse_machine(text), Some((2.0, 0.7)));
     }
 }

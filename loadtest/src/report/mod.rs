@@ -13,9 +13,11 @@ use serde::Serialize;
 use crate::Failure;
 use crate::figures::{Ceiling, Figures};
 use crate::options::Options;
-use crate::probe::{Meter, Usage};
+use crate::probe::{Meter, Others, Usage};
 pub use machine::Machine;
 
+/// What others may take from the machine unsaid.
+const OTHERS_CORES_NAMED: f64 = 0.1;
 /// Commands of Redis that a note names; JSON has them all.
 const COMMANDS_NAMED: usize = 6;
 
@@ -89,6 +91,12 @@ impl Row {
                 commands.iter().take(COMMANDS_NAMED).map(|(name, n)| format!("{name} {n:.2}")).collect();
             row.note(format!("Redis calls a request: {}", named.join(", ")));
         }
+        if let Some(others) = row.usage.as_ref().map(|usage| usage.others)
+            && others.cores + others.stolen_cores >= OTHERS_CORES_NAMED
+        {
+            let Others { cores, stolen_cores } = others;
+            row.note(format!("other processes used {cores:.2} cores, the host took {stolen_cores:.2}"));
+        }
         row.redis_commands_per_request = commands.into_iter().collect();
         row
     }
@@ -148,7 +156,7 @@ mod tests {
             case: case.to_owned(),
             figures: figures(70_000.0),
             paced: false,
-            usage: Some(Usage { cores: [0.5, 0.25, 0.125], memory_mb: [20.0, 100.0, 5.0] }),
+            usage: Some(Usage { cores: [0.5, 0.25, 0.125], memory_mb: [20.0, 100.0, 5.0], others: Others::default() }),
             redis_calls_per_request: 0.25,
             redis_commands_per_request: BTreeMap::new(),
             hit_rate: Some(0.5),
