@@ -10,9 +10,10 @@ const LINE: f64 = 18.0;
 const BAR: f64 = 12.0;
 /// The latency axis, a logarithmic one.
 const MS_MIN: f64 = 0.1;
-const MS_MAX: f64 = 1000.0;
+const MS_MAX: f64 = 10_000.0;
 
 const STYLE: &str = "
+  .page { fill: #ffffff }
   text { font: 12px system-ui, sans-serif; fill: #24292f }
   .title { font-weight: 600; font-size: 14px }
   .small { font-size: 11px; fill: #57606a }
@@ -20,7 +21,7 @@ const STYLE: &str = "
   .range { stroke: #0969da; stroke-width: 2; opacity: .5 }
   .grid { stroke: #d0d7de }
   @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 } .small { fill: #9198a1 } .ours { fill: #4493f8 } .theirs { fill: #656c76 }
+    .page { fill: #0d1117 } text { fill: #e6edf3 } .small { fill: #9198a1 } .ours { fill: #4493f8 } .theirs { fill: #656c76 }
     .range { stroke: #4493f8 } .grid { stroke: #3d444d }
   }";
 
@@ -33,7 +34,7 @@ pub fn svg(report: &Report) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
          height=\"{height}\" role=\"img\" aria-label=\"Requests a second and latencies of each case\">\n\
-         <style>{STYLE}\n</style>\n{}</svg>\n",
+         <style>{STYLE}\n</style>\n<rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\"/>\n{}</svg>\n",
         canvas.body
     )
 }
@@ -101,7 +102,7 @@ fn latencies(canvas: &mut Canvas, rows: &[Row]) {
     canvas.text("title", 12.0, "start", "Latency in ms, logarithmic: p50 (large), p99, p99.9 (small)");
     canvas.y += 1.3 * LINE;
     let (top, bottom) = (canvas.y + 4.0, canvas.y + LINE * rows.len() as f64 + 8.0);
-    for ms in [0.1, 1.0, 10.0, 100.0, 1000.0] {
+    for ms in [0.1, 1.0, 10.0, 100.0, 1000.0, MS_MAX] {
         canvas.text("small", position(ms), "middle", &ms.to_string());
         canvas.line("grid", (position(ms), top), (position(ms), bottom));
     }
@@ -115,7 +116,7 @@ fn latencies(canvas: &mut Canvas, rows: &[Row]) {
         for (ms, radius) in [(figures.p50_ms, 5.0), (figures.p99_ms, 3.5), (figures.p999_ms, 2.0)] {
             canvas.mark(position(ms), radius);
         }
-        let said = format!("{:.2}, {:.2}, {:.2}", figures.p50_ms, figures.p99_ms, figures.p999_ms);
+        let said = [figures.p50_ms, figures.p99_ms, figures.p999_ms].map(number).join(" · ");
         canvas.text("small", WIDTH - RIGHT + 20.0, "start", &said);
     }
 }
