@@ -8,13 +8,13 @@ demo: tools ## everything from nothing: servers, tables, data, keys, a running A
 	./target/release/tickerd demo
 
 test: tools ## every test, against a real Postgres and a real Redis that the tests start
-	cargo test --locked
+	cargo test --workspace --locked
 
-lint: tools ## formatting and lints, warnings denied
-	cargo fmt --check
-	cargo clippy --all-targets --locked -- --deny warnings
+lint: tools ## formatting and lints of the whole workspace, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
-loadtest: tools ## requests a second over loopback; installs oha if missing
+loadtest: tools ## what it does under load, beside what the machine can do; some 7 minutes
 	loadtest/run
 
 # --- what is needed -----------------------------------------------------------------------------------------------

@@ -1,0 +1,89 @@
+//! One turn of pgbench: what Postgres does when it is asked the server's question, with nothing between.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tokio::process::Command;
+
+use crate::Failure;
+use crate::figures::Figures;
+use crate::stage::{Stage, to_end};
+
+/// The statement of a range, with random symbols and days.
+const SQL: &str = include_str!("../../sql/range.sql");
+const EXTRA_TIMEOUT_S: u64 = 30;
+
+pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, Failure> {
+    let dir = stage.file("pgbench");
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir)?;
+    let sql = dir.join("range.sql");
+    std::fs::write(&sql, SQL)?;
+    let options = &stage.options;
+    let (program, url) = (program(stage), stage.postgres.url().parse::<tokio_postgres::Config>()?);
+    let password = String::from_utf8_lossy(url.get_password().unwrap_or_default()).into_owned();
+    let mut command = Command::new(&program);
+    command.env("PGPASSWORD", password).args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--log"]);
+    command.arg("--log-prefix").arg(dir.join("log")).arg("--file").arg(&sql).arg(format!("--define=rows={rows}"));
+    command.arg(format!("--client={}", options.connections)).arg(format!("--time={}", options.seconds));
+    command.arg("--host=127.0.0.1").arg(format!("--port={}", url.get_ports().first().copied().unwrap_or_default()));
+    command.arg(format!("--username={}", url.get_user().unwrap_or_default())).arg(url.get_dbname().unwrap_or_default());
+    let timeout = Duration::from_secs(options.seconds + EXTRA_TIMEOUT_S);
+    let printed = to_end(command, &program, timeout).await?;
+    let per_s = per_second(&printed).ok_or("expected a line `tps =` of pgbench: is it of Postgres 13 or newer?")?;
+    let latency_us = latencies(&dir)?;
+    std::fs::remove_dir_all(&dir)?;
+    let at = |quantile| latency_us.value_at_quantile(quantile) as f64 / 1e3;
+    Ok(Figures {
+        requests: latency_us.len(),
+        requests_per_s: per_s,
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+        p999_ms: at(0.999),
+        statuses: [].into(),
+    })
+}
+
+/// Beside the server's own program; on PATH where that can't be seen.
+fn program(stage: &Stage) -> PathBuf {
+    let server = std::fs::read_link(format!("/proc/{}/exe", stage.postgres.pid()));
+    let beside = server.ok().map(|server| server.with_file_name("pgbench")).filter(|program| program.is_file());
+    beside.unwrap_or_else(|| "pgbench".into())
+}
+
+fn per_second(printed: &str) -> Option<f64> {
+    printed.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
+}
+
+/// Of every transaction, from the logs that pgbench wrote, one a thread.
+fn latencies(dir: &Path) -> Result<Histogram<u64>, Failure> {
+    let mut all = Histogram::new(3)?;
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log.")) {
+            for took_us in std::fs::read_to_string(&path)?.lines().filter_map(latency_us) {
+                all.record(took_us)?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// client, transaction, microseconds, ...
+fn latency_us(line: &str) -> Option<u64> {
+    line.split(' ').nth(2)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_pgbench_prints() {
+        let printed = "latency average = 1.1 ms\ninitial connection time = 60 ms\n\
+                       tps = 34567.8 (without initial connection time)\n";
+        assert_eq!(per_second(printed), Some(34567.8));
+        assert_eq!(latency_us("0 199 2241 0 1175850568 995598"), Some(2241));
+    }
+}

@@ -1,0 +1,172 @@
+//! What was seen, as a table, as JSON and as a chart.
+
+mod chart;
+mod machine;
+mod table;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::Failure;
+use crate::figures::{Ceiling, Figures};
+use crate::options::Options;
+use crate::probe::{Meter, Others, Usage};
+pub use machine::Machine;
+
+/// What others may take from the machine unsaid.
+const OTHERS_CORES_NAMED: f64 = 0.1;
+/// Commands of Redis that a note names; JSON has them all.
+const COMMANDS_NAMED: usize = 6;
+
+#[derive(Serialize)]
+pub struct Report {
+    pub machine: Machine,
+    pub settings: Settings,
+    pub rows: Vec<Row>,
+    pub cold: Option<Cold>,
+}
+
+#[derive(Serialize)]
+pub struct Settings {
+    pub seconds: u64,
+    pub connections: u16,
+    pub rounds: u32,
+    pub paced_seconds: u64,
+}
+
+/// One case.
+#[derive(Serialize)]
+pub struct Row {
+    pub case: String,
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Whether requests came at a given pace: then their number says nothing of the server.
+    pub paced: bool,
+    pub usage: Option<Usage>,
+    pub redis_calls_per_request: f64,
+    pub redis_commands_per_request: BTreeMap<String, f64>,
+    pub hit_rate: Option<f64>,
+    pub ceiling: Option<Ceiling>,
+    pub notes: Vec<String>,
+}
+
+/// From the start of the process to its first answers: medians, and each start.
+#[derive(Serialize)]
+pub struct Cold {
+    pub health_ms: f64,
+    pub prices_ms: f64,
+    pub health_ms_each: Vec<f64>,
+    pub prices_ms_each: Vec<f64>,
+}
+
+impl Report {
+    pub fn new(machine: Machine, options: &Options) -> Self {
+        let Options { seconds, connections, rounds, paced_seconds, .. } = *options;
+        let settings = Settings { seconds, connections, rounds, paced_seconds };
+        Self { machine, settings, rows: Vec::new(), cold: None }
+    }
+}
+
+impl Row {
+    /// What the meter saw while the figures came about.
+    pub fn new(case: &str, figures: Figures, meter: &Meter<'_>) -> Self {
+        let commands = meter.commands().per_request(figures.requests);
+        let mut row = Self {
+            case: case.to_owned(),
+            paced: false,
+            usage: meter.usage(),
+            // The sum of no floats is -0.
+            redis_calls_per_request: commands.iter().map(|(_, n)| n).sum::<f64>().abs(),
+            redis_commands_per_request: BTreeMap::new(),
+            hit_rate: None,
+            ceiling: None,
+            notes: Vec::new(),
+            figures,
+        };
+        if row.redis_calls_per_request >= 0.01 {
+            let named: Vec<_> =
+                commands.iter().take(COMMANDS_NAMED).map(|(name, n)| format!("{name} {n:.2}")).collect();
+            row.note(format!("Redis calls a request: {}", named.join(", ")));
+        }
+        if let Some(others) = row.usage.as_ref().map(|usage| usage.others)
+            && others.cores + others.stolen_cores >= OTHERS_CORES_NAMED
+        {
+            let Others { cores, stolen_cores } = others;
+            row.note(format!("other processes used {cores:.2} cores, the host took {stolen_cores:.2}"));
+        }
+        row.redis_commands_per_request = commands.into_iter().collect();
+        row
+    }
+
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+}
+
+/// Prints the report and keeps it as `latest.md`, `latest.json` and `latest.svg`.
+pub fn write(report: &Report, dir: &Path) -> Result<(), Failure> {
+    let text = table::text(report);
+    std::fs::create_dir_all(dir)?;
+    std::fs::write(dir.join("latest.json"), serde_json::to_string_pretty(report)? + "\n")?;
+    if !report.rows.is_empty() {
+        std::fs::write(dir.join("latest.svg"), chart::svg(report))?;
+    }
+    std::fs::write(dir.join("latest.md"), &text)?;
+    std::io::stdout().write_all(text.as_bytes())?;
+    eprintln!("Written to {}: latest.md, latest.json, latest.svg", dir.display());
+    Ok(())
+}
+
+/// A number with as many digits as mean something, thousands apart.
+fn number(value: f64) -> String {
+    if value < 10.0 {
+        return format!("{value:.2}");
+    }
+    if value < 100.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_that_mean_something() {
+        let numbers = [0.123, 12.34, 123.4, 1234.5, 1_234_567.0].map(number);
+        assert_eq!(numbers, ["0.12", "12.3", "123", "1,234", "1,234,567"]);
+    }
+
+    pub fn sample() -> Report {
+        let figures = |requests_per_s: f64| Figures {
+            requests: 100,
+            requests_per_s,
+            p50_ms: 0.5,
+            p99_ms: 2.0,
+            p999_ms: 4.0,
+            statuses: [("200".to_owned(), 99), ("503".to_owned(), 1)].into(),
+        };
+        let row = |case: &str, ceiling| Row {
+            case: case.to_owned(),
+            figures: figures(70_000.0),
+            paced: false,
+            usage: Some(Usage { cores: [0.5, 0.25, 0.125], memory_mb: [20.0, 100.0, 5.0], others: Others::default() }),
+            redis_calls_per_request: 0.25,
+            redis_commands_per_request: BTreeMap::new(),
+            hit_rate: Some(0.5),
+            ceiling,
+            notes: vec!["said <beside>".to_owned()],
+        };
+        let ceiling = Ceiling { name: "bare", figures: figures(100_000.0), requests_ratio: 0.7, p99_ratio: 1.5 };
+        let settings = Settings { seconds: 4, connections: 50, rounds: 5, paced_seconds: 60 };
+        let cold = Cold { health_ms: 15.0, prices_ms: 60.0, health_ms_each: vec![15.0], prices_ms_each: vec![60.0] };
+        let rows = vec![row("first & <case>", Some(ceiling)), row("second", None)];
+        Report { machine: Machine::default(), settings, rows, cold: Some(cold) }
+    }
+}

@@ -1,0 +1,115 @@
+//! The report as Markdown whose columns line up, for a terminal too.
+
+use super::{Machine, Report, Row, number};
+use crate::probe::PROCESSES;
+
+const MISSING: &str = "-";
+
+pub fn text(report: &Report) -> String {
+    let mut parts = vec!["# Load test\n".to_owned(), table(&report.rows)];
+    if report.rows.iter().any(|row| row.usage.is_none()) {
+        parts.push("Processes are left out: they need the /proc of Linux.\n".to_owned());
+    }
+    let notes = report.rows.iter().filter(|row| !row.notes.is_empty());
+    let notes: Vec<_> = notes.map(|row| format!("- {}: {}\n", row.case, row.notes.join("; "))).collect();
+    parts.extend((!notes.is_empty()).then(|| notes.concat()));
+    parts.extend(report.cold.as_ref().map(|cold| {
+        let each = |all: &[f64]| all.iter().map(|ms| format!("{ms:.0}")).collect::<Vec<_>>().join(", ");
+        format!(
+            "Cold start, from the start of the process, median of {}: first 200 of `/health` after {:.0} ms ({}), of \
+             prices with a key after {:.0} ms ({}).\n",
+            cold.health_ms_each.len(),
+            cold.health_ms,
+            each(&cold.health_ms_each),
+            cold.prices_ms,
+            each(&cold.prices_ms_each)
+        )
+    }));
+    parts.push(conditions(report));
+    parts.join("\n")
+}
+
+fn conditions(report: &Report) -> String {
+    let Machine { cores, cpu, memory_mb, kernel, tickerd, commit, postgres, redis, oha } = &report.machine;
+    let commit = commit.as_ref().map(|commit| format!(" ({commit})")).unwrap_or_default();
+    let settings = &report.settings;
+    format!(
+        "tickerd {tickerd}{commit} with default settings, Postgres {postgres}, Redis {redis} and the load (oha {oha}) on \
+         the same machine: {cores} cores, {cpu}, {memory_mb} MB, {kernel}. {} connections, {} rounds of {} s, {} s of the \
+         real pace.\n",
+        settings.connections, settings.rounds, settings.seconds, settings.paced_seconds
+    )
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut header = vec!["case".to_owned()];
+    header.extend(["requests/s", "p50 ms", "p99 ms", "p99.9 ms", "statuses"].map(str::to_owned));
+    header.extend(PROCESSES.map(|name| format!("{name} cores, MB")));
+    header.extend(["Redis calls a request", "hit rate", "against"].map(str::to_owned));
+    header.extend(["its requests/s", "requests/s ratio", "p99 ratio"].map(str::to_owned));
+    let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    let columns = 0..header.len();
+    let widths: Vec<usize> =
+        columns.map(|i| cells.iter().map(|row| row[i].len()).chain([header[i].len()]).max().unwrap_or(0)).collect();
+    // The first column is text, the others are numbers: they end at the right, as the line below the header tells.
+    let line = |cells: &[String]| {
+        let padded = cells.iter().zip(&widths).enumerate();
+        let padded = padded.map(|(i, (cell, width))| match i {
+            0 => format!(" {cell:<width$} |"),
+            _ => format!(" {cell:>width$} |"),
+        });
+        format!("|{}\n", padded.collect::<String>())
+    };
+    let rule = widths.iter().enumerate().map(|(i, width)| match i {
+        0 => format!("-{}-|", "-".repeat(*width)),
+        _ => format!("-{}:|", "-".repeat(*width)),
+    });
+    let rule = format!("|{}\n", rule.collect::<String>());
+    [line(&header), rule, cells.iter().map(|row| line(row)).collect()].concat()
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let figures = &row.figures;
+    let statuses: Vec<_> = figures.statuses.iter().map(|(status, n)| format!("{status} x {n}")).collect();
+    let mut cells = vec![row.case.clone(), number(figures.requests_per_s)];
+    cells.extend([figures.p50_ms, figures.p99_ms, figures.p999_ms].map(|ms| format!("{ms:.2}")));
+    cells.push(statuses.join(", "));
+    for i in 0..PROCESSES.len() {
+        let usage = row.usage.as_ref().map(|usage| format!("{:.2}, {:.0}", usage.cores[i], usage.memory_mb[i]));
+        cells.push(usage.unwrap_or_else(|| MISSING.to_owned()));
+    }
+    cells.push(format!("{:.3}", row.redis_calls_per_request));
+    cells.push(row.hit_rate.map_or_else(|| MISSING.to_owned(), |rate| format!("{:.1} %", rate * 100.0)));
+    match &row.ceiling {
+        None => cells.extend([MISSING; 4].map(str::to_owned)),
+        Some(ceiling) => {
+            cells.extend([ceiling.name.to_owned(), number(ceiling.figures.requests_per_s)]);
+            cells.extend([ceiling.requests_ratio, ceiling.p99_ratio].map(|ratio| format!("{ratio:.2}")));
+        }
+    }
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::sample;
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_table_is_as_long() {
+        let table = table(&sample().rows);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{table}");
+        assert!(lines[2].contains("70,000") && lines[2].contains("0.70") && lines[2].contains("200 x 99, 503 x 1"));
+    }
+
+    #[test]
+    fn the_text_says_what_is_missing_and_what_was_seen() {
+        let mut report = sample();
+        assert!(text(&report).contains("median of 1: first 200 of `/health` after 15 ms (15)"));
+        assert!(!text(&report).contains("left out"));
+        report.rows[1].usage = None;
+        assert!(text(&report).contains("left out"));
+    }
+}
