@@ -4,11 +4,12 @@
 \set fourth random(65, 90)
 \set month random(1, 12)
 \set day random(1, 28)
-SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume
-FROM stocks s LEFT JOIN LATERAL (
-    SELECT * FROM prices
-    WHERE stock_id = s.id AND date >= make_date(2016, :month, :day)
-      AND date <= coalesce(make_date(2025, :month, :day), 'infinity'::date)
-    ORDER BY date DESC LIMIT :rows
-) p ON true
-WHERE s.symbol = 'A' || chr(:second) || chr(:third) || chr(:fourth) ORDER BY p.date DESC;
+WITH stock AS MATERIALIZED (
+    SELECT id FROM stocks WHERE symbol = 'A' || chr(:second) || chr(:third) || chr(:fourth)
+)
+(SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+ WHERE stock_id = (SELECT id FROM stock) AND date >= make_date(2016, :month, :day)
+   AND date <= coalesce(make_date(2025, :month, :day), 'infinity'::date)
+ ORDER BY date DESC LIMIT :rows)
+UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM stock
+ORDER BY date DESC NULLS FIRST;

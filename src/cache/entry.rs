@@ -12,7 +12,7 @@ use super::Lifetime;
 
 /// Below this a packet holds it anyway.
 const GZIP_BYTES_MIN: usize = 1024;
-/// What TCP sends before it waits for the first acknowledgement: 10 segments of 1460 bytes (RFC 6928). What is larger
+/// About what TCP sends before it waits for the first acknowledgement: 10 segments of 1460 bytes (RFC 6928). What is larger
 /// arrives sooner packed, though packing takes time; what is smaller is packed when it is asked for again.
 const FIRST_FLIGHT_BYTES: usize = 14_600;
 /// How long one request may take to refresh an answer before another one tries.
@@ -42,7 +42,7 @@ pub struct Entry {
     fresh_until_ms: u64,
     revalidate_until_ms: u64,
     refresh_claimed_until_ms: AtomicU64,
-    asked_again: AtomicBool,
+    shared: AtomicBool,
 }
 
 impl Entry {
@@ -50,7 +50,7 @@ impl Entry {
         let fresh_until_ms = now_ms + u64::from(lifetime.fresh_s) * 1000;
         let revalidate_until_ms = fresh_until_ms + u64::from(lifetime.revalidate_s) * 1000;
         let made_here = Self::stored(body, now_ms, fresh_until_ms, revalidate_until_ms);
-        Self { asked_again: AtomicBool::new(false), ..made_here }
+        Self { shared: AtomicBool::new(false), ..made_here }
     }
 
     /// One that is not new: it needs no writing to Redis.
@@ -66,7 +66,7 @@ impl Entry {
             fresh_until_ms,
             revalidate_until_ms,
             refresh_claimed_until_ms: AtomicU64::new(0),
-            asked_again: AtomicBool::new(true),
+            shared: AtomicBool::new(true),
         }
     }
 
@@ -81,9 +81,9 @@ impl Entry {
         self.variant(accepts_gzip && self.identity.body.len() > FIRST_FLIGHT_BYTES)
     }
 
-    /// The tags under which clients may have this very answer, packed or not.
-    pub fn etags(&self) -> [&Bytes; 2] {
-        [&self.identity.etag, &self.gzip_etag]
+    /// The tag of the gzip variant, made or not.
+    pub fn gzip_etag(&self) -> &Bytes {
+        &self.gzip_etag
     }
 
     /// Gzip, where it is worth it.
@@ -131,9 +131,9 @@ impl Entry {
         [self.stored_at_ms, self.fresh_until_ms, self.revalidate_until_ms]
     }
 
-    /// True once: for the first request that finds the answer here.
-    pub(super) fn is_asked_again(&self) -> bool {
-        !self.asked_again.load(Ordering::Relaxed) && !self.asked_again.swap(true, Ordering::Relaxed)
+    /// True once: for the first request that finds here what this process made, and is to write it to Redis.
+    pub(super) fn claim_sharing(&self) -> bool {
+        !self.shared.load(Ordering::Relaxed) && !self.shared.swap(true, Ordering::Relaxed)
     }
 
     /// True for the one request that is to refresh the answer. A claim runs out by itself, so that a client that

@@ -119,8 +119,9 @@ impl Cache {
             Slot::Unkept { until_ms } => return (now_ms < *until_ms).then_some(Found::Unkept),
         };
         if entry.is_fresh(now_ms) {
+            // A write that is left out is not made up for: it costs a query elsewhere.
             if let Some(shared) = &self.shared
-                && entry.is_asked_again()
+                && entry.claim_sharing()
             {
                 shared.set(key, &entry, entry.expired_at_ms() - now_ms + self.stale_ms_max);
             }

@@ -7,8 +7,10 @@ mod error;
 mod health;
 mod log;
 mod middleware;
+#[doc(hidden)] // for the benchmarks
 pub mod prices;
 mod query;
+#[doc(hidden)] // for the benchmarks
 pub mod question;
 mod quote;
 mod server;

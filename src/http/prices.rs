@@ -26,12 +26,12 @@ pub struct PricesQuestion {
 }
 
 #[derive(Serialize)]
-struct Prices<'a, Bars: Iterator<Item = Bar> + Clone> {
+struct Prices<'a, B: Iterator<Item = Bar> + Clone> {
     symbol: &'a str,
     /// Bars in this answer.
     count: usize,
     #[serde(serialize_with = "each")]
-    prices: Bars,
+    prices: B,
 }
 
 /// A [`Bar`] as it is published.

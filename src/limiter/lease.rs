@@ -54,6 +54,8 @@ struct Book {
     /// The second in which the permits at hand are counted, and how many they were.
     stamp_s: u64,
     held: u32,
+    /// How many of the permits asked for are for requests that wait.
+    waiting: u32,
     /// Permits of an earlier lease that nobody used, and the second in which they are counted: they go back with the
     /// next call.
     unused: (u32, u64),
@@ -76,15 +78,17 @@ impl Permits {
         self.0.store(ends_ms << COUNT_BITS | u64::from(count).min(COUNT_MAX), Ordering::Release);
     }
 
-    /// Takes one, where there is one that has not ended; returns how many are left.
-    fn take(&self, now_ms: u64) -> Option<u32> {
+    /// Takes one, where there is one that has not ended; returns how many are left, and when they end.
+    fn take(&self, now_ms: u64) -> Option<(u32, u64)> {
         let one_less = |word: u64| (word & COUNT_MAX > 0 && now_ms < word >> COUNT_BITS).then(|| word - 1);
         let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).ok()?;
-        Some((before & COUNT_MAX) as u32 - 1)
+        Some(((before & COUNT_MAX) as u32 - 1, before >> COUNT_BITS))
     }
 
-    fn left(&self) -> u32 {
-        (self.0.load(Ordering::Acquire) & COUNT_MAX) as u32
+    /// How many are left of those that end at `ends_ms`; `None` where others have taken their place.
+    fn left(&self, ends_ms: u64) -> Option<u32> {
+        let word = self.0.load(Ordering::Acquire);
+        (word >> COUNT_BITS == ends_ms).then_some((word & COUNT_MAX) as u32)
     }
 
     /// Takes all, ended or not.
@@ -103,8 +107,8 @@ pub enum Step {
     Admit {
         remaining: u32,
         reset_in_ms: u64,
-        /// Whether whoever is admitted is to renew the lease, without waiting for it.
-        renew: bool,
+        /// Whoever is admitted is to renew the lease that ends then, without waiting for it.
+        renew: Option<u64>,
     },
     Refuse {
         reset_in_ms: u64,
@@ -118,12 +122,12 @@ pub enum Step {
 impl Lease {
     /// Decides from memory where that can be done.
     pub fn step(&self, now_ms: u64) -> Step {
-        if let Some(left) = self.permits.take(now_ms) {
+        if let Some((left, ends_ms)) = self.permits.take(now_ms) {
             let reset_in_ms = self.reset_ms.load(Ordering::Relaxed).saturating_sub(now_ms);
             let remaining = self.remaining.load(Ordering::Relaxed).saturating_add(left);
             // Each number of permits left is seen by one request only, so that one renews.
-            let renew = left > 0 && left == self.renew_at.load(Ordering::Relaxed);
-            return Step::Admit { remaining, reset_in_ms, renew };
+            let renews = left > 0 && left == self.renew_at.load(Ordering::Relaxed);
+            return Step::Admit { remaining, reset_in_ms, renew: renews.then_some(ends_ms) };
         }
         let refused_until_ms = self.refused_until_ms.load(Ordering::Relaxed);
         if now_ms < refused_until_ms {
@@ -152,13 +156,13 @@ impl Lease {
         }
         let stamp_s = book.stamp_s;
         book.give_back_later(unused, stamp_s);
-        let remaining = self.remaining.load(Ordering::Relaxed);
-        let (ahead, ahead_s) = book.prefetch(limit, remaining);
-        let others = waiting.saturating_sub(1);
+        let free = self.remaining.load(Ordering::Relaxed).saturating_add(unused);
+        let (ahead, ahead_s) = book.prefetch(limit, free);
+        book.waiting = waiting.saturating_sub(1);
         // Who waits already uses his permit at once; it must not be taken for long.
-        let ahead_s = if others > 0 { HOT_AHEAD_S } else { ahead_s };
-        let share = remaining / (2 * instances.max(1));
-        book.call(now_ms, others + ahead.min(share), ahead_s)
+        let ahead_s = if book.waiting > 0 { HOT_AHEAD_S } else { ahead_s };
+        let ahead = book.waiting + ahead.min(free / (2 * instances.max(1)));
+        book.call(now_ms, ahead, ahead_s)
     }
 
     /// Takes in the ledger's answer to a `want` that was sent at `sent_ms`, and decides on the request that asked.
@@ -168,24 +172,26 @@ impl Lease {
     pub fn learn(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) -> Step {
         let mut book = self.book();
         (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + u32::from(grant.admitted));
-        self.take_in(sent_ms, now_ms, want, grant);
+        self.take_in(&book, sent_ms, now_ms, want, grant);
         if !grant.admitted {
             self.refused_until_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
             return Step::Refuse { reset_in_ms: grant.reset_in_ms };
         }
         let remaining = grant.remaining.saturating_add(grant.ahead);
-        Step::Admit { remaining, reset_in_ms: grant.reset_in_ms, renew: false }
+        Step::Admit { remaining, reset_in_ms: grant.reset_in_ms, renew: None }
     }
 
-    /// What to ask the ledger for while there are permits at hand, which others go on using.
-    pub fn want_renewal(&self, now_ms: u64, limit: u32, instances: u32) -> Want {
-        let (mut book, left) = (self.book(), self.permits.left());
+    /// What to ask the ledger for while the lease that ends at `ends_ms` is in use. `None` where another one has taken
+    /// its place: whoever started the renewal had no permit of that one to give back.
+    pub fn want_renewal(&self, now_ms: u64, ends_ms: u64, limit: u32, instances: u32) -> Option<Want> {
+        let mut book = self.book();
+        let left = self.permits.left(ends_ms)?;
         let called_ms = book.called_ms.unwrap_or(now_ms);
         book.observe(now_ms.saturating_sub(called_ms), left, true);
-        book.held = left;
-        let remaining = self.remaining.load(Ordering::Relaxed);
-        let (ahead, ahead_s) = book.prefetch(limit, remaining);
-        book.call(now_ms, ahead.min((remaining + left) / (2 * instances.max(1))), ahead_s)
+        (book.held, book.waiting) = (left, 0);
+        let free = self.remaining.load(Ordering::Relaxed).saturating_add(left);
+        let (ahead, ahead_s) = book.prefetch(limit, free);
+        Some(book.call(now_ms, ahead.min(free / (2 * instances.max(1))), ahead_s))
     }
 
     /// Takes in the answer to a `want_renewal`. The permit for now that comes with it stands for the request that
@@ -200,16 +206,23 @@ impl Lease {
         book.give_back_later(left + 1, stamp_s);
         let used_meanwhile = book.held.saturating_sub(left);
         (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + used_meanwhile);
-        self.take_in(sent_ms, now_ms, want, grant);
+        self.take_in(&book, sent_ms, now_ms, want, grant);
     }
 
-    fn take_in(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
-        self.remaining.store(grant.remaining, Ordering::Relaxed);
+    fn take_in(&self, book: &Book, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
+        // What waits to go back is nobody's.
+        self.remaining.store(grant.remaining.saturating_add(book.unused.0), Ordering::Relaxed);
         self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
         self.alone_until_ms.store(0, Ordering::Relaxed);
-        let renewed = grant.ahead >= RENEWED_PERMITS_MIN && want.ahead_s == HOT_AHEAD_S;
-        self.renew_at.store(if renewed { grant.ahead / 2 } else { 0 }, Ordering::Relaxed);
+        let spare = grant.ahead.saturating_sub(book.waiting);
+        let renewed = spare >= RENEWED_PERMITS_MIN && want.ahead_s == HOT_AHEAD_S;
+        self.renew_at.store(if renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
         self.permits.put(grant.ahead, sent_ms + u64::from(want.ahead_s) * 1000);
+    }
+
+    /// A renewal got no answer. Nobody waited for it: whoever runs out of permits asks, and judges for himself.
+    pub fn fail_renewal(&self) {
+        self.book().held = 0;
     }
 
     /// The ledger gave no answer. What was asked for may have been charged: it is not used.
@@ -241,9 +254,11 @@ impl Book {
         self.size = if too_small { (self.size * 2).max(1) } else { self.size / 2 };
     }
 
-    /// Permits of two leases may wait to go back; a call takes those of one. The others are the fewer, and run out.
+    /// Permits of two leases may wait to go back; a call takes those of one second. The others are the fewer, and run out.
     fn give_back_later(&mut self, count: u32, stamp_s: u64) {
-        if count > self.unused.0 {
+        if stamp_s == self.unused.1 {
+            self.unused.0 += count;
+        } else if count > self.unused.0 {
             self.unused = (count, stamp_s);
         }
     }
@@ -289,9 +304,9 @@ mod tests {
                 let want = lease.want(now_ms, 1, limit, 1);
                 step = lease.learn(now_ms, now_ms, want, ring.take(now_ms, limit, want));
             }
-            if let Step::Admit { renew: true, .. } = step {
+            if let Step::Admit { renew: Some(ends_ms), .. } = step {
                 calls += 1;
-                let want = lease.want_renewal(now_ms, limit, 1);
+                let want = lease.want_renewal(now_ms, ends_ms, limit, 1).unwrap();
                 lease.learn_renewal(now_ms, now_ms, want, ring.take(now_ms, limit, want));
             }
             admitted += u32::from(matches!(step, Step::Admit { .. }));
@@ -313,6 +328,17 @@ mod tests {
         let (admitted, _, waited) = drive(0..600_000, 100_000);
         assert_eq!(admitted, 600_000);
         assert!(waited < 10, "{waited}");
+    }
+
+    #[test]
+    fn a_renewal_that_comes_too_late_leaves_the_next_lease_alone() {
+        let (lease, mut ring) = (Lease::default(), Ring::default());
+        for now_ms in [900, 2000] {
+            let want = lease.want(now_ms, 20, LIMIT, 1);
+            lease.learn(now_ms, now_ms, want, ring.take(now_ms, LIMIT, want));
+        }
+        assert_eq!(lease.want_renewal(2001, 1900, LIMIT, 1), None);
+        assert!(lease.want_renewal(2001, 3000, LIMIT, 1).is_some());
     }
 
     #[test]

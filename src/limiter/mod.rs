@@ -87,28 +87,23 @@ impl Limiter {
             return Decision::alone(limit, self.local.take(key, limit, self.clock.now_ms()));
         };
         let meter = self.meter(key);
-        let step = meter.lease.step(self.clock.now_ms());
-        if let Step::Admit { renew: true, .. } = step {
-            let (ledger, instances) = (shared.ledger.clone(), self.instances.load(Ordering::Relaxed));
-            shared.runtime.spawn(renew(self.clock, ledger, meter.clone(), key, limit, instances));
-        }
-        match self.decision(step, key, limit) {
+        match self.decide(shared, &meter, key, limit) {
             Some(decision) => decision,
             // Boxed, so that those who need not wait do not carry it.
-            None => Box::pin(self.ask(&shared.ledger, &meter, key, limit)).await,
+            None => Box::pin(self.ask(shared, &meter, key, limit)).await,
         }
     }
 
     /// Asks the ledger: one request of a key at a time, for all who wait.
-    async fn ask(&self, ledger: &Ledger, meter: &Meter, key: KeyId, limit: u32) -> Decision {
+    async fn ask(&self, shared: &Shared, meter: &Arc<Meter>, key: KeyId, limit: u32) -> Decision {
         let waiting = Waiting::at(meter);
         let _turn = meter.turn.lock().await;
-        if let Some(decision) = self.decision(meter.lease.step(self.clock.now_ms()), key, limit) {
+        if let Some(decision) = self.decide(shared, meter, key, limit) {
             return decision;
         }
         let sent_ms = self.clock.now_ms();
         let want = meter.lease.want(sent_ms, waiting.count(), limit, self.instances.load(Ordering::Relaxed));
-        match ledger.take(key, limit, want).await {
+        match shared.ledger.take(key, limit, want).await {
             Ok(grant) => Decision::of(meter.lease.learn(sent_ms, self.clock.now_ms(), want, grant), limit),
             Err(_) => {
                 meter.lease.fail(self.clock.now_ms());
@@ -118,8 +113,15 @@ impl Limiter {
         .unwrap_or_else(|| self.go_alone(key, limit))
     }
 
-    /// The decision, where the ledger need not be asked.
-    fn decision(&self, step: Step, key: KeyId, limit: u32) -> Option<Decision> {
+    /// The decision, where the ledger need not be asked. Starts the renewal of a lease that is half used.
+    fn decide(&self, shared: &Shared, meter: &Arc<Meter>, key: KeyId, limit: u32) -> Option<Decision> {
+        let step = meter.lease.step(self.clock.now_ms());
+        if let Step::Admit { renew: Some(ends_ms), .. } = step {
+            let (ledger, meter, instances) =
+                (shared.ledger.clone(), meter.clone(), self.instances.load(Ordering::Relaxed));
+            let renewal = Renewal { ledger, meter, key, limit, instances, ends_ms };
+            shared.runtime.spawn(renewal.run(self.clock));
+        }
         if step == Step::GoAlone { Some(self.go_alone(key, limit)) } else { Decision::of(step, limit) }
     }
 
@@ -156,14 +158,26 @@ impl Clock {
     }
 }
 
-/// Takes the next lease of a key while the last one is in use.
-async fn renew(clock: Clock, ledger: Arc<Ledger>, meter: Arc<Meter>, key: KeyId, limit: u32, instances: u32) {
-    let Ok(_turn) = meter.turn.try_lock() else { return };
-    let sent_ms = clock.now_ms();
-    let want = meter.lease.want_renewal(sent_ms, limit, instances);
-    match ledger.take(key, limit, want).await {
-        Ok(grant) => meter.lease.learn_renewal(sent_ms, clock.now_ms(), want, grant),
-        Err(_) => meter.lease.fail(clock.now_ms()),
+/// Takes the next lease of a key while the one that ends at `ends_ms` is in use.
+struct Renewal {
+    ledger: Arc<Ledger>,
+    meter: Arc<Meter>,
+    key: KeyId,
+    limit: u32,
+    instances: u32,
+    ends_ms: u64,
+}
+
+impl Renewal {
+    async fn run(self, clock: Clock) {
+        let Self { ledger, meter, key, limit, instances, ends_ms } = self;
+        let _turn = meter.turn.lock().await;
+        let sent_ms = clock.now_ms();
+        let Some(want) = meter.lease.want_renewal(sent_ms, ends_ms, limit, instances) else { return };
+        match ledger.take(key, limit, want).await {
+            Ok(grant) => meter.lease.learn_renewal(sent_ms, clock.now_ms(), want, grant),
+            Err(_) => meter.lease.fail_renewal(),
+        }
     }
 }
 

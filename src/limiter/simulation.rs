@@ -30,15 +30,21 @@ struct World {
     most: [usize; KEYS],
 }
 
-/// A lease's renewal under way: requests go on meanwhile.
+/// A lease's renewal under way: requests go on meanwhile, and before it is sent others may ask.
 struct Renewal {
     instance: usize,
     key: usize,
-    sent_ms: u64,
+    ends_ms: u64,
+    /// When the next thing happens to it: it is sent, or its answer arrives.
+    due_ms: u64,
+    sent: Option<Sent>,
+}
+
+struct Sent {
+    at_ms: u64,
     want: Want,
     /// `None` where the answer gets lost.
     grant: Option<Grant>,
-    arrives_at_ms: u64,
 }
 
 /// True time starts here, instances' clocks near zero.
@@ -86,16 +92,17 @@ impl World {
 
     fn request(&mut self, instance: usize, key: usize) {
         self.decisions += 1;
-        while let Some(at) = self.renewals.iter().position(|renewal| renewal.arrives_at_ms <= self.now_ms) {
-            self.arrive(at);
+        while let Some(at) = self.renewals.iter().position(|renewal| renewal.due_ms <= self.now_ms) {
+            self.proceed(at);
         }
         let step = match self.leases[instance][key].step(self.clock_ms(instance)) {
             Step::Ask => self.ask(instance, key),
             step => step,
         };
         if let Step::Admit { renew, .. } = step {
-            if renew {
-                self.renew(instance, key);
+            if let Some(ends_ms) = renew {
+                let due_ms = self.now_ms + self.random.random_range(0..1200) * self.random.random_range(0..2);
+                self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent: None });
             }
             self.admitted += 1;
             let in_window = self.oracles[key].admitted(self.now_ms);
@@ -108,39 +115,42 @@ impl World {
     }
 
     /// A renewal is sent, and charged before anything else happens; its answer comes later, or never.
-    fn renew(&mut self, instance: usize, key: usize) {
-        if self.renewals.iter().any(|renewal| (renewal.instance, renewal.key) == (instance, key)) {
-            return;
+    fn proceed(&mut self, at: usize) {
+        let Renewal { instance, key, ends_ms, due_ms, sent } = self.renewals.swap_remove(at);
+        self.now_ms = self.now_ms.max(due_ms);
+        let clock_ms = self.clock_ms(instance);
+        let lease = &self.leases[instance][key];
+        if let Some(Sent { at_ms, want, grant }) = sent {
+            self.renewed += u32::from(grant.is_some());
+            return grant
+                .map_or_else(|| lease.fail_renewal(), |grant| lease.learn_renewal(at_ms, clock_ms, want, grant));
         }
-        self.calls += 1;
+        if let Some(other) = self.under_way(instance, key) {
+            // One call of a key at a time.
+            let due_ms = self.renewals[other].due_ms;
+            return self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent: None });
+        }
         let instances = self.random.random_range(1..=INSTANCES as u32);
-        let sent_ms = self.clock_ms(instance);
-        let want = self.leases[instance][key].want_renewal(sent_ms, LIMITS[key], instances);
+        let Some(want) = lease.want_renewal(clock_ms, ends_ms, LIMITS[key], instances) else { return };
+        self.calls += 1;
         let charged_ms = self.now_ms + self.random.random_range(0..50);
-        let arrives_at_ms = charged_ms + self.random.random_range(0..1500);
+        let due_ms = charged_ms + self.random.random_range(0..1500);
         let lost = self.random.random_range(0..100);
-        let grant = (lost != 0).then(|| self.rings[key].take(charged_ms, LIMITS[key], want));
-        let grant = grant.filter(|_| lost != 1);
-        self.renewals.push(Renewal { instance, key, sent_ms, want, grant, arrives_at_ms });
+        let grant = (lost != 0).then(|| self.rings[key].take(charged_ms, LIMITS[key], want)).filter(|_| lost != 1);
+        let sent = Some(Sent { at_ms: clock_ms, want, grant });
+        self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent });
     }
 
-    fn arrive(&mut self, at: usize) {
-        let Renewal { instance, key, sent_ms, want, grant, arrives_at_ms } = self.renewals.swap_remove(at);
-        self.now_ms = self.now_ms.max(arrives_at_ms);
-        let (lease, now_ms) = (&self.leases[instance][key], self.clock_ms(instance));
-        match grant {
-            Some(grant) => lease.learn_renewal(sent_ms, now_ms, want, grant),
-            None => lease.fail(now_ms),
-        }
-        self.renewed += u32::from(grant.is_some());
+    /// The renewal that was sent and not answered.
+    fn under_way(&self, instance: usize, key: usize) -> Option<usize> {
+        self.renewals.iter().position(|r| (r.instance, r.key) == (instance, key) && r.sent.is_some())
     }
 
     /// A call to the ledger: it takes time both ways, and may be lost on either.
     fn ask(&mut self, instance: usize, key: usize) -> Step {
-        let renewal = |renewal: &Renewal| (renewal.instance, renewal.key) == (instance, key);
-        if let Some(at) = self.renewals.iter().position(renewal) {
+        if let Some(at) = self.under_way(instance, key) {
             // Whoever needs the ledger waits for the renewal under way.
-            self.arrive(at);
+            self.proceed(at);
             let step = self.leases[instance][key].step(self.clock_ms(instance));
             if step != Step::Ask {
                 return step;

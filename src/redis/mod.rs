@@ -101,9 +101,10 @@ impl Redis {
             })
             .set_policy(ReconnectPolicy::Exponential {
                 // The client waits even before its first try: the start of the server would wait with it.
-                min_delay: 1,
+                min_delay: 5,
                 base: 4,
-                max_delay: RECONNECT_DELAY_MS,
+                // Each process its own, so that all don't come at once.
+                max_delay: rand::random_range(RECONNECT_DELAY_MS / 2..RECONNECT_DELAY_MS),
                 jitter: 0,
                 attempts: 0,
                 max_attempts: 0,

@@ -18,6 +18,24 @@ use crate::http::question::Question;
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
 
+/// What became of a request at the cache: the value of `X-Cache`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Hit,
+    Stale,
+    Miss,
+}
+
+impl Outcome {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Hit => "HIT",
+            Self::Stale => "STALE",
+            Self::Miss => "MISS",
+        }
+    }
+}
+
 pub async fn cache<Q: Question>(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -37,8 +55,8 @@ pub async fn cache<Q: Question>(
     };
     let key = question.canonical(version);
     match state.cache.look_up(&key, epoch_ms(now)).await {
-        Found::Hit(entry) => Ok(answer(request, &entry, "HIT")),
-        Found::Stale(entry) => Ok(answer(request, &entry, "STALE")),
+        Found::Hit(entry) => Ok(answer(request, &entry, Outcome::Hit)),
+        Found::Stale(entry) => Ok(answer(request, &entry, Outcome::Stale)),
         Found::Unkept => Box::pin(ask(request, next, question)).await,
         Found::Failed => Ok(refuse(request, Problem::TriedInVain)),
         Found::Miss(miss) => {
@@ -74,7 +92,7 @@ async fn fill(
         let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
         let cause = problem.and_then(Problem::cause).map(ToString::to_string);
         tracing::warn!(cause, age_s = stale.age_s(now_ms), "a stale answer stands in");
-        return Ok(answer_to(response, &stale, "STALE"));
+        return Ok(answer_to(response, &stale, Outcome::Stale));
     }
     if response.status() != StatusCode::OK {
         miss.pass(now_ms);
@@ -85,27 +103,30 @@ async fn fill(
     let body =
         body::to_bytes(response.into_body()).await.map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
     let entry = miss.fill(body, lifetime, now_ms);
-    let response = entry_response(request.headers(), &entry, "MISS");
+    let response = entry_response(request.headers(), &entry, Outcome::Miss);
     Ok(ServiceResponse::new(request, response))
 }
 
-fn answer(request: ServiceRequest, entry: &Entry, outcome: &'static str) -> ServiceResponse<BoxBody> {
+fn answer(request: ServiceRequest, entry: &Entry, outcome: Outcome) -> ServiceResponse<BoxBody> {
     let response = entry_response(request.headers(), entry, outcome);
     request.into_response(response)
 }
 
-fn answer_to<B>(response: ServiceResponse<B>, entry: &Entry, outcome: &'static str) -> ServiceResponse<BoxBody> {
+fn answer_to<B>(response: ServiceResponse<B>, entry: &Entry, outcome: Outcome) -> ServiceResponse<BoxBody> {
     let (request, _) = response.into_parts();
     let response = entry_response(request.headers(), entry, outcome);
     ServiceResponse::new(request, response)
 }
 
-fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> HttpResponse {
-    let accepts_gzip = accepts_gzip(headers);
-    let variant = if outcome == "MISS" { entry.first_variant(accepts_gzip) } else { entry.variant(accepts_gzip) };
+fn entry_response(request_headers: &HeaderMap, entry: &Entry, outcome: Outcome) -> HttpResponse {
+    let accepts_gzip = accepts_gzip(request_headers);
+    let variant = match outcome {
+        Outcome::Miss => entry.first_variant(accepts_gzip),
+        Outcome::Hit | Outcome::Stale => entry.variant(accepts_gzip),
+    };
     let now_ms = epoch_ms(Utc::now());
-    let known = known(headers, entry, &variant.etag);
-    let mut response = match known {
+    let held = held_tag(request_headers, entry, &variant.etag);
+    let mut response = match held {
         Some(_) => HttpResponse::NotModified().finish(),
         None => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(variant.body.clone()),
     };
@@ -114,36 +135,45 @@ fn entry_response(headers: &HeaderMap, entry: &Entry, outcome: &'static str) -> 
     values.put(headers, header::CACHE_CONTROL, format_args!("private, max-age={fresh_for_s}"));
     values.put(headers, header::AGE, format_args!("{}", entry.age_s(now_ms)));
     headers.insert(header::VARY, VARY);
-    headers.insert(X_CACHE, HeaderValue::from_static(outcome));
-    if let Ok(etag) = HeaderValue::from_maybe_shared(known.unwrap_or(&variant.etag).clone()) {
+    headers.insert(X_CACHE, HeaderValue::from_static(outcome.text()));
+    if let Ok(etag) = HeaderValue::from_maybe_shared(held.unwrap_or(&variant.etag).clone()) {
         headers.insert(header::ETAG, etag);
     }
-    if known.is_none() && variant.encoding == Encoding::Gzip {
+    if held.is_none() && variant.encoding == Encoding::Gzip {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
 }
 
-/// The tag under which the client has this very answer already, packed or not; with `*`, whichever it would be `sent`
-/// (RFC 9110, 13.1.2: compared weakly, so a proxy's `W/` is no matter).
-fn known<'a>(headers: &HeaderMap, entry: &'a Entry, sent: &'a Bytes) -> Option<&'a Bytes> {
-    let tags = headers.get_all(header::IF_NONE_MATCH).filter_map(|tags| tags.to_str().ok());
-    let mut tags = tags.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
-    tags.find_map(|tag| match tag {
-        "*" => Some(sent),
-        tag => entry.etags().into_iter().find(|etag| tag.as_bytes() == *etag),
-    })
+/// The tag under which the client holds this very answer already, in an encoding that it takes. What it would be `sent`
+/// goes first (RFC 9110, 13.1.2: compared weakly, so a proxy's `W/` is no matter).
+fn held_tag<'a>(headers: &HeaderMap, entry: &'a Entry, sent: &'a Bytes) -> Option<&'a Bytes> {
+    if !headers.contains_key(header::IF_NONE_MATCH) {
+        return None;
+    }
+    let holds = |etag: &Bytes| {
+        let lines = headers.get_all(header::IF_NONE_MATCH).filter_map(|tags| tags.to_str().ok());
+        let mut tags = lines.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
+        tags.any(|tag| tag == "*" || tag.as_bytes() == etag)
+    };
+    // Without a word of encodings, all of them will do (12.5.3).
+    let takes_gzip = accepts_gzip(headers) || !headers.contains_key(header::ACCEPT_ENCODING);
+    let gzip = takes_gzip.then(|| entry.gzip_etag());
+    [Some(sent), Some(&entry.variant(false).etag), gzip].into_iter().flatten().find(|etag| holds(etag))
 }
 
-/// Whether gzip is among the accepted encodings and not refused by a weight of 0.
+/// Whether gzip is among the accepted encodings and not refused by a weight of 0; `*` speaks for it where nothing else
+/// does (RFC 9110, 12.5.3).
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT_ENCODING).filter_map(|encodings| encodings.to_str().ok());
-    accepted.flat_map(|encodings| encodings.split(',')).any(|encoding| {
-        let (name, weight) = encoding.split_once(';').unwrap_or((encoding, "q=1"));
-        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        let name = name.trim();
-        (name.eq_ignore_ascii_case("gzip") || name == "*") && weight.is_some_and(|weight| weight > 0.0)
-    })
+    let weight_of = |wanted: &str| {
+        let accepted = headers.get_all(header::ACCEPT_ENCODING).filter_map(|encodings| encodings.to_str().ok());
+        accepted.flat_map(|encodings| encodings.split(',')).find_map(|encoding| {
+            let (name, weight) = encoding.split_once(';').unwrap_or((encoding, "q=1"));
+            let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+            name.trim().eq_ignore_ascii_case(wanted).then(|| weight.unwrap_or(0.0))
+        })
+    };
+    weight_of("gzip").or_else(|| weight_of("*")).is_some_and(|weight| weight > 0.0)
 }
 
 /// A number of the key's own, for the jitter.
