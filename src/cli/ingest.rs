@@ -85,11 +85,10 @@ pub async fn load(database: &Database, table: Table, source: Source) -> Result<(
     }
     reading.await??;
     rows.close().await.map_err(StoreFault::from)?;
-    let repeats = loader.repeats().await?;
-    if !repeats.is_empty() {
-        return Err(rejected(&name, repeats.iter().map(|repeat| feed::repeated(table, repeat))));
+    match loader.commit().await? {
+        Ok(report) => Ok((report, loader)),
+        Err(repeats) => Err(rejected(&name, repeats.iter().map(|repeat| feed::repeated(table, repeat)))),
     }
-    Ok((loader.commit().await?, loader))
 }
 
 /// Reads and checks every row, and hands them on in chunks.

@@ -1,27 +1,26 @@
-//! Bulk loads: COPY into a staging table, checks there, one merge, one commit. Dropped before the commit, nothing
-//! of a load remains.
+//! Bulk loads: COPY into a staging table, checks there, one insert or merge, one commit. Dropped before the commit,
+//! nothing of a load remains that anybody can see.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 
 use serde::Serialize;
-use tokio_postgres::{Client, CopyInSink};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, CopyInSink, Row};
 
-use super::{Database, StoreFault};
+use super::{Database, StoreFault, Table};
 use crate::market::Symbol;
-
-/// What can be loaded, and the statements that load it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
-    Stocks,
-    Prices,
-    Actions,
-}
 
 /// Repeats that are named; more are not looked for.
 const REPEATS_NAMED_MAX: i64 = 10;
+/// From how many rows a stock on it is worth looking whether there are none of them yet. Where a file has one, as a
+/// feed's day, looking costs as much as it saves.
+const INSERT_FROM_ROWS_PER_STOCK: i64 = 8;
 /// From how many rows on the table is vacuumed at once: only then are its index-only reads fast again.
 const VACUUM_FROM_ROWS: i64 = 10_000;
+/// From which part of the table on its statistics are taken anew, as autovacuum would: they are a sample of up to 30,000
+/// pages, which takes many times as long as the vacuum after a day.
+const ANALYZE_FROM_PART: f64 = 0.1;
 
 /// What rows may refer to.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +48,13 @@ pub struct LoadReport {
     pub stocks_touched: usize,
 }
 
+/// What a load did to one stock.
+struct Merged {
+    stock_id: i32,
+    added: i64,
+    changed: i64,
+}
+
 /// A transaction under way.
 pub struct Loader {
     client: Client,
@@ -62,7 +68,8 @@ impl Loader {
     /// When Postgres can't be reached or the tables are missing.
     pub async fn begin(database: &Database, table: Table) -> Result<Self, StoreFault> {
         let client = database.connect_alone().await?;
-        client.batch_execute("BEGIN").await?;
+        // Whatever the server's default is: a vacuum takes no row for visible to all whose commit is not on the disk yet.
+        client.batch_execute("BEGIN; SET LOCAL synchronous_commit = on").await?;
         client.batch_execute(table.staging()).await?;
         Ok(Self { client, table })
     }
@@ -84,40 +91,116 @@ impl Loader {
         Ok(Box::pin(self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)").await?))
     }
 
+    /// Loads the staged rows and commits: from here on everybody reads them. Where rows repeat the subject of an
+    /// earlier one, the first of them come back instead, and nothing was loaded.
+    pub async fn commit(&self) -> Result<Result<LoadReport, Vec<Repeat>>, StoreFault> {
+        let staged: i64 = self.client.query_one("SELECT count(*) FROM staging", &[]).await?.get(0);
+        let merged = match self.insert().await? {
+            Some(inserted) => inserted,
+            None => {
+                let repeats = self.repeats().await?;
+                if !repeats.is_empty() {
+                    return Ok(Err(repeats));
+                }
+                self.merge().await?
+            }
+        };
+        if !merged.is_empty() {
+            self.touch(&merged.iter().map(|of| of.stock_id).collect::<Vec<_>>()).await?;
+        }
+        self.client.batch_execute("COMMIT").await?;
+        let (added, changed) = merged.iter().fold((0, 0), |sum, of| (sum.0 + of.added, sum.1 + of.changed));
+        Ok(Ok(LoadReport { added, changed, unchanged: staged - added - changed, stocks_touched: merged.len() }))
+    }
+
+    /// The short way for prices of which there are none yet, as in a first load: they are inserted as they are, which
+    /// saves a merge a third of its time and the search for repeats. `None`, and nothing done, where that is not so.
+    /// What proves it is the primary key: a row that repeats another of the file, or that somebody else commits
+    /// meanwhile, sends all of them the long way.
+    async fn insert(&self) -> Result<Option<Vec<Merged>>, StoreFault> {
+        if self.table != Table::Prices {
+            return Ok(None);
+        }
+        let Some(inserted) = self.new_prices().await? else { return Ok(None) };
+        self.client.batch_execute("SAVEPOINT before_insert").await?;
+        match self.insert_prices().await {
+            Err(fault) if fault.is(&SqlState::UNIQUE_VIOLATION) => {
+                self.client.batch_execute("ROLLBACK TO SAVEPOINT before_insert").await?;
+                Ok(None)
+            }
+            done => done.map(|()| Some(inserted)),
+        }
+    }
+
+    /// How many prices are staged of each stock; `None` where a stock has a price between their first and last day
+    /// already, or where they are so few a stock that it is not worth looking.
+    async fn new_prices(&self) -> Result<Option<Vec<Merged>>, StoreFault> {
+        let sql = format!(
+            "WITH staged AS MATERIALIZED (
+                 SELECT stock_id, count(*) AS rows, min(date) AS first, max(date) AS last FROM staging GROUP BY stock_id)
+             SELECT s.stock_id, s.rows, met.date IS NULL
+             FROM staged s LEFT JOIN LATERAL (
+                 SELECT date FROM prices WHERE stock_id = s.stock_id AND date >= s.first AND date <= s.last
+                 ORDER BY date LIMIT 1
+             ) met ON true
+             WHERE (SELECT sum(rows) >= {INSERT_FROM_ROWS_PER_STOCK} * count(*) FROM staged)"
+        );
+        let rows = self.client.query(&sql, &[]).await?;
+        let added = |row: &Row| Merged { stock_id: row.get(0), added: row.get(1), changed: 0 };
+        let new: Option<Vec<_>> = rows.iter().map(|row| row.get::<_, bool>(2).then(|| added(row))).collect();
+        Ok(new.filter(|stocks| !stocks.is_empty()))
+    }
+
+    /// Inserts in key order, as a merge does: two loads at once wait for each other instead of deadlocking.
+    async fn insert_prices(&self) -> Result<(), StoreFault> {
+        let sql = "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
+                   SELECT stock_id, date, open, high, low, close, adjusted_close, volume
+                   FROM staging ORDER BY stock_id, date";
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
     /// The first rows that repeat the subject of an earlier one.
-    pub async fn repeats(&self) -> Result<Vec<Repeat>, StoreFault> {
+    async fn repeats(&self) -> Result<Vec<Repeat>, StoreFault> {
         let sql = format!(
             "SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {}) AS first FROM staging) rows
              WHERE line > first ORDER BY line LIMIT {REPEATS_NAMED_MAX}",
             self.table.subject()
         );
-        let line = |row: &tokio_postgres::Row, at: usize| row.get::<_, i64>(at).unsigned_abs();
+        let line = |row: &Row, at: usize| row.get::<_, i64>(at).unsigned_abs();
         let rows = self.client.query(&sql, &[]).await?;
         Ok(rows.iter().map(|row| Repeat { line: line(row, 0), first_line: line(row, 1) }).collect())
     }
 
-    /// Merges the staged rows and commits: from here on everybody reads them.
-    pub async fn commit(&self) -> Result<LoadReport, StoreFault> {
-        let staged: i64 = self.client.query_one("SELECT count(*) FROM staging", &[]).await?.get(0);
-        let merged = self.client.query(self.table.merge(), &[]).await?;
-        let touched: Vec<i32> = merged.iter().map(|row| row.get(0)).collect();
-        let sum = |column: usize| merged.iter().map(|row| row.get::<_, i64>(column)).sum::<i64>();
-        let (added, changed) = (sum(1), sum(2));
-        if !touched.is_empty() {
-            self.touch(&touched).await?;
-        }
-        self.client.batch_execute("COMMIT").await?;
-        Ok(LoadReport { added, changed, unchanged: staged - added - changed, stocks_touched: touched.len() })
+    /// Merges the staged rows, whatever is there already.
+    async fn merge(&self) -> Result<Vec<Merged>, StoreFault> {
+        let rows = self.client.query(self.table.merge(), &[]).await?;
+        Ok(rows.iter().map(|row| Merged { stock_id: row.get(0), added: row.get(1), changed: row.get(2) }).collect())
     }
 
     /// After a large load: makes index-only reads fast again. Reads are right without it, and autovacuum would come by.
+    /// The stocks as well, of which each touched one has left a dead row.
     pub async fn vacuum(self, report: &LoadReport) {
-        if report.added + report.changed < VACUUM_FROM_ROWS {
+        let rows = report.added + report.changed;
+        if rows < VACUUM_FROM_ROWS {
             return;
         }
-        if let Err(e) = self.client.batch_execute("VACUUM (ANALYZE) prices").await {
-            tracing::warn!(cause = %StoreFault::from(e), "prices could not be vacuumed");
+        for vacuum in [self.vacuum_prices(rows).await, self.vacuum_stocks().await] {
+            if let Err(fault) = vacuum {
+                tracing::warn!(cause = %fault, "a table could not be vacuumed");
+            }
         }
+    }
+
+    async fn vacuum_prices(&self, rows: i64) -> Result<(), StoreFault> {
+        let known = "SELECT reltuples FROM pg_class WHERE oid = 'prices'::regclass";
+        let rows_known: f32 = self.client.query_one(known, &[]).await?.get(0);
+        let is_large = rows as f64 >= ANALYZE_FROM_PART * f64::from(rows_known);
+        let sql = if is_large { "VACUUM (ANALYZE) prices" } else { "VACUUM prices" };
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    async fn vacuum_stocks(&self) -> Result<(), StoreFault> {
+        Ok(self.client.batch_execute("VACUUM stocks").await?)
     }
 
     /// Gives the stocks the next revision. Last before the commit: it locks the counter that every change draws from.
@@ -128,84 +211,5 @@ impl Loader {
         let sql = "WITH next AS (SELECT next_revision() AS current)
                    UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";
         Ok(self.client.execute(sql, &[&stocks]).await?)
-    }
-}
-
-impl Table {
-    fn staging(self) -> &'static str {
-        match self {
-            Self::Stocks => {
-                "CREATE TEMP TABLE staging (line bigint, symbol text, name text, exchange text, sector text,
-                 industry text, currency text, market_cap bigint) ON COMMIT DROP"
-            }
-            Self::Prices => {
-                "CREATE TEMP TABLE staging (line bigint, stock_id int, date date, open float8, high float8, low float8,
-                 close float8, adjusted_close float8, volume bigint) ON COMMIT DROP"
-            }
-            Self::Actions => {
-                "CREATE TEMP TABLE staging (line bigint, stock_id int, ex_date date, kind text, split_from float8,
-                 split_to float8, dividend float8) ON COMMIT DROP"
-            }
-        }
-    }
-
-    /// The columns that no two rows of a file may share.
-    fn subject(self) -> &'static str {
-        match self {
-            Self::Stocks => "symbol",
-            Self::Prices => "stock_id, date",
-            Self::Actions => "stock_id, ex_date, kind",
-        }
-    }
-
-    /// Merges staging and yields, for each stock that it touched, its id and how many rows it added and changed.
-    /// Rows are merged in key order, so that two loads at once wait for each other instead of deadlocking.
-    fn merge(self) -> &'static str {
-        match self {
-            Self::Stocks => {
-                "WITH merged AS (
-                     INSERT INTO stocks AS s (symbol, name, exchange, sector, industry, currency, market_cap, data_version)
-                     SELECT symbol, name, exchange, sector, industry, currency, market_cap, 0 FROM staging ORDER BY symbol
-                     ON CONFLICT (symbol) DO UPDATE SET name = excluded.name, exchange = excluded.exchange,
-                         sector = coalesce(excluded.sector, s.sector),
-                         industry = coalesce(excluded.industry, s.industry), currency = excluded.currency,
-                         market_cap = coalesce(excluded.market_cap, s.market_cap)
-                     WHERE (s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap) IS DISTINCT FROM
-                           (excluded.name, excluded.exchange, coalesce(excluded.sector, s.sector),
-                            coalesce(excluded.industry, s.industry), excluded.currency,
-                            coalesce(excluded.market_cap, s.market_cap))
-                     RETURNING id AS stock_id, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
-                 FROM merged GROUP BY stock_id"
-            }
-            Self::Prices => {
-                "WITH merged AS (
-                     INSERT INTO prices AS p (stock_id, date, open, high, low, close, adjusted_close, volume)
-                     SELECT stock_id, date, open, high, low, close, adjusted_close, volume
-                     FROM staging ORDER BY stock_id, date
-                     ON CONFLICT (stock_id, date) DO UPDATE SET open = excluded.open, high = excluded.high,
-                         low = excluded.low, close = excluded.close, adjusted_close = excluded.adjusted_close,
-                         volume = excluded.volume
-                     WHERE (p.open, p.high, p.low, p.close, p.adjusted_close, p.volume) IS DISTINCT FROM
-                           (excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close,
-                            excluded.volume)
-                     RETURNING stock_id, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
-                 FROM merged GROUP BY stock_id"
-            }
-            Self::Actions => {
-                "WITH merged AS (
-                     INSERT INTO corporate_actions AS a (stock_id, ex_date, kind, split_from, split_to, dividend)
-                     SELECT stock_id, ex_date, kind, split_from, split_to, dividend
-                     FROM staging ORDER BY stock_id, ex_date, kind
-                     ON CONFLICT (stock_id, ex_date, kind) DO UPDATE SET split_from = excluded.split_from,
-                         split_to = excluded.split_to, dividend = excluded.dividend
-                     WHERE (a.split_from, a.split_to, a.dividend) IS DISTINCT FROM
-                           (excluded.split_from, excluded.split_to, excluded.dividend)
-                     RETURNING stock_id, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
-                 FROM merged GROUP BY stock_id"
-            }
-        }
     }
 }

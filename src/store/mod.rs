@@ -8,6 +8,7 @@ mod keys;
 mod load;
 mod migrations;
 mod prices;
+mod staging;
 mod stocks;
 
 use std::time::Duration;
@@ -21,8 +22,9 @@ pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{KeyRow, KeyStatus, NewKey};
-pub use load::{Known, LoadReport, Loader, Repeat, Table};
+pub use load::{Known, LoadReport, Loader, Repeat};
 pub use prices::{BarRows, Bars, Quote};
+pub use staging::Table;
 pub use stocks::{Listing, Stock, StockFilter};
 
 /// A handle to the pool; clones share it.

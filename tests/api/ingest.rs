@@ -247,3 +247,74 @@ async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their
     let volumes = "SELECT DISTINCT volume::text FROM prices JOIN stocks ON id = stock_id WHERE symbol = 'AAPL' AND date < '2000-03-04'";
     assert_eq!(database.texts(volumes).await.len(), 1, "the rows are all of one file");
 }
+
+#[tokio::test]
+async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_somebody_else_adds_one_too() {
+    for others in ["ROLLBACK", "COMMIT"] {
+        let (database, files) = (Database::sample().await, Files::new());
+        // So many that they are inserted, not merged.
+        let rows = |volume: u32| {
+            let rows: Vec<_> = (10..20).map(|day| format!("AAPL,2030-01-{day},1,2,1,1,{volume},1")).collect();
+            rows.join("\n")
+        };
+        let paths = [1, 2].map(|volume| files.write(&format!("{volume}.csv"), format!("{HEADER}\n{}", rows(volume))));
+        // To both no such row is there yet, and both meet this one only after they have begun to insert theirs.
+        let gate = database.connect().await;
+        let other =
+            "BEGIN; INSERT INTO prices SELECT id, '2030-01-13', 1, 2, 1, 1, 1, 3 FROM stocks WHERE symbol = 'AAPL'";
+        gate.batch_execute(other).await.unwrap();
+        let loads = paths.map(|path| start(&database, &["ingest", "prices", &path, "--json"]));
+        connections(&database, 2, "wait_event_type = 'Lock'").await;
+        gate.batch_execute(others).await.unwrap();
+        let mut reports = loads.map(|load| {
+            let report = Ran::from(load.wait_with_output().unwrap()).json();
+            ["added", "changed", "unchanged", "stocksTouched"].map(|count| report[count].as_i64().unwrap())
+        });
+        reports.sort_unstable();
+        let first = if others == "COMMIT" { [9, 1, 0, 1] } else { [10, 0, 0, 1] };
+        assert_eq!(reports, [[0, 10, 0, 1], first], "{others}");
+        let volumes = "SELECT concat_ws(' ', volume, count(*)) FROM prices WHERE date > '2030-01-01' GROUP BY volume";
+        let volumes = database.texts(volumes).await;
+        assert!(volumes == ["1 10"] || volumes == ["2 10"], "the rows are all of one file: {volumes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_history_is_counted_alike_whether_or_not_any_of_it_was_there() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let history = |symbol: &str, years: std::ops::Range<u32>| -> Vec<String> {
+        years.map(|year| format!("{symbol},{year}-07-01,1,2,1,1,5,1")).collect()
+    };
+    let cases = [
+        // All after the sample's days; again; two more years; a day of another stock that was there, and changes.
+        (history("AAPL", 2030..2050), [20, 0, 0, 1]),
+        (history("AAPL", 2030..2050), [0, 0, 20, 0]),
+        (history("AAPL", 2030..2052), [2, 0, 20, 1]),
+        ([history("MSFT", 2030..2050), vec!["IBM,2012-12-31,1,2,1,1,5,1".to_owned()]].concat(), [20, 1, 0, 2]),
+        // Before the sample's days and after them.
+        ([history("GOOG", 1980..2000), history("IBM", 2030..2050)].concat(), [40, 0, 0, 2]),
+    ];
+    for (rows, [added, changed, unchanged, touched]) in cases {
+        let before = database.texts(VERSIONS).await;
+        let text = format!("{HEADER}\n{}", rows.join("\n"));
+        let report = database.ran(&["ingest", "prices", &files.write("prices.csv", text), "--json"]).json();
+        let expected = json!({ "added": added, "changed": changed, "unchanged": unchanged, "stocksTouched": touched });
+        assert_eq!(report, expected, "{rows:?}");
+        let after = database.texts(VERSIONS).await;
+        assert_eq!(before.iter().zip(&after).filter(|(before, after)| before != after).count(), touched, "{rows:?}");
+    }
+    let (before, rows) = (database.texts(STATE).await, history("AAPL", 2060..2080));
+    let text = format!("{HEADER}\n{}\n{}", rows.join("\n"), rows[7]);
+    let ran = database.ran(&["ingest", "prices", &files.write("prices.csv", text)]);
+    assert_eq!((ran.code, database.texts(STATE).await), (Some(1), before), "{ran:?}");
+    assert!(ran.stderr.contains("line 22") && ran.stderr.contains("duplicate of line 9"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn loading_a_file_again_leaves_every_row_where_it_lies() {
+    let database = Database::sample().await;
+    let places = "SELECT concat_ws(' ', ctid, xmin) FROM prices ORDER BY ctid";
+    let before = database.texts(places).await;
+    assert_eq!(database.ran(&["ingest", "prices", "seed/prices.csv.gz"]).code, Some(0));
+    assert!(database.texts(places).await == before, "a row was written again");
+}

@@ -13,6 +13,7 @@ mod documents;
 mod generate;
 mod ingest;
 mod keys;
+mod layout;
 mod limits;
 mod migrate;
 mod operators;

@@ -1,0 +1,88 @@
+//! What can be loaded, and the statements that stage and merge it.
+
+/// A kind of file and where its rows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    Stocks,
+    Prices,
+    Actions,
+}
+
+impl Table {
+    pub(super) fn staging(self) -> &'static str {
+        match self {
+            Self::Stocks => {
+                "CREATE TEMP TABLE staging (line bigint, symbol text, name text, exchange text, sector text,
+                 industry text, currency text, market_cap bigint) ON COMMIT DROP"
+            }
+            Self::Prices => {
+                "CREATE TEMP TABLE staging (line bigint, stock_id int, date date, open float8, high float8, low float8,
+                 close float8, adjusted_close float8, volume bigint) ON COMMIT DROP"
+            }
+            Self::Actions => {
+                "CREATE TEMP TABLE staging (line bigint, stock_id int, ex_date date, kind text, split_from float8,
+                 split_to float8, dividend float8) ON COMMIT DROP"
+            }
+        }
+    }
+
+    /// The columns that no two rows of a file may share.
+    pub(super) fn subject(self) -> &'static str {
+        match self {
+            Self::Stocks => "symbol",
+            Self::Prices => "stock_id, date",
+            Self::Actions => "stock_id, ex_date, kind",
+        }
+    }
+
+    /// Merges staging and yields, for each stock that it touched, its id and how many rows it added and changed.
+    /// Rows are merged in key order, so that two loads at once wait for each other instead of deadlocking.
+    pub(super) fn merge(self) -> &'static str {
+        match self {
+            Self::Stocks => {
+                "WITH merged AS (
+                     INSERT INTO stocks AS s (symbol, name, exchange, sector, industry, currency, market_cap, data_version)
+                     SELECT symbol, name, exchange, sector, industry, currency, market_cap, 0 FROM staging ORDER BY symbol
+                     ON CONFLICT (symbol) DO UPDATE SET name = excluded.name, exchange = excluded.exchange,
+                         sector = coalesce(excluded.sector, s.sector),
+                         industry = coalesce(excluded.industry, s.industry), currency = excluded.currency,
+                         market_cap = coalesce(excluded.market_cap, s.market_cap)
+                     WHERE (s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap) IS DISTINCT FROM
+                           (excluded.name, excluded.exchange, coalesce(excluded.sector, s.sector),
+                            coalesce(excluded.industry, s.industry), excluded.currency,
+                            coalesce(excluded.market_cap, s.market_cap))
+                     RETURNING id AS stock_id, xmax = 0 AS added)
+                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
+                 FROM merged GROUP BY stock_id"
+            }
+            Self::Prices => {
+                "WITH merged AS (
+                     INSERT INTO prices AS p (stock_id, date, open, high, low, close, adjusted_close, volume)
+                     SELECT stock_id, date, open, high, low, close, adjusted_close, volume
+                     FROM staging ORDER BY stock_id, date
+                     ON CONFLICT (stock_id, date) DO UPDATE SET open = excluded.open, high = excluded.high,
+                         low = excluded.low, close = excluded.close, adjusted_close = excluded.adjusted_close,
+                         volume = excluded.volume
+                     WHERE (p.open, p.high, p.low, p.close, p.adjusted_close, p.volume) IS DISTINCT FROM
+                           (excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close,
+                            excluded.volume)
+                     RETURNING stock_id, xmax = 0 AS added)
+                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
+                 FROM merged GROUP BY stock_id"
+            }
+            Self::Actions => {
+                "WITH merged AS (
+                     INSERT INTO corporate_actions AS a (stock_id, ex_date, kind, split_from, split_to, dividend)
+                     SELECT stock_id, ex_date, kind, split_from, split_to, dividend
+                     FROM staging ORDER BY stock_id, ex_date, kind
+                     ON CONFLICT (stock_id, ex_date, kind) DO UPDATE SET split_from = excluded.split_from,
+                         split_to = excluded.split_to, dividend = excluded.dividend
+                     WHERE (a.split_from, a.split_to, a.dividend) IS DISTINCT FROM
+                           (excluded.split_from, excluded.split_to, excluded.dividend)
+                     RETURNING stock_id, xmax = 0 AS added)
+                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
+                 FROM merged GROUP BY stock_id"
+            }
+        }
+    }
+}

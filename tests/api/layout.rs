@@ -1,0 +1,114 @@
+//! What the physical layout of prices promises: a range is read from few pages, however the rows came in.
+
+use serde_json::Value;
+use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::support::{Database, scratch};
+
+const STOCKS: i32 = 200;
+/// Days that come one by one, before the last load.
+const DAYS_BEFORE: i32 = 450;
+/// Days of the last load: with all stocks enough rows to vacuum for.
+const DAYS_LAST: i32 = 50;
+/// Pages that a year of one stock may be read from, with those that the stock is looked up in. What 30 million
+/// rows take is in ARCHITECTURE.md.
+const BUFFERS_MAX: u64 = 12;
+
+/// The very statement that serves ranges.
+fn bars_sql() -> &'static str {
+    let source = include_str!("../../src/store/prices.rs");
+    source.split_once("let sql = \"").and_then(|(_, rest)| rest.split_once('"')).expect("its SQL comes first").0
+}
+
+/// A row for each stock and each day of a range of days, as a feed writes them.
+fn rows(from: i32, to: i32) -> String {
+    format!(
+        "SELECT symbol, date '2022-01-01' + day AS date, 1.5 AS open, 2.5 AS high, 1.25 AS low, 1.75 AS close,
+                day AS volume, 1.75 AS adjusted_close
+         FROM stocks, generate_series({from}, {to}) AS day WHERE symbol LIKE 'T%'"
+    )
+}
+
+async fn load_day_by_day(database: &Database) {
+    assert_eq!(database.ran(&["migrate"]).code, Some(0));
+    let client = database.connect().await;
+    let stocks = format!(
+        "INSERT INTO stocks (symbol, name, exchange, currency, data_version)
+         SELECT 'T' || n, 'a test', 'NYSE', 'USD', 0 FROM generate_series(1, {STOCKS}) n"
+    );
+    client.batch_execute(&stocks).await.unwrap();
+    // The vacuum of the load is what counts: another one would help it, or keep it from seeing what is old enough.
+    for table in ["prices", "stocks"] {
+        let sql = format!("ALTER TABLE {table} SET (autovacuum_enabled = false)");
+        client.batch_execute(&sql).await.unwrap();
+    }
+    for day in 1..=DAYS_BEFORE {
+        let sql = format!(
+            "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
+             SELECT id, date, open, high, low, close, adjusted_close, volume
+             FROM ({}) of_day JOIN stocks USING (symbol) ORDER BY id",
+            rows(day, day)
+        );
+        client.batch_execute(&sql).await.unwrap();
+    }
+    let last = rows(DAYS_BEFORE + 1, DAYS_BEFORE + DAYS_LAST);
+    let lines = format!(
+        "SELECT concat_ws(',', symbol, date, open, high, low, close, volume, adjusted_close)
+         FROM ({last}) rows ORDER BY date, symbol"
+    );
+    let text = ["symbol,date,open,high,low,close,volume,adjusted_close".to_owned()];
+    let text = [text.as_slice(), &database.texts(&lines).await].concat().join("\n");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("last.csv");
+    std::fs::write(&file, text).unwrap();
+    let report = database.ran(&["ingest", "prices", file.to_str().unwrap(), "--json"]).json();
+    assert_eq!(report["added"], STOCKS * DAYS_LAST);
+}
+
+/// The part of a plan that reads prices.
+fn scan(plan: &Value) -> Option<&Value> {
+    let parts = plan["Plans"].as_array().into_iter().flatten();
+    if plan["Relation Name"] == "prices" { Some(plan) } else { parts.filter_map(scan).next() }
+}
+
+async fn explained(client: &tokio_postgres::Client, sql: &str) -> Value {
+    let messages = client.simple_query(sql).await.unwrap();
+    let text = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    serde_json::from_str(text.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_year_of_a_stock_is_read_from_few_index_pages_and_no_row_right_after_a_load() {
+    // A server of its own: what else goes on in one may hold a vacuum back.
+    let scratch = scratch();
+    let dir = choose_dir(&scratch.path().join("servers")).unwrap();
+    let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
+    let database = Database::at(&server.url());
+    load_day_by_day(&database).await;
+    let client = database.connect().await;
+    client.batch_execute(&format!("PREPARE bars AS {}", bars_sql())).await.unwrap();
+    // With and without values to plan for: a prepared statement is planned for none after its first uses.
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
+        for (symbol, days) in [("T1", 0..252), ("T77", 100..352), ("T123", 248..500), ("T200", 248..500)] {
+            let sql = format!(
+                "EXPLAIN (ANALYZE, BUFFERS, FORMAT json)
+                 EXECUTE bars('{symbol}', date '2022-01-01' + {}, date '2022-01-01' + {}, 1000)",
+                days.start + 1,
+                days.end
+            );
+            let plan = &explained(&client, &sql).await[0]["Plan"];
+            let scan = scan(plan).unwrap();
+            let says = format!("{mode}, {symbol}: {scan:#}");
+            let buffers = ["Shared Hit Blocks", "Shared Read Blocks"].map(|name| scan[name].as_u64().unwrap());
+            // A year, after the row that says that the symbol is known.
+            assert_eq!((&scan["Actual Rows"], &plan["Actual Rows"]), (&252.into(), &253.into()), "{says}");
+            assert_eq!((&scan["Node Type"], &scan["Heap Fetches"]), (&"Index Only Scan".into(), &0.into()), "{says}");
+            assert!(buffers.iter().sum::<u64>() <= BUFFERS_MAX, "{says}");
+        }
+    }
+}
