@@ -92,7 +92,7 @@ impl World {
 
     fn request(&mut self, instance: usize, key: usize) {
         self.decisions += 1;
-        while let Some(at) = self.renewals.iter().position(|renewal| renewal.due_ms <= self.now_ms) {
+        while let Some(at) = self.next_due() {
             self.proceed(at);
         }
         let step = match self.leases[instance][key].step(self.clock_ms(instance)) {
@@ -108,6 +108,12 @@ impl World {
             let in_window = self.oracles[key].admitted(self.now_ms);
             self.most[key] = self.most[key].max(in_window);
         }
+    }
+
+    /// The renewal to go on with: in the order of time, and an answer before those who wait for it.
+    fn next_due(&self) -> Option<usize> {
+        let order = |at: &usize| (self.renewals[*at].due_ms, self.renewals[*at].sent.is_none());
+        (0..self.renewals.len()).min_by_key(order).filter(|at| self.renewals[*at].due_ms <= self.now_ms)
     }
 
     fn clock_ms(&self, instance: usize) -> u64 {
