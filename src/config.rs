@@ -16,6 +16,13 @@ pub struct DatabaseConfig {
     /// Where Postgres is: postgres://user:password@host:port/name?sslmode=require
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
+    /// Postgres itself, for migrations and loads, where DATABASE_URL leads through a transaction pooler
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<SecretString>,
+    /// What DATABASE_URL leads through: none, or transaction for PgBouncer in transaction mode and what hosted databases
+    /// call a pooler. Statements are then sent whole, since nobody remembers prepared ones
+    #[arg(long, env = "DATABASE_POOLER", default_value = "none")]
+    pub database_pooler: Pooler,
     /// A PEM file with the certificate authority of Postgres, where the system's do not know it
     #[arg(long, env = "DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
@@ -32,6 +39,31 @@ pub struct DatabaseConfig {
     /// For one statement of a request, on the server (statement_timeout) and here. Bulk loads are not bound by it
     #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
     pub database_statement_timeout_ms: u64,
+}
+
+/// What stands between this process and Postgres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pooler {
+    /// Nothing that a session would notice.
+    None,
+    /// A pooler that gives a connection for the length of a transaction.
+    Transaction,
+}
+
+/// A replica of Postgres that content is read from.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Postgres, replica")]
+pub struct ReplicaConfig {
+    /// A streaming replica, for prices, quotes and stocks. What it has not replayed yet is read from DATABASE_URL
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
+    pub database_read_url: Option<SecretString>,
+    /// How often it is asked how far it has come. After a load, reads of what was loaded go to DATABASE_URL for so long,
+    /// and for as long as it lags
+    #[arg(long, env = "DATABASE_READ_POLL_MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub database_read_poll_ms: u64,
+    /// For one statement there. Then it is read from DATABASE_URL, and the replica is left alone until it answers
+    #[arg(long, env = "DATABASE_READ_TIMEOUT_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub database_read_timeout_ms: u64,
 }
 
 /// Redis: what instances share.
@@ -214,6 +246,8 @@ pub enum LogFormat {
 pub struct ServeConfig {
     #[command(flatten)]
     pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub replica: ReplicaConfig,
     #[command(flatten)]
     pub redis: RedisConfig,
     #[command(flatten)]

@@ -40,6 +40,13 @@ impl Versions {
         }
     }
 
+    /// The version that an answer about `symbol` or, without one, about all stocks, has to be read as of, if not later:
+    /// the one that it is kept under, or a newer one. Where none of `symbol` was heard of, all that was heard of; where
+    /// nothing was, one that no replica can have come to.
+    pub fn to_read(&self, symbol: Option<Symbol>) -> i64 {
+        self.of(symbol).or_else(|| self.of(None)).map_or(i64::MAX, |(version, _)| version)
+    }
+
     /// Hears what was committed since the last time, and returns the keys that changed.
     ///
     /// # Errors

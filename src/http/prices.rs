@@ -50,7 +50,7 @@ pub struct Price {
 
 pub async fn prices(Asked(question): Asked<PricesQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let PricesQuestion { symbol, range, limit } = question;
-    let bars = match state.store.bars(symbol, range, limit).await? {
+    let bars = match state.store.bars(symbol, range, limit, state.versions.to_read(Some(symbol))).await? {
         Bars::UnknownSymbol => return Err(Problem::UnknownSymbol(symbol)),
         Bars::Found(bars) if bars.count() == 0 => return Err(Problem::NoData { symbol, range: in_words(range) }),
         Bars::Found(bars) => bars,

@@ -33,7 +33,8 @@ struct QuoteAnswer<'a> {
 
 pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let symbol = question.symbol;
-    let quote = state.store.quote(symbol).await?.ok_or(Problem::UnknownSymbol(symbol))?;
+    let quote = state.store.quote(symbol, state.versions.to_read(Some(symbol))).await?;
+    let quote = quote.ok_or(Problem::UnknownSymbol(symbol))?;
     let quote = quote.ok_or(Problem::NoData { symbol, range: "yet".to_owned() })?;
     let change = quote.previous_close.map(|previous| decimal_difference(quote.latest.close, previous));
     let percent = |(change, previous): (f64, f64)| (change / previous * 1e6).round() / 1e4;

@@ -33,7 +33,7 @@ impl State {
     /// # Errors
     /// When a URL or a certificate authority can't be read.
     pub fn new(config: &ServeConfig, log: &LogConfig) -> Result<Self, ServeFault> {
-        let store = Store::new(&config.database)?;
+        let store = Store::new(&config.database)?.reading_from(&config.replica, &config.database)?;
         let redis = Redis::start(&config.redis)?;
         Ok(Self {
             verifier: Verifier::new(store.clone(), config.keys.clone()),

@@ -33,7 +33,8 @@ struct List {
 }
 
 pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let stocks = state.store.list_stocks(&question.filter, question.page).await?;
+    let version = state.versions.to_read(None);
+    let stocks = state.store.list_stocks(&question.filter, question.page, version).await?;
     let count = stocks.len();
     Ok(json(written(&List { count, stocks }, count * STOCK_BYTES)))
 }
@@ -73,7 +74,8 @@ struct Single {
 }
 
 pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let found = state.store.find_stock(question.symbol).await?;
+    let version = state.versions.to_read(Some(question.symbol));
+    let found = state.store.find_stock(question.symbol, version).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
     Ok(json(written(&Single { stock }, STOCK_BYTES)))
 }

@@ -7,34 +7,36 @@ mod fault;
 mod keys;
 mod load;
 mod migrations;
+mod pool;
 mod prices;
+mod replica;
 mod staging;
 mod stocks;
+mod typed;
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
-use crate::config::DatabaseConfig;
+use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{KeyRow, KeyStatus, NewKey};
 pub use load::{Known, LoadReport, Loader, Repeat};
+use pool::{Params, Postgres};
 pub use prices::{BarRows, Bars, Quote};
+use replica::Replica;
 pub use staging::Table;
 pub use stocks::{Listing, Stock, StockFilter};
 
-/// A handle to the pool; clones share it.
+/// A handle to the pools; clones share them.
 #[derive(Clone)]
 pub struct Store {
-    pool: Pool,
-    statement_timeout: Duration,
+    primary: Postgres,
+    /// `None` where none is configured.
+    replica: Option<Arc<Replica>>,
 }
-
-type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Store {
     /// Makes the pool. It connects when it is first used, from the runtime that this is called on.
@@ -42,19 +44,17 @@ impl Store {
     /// # Errors
     /// When the URL or the certificate authority can't be read. A Postgres that is down is no error.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
-        let database = Database::new(config)?;
-        let manager = database.manager(ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let wait = Some(Duration::from_millis(config.database_wait_timeout_ms));
-        let connect = Some(Duration::from_millis(config.database_connect_timeout_ms));
-        let pool = Pool::builder(manager)
-            .max_size(config.database_connections_max as usize)
-            .wait_timeout(wait)
-            .create_timeout(connect)
-            .recycle_timeout(connect)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|e| StoreFault::Url(e.to_string()))?;
-        Ok(Self { pool, statement_timeout: Duration::from_millis(config.database_statement_timeout_ms) })
+        let database = Database::at("DATABASE_URL", &config.database_url, config)?;
+        let primary = Postgres::new(database, config, config.database_statement_timeout_ms)?;
+        Ok(Self { primary, replica: None })
+    }
+
+    /// The same, with content read from a replica where one is configured.
+    ///
+    /// # Errors
+    /// As in [`Store::new`].
+    pub fn reading_from(self, replica: &ReplicaConfig, config: &DatabaseConfig) -> Result<Self, StoreFault> {
+        Ok(Self { replica: Replica::start(replica, config)?, ..self })
     }
 
     /// Whether Postgres answers.
@@ -62,31 +62,22 @@ impl Store {
         self.rows("SELECT 1", &[]).await.map(drop)
     }
 
-    /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
-    /// for one: the statement is then run once more on a new one.
-    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        match self.rows_once(sql, params).await {
-            Err(fault) if fault.is_dead_connection() => {
-                self.pool.retain(|client, _| !client.is_closed());
-                self.rows_once(sql, params).await
-            }
-            answer => answer,
+    /// Runs one statement that reads content of a data version: from the replica where it has come that far.
+    async fn content(&self, version: i64, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        if let Some(replica) = &self.replica
+            && let Some(rows) = replica.rows(version, sql, params).await
+        {
+            return Ok(rows);
         }
+        self.rows(sql, params).await
+    }
+
+    /// Runs one statement that only reads, on the primary: once more where its connection was dead.
+    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        self.primary.rows(sql, params).await
     }
 
     async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        let client = self.pool.get().await?;
-        let query = async {
-            let statement = client.prepare_cached(sql).await?;
-            client.query(&statement, params).await
-        };
-        match tokio::time::timeout(self.statement_timeout, query).await {
-            Ok(rows) => Ok(rows?),
-            Err(_) => {
-                // Nobody else may wait behind a statement that hangs: this connection is closed.
-                drop(Client::take(client));
-                Err(StoreFault::Timeout(self.statement_timeout.as_millis()))
-            }
-        }
+        self.primary.rows_once(sql, params).await
     }
 }

@@ -37,9 +37,9 @@ pub struct Quote {
 }
 
 impl Store {
-    /// The newest `limit` bars of a range. One trip tells an unknown symbol (no row) from an empty range (one row, all
+    /// The newest `limit` bars of a range, as of `version` or later. One trip tells an unknown symbol (no row) from an empty range (one row, all
     /// null, which a known symbol has before its bars).
-    pub async fn bars(&self, symbol: Symbol, range: DateRange, limit: u32) -> Result<Bars, StoreFault> {
+    pub async fn bars(&self, symbol: Symbol, range: DateRange, limit: u32, version: i64) -> Result<Bars, StoreFault> {
         // Both parts come sorted and are merged: a join, whose result Postgres sorts once more, took a fifth longer.
         let sql = "WITH stock AS MATERIALIZED (SELECT id FROM stocks WHERE symbol = $1)
                    (SELECT date, open, high, low, close, adjusted_close, volume FROM prices
@@ -47,12 +47,13 @@ impl Store {
                     ORDER BY date DESC LIMIT $4)
                    UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM stock
                    ORDER BY date DESC NULLS FIRST";
-        let rows = self.rows(sql, &[&symbol.as_str(), &range.start(), &range.end(), &i64::from(limit)]).await?;
+        let params: super::Params<'_> = &[&symbol.as_str(), &range.start(), &range.end(), &i64::from(limit)];
+        let rows = self.content(version, sql, params).await?;
         Ok(if rows.is_empty() { Bars::UnknownSymbol } else { Bars::Found(BarRows(rows)) })
     }
 
-    /// The latest quote of a stock: `None` for an unknown symbol, `Some(None)` for a stock without bars.
-    pub async fn quote(&self, symbol: Symbol) -> Result<Option<Option<Quote>>, StoreFault> {
+    /// The latest quote of a stock, as of `version` or later: `None` for an unknown symbol, `Some(None)` for a stock without bars.
+    pub async fn quote(&self, symbol: Symbol, version: i64) -> Result<Option<Option<Quote>>, StoreFault> {
         let sql = "SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume,
                           before.close * coalesce(a.split_from / a.split_to, 1)
                    FROM stocks s
@@ -67,7 +68,7 @@ impl Store {
                        AND ex_date > before.date AND ex_date <= p.date ORDER BY ex_date DESC LIMIT 1
                    ) a ON true
                    WHERE s.symbol = $1";
-        let rows = self.rows(sql, &[&symbol.as_str()]).await?;
+        let rows = self.content(version, sql, &[&symbol.as_str()]).await?;
         // A stock without bars has a row, too, all null.
         let quote = |row: &Row| {
             row.get::<_, Option<NaiveDate>>(0).map(|_| Quote { latest: bar(row), previous_close: row.get(7) })

@@ -39,20 +39,26 @@ pub struct Listing {
 }
 
 impl Store {
-    pub async fn find_stock(&self, symbol: Symbol) -> Result<Option<Stock>, StoreFault> {
+    /// As of `version` or later.
+    pub async fn find_stock(&self, symbol: Symbol, version: i64) -> Result<Option<Stock>, StoreFault> {
         let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at
                    FROM stocks WHERE symbol = $1";
-        Ok(self.rows(sql, &[&symbol.as_str()]).await?.first().map(stock))
+        Ok(self.content(version, sql, &[&symbol.as_str()]).await?.first().map(stock))
     }
 
-    /// Stocks ordered by symbol.
-    pub async fn list_stocks(&self, filter: &StockFilter, page: Listing) -> Result<Vec<Stock>, StoreFault> {
+    /// Stocks ordered by symbol, as of `version` or later.
+    pub async fn list_stocks(
+        &self,
+        filter: &StockFilter,
+        page: Listing,
+        version: i64,
+    ) -> Result<Vec<Stock>, StoreFault> {
         // The C collation orders symbols by their bytes on every server alike.
         let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at FROM stocks
                    WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
                    ORDER BY symbol COLLATE \"C\" LIMIT $3 OFFSET $4";
         let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
-        let rows = self.rows(sql, &[&filter.exchange, &filter.sector, &limit, &offset]).await?;
+        let rows = self.content(version, sql, &[&filter.exchange, &filter.sector, &limit, &offset]).await?;
         Ok(rows.iter().map(stock).collect())
     }
 }

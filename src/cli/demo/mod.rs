@@ -13,7 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Failure, keys, print_line, serve};
-use crate::config::{CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig};
+use crate::config::{
+    CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, Pooler, RedisConfig, ReplicaConfig, ServeConfig,
+};
 use crate::http::listen;
 use crate::store::{Database, Store};
 use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
@@ -36,6 +38,8 @@ pub struct DemoArgs {
 struct Connections {
     #[command(flatten)]
     database: DatabaseConfig,
+    #[command(flatten)]
+    replica: ReplicaConfig,
     #[command(flatten)]
     redis: RedisConfig,
 }
@@ -65,6 +69,10 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     let environment = environment(&database_url, redis_url.as_ref());
     let mut connections = Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
     connections.database.database_url = database_url;
+    // What the environment says of an operator's own Postgres is not for the demo.
+    connections.database.database_direct_url = None;
+    connections.database.database_pooler = Pooler::None;
+    connections.replica.database_read_url = None;
     connections.redis.redis_url = redis_url;
     let database = Database::new(&connections.database)?;
     steps.begin("Migrating the tables");
@@ -77,6 +85,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     print_line(&introduction(&tokens, reachable(listener.local_addr()?), &environment))?;
     let config = ServeConfig {
         database: connections.database,
+        replica: connections.replica,
         redis: connections.redis,
         http: args.http,
         keys: args.keys,

@@ -1,0 +1,98 @@
+//! One Postgres for the statements of requests: its pool, and how statements are sent.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use futures_util::TryStreamExt;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::typed::Param;
+use super::{Database, StoreFault};
+use crate::config::{DatabaseConfig, Pooler};
+
+pub(super) type Params<'a> = &'a [&'a dyn Param];
+
+#[derive(Clone)]
+pub(super) struct Postgres {
+    pool: Pool,
+    pooler: Pooler,
+    statement_timeout: Duration,
+}
+
+impl Postgres {
+    /// Makes the pool. It connects when it is first used, from the runtime that this is called on.
+    pub(super) fn new(
+        database: Database,
+        config: &DatabaseConfig,
+        statement_timeout_ms: u64,
+    ) -> Result<Self, StoreFault> {
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let pooler = config.database_pooler;
+        let manager = match pooler {
+            // Each statement is bound in time by the server, too.
+            Pooler::None => database.manager(manager_config, Some(statement_timeout_ms)),
+            // It would turn the setting away: its connections are not for one client.
+            Pooler::Transaction => database.manager(manager_config, None),
+        };
+        let wait = Some(Duration::from_millis(config.database_wait_timeout_ms));
+        let connect = Some(Duration::from_millis(config.database_connect_timeout_ms));
+        let pool = Pool::builder(manager)
+            .max_size(config.database_connections_max as usize)
+            .wait_timeout(wait)
+            .create_timeout(connect)
+            .recycle_timeout(connect)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|e| StoreFault::Pool(e.to_string()))?;
+        Ok(Self { pool, pooler, statement_timeout: Duration::from_millis(statement_timeout_ms) })
+    }
+
+    /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
+    /// for one: the statement is then run once more on a new one.
+    pub(super) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        match self.rows_once(sql, params).await {
+            Err(fault) if fault.is_dead_connection() => {
+                self.pool.retain(|client, _| !client.is_closed());
+                self.rows_once(sql, params).await
+            }
+            answer => answer,
+        }
+    }
+
+    pub(super) async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let client = self.pool.get().await?;
+        match tokio::time::timeout(self.statement_timeout, query(&client, self.pooler, sql, params)).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => {
+                // Nobody else may wait behind a statement that hangs: this connection is closed.
+                drop(Client::take(client));
+                Err(StoreFault::Timeout(self.statement_timeout.as_millis()))
+            }
+        }
+    }
+}
+
+/// One trip: a statement that the connection has prepared before or, where it is another one's in a moment, one that is
+/// sent whole and leaves nothing behind.
+async fn query(
+    client: &Client,
+    pooler: Pooler,
+    sql: &'static str,
+    params: Params<'_>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    match pooler {
+        Pooler::None => {
+            let statement = client.prepare_cached(sql).await?;
+            client
+                .query_raw(&statement, params.iter().map(|param| -> &(dyn ToSql + Sync) { *param }))
+                .await?
+                .try_collect()
+                .await
+        }
+        Pooler::Transaction => {
+            let typed = params.iter().map(|param| -> (&(dyn ToSql + Sync), Type) { (*param, param.sql_type()) });
+            client.query_typed_raw(sql, typed).await?.try_collect().await
+        }
+    }
+}
