@@ -17,5 +17,6 @@ mod layout;
 mod limits;
 mod migrate;
 mod operators;
+mod scale;
 mod structure;
 mod tls;

@@ -3,11 +3,15 @@
 mod app;
 mod command;
 mod database;
+mod program;
+mod replica;
 mod servers;
 
 pub use app::{App, header};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
+pub use program::{Program, free_port, home};
+pub use replica::Replicated;
 pub use servers::{redis_url, servers};
 
 use std::time::{Duration, Instant};
