@@ -3,5 +3,6 @@
 //! What needs more than Postgres and Redis is left out by default and run by `make test-scale`, which installs it: it is
 //! compiled and linted with all others, and stands on the same support.
 
+mod cluster;
 mod pooler;
 mod replica;

@@ -112,7 +112,10 @@ impl App {
 
     /// GET with a key.
     pub async fn get(&self, key: &str, path: &str) -> Response {
-        self.client.get(self.url(path)).header("x-api-key", key).send().await.expect("an answer")
+        let sent = self.client.get(self.url(path)).header("x-api-key", key).send().await;
+        sent.unwrap_or_else(|e| {
+            panic!("no answer: {e:?}; its log ends with {:?}", self.log().iter().rev().take(8).collect::<Vec<_>>())
+        })
     }
 
     /// GET with a key, the body read as JSON: (status, body).
