@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::HttpServer;
+use chrono::Utc;
 
-use super::background::{follow_changes, keep_house};
+use super::background::{follow_changes, keep_house, store_usage};
 use super::{State, app};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
 use crate::redis::RedisFault;
@@ -65,6 +66,7 @@ impl Server {
         }
         tokio::spawn(follow_changes(self.state, self.config.cache.clone()));
         tokio::spawn(keep_house(self.state));
+        tokio::spawn(store_usage(self.state, self.config.usage.usage_flush_ms));
         let state = self.state;
         let mut server = HttpServer::new(move || app(state))
             .keep_alive(Duration::from_secs(http.keep_alive_s))
@@ -74,7 +76,12 @@ impl Server {
         if http.workers > 0 {
             server = server.workers(usize::from(http.workers));
         }
-        server.listen(self.listener).map_err(ServeFault::Run)?.run().await.map_err(ServeFault::Run)
+        let served = server.listen(self.listener).map_err(ServeFault::Run)?.run().await;
+        // What was counted since the last batch; the time-outs of the store bound it.
+        if let Err(fault) = state.usage.flush(&state.store, Utc::now()).await {
+            tracing::error!(cause = %fault, "the usage since the last batch is lost");
+        }
+        served.map_err(ServeFault::Run)
     }
 }
 

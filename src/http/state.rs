@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use chrono::Utc;
 
 use crate::cache::{Cache, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
@@ -12,6 +13,7 @@ use crate::keys::Verifier;
 use crate::limiter::Limiter;
 use crate::redis::Redis;
 use crate::store::Store;
+use crate::usage::Usage;
 
 use super::ServeFault;
 use super::log::RequestLog;
@@ -22,6 +24,7 @@ pub struct State {
     pub verifier: Verifier,
     pub limiter: Limiter,
     pub cache: Cache,
+    pub usage: Usage,
     pub versions: Versions,
     pub http: HttpConfig,
     pub log: RequestLog,
@@ -40,6 +43,7 @@ impl State {
             limiter: Limiter::new(redis.clone()),
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),
+            usage: Usage::new(Utc::now()),
             http: config.http.clone(),
             log: RequestLog::new(log.log_requests_per_s_max),
             store,

@@ -10,6 +10,7 @@ mod migrations;
 mod prices;
 mod staging;
 mod stocks;
+mod usage;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use load::{Known, LoadReport, Loader, Repeat};
 pub use prices::{BarRows, Bars, Quote};
 pub use staging::Table;
 pub use stocks::{Listing, Stock, StockFilter};
+pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 
 /// A handle to the pool; clones share it.
 #[derive(Clone)]

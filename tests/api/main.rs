@@ -19,3 +19,4 @@ mod migrate;
 mod operators;
 mod structure;
 mod tls;
+mod usage;

@@ -13,7 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Failure, keys, print_line, serve};
-use crate::config::{CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig};
+use crate::config::{
+    CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig, UsageConfig,
+};
 use crate::http::listen;
 use crate::store::{Database, Store};
 use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
@@ -29,6 +31,8 @@ pub struct DemoArgs {
     keys: KeysConfig,
     #[command(flatten)]
     cache: CacheConfig,
+    #[command(flatten)]
+    usage: UsageConfig,
 }
 
 /// The knobs of connections, at their defaults or as the environment says.
@@ -81,6 +85,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
         http: args.http,
         keys: args.keys,
         cache: args.cache,
+        usage: args.usage,
     };
     serve::serve(listener, config, log).await?;
     tokio::task::spawn_blocking(move || drop(servers)).await?;
