@@ -14,6 +14,7 @@ use crate::redis::Redis;
 use crate::store::Store;
 
 use super::ServeFault;
+use super::admin::AdminToken;
 use super::log::RequestLog;
 
 pub struct State {
@@ -24,6 +25,8 @@ pub struct State {
     pub cache: Cache,
     pub versions: Versions,
     pub http: HttpConfig,
+    /// `None` where operators may not ask over HTTP.
+    pub admin_token: Option<AdminToken>,
     pub log: RequestLog,
 }
 
@@ -41,6 +44,7 @@ impl State {
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),
             http: config.http.clone(),
+            admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),
             store,
             redis,
