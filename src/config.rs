@@ -2,12 +2,16 @@
 //!
 //! Each is a flag and an environment variable of the same name. The doc comment of a field is its `--help`.
 
+mod admin;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use secrecy::SecretString;
+
+pub use admin::{AdminConfig, AdminPort};
 
 /// Postgres: the truth.
 #[derive(Debug, Clone, Args)]
@@ -227,6 +231,8 @@ pub struct ServeConfig {
     pub redis: RedisConfig,
     #[command(flatten)]
     pub http: HttpConfig,
+    #[command(flatten)]
+    pub admin: AdminConfig,
     #[command(flatten)]
     pub keys: KeysConfig,
     #[command(flatten)]

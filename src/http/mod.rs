@@ -1,5 +1,6 @@
 //! The public face: every route and the order of the middleware, on one screen.
 
+mod admin;
 mod answer;
 mod background;
 mod client;
@@ -25,10 +26,10 @@ use actix_web::middleware::from_fn;
 use actix_web::web;
 use actix_web::{App, Error, FromRequest, Handler, Resource, Responder, Route, guard};
 
-use error::{not_allowed, not_found};
+use error::{not_found, read_only};
 use middleware::{boundary, cache, gate};
 use question::Question;
-pub use server::{ServeFault, Server, listen};
+pub use server::{Listeners, ServeFault, Server};
 pub use state::State;
 
 /// The service of one worker. actix runs the wrap that was added last first: the numbers give the order.
@@ -86,5 +87,5 @@ where
     H::Output: Responder + 'static,
 {
     let get_or_head = Route::new().guard(guard::Any(guard::Get()).or(guard::Head()));
-    web::resource(path).route(get_or_head.to(handler)).default_service(web::to(not_allowed))
+    web::resource(path).route(get_or_head.to(handler)).default_service(web::to(read_only))
 }

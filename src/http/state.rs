@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::usage::Usage;
 
 use super::ServeFault;
+use super::admin::AdminToken;
 use super::log::RequestLog;
 
 pub struct State {
@@ -27,6 +28,8 @@ pub struct State {
     pub usage: Usage,
     pub versions: Versions,
     pub http: HttpConfig,
+    /// `None` where operators may not ask over HTTP.
+    pub admin_token: Option<AdminToken>,
     pub log: RequestLog,
 }
 
@@ -45,6 +48,7 @@ impl State {
             versions: Versions::default(),
             usage: Usage::new(Utc::now()),
             http: config.http.clone(),
+            admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),
             store,
             redis,

@@ -14,9 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Failure, keys, print_line, serve};
 use crate::config::{
-    CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig, UsageConfig,
+    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig, UsageConfig,
 };
-use crate::http::listen;
+use crate::http::Listeners;
 use crate::store::{Database, Store};
 use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
 
@@ -27,6 +27,8 @@ pub struct DemoArgs {
     dir: PathBuf,
     #[command(flatten)]
     http: HttpConfig,
+    #[command(flatten)]
+    admin: AdminConfig,
     #[command(flatten)]
     keys: KeysConfig,
     #[command(flatten)]
@@ -59,7 +61,7 @@ struct Servers {
 
 pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     // First what fails fastest: a taken port must not cost a database.
-    let listener = listen(&args.http)?;
+    let listeners = Listeners::take(&args.http, &args.admin)?;
     let steps = Steps::new();
     let wanted = args.dir.clone();
     let (servers, database_url, redis_url) = {
@@ -78,16 +80,17 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     steps.begin("Issuing one key a tier");
     let tokens = issue_keys(&store).await?;
     steps.end();
-    print_line(&introduction(&tokens, reachable(listener.local_addr()?), &environment))?;
+    print_line(&introduction(&tokens, reachable(listeners.callers.local_addr()?), &environment))?;
     let config = ServeConfig {
         database: connections.database,
         redis: connections.redis,
         http: args.http,
+        admin: args.admin,
         keys: args.keys,
         cache: args.cache,
         usage: args.usage,
     };
-    serve::serve(listener, config, log).await?;
+    serve::serve(listeners, config, log).await?;
     tokio::task::spawn_blocking(move || drop(servers)).await?;
     Ok(())
 }

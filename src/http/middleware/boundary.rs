@@ -22,17 +22,34 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// An answer is data: a browser that shows it is to run and load nothing.
 const NOTHING_ACTIVE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-pub async fn boundary(
+/// Towards callers: the pages of any origin may ask.
+pub fn boundary(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
+) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> {
+    within(request, next, true)
+}
+
+/// Towards operators: no page may ask, or any that an operator's browser shows could read what only this machine can.
+pub fn closed_boundary(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> {
+    within(request, next, false)
+}
+
+async fn within(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    pages_may_ask: bool,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (started, state) = (Instant::now(), state(&request));
     Visit::begin(&request, request.path());
     let id = request_id(request.headers());
-    let from_a_page = request.headers().contains_key(header::ORIGIN);
+    let from_a_page = pages_may_ask && request.headers().contains_key(header::ORIGIN);
     let mut response = if let Some(problem) = oversized(&request, &state.http) {
         refuse(request, problem)
-    } else if let Some(preflight) = cors::preflight(&request) {
+    } else if let Some(preflight) = cors::preflight(&request).filter(|_| pages_may_ask) {
         request.into_response(preflight)
     } else {
         next.call(request).await?.map_into_boxed_body()
