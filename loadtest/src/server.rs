@@ -27,7 +27,7 @@ impl Server {
     /// A new process with default settings, on any free port.
     pub async fn tickerd(stage: &Stage) -> Result<Self, Failure> {
         let mut command = stage.tickerd(&["serve"]);
-        command.env("PORT", "0");
+        command.env("PORT", "0").env("ADMIN_PORT", "0");
         Self::start(command, &stage.file("serve.log")).await
     }
 

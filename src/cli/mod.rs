@@ -7,6 +7,7 @@ mod keys;
 mod migrate;
 mod serve;
 mod telemetry;
+mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Load stocks, prices or corporate actions from CSV
     Ingest(ingest::IngestArgs),
+    /// Show what keys used
+    Usage(usage::UsageArgs),
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
 }
@@ -70,6 +73,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Migrate(args) => migrate::run(args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Ingest(args) => ingest::run(args).await,
+            Command::Usage(args) => usage::run(args).await,
             Command::Generate(_) => Ok(()),
         }
     })

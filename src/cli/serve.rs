@@ -1,12 +1,10 @@
 //! `tickerd serve`: serves the API until it is told to stop.
 
-use std::net::TcpListener;
-
 use clap::Args;
 
 use super::Failure;
 use crate::config::{LogConfig, ServeConfig};
-use crate::http::{Server, listen};
+use crate::http::{Listeners, Server};
 use crate::store::Database;
 
 #[derive(Debug, Args)]
@@ -22,15 +20,19 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), Failure> {
     if args.migrate {
         Database::new(&args.config.database)?.migrate().await?;
     }
-    let listener = listen(&args.config.http)?;
-    serve(listener, args.config, log).await
+    let listeners = Listeners::take(&args.config.http, &args.config.admin)?;
+    serve(listeners, args.config, log).await
 }
 
 /// Says where, and serves.
-pub async fn serve(listener: TcpListener, config: ServeConfig, log: &LogConfig) -> Result<(), Failure> {
+pub async fn serve(listeners: Listeners, config: ServeConfig, log: &LogConfig) -> Result<(), Failure> {
     let shared = config.redis.redis_url.is_some();
-    let server = Server::new(listener, config, log)?;
-    let address = server.address()?;
+    let address = listeners.callers.local_addr()?;
+    let operators = listeners.operators.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+    let server = Server::new(listeners, config, log)?;
+    if let Some(address) = operators {
+        tracing::info!(%address, "listening for operators");
+    }
     tracing::info!(%address, "listening");
     if !shared {
         tracing::info!("no REDIS_URL: limits and cache are in process, right for one instance");

@@ -32,8 +32,14 @@ pub enum Problem {
     NoData { symbol: Symbol, range: String },
     #[error("there is nothing at this path: see /api/stocks and /health")]
     NotFound,
-    #[error("{0} is not allowed here: expected GET or HEAD")]
-    MethodNotAllowed(Method),
+    #[error("{method} is not allowed here: expected {}", allowed.replace(", ", " or "))]
+    MethodNotAllowed { method: Method, allowed: &'static str },
+    #[error(
+        "/admin is switched off: set ADMIN_TOKEN or ADMIN_TOKEN_FILE to a secret of your own and start tickerd again"
+    )]
+    AdminOff,
+    #[error("the token of operators is required, as Authorization: Bearer TOKEN (ADMIN_TOKEN)")]
+    AdminUnauthorized,
     #[error("expected a body of at most {bytes_max} bytes")]
     BodyTooLarge { bytes_max: u64 },
     #[error("expected a path and query of at most {bytes_max} bytes")]
@@ -67,7 +73,9 @@ impl Problem {
             Self::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "unknown_symbol"),
             Self::NoData { .. } => (StatusCode::NOT_FOUND, "no_data"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
-            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::AdminOff => (StatusCode::FORBIDDEN, "admin_off"),
+            Self::AdminUnauthorized => (StatusCode::UNAUTHORIZED, "admin_unauthorized"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url_too_long"),
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
@@ -155,12 +163,12 @@ impl ResponseError for Problem {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         match self {
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::AdminUnauthorized => {
                 response
                     .insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tickerd\"")));
             }
-            Self::MethodNotAllowed(_) => {
-                response.insert_header((header::ALLOW, HeaderValue::from_static("GET, HEAD")));
+            Self::MethodNotAllowed { allowed, .. } => {
+                response.insert_header((header::ALLOW, HeaderValue::from_static(allowed)));
             }
             _ => {}
         }
@@ -194,9 +202,9 @@ pub async fn not_found() -> Problem {
     Problem::NotFound
 }
 
-/// Whatever a route doesn't take.
-pub async fn not_allowed(request: HttpRequest) -> Problem {
-    Problem::MethodNotAllowed(request.method().clone())
+/// Whatever a route that is only read doesn't take.
+pub async fn read_only(request: HttpRequest) -> Problem {
+    Problem::MethodNotAllowed { method: request.method().clone(), allowed: "GET, HEAD" }
 }
 
 impl actix_web::Responder for Problem {

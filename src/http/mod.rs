@@ -1,5 +1,6 @@
 //! The public face: every route and the order of the middleware, on one screen.
 
+mod admin;
 mod answer;
 mod background;
 mod client;
@@ -16,6 +17,8 @@ mod quote;
 mod server;
 mod state;
 mod stocks;
+mod usage;
+mod visit;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -23,10 +26,10 @@ use actix_web::middleware::from_fn;
 use actix_web::web;
 use actix_web::{App, Error, FromRequest, Handler, Resource, Responder, Route, guard};
 
-use error::{not_allowed, not_found};
+use error::{not_found, read_only};
 use middleware::{boundary, cache, gate};
 use question::Question;
-pub use server::{ServeFault, Server, listen};
+pub use server::{Listeners, ServeFault, Server};
 pub use state::State;
 
 /// The service of one worker. actix runs the wrap that was added last first: the numbers give the order.
@@ -47,6 +50,7 @@ fn app(
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
+        .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?
     App::new()
@@ -83,5 +87,5 @@ where
     H::Output: Responder + 'static,
 {
     let get_or_head = Route::new().guard(guard::Any(guard::Get()).or(guard::Head()));
-    web::resource(path).route(get_or_head.to(handler)).default_service(web::to(not_allowed))
+    web::resource(path).route(get_or_head.to(handler)).default_service(web::to(read_only))
 }

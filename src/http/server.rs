@@ -4,10 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::HttpServer;
+use chrono::Utc;
 
-use super::background::{follow_changes, keep_house};
-use super::{State, app};
-use crate::config::{HttpConfig, LogConfig, ServeConfig};
+use super::background::{follow_changes, keep_house, store_usage};
+use super::{State, admin, app};
+use crate::config::{AdminConfig, AdminPort, HttpConfig, LogConfig, ServeConfig};
 use crate::redis::RedisFault;
 use crate::store::StoreFault;
 
@@ -23,17 +24,29 @@ pub enum ServeFault {
     Store(#[from] StoreFault),
     #[error(transparent)]
     Redis(#[from] RedisFault),
-    #[error("port {port} of {host} is taken: stop what listens there, or choose another with --port (PORT)")]
-    PortTaken { host: std::net::IpAddr, port: u16 },
+    #[error(transparent)]
+    AdminToken(#[from] admin::AdminTokenFault),
+    #[error("port {} of {} is taken: stop what listens there, or choose another with {knob}", address.port(), address.ip())]
+    PortTaken { address: SocketAddr, knob: &'static str },
     #[error("can't listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("the server failed: {0}")]
     Run(#[source] std::io::Error),
 }
 
+/// Connections of operators at once: a few people, a sign-up page, what gathers metrics.
+const OPERATORS_MAX: usize = 64;
+
+/// Ports that were taken.
+pub struct Listeners {
+    pub callers: TcpListener,
+    /// `None` where that is switched off.
+    pub operators: Option<TcpListener>,
+}
+
 /// A server that listens already and answers once it runs.
 pub struct Server {
-    listener: TcpListener,
+    listeners: Listeners,
     state: &'static State,
     config: ServeConfig,
 }
@@ -43,14 +56,9 @@ impl Server {
     ///
     /// # Errors
     /// When a URL or a certificate authority can't be read.
-    pub fn new(listener: TcpListener, config: ServeConfig, log: &LogConfig) -> Result<Self, ServeFault> {
+    pub fn new(listeners: Listeners, config: ServeConfig, log: &LogConfig) -> Result<Self, ServeFault> {
         let state = Box::leak(Box::new(State::new(&config, log)?));
-        Ok(Self { listener, state, config })
-    }
-
-    /// Where it listens: the port that was taken where 0 was asked for.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Ok(Self { listeners, state, config })
     }
 
     /// Serves until SIGTERM or SIGINT, then lets requests in flight finish.
@@ -65,6 +73,7 @@ impl Server {
         }
         tokio::spawn(follow_changes(self.state, self.config.cache.clone()));
         tokio::spawn(keep_house(self.state));
+        tokio::spawn(store_usage(self.state, self.config.usage.usage_flush_ms));
         let state = self.state;
         let mut server = HttpServer::new(move || app(state))
             .keep_alive(Duration::from_secs(http.keep_alive_s))
@@ -74,18 +83,48 @@ impl Server {
         if http.workers > 0 {
             server = server.workers(usize::from(http.workers));
         }
-        server.listen(self.listener).map_err(ServeFault::Run)?.run().await.map_err(ServeFault::Run)
+        let callers = server.listen(self.listeners.callers).map_err(ServeFault::Run)?.run();
+        let served = match self.listeners.operators {
+            None => callers.await,
+            Some(listener) => {
+                let operators = HttpServer::new(move || admin::app(state))
+                    .workers(1)
+                    .keep_alive(Duration::from_secs(http.keep_alive_s))
+                    .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
+                    .max_connections(OPERATORS_MAX)
+                    .shutdown_timeout(http.shutdown_timeout_s);
+                let operators = operators.listen(listener).map_err(ServeFault::Run)?.run();
+                // Each hears of the signal itself and lets its requests finish.
+                tokio::try_join!(callers, operators).map(drop)
+            }
+        };
+        // What was counted since the last batch; the time-outs of the store bound it.
+        if let Err(fault) = state.usage.flush(&state.store, Utc::now()).await {
+            tracing::error!(cause = %fault, "the usage since the last batch is lost");
+        }
+        served.map_err(ServeFault::Run)
     }
 }
 
-/// Takes the port.
-///
-/// # Errors
-/// When it can't be had.
-pub fn listen(config: &HttpConfig) -> Result<TcpListener, ServeFault> {
-    let address = SocketAddr::new(config.host, config.port);
+impl Listeners {
+    /// Takes the ports.
+    ///
+    /// # Errors
+    /// When one can't be had.
+    pub fn take(http: &HttpConfig, admin: &AdminConfig) -> Result<Self, ServeFault> {
+        let callers = listen(SocketAddr::new(http.host, http.port), "--port (PORT)")?;
+        let operators = match admin.admin_port {
+            AdminPort::Off => None,
+            AdminPort::At(port) => Some(listen(SocketAddr::new(admin.admin_host, port), "--admin-port (ADMIN_PORT)")?),
+        };
+        Ok(Self { callers, operators })
+    }
+}
+
+/// Takes one port; `knob` is what chooses another.
+fn listen(address: SocketAddr, knob: &'static str) -> Result<TcpListener, ServeFault> {
     let fault = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::AddrInUse => ServeFault::PortTaken { host: address.ip(), port: address.port() },
+        std::io::ErrorKind::AddrInUse => ServeFault::PortTaken { address, knob },
         _ => ServeFault::Listen { address, source },
     };
     let socket = match address {

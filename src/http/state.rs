@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use chrono::Utc;
 
 use crate::cache::{Cache, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
@@ -12,8 +13,10 @@ use crate::keys::Verifier;
 use crate::limiter::Limiter;
 use crate::redis::Redis;
 use crate::store::Store;
+use crate::usage::Usage;
 
 use super::ServeFault;
+use super::admin::AdminToken;
 use super::log::RequestLog;
 
 pub struct State {
@@ -22,8 +25,11 @@ pub struct State {
     pub verifier: Verifier,
     pub limiter: Limiter,
     pub cache: Cache,
+    pub usage: Usage,
     pub versions: Versions,
     pub http: HttpConfig,
+    /// `None` where operators may not ask over HTTP.
+    pub admin_token: Option<AdminToken>,
     pub log: RequestLog,
 }
 
@@ -40,7 +46,9 @@ impl State {
             limiter: Limiter::new(redis.clone()),
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),
+            usage: Usage::new(Utc::now()),
             http: config.http.clone(),
+            admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),
             store,
             redis,

@@ -13,6 +13,7 @@ mod replica;
 mod staging;
 mod stocks;
 mod typed;
+mod usage;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub use prices::{BarRows, Bars, Quote};
 use replica::Replica;
 pub use staging::Table;
 pub use stocks::{Listing, Stock, StockFilter};
+pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 
 /// A handle to the pools; clones share them.
 #[derive(Clone)]

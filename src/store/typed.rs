@@ -43,6 +43,7 @@ typed! {
     [i64] => INT8_ARRAY,
     [String] => TEXT_ARRAY,
     [&str] => TEXT_ARRAY,
+    [DateTime<Utc>] => TIMESTAMPTZ_ARRAY,
 }
 
 impl<T: Typed + ?Sized> Typed for &T {

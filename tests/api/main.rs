@@ -4,6 +4,7 @@
 
 mod support;
 
+mod admin;
 mod auth;
 mod bad_input;
 mod cache;
@@ -20,3 +21,4 @@ mod operators;
 mod scale;
 mod structure;
 mod tls;
+mod usage;

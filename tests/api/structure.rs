@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 8] = [
     &["cli"],
     &["http", "feed"],
-    &["keys", "cache"],
+    &["keys", "cache", "usage"],
     &["limiter", "store"],
     &["redis"],
     &["tls"],
     &["config"],
-    &["caller", "market"],
+    &["caller", "market", "route"],
 ];
 
 /// Which rooms may name which crate.

@@ -36,7 +36,7 @@ pub async fn run(run: &Run) -> Result<Cold, Failure> {
 async fn start_once(run: &Run) -> Result<(Duration, Duration), Failure> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let mut command = run.stage.tickerd(&["serve"]);
-    command.env("PORT", port.to_string());
+    command.env("PORT", port.to_string()).env("ADMIN_PORT", "0");
     let begun = Instant::now();
     let child = spawn(&mut command, &run.stage.file("serve.log"))?;
     let mut link = Link::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;

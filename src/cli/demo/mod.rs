@@ -14,9 +14,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Failure, keys, print_line, serve};
 use crate::config::{
-    CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, Pooler, RedisConfig, ReplicaConfig, ServeConfig,
+    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, Pooler, RedisConfig, ReplicaConfig,
+    ServeConfig, UsageConfig,
 };
-use crate::http::listen;
+use crate::http::Listeners;
 use crate::store::{Database, Store};
 use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
 
@@ -28,9 +29,13 @@ pub struct DemoArgs {
     #[command(flatten)]
     http: HttpConfig,
     #[command(flatten)]
+    admin: AdminConfig,
+    #[command(flatten)]
     keys: KeysConfig,
     #[command(flatten)]
     cache: CacheConfig,
+    #[command(flatten)]
+    usage: UsageConfig,
 }
 
 /// The knobs of connections, at their defaults or as the environment says.
@@ -59,7 +64,7 @@ struct Servers {
 
 pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     // First what fails fastest: a taken port must not cost a database.
-    let listener = listen(&args.http)?;
+    let listeners = Listeners::take(&args.http, &args.admin)?;
     let steps = Steps::new();
     let wanted = args.dir.clone();
     let (servers, database_url, redis_url) = {
@@ -82,16 +87,18 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     steps.begin("Issuing one key a tier");
     let tokens = issue_keys(&store).await?;
     steps.end();
-    print_line(&introduction(&tokens, reachable(listener.local_addr()?), &environment))?;
+    print_line(&introduction(&tokens, reachable(listeners.callers.local_addr()?), &environment))?;
     let config = ServeConfig {
         database: connections.database,
         replica: connections.replica,
         redis: connections.redis,
         http: args.http,
+        admin: args.admin,
         keys: args.keys,
         cache: args.cache,
+        usage: args.usage,
     };
-    serve::serve(listener, config, log).await?;
+    serve::serve(listeners, config, log).await?;
     tokio::task::spawn_blocking(move || drop(servers)).await?;
     Ok(())
 }

@@ -28,6 +28,11 @@ fn token(request: &ServiceRequest) -> Option<&str> {
     if let Some(key) = request.headers().get(API_KEY) {
         return key.to_str().ok();
     }
+    bearer(request)
+}
+
+/// The token of `Authorization: Bearer TOKEN`, with the scheme in any case.
+pub fn bearer(request: &ServiceRequest) -> Option<&str> {
     let (scheme, token) = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

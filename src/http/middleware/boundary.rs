@@ -2,18 +2,19 @@
 
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError};
+use actix_web::{Error, ResponseError};
 
 use super::{REQUEST_ID, cors, refuse, state};
-use crate::caller::Caller;
 use crate::config::HttpConfig;
 use crate::http::error::Problem;
 use crate::http::log::without_keys;
 use crate::http::state::State;
+use crate::http::visit::{CacheOutcome, Visit};
 use crate::keys::TOKEN_PREFIX;
 
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -21,16 +22,34 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// An answer is data: a browser that shows it is to run and load nothing.
 const NOTHING_ACTIVE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-pub async fn boundary(
+/// Towards callers: the pages of any origin may ask.
+pub fn boundary(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
+) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> {
+    within(request, next, true)
+}
+
+/// Towards operators: no page may ask, or any that an operator's browser shows could read what only this machine can.
+pub fn closed_boundary(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> {
+    within(request, next, false)
+}
+
+async fn within(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    pages_may_ask: bool,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (started, state) = (Instant::now(), state(&request));
+    Visit::begin(&request, request.path());
     let id = request_id(request.headers());
-    let from_a_page = request.headers().contains_key(header::ORIGIN);
+    let from_a_page = pages_may_ask && request.headers().contains_key(header::ORIGIN);
     let mut response = if let Some(problem) = oversized(&request, &state.http) {
         refuse(request, problem)
-    } else if let Some(preflight) = cors::preflight(&request) {
+    } else if let Some(preflight) = cors::preflight(&request).filter(|_| pages_may_ask) {
         request.into_response(preflight)
     } else {
         next.call(request).await?.map_into_boxed_body()
@@ -47,6 +66,7 @@ pub async fn boundary(
         cors::open(headers);
     }
     headers.insert(REQUEST_ID, id.clone());
+    count(&response);
     log(state, &response, id.to_str().unwrap_or_default(), started);
     Ok(response)
 }
@@ -104,6 +124,24 @@ fn problem_of<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
     response.response().error().and_then(|error| error.as_error::<Problem>())
 }
 
+/// Adds an answer to what its key used.
+fn count(response: &ServiceResponse<BoxBody>) {
+    let request = response.request();
+    let bytes = match response.response().body().size() {
+        // Its head speaks of a body that is not sent.
+        _ if request.method() == Method::HEAD => 0,
+        BodySize::Sized(bytes) => bytes,
+        BodySize::None | BodySize::Stream => 0,
+    };
+    let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    Visit::of(request, |visit| {
+        if let Some(guest) = visit.guest.get() {
+            let hit = matches!(visit.cache.get(), Some(CacheOutcome::Hit | CacheOutcome::Stale));
+            guest.usage.answered(visit.route, bytes, refused, hit);
+        }
+    });
+}
+
 /// One line; with a cause that nobody outside is told.
 fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
     let (request, status) = (response.request(), response.status());
@@ -112,10 +150,10 @@ fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: In
     if !wanted {
         return;
     }
-    let extensions = request.extensions();
-    let key = extensions.get::<std::sync::Arc<Caller>>().map(|caller| caller.id);
     let url = without_keys(request.uri().path_and_query().map_or("", |url| url.as_str()));
-    let cache = response.headers().get("x-cache").and_then(|cache| cache.to_str().ok());
+    let (key, cache) = Visit::of(request, |visit| {
+        (visit.guest.get().map(|guest| guest.caller.id), visit.cache.get().map(CacheOutcome::text))
+    });
     let code = problem_of(response).map(Problem::code);
     let cause = problem_of(response).and_then(Problem::cause).map(ToString::to_string);
     let (method, status, ms) = (request.method().as_str(), status.as_u16(), started.elapsed().as_secs_f64() * 1000.0);

@@ -5,6 +5,7 @@ mod boundary;
 mod cache;
 mod cors;
 mod gate;
+mod operator;
 mod rate_limit;
 
 use std::fmt::{self, Write};
@@ -15,9 +16,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use bytes::BytesMut;
 
-pub use boundary::boundary;
+pub use boundary::{boundary, closed_boundary};
 pub use cache::cache;
 pub use gate::gate;
+pub use operator::operators_only;
 
 use super::error::Problem;
 use super::state::State;

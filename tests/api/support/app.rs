@@ -17,6 +17,7 @@ type Lines = Arc<Mutex<Vec<String>>>;
 pub struct App {
     process: Child,
     address: String,
+    admin_address: String,
     log: Lines,
     printed: Lines,
     client: Client,
@@ -52,7 +53,8 @@ impl App {
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let log = collect(process.stderr.take().expect("stderr is piped"));
         let printed = collect(process.stdout.take().expect("stdout is piped"));
-        let mut app = Self { process, address: String::new(), log, printed, client: Client::new() };
+        let mut app =
+            Self { process, address: String::new(), admin_address: String::new(), log, printed, client: Client::new() };
         eventually("the server listens", Duration::from_secs(30), async || {
             assert!(app.process.try_wait().unwrap().is_none(), "it ended: {:?}", app.log());
             app.find_address()
@@ -68,11 +70,17 @@ impl App {
     }
 
     fn find_address(&mut self) -> bool {
-        let line = self.log().into_iter().find(|line| line.contains("\"listening\""));
-        let Some(line) = line else { return false };
-        let line: Value = serde_json::from_str(&line).expect("a log line is JSON");
-        self.address = line["address"].as_str().expect("the line says where").to_owned();
+        let Some(address) = self.logged_address("listening") else { return false };
+        // It is logged before.
+        self.admin_address = self.logged_address("listening for operators").unwrap_or_default();
+        self.address = address;
         true
+    }
+
+    fn logged_address(&self, message: &str) -> Option<String> {
+        let line = self.log().into_iter().find(|line| line.contains(&format!("\"{message}\"")))?;
+        let line: Value = serde_json::from_str(&line).expect("a log line is JSON");
+        Some(line["address"].as_str().expect("the line says where").to_owned())
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -122,6 +130,11 @@ impl App {
     pub async fn json(&self, key: &str, path: &str) -> (u16, Value) {
         let answer = self.get(key, path).await;
         (answer.status().as_u16(), answer.json().await.expect("a body of JSON"))
+    }
+
+    /// Any request to the listener for operators.
+    pub fn admin(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method.parse().expect("a method"), format!("http://{}{path}", self.admin_address))
     }
 
     /// Any request.

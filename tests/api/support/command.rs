@@ -13,6 +13,8 @@ pub fn tickerd(arguments: &[&str]) -> Command {
             command.env(name, value);
         }
     }
+    // Servers that run side by side can't all have the default port.
+    command.env("ADMIN_PORT", "0");
     command
 }
 

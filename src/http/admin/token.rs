@@ -1,0 +1,85 @@
+//! The secret that operators show.
+
+use std::path::PathBuf;
+
+use rand::RngExt;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::AdminConfig;
+
+/// A secret that nobody is held up from guessing has to be long: 24 characters of base64 are 144 bits.
+const TOKEN_CHARS_MIN: usize = 24;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AdminTokenFault {
+    #[error("ADMIN_TOKEN_FILE can't be read from {}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error(
+        "the admin token is not usable: expected {TOKEN_CHARS_MIN} printable ASCII characters or more, as `openssl rand -hex 32` makes them (ADMIN_TOKEN)"
+    )]
+    Unusable,
+}
+
+/// What is remembered of the token: a keyed digest.
+pub struct AdminToken {
+    /// New with every process: the digest tells nothing outside of it.
+    key: [u8; 32],
+    digest: blake3::Hash,
+}
+
+impl AdminToken {
+    /// The token as configured; `None` where there is none.
+    ///
+    /// # Errors
+    /// When its file can't be read, or it is too short to be a secret.
+    pub fn read(config: &AdminConfig) -> Result<Option<Self>, AdminTokenFault> {
+        let token = match (&config.admin_token, &config.admin_token_file) {
+            (Some(token), _) => token.clone(),
+            (None, Some(path)) => {
+                let file = |source| AdminTokenFault::File { path: path.clone(), source };
+                let text = std::fs::read_to_string(path).map_err(file)?;
+                SecretString::from(text.lines().next().unwrap_or_default())
+            }
+            (None, None) => return Ok(None),
+        };
+        Self::new(&token).map(Some)
+    }
+
+    fn new(token: &SecretString) -> Result<Self, AdminTokenFault> {
+        let token = token.expose_secret();
+        if token.len() < TOKEN_CHARS_MIN || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(AdminTokenFault::Unusable);
+        }
+        let key = rand::rng().random();
+        Ok(Self { digest: blake3::keyed_hash(&key, token.as_bytes()), key })
+    }
+
+    /// Whether this is it. Digests are compared, in constant time: how long it takes tells nothing of the token.
+    pub fn is(&self, given: &str) -> bool {
+        blake3::keyed_hash(&self.key, given.as_bytes()) == self.digest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_token_is_it() {
+        let text = "0123456789abcdef01234567";
+        let token = AdminToken::new(&text.into()).unwrap();
+        assert!(token.is(text));
+        for other in ["", "0123456789abcdef0123456", "0123456789abcdef012345678", "0123456789ABCDEF01234567"] {
+            assert!(!token.is(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_guessed_or_can_not_be_sent_is_no_token() {
+        for text in
+            ["", "secret", "0123456789abcdef0123456", "0123456789abcdef 0123456789", "0123456789abcdef01234567\u{e9}"]
+        {
+            assert!(AdminToken::new(&text.into()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The listener for operators: an address of its own, a token of its own.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::support::{App, Database, Ran, header, scratch};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+#[tokio::test]
+async fn without_a_token_configured_admin_says_how_to_switch_it_on() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    for request in [app.admin("GET", "/admin/keys"), app.admin("GET", "/admin/keys").bearer_auth("")] {
+        let answer = request.send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (403, "application/problem+json"));
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["code"], "admin_off");
+        assert!(body["detail"].as_str().unwrap().contains("ADMIN_TOKEN"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_further_without_the_token() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
+    let key = database.issue("enterprise");
+    for path in ["/admin/keys", "/admin/nothing", "/admin"] {
+        let without = [
+            app.admin("GET", path),
+            app.admin("GET", path).bearer_auth(&TOKEN[1..]),
+            app.admin("GET", path).bearer_auth(format!("{TOKEN}0")),
+            app.admin("GET", path).bearer_auth(TOKEN.to_uppercase()),
+            app.admin("GET", path).header("x-api-key", TOKEN),
+            app.admin("GET", path).bearer_auth(&key),
+        ];
+        for request in without {
+            let answer = request.send().await.unwrap();
+            assert_eq!(
+                (answer.status().as_u16(), header(&answer, "www-authenticate")),
+                (401, "Bearer realm=\"tickerd\"")
+            );
+            assert_eq!(answer.json::<Value>().await.unwrap()["code"], "admin_unauthorized", "{path}");
+        }
+    }
+    let inside = app.admin("GET", "/admin/nothing").bearer_auth(TOKEN).send().await.unwrap();
+    assert_eq!(inside.status(), 404);
+    assert!(app.log().iter().all(|line| !line.contains(&TOKEN[1..])), "{:?}", app.log());
+}
+
+#[tokio::test]
+async fn the_port_of_callers_knows_nothing_of_admin() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
+    for path in ["/admin/keys", "/metrics", "/api/admin/keys"] {
+        let answer = app.request("GET", path).bearer_auth(TOKEN).send().await.unwrap();
+        let not_there = if path.starts_with("/api") { 401 } else { 404 };
+        assert_eq!(answer.status(), not_there, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_token_may_come_from_a_file() {
+    let database = Database::sample().await;
+    let scratch = scratch();
+    let file = scratch.path().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let app = App::with(&database, &[("ADMIN_TOKEN_FILE", file.to_str().unwrap())]).await;
+    let answer = app.admin("GET", "/admin/nothing").bearer_auth(TOKEN).send().await.unwrap();
+    assert_eq!(answer.status(), 404);
+}
+
+/// A page in an operator's browser can reach the operator's loopback.
+#[tokio::test]
+async fn no_page_of_another_origin_may_read_what_is_for_operators() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
+    let preflight = app.admin("OPTIONS", "/admin/keys").header("access-control-request-method", "GET");
+    for request in [app.admin("GET", "/admin/nothing").bearer_auth(TOKEN), preflight] {
+        let answer = request.header("origin", "https://example.com").send().await.unwrap();
+        assert!(!answer.headers().contains_key("access-control-allow-origin"), "{answer:?}");
+        assert!(!answer.headers().contains_key("access-control-allow-methods"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_can_not_be_had_is_a_sentence_with_the_way_out() {
+    let database = Database::sample().await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ran = Ran::of(database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_PORT", &port));
+    assert!(ran.sentence().contains(&port) && ran.sentence().contains("ADMIN_PORT"), "{ran:?}");
+    let ran = Ran::of(database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_TOKEN", "short"));
+    assert!(ran.sentence().contains("ADMIN_TOKEN") && !ran.sentence().contains("short"), "{ran:?}");
+    let ran = Ran::of(database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_TOKEN_FILE", "/nowhere/token"));
+    assert!(ran.sentence().contains("ADMIN_TOKEN_FILE") && ran.sentence().contains("/nowhere/token"), "{ran:?}");
+    let ran = Ran::of(database.tickerd(&["serve"]).env("ADMIN_PORT", "none"));
+    assert_eq!((ran.code, ran.stderr.contains("or off")), (Some(2), true), "{ran:?}");
+}
+
+#[tokio::test]
+async fn it_can_be_switched_off_and_ends_with_the_server_when_it_is_on() {
+    let database = Database::sample().await;
+    let off = App::with(&database, &[("ADMIN_PORT", "off")]).await;
+    assert!(!off.log().iter().any(|line| line.contains("for operators")), "{:?}", off.log());
+    let mut on = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
+    assert_eq!(on.admin("GET", "/admin/nothing").bearer_auth(TOKEN).send().await.unwrap().status(), 404);
+    on.signal("TERM");
+    assert_eq!(on.ended().await, Some(0));
+}
