@@ -138,7 +138,11 @@ pub struct HttpConfig {
     /// The body of a request, which nothing here reads: beyond it, the answer is 413
     #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 16 * 1024)]
     pub body_bytes_max: u64,
-    /// How long requests in flight may take to finish after SIGTERM
+    /// How long after SIGTERM connections are still accepted, and each answer tells its client to connect anew: who asks
+    /// in that time never meets a connection that we closed
+    #[arg(long, env = "DRAIN_MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub drain_ms: u64,
+    /// How long requests in flight may take to finish after that
     #[arg(long, env = "SHUTDOWN_TIMEOUT_S", default_value_t = 10)]
     pub shutdown_timeout_s: u64,
     /// Addresses or networks of proxies, as in 127.0.0.1,10.0.0.0/8: a client's address is the last one in

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::atomic::AtomicBool;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -31,6 +32,8 @@ pub struct State {
     /// `None` where operators may not ask over HTTP.
     pub admin_token: Option<AdminToken>,
     pub log: RequestLog,
+    /// Whether answers are to tell their clients to connect anew: this process is about to end.
+    pub draining: AtomicBool,
 }
 
 impl State {
@@ -50,6 +53,7 @@ impl State {
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),
+            draining: AtomicBool::new(false),
             store,
             redis,
         })

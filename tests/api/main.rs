@@ -18,6 +18,7 @@ mod layout;
 mod limits;
 mod migrate;
 mod operators;
+mod restart;
 mod scale;
 mod structure;
 mod tls;

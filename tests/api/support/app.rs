@@ -49,8 +49,7 @@ impl App {
     /// Runs a command that serves on a free port, until it says where.
     pub async fn start(mut command: Command) -> Self {
         command.env("PORT", "0").env("LOG_FORMAT", "json").env("LOG_REQUESTS_PER_S_MAX", "100000");
-        let mut process =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let log = collect(process.stderr.take().expect("stderr is piped"));
         let printed = collect(process.stdout.take().expect("stdout is piped"));
         let mut app =
