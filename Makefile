@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test lint loadtest tools
+.PHONY: demo test test-scale lint loadtest deploy tools tools-scale
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -9,6 +9,9 @@ demo: tools ## everything from nothing: servers, tables, data, keys, a running A
 
 test: tools ## every test, against a real Postgres and a real Redis that the tests start
 	cargo test --workspace --locked
+
+test-scale: tools-scale ## several instances behind nginx on a Redis Cluster, PgBouncer and a replica; a minute
+	timeout 600 cargo test --locked --test api scale:: -- --include-ignored
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check
@@ -21,3 +24,6 @@ loadtest: tools ## what it does under load, beside what the machine can do; some
 
 tools:
 	@deploy/install-tools
+
+tools-scale:
+	@deploy/install-tools scale

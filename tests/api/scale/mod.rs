@@ -5,4 +5,6 @@
 
 mod cluster;
 mod pooler;
+mod proxy;
 mod replica;
+mod whole;
