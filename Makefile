@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test test-scale lint loadtest deploy tools tools-scale
+.PHONY: demo test test-scale lint loadtest deploy rollback tools tools-scale
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -19,6 +19,13 @@ lint: tools ## formatting and lints of the whole workspace, warnings denied
 
 loadtest: tools ## what it does under load, beside what the machine can do; some 7 minutes
 	loadtest/run
+
+deploy: ## puts this binary on a machine that is set up as in deploy/README.md: make deploy HOST=root@api.example.com
+	cargo build --release --locked
+	deploy/push "$(HOST)"
+
+rollback: ## the binary before that one: make rollback HOST=root@api.example.com
+	deploy/push "$(HOST)" --back
 
 # --- what is needed -----------------------------------------------------------------------------------------------
 

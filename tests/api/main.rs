@@ -10,6 +10,7 @@ mod bad_input;
 mod cache;
 mod contract;
 mod demo;
+mod deploy;
 mod documents;
 mod generate;
 mod ingest;

@@ -48,16 +48,17 @@ pub async fn nginx(parent: &Path, apps: &[App]) -> Proxy {
     listening(Proxy { url: format!("http://127.0.0.1:{port}"), _program: program }).await
 }
 
-/// `deploy/Caddyfile` without TLS, before these instances.
+/// `deploy/Caddyfile`, told to speak no TLS, before these instances.
 async fn caddy(parent: &Path, apps: &[App]) -> Proxy {
     let (dir, port) = (home(parent, "caddy"), free_port());
     let sample = std::fs::read_to_string("deploy/Caddyfile").unwrap();
     let addresses = apps.iter().map(App::address).collect::<Vec<_>>().join(" ");
-    let config = put(&sample, "127.0.0.1:3000 127.0.0.1:3001", &addresses);
-    let config = put(&config, "api.example.com {", &format!("http://127.0.0.1:{port} {{"));
-    std::fs::write(dir.join("Caddyfile"), format!("{{\n\tadmin off\n}}\n{config}")).unwrap();
-    let variables = format!("HOME={0}", dir.display());
-    let run = [&variables, "caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"];
+    std::fs::write(dir.join("Caddyfile"), format!("{{\n\tadmin off\n}}\n{sample}")).unwrap();
+    let variables =
+        [("HOME", dir.to_str().unwrap()), ("SITE", &format!("http://127.0.0.1:{port}")), ("INSTANCES", &addresses)];
+    let variables = variables.map(|(name, value)| format!("{name}={value}"));
+    let run = ["caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"];
+    let run = [variables.each_ref().map(String::as_str).as_slice(), &run].concat();
     let program = Program::start(&dir, "env", &run);
     listening(Proxy { url: format!("http://127.0.0.1:{port}"), _program: program }).await
 }
