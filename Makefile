@@ -21,6 +21,7 @@ loadtest: tools ## what it does under load, beside what the machine can do; some
 	loadtest/run
 
 deploy: ## puts this binary on a machine that is set up as in deploy/README.md: make deploy HOST=root@api.example.com
+	@: $(if $(HOST),,$(error no machine: call it as make deploy HOST=root@api.example.com))
 	cargo build --release --locked
 	deploy/push "$(HOST)"
 

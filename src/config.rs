@@ -23,7 +23,7 @@ pub struct DatabaseConfig {
     /// Postgres itself, for migrations and loads, where DATABASE_URL leads through a transaction pooler
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<SecretString>,
-    /// What DATABASE_URL leads through: none, or transaction for PgBouncer in transaction mode and what hosted databases
+    /// What DATABASE_URL and DATABASE_READ_URL lead through: none, or transaction for PgBouncer in transaction mode and what hosted databases
     /// call a pooler. Statements are then sent whole, since nobody remembers prepared ones
     #[arg(long, env = "DATABASE_POOLER", default_value = "none")]
     pub database_pooler: Pooler,

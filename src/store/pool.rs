@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 
 use super::typed::Param;
 use super::{Database, StoreFault};
@@ -81,18 +81,19 @@ async fn query(
     sql: &'static str,
     params: Params<'_>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    match pooler {
+    let rows = match pooler {
         Pooler::None => {
             let statement = client.prepare_cached(sql).await?;
-            client
-                .query_raw(&statement, params.iter().map(|param| -> &(dyn ToSql + Sync) { *param }))
-                .await?
-                .try_collect()
-                .await
+            client.query_raw(&statement, params.iter().map(value)).await?
         }
         Pooler::Transaction => {
-            let typed = params.iter().map(|param| -> (&(dyn ToSql + Sync), Type) { (*param, param.sql_type()) });
-            client.query_typed_raw(sql, typed).await?.try_collect().await
+            let typed = params.iter().map(|param| (value(param), param.sql_type()));
+            client.query_typed_raw(sql, typed).await?
         }
-    }
+    };
+    rows.try_collect().await
+}
+
+fn value<'a>(param: &&'a dyn Param) -> &'a (dyn ToSql + Sync) {
+    *param
 }
