@@ -12,13 +12,14 @@ mod staging;
 mod stocks;
 mod usage;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::config::DatabaseConfig;
+use crate::metrics;
 pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
@@ -34,6 +35,13 @@ pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 pub struct Store {
     pool: Pool,
     statement_timeout: Duration,
+}
+
+/// Connections of the pool, and requests that wait for one.
+pub struct Connections {
+    pub idle: usize,
+    pub busy: usize,
+    pub waiters: usize,
 }
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -59,6 +67,12 @@ impl Store {
         Ok(Self { pool, statement_timeout: Duration::from_millis(config.database_statement_timeout_ms) })
     }
 
+    /// What the connections of the pool are doing.
+    pub fn connections(&self) -> Connections {
+        let Status { size, available, waiting, .. } = self.pool.status();
+        Connections { idle: available, busy: size.saturating_sub(available), waiters: waiting }
+    }
+
     /// Whether Postgres answers.
     pub async fn ping(&self) -> Result<(), StoreFault> {
         self.rows("SELECT 1", &[]).await.map(drop)
@@ -77,6 +91,13 @@ impl Store {
     }
 
     async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let started = Instant::now();
+        let rows = self.ask(sql, params).await;
+        metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
+        rows
+    }
+
+    async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
         let client = self.pool.get().await?;
         let query = async {
             let statement = client.prepare_cached(sql).await?;

@@ -16,6 +16,7 @@ mod ingest;
 mod keys;
 mod layout;
 mod limits;
+mod metrics;
 mod migrate;
 mod operators;
 mod structure;
