@@ -39,6 +39,12 @@ pub enum Outcome {
 const OUTCOMES: [&str; 8] =
     ["hit", "stale", "miss", "uncached", "unauthorized", "limited", "client_error", "server_error"];
 
+impl Outcome {
+    pub const fn text(self) -> &'static str {
+        OUTCOMES[self as usize]
+    }
+}
+
 /// What a decision of the limiter stood on.
 #[derive(Debug, Clone, Copy)]
 pub enum Basis {
@@ -149,7 +155,7 @@ impl Metrics {
 /// A request ended.
 pub fn request(route: Route, outcome: Outcome, seconds: f64) {
     let m = &*METRICS;
-    let labels = [route.pattern(), OUTCOMES[outcome as usize]];
+    let labels = [route.pattern(), outcome.text()];
     m.by_outcome[route as usize][outcome as usize]
         .get_or_init(|| m.requests.with_label_values(&labels))
         .observe(seconds);

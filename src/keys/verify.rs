@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use rand::RngExt;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use super::Token;
 use super::failures::Failures;
@@ -155,7 +156,8 @@ impl Verifier {
             }
         };
         let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
-        let matches = self.hash_matches(token, phc.clone()).await.inspect_err(|_| self.share_failure())?;
+        let proof = self.hash_matches(token, phc.clone()).instrument(tracing::trace_span!("argon2id"));
+        let matches = proof.await.inspect_err(|_| self.share_failure())?;
         let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
         let Some(caller) = caller else {
             self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);

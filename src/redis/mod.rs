@@ -14,6 +14,7 @@ use fred::types::scripts;
 use secrecy::ExposeSecret;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::config::RedisConfig;
 use crate::metrics;
@@ -241,6 +242,7 @@ impl Redis {
         }
         // fred's own time-out doesn't reach every kind of command.
         let (timeout, started) = (Duration::from_millis(self.shared.timeout_ms), Instant::now());
+        let command = command.instrument(tracing::trace_span!("redis", otel.kind = "client", db.operation.name = call));
         let answer = match tokio::time::timeout(timeout, command).await {
             Ok(answer) => answer.map_err(RedisFault::from),
             Err(_) => Err(RedisFault::Timeout(self.shared.timeout_ms)),

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tracing::Instrument;
 
 use crate::config::DatabaseConfig;
 use crate::metrics;
@@ -92,7 +93,8 @@ impl Store {
 
     async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
         let started = Instant::now();
-        let rows = self.ask(sql, params).await;
+        let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
+        let rows = self.ask(sql, params).instrument(span).await;
         metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
         rows
     }

@@ -21,4 +21,5 @@ mod migrate;
 mod operators;
 mod structure;
 mod tls;
+mod traces;
 mod usage;

@@ -8,7 +8,9 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
+use tracing::{Instrument, Span};
 
+use super::trace::span;
 use super::{REQUEST_ID, cors, refuse, state};
 use crate::config::HttpConfig;
 use crate::http::error::Problem;
@@ -29,8 +31,9 @@ pub async fn boundary(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let response = within(request, next, true, started).await?;
-    measure(&response, started);
+    let span = span(&request);
+    let response = within(request, next, true, started).instrument(span.clone()).await?;
+    measure(&response, started, &span);
     Ok(response)
 }
 
@@ -129,7 +132,7 @@ fn problem_of<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
 }
 
 /// Adds an answer to what its key used and to what operators watch.
-fn measure(response: &ServiceResponse<BoxBody>, started: Instant) {
+fn measure(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
     let request = response.request();
     let bytes = match response.response().body().size() {
         // Its head speaks of a body that is not sent.
@@ -140,11 +143,26 @@ fn measure(response: &ServiceResponse<BoxBody>, started: Instant) {
     Visit::of(request, |visit| {
         let outcome = outcome(response.status(), visit.cache.get());
         metrics::request(visit.route, outcome, started.elapsed().as_secs_f64());
+        if !span.is_disabled() {
+            conclude(span, response.status(), outcome, visit);
+        }
         if let Some(guest) = visit.guest.get() {
             let from_cache = matches!(outcome, Outcome::CacheHit | Outcome::CacheStale);
             guest.usage.answered(visit.route, bytes, outcome == Outcome::Limited, from_cache);
         }
     });
+}
+
+/// Writes down in its trace how a request ended.
+fn conclude(span: &Span, status: StatusCode, outcome: Outcome, visit: &Visit) {
+    span.record("http.response.status_code", status.as_u16());
+    span.record("tickerd.outcome", outcome.text());
+    if let Some(guest) = visit.guest.get() {
+        span.record("tickerd.key", guest.caller.id.as_str());
+    }
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 fn outcome(status: StatusCode, cache: Option<CacheOutcome>) -> Outcome {
