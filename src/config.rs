@@ -3,6 +3,7 @@
 //! Each is a flag and an environment variable of the same name. The doc comment of a field is its `--help`.
 
 mod admin;
+mod traces;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use admin::{AdminConfig, AdminPort};
+pub use traces::TracesConfig;
 
 /// Postgres: the truth.
 #[derive(Debug, Clone, Args)]

@@ -23,6 +23,7 @@ pub mod http;
 pub mod keys;
 pub mod limiter;
 pub mod market;
+pub mod metrics;
 pub mod redis;
 pub mod route;
 pub mod store;

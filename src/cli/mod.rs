@@ -60,7 +60,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    telemetry::start(&cli.log)?;
+    let traces = if let Command::Serve(args) = &cli.command { Some(&args.traces) } else { None };
+    let _telemetry = telemetry::start(&cli.log, traces)?;
     if let Command::Generate(args) = &cli.command {
         return Ok(generate::run(args)?);
     }

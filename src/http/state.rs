@@ -18,6 +18,7 @@ use crate::usage::Usage;
 
 use super::ServeFault;
 use super::admin::AdminToken;
+use super::admin::Freshness;
 use super::log::RequestLog;
 
 pub struct State {
@@ -27,6 +28,7 @@ pub struct State {
     pub limiter: Limiter,
     pub cache: Cache,
     pub usage: Usage,
+    pub freshness: Freshness,
     pub versions: Versions,
     pub http: HttpConfig,
     /// `None` where operators may not ask over HTTP.
@@ -50,6 +52,7 @@ impl State {
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),
             usage: Usage::new(Utc::now()),
+            freshness: Freshness::default(),
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),

@@ -6,7 +6,7 @@ mod breaker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fred::prelude::*;
 use fred::types::config::{Options, TlsConfig, TlsConnector, UnresponsiveConfig};
@@ -14,8 +14,10 @@ use fred::types::scripts;
 use secrecy::ExposeSecret;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::config::RedisConfig;
+use crate::metrics;
 use crate::tls;
 use breaker::Breaker;
 
@@ -131,17 +133,18 @@ impl Redis {
     }
 
     pub async fn ping(&self) -> Result<(), RedisFault> {
-        self.bounded(self.shared.client.ping::<String>(None)).await.map(drop)
+        self.bounded("ping", self.shared.client.ping::<String>(None)).await.map(drop)
     }
 
     pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, RedisFault> {
-        self.bounded(self.shared.client.get(self.name(name))).await
+        self.bounded("get", self.shared.client.get(self.name(name))).await
     }
 
     /// Stores `value` for `ttl_ms` milliseconds.
     pub async fn set(&self, name: &str, value: Vec<u8>, ttl_ms: i64) -> Result<(), RedisFault> {
         let value = Value::Bytes(value.into());
-        self.bounded(self.shared.client.set(self.name(name), value, Some(Expiration::PX(ttl_ms)), None, false)).await
+        let command = self.shared.client.set(self.name(name), value, Some(Expiration::PX(ttl_ms)), None, false);
+        self.bounded("set", command).await
     }
 
     /// Runs a script on one key.
@@ -152,7 +155,7 @@ impl Redis {
         arguments: Vec<String>,
     ) -> Result<R, RedisFault> {
         let (client, name) = (&self.shared.client, self.name(name));
-        self.bounded(async {
+        self.bounded("evalsha", async {
             match client.evalsha(script.0.sha1().clone(), name.clone(), arguments.clone()).await {
                 // The server was restarted or its scripts flushed: it ran nothing, so nothing is charged twice.
                 Err(e) if e.details().starts_with("NOSCRIPT") => {
@@ -171,7 +174,7 @@ impl Redis {
             Word::Key(id) => format!("key {id}"),
             Word::Look => "look".to_owned(),
         };
-        let told = self.bounded(self.shared.client.publish(self.channel(), text)).await?;
+        let told = self.bounded("publish", self.shared.client.publish(self.channel(), text)).await?;
         // A node of a cluster hands it on to the others, and knows only of its own listeners.
         if self.shared.client.is_clustered() { self.listeners().await } else { Ok(told) }
     }
@@ -186,7 +189,7 @@ impl Redis {
         };
         for cluster_node in nodes {
             let at_node = client.with_options(&Options { cluster_node, ..Options::default() });
-            let (_, count): (String, u32) = self.bounded(at_node.pubsub_numsub(self.channel())).await?;
+            let (_, count): (String, u32) = self.bounded("pubsub", at_node.pubsub_numsub(self.channel())).await?;
             listeners += count;
         }
         Ok(listeners)
@@ -239,18 +242,24 @@ impl Redis {
         self.name("changes")
     }
 
-    async fn bounded<T>(&self, command: impl Future<Output = Result<T, fred::error::Error>>) -> Result<T, RedisFault> {
+    async fn bounded<T>(
+        &self,
+        call: &'static str,
+        command: impl Future<Output = Result<T, fred::error::Error>>,
+    ) -> Result<T, RedisFault> {
         // Without a connection there is nothing to wait for: the client makes one in the background.
         if !self.is_connected() || !self.shared.breaker.lets_pass() {
             return Err(RedisFault::LeftAlone);
         }
         // fred's own time-out doesn't reach every kind of command.
-        let timeout = Duration::from_millis(self.shared.timeout_ms);
+        let (timeout, started) = (Duration::from_millis(self.shared.timeout_ms), Instant::now());
+        let command = command.instrument(tracing::trace_span!("redis", otel.kind = "client", db.operation.name = call));
         let answer = match tokio::time::timeout(timeout, command).await {
             Ok(answer) => answer.map_err(RedisFault::from),
             Err(_) => Err(RedisFault::Timeout(self.shared.timeout_ms)),
         };
         self.shared.breaker.note(answer.is_ok());
+        metrics::redis_call(call, answer.is_ok(), started.elapsed().as_secs_f64());
         answer
     }
 }

@@ -40,6 +40,13 @@ pub struct Store {
     replica: Option<Arc<Replica>>,
 }
 
+/// Connections of the pool, and requests that wait for one.
+pub struct Connections {
+    pub idle: usize,
+    pub busy: usize,
+    pub waiters: usize,
+}
+
 impl Store {
     /// Makes the pool. It connects when it is first used, from the runtime that this is called on.
     ///
@@ -57,6 +64,11 @@ impl Store {
     /// As in [`Store::new`].
     pub fn reading_from(self, replica: &ReplicaConfig, config: &DatabaseConfig) -> Result<Self, StoreFault> {
         Ok(Self { replica: Replica::start(replica, config)?, ..self })
+    }
+
+    /// What the connections to the primary are doing.
+    pub fn connections(&self) -> Connections {
+        self.primary.connections()
     }
 
     /// Whether Postgres answers.

@@ -1,15 +1,17 @@
 //! One Postgres for the statements of requests: its pool, and how statements are sent.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tracing::Instrument;
 
 use super::typed::Param;
-use super::{Database, StoreFault};
+use super::{Connections, Database, StoreFault};
 use crate::config::{DatabaseConfig, Pooler};
+use crate::metrics;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
 
@@ -61,6 +63,21 @@ impl Postgres {
     }
 
     pub(super) async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let started = Instant::now();
+        let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
+        let rows = self.ask(sql, params).instrument(span).await;
+        metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
+        rows
+    }
+
+    /// What the connections are doing.
+    pub(super) fn connections(&self) -> Connections {
+        let Status { size, available, waiting, .. } = self.pool.status();
+        Connections { idle: available, busy: size.saturating_sub(available), waiters: waiting }
+    }
+
+    /// The same as [`Self::rows_once`], of no request: neither counted nor traced.
+    pub(super) async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
         let client = self.pool.get().await?;
         match tokio::time::timeout(self.statement_timeout, query(&client, self.pooler, sql, params)).await {
             Ok(rows) => Ok(rows?),

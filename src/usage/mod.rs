@@ -10,6 +10,7 @@ use dashmap::DashMap;
 use tokio::sync::Mutex;
 
 use crate::caller::KeyId;
+use crate::metrics;
 use crate::route::Route;
 use crate::store::{Store, StoreFault, UsageRow};
 use outbox::Outbox;
@@ -56,7 +57,9 @@ impl Usage {
         if outbox.wants_more(now) {
             outbox.put(self.drain(), now);
         }
-        outbox.send(store).await
+        outbox.send(store).await?;
+        metrics::usage_stored(now.timestamp());
+        Ok(())
     }
 
     /// Takes all counts out, and forgets keys that nobody uses.

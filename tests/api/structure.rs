@@ -10,17 +10,18 @@ const LEVELS: [&[&str]; 8] = [
     &["limiter", "store"],
     &["redis"],
     &["tls"],
-    &["config"],
+    &["config", "metrics"],
     &["caller", "market", "route"],
 ];
 
 /// Which rooms may name which crate.
-const CRATES: [(&str, &[&str]); 5] = [
+const CRATES: [(&str, &[&str]); 6] = [
     ("actix_web", &["http"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("fred", &["redis"]),
     ("clap", &["cli", "config"]),
+    ("prometheus", &["metrics"]),
 ];
 
 /// The longest a source file may be, tests left out.
