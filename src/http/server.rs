@@ -91,30 +91,24 @@ impl Server {
         }
         let signals = Signals::catch().map_err(ServeFault::Run)?;
         let callers = server.listen(self.listeners.callers).map_err(ServeFault::Run)?.run();
-        let mut servers = vec![callers.handle()];
-        let stop = |servers| {
-            systemd::say_ready();
-            tokio::spawn(stop_on_signal(signals, servers, &state.draining, Duration::from_millis(http.drain_ms)))
-        };
-        let served = match self.listeners.operators {
-            None => {
-                stop(servers);
-                callers.await
-            }
+        let operators = match self.listeners.operators {
+            None => None,
             Some(listener) => {
-                let operators = HttpServer::new(move || admin::app(state))
+                let server = HttpServer::new(move || admin::app(state))
                     .workers(1)
                     .keep_alive(Duration::from_secs(http.keep_alive_s))
                     .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
                     .max_connections(OPERATORS_MAX)
                     .shutdown_timeout(http.shutdown_timeout_s)
                     .disable_signals();
-                let operators = operators.listen(listener).map_err(ServeFault::Run)?.run();
-                servers.push(operators.handle());
-                stop(servers);
-                tokio::try_join!(callers, operators).map(drop)
+                Some(server.listen(listener).map_err(ServeFault::Run)?.run())
             }
         };
+        let servers = std::iter::once(&callers).chain(&operators).map(actix_web::dev::Server::handle).collect();
+        tokio::spawn(stop_on_signal(signals, servers, &state.draining, Duration::from_millis(http.drain_ms)));
+        systemd::say_ready();
+        let operators = async { if let Some(server) = operators { server.await } else { Ok(()) } };
+        let served = tokio::try_join!(callers, operators).map(drop);
         // What was counted since the last batch; the time-outs of the store bound it.
         if let Err(fault) = state.usage.flush(&state.store, Utc::now()).await {
             tracing::error!(cause = %fault, "the usage since the last batch is lost");

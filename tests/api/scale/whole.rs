@@ -28,7 +28,7 @@ async fn admitted(url: &str, client: &Client, key: &str, count: usize) -> usize 
 async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocation_reach_every_instance() {
     let (scratch, servers) = (scratch(), Replicated::with_sample());
     let database = servers.database();
-    let cluster = Cluster::start(scratch.path()).await;
+    let cluster = Cluster::start(scratch.path(), 0).await;
     let bouncer = PgBouncer::before(&database, scratch.path()).await;
     let mut apps = Vec::new();
     for _ in 0..INSTANCES {
