@@ -67,7 +67,7 @@ pub struct ReplicaConfig {
     /// and for as long as it lags
     #[arg(long, env = "DATABASE_READ_POLL_MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub database_read_poll_ms: u64,
-    /// For one statement there. Then it is read from DATABASE_URL, and the replica is left alone until it answers
+    /// For a connection and for a statement there. Then it is read from DATABASE_URL, and the replica is left alone until it answers
     #[arg(long, env = "DATABASE_READ_TIMEOUT_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub database_read_timeout_ms: u64,
 }

@@ -59,9 +59,9 @@ impl Database {
     }
 
     /// What makes a pool's connections, whose statements the server bounds in time.
-    pub(super) fn manager(mut self, manager_config: ManagerConfig, statement_timeout_ms: Option<u64>) -> Manager {
-        if let Some(timeout_ms) = statement_timeout_ms {
-            self.set(&format!("-c statement_timeout={timeout_ms}"));
+    pub(super) fn manager(mut self, manager_config: ManagerConfig, statement_timeout: Option<Duration>) -> Manager {
+        if let Some(timeout) = statement_timeout {
+            self.set(&format!("-c statement_timeout={}", timeout.as_millis()));
         }
         Manager::from_connect(self.config, self.connector, manager_config)
     }

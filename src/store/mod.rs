@@ -16,6 +16,7 @@ mod typed;
 mod usage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 
@@ -25,7 +26,7 @@ pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{KeyRow, KeyStatus, NewKey};
 pub use load::{Known, LoadReport, Loader, Repeat};
-use pool::{Params, Postgres};
+use pool::{Bounds, Params, Postgres};
 pub use prices::{BarRows, Bars, Quote};
 use replica::Replica;
 pub use staging::Table;
@@ -54,7 +55,12 @@ impl Store {
     /// When the URL or the certificate authority can't be read. A Postgres that is down is no error.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
         let database = Database::at("DATABASE_URL", &config.database_url, config)?;
-        let primary = Postgres::new(database, config, config.database_statement_timeout_ms)?;
+        let bounds = Bounds {
+            wait: Duration::from_millis(config.database_wait_timeout_ms),
+            connect: Duration::from_millis(config.database_connect_timeout_ms),
+            statement: Duration::from_millis(config.database_statement_timeout_ms),
+        };
+        let primary = Postgres::new(database, config, bounds)?;
         Ok(Self { primary, replica: None })
     }
 

@@ -15,6 +15,13 @@ use crate::metrics;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
 
+/// How long a request may wait: for a connection of others, for a new one, for its statement.
+pub(super) struct Bounds {
+    pub(super) wait: Duration,
+    pub(super) connect: Duration,
+    pub(super) statement: Duration,
+}
+
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
@@ -24,30 +31,24 @@ pub(super) struct Postgres {
 
 impl Postgres {
     /// Makes the pool. It connects when it is first used, from the runtime that this is called on.
-    pub(super) fn new(
-        database: Database,
-        config: &DatabaseConfig,
-        statement_timeout_ms: u64,
-    ) -> Result<Self, StoreFault> {
+    pub(super) fn new(database: Database, config: &DatabaseConfig, bounds: Bounds) -> Result<Self, StoreFault> {
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let pooler = config.database_pooler;
         let manager = match pooler {
             // Each statement is bound in time by the server, too.
-            Pooler::None => database.manager(manager_config, Some(statement_timeout_ms)),
+            Pooler::None => database.manager(manager_config, Some(bounds.statement)),
             // It would turn the setting away: its connections are not for one client.
             Pooler::Transaction => database.manager(manager_config, None),
         };
-        let wait = Some(Duration::from_millis(config.database_wait_timeout_ms));
-        let connect = Some(Duration::from_millis(config.database_connect_timeout_ms));
         let pool = Pool::builder(manager)
             .max_size(config.database_connections_max as usize)
-            .wait_timeout(wait)
-            .create_timeout(connect)
-            .recycle_timeout(connect)
+            .wait_timeout(Some(bounds.wait))
+            .create_timeout(Some(bounds.connect))
+            .recycle_timeout(Some(bounds.connect))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|e| StoreFault::Pool(e.to_string()))?;
-        Ok(Self { pool, pooler, statement_timeout: Duration::from_millis(statement_timeout_ms) })
+        Ok(Self { pool, pooler, statement_timeout: bounds.statement })
     }
 
     /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::pool::{Params, Postgres};
+use super::pool::{Bounds, Params, Postgres};
 use super::{Database, StoreFault};
 use crate::config::{DatabaseConfig, ReplicaConfig};
 
@@ -33,10 +33,11 @@ impl Replica {
     pub(super) fn start(config: &ReplicaConfig, database: &DatabaseConfig) -> Result<Option<Arc<Self>>, StoreFault> {
         let Some(url) = &config.database_read_url else { return Ok(None) };
         let replica = Database::at("DATABASE_READ_URL", url, database)?;
-        let postgres = Postgres::new(replica, database, config.database_read_timeout_ms)?;
+        let timeout = Duration::from_millis(config.database_read_timeout_ms);
+        let bounds = Bounds { wait: timeout, connect: timeout, statement: timeout };
+        let postgres = Postgres::new(replica, database, bounds)?;
         let replica = Arc::new(Self { postgres, reached: AtomicI64::new(AWAY) });
-        let (timeout, poll) = (config.database_read_timeout_ms, config.database_read_poll_ms);
-        tokio::spawn(follow(Arc::downgrade(&replica), Duration::from_millis(timeout), Duration::from_millis(poll)));
+        tokio::spawn(follow(Arc::downgrade(&replica), Duration::from_millis(config.database_read_poll_ms)));
         Ok(Some(replica))
     }
 
@@ -57,11 +58,10 @@ impl Replica {
 }
 
 /// Keeps what the replica has reached.
-async fn follow(replica: Weak<Replica>, timeout: Duration, poll: Duration) {
+async fn follow(replica: Weak<Replica>, poll: Duration) {
     let mut was_away = false;
     while let Some(replica) = replica.upgrade() {
-        let current = tokio::time::timeout(timeout, replica.current()).await;
-        let current = current.unwrap_or(Err(StoreFault::Timeout(timeout.as_millis())));
+        let current = replica.current().await;
         match &current {
             // Once an outage: it may last.
             Err(fault) if !was_away => {
