@@ -1,5 +1,6 @@
 //! Postgres: one file a table, one function a statement, its SQL beside it.
 
+mod audit;
 mod changes;
 mod connect;
 mod exchanges;
@@ -10,6 +11,7 @@ mod migrations;
 mod prices;
 mod staging;
 mod stocks;
+mod tiers;
 
 use std::time::Duration;
 
@@ -18,14 +20,16 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::config::DatabaseConfig;
+pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
-pub use keys::{KeyRow, KeyStatus, NewKey};
+pub use keys::{KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Written};
 pub use load::{Known, LoadReport, Loader, Repeat};
 pub use prices::{BarRows, Bars, Quote};
 pub use staging::Table;
 pub use stocks::{Listing, Stock, StockFilter};
+pub use tiers::TierStatus;
 
 /// A handle to the pool; clones share it.
 #[derive(Clone)]

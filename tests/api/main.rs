@@ -18,5 +18,6 @@ mod layout;
 mod limits;
 mod migrate;
 mod operators;
+mod rotation;
 mod structure;
 mod tls;
