@@ -5,6 +5,8 @@
 mod support;
 
 mod admin;
+mod admin_keys;
+mod audit;
 mod auth;
 mod bad_input;
 mod cache;
@@ -18,6 +20,8 @@ mod layout;
 mod limits;
 mod migrate;
 mod operators;
+mod registry;
 mod rotation;
 mod structure;
+mod tiers;
 mod tls;

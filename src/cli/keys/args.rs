@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use crate::caller::{KeyId, KeyIdFault, Label, Note, TextFault, TierName};
 use crate::cli::operator::OperatorArgs;
 use crate::keys::{Grace, TOKEN_PREFIX, ValidityFault, expiry};
-use crate::store::{ENTRIES_PER_PAGE_MAX, KeyChange};
+use crate::store::{ENTRIES_PER_PAGE_MAX, KeyChange, Search};
 
 #[derive(Debug, Args)]
 pub struct KeysArgs {
@@ -64,7 +64,7 @@ pub enum KeysCommand {
         active: bool,
         /// Only those with all of these words, or words that begin so, in owner, name or note
         #[arg(long)]
-        search: Option<String>,
+        search: Option<Search>,
     },
     /// Show all that is known of a key
     Show {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Store, StoreFault};
 use crate::caller::{Caller, KeyId, Tier};
-pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus};
+pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus, Search};
 pub use write::{KeyChange, NewKey, Written};
 
 /// What a request needs to know of a key.

@@ -1,5 +1,7 @@
 //! Keys as operators see them: everything but their secrets.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::Row;
@@ -56,8 +58,7 @@ pub struct KeyFilter {
     pub tier: Option<TierName>,
     /// Neither revoked nor expired.
     pub active_only: bool,
-    /// Words: each must begin one of owner, name or note.
-    pub search: Option<String>,
+    pub search: Option<Search>,
     /// Only those that follow this key in the list.
     pub after: Option<KeyId>,
     /// Keys at most, up to [`KEYS_PER_PAGE_MAX`].
@@ -84,7 +85,7 @@ impl Store {
                      AND ($6::text IS NULL OR k.id = $6)
                    ORDER BY k.created_at DESC, k.id DESC LIMIT $7";
         let (owner, tier) = (filter.owner.as_ref().map(Label::as_str), filter.tier.as_ref().map(TierName::as_str));
-        let words = filter.search.as_deref().map(words);
+        let words = filter.search.as_ref().map(|search| search.0.as_str());
         let (after, id) = (filter.after.map(|id| id.to_string()), filter.id.map(|id| id.to_string()));
         let limit = i64::from(filter.limit.min(KEYS_PER_PAGE_MAX));
         let rows = self.rows(sql, &[&owner, &tier, &filter.active_only, &words, &after, &id, &limit]).await?;
@@ -118,12 +119,26 @@ impl KeyStatus {
     }
 }
 
-/// A text search for all of these words, each of which may go on. Parted where `key_words` parts them; no word holds what
-/// means something to `to_tsquery`.
-fn words(search: &str) -> String {
-    let parts = search.split(|c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control());
-    let words: Vec<_> = parts.filter(|part| !part.is_empty()).map(|word| format!("'{word}':*")).collect();
-    words.join(" & ")
+/// Words that keys are searched for: each must begin a word of owner, name or note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a word or more to search for, in up to {SEARCH_CHARS_MAX} characters")]
+pub struct SearchFault;
+
+const SEARCH_CHARS_MAX: usize = 200;
+
+impl FromStr for Search {
+    type Err = SearchFault;
+
+    /// Parted where `key_words` parts them, and no part holds what means something to `to_tsquery`.
+    fn from_str(text: &str) -> Result<Self, SearchFault> {
+        let parts = text.split(|c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control());
+        let words: Vec<_> = parts.filter(|part| !part.is_empty()).map(|word| format!("'{word}':*")).collect();
+        let fits = !words.is_empty() && text.chars().count() <= SEARCH_CHARS_MAX;
+        if fits { Ok(Self(words.join(" & "))) } else { Err(SearchFault) }
+    }
 }
 
 #[cfg(test)]
@@ -132,8 +147,11 @@ mod tests {
 
     #[test]
     fn a_search_is_words_that_may_go_on_and_nothing_else() {
-        assert_eq!(words("ann@example.com"), "'ann':* & 'example':* & 'com':*");
-        assert_eq!(words(" !(a & 'b') | c:* \\ "), "'a':* & 'b':* & 'c':*");
-        assert_eq!(words("@@ "), "");
+        let words = |text: &str| text.parse::<Search>().map(|search| search.0);
+        assert_eq!(words("ann@example.com").unwrap(), "'ann':* & 'example':* & 'com':*");
+        assert_eq!(words(" !(a & 'b') | c:* \\ ").unwrap(), "'a':* & 'b':* & 'c':*");
+        for none in ["", "@@ ", &"x".repeat(201)] {
+            assert_eq!(words(none), Err(SearchFault), "{none}");
+        }
     }
 }
