@@ -18,7 +18,7 @@ fn issue(database: &Database, owner: &str, name: &str, more: &[&str]) -> String 
 async fn a_key_with_an_expiry_works_until_then_and_no_longer() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
-    let key = issue(&database, "ann", "trial", &["--expires", "3s"]);
+    let key = issue(&database, "ann", "trial", &["--expires", "3s", "--tier", "enterprise"]);
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     eventually("it expires", Duration::from_secs(5), async || app.get(&key, PATH).await.status() == 401).await;
     assert_eq!(database.ran(&["keys", "show", &key, "--json"]).json()["status"], "expired");
