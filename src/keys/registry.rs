@@ -12,7 +12,8 @@ use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
 use crate::redis::{Redis, Word};
 use crate::store::{KeyChange, KeyState, KeyStatus, NewKey, Store, StoreFault, TierStatus, Written};
 
-/// New secrets are hashed one at a time: each takes 19 MiB and a core for about 20 ms.
+/// New secrets are hashed one at a time: each takes 19 MiB and a core for about 20 ms. Those who wait are the connections
+/// of operators, which are bounded.
 static HASHING: Semaphore = Semaphore::const_new(1);
 
 #[derive(Debug, thiserror::Error)]
