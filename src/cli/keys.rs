@@ -62,10 +62,9 @@ async fn rotate(
         }
     }
     let told = registry.rotate(id, grace, expires).await?;
-    let (issued, old) = (&told.made, registry.find(id).await?);
-    let until = old.expires_at.map_or_else(String::new, |at| format!(" until {}", print::time(at)));
+    let (issued, until) = (&told.made.new, print::time(told.made.old_expires_at));
     let text = format!(
-        "Issued {} in place of {id}, on the same limit; {id} goes on{until}{}\nThe token is shown only now:",
+        "Issued {} in place of {id}, on the same limit; {id} goes on until {until}{}\nThe token is shown only now:",
         issued.key.id,
         heard(told.instances_told)
     );

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::{Grace, HashFault, Token, hash_secret};
 use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
 use crate::redis::{Redis, Word};
-use crate::store::{KeyChange, KeyState, KeyStatus, NewKey, Store, StoreFault, TierStatus, Written};
+use crate::store::{KeyChange, KeyState, KeyStatus, NewKey, Rotation, Store, StoreFault, TierStatus, Written};
 
 /// New secrets are hashed one at a time: each takes 19 MiB and a core for about 20 ms. Those who wait are the connections
 /// of operators, which are bounded.
@@ -59,6 +59,12 @@ pub struct Issued {
     pub token: SecretString,
 }
 
+/// A new key in place of another, which goes on until then.
+pub struct Rotated {
+    pub new: Issued,
+    pub old_expires_at: DateTime<Utc>,
+}
+
 /// A change that is made, and how many instances were told of it. Others find out by themselves.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,7 +106,7 @@ impl Registry {
             expires_at: order.expires_at,
         };
         match self.store.insert_key(&self.actor, &key).await? {
-            Written::Done(()) => Ok(Issued { key: self.find(token.id).await?, token: token.reveal() }),
+            Written::Done(key) => Ok(Issued { key, token: token.reveal() }),
             Written::NoTier => Err(self.no_tier(&order.tier).await?),
             Written::Taken => Err(RegistryFault::Taken(token.id)),
         }
@@ -112,13 +118,13 @@ impl Registry {
         id: KeyId,
         grace: Grace,
         expires_at: Option<DateTime<Utc>>,
-    ) -> Result<Told<Issued>, RegistryFault> {
+    ) -> Result<Told<Rotated>, RegistryFault> {
         let (token, secret_hash) = new_token(None).await?;
         let new = (token.id, secret_hash.as_str());
         match self.store.rotate_key(&self.actor, id, new, expires_at, TimeDelta::from(grace)).await? {
-            Written::Done(true) => {
+            Written::Done(Some(Rotation { new, old_expires_at })) => {
                 let instances_told = self.tell(&[Word::Key(id)]).await;
-                let made = Issued { key: self.find(token.id).await?, token: token.reveal() };
+                let made = Rotated { new: Issued { key: new, token: token.reveal() }, old_expires_at };
                 Ok(Told { made, instances_told })
             }
             _ => {
@@ -134,10 +140,10 @@ impl Registry {
     /// Changes a key, and those that share its limit.
     pub async fn change(&self, id: KeyId, change: &KeyChange) -> Result<Told<KeyStatus>, RegistryFault> {
         match self.store.change_key(&self.actor, id, change).await? {
-            Written::Done(touched) => {
-                let words: Vec<_> = touched.into_iter().map(Word::Key).collect();
-                let instances_told = self.tell(&words).await;
-                Ok(Told { made: self.find(id).await?, instances_told })
+            Written::Done(mut touched) => {
+                let words: Vec<_> = touched.iter().filter_map(|key| key.id.parse().ok()).map(Word::Key).collect();
+                let asked = touched.iter().position(|key| key.id == id.as_str()).ok_or(RegistryFault::NoKey(id))?;
+                Ok(Told { made: touched.swap_remove(asked), instances_told: self.tell(&words).await })
             }
             Written::NoTier | Written::Taken => match &change.tier {
                 Some(tier) => Err(self.no_tier(tier).await?),
@@ -148,9 +154,8 @@ impl Registry {
 
     /// Refuses a key from now on. Again is no error.
     pub async fn revoke(&self, id: KeyId) -> Result<Told<KeyStatus>, RegistryFault> {
-        self.store.revoke_key(&self.actor, id).await?.ok_or(RegistryFault::NoKey(id))?;
-        let instances_told = self.tell(&[Word::Key(id)]).await;
-        Ok(Told { made: self.find(id).await?, instances_told })
+        let made = self.store.revoke_key(&self.actor, id).await?.ok_or(RegistryFault::NoKey(id))?;
+        Ok(Told { made, instances_told: self.tell(&[Word::Key(id)]).await })
     }
 
     pub async fn find(&self, id: KeyId) -> Result<KeyStatus, RegistryFault> {

@@ -24,7 +24,9 @@ pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
-pub use keys::{KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Search, Written};
+pub use keys::{
+    KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
+};
 pub use load::{Known, LoadReport, Loader, Repeat};
 pub use prices::{BarRows, Bars, Quote};
 pub use staging::Table;

@@ -122,8 +122,9 @@ pub async fn rotate(
     let grace = grace.map_err(|fault| invalid("graceS", format!("is not valid: {fault}")))?;
     let expires_at = body.expires_at.as_deref().map(expires_at).transpose()?;
     let told = registry.rotate(id, grace, expires_at).await?;
-    let document = Told { made: told.made.reveal(), instances_told: told.instances_told };
-    Ok(created(&format!("/admin/keys/{}", told.made.key.id), &document))
+    let issued = &told.made.new;
+    let document = Told { made: issued.reveal(), instances_told: told.instances_told };
+    Ok(created(&format!("/admin/keys/{}", issued.key.id), &document))
 }
 
 fn expires_at(text: &str) -> Result<DateTime<Utc>, Problem> {

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{Store, StoreFault};
 use crate::caller::{Caller, KeyId, Tier};
 pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus, Search};
-pub use write::{KeyChange, NewKey, Written};
+pub use write::{KeyChange, NewKey, Rotation, Written};
 
 /// What a request needs to know of a key.
 pub struct KeyRow {

@@ -12,6 +12,20 @@ use crate::caller::{KeyId, Label, TierName};
 /// Keys that are listed at once.
 pub const KEYS_PER_PAGE_MAX: u32 = 1000;
 
+/// Selects what [`KeyStatus::of`] reads from rows of `api_keys`, also those that a statement has just written.
+macro_rules! status_of {
+    ($rows:literal) => {
+        concat!(
+            "SELECT k.id, k.owner, k.name, k.note, t.name, t.requests_per_minute, k.created_at, k.expires_at,
+                    k.revoked_at, coalesce(k.limit_id, k.id), k.replaces, n.id, k.expires_at <= now()
+             FROM ",
+            $rows,
+            " k JOIN tiers t ON t.name = k.tier LEFT JOIN api_keys n ON n.replaces = k.id "
+        )
+    };
+}
+pub(super) use status_of;
+
 /// A key as operators see it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,17 +87,16 @@ impl Store {
 
     /// Keys, newest first.
     pub async fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyStatus>, StoreFault> {
-        let sql = "SELECT k.id, k.owner, k.name, k.note, t.name, t.requests_per_minute, k.created_at, k.expires_at,
-                          k.revoked_at, coalesce(k.limit_id, k.id), k.replaces, n.id, k.expires_at <= now()
-                   FROM api_keys k JOIN tiers t ON t.name = k.tier LEFT JOIN api_keys n ON n.replaces = k.id
-                   WHERE ($1::text IS NULL OR k.owner = $1)
-                     AND ($2::text IS NULL OR k.tier = $2)
-                     AND (NOT $3 OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))
-                     AND ($4::text IS NULL OR key_words(k.owner, k.name, k.note) @@ to_tsquery('simple', $4))
-                     AND ($5::text IS NULL
-                          OR (k.created_at, k.id) < (SELECT created_at, id FROM api_keys WHERE id = $5))
-                     AND ($6::text IS NULL OR k.id = $6)
-                   ORDER BY k.created_at DESC, k.id DESC LIMIT $7";
+        let sql = concat!(
+            status_of!("api_keys"),
+            "WHERE ($1::text IS NULL OR k.owner = $1)
+               AND ($2::text IS NULL OR k.tier = $2)
+               AND (NOT $3 OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))
+               AND ($4::text IS NULL OR key_words(k.owner, k.name, k.note) @@ to_tsquery('simple', $4))
+               AND ($5::text IS NULL OR (k.created_at, k.id) < (SELECT created_at, id FROM api_keys WHERE id = $5))
+               AND ($6::text IS NULL OR k.id = $6)
+             ORDER BY k.created_at DESC, k.id DESC LIMIT $7"
+        );
         let (owner, tier) = (filter.owner.as_ref().map(Label::as_str), filter.tier.as_ref().map(TierName::as_str));
         let words = filter.search.as_ref().map(|search| search.0.as_str());
         let (after, id) = (filter.after.map(|id| id.to_string()), filter.id.map(|id| id.to_string()));
@@ -94,7 +107,7 @@ impl Store {
 }
 
 impl KeyStatus {
-    fn of(row: &Row) -> Self {
+    pub(super) fn of(row: &Row) -> Self {
         let revoked_at: Option<DateTime<Utc>> = row.get(8);
         let status = match (revoked_at, row.get::<_, Option<bool>>(12)) {
             (Some(_), _) => KeyState::Revoked,
