@@ -70,7 +70,8 @@ impl From<PoolError> for StoreFault {
 /// The driver's own text says only "db error" or "error connecting to server": the cause is what helps.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
-        let hint = if *db.code() == SqlState::UNDEFINED_TABLE { ": run tickerd migrate first" } else { "" };
+        let lacking = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
+        let hint = if lacking.contains(db.code()) { ": run tickerd migrate first" } else { "" };
         return format!("{} ({}){hint}", db.message(), db.code().code());
     }
     match std::error::Error::source(error) {

@@ -1,5 +1,6 @@
 //! Postgres: one file a table, one function a statement, its SQL beside it.
 
+mod audit;
 mod changes;
 mod connect;
 mod exchanges;
@@ -10,6 +11,7 @@ mod migrations;
 mod prices;
 mod staging;
 mod stocks;
+mod tiers;
 mod usage;
 
 use std::time::{Duration, Instant};
@@ -21,14 +23,18 @@ use tracing::Instrument;
 
 use crate::config::DatabaseConfig;
 use crate::metrics;
+pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
-pub use keys::{KeyRow, KeyStatus, NewKey};
+pub use keys::{
+    KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
+};
 pub use load::{Known, LoadReport, Loader, Repeat};
 pub use prices::{BarRows, Bars, Quote};
 pub use staging::Table;
 pub use stocks::{Listing, Stock, StockFilter};
+pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 
 /// A handle to the pool; clones share it.

@@ -5,6 +5,8 @@
 mod support;
 
 mod admin;
+mod admin_keys;
+mod audit;
 mod auth;
 mod bad_input;
 mod cache;
@@ -19,7 +21,10 @@ mod limits;
 mod metrics;
 mod migrate;
 mod operators;
+mod registry;
+mod rotation;
 mod structure;
+mod tiers;
 mod tls;
 mod traces;
 mod usage;

@@ -5,7 +5,7 @@ mod command;
 mod database;
 mod servers;
 
-pub use app::{App, header};
+pub use app::{ADMIN_TOKEN, App, header};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use servers::{redis_url, servers};
