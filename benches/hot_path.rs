@@ -40,7 +40,8 @@ fn windows(c: &mut Criterion) {
         });
     });
     let tier = Tier { name: "enterprise".to_owned(), requests_per_minute: 10_000 };
-    let caller = Caller { id: KeyId::random(), tier: Arc::new(tier), expires_at: None };
+    let id = KeyId::random();
+    let caller = Caller { id, limit_id: id, tier: Arc::new(tier), expires_at: None };
     let limiter = Limiter::new(None);
     c.bench_function("limiter: a decision in process", |b| {
         b.iter(|| limiter.admit(black_box(&caller)).now_or_never().unwrap().admitted);

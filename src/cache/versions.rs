@@ -45,11 +45,11 @@ impl Versions {
         self.of(symbol).or_else(|| self.of(None)).map_or(i64::MAX, |(version, _)| version)
     }
 
-    /// Hears what was committed since the last time, and returns the keys that changed.
+    /// Hears what was committed since the last time, and returns the keys and the tiers that changed.
     ///
     /// # Errors
     /// When Postgres can't be asked: nothing is forgotten, and the next call hears it all.
-    pub async fn catch_up(&self, store: &Store) -> Result<Vec<KeyId>, StoreFault> {
+    pub async fn catch_up(&self, store: &Store) -> Result<(Vec<KeyId>, Vec<String>), StoreFault> {
         let changes = store.changes_since(self.newest.load(Ordering::Acquire)).await?;
         if !changes.stocks.is_empty() {
             let exchanges = store.exchanges().await?;
@@ -61,7 +61,7 @@ impl Versions {
         }
         // At least 0: an empty database has been looked at, too.
         self.newest.store(changes.revision.max(0), Ordering::Release);
-        Ok(changes.keys)
+        Ok((changes.keys, changes.tiers))
     }
 
     /// The newest revision heard of; `None` before the first.

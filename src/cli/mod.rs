@@ -1,12 +1,15 @@
 //! The command line: one file a subcommand.
 
+mod ask;
 pub mod demo;
 mod generate;
 mod ingest;
 mod keys;
 mod migrate;
+mod operator;
 mod serve;
 mod telemetry;
+mod tiers;
 mod usage;
 
 use std::io::Write;
@@ -34,8 +37,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Bring the database's tables up to date
     Migrate(migrate::MigrateArgs),
-    /// Issue, list and revoke API keys
+    /// Issue, find, change, rotate and revoke API keys, and see who did
     Keys(keys::KeysArgs),
+    /// List tiers and set their limits
+    Tiers(tiers::TiersArgs),
     /// Load stocks, prices or corporate actions from CSV
     Ingest(ingest::IngestArgs),
     /// Show what keys used
@@ -43,6 +48,9 @@ enum Command {
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
 }
+
+/// The exit code that clap has for it, too.
+const WRONG_USAGE: u8 = 2;
 
 /// Any failure, as the one sentence that it is to its reader.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -54,7 +62,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("tickerd: {failure}");
-            ExitCode::FAILURE
+            if failure.is::<ask::Unasked>() { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -73,6 +81,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Demo(args) => demo::run(args, &cli.log).await,
             Command::Migrate(args) => migrate::run(args).await,
             Command::Keys(args) => keys::run(args).await,
+            Command::Tiers(args) => tiers::run(args).await,
             Command::Ingest(args) => ingest::run(args).await,
             Command::Usage(args) => usage::run(args).await,
             Command::Generate(_) => Ok(()),

@@ -79,9 +79,9 @@ async fn next_word(words: &mut Option<mpsc::Receiver<Word>>) -> Word {
 }
 
 async fn catch_up(state: &State) -> Result<(), StoreFault> {
-    for key in state.versions.catch_up(&state.store).await? {
-        state.verifier.forget(key);
-    }
+    let (keys, tiers) = state.versions.catch_up(&state.store).await?;
+    keys.into_iter().for_each(|key| state.verifier.forget(key));
+    tiers.iter().for_each(|tier| state.verifier.ask_again_of(tier));
     Ok(())
 }
 

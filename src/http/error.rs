@@ -7,12 +7,15 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::keys::Refusal;
+use crate::keys::{HashFault, Refusal, RegistryFault};
 use crate::market::Symbol;
 use crate::store::StoreFault;
 
 /// How long a client should wait where we can't know.
 const RETRY_AFTER_S: u64 = 1;
+
+/// Where callers find something.
+const PATHS: &str = "/api/stocks and /health";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
@@ -24,14 +27,16 @@ pub enum Problem {
     UnknownParameter { name: String, expected: String },
     #[error("the request could not be understood")]
     BadRequest,
+    #[error("the body is not as expected: {0}")]
+    InvalidBody(String),
     #[error("a valid API key is required, as X-API-Key: KEY or Authorization: Bearer KEY")]
     Unauthorized,
     #[error("no stock has the symbol {0}")]
     UnknownSymbol(Symbol),
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
-    #[error("there is nothing at this path: see /api/stocks and /health")]
-    NotFound,
+    #[error("there is nothing at this path: see {see}")]
+    NotFound { see: &'static str },
     #[error("{method} is not allowed here: expected {}", allowed.replace(", ", " or "))]
     MethodNotAllowed { method: Method, allowed: &'static str },
     #[error(
@@ -40,6 +45,15 @@ pub enum Problem {
     AdminOff,
     #[error("the token of operators is required, as Authorization: Bearer TOKEN (ADMIN_TOKEN)")]
     AdminUnauthorized,
+    // What stands in the way of a change of keys: it is one sentence for HTTP and the command line.
+    #[error("{0}")]
+    UnknownKey(RegistryFault),
+    #[error("{0}")]
+    KeyExists(RegistryFault),
+    #[error("{0}")]
+    KeyNotActive(RegistryFault),
+    #[error("{0}")]
+    KeyRotated(RegistryFault),
     #[error("expected a body of at most {bytes_max} bytes")]
     BodyTooLarge { bytes_max: u64 },
     #[error("expected a path and query of at most {bytes_max} bytes")]
@@ -59,6 +73,8 @@ pub enum Problem {
     TriedInVain,
     #[error("something went wrong here")]
     Internal(#[source] StoreFault),
+    #[error("something went wrong here")]
+    NotHashed(#[source] HashFault),
 }
 
 impl Problem {
@@ -69,13 +85,18 @@ impl Problem {
             Self::MissingParameter { .. } => (StatusCode::BAD_REQUEST, "missing_parameter"),
             Self::UnknownParameter { .. } => (StatusCode::BAD_REQUEST, "unknown_parameter"),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "unknown_symbol"),
             Self::NoData { .. } => (StatusCode::NOT_FOUND, "no_data"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::AdminOff => (StatusCode::FORBIDDEN, "admin_off"),
             Self::AdminUnauthorized => (StatusCode::UNAUTHORIZED, "admin_unauthorized"),
+            Self::UnknownKey(_) => (StatusCode::NOT_FOUND, "unknown_key"),
+            Self::KeyExists(_) => (StatusCode::CONFLICT, "key_exists"),
+            Self::KeyNotActive(_) => (StatusCode::CONFLICT, "key_not_active"),
+            Self::KeyRotated(_) => (StatusCode::CONFLICT, "key_rotated"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url_too_long"),
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
@@ -83,7 +104,7 @@ impl Problem {
             Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable(_) | Self::TriedInVain => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Internal(_) | Self::NotHashed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 
@@ -92,9 +113,10 @@ impl Problem {
     }
 
     /// What a client must never see and a log should hold.
-    pub fn cause(&self) -> Option<&StoreFault> {
+    pub fn cause(&self) -> Option<&dyn std::error::Error> {
         match self {
             Self::Unavailable(fault) | Self::Internal(fault) => Some(fault),
+            Self::NotHashed(fault) => Some(fault),
             _ => None,
         }
     }
@@ -129,7 +151,7 @@ impl Problem {
     /// The nearest problem for an error that the framework answered by itself.
     pub fn from_status(status: StatusCode) -> Self {
         match status {
-            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::NOT_FOUND => Self::NotFound { see: PATHS },
             _ => Self::BadRequest,
         }
     }
@@ -182,6 +204,22 @@ impl From<StoreFault> for Problem {
     }
 }
 
+impl From<RegistryFault> for Problem {
+    fn from(fault: RegistryFault) -> Self {
+        match fault {
+            RegistryFault::NoKey(_) => Self::UnknownKey(fault),
+            RegistryFault::NoTier { .. } => {
+                Self::InvalidParameter { name: "tier", expected: format!("is not known: {fault}") }
+            }
+            RegistryFault::Taken(_) => Self::KeyExists(fault),
+            RegistryFault::NotActive { .. } => Self::KeyNotActive(fault),
+            RegistryFault::Rotated { .. } => Self::KeyRotated(fault),
+            RegistryFault::Store(fault) => fault.into(),
+            RegistryFault::Hash(fault) => Self::NotHashed(fault),
+        }
+    }
+}
+
 impl Problem {
     /// What a refused key's caller is told. `now_ms` is epoch milliseconds.
     pub fn from_refusal(refusal: Refusal, now_ms: u64) -> Self {
@@ -199,7 +237,7 @@ impl Problem {
 
 /// Whatever has no route.
 pub async fn not_found() -> Problem {
-    Problem::NotFound
+    Problem::NotFound { see: PATHS }
 }
 
 /// Whatever a route that is only read doesn't take.

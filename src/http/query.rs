@@ -1,7 +1,9 @@
 //! The query of a request, parameter by parameter: what is not known is refused, not ignored.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use actix_web::HttpRequest;
 use chrono::NaiveDate;
@@ -59,6 +61,17 @@ impl<'a> Query<'a> {
         number.ok_or_else(|| invalid(name, expected()))
     }
 
+    /// A value that knows itself what it takes.
+    pub fn value<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<Option<T>, Problem> {
+        self.get(name).map(|text| value(name, text)).transpose()
+    }
+
+    /// Whether it is `true`; `false` where it is not given.
+    pub fn flag(&self, name: &'static str) -> Result<bool, Problem> {
+        let Some(text) = self.get(name) else { return Ok(false) };
+        text.parse().map_err(|_| invalid(name, "is not valid: expected true or false"))
+    }
+
     pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let fits = !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
@@ -69,8 +82,17 @@ impl<'a> Query<'a> {
 
 /// The symbol in the path of a request.
 pub fn symbol(request: &HttpRequest) -> Result<Symbol, Problem> {
-    let text = request.match_info().query("symbol");
-    text.parse().map_err(|fault: crate::market::SymbolFault| invalid("symbol", format!("is not valid: {fault}")))
+    in_path(request, "symbol")
+}
+
+/// A part of the path of a request.
+pub fn in_path<T: FromStr<Err: Display>>(request: &HttpRequest, name: &'static str) -> Result<T, Problem> {
+    value(name, request.match_info().query(name))
+}
+
+/// A text of a client, by the name that it has there.
+pub fn value<T: FromStr<Err: Display>>(name: &'static str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|fault| invalid(name, format!("is not valid: {fault}")))
 }
 
 pub fn invalid(name: &'static str, expected: impl Into<String>) -> Problem {

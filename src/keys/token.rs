@@ -26,9 +26,14 @@ pub struct Token {
 impl Token {
     /// A new token from the operating system's randomness.
     pub fn random() -> Self {
+        Self::for_id(KeyId::random())
+    }
+
+    /// A new token of a key that has its id already.
+    pub fn for_id(id: KeyId) -> Self {
         let mut rng = rand::rng();
         let secret: String = (0..SECRET_CHARS).map(|_| char::from(base62(rng.random_range(0..62)))).collect();
-        Self { id: KeyId::random(), secret: secret.into() }
+        Self { id, secret: secret.into() }
     }
 
     /// The text to hand to the key holder. It exists only here and at the key holder's.

@@ -68,7 +68,7 @@ pub struct Verifier {
     known: Cache<Digest, Arc<Known>>,
     refused: Cache<Digest, u64>,
     failures: Failures,
-    /// Counts the revocations heard of, so that a row read before one is not remembered after it.
+    /// Counts the changes heard of, so that a row read before one is not remembered after it.
     forgotten: AtomicU64,
     /// Until when no new key is looked up, epoch milliseconds: those who waited behind a failure share it.
     in_vain_until_ms: AtomicU64,
@@ -124,6 +124,17 @@ impl Verifier {
     pub fn forget(&self, id: KeyId) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.known.retain(|_, known| known.current().is_some_and(|caller| caller.id != id));
+    }
+
+    /// Reads the rows of a tier's keys again, each at its next request. Their secrets stay proven: a change of a tier
+    /// must not make all its keys wait for argon2id.
+    pub fn ask_again_of(&self, tier: &str) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        for (_, known) in self.known.iter() {
+            if known.current().is_some_and(|caller| caller.tier.name == tier) {
+                known.ask_again_at_ms.store(0, Ordering::SeqCst);
+            }
+        }
     }
 
     /// The first sight of a token in this process. Concurrent firsts of one token share one look-up.
@@ -205,6 +216,7 @@ impl Verifier {
         if !known.is_old(now_ms) {
             return known.current().ok_or(Refusal::Invalid);
         }
+        let forgotten = self.forgotten.load(Ordering::SeqCst);
         let row = match self.store.find_key(caller.id).await {
             Ok(row) => row,
             Err(_) if now_ms < known.believed_until_ms.load(Ordering::Relaxed) => {
@@ -216,7 +228,14 @@ impl Verifier {
         };
         let same_secret = |row: &KeyRow| row.secret_hash == known.phc;
         match row.filter(same_secret).and_then(KeyRow::into_caller) {
-            Some(caller) => Ok(known.renew(caller, now_ms, &self.config)),
+            Some(caller) => {
+                let caller = known.renew(caller, now_ms, &self.config);
+                // Word of a change may have come between the row and here.
+                if self.forgotten.load(Ordering::SeqCst) != forgotten {
+                    known.ask_again_at_ms.store(0, Ordering::SeqCst);
+                }
+                Ok(caller)
+            }
             None => {
                 known.withdraw();
                 self.known.remove(&digest);
@@ -256,7 +275,7 @@ impl Known {
             _ => Arc::new(caller),
         };
         self.caller.store(Some(caller.clone()));
-        self.ask_again_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::Relaxed);
+        self.ask_again_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::SeqCst);
         self.believed_until_ms.store(now_ms + config.key_status_believed_ms, Ordering::Relaxed);
         caller
     }

@@ -83,7 +83,7 @@ impl Limiter {
 
     /// Admits or refuses one request of `caller`, from memory where a lease or a refusal still holds.
     pub async fn admit(&self, caller: &Caller) -> Decision {
-        let (key, limit) = (caller.id, caller.tier.requests_per_minute);
+        let (key, limit) = (caller.limit_id, caller.tier.requests_per_minute);
         let Some(shared) = &self.shared else {
             return self.decide_alone(key, limit, limit);
         };

@@ -10,6 +10,8 @@ pub struct Changes {
     /// Symbol, data version and exchange of each stock that changed.
     pub stocks: Vec<(Symbol, i64, String)>,
     pub keys: Vec<KeyId>,
+    /// Names of tiers.
+    pub tiers: Vec<String>,
     /// The revision to ask from next time.
     pub revision: i64,
 }
@@ -17,8 +19,9 @@ pub struct Changes {
 impl Store {
     /// What changed after `revision`; after -1, everything.
     pub async fn changes_since(&self, revision: i64) -> Result<Changes, StoreFault> {
-        let sql = "SELECT symbol, data_version, exchange FROM stocks WHERE data_version > $1
-                   UNION ALL SELECT id, revision, NULL FROM api_keys WHERE revision > $1";
+        let sql = "SELECT symbol, data_version, exchange, false FROM stocks WHERE data_version > $1
+                   UNION ALL SELECT id, revision, NULL, false FROM api_keys WHERE revision > $1
+                   UNION ALL SELECT name, revision, NULL, true FROM tiers WHERE revision > $1";
         let mut changes = Changes { revision, ..Changes::default() };
         for row in self.rows(sql, &[&revision]).await? {
             let (name, version): (&str, i64) = (row.get(0), row.get(1));
@@ -26,6 +29,7 @@ impl Store {
             changes.revision = changes.revision.max(version);
             match row.get::<_, Option<String>>(2) {
                 Some(exchange) => changes.stocks.push((name.parse().map_err(|_| broken())?, version, exchange)),
+                None if row.get(3) => changes.tiers.push(name.to_owned()),
                 None => changes.keys.push(name.parse().map_err(|_| broken())?),
             }
         }

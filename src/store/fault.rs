@@ -76,8 +76,9 @@ impl From<PoolError> for StoreFault {
 /// The driver's own text says only "db error" or "error connecting to server": the cause is what helps.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
+        let lacking = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
         let hint = match db.code() {
-            code if *code == SqlState::UNDEFINED_TABLE => ": run tickerd migrate first",
+            code if lacking.contains(code) => ": run tickerd migrate first",
             _ if is_of_a_pooler(error) => ": behind a transaction pooler set DATABASE_POOLER=transaction",
             _ => "",
         };

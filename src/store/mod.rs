@@ -1,5 +1,6 @@
 //! Postgres: one file a table, one function a statement, its SQL beside it.
 
+mod audit;
 mod changes;
 mod connect;
 mod exchanges;
@@ -12,6 +13,7 @@ mod prices;
 mod replica;
 mod staging;
 mod stocks;
+mod tiers;
 mod typed;
 mod usage;
 
@@ -21,16 +23,20 @@ use std::time::Duration;
 use tokio_postgres::Row;
 
 use crate::config::{DatabaseConfig, ReplicaConfig};
+pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
-pub use keys::{KeyRow, KeyStatus, NewKey};
+pub use keys::{
+    KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
+};
 pub use load::{Known, LoadReport, Loader, Repeat};
 use pool::{Bounds, Params, Postgres};
 pub use prices::{BarRows, Bars, Quote};
 use replica::Replica;
 pub use staging::Table;
 pub use stocks::{Listing, Stock, StockFilter};
+pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 
 /// A handle to the pools; clones share them.

@@ -4,9 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::support::{App, Database, Ran, header, scratch};
-
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+use crate::support::{ADMIN_TOKEN as TOKEN, App, Database, Ran, header, scratch};
 
 #[tokio::test]
 async fn without_a_token_configured_admin_says_how_to_switch_it_on() {

@@ -13,7 +13,7 @@ async fn every_key_that_is_not_valid_gets_the_same_answer() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let (valid, revoked, expired) = (database.issue("pro"), database.issue("pro"), database.issue("pro"));
-    assert!(database.run(&["keys", "revoke", id_of(&revoked)]).status.success());
+    assert!(database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
     let client = database.connect().await;
     client
         .execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = $1", &[&id_of(&expired)])
@@ -76,7 +76,7 @@ async fn a_revoked_key_is_refused_within_a_second_on_every_instance_that_shares_
     for app in &apps {
         assert_eq!(app.get(&key, PATH).await.status(), 200);
     }
-    let mut revoke = database.tickerd(&["keys", "revoke", id_of(&key), "--json"]);
+    let mut revoke = database.tickerd(&["keys", "revoke", id_of(&key), "--yes", "--json"]);
     let output = revoke.envs(variables.iter().copied()).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":2"), "{output:?}");
     for app in &apps {
@@ -90,7 +90,7 @@ async fn a_revoked_key_is_refused_within_a_second_without_a_redis_too() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     assert_eq!(app.get(&key, PATH).await.status(), 200);
-    assert!(database.run(&["keys", "revoke", id_of(&key)]).status.success());
+    assert!(database.run(&["keys", "revoke", id_of(&key), "--yes"]).status.success());
     eventually("the key is refused", Duration::from_secs(1), async || app.get(&key, PATH).await.status() == 401).await;
 }
 
@@ -104,7 +104,7 @@ async fn a_lost_word_of_a_revocation_costs_no_more_than_the_poll() {
     let key = database.issue("pro");
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     // Revoked by a command that knows no Redis: nobody is told.
-    let output = database.run(&["keys", "revoke", id_of(&key), "--json"]);
+    let output = database.run(&["keys", "revoke", id_of(&key), "--yes", "--json"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":0"), "{output:?}");
     eventually("the key is refused", Duration::from_secs(2), async || app.get(&key, PATH).await.status() == 401).await;
 }

@@ -32,7 +32,7 @@ fn the_readme_names_every_default() {
     for argument in command.get_subcommands().flat_map(clap::Command::get_arguments) {
         let (Some(name), [default]) = (argument.get_env(), argument.get_default_values()) else { continue };
         let (name, default) = (name.to_str().unwrap(), default.to_str().unwrap());
-        let line = readme.lines().find(|line| line.contains(&format!("`{name}`"))).unwrap_or_default();
+        let line = readme.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap_or_default();
         assert!(line.contains(&format!("`{default}`")), "{name} is {default} by default: {line}");
     }
 }

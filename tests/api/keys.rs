@@ -64,7 +64,7 @@ async fn the_list_shows_every_key_and_never_a_secret_or_a_hash() {
     let database = Database::sample().await;
     let tokens = [database.issue("pro"), database.issue("free"), database.issue("enterprise")];
     let theirs = database.ran(&issue(&[])).stdout;
-    assert_eq!(database.ran(&["keys", "revoke", id_of(&tokens[0])]).code, Some(0));
+    assert_eq!(database.ran(&["keys", "revoke", id_of(&tokens[0]), "--yes"]).code, Some(0));
     let expire = format!("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = '{}'", id_of(&tokens[1]));
     database.connect().await.batch_execute(&expire).await.unwrap();
     let (text, json) = (database.ran(&["keys", "list"]), database.ran(&["keys", "list", "--json"]));
@@ -97,10 +97,13 @@ async fn the_list_shows_every_key_and_never_a_secret_or_a_hash() {
 #[tokio::test]
 async fn an_unknown_tier_is_answered_with_the_tiers_there_are() {
     let database = Database::sample().await;
-    for arguments in [issue(&["--tier", "gold"]), issue(&["--tier", "gold", "--json"]), issue(&["--tier", "Free"])] {
+    for arguments in [issue(&["--tier", "gold"]), issue(&["--tier", "gold", "--json"])] {
         let ran = database.ran(&arguments);
         assert!(ran.sentence().ends_with("expected one of free, pro, enterprise"), "{ran:?}");
     }
+    // What can be the name of no tier is wrong usage.
+    let ran = database.ran(&issue(&["--tier", "Free"]));
+    assert_eq!((ran.code, ran.stderr.contains("expected the name of a tier: a-z")), (Some(2), true), "{ran:?}");
     assert!(database.texts(STORED).await.is_empty());
 }
 
@@ -108,7 +111,7 @@ async fn an_unknown_tier_is_answered_with_the_tiers_there_are() {
 async fn revoking_again_is_no_error_and_keeps_the_first_time() {
     let database = Database::sample().await;
     let (token, other) = (database.issue("pro"), database.issue("pro"));
-    let revoke = ["keys", "revoke", id_of(&token), "--json"];
+    let revoke = ["keys", "revoke", id_of(&token), "--yes", "--json"];
     let first = database.ran(&revoke).json();
     assert_eq!((first["id"].as_str(), first["instancesTold"].as_u64()), (Some(id_of(&token)), Some(0)), "{first}");
     assert!(first["revokedAt"].is_string(), "{first}");
@@ -132,7 +135,7 @@ async fn an_id_that_no_key_has_is_a_failure_and_one_that_none_can_have_is_wrong_
     }
     assert!(database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.is_empty());
     // Who has found a token somewhere pastes it whole.
-    let whole = database.ran(&["keys", "revoke", &token]);
+    let whole = database.ran(&["keys", "revoke", &token, "--yes"]);
     assert_eq!(whole.code, Some(0), "{whole:?}");
     assert_eq!(database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await, [id_of(&token)]);
 }

@@ -181,8 +181,13 @@ async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() 
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
     let revoked = database.issue("free");
     assert_eq!(apps[0].get(&revoked, PATH).await.status(), 200);
-    let told =
-        || database.tickerd(&["keys", "revoke", id_of(&revoked), "--json"]).env("REDIS_URL", &url).output().unwrap();
+    let told = || {
+        database
+            .tickerd(&["keys", "revoke", id_of(&revoked), "--yes", "--json"])
+            .env("REDIS_URL", &url)
+            .output()
+            .unwrap()
+    };
     let both_told = async || String::from_utf8_lossy(&told().stdout).contains("\"instancesTold\":2");
     eventually("both listen", Duration::from_secs(2), both_told).await;
 }
@@ -214,7 +219,7 @@ async fn a_redis_that_is_lost_holds_up_no_request_and_no_revocation() {
         slowest
     };
     assert!(slowest.await < Duration::from_millis(200));
-    assert!(database.run(&["keys", "revoke", id_of(&revoked)]).status.success());
+    assert!(database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
     let refused = async || app.get(&revoked, PATH).await.status() == 401;
     eventually("the key is refused", Duration::from_millis(1500), refused).await;
 }

@@ -5,6 +5,8 @@
 mod support;
 
 mod admin;
+mod admin_keys;
+mod audit;
 mod auth;
 mod bad_input;
 mod cache;
@@ -20,9 +22,12 @@ mod limits;
 mod metrics;
 mod migrate;
 mod operators;
+mod registry;
 mod restart;
+mod rotation;
 mod scale;
 mod structure;
+mod tiers;
 mod tls;
 mod traces;
 mod usage;

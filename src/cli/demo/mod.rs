@@ -12,12 +12,14 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Failure, keys, print_line, serve};
+use super::{Failure, print_line, serve};
+use crate::caller::{Actor, Label};
 use crate::config::{
     AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, Pooler, RedisConfig, ReplicaConfig,
     ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
+use crate::keys::{Order, Registry};
 use crate::store::{Database, Store};
 use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
 
@@ -85,7 +87,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     let store = Store::new(&connections.database)?;
     sample::load(&database, &store, &steps).await?;
     steps.begin("Issuing one key a tier");
-    let tokens = issue_keys(&store).await?;
+    let tokens = issue_keys(store).await?;
     steps.end();
     print_line(&introduction(&tokens, reachable(listeners.callers.local_addr()?), &environment))?;
     let config = ServeConfig {
@@ -125,12 +127,15 @@ fn start_servers(
 }
 
 /// One key a tier: (tier, requests a minute, token).
-async fn issue_keys(store: &Store) -> Result<Vec<(String, i32, SecretString)>, Failure> {
-    let expires_at = Utc::now() + TimeDelta::days(KEYS_VALID_DAYS);
+async fn issue_keys(store: Store) -> Result<Vec<(String, i32, SecretString)>, Failure> {
+    let expires_at = Some(Utc::now() + TimeDelta::days(KEYS_VALID_DAYS));
+    let (owner, name): (Label, Label) = (OWNER.parse()?, "demo key".parse()?);
+    let registry = Registry::new(store, None, Duration::ZERO, Actor::cli(&owner));
     let mut tokens = Vec::new();
-    for (tier, limit) in store.list_tiers().await? {
-        let (_, token) = keys::issue(store, OWNER, "demo key", &tier, Some(expires_at)).await?;
-        tokens.push((tier, limit, token));
+    for tier in registry.store().list_tiers().await? {
+        let (owner, name, tier_name) = (owner.clone(), name.clone(), tier.name.parse()?);
+        let issued = registry.issue(&Order { id: None, owner, name, note: None, tier: tier_name, expires_at }).await?;
+        tokens.push((tier.name, tier.requests_per_minute, issued.token));
     }
     Ok(tokens)
 }

@@ -1,15 +1,21 @@
 //! The face for operators, on a listener of its own: every route and what guards it, on one screen.
 
+mod answer;
+mod audit;
+mod body;
+mod desk;
 mod freshness;
+mod keys;
 mod metrics;
+mod tiers;
 mod token;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, Error, web};
+use actix_web::{App, Error, HttpRequest, Route, web};
 
-use super::error::not_found;
+use super::error::Problem;
 use super::middleware::{closed_boundary, operators_only};
 use super::{State, plain};
 pub use freshness::Freshness;
@@ -27,11 +33,42 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let admin = web::scope("/admin").default_service(web::to(not_found)).wrap(from_fn(operators_only));
+    let admin = web::scope("/admin")
+        .service(
+            web::resource("/keys")
+                .route(web::get().to(keys::list))
+                .route(web::post().to(keys::issue))
+                .default_service(only("GET, POST")),
+        )
+        .service(
+            web::resource("/keys/{id}")
+                .route(web::get().to(keys::show))
+                .route(web::patch().to(keys::change))
+                .route(web::delete().to(keys::revoke))
+                .default_service(only("GET, PATCH, DELETE")),
+        )
+        .service(web::resource("/keys/{id}/rotate").route(web::post().to(keys::rotate)).default_service(only("POST")))
+        .service(web::resource("/audit").route(web::get().to(audit::list)).default_service(only("GET")))
+        .service(web::resource("/tiers").route(web::get().to(tiers::list)).default_service(only("GET")))
+        .service(web::resource("/tiers/{name}").route(web::put().to(tiers::set)).default_service(only("PUT")))
+        .default_service(web::to(nothing))
+        .wrap(from_fn(operators_only));
     App::new()
         .app_data(state)
+        .app_data(body::bound(state.http.body_bytes_max))
         .service(plain("/metrics", metrics::metrics))
         .service(admin)
-        .default_service(web::to(not_found))
+        .default_service(web::to(nothing))
         .wrap(from_fn(closed_boundary))
+}
+
+/// Whatever else is sent to a route that takes these methods.
+fn only(allowed: &'static str) -> Route {
+    web::to(move |request: HttpRequest| async move {
+        Problem::MethodNotAllowed { method: request.method().clone(), allowed }
+    })
+}
+
+async fn nothing() -> Problem {
+    Problem::NotFound { see: "/admin/keys, /admin/tiers and /admin/audit" }
 }

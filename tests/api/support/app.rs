@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use super::{Database, eventually, redis_url, unique};
 
+/// The operators' token of the tests.
+pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
 /// What a stream held so far.
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -86,6 +89,10 @@ impl App {
         format!("http://{}{path}", self.address)
     }
 
+    pub fn admin_address(&self) -> &str {
+        &self.admin_address
+    }
+
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -128,6 +135,19 @@ impl App {
     /// GET with a key, the body read as JSON: (status, body).
     pub async fn json(&self, key: &str, path: &str) -> (u16, Value) {
         let answer = self.get(key, path).await;
+        (answer.status().as_u16(), answer.json().await.expect("a body of JSON"))
+    }
+
+    /// A server without Redis that operators may ask with [`ADMIN_TOKEN`].
+    pub async fn with_admin(database: &Database) -> Self {
+        Self::with(database, &[("ADMIN_TOKEN", ADMIN_TOKEN)]).await
+    }
+
+    /// What operators are answered: (status, body). `body` is sent where it is not null.
+    pub async fn operate(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = self.admin(method, path).bearer_auth(ADMIN_TOKEN);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let answer = request.send().await.expect("an answer");
         (answer.status().as_u16(), answer.json().await.expect("a body of JSON"))
     }
 

@@ -7,7 +7,7 @@ mod program;
 mod replica;
 mod servers;
 
-pub use app::{App, header};
+pub use app::{ADMIN_TOKEN, App, header};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use program::{Program, free_port, home};

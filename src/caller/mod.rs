@@ -1,5 +1,9 @@
 //! Who calls, as every room knows it: the key's public id, its tier, its limit.
 
+mod actor;
+mod label;
+mod tier;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,21 +11,19 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 
+pub use actor::Actor;
+pub use label::{Label, Note, TextFault};
+pub use tier::{RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName, TierNameFault};
+
 /// The length of a key's id, in characters.
 pub const ID_CHARS: usize = 12;
-
-/// A class of service. Tiers live in the database, so that an operator changes one without a deploy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tier {
-    pub name: String,
-    /// Requests in any trailing 60 seconds, 1 to 10,000,000.
-    pub requests_per_minute: u32,
-}
 
 /// Whom a verified key stands for, as far as a request needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub id: KeyId,
+    /// Whose limit counts: the id, or that of the first of the keys that took over from each other.
+    pub limit_id: KeyId,
     pub tier: Arc<Tier>,
     pub expires_at: Option<DateTime<Utc>>,
 }

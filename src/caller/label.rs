@@ -1,0 +1,40 @@
+//! Short texts that operators give to keys: what could forge a line of a list or a log is none.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One to so many printable characters, not all of them blank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text<const CHARS_MAX: usize>(String);
+
+/// An owner, or a name.
+pub type Label = Text<200>;
+/// What operators want to remember of a key.
+pub type Note = Text<1000>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to {chars_max} printable characters")]
+pub struct TextFault {
+    chars_max: usize,
+}
+
+impl<const CHARS_MAX: usize> Text<CHARS_MAX> {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const CHARS_MAX: usize> FromStr for Text<CHARS_MAX> {
+    type Err = TextFault;
+
+    fn from_str(text: &str) -> Result<Self, TextFault> {
+        let fits = !text.trim().is_empty() && text.chars().count() <= CHARS_MAX && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(TextFault { chars_max: CHARS_MAX }) }
+    }
+}
+
+impl<const CHARS_MAX: usize> fmt::Display for Text<CHARS_MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,32 @@
+//! `/admin/audit`: who changed what, when.
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::answer::ok;
+use super::desk::Desk;
+use crate::http::error::Problem;
+use crate::http::query::Query;
+use crate::store::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
+
+const ENTRIES_PER_PAGE: u32 = 100;
+
+#[derive(Serialize)]
+struct Page {
+    entries: Vec<AuditEntry>,
+    /// What to pass as `before` for those that are older.
+    next: Option<i64>,
+}
+
+pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let query = Query::of(&request, &["subject", "before", "limit"])?;
+    let filter = AuditFilter {
+        subject: query.text("subject")?,
+        before: query.value("before")?,
+        limit: query.number("limit", 1..=ENTRIES_PER_PAGE_MAX, ENTRIES_PER_PAGE)?,
+    };
+    let entries = registry.store().list_audit(&filter).await?;
+    let is_last = entries.len() < filter.limit as usize;
+    let next = entries.last().filter(|_| !is_last).map(|entry| entry.id);
+    Ok(ok(&Page { entries, next }))
+}

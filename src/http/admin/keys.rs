@@ -1,0 +1,132 @@
+//! `/admin/keys`: what `tickerd keys` does.
+
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::answer::{created, ok};
+use super::body::{Body, given};
+use super::desk::Desk;
+use crate::caller::TierName;
+use crate::http::error::Problem;
+use crate::http::query::{Query, in_path, invalid, value};
+use crate::keys::{Grace, Order, Told, expiry};
+use crate::store::{KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyStatus};
+
+const KEYS_PER_PAGE: u32 = 100;
+/// The tier of whoever says nothing about it, as on the command line.
+const TIER: &str = "free";
+
+#[derive(Serialize)]
+struct Page {
+    keys: Vec<KeyStatus>,
+    /// What to pass as `after` for those that follow.
+    next: Option<String>,
+}
+
+pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let query = Query::of(&request, &["owner", "tier", "active", "search", "after", "limit"])?;
+    let filter = KeyFilter {
+        id: None,
+        owner: query.value("owner")?,
+        tier: query.value("tier")?,
+        active_only: query.flag("active")?,
+        search: query.value("search")?,
+        after: query.value("after")?,
+        limit: query.number("limit", 1..=KEYS_PER_PAGE_MAX, KEYS_PER_PAGE)?,
+    };
+    let keys = registry.store().list_keys(&filter).await?;
+    let is_last = keys.len() < filter.limit as usize;
+    let next = keys.last().filter(|_| !is_last).map(|key| key.id.clone());
+    Ok(ok(&Page { keys, next }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IssueBody {
+    id: Option<String>,
+    owner: String,
+    name: String,
+    note: Option<String>,
+    tier: Option<String>,
+    expires_at: Option<String>,
+}
+
+pub async fn issue(Desk(registry): Desk, Body(body): Body<IssueBody>) -> Result<HttpResponse, Problem> {
+    let order = Order {
+        id: body.id.map(|id| value("id", &id)).transpose()?,
+        owner: value("owner", &body.owner)?,
+        name: value("name", &body.name)?,
+        note: body.note.map(|note| value("note", &note)).transpose()?,
+        tier: value::<TierName>("tier", body.tier.as_deref().unwrap_or(TIER))?,
+        expires_at: body.expires_at.as_deref().map(expires_at).transpose()?,
+    };
+    let issued = registry.issue(&order).await?;
+    Ok(created(&format!("/admin/keys/{}", issued.key.id), &issued.reveal()))
+}
+
+pub async fn show(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Ok(ok(&registry.find(in_path(&request, "id")?).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeBody {
+    owner: Option<String>,
+    name: Option<String>,
+    tier: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    note: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    expires_at: Option<Option<String>>,
+}
+
+pub async fn change(
+    Desk(registry): Desk,
+    request: HttpRequest,
+    Body(body): Body<ChangeBody>,
+) -> Result<HttpResponse, Problem> {
+    let id = in_path(&request, "id")?;
+    let change = KeyChange {
+        owner: body.owner.map(|owner| value("owner", &owner)).transpose()?,
+        name: body.name.map(|name| value("name", &name)).transpose()?,
+        tier: body.tier.map(|tier| value("tier", &tier)).transpose()?,
+        note: body.note.map(|note| note.map(|note| value("note", &note)).transpose()).transpose()?,
+        expires_at: body.expires_at.map(|at| at.as_deref().map(expires_at).transpose()).transpose()?,
+    };
+    if change == KeyChange::default() {
+        let expected = "expected one or more of owner, name, tier, note and expiresAt";
+        return Err(Problem::InvalidBody(expected.to_owned()));
+    }
+    Ok(ok(&registry.change(id, &change).await?))
+}
+
+pub async fn revoke(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Ok(ok(&registry.revoke(in_path(&request, "id")?).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RotateBody {
+    grace_s: Option<u64>,
+    expires_at: Option<String>,
+}
+
+pub async fn rotate(
+    Desk(registry): Desk,
+    request: HttpRequest,
+    Body(body): Body<RotateBody>,
+) -> Result<HttpResponse, Problem> {
+    let id = in_path(&request, "id")?;
+    let grace = body.grace_s.map_or(Ok(Grace::default()), Grace::from_s);
+    let grace = grace.map_err(|fault| invalid("graceS", format!("is not valid: {fault}")))?;
+    let expires_at = body.expires_at.as_deref().map(expires_at).transpose()?;
+    let told = registry.rotate(id, grace, expires_at).await?;
+    let issued = &told.made.new;
+    let document = Told { made: issued.reveal(), instances_told: told.instances_told };
+    Ok(created(&format!("/admin/keys/{}", issued.key.id), &document))
+}
+
+fn expires_at(text: &str) -> Result<DateTime<Utc>, Problem> {
+    expiry(text, Utc::now()).map_err(|fault| invalid("expiresAt", format!("is not valid: {fault}")))
+}

@@ -1,0 +1,39 @@
+//! `/admin/tiers`: what `tickerd tiers` does.
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+
+use super::answer::ok;
+use super::body::Body;
+use super::desk::Desk;
+use crate::caller::{RequestsPerMinute, TierName};
+use crate::http::error::Problem;
+use crate::http::query::{Query, in_path, invalid};
+use crate::store::TierStatus;
+
+#[derive(Serialize)]
+struct Tiers {
+    tiers: Vec<TierStatus>,
+}
+
+pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Query::of(&request, &[])?;
+    Ok(ok(&Tiers { tiers: registry.store().list_tiers().await? }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TierBody {
+    requests_per_minute: u32,
+}
+
+pub async fn set(
+    Desk(registry): Desk,
+    request: HttpRequest,
+    Body(body): Body<TierBody>,
+) -> Result<HttpResponse, Problem> {
+    let name: TierName = in_path(&request, "name")?;
+    let limit = RequestsPerMinute::new(body.requests_per_minute);
+    let limit = limit.map_err(|fault| invalid("requestsPerMinute", format!("is not valid: {fault}")))?;
+    Ok(ok(&registry.set_tier(&name, limit).await?))
+}

@@ -1,0 +1,214 @@
+//! What operators do with keys and tiers, whichever way they ask: the command line and HTTP both end here.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use super::{Grace, HashFault, Token, hash_secret};
+use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
+use crate::redis::{Redis, Word};
+use crate::store::{KeyChange, KeyState, KeyStatus, NewKey, Rotation, Store, StoreFault, TierStatus, Written};
+
+/// New secrets are hashed one at a time: each takes 19 MiB and a core for about 20 ms. Those who wait are the connections
+/// of operators, which are bounded.
+static HASHING: Semaphore = Semaphore::const_new(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryFault {
+    #[error("there is no key {0}: expected an id from the list of keys")]
+    NoKey(KeyId),
+    #[error("there is no tier {:?}: expected one of {}", name.as_str(), tiers.join(", "))]
+    NoTier { name: TierName, tiers: Vec<String> },
+    #[error("there is a key {0} already: rotate it for a new token, or choose another id")]
+    Taken(KeyId),
+    #[error("{id} is {}: issue another key", state.as_str())]
+    NotActive { id: KeyId, state: KeyState },
+    #[error("{id} was rotated already: its new key is {by}")]
+    Rotated { id: KeyId, by: String },
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    #[error(transparent)]
+    Hash(#[from] HashFault),
+}
+
+/// The desk for one operator.
+pub struct Registry {
+    store: Store,
+    redis: Option<Redis>,
+    redis_wait: Duration,
+    actor: Actor,
+}
+
+/// A key to issue.
+pub struct Order {
+    /// Chosen by whoever asks, so that asking twice issues one key.
+    pub id: Option<KeyId>,
+    pub owner: Label,
+    pub name: Label,
+    pub note: Option<Note>,
+    pub tier: TierName,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A new key. Its token exists only here.
+pub struct Issued {
+    pub key: KeyStatus,
+    pub token: SecretString,
+}
+
+/// A new key in place of another, which goes on until then.
+pub struct Rotated {
+    pub new: Issued,
+    pub old_expires_at: DateTime<Utc>,
+}
+
+/// A change that is made, and how many instances were told of it. Others find out by themselves.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told<T> {
+    #[serde(flatten)]
+    pub made: T,
+    pub instances_told: u32,
+}
+
+/// A new key for its holder: as JSON, the one place that shows a token.
+#[derive(Serialize)]
+pub struct Revealed<'a> {
+    #[serde(flatten)]
+    key: &'a KeyStatus,
+    token: &'a str,
+}
+
+impl Issued {
+    pub fn reveal(&self) -> Revealed<'_> {
+        Revealed { key: &self.key, token: self.token.expose_secret() }
+    }
+}
+
+impl Registry {
+    /// `redis_wait` bounds how long a change waits for a connection to the Redis through which instances are told.
+    pub fn new(store: Store, redis: Option<Redis>, redis_wait: Duration, actor: Actor) -> Self {
+        Self { store, redis, redis_wait, actor }
+    }
+
+    pub async fn issue(&self, order: &Order) -> Result<Issued, RegistryFault> {
+        let (token, secret_hash) = new_token(order.id).await?;
+        let key = NewKey {
+            id: token.id,
+            secret_hash: &secret_hash,
+            owner: &order.owner,
+            name: &order.name,
+            note: order.note.as_ref(),
+            tier: &order.tier,
+            expires_at: order.expires_at,
+        };
+        match self.store.insert_key(&self.actor, &key).await? {
+            Written::Done(key) => Ok(Issued { key, token: token.reveal() }),
+            Written::NoTier => Err(self.no_tier(&order.tier).await?),
+            Written::Taken => Err(RegistryFault::Taken(token.id)),
+        }
+    }
+
+    /// A new key that takes over from `id`, on the same limit. The old one goes on for `grace`.
+    pub async fn rotate(
+        &self,
+        id: KeyId,
+        grace: Grace,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<Told<Rotated>, RegistryFault> {
+        let (token, secret_hash) = new_token(None).await?;
+        let new = (token.id, secret_hash.as_str());
+        match self.store.rotate_key(&self.actor, id, new, expires_at, TimeDelta::from(grace)).await? {
+            Written::Done(Some(Rotation { new, old_expires_at })) => {
+                let instances_told = self.tell(&[Word::Key(id)]).await;
+                let made = Rotated { new: Issued { key: new, token: token.reveal() }, old_expires_at };
+                Ok(Told { made, instances_told })
+            }
+            _ => {
+                let old = self.find(id).await?;
+                Err(match old.replaced_by {
+                    Some(by) => RegistryFault::Rotated { id, by },
+                    None => RegistryFault::NotActive { id, state: old.status },
+                })
+            }
+        }
+    }
+
+    /// Changes a key, and those that share its limit.
+    pub async fn change(&self, id: KeyId, change: &KeyChange) -> Result<Told<KeyStatus>, RegistryFault> {
+        match self.store.change_key(&self.actor, id, change).await? {
+            Written::Done(mut touched) => {
+                let words: Vec<_> = touched.iter().filter_map(|key| key.id.parse().ok()).map(Word::Key).collect();
+                let asked = touched.iter().position(|key| key.id == id.as_str()).ok_or(RegistryFault::NoKey(id))?;
+                Ok(Told { made: touched.swap_remove(asked), instances_told: self.tell(&words).await })
+            }
+            Written::NoTier | Written::Taken => match &change.tier {
+                Some(tier) => Err(self.no_tier(tier).await?),
+                None => Err(RegistryFault::NoKey(id)),
+            },
+        }
+    }
+
+    /// Refuses a key from now on. Again is no error.
+    pub async fn revoke(&self, id: KeyId) -> Result<Told<KeyStatus>, RegistryFault> {
+        let made = self.store.revoke_key(&self.actor, id).await?.ok_or(RegistryFault::NoKey(id))?;
+        Ok(Told { made, instances_told: self.tell(&[Word::Key(id)]).await })
+    }
+
+    pub async fn find(&self, id: KeyId) -> Result<KeyStatus, RegistryFault> {
+        self.store.find_key_status(id).await?.ok_or(RegistryFault::NoKey(id))
+    }
+
+    /// Gives a tier this limit, and makes it where there is none of that name.
+    pub async fn set_tier(&self, name: &TierName, limit: RequestsPerMinute) -> Result<Told<TierStatus>, RegistryFault> {
+        self.store.set_tier(&self.actor, name, limit).await?;
+        let instances_told = self.tell(&[Word::Look]).await;
+        Ok(Told { made: self.find_tier(name).await?, instances_told })
+    }
+
+    pub async fn find_tier(&self, name: &TierName) -> Result<TierStatus, RegistryFault> {
+        let mut tiers = self.store.list_tiers().await?;
+        match tiers.iter().position(|tier| tier.name == name.as_str()) {
+            Some(at) => Ok(tiers.swap_remove(at)),
+            None => Err(self.no_tier(name).await?),
+        }
+    }
+
+    /// What is only read needs no more than this.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    async fn no_tier(&self, name: &TierName) -> Result<RegistryFault, StoreFault> {
+        let tiers = self.store.list_tiers().await?.into_iter().map(|tier| tier.name).collect();
+        Ok(RegistryFault::NoTier { name: name.clone(), tiers })
+    }
+
+    /// Tells every instance, and returns how many were told. Those that were not find out by themselves.
+    async fn tell(&self, words: &[Word]) -> u32 {
+        let Some(redis) = &self.redis else { return 0 };
+        if !redis.is_connected() && !redis.wait_until_connected(self.redis_wait).await {
+            return 0;
+        }
+        let mut told = None;
+        for word in words {
+            let heard = redis.tell(*word).await.unwrap_or(0);
+            told = Some(told.map_or(heard, |least: u32| least.min(heard)));
+        }
+        told.unwrap_or(0)
+    }
+}
+
+/// A new token and the hash to keep of it. The hash is made off the caller's thread.
+async fn new_token(id: Option<KeyId>) -> Result<(Token, String), RegistryFault> {
+    let permit = HASHING.acquire().await.expect("nobody closes it");
+    let make = move || {
+        let _permit = permit;
+        let token = id.map_or_else(Token::random, Token::for_id);
+        hash_secret(&token.secret).map(|hash| (token, hash))
+    };
+    Ok(tokio::task::spawn_blocking(make).await.expect("hashing does not panic, and the runtime waits for it")?)
+}

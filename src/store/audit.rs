@@ -1,0 +1,77 @@
+//! The table `audit`. It is written by triggers (migrations/V2__keys.sql), here it is only read.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Store, StoreFault};
+
+/// Entries that are listed at once.
+pub const ENTRIES_PER_PAGE_MAX: u32 = 1000;
+
+/// One change of a key or a tier.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    pub id: i64,
+    pub at: DateTime<Utc>,
+    /// `cli:NAME`, `http:NAME`, or `sql:ROLE` where the change was made by hand.
+    pub actor: String,
+    pub action: String,
+    /// `key` or `tier`.
+    pub kind: String,
+    /// The key's id, or the tier's name.
+    pub subject: String,
+    /// The fields that changed, as they were.
+    pub was: Option<Value>,
+    /// The same, as they became.
+    pub became: Option<Value>,
+}
+
+/// Which entries to list.
+#[derive(Debug, Default, Clone)]
+pub struct AuditFilter {
+    /// A key's id, or a tier's name.
+    pub subject: Option<String>,
+    /// Only those that are older than this entry.
+    pub before: Option<i64>,
+    /// Entries at most, up to [`ENTRIES_PER_PAGE_MAX`].
+    pub limit: u32,
+}
+
+impl Store {
+    /// Changes, newest first.
+    pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreFault> {
+        let sql = "SELECT id, at, actor, action, kind, subject, was::text, became::text FROM audit
+                   WHERE ($1::text IS NULL OR subject = $1) AND ($2::bigint IS NULL OR id < $2)
+                   ORDER BY id DESC LIMIT $3";
+        let limit = i64::from(filter.limit.min(ENTRIES_PER_PAGE_MAX));
+        let rows = self.rows(sql, &[&filter.subject, &filter.before, &limit]).await?;
+        let entry = |row: &tokio_postgres::Row| AuditEntry {
+            id: row.get(0),
+            at: row.get(1),
+            actor: row.get(2),
+            action: row.get(3),
+            kind: row.get(4),
+            subject: row.get(5),
+            was: row.get::<_, Option<&str>>(6).map(in_camel_case),
+            became: row.get::<_, Option<&str>>(7).map(in_camel_case),
+        };
+        Ok(rows.iter().map(entry).collect())
+    }
+}
+
+/// An object of columns, its names as JSON has them everywhere else: `expires_at` is `expiresAt`.
+fn in_camel_case(columns: &str) -> Value {
+    let Ok(Value::Object(columns)) = serde_json::from_str(columns) else { return Value::Null };
+    let renamed = |name: String| {
+        let mut parts = name.split('_');
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |name, part| {
+            let mut letters = part.chars();
+            let initial = letters.next().map(|letter| letter.to_ascii_uppercase());
+            name + &initial.into_iter().chain(letters).collect::<String>()
+        })
+    };
+    columns.into_iter().map(|(name, value)| (renamed(name), value)).collect()
+}

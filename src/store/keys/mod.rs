@@ -1,0 +1,57 @@
+//! The table `api_keys`: what a request needs to know of a key. What operators read and change is beside it.
+
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{Store, StoreFault};
+use crate::caller::{Caller, KeyId, Tier};
+pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus, Search};
+pub use write::{KeyChange, NewKey, Rotation, Written};
+
+/// What a request needs to know of a key.
+pub struct KeyRow {
+    id: KeyId,
+    limit_id: KeyId,
+    /// argon2id, as a PHC string.
+    pub secret_hash: String,
+    tier: Tier,
+    expires_at: Option<DateTime<Utc>>,
+    revoked: bool,
+}
+
+impl KeyRow {
+    /// `None` for a revoked key.
+    pub fn into_caller(self) -> Option<Caller> {
+        let Self { id, limit_id, tier, expires_at, .. } = self;
+        let caller = Caller { id, limit_id, tier: Arc::new(tier), expires_at };
+        (!self.revoked).then_some(caller)
+    }
+}
+
+impl Store {
+    /// The key and its tier's limit as of now, revoked or not.
+    pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreFault> {
+        let sql = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL, t.name, t.requests_per_minute,
+                          coalesce(k.limit_id, k.id)
+                   FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
+        let rows = self.rows(sql, &[&id.as_str()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let requests_per_minute: i32 = row.get(4);
+        Ok(Some(KeyRow {
+            id,
+            limit_id: key_id(row.get(5))?,
+            secret_hash: row.get(0),
+            expires_at: row.get(1),
+            revoked: row.get(2),
+            tier: Tier { name: row.get(3), requests_per_minute: requests_per_minute.unsigned_abs() },
+        }))
+    }
+}
+
+fn key_id(text: &str) -> Result<KeyId, StoreFault> {
+    text.parse().map_err(|_| StoreFault::Broken(format!("{text:?} is no key id")))
+}

@@ -1,0 +1,170 @@
+//! Keys as operators see them: everything but their secrets.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio_postgres::Row;
+
+use super::super::{Store, StoreFault};
+use crate::caller::{KeyId, Label, TierName};
+
+/// Keys that are listed at once.
+pub const KEYS_PER_PAGE_MAX: u32 = 1000;
+
+/// Selects what [`KeyStatus::of`] reads from rows of `api_keys`, also those that a statement has just written.
+macro_rules! status_of {
+    ($rows:literal) => {
+        concat!(
+            "SELECT k.id, k.owner, k.name, k.note, t.name, t.requests_per_minute, k.created_at, k.expires_at,
+                    k.revoked_at, coalesce(k.limit_id, k.id), k.replaces, n.id, k.expires_at <= now()
+             FROM ",
+            $rows,
+            " k JOIN tiers t ON t.name = k.tier LEFT JOIN api_keys n ON n.replaces = k.id "
+        )
+    };
+}
+pub(super) use status_of;
+
+/// A key as operators see it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyStatus {
+    pub id: String,
+    pub owner: String,
+    pub name: String,
+    pub note: Option<String>,
+    pub tier: String,
+    pub requests_per_minute: i32,
+    pub status: KeyState,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// The key whose limit this one shares: its own id, or that of the first of the keys that took over from each other.
+    pub limit_id: String,
+    pub replaces: Option<String>,
+    pub replaced_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum KeyState {
+    Active,
+    Expired,
+    Revoked,
+}
+
+impl KeyState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// Which keys to list.
+#[derive(Debug, Default, Clone)]
+pub struct KeyFilter {
+    pub id: Option<KeyId>,
+    pub owner: Option<Label>,
+    pub tier: Option<TierName>,
+    /// Neither revoked nor expired.
+    pub active_only: bool,
+    pub search: Option<Search>,
+    /// Only those that follow this key in the list.
+    pub after: Option<KeyId>,
+    /// Keys at most, up to [`KEYS_PER_PAGE_MAX`].
+    pub limit: u32,
+}
+
+impl Store {
+    /// A key, whatever its state.
+    pub async fn find_key_status(&self, id: KeyId) -> Result<Option<KeyStatus>, StoreFault> {
+        Ok(self.list_keys(&KeyFilter { id: Some(id), limit: 1, ..KeyFilter::default() }).await?.pop())
+    }
+
+    /// Keys, newest first.
+    pub async fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyStatus>, StoreFault> {
+        let sql = concat!(
+            status_of!("api_keys"),
+            "WHERE ($1::text IS NULL OR k.owner = $1)
+               AND ($2::text IS NULL OR k.tier = $2)
+               AND (NOT $3 OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))
+               AND ($4::text IS NULL OR key_words(k.owner, k.name, k.note) @@ to_tsquery('simple', $4))
+               AND ($5::text IS NULL OR (k.created_at, k.id) < (SELECT created_at, id FROM api_keys WHERE id = $5))
+               AND ($6::text IS NULL OR k.id = $6)
+             ORDER BY k.created_at DESC, k.id DESC LIMIT $7"
+        );
+        let (owner, tier) = (filter.owner.as_ref().map(Label::as_str), filter.tier.as_ref().map(TierName::as_str));
+        let words = filter.search.as_ref().map(|search| search.0.as_str());
+        let (after, id) = (filter.after.map(|id| id.to_string()), filter.id.map(|id| id.to_string()));
+        let limit = i64::from(filter.limit.min(KEYS_PER_PAGE_MAX));
+        let rows = self.rows(sql, &[&owner, &tier, &filter.active_only, &words, &after, &id, &limit]).await?;
+        Ok(rows.iter().map(KeyStatus::of).collect())
+    }
+}
+
+impl KeyStatus {
+    pub(super) fn of(row: &Row) -> Self {
+        let revoked_at: Option<DateTime<Utc>> = row.get(8);
+        let status = match (revoked_at, row.get::<_, Option<bool>>(12)) {
+            (Some(_), _) => KeyState::Revoked,
+            (None, Some(true)) => KeyState::Expired,
+            (None, _) => KeyState::Active,
+        };
+        Self {
+            id: row.get(0),
+            owner: row.get(1),
+            name: row.get(2),
+            note: row.get(3),
+            tier: row.get(4),
+            requests_per_minute: row.get(5),
+            status,
+            created_at: row.get(6),
+            expires_at: row.get(7),
+            revoked_at,
+            limit_id: row.get(9),
+            replaces: row.get(10),
+            replaced_by: row.get(11),
+        }
+    }
+}
+
+/// Words that keys are searched for: each must begin a word of owner, name or note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a word or more to search for, in up to {SEARCH_CHARS_MAX} characters")]
+pub struct SearchFault;
+
+const SEARCH_CHARS_MAX: usize = 200;
+
+impl FromStr for Search {
+    type Err = SearchFault;
+
+    /// Parted where `key_words` parts them, and no part holds what means something to `to_tsquery`.
+    fn from_str(text: &str) -> Result<Self, SearchFault> {
+        let parts = text.split(|c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control());
+        let words: Vec<_> = parts.filter(|part| !part.is_empty()).map(|word| format!("'{word}':*")).collect();
+        let fits = !words.is_empty() && text.chars().count() <= SEARCH_CHARS_MAX;
+        if fits { Ok(Self(words.join(" & "))) } else { Err(SearchFault) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_words_that_may_go_on_and_nothing_else() {
+        let words = |text: &str| text.parse::<Search>().map(|search| search.0);
+        assert_eq!(words("ann@example.com").unwrap(), "'ann':* & 'example':* & 'com':*");
+        assert_eq!(words(" !(a & 'b') | c:* \\ ").unwrap(), "'a':* & 'b':* & 'c':*");
+        for none in ["", "@@ ", &"x".repeat(201)] {
+            assert_eq!(words(none), Err(SearchFault), "{none}");
+        }
+    }
+}

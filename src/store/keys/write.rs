@@ -1,0 +1,164 @@
+//! What operators change about keys. Each is one statement, which draws a revision in somebody's name (the audit is written
+//! with it) and returns what became of the key: a token must not be lost to a second statement that fails.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+
+use super::super::{Params, Store, StoreFault};
+use super::read::{KeyStatus, status_of};
+use crate::caller::{Actor, KeyId, Label, Note, TierName};
+
+/// A key to be stored.
+pub struct NewKey<'a> {
+    pub id: KeyId,
+    pub secret_hash: &'a str,
+    pub owner: &'a Label,
+    pub name: &'a Label,
+    pub note: Option<&'a Note>,
+    pub tier: &'a TierName,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// What is to become of a key; `None` leaves a field alone.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct KeyChange {
+    pub owner: Option<Label>,
+    pub name: Option<Label>,
+    pub tier: Option<TierName>,
+    /// `Some(None)` removes it.
+    pub note: Option<Option<Note>>,
+    /// `Some(None)`: it never expires.
+    pub expires_at: Option<Option<DateTime<Utc>>>,
+}
+
+/// A key that took over, and when the one that it replaces ends.
+pub struct Rotation {
+    pub new: KeyStatus,
+    pub old_expires_at: DateTime<Utc>,
+}
+
+/// How a write ended that the tables may refuse.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written<T> {
+    Done(T),
+    NoTier,
+    /// The new key's id is taken, or the old key has been replaced already.
+    Taken,
+}
+
+impl Store {
+    pub async fn insert_key(&self, actor: &Actor, key: &NewKey<'_>) -> Result<Written<KeyStatus>, StoreFault> {
+        let sql = concat!(
+            "WITH next AS (SELECT next_revision_by($1) AS current),
+             new AS (INSERT INTO api_keys (id, secret_hash, owner, name, note, tier, expires_at, revision)
+                     SELECT $2, $3, $4, $5, $6, $7, $8, current FROM next RETURNING *) ",
+            status_of!("new")
+        );
+        let (id, owner, name, note) = (key.id.as_str(), key.owner.as_str(), key.name.as_str(), key.note);
+        let (note, tier) = (note.map(Note::as_str), key.tier.as_str());
+        let params: Params<'_> =
+            &[&actor.as_str(), &id, &key.secret_hash, &owner, &name, &note, &tier, &key.expires_at];
+        Ok(match written(self.rows_once(sql, params).await)? {
+            Written::Done(rows) => rows.first().map_or(Written::NoTier, |row| Written::Done(KeyStatus::of(row))),
+            Written::NoTier => Written::NoTier,
+            Written::Taken => Written::Taken,
+        })
+    }
+
+    /// Lets a new key take over from `id`: with all that it is, on the same limit; without `expires_at`, with its expiry,
+    /// too. The old key goes on for `grace` at most. Nothing where the old key is not active.
+    pub async fn rotate_key(
+        &self,
+        actor: &Actor,
+        id: KeyId,
+        (new_id, secret_hash): (KeyId, &str),
+        expires_at: Option<DateTime<Utc>>,
+        grace: TimeDelta,
+    ) -> Result<Written<Option<Rotation>>, StoreFault> {
+        let sql = concat!(
+            "WITH next AS (SELECT next_revision_by($1) AS current),
+             old AS (SELECT k.*, next.current FROM next, api_keys k
+                     WHERE k.id = $2 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+                     FOR UPDATE OF k),
+             new AS (INSERT INTO api_keys (id, secret_hash, owner, name, note, tier, expires_at, limit_id, replaces,
+                                           revision)
+                     SELECT $3, $4, owner, name, note, tier, coalesce($5, expires_at), coalesce(limit_id, id), id, current
+                     FROM old RETURNING *),
+             ending AS (UPDATE api_keys k SET expires_at = least(k.expires_at, now() + make_interval(secs => $6)),
+                                              revision = old.current
+                        FROM old, new WHERE k.id = new.replaces RETURNING k.expires_at)
+             SELECT status.*, ending.expires_at FROM ending, (",
+            status_of!("new"),
+            ") status"
+        );
+        let grace_s = grace.as_seconds_f64();
+        let params: Params<'_> =
+            &[&actor.as_str(), &id.as_str(), &new_id.as_str(), &secret_hash, &expires_at, &grace_s];
+        let rotation = |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(13) };
+        Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.first().map(rotation)))
+    }
+
+    /// Changes a key, and with it those that share its limit and are active: a rotation is one key to its holder. Expiry
+    /// is each key's own. Returns the keys that were touched: none where there is no such key.
+    pub async fn change_key(
+        &self,
+        actor: &Actor,
+        id: KeyId,
+        change: &KeyChange,
+    ) -> Result<Written<Vec<KeyStatus>>, StoreFault> {
+        let sql = concat!(
+            "WITH next AS (SELECT next_revision_by($1) AS current),
+             shared AS (SELECT coalesce(limit_id, id) AS limit_id FROM api_keys WHERE id = $2),
+             changed AS (UPDATE api_keys k
+                         SET owner = coalesce($3, k.owner), name = coalesce($4, k.name), tier = coalesce($5, k.tier),
+                             note = CASE WHEN $6 THEN $7 ELSE k.note END,
+                             expires_at = CASE WHEN $8 AND k.id = $2 THEN $9 ELSE k.expires_at END,
+                             revision = next.current
+                         FROM next, shared
+                         WHERE coalesce(k.limit_id, k.id) = shared.limit_id
+                           AND (k.id = $2 OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))
+                         RETURNING k.*) ",
+            status_of!("changed")
+        );
+        let KeyChange { owner, name, tier, note, expires_at } = change;
+        let (owner, name) = (owner.as_ref().map(Label::as_str), name.as_ref().map(Label::as_str));
+        let (tier, new_note) = (tier.as_ref().map(TierName::as_str), note.as_ref().and_then(Option::as_ref));
+        let (new_note, expiry) = (new_note.map(Note::as_str), expires_at.flatten());
+        let (sets_note, sets_expiry) = (note.is_some(), expires_at.is_some());
+        let (actor, id) = (actor.as_str(), id.as_str());
+        let params: Params<'_> = &[&actor, &id, &owner, &name, &tier, &sets_note, &new_note, &sets_expiry, &expiry];
+        Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.iter().map(KeyStatus::of).collect()))
+    }
+
+    /// Revokes a key; `None` where there is no such key. Again is no error and keeps the first time.
+    pub async fn revoke_key(&self, actor: &Actor, id: KeyId) -> Result<Option<KeyStatus>, StoreFault> {
+        let sql = concat!(
+            "WITH next AS (SELECT next_revision_by($1) AS current),
+             revoked AS (UPDATE api_keys k SET revoked_at = coalesce(k.revoked_at, now()), revision = next.current
+                         FROM next WHERE k.id = $2 RETURNING k.*) ",
+            status_of!("revoked")
+        );
+        Ok(self.rows_once(sql, &[&actor.as_str(), &id.as_str()]).await?.first().map(KeyStatus::of))
+    }
+}
+
+/// What the tables' own rules say of a write.
+fn written<T>(answer: Result<T, StoreFault>) -> Result<Written<T>, StoreFault> {
+    match answer {
+        Ok(done) => Ok(Written::Done(done)),
+        Err(fault) if fault.is(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Written::NoTier),
+        Err(fault) if fault.is(&SqlState::UNIQUE_VIOLATION) => Ok(Written::Taken),
+        Err(fault) => Err(fault),
+    }
+}
+
+impl<T> Written<T> {
+    fn map<U>(self, with: impl FnOnce(T) -> U) -> Written<U> {
+        match self {
+            Self::Done(done) => Written::Done(with(done)),
+            Self::NoTier => Written::NoTier,
+            Self::Taken => Written::Taken,
+        }
+    }
+}

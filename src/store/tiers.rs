@@ -1,0 +1,42 @@
+//! The table `tiers`.
+
+use serde::Serialize;
+
+use super::{Store, StoreFault};
+use crate::caller::{Actor, RequestsPerMinute, TierName};
+
+/// A tier as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TierStatus {
+    pub name: String,
+    pub requests_per_minute: i32,
+    /// Keys of this tier that are neither revoked nor expired.
+    pub active_keys: i64,
+}
+
+impl Store {
+    /// The tiers, smallest first.
+    pub async fn list_tiers(&self) -> Result<Vec<TierStatus>, StoreFault> {
+        let sql = "SELECT t.name, t.requests_per_minute, count(k.id)
+                   FROM tiers t LEFT JOIN api_keys k ON k.tier = t.name AND k.revoked_at IS NULL
+                                                     AND (k.expires_at IS NULL OR k.expires_at > now())
+                   GROUP BY t.name ORDER BY t.requests_per_minute, t.name";
+        let status = |row: &tokio_postgres::Row| TierStatus {
+            name: row.get(0),
+            requests_per_minute: row.get(1),
+            active_keys: row.get(2),
+        };
+        Ok(self.rows(sql, &[]).await?.iter().map(status).collect())
+    }
+
+    /// Gives a tier this limit, and makes it where there is none of that name.
+    pub async fn set_tier(&self, actor: &Actor, name: &TierName, limit: RequestsPerMinute) -> Result<(), StoreFault> {
+        let sql = "WITH next AS (SELECT next_revision_by($1) AS current)
+                   INSERT INTO tiers (name, requests_per_minute, revision) SELECT $2, $3, current FROM next
+                   ON CONFLICT (name) DO UPDATE
+                   SET requests_per_minute = excluded.requests_per_minute, revision = excluded.revision";
+        let limit = i32::try_from(limit.get()).unwrap_or(i32::MAX);
+        self.rows_once(sql, &[&actor.as_str(), &name.as_str(), &limit]).await.map(drop)
+    }
+}

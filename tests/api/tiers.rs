@@ -1,0 +1,86 @@
+//! Limits of tiers are changed while everything runs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{App, Database, eventually, header, redis_url, unique};
+
+const PATH: &str = "/api/stocks/AAPL";
+const SET: [&str; 4] = ["tiers", "set", "free", "--requests-per-minute"];
+
+#[tokio::test]
+async fn a_limit_is_that_of_every_running_instance_within_a_second() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("tiers"));
+    let shared = [("REDIS_URL", redis_url()), ("REDIS_KEY_PREFIX", prefix)];
+    let variables: Vec<_> = shared.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
+    let (alone, key) = (App::with_admin(&database).await, database.issue("free"));
+    let limit = async |app: &App| header(&app.get(&key, PATH).await, "x-ratelimit-limit").to_owned();
+    for app in apps.iter().chain([&alone]) {
+        assert_eq!(limit(app).await, "100");
+    }
+    let mut set = database.tickerd(&[SET.as_slice(), &["250", "--json"]].concat());
+    let output = set.envs(variables.iter().copied()).output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told, json!({ "name": "free", "requestsPerMinute": 250, "activeKeys": 1, "instancesTold": 2 }));
+    for app in apps.iter().chain([&alone]) {
+        eventually("the limit is the new one", Duration::from_secs(1), async || limit(app).await == "250").await;
+    }
+    let (status, _) = alone.operate("PUT", "/admin/tiers/free", json!({ "requestsPerMinute": 10 })).await;
+    assert_eq!(status, 200);
+    eventually("and the next", Duration::from_secs(1), async || limit(&alone).await == "10").await;
+}
+
+#[tokio::test]
+async fn a_new_tier_is_made_and_keys_are_moved_to_it() {
+    let database = Database::sample().await;
+    let app = App::with_admin(&database).await;
+    let made = database.ran(&["tiers", "set", "gold", "--requests-per-minute", "5000"]);
+    assert_eq!((made.code, made.stdout.as_str()), (Some(0), ""), "{made:?}");
+    let key = database.issue("gold");
+    assert_eq!(header(&app.get(&key, PATH).await, "ratelimit-policy"), "\"gold\";q=5000;w=60");
+    let listed = database.ran(&["tiers", "list", "--json"]).json();
+    assert_eq!(app.operate("GET", "/admin/tiers", Value::Null).await, (200, json!({ "tiers": listed })));
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|tier| tier["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["free", "pro", "gold", "enterprise"]);
+    let text = database.ran(&["tiers", "list"]).stdout;
+    assert!(text.lines().any(|line| line.split_whitespace().eq(["gold", "5000", "1"])), "{text}");
+}
+
+#[tokio::test]
+async fn lowering_what_active_keys_have_is_asked_for() {
+    let database = Database::sample().await;
+    let limits = async || database.texts("SELECT requests_per_minute::text FROM tiers WHERE name = 'free'").await;
+    // Nobody has it yet: nobody loses anything.
+    assert_eq!(database.ran(&[SET.as_slice(), &["90"]].concat()).code, Some(0));
+    database.issue("free");
+    let ran = database.ran(&[SET.as_slice(), &["80"]].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
+    assert!(["1 active", "80", "90", "--yes"].iter().all(|part| ran.stderr.contains(part)), "{ran:?}");
+    assert_eq!(limits().await, ["90"]);
+    assert_eq!(database.ran(&[SET.as_slice(), &["80", "--yes"]].concat()).code, Some(0));
+    assert_eq!(database.ran(&[SET.as_slice(), &["100"]].concat()).code, Some(0), "more is no loss");
+    assert_eq!(limits().await, ["100"]);
+}
+
+#[tokio::test]
+async fn limits_and_names_that_the_table_can_not_hold_are_wrong_usage() {
+    let database = Database::sample().await;
+    let app = App::with_admin(&database).await;
+    for (name, limit, part) in [
+        ("free", "0", "1 to 10000000"),
+        ("free", "10000001", "1 to 10000000"),
+        ("Gold", "5", "a-z"),
+        ("free", "x", "whole"),
+    ] {
+        let ran = database.ran(&["tiers", "set", name, "--requests-per-minute", limit]);
+        assert_eq!((ran.code, ran.stderr.contains(part)), (Some(2), true), "{ran:?}");
+        let body =
+            limit.parse().map_or(json!({ "requestsPerMinute": limit }), |n: u32| json!({ "requestsPerMinute": n }));
+        let (status, _) = app.operate("PUT", &format!("/admin/tiers/{name}"), body).await;
+        assert_eq!(status, 400);
+    }
+    assert_eq!(database.texts("SELECT requests_per_minute::text FROM tiers ORDER BY 1").await.len(), 3);
+}
