@@ -11,7 +11,7 @@ test: tools ## every test, against a real Postgres and a real Redis that the tes
 	cargo test --workspace --locked
 
 test-scale: tools-scale ## several instances behind nginx on a Redis Cluster, PgBouncer and a replica; a minute
-	timeout 600 cargo test --locked --test api scale:: -- --include-ignored
+	PATH="$$PATH:/usr/sbin" timeout 600 cargo test --locked --test api scale:: -- --include-ignored
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check

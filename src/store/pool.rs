@@ -102,6 +102,9 @@ async fn query(
     let rows = match pooler {
         Pooler::None => {
             let statement = client.prepare_cached(sql).await?;
+            // Every test of a statement shows that it could be sent whole as well.
+            let typed = params.iter().map(|param| param.sql_type());
+            debug_assert!(typed.eq(statement.params().iter().cloned()), "{sql}: takes {:?}", statement.params());
             client.query_raw(&statement, params.iter().map(value)).await?
         }
         Pooler::Transaction => {

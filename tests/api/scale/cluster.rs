@@ -132,7 +132,7 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
     let is_hit = async || header(&apps[1].get(&shared, quote).await, "x-cache") == "HIT";
     eventually("an answer is shared", Duration::from_secs(5), is_hit).await;
 
-    let mut revoke = database.tickerd(&["keys", "revoke", id_of(&shared), "--json"]);
+    let mut revoke = database.tickerd(&["keys", "revoke", id_of(&shared), "--yes", "--json"]);
     let prefix = cluster.masters().iter().map(|master| master.ask(&["KEYS", "*rl:*"])).collect::<String>();
     let prefix = prefix.split_once("rl:").unwrap().0.to_owned();
     let told = revoke.env("REDIS_URL", cluster.url()).env("REDIS_KEY_PREFIX", prefix).output().unwrap();
@@ -160,7 +160,7 @@ async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back
     // Without a replica to take its place, a master that is lost counts as a lost Redis.
     let ready = apps[0].request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
     assert!(ready.contains("\"degraded\""), "{ready}");
-    assert!(database.run(&["keys", "revoke", id_of(&revoked)]).status.success());
+    assert!(database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
     for app in &apps {
         let refused = async || app.get(&revoked, PATH).await.status() == 401;
         eventually("the key is refused", Duration::from_millis(1500), refused).await;

@@ -7,4 +7,5 @@ mod cluster;
 mod pooler;
 mod proxy;
 mod replica;
+mod units;
 mod whole;

@@ -88,9 +88,14 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
         pooled.get(&key, &path).await.status()
     }));
     assert!(answers.await.iter().all(|status| *status == 200));
-    let list = Ran::of(&mut bouncer.tickerd(&database, &["keys", "list", "--owner", "ann"]));
-    assert!(list.stdout.contains(id_of(&key)), "{list:?}");
-    let revoked = Ran::of(&mut bouncer.tickerd(&database, &["keys", "revoke", id_of(&key)]));
+    let id = id_of(&key);
+    for arguments in
+        [["keys", "set", id, "--note=n"].as_slice(), &["keys", "show", id], &["keys", "list"], &["keys", "audit"]]
+    {
+        let ran = Ran::of(&mut bouncer.tickerd(&database, arguments));
+        assert!(ran.code == Some(0) && (ran.stdout + &ran.stderr).contains(id), "{arguments:?}");
+    }
+    let revoked = Ran::of(&mut bouncer.tickerd(&database, &["keys", "revoke", id_of(&key), "--yes"]));
     assert_eq!(revoked.code, Some(0), "{revoked:?}");
     let refused = async || pooled.get(&key, PATHS[0]).await.status() == 401;
     eventually("the key is refused", Duration::from_secs(2), refused).await;

@@ -62,7 +62,7 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
     for app in &apps {
         eventually("the correction", Duration::from_secs(1), async || close(app).await == Some(700.0)).await;
     }
-    with_redis(&["keys", "revoke", id_of(&key)]);
+    with_redis(&["keys", "revoke", id_of(&key), "--yes"]);
     for app in &apps {
         let refused = async || app.get(&key, PATH).await.status() == 401;
         eventually("the key is refused", Duration::from_secs(1), refused).await;
