@@ -1,19 +1,26 @@
 //! The command line: one file a subcommand.
 
+mod confirm;
 pub mod demo;
 mod generate;
 mod ingest;
 mod keys;
 mod migrate;
 mod serve;
+mod stocks;
 mod telemetry;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::LogConfig;
+use crate::redis::{Redis, Word};
+
+/// How long a command waits for Redis to tell instances of what it did.
+const REDIS_WAIT: Duration = Duration::from_secs(2);
 
 /// A market data API that one person can run
 #[derive(Debug, Parser)]
@@ -37,6 +44,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Load stocks, prices or corporate actions from CSV
     Ingest(ingest::IngestArgs),
+    /// Rename, delist and relist stocks
+    Stocks(stocks::StocksArgs),
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
 }
@@ -70,6 +79,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Migrate(args) => migrate::run(args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Ingest(args) => ingest::run(args).await,
+            Command::Stocks(args) => stocks::run(args).await,
             Command::Generate(_) => Ok(()),
         }
     })
@@ -83,6 +93,14 @@ fn print_line(line: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
+    }
+}
+
+/// Tells every instance that data changed. Where nobody can be told, they look for themselves in a while.
+async fn tell_of_data(redis: Option<Redis>) {
+    let Some(redis) = redis else { return };
+    if !(redis.wait_until_connected(REDIS_WAIT).await && redis.tell(Word::Look).await.is_ok()) {
+        eprintln!("Redis could not be reached: instances notice the new data within 30 s.");
     }
 }
 

@@ -8,8 +8,8 @@ mod keys;
 mod load;
 mod migrations;
 mod prices;
-mod staging;
 mod stocks;
+mod symbols;
 
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{KeyRow, KeyStatus, NewKey};
-pub use load::{Known, LoadReport, Loader, Repeat};
-pub use prices::{BarRows, Bars, Quote};
-pub use staging::Table;
-pub use stocks::{Listing, Stock, StockFilter};
+pub use load::{Known, KnownStock, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
+pub use prices::{BarRows, Quote};
+pub use stocks::{FormerSymbol, Listing, Stock, StockFilter};
+pub use symbols::{Change, SymbolFault};
 
 /// A handle to the pool; clones share it.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod adjustment;
 mod auth;
 mod bad_input;
 mod cache;
