@@ -19,4 +19,5 @@ mod limits;
 mod migrate;
 mod operators;
 mod structure;
+mod symbols;
 mod tls;
