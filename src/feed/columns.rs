@@ -97,7 +97,10 @@ pub(super) fn places(
             (None, _, Some(symbol)) => Place::Given(symbol),
             (None, _, None) if column.is_required => {
                 let required = wanted.iter().filter(|column| column.is_required).map(|column| column.name);
-                let expected = required.collect::<Vec<_>>().join(", ");
+                let mut expected = required.collect::<Vec<_>>().join(", ");
+                if column.name == SYMBOL.name {
+                    expected.push_str(", or --symbol");
+                }
                 return Err(FeedFault::Missing { name: name(), column: column.name, expected });
             }
             (None, _, None) => Place::Nowhere,
