@@ -136,8 +136,16 @@ async fn a_changed_row_touches_its_stock_and_no_other() {
 #[tokio::test]
 async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
     let database = Database::sample().await;
-    let usages: [&[&str]; 4] =
-        [&[], &["prices"], &["bonds", "seed/stocks.csv"], &["stocks", "seed/stocks.csv", "more"]];
+    let usages: [&[&str]; 8] = [
+        &[],
+        &["prices"],
+        &["bonds", "seed/stocks.csv"],
+        &["stocks", "seed/stocks.csv", "more"],
+        &["stocks", "seed/stocks.csv", "--symbol", "AAPL"],
+        &["actions", "seed/corporate_actions.csv", "--yes"],
+        &["prices", "seed/prices.csv.gz", "--reuse", "FB"],
+        &["prices", "seed/prices.csv.gz", "--adjusted-close", "mine"],
+    ];
     for usage in usages {
         let ran = database.ran(&[&["ingest"], usage].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");

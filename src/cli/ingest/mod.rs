@@ -59,7 +59,23 @@ enum AdjustedClose {
     Computed,
 }
 
+impl IngestArgs {
+    /// Exits with 2 where an option has nothing to do with this kind of file: to ignore it would be to guess.
+    fn check(&self) {
+        let misplaced = match self.kind {
+            Kind::Prices | Kind::Actions if !self.reuse.is_empty() => "--reuse is for files of stocks",
+            Kind::Stocks | Kind::Actions if self.adjusted_close.is_some() || self.yes => {
+                "--adjusted-close and --yes are for files of prices"
+            }
+            Kind::Stocks if self.symbol.is_some() => "--symbol is for files of prices or actions",
+            _ => return,
+        };
+        clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{misplaced}\n")).exit();
+    }
+}
+
 pub async fn run(args: IngestArgs) -> Result<(), Failure> {
+    args.check();
     let (database, redis) = (Database::new(&args.database)?, Redis::start(&args.redis)?);
     let mut wanted = Load {
         table: match args.kind {

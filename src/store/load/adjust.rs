@@ -23,12 +23,13 @@ impl Loader {
     /// Gives the staged prices adjusted closes, and returns the stocks whose earlier ones may no longer be right.
     /// `anew` are stocks that have not been computed so far.
     pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Result<Vec<i32>, Refusal>, StoreFault> {
-        self.client.batch_execute("CREATE INDEX ON staging (stock_id, date); ANALYZE staging").await?;
+        self.client.batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging").await?;
         let stocks = self.stocks_to_adjust(anew).await?;
         if let Err(refusal) = self.find_factors(&stocks, &["staging", "prices"]).await? {
             return Ok(Err(refusal));
         }
-        let sql = format!("UPDATE staging p SET adjusted_close = {COMPUTED}");
+        // Each row is about to be written anew, and the index with it.
+        let sql = format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {COMPUTED}");
         self.client.batch_execute(&sql).await?;
         Ok(Ok(stocks))
     }
