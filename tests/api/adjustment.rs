@@ -1,10 +1,12 @@
 //! Adjusted closes are computed where no feed supplies them, and a feed's are never overwritten unasked.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Database, Files, text_of};
+use crate::support::{App, Database, Files, Ran, eventually, text_of};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume";
 const ACTIONS: &str = "symbol,ex_date,split_from,split_to,dividend";
@@ -136,7 +138,7 @@ async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_
     let says = "restated FB: 2 adjusted closes computed anew, 2012-05-18 to 2012-05-21";
     assert!(ran.stderr.contains("1 added, 0 changed") && ran.stderr.contains(says), "{ran:?}");
     let restated = async || adjusted().await == [16.0, 17.0, 19.0];
-    crate::support::eventually("the split shows", std::time::Duration::from_secs(2), restated).await;
+    eventually("the split shows", Duration::from_secs(2), restated).await;
     // A restated ratio is one more time, and the report names the stock and its days.
     let split = file(&files, "split.csv", ACTIONS, &["FB,2012-05-22,1,4,".into()]);
     let report = database.ran(&["ingest", "actions", &split, "--json"]).json();
@@ -158,6 +160,42 @@ async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_
     assert!(ran.sentence().starts_with(says) && ran.stderr.contains("FB: the dividend of 40 on 2012-05-21"), "{ran:?}");
 }
 
+/// Each sees what the other one did, since whoever comes second waits for the first before it looks.
+#[tokio::test]
+async fn actions_and_prices_of_a_stock_that_are_loaded_at_once_leave_it_adjusted_by_both() {
+    for order in [["actions", "prices"], ["prices", "actions"]] {
+        let (database, files) = (stocks_only().await, Files::new());
+        let bars = ["FB,2012-05-18,42,45,38,38,5".to_owned(), "FB,2012-05-21,17,18,17,17,5".to_owned()];
+        let first = file(&files, "first.csv", HEADER, &bars[..1]);
+        assert_eq!(database.ran(&["ingest", "prices", &first]).code, Some(0));
+        let prices = file(&files, "prices", HEADER, &bars[1..]);
+        let actions = file(&files, "actions", ACTIONS, &["FB,2012-05-21,1,2,".into()]);
+        let waiting = async |count: usize| {
+            let sql = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'
+                       AND datname = current_database() AND wait_event_type = 'Lock'";
+            let there = async || database.texts(sql).await.len() == count;
+            eventually("they wait", Duration::from_secs(20), there).await;
+        };
+        // The first has done all but commit when the second comes.
+        let gate = database.connect().await;
+        gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
+        let mut loads = Vec::new();
+        for kind in order {
+            let path = if kind == "prices" { &prices } else { &actions };
+            let mut load = database.tickerd(&["ingest", kind, path]);
+            loads.push(load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+            waiting(loads.len()).await;
+        }
+        gate.batch_execute("ROLLBACK").await.unwrap();
+        for load in loads {
+            let ran = Ran::from(load.wait_with_output().unwrap());
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+        let adjusted: Vec<_> = closes(&database, "FB").await.into_iter().map(|day| day.2).collect();
+        assert_eq!(adjusted, [19.0, 17.0], "{order:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_with_computed_ones() {
     let (database, files) = (Database::sample().await, Files::new());
@@ -165,7 +203,7 @@ async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_w
     let raw = file(&files, "raw.csv", HEADER, &["AAPL,2013-03-04,427,430,420,421,5".into()]);
     for source in [raw.as_str(), "-"] {
         let mut command = database.tickerd(&["ingest", "prices", source]);
-        let ran = crate::support::Ran::of(command.stdin(std::fs::File::open(&raw).unwrap()));
+        let ran = Ran::of(command.stdin(std::fs::File::open(&raw).unwrap()));
         let says = "the adjusted closes of AAPL came from a feed and would all be replaced by computed ones";
         assert!(ran.sentence().starts_with(says) && ran.stderr.contains("--yes"), "{ran:?}");
     }
