@@ -51,7 +51,7 @@ enum StocksCommand {
 
 pub async fn run(args: StocksArgs) -> Result<(), Failure> {
     let (database, redis) = (Database::new(&args.database)?, Redis::start(&args.redis)?);
-    let (change, said, json) = match args.command {
+    let (change, said, mut json) = match args.command {
         StocksCommand::Rename { symbol, new, from, yes } => {
             let from = from.unwrap_or_else(|| Utc::now().date_naive());
             let change = rename(&database, symbol, new, from, yes).await?;
@@ -73,6 +73,7 @@ pub async fn run(args: StocksArgs) -> Result<(), Failure> {
         tell_of_data(redis).await;
     }
     if args.json {
+        json["changed"] = (change == Change::Done).into();
         return print_line(&json.to_string());
     }
     eprintln!("{said}{}.", if change == Change::AlreadySo { " already" } else { "" });

@@ -146,7 +146,7 @@ async fn a_rename_that_would_take_something_is_refused_or_asks_first() {
     }
     assert!(database.ran(&["stocks", "rename", "IBM", "FB"]).sentence().contains("--yes"));
     let ran = database.ran(&["stocks", "rename", "IBM", "FB", "--yes", "--json"]);
-    assert_eq!(ran.json(), json!({ "symbol": "FB", "formerSymbol": "IBM" }));
+    assert_eq!(ran.json(), json!({ "symbol": "FB", "formerSymbol": "IBM", "changed": true }));
     for usage in
         [["rename", "FB"].as_slice(), &["rename", "FB", "A B"], &["delist", "FB"], &["delist", "FB", "--on", "x"]]
     {
