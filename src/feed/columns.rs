@@ -170,6 +170,15 @@ mod tests {
         assert_eq!(fault, "a.csv names the symbol of each row: leave --symbol out");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_read_or_refused_without_a_panic(header in ".{0,60}", symbol in proptest::option::of("[A-Z]{1,5}")) {
+            for table in [Table::Stocks, Table::Prices, Table::Actions] {
+                let _ = found(table, &header, symbol.as_deref());
+            }
+        }
+    }
+
     #[test]
     fn a_column_that_is_there_twice_is_named_with_both_its_names() {
         let header = "symbol,date,open,high,low,close,volume,adj_close,Adjusted Close";

@@ -22,7 +22,7 @@ pub use changes::Changes;
 pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{KeyRow, KeyStatus, NewKey};
-pub use load::{Known, KnownStock, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
+pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
 pub use prices::{BarRows, Quote};
 pub use stocks::{FormerSymbol, Listing, Stock, StockFilter};
 pub use symbols::{Change, SymbolFault};

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use crate::cli::Failure;
 use crate::feed::{self, FeedFault, Reader, Source};
 use crate::market::Symbol;
-use crate::store::{Database, Known, LoadReport, Loader, Origin, Refusal, StoreFault, Table};
+use crate::store::{Database, Known, LoadFault, LoadReport, Loader, Origin, Refusal, StoreFault, Table};
 
 /// Rows on their way to Postgres are sent in pieces of this size,
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -68,9 +68,10 @@ pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<
     let origin = reading.await??;
     rows.close().await.map_err(StoreFault::from)?;
     progress.merging();
-    let refusal = match loader.commit(origin, wanted.may_replace).await? {
+    let refusal = match loader.commit(origin, wanted.may_replace).await {
         Ok(report) => return Ok(Loaded::Done(report, loader)),
-        Err(refusal) => refusal,
+        Err(LoadFault::Store(fault)) => return Err(fault.into()),
+        Err(LoadFault::Refused(refusal)) => refusal,
     };
     match refusal {
         Refusal::WouldReplace(_) => Ok(Loaded::Asks(refusal.to_string())),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::{Loader, Merged, Refusal};
+use super::{LoadFault, Loader, Merged, Refusal};
 use crate::market::{Action, ActionKind, AdjustmentFault, Factor, TakenEffect, factors};
 use crate::store::StoreFault;
 
@@ -22,32 +22,24 @@ const COMPUTED: &str = "p.close * coalesce((SELECT factor FROM factors f WHERE f
 impl Loader {
     /// Gives the staged prices adjusted closes, and returns the stocks whose earlier ones may no longer be right.
     /// `anew` are stocks that have not been computed so far.
-    pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Result<Vec<i32>, Refusal>, StoreFault> {
+    pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Vec<i32>, LoadFault> {
         self.client.batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging").await?;
         let stocks = self.stocks_to_adjust(anew).await?;
-        if let Err(refusal) = self.find_factors(&stocks, &["staging", "prices"]).await? {
-            return Ok(Err(refusal));
-        }
+        self.find_factors(&stocks, &["staging", "prices"]).await?;
         // Each row is about to be written anew, and the index with it.
         let sql = format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {COMPUTED}");
         self.client.batch_execute(&sql).await?;
-        Ok(Ok(stocks))
+        Ok(stocks)
     }
 
-    /// After a load of actions: computes the closes of the stocks that it touched anew, except where a feed supplies them.
-    pub(super) async fn adjust_touched(&self, merged: &mut [Merged]) -> Result<Result<(), Refusal>, StoreFault> {
+    /// After actions were merged: finds the factors of the stocks that they touched, except where a feed supplies adjusted
+    /// closes, and returns these stocks.
+    pub(super) async fn find_factors_of_touched(&self, merged: &[Merged]) -> Result<Vec<i32>, LoadFault> {
         let touched: Vec<_> = merged.iter().map(|of| of.stock_id).collect();
-        let sql = "SELECT id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close ORDER BY symbol";
-        let stocks: Vec<i32> = self.client.query(sql, &[&touched]).await?.iter().map(|row| row.get(0)).collect();
-        if let Err(refusal) = self.find_factors(&stocks, &["prices"]).await? {
-            return Ok(Err(refusal));
-        }
-        for readjusted in self.readjust(&stocks).await? {
-            let of = merged.iter_mut().find(|of| of.stock_id == readjusted.stock_id);
-            let (Some(of), Some((first, last))) = (of, readjusted.days) else { continue };
-            of.add_readjusted(readjusted.readjusted, first, last);
-        }
-        Ok(Ok(()))
+        let sql = "SELECT id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
+        let stocks: Vec<_> = self.client.query(sql, &[&touched]).await?.iter().map(|row| row.get(0)).collect();
+        self.find_factors(&stocks, &["prices"]).await?;
+        Ok(stocks)
     }
 
     /// The staged stocks with an action after the last bar before the staged ones: of the others neither these nor any
@@ -61,27 +53,26 @@ impl Loader {
     }
 
     /// Fills the temporary table `factors`. A close is looked for in the first of `tables` that has the day.
-    async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<Result<(), Refusal>, StoreFault> {
+    async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), LoadFault> {
         let create = "CREATE TEMP TABLE factors (stock_id int, before date, factor float8) ON COMMIT DROP";
         self.client.batch_execute(create).await?;
         for some in stocks.chunks(STOCKS_AT_ONCE) {
             let (mut ids, mut days, mut values) = (Vec::new(), Vec::new(), Vec::new());
             for (stock_id, actions) in self.actions_in_effect(some, tables).await? {
-                match factors(actions) {
-                    Ok(factors) => {
-                        for Factor { before, factor } in factors {
-                            ids.push(stock_id);
-                            days.push(before);
-                            values.push(factor);
-                        }
-                    }
-                    Err(fault) => return Ok(Err(self.refused(stock_id, fault).await?)),
+                let factors = match factors(actions) {
+                    Ok(factors) => factors,
+                    Err(fault) => return Err(self.refused(stock_id, fault).await?.into()),
+                };
+                for Factor { before, factor } in factors {
+                    ids.push(stock_id);
+                    days.push(before);
+                    values.push(factor);
                 }
             }
             self.keep_factors(&ids, &days, &values).await?;
         }
         self.client.batch_execute("CREATE INDEX ON factors (stock_id, before); ANALYZE factors").await?;
-        Ok(Ok(()))
+        Ok(())
     }
 
     async fn keep_factors(&self, ids: &[i32], before: &[NaiveDate], values: &[f64]) -> Result<(), StoreFault> {

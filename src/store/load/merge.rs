@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::{Loader, Merged, Repeat, Table};
+use super::{LoadFault, Loader, Merged, Refusal, Repeat, Table};
 use crate::store::StoreFault;
 
 /// Repeats that are named; more are not looked for.
@@ -27,13 +27,13 @@ pub(super) fn add(merged: &mut Vec<Merged>, readjusted: Vec<Merged>) {
 }
 
 impl Loader {
-    /// Loads the staged rows. Where some repeat the subject of an earlier one, the first of these come back instead.
-    pub(super) async fn merge_all(&self) -> Result<Result<Vec<Merged>, Vec<Repeat>>, StoreFault> {
+    /// Loads the staged rows, unless some repeat the subject of an earlier one.
+    pub(super) async fn merge_all(&self) -> Result<Vec<Merged>, LoadFault> {
         if let Some(inserted) = self.insert().await? {
-            return Ok(Ok(inserted));
+            return Ok(inserted);
         }
         let repeats = self.repeats().await?;
-        if repeats.is_empty() { Ok(Ok(self.merge().await?)) } else { Ok(Err(repeats)) }
+        if repeats.is_empty() { Ok(self.merge().await?) } else { Err(Refusal::Repeats(repeats).into()) }
     }
 
     /// The short way for prices of which there are none yet, as in a first load: they are inserted as they are, which

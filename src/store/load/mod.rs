@@ -9,6 +9,7 @@ mod report;
 mod staging;
 mod vacuum;
 
+use std::collections::HashMap;
 use std::pin::Pin;
 
 use tokio_postgres::{Client, CopyInSink};
@@ -17,7 +18,7 @@ use super::{Database, StoreFault};
 pub use known::{Known, KnownStock};
 pub use origin::Origin;
 use report::Merged;
-pub use report::{LoadReport, Refusal, Repeat, Restated};
+pub use report::{LoadFault, LoadReport, Refusal, Repeat, Restated};
 pub use staging::Table;
 
 /// A transaction under way.
@@ -51,31 +52,26 @@ impl Loader {
         Ok(Box::pin(self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)").await?))
     }
 
-    /// Loads the staged rows and commits: from here on everybody reads them. Where they are refused, nothing was loaded.
+    /// Loads the staged rows and commits: from here on everybody reads them.
     ///
     /// `origin` is where the adjusted closes of prices come from. `may_replace` lets computed ones replace a feed's.
-    pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<Result<LoadReport, Refusal>, StoreFault> {
+    ///
+    /// # Errors
+    /// When Postgres fails or the rows are refused: then nothing was loaded.
+    pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadFault> {
         let stocks = self.lock_stocks().await?;
-        let stale = match self.settle(origin, &stocks, may_replace).await? {
-            Ok(stale) => stale,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let mut merged = match self.merge_all().await? {
-            Ok(merged) => merged,
-            Err(repeats) => return Ok(Err(Refusal::Repeats(repeats))),
-        };
-        merge::add(&mut merged, self.readjust(&stale).await?);
-        if self.table == Table::Actions
-            && let Err(refusal) = self.adjust_touched(&mut merged).await?
-        {
-            return Ok(Err(refusal));
+        let mut stale = self.settle(origin, &stocks, may_replace).await?;
+        let mut merged = self.merge_all().await?;
+        if self.table == Table::Actions {
+            stale = self.find_factors_of_touched(&merged).await?;
         }
+        merge::add(&mut merged, self.readjust(&stale).await?);
         let report = self.report(&merged).await?;
         if !merged.is_empty() {
             self.touch(&merged.iter().map(|of| of.stock_id).collect::<Vec<_>>()).await?;
         }
         self.client.batch_execute("COMMIT").await?;
-        Ok(Ok(report))
+        Ok(report)
     }
 
     /// Locks the stocks that rows arrived for, by symbol, as a load of stocks does: of two loads one waits for the other,
@@ -100,7 +96,7 @@ impl Loader {
         let restated: Vec<_> = merged.iter().filter(|of| of.is_restated()).collect();
         let ids: Vec<_> = restated.iter().map(|of| of.stock_id).collect();
         let sql = "SELECT id, symbol FROM stocks WHERE id = ANY($1)";
-        let symbols: std::collections::HashMap<i32, String> =
+        let symbols: HashMap<i32, String> =
             self.client.query(sql, &[&ids]).await?.iter().map(|row| (row.get(0), row.get(1))).collect();
         let mut restated: Vec<_> = restated
             .into_iter()

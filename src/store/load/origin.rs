@@ -1,6 +1,6 @@
 //! Whose adjusted closes a stock has: those of a feed, or those that are computed here. Never some of each.
 
-use super::{Loader, Refusal, StagedStock, Table};
+use super::{LoadFault, Loader, Refusal, StagedStock, Table};
 use crate::store::StoreFault;
 
 /// Where the adjusted closes of a file of prices come from.
@@ -20,9 +20,9 @@ impl Loader {
         origin: Origin,
         stocks: &[StagedStock],
         may_replace: bool,
-    ) -> Result<Result<Vec<i32>, Refusal>, StoreFault> {
+    ) -> Result<Vec<i32>, LoadFault> {
         if self.table != Table::Prices {
-            return Ok(Ok(Vec::new()));
+            return Ok(Vec::new());
         }
         let others: Vec<_> =
             stocks.iter().filter(|of| of.computes_adjusted_close != (origin == Origin::Computed)).collect();
@@ -34,22 +34,19 @@ impl Loader {
         let stale = match origin {
             Origin::Computed => {
                 if !may_replace && let Some(symbols) = symbols(self.with_prices(&ids).await?) {
-                    return Ok(Err(Refusal::WouldReplace(symbols)));
+                    return Err(Refusal::WouldReplace(symbols).into());
                 }
-                match self.adjust_staged(&ids).await? {
-                    Ok(stale) => stale,
-                    Err(refusal) => return Ok(Err(refusal)),
-                }
+                self.adjust_staged(&ids).await?
             }
             Origin::Feed => {
                 if let Some(symbols) = symbols(self.with_other_prices(&ids).await?) {
-                    return Ok(Err(Refusal::WouldMix(symbols)));
+                    return Err(Refusal::WouldMix(symbols).into());
                 }
                 Vec::new()
             }
         };
         self.set_origin(&ids, origin).await?;
-        Ok(Ok(stale))
+        Ok(stale)
     }
 
     /// Those of the stocks that have prices.

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::market::AdjustmentFault;
+use crate::store::StoreFault;
 
 /// What a load changed.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -63,6 +64,21 @@ pub enum Refusal {
     WouldMix(Vec<String>),
     #[error("{symbol}: {fault}; correct the dividend or the close")]
     Adjustment { symbol: String, fault: AdjustmentFault },
+}
+
+/// What keeps a load from being committed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFault {
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl From<tokio_postgres::Error> for LoadFault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        StoreFault::from(error).into()
+    }
 }
 
 /// Symbols that are named; more are counted.
