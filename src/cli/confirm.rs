@@ -10,7 +10,7 @@ use super::Failure;
 /// When the answer is no, or nobody can be asked.
 pub fn confirmed(loss: &str, may_ask: bool) -> Result<(), Failure> {
     if !(may_ask && stdin().is_terminal() && stderr().is_terminal()) {
-        return Err(format!("{loss}: nothing was changed, pass --yes if it should be").into());
+        return Err(format!("{loss}: nothing was changed, pass --yes to do it").into());
     }
     write!(stderr(), "{loss}. Go on? [y/N] ")?;
     let mut answer = String::new();

@@ -9,6 +9,9 @@ use crate::market::Symbol;
 /// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the commit. Reads go on.
 pub(super) const LOCK_SYMBOLS: &str = "LOCK TABLE former_symbols IN SHARE ROW EXCLUSIVE MODE";
 
+/// The symbol, now, of the stock that had another one last, where none has that one now.
+const HEIR: &str = "SELECT s.symbol FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
+
 /// What a command about a stock came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -33,8 +36,7 @@ pub enum SymbolFault {
 impl Store {
     /// The symbol, now, of the stock that had this one last, where none has it now.
     pub async fn successor(&self, symbol: Symbol) -> Result<Option<Symbol>, StoreFault> {
-        let sql = "SELECT s.symbol FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
-        let rows = self.rows(sql, &[&symbol.as_str()]).await?;
+        let rows = self.rows(HEIR, &[&symbol.as_str()]).await?;
         let broken = |text: &str| StoreFault::Broken(format!("{text:?} is no symbol"));
         rows.first().map(|row| row.get::<_, &str>(0)).map(|text| text.parse().map_err(|_| broken(text))).transpose()
     }
@@ -122,8 +124,7 @@ impl Transaction {
 
     /// The symbol, now, of the stock that is found under a former one.
     async fn heir(&self, symbol: Symbol) -> Result<Option<String>, StoreFault> {
-        let sql = "SELECT s.symbol FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
-        Ok(self.client.query_opt(sql, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
+        Ok(self.client.query_opt(HEIR, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
     }
 
     async fn last_day(&self, stock_id: i32) -> Result<Option<NaiveDate>, StoreFault> {
