@@ -10,7 +10,7 @@ CREATE INDEX former_symbols_stock_id ON former_symbols (stock_id);
 -- Which stock is meant by a symbol that none has now: the one that had it last. Whoever takes a symbol over is meant by
 -- it from then on; that another one had it before stays in former_symbols.
 CREATE VIEW inherited_symbols AS
-    SELECT symbol, stock_id FROM former_symbols f
+    SELECT symbol, stock_id, replaced_on FROM former_symbols f
     WHERE NOT EXISTS (SELECT FROM stocks s WHERE s.symbol = f.symbol)
       AND NOT EXISTS (SELECT FROM former_symbols later WHERE later.symbol = f.symbol
                       AND (later.replaced_on, later.stock_id) > (f.replaced_on, f.stock_id));

@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
+use chrono::NaiveDate;
+
 use super::{Row, RowFault};
-use crate::market::{Action, ActionKind, Bar};
+use crate::market::{Action, ActionKind, Bar, Symbol};
 use crate::store::{Known, KnownStock, Repeat, Table};
 
 /// Checks a row and writes it for staging.
@@ -35,8 +37,7 @@ pub fn repeated(table: Table, repeat: &Repeat) -> String {
 const TO_MEMORY: &str = "writing to memory does not fail";
 
 fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
-    let symbol = row.symbol("symbol")?;
-    let symbol = known.stocks.get(&symbol).map_or(symbol, |stock| stock.symbol);
+    let symbol = own_symbol(row, known)?;
     let exchange = row.filled("exchange")?;
     if !known.exchanges.contains(exchange) {
         let mut codes: Vec<_> = known.exchanges.iter().map(String::as_str).collect();
@@ -55,8 +56,7 @@ fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
 }
 
 fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
-    let stock = known_stock(row, known)?;
-    let date = row.date("date")?;
+    let (stock, date) = stock_on(row, known, "date")?;
     if let Some(last) = stock.delisted_on.filter(|last| date > *last) {
         let symbol = stock.symbol;
         let expected = format!("expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)");
@@ -80,13 +80,13 @@ fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
 }
 
 fn action<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
-    let stock_id = known_stock(row, known)?.id;
-    let action = Action { ex_date: row.date("ex_date")?, kind: action_kind(row)? };
+    let (stock, ex_date) = stock_on(row, known, "ex_date")?;
+    let action = Action { ex_date, kind: action_kind(row)? };
     let (kind, from, to, dividend) = match action.kind {
         ActionKind::Split { from, to } => ("split", Some(from), Some(to), None),
         ActionKind::Dividend(dividend) => ("dividend", None, None, Some(dividend)),
     };
-    out.serialize((row.line, stock_id, action.ex_date, kind, from, to, dividend)).expect(TO_MEMORY);
+    out.serialize((row.line, stock.id, action.ex_date, kind, from, to, dividend)).expect(TO_MEMORY);
     Ok(())
 }
 
@@ -103,10 +103,39 @@ fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowFault> {
     }
 }
 
-fn known_stock(row: &Row<'_>, known: &Known) -> Result<KnownStock, RowFault> {
+/// The stock that a row is about, and the day in `column`. Where its symbol is a former one of the stock, the day has to be
+/// one on which the stock had it: later ones may be another company's.
+fn stock_on(row: &Row<'_>, known: &Known, column: &'static str) -> Result<(KnownStock, NaiveDate), RowFault> {
     let symbol = row.symbol("symbol")?;
     let unknown = || row.fault("symbol", "expected a known symbol (ingest its row of stocks first)");
-    known.stocks.get(&symbol).copied().ok_or_else(unknown)
+    let (stock, day) = (*known.stocks.get(&symbol).ok_or_else(unknown)?, row.date(column)?);
+    match known.former.get(&symbol) {
+        Some(former) if day >= former.replaced_on => {
+            let (since, now) = (former.replaced_on, stock.symbol);
+            let expected = format!(
+                "expected a day before {since}, from which {symbol} is {now} (call it that, or ingest stocks --reuse {symbol})"
+            );
+            Err(row.fault(column, expected))
+        }
+        _ => Ok((stock, day)),
+    }
+}
+
+/// The symbol of the stock that a row of stocks is about. Under a former one it has to be called what it is called here:
+/// another company may have the symbol by now.
+fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowFault> {
+    let symbol = row.symbol("symbol")?;
+    let own = known.stocks.get(&symbol).map_or(symbol, |stock| stock.symbol);
+    match known.former.get(&symbol) {
+        Some(former) if former.name != row.text("name") => {
+            let name = &former.name;
+            let expected = format!(
+                "expected {name:?}, the name of {own}, which was {symbol} (--reuse {symbol} for another company)"
+            );
+            Err(row.fault("name", expected))
+        }
+        _ => Ok(own),
+    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,19 @@ async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renam
         let report = database.ran(&["ingest", kind, path, "--json"]).json();
         assert_eq!((&report["added"], &report["changed"]), (&0.into(), &0.into()), "{kind}: {report}");
     }
+    // What may be another company's is not taken for theirs.
+    let files = Files::new();
+    let prices = files.write("prices.csv", format!("{PRICES}\nFB,2022-06-09,1,2,1,1,5,1\n"));
+    let stocks = files.write("stocks.csv", format!("{STOCKS}\nFB,Fresh Bread,NYSE,USD\n"));
+    let actions = files.write("actions.csv", "symbol,ex_date,dividend\nFB,2022-06-09,1\n");
+    for (kind, path, says) in [
+        ("prices", prices, "line 2, column date: expected a day before 2022-06-09, from which FB is META"),
+        ("stocks", stocks, "line 2, column name: expected \"Facebook, Inc.\", the name of META, which was FB"),
+        ("actions", actions, "line 2, column ex_date: expected a day before 2022-06-09"),
+    ] {
+        let ran = database.ran(&["ingest", kind, &path]);
+        assert!(ran.code == Some(1) && ran.stderr.contains(says) && ran.stderr.contains("--reuse FB"), "{ran:?}");
+    }
     let again = database.ran(&["stocks", "rename", "FB", "META"]);
     assert_eq!((again.code, again.stderr.as_str()), (Some(0), "FB is META, and found under both already.\n"));
     assert_eq!(database.texts(revision).await, before);
@@ -152,6 +165,27 @@ async fn a_rename_that_would_take_something_is_refused_or_asks_first() {
     {
         assert_eq!(database.ran(&[&["stocks"], usage].concat()).code, Some(2), "{usage:?}");
     }
+}
+
+#[tokio::test]
+async fn a_stock_whose_new_symbol_came_in_as_a_stock_of_its_own_can_still_take_it() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let stocks = files.write("stocks.csv", format!("{STOCKS}\nMETA,Meta Platforms,NASDAQ,USD\n"));
+    let prices = files.write("prices.csv", format!("{PRICES}\nMETA,2022-06-09,194,196,184,184,23,184\n"));
+    for arguments in [
+        ["ingest", "stocks", &stocks].as_slice(),
+        &["ingest", "prices", &prices],
+        &["stocks", "rename", "META", "META.X"],
+        &["stocks", "rename", "FB", "META", "--from", "2022-06-09", "--yes"],
+        &["ingest", "prices", &prices],
+    ] {
+        let ran = database.ran(arguments);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let whole = body(&app, &key, "/api/stocks/META/prices?start=2012-01-01&limit=1000").await;
+    assert_eq!((&whole["count"], &whole["prices"][0]["date"]), (&197.into(), &"2022-06-09".into()));
+    assert_eq!(body(&app, &key, "/api/stocks/FB/prices?start=2012-01-01&limit=1000").await, whole);
 }
 
 #[tokio::test]
