@@ -40,13 +40,17 @@ enum StocksCommand {
     },
     /// Note the end of a stock's listing: its history stays, and no later prices are loaded
     Delist {
+        /// Its symbol
         symbol: Symbol,
         /// The last day of trading, as YYYY-MM-DD
         #[arg(long, value_name = "DATE", value_parser = day)]
         on: NaiveDate,
     },
     /// Note that a stock trades again
-    Relist { symbol: Symbol },
+    Relist {
+        /// Its symbol
+        symbol: Symbol,
+    },
 }
 
 pub async fn run(args: StocksArgs) -> Result<(), Failure> {

@@ -68,8 +68,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Unpacks the source where its first bytes say gzip, and reads its header. `symbol` is what the column of that name
-    /// would hold in a file that has none.
+    /// Unpacks the source where its first bytes say gzip, and reads its header. `symbol` is what the column of that
+    /// name would hold in a file that has none.
     ///
     /// # Errors
     /// When the source can't be read, lacks a required column or has one twice.

@@ -103,8 +103,8 @@ fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowFault> {
     }
 }
 
-/// The stock that a row is about, and the day in `column`. Where its symbol is a former one of the stock, the day has to be
-/// one on which the stock had it: later ones may be another company's.
+/// The stock that a row is about, and the day in `column`. Where its symbol is a former one of the stock, the day has
+/// to be one on which the stock had it: later ones may be another company's.
 fn stock_on(row: &Row<'_>, known: &Known, column: &'static str) -> Result<(KnownStock, NaiveDate), RowFault> {
     let symbol = row.symbol("symbol")?;
     let unknown = || row.fault("symbol", "expected a known symbol (ingest its row of stocks first)");
@@ -113,7 +113,7 @@ fn stock_on(row: &Row<'_>, known: &Known, column: &'static str) -> Result<(Known
         Some(former) if day >= former.replaced_on => {
             let (since, now) = (former.replaced_on, stock.symbol);
             let expected = format!(
-                "expected a day before {since}, from which {symbol} is {now} (call it that, or ingest stocks --reuse {symbol})"
+                "expected a day before {since}, from which {symbol} is {now} (write {now}, or ingest stocks --reuse {symbol})"
             );
             Err(row.fault(column, expected))
         }
@@ -121,8 +121,8 @@ fn stock_on(row: &Row<'_>, known: &Known, column: &'static str) -> Result<(Known
     }
 }
 
-/// The symbol of the stock that a row of stocks is about. Under a former one it has to be called what it is called here:
-/// another company may have the symbol by now.
+/// The symbol of the stock that a row of stocks is about. Under a former one it has to be called what it is called
+/// here: another company may have the symbol by now.
 fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowFault> {
     let symbol = row.symbol("symbol")?;
     let own = known.stocks.get(&symbol).map_or(symbol, |stock| stock.symbol);

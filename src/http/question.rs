@@ -26,8 +26,8 @@ pub trait Question: Clone + 'static {
     fn content(&self) -> Content;
 }
 
-/// Asks about a stock by its symbol or, where no stock has that one now, by the symbol of the stock that had it last. Yields
-/// the stock's own symbol with what was found.
+/// Asks about a stock by its symbol or, where no stock has that one now, by the symbol of the stock that had it last.
+/// Yields the stock's own symbol with what was found.
 pub async fn by_symbol<T>(
     store: &Store,
     symbol: Symbol,

@@ -1,8 +1,8 @@
 //! Adjusted closes from raw closes and corporate actions.
 //!
-//! The method is that of the Center for Research in Security Prices (CRSP) as Yahoo Finance Help states it ("What is the
-//! adjusted close?"): going back in time, each action multiplies all closes before its ex-date by its factor. The newest
-//! close is left as it was traded.
+//! The method is that of the Center for Research in Security Prices (CRSP) as Yahoo Finance Help states it ("What is
+//! the adjusted close?"): going back in time, each action multiplies all closes before its ex-date by its factor. The
+//! newest close is left as it was traded.
 
 use chrono::NaiveDate;
 
@@ -16,8 +16,8 @@ pub struct TakenEffect {
     pub previous_close: f64,
 }
 
-/// What raw closes are multiplied by on the days before `before` and, where there is an earlier factor, from its `before`
-/// on. After the last one closes are left as they are.
+/// What raw closes are multiplied by on the days before `before` and, where there is an earlier factor, from its
+/// `before` on. After the last one closes are left as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Factor {
     pub before: NaiveDate,

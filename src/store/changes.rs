@@ -7,8 +7,8 @@ use crate::market::Symbol;
 /// Everything that changed since a revision.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Symbol, data version and exchange of each stock that changed: under its symbol, and under each former one by which
-    /// it is still found. No symbol is there twice, and none ever goes out of use: who is meant by it may change.
+    /// Symbol, data version and exchange of each stock that changed: under its symbol, and under each former one by
+    /// which it is still found. No symbol is there twice, and none ever goes out of use: who is meant by it may change.
     pub stocks: Vec<(Symbol, i64, String)>,
     pub keys: Vec<KeyId>,
     /// The revision to ask from next time.

@@ -6,7 +6,8 @@ use tokio_postgres::Client;
 use super::{Database, Store, StoreFault};
 use crate::market::Symbol;
 
-/// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the commit. Reads go on.
+/// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the commit. Reads go
+/// on.
 pub(super) const LOCK_SYMBOLS: &str = "LOCK TABLE former_symbols IN SHARE ROW EXCLUSIVE MODE";
 
 /// The symbol, now, of the stock that had another one last, where none has that one now.

@@ -41,9 +41,9 @@ async fn closes(database: &Database, symbol: &str) -> Vec<(String, f64, f64)> {
     rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
 }
 
-/// The sample's own are adjusted as of a later day, which is one factor for all of a stock's history. It has the dividend d
-/// of a day in the factor 1 / (1 + d / c) by that day's close c, where CRSP has 1 - d / p by the close p before: from day to
-/// day the ratio of the two series may change by the quotient of these, and by nothing else.
+/// The sample's own are adjusted as of a later day, which is one factor for all of a stock's history. It has the
+/// dividend d of a day in the factor 1 / (1 + d / c) by that day's close c, where CRSP has 1 - d / p by the close p
+/// before: from day to day the ratio of the two series may change by the quotient of these, and by nothing else.
 #[tokio::test]
 async fn computed_adjusted_closes_stand_in_a_constant_ratio_to_those_of_the_sample() {
     let (sample, computed, files) = (Database::sample().await, stocks_only().await, Files::new());

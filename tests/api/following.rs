@@ -1,4 +1,5 @@
-//! Every instance serves what was committed: within a second, and when the message about it is lost, when it looks next.
+//! Every instance serves what was committed: within a second, and when the message about it is lost, when it looks
+//! next.
 
 use std::time::{Duration, Instant};
 

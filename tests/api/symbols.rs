@@ -1,4 +1,5 @@
-//! A stock keeps its history when its symbol changes, when another company takes that symbol over, and when its listing ends.
+//! A stock keeps its history when its symbol changes, when another company takes that symbol over, and when its listing
+//! ends.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Computes adjusted closes where no feed supplies them.
 //!
-//! They depend on raw closes and actions alone, not on the order in which these came. So whatever may have changed them is
-//! computed anew, inside of the load that did it: under the locks on its stocks, which a load takes first.
+//! They depend on raw closes and actions alone, not on the order in which these came. So whatever may have changed them
+//! is computed anew, inside of the load that did it: under the locks on its stocks, which a load takes first.
 
 use std::collections::HashMap;
 
@@ -32,8 +32,8 @@ impl Loader {
         Ok(stocks)
     }
 
-    /// After actions were merged: finds the factors of the stocks that they touched, except where a feed supplies adjusted
-    /// closes, and returns these stocks.
+    /// After actions were merged: finds the factors of the stocks that they touched, except where a feed supplies
+    /// adjusted closes, and returns these stocks.
     pub(super) async fn find_factors_of_touched(&self, merged: &[Merged]) -> Result<Vec<i32>, LoadFault> {
         let touched: Vec<_> = merged.iter().map(|of| of.stock_id).collect();
         let sql = "SELECT id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
@@ -81,7 +81,8 @@ impl Loader {
         Ok(())
     }
 
-    /// The actions of these stocks that a bar before and a bar after speak of: one that is only announced changes nothing.
+    /// The actions of these stocks that a bar before and a bar after speak of: one that is only announced changes
+    /// nothing.
     async fn actions_in_effect(
         &self,
         stocks: &[i32],

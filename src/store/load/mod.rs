@@ -74,8 +74,8 @@ impl Loader {
         Ok(report)
     }
 
-    /// Locks the stocks that rows arrived for, by symbol, as a load of stocks does: of two loads one waits for the other,
-    /// and neither computes from what the other is about to change.
+    /// Locks the stocks that rows arrived for, by symbol, as a load of stocks does: of two loads one waits for the
+    /// other, and neither computes from what the other is about to change.
     async fn lock_stocks(&self) -> Result<Vec<StagedStock>, StoreFault> {
         let Some(staged) = self.table.staged() else { return Ok(Vec::new()) };
         self.client.batch_execute(staged).await?;

@@ -13,8 +13,8 @@ pub enum Origin {
 }
 
 impl Loader {
-    /// Settles where the staged prices' adjusted closes come from, and returns the stocks of which earlier ones may have to
-    /// be computed anew.
+    /// Settles where the staged prices' adjusted closes come from, and returns the stocks of which earlier ones may
+    /// have to be computed anew.
     pub(super) async fn settle(
         &self,
         origin: Origin,
