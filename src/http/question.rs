@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use super::error::Problem;
 use crate::cache::Content;
 use crate::market::Symbol;
+use crate::store::{Store, StoreFault};
 
 /// A question that can be answered from the cache: one type for each cached route.
 pub trait Question: Clone + 'static {
@@ -23,6 +24,21 @@ pub trait Question: Clone + 'static {
     fn symbol(&self) -> Option<Symbol>;
 
     fn content(&self) -> Content;
+}
+
+/// Asks about a stock by its symbol or, where no stock has that one now, by the symbol of the stock that had it last.
+/// Yields the stock's own symbol with what was found.
+pub async fn by_symbol<T>(
+    store: &Store,
+    symbol: Symbol,
+    ask: impl AsyncFn(Symbol) -> Result<Option<T>, StoreFault>,
+) -> Result<(Symbol, T), Problem> {
+    if let Some(found) = ask(symbol).await? {
+        return Ok((symbol, found));
+    }
+    let unknown = || Problem::UnknownSymbol(symbol);
+    let successor = store.successor(symbol).await?.ok_or_else(unknown)?;
+    Ok((successor, ask(successor).await?.ok_or_else(unknown)?))
 }
 
 /// Hands a handler its question: the one that the cache has parsed already.

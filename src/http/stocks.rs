@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::answer::{json, written};
 use super::error::Problem;
 use super::query::{Query, symbol};
-use super::question::{Asked, Question};
+use super::question::{Asked, Question, by_symbol};
 use super::state::State;
 use crate::cache::Content;
 use crate::market::Symbol;
@@ -15,7 +15,7 @@ use crate::store::{Listing, Stock, StockFilter};
 const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 100;
 /// A [`Stock`] in JSON, rounded up.
-const STOCK_BYTES: usize = 288;
+const STOCK_BYTES: usize = 352;
 /// Beyond any number of stocks there is.
 const OFFSET_MAX: u32 = 10_000_000;
 
@@ -73,8 +73,8 @@ struct Single {
 }
 
 pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let found = state.store.find_stock(question.symbol).await?;
-    let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
+    let find = async |symbol| state.store.find_stock(symbol).await;
+    let (_, stock) = by_symbol(&state.store, question.symbol, find).await?;
     Ok(json(written(&Single { stock }, STOCK_BYTES)))
 }
 

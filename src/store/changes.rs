@@ -7,7 +7,8 @@ use crate::market::Symbol;
 /// Everything that changed since a revision.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Symbol, data version and exchange of each stock that changed.
+    /// Symbol, data version and exchange of each stock that changed: under its symbol, and under each former one by
+    /// which it is still found. No symbol is there twice, and none ever goes out of use: who is meant by it may change.
     pub stocks: Vec<(Symbol, i64, String)>,
     pub keys: Vec<KeyId>,
     /// Names of tiers.
@@ -20,6 +21,8 @@ impl Store {
     /// What changed after `revision`; after -1, everything.
     pub async fn changes_since(&self, revision: i64) -> Result<Changes, StoreFault> {
         let sql = "SELECT symbol, data_version, exchange, false FROM stocks WHERE data_version > $1
+                   UNION ALL SELECT i.symbol, s.data_version, s.exchange, false
+                   FROM stocks s JOIN inherited_symbols i ON i.stock_id = s.id WHERE s.data_version > $1
                    UNION ALL SELECT id, revision, NULL, false FROM api_keys WHERE revision > $1
                    UNION ALL SELECT name, revision, NULL, true FROM tiers WHERE revision > $1";
         let mut changes = Changes { revision, ..Changes::default() };

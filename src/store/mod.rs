@@ -9,8 +9,8 @@ mod keys;
 mod load;
 mod migrations;
 mod prices;
-mod staging;
 mod stocks;
+mod symbols;
 mod tiers;
 mod usage;
 
@@ -30,10 +30,10 @@ pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
 };
-pub use load::{Known, LoadReport, Loader, Repeat};
-pub use prices::{BarRows, Bars, Quote};
-pub use staging::Table;
-pub use stocks::{Listing, Stock, StockFilter};
+pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
+pub use prices::{BarRows, Quote};
+pub use stocks::{FormerSymbol, Listing, Stock, StockFilter};
+pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 

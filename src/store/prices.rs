@@ -6,13 +6,6 @@ use tokio_postgres::Row;
 use super::{Store, StoreFault};
 use crate::market::{Bar, DateRange, Symbol};
 
-/// What was found for a symbol.
-pub enum Bars {
-    UnknownSymbol,
-    /// Empty where the stock has no bar in the range.
-    Found(BarRows),
-}
-
 /// Bars as they came from Postgres, newest first: each is read when it is asked for, and none is kept. The first row
 /// says that the symbol is known.
 pub struct BarRows(Vec<Row>);
@@ -37,9 +30,9 @@ pub struct Quote {
 }
 
 impl Store {
-    /// The newest `limit` bars of a range. One trip tells an unknown symbol (no row) from an empty range (one row, all
+    /// The newest `limit` bars of a range; `None` for an unknown symbol. One trip tells an unknown symbol (no row) from an empty range (one row, all
     /// null, which a known symbol has before its bars).
-    pub async fn bars(&self, symbol: Symbol, range: DateRange, limit: u32) -> Result<Bars, StoreFault> {
+    pub async fn bars(&self, symbol: Symbol, range: DateRange, limit: u32) -> Result<Option<BarRows>, StoreFault> {
         // Both parts come sorted and are merged: a join, whose result Postgres sorts once more, took a fifth longer.
         let sql = "WITH stock AS MATERIALIZED (SELECT id FROM stocks WHERE symbol = $1)
                    (SELECT date, open, high, low, close, adjusted_close, volume FROM prices
@@ -48,7 +41,7 @@ impl Store {
                    UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM stock
                    ORDER BY date DESC NULLS FIRST";
         let rows = self.rows(sql, &[&symbol.as_str(), &range.start(), &range.end(), &i64::from(limit)]).await?;
-        Ok(if rows.is_empty() { Bars::UnknownSymbol } else { Bars::Found(BarRows(rows)) })
+        Ok(if rows.is_empty() { None } else { Some(BarRows(rows)) })
     }
 
     /// The latest quote of a stock: `None` for an unknown symbol, `Some(None)` for a stock without bars.

@@ -1,6 +1,6 @@
 //! The table `stocks`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use tokio_postgres::Row;
 
@@ -22,6 +22,19 @@ pub struct Stock {
     pub market_cap: Option<i64>,
     /// When anything about the stock, its prices included, last changed here.
     pub updated_at: DateTime<Utc>,
+    /// The last day of trading; `None` while it is listed.
+    pub delisted_on: Option<NaiveDate>,
+    /// What it was called before, the newest first. It is found under these, too, until another stock takes one.
+    pub former_symbols: Vec<FormerSymbol>,
+}
+
+/// A symbol that a stock had.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerSymbol {
+    pub symbol: String,
+    /// The first day under the symbol that came after.
+    pub replaced_on: NaiveDate,
 }
 
 /// Which stocks to list.
@@ -40,15 +53,24 @@ pub struct Listing {
 
 impl Store {
     pub async fn find_stock(&self, symbol: Symbol) -> Result<Option<Stock>, StoreFault> {
-        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at
-                   FROM stocks WHERE symbol = $1";
+        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at, delisted_on,
+                       ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                             ORDER BY f.replaced_on DESC, f.symbol),
+                       ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                             ORDER BY f.replaced_on DESC, f.symbol)
+                   FROM stocks s WHERE symbol = $1";
         Ok(self.rows(sql, &[&symbol.as_str()]).await?.first().map(stock))
     }
 
     /// Stocks ordered by symbol.
     pub async fn list_stocks(&self, filter: &StockFilter, page: Listing) -> Result<Vec<Stock>, StoreFault> {
         // The C collation orders symbols by their bytes on every server alike.
-        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at FROM stocks
+        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at, delisted_on,
+                       ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                             ORDER BY f.replaced_on DESC, f.symbol),
+                       ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                             ORDER BY f.replaced_on DESC, f.symbol)
+                   FROM stocks s
                    WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
                    ORDER BY symbol COLLATE \"C\" LIMIT $3 OFFSET $4";
         let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
@@ -58,6 +80,8 @@ impl Store {
 }
 
 fn stock(row: &Row) -> Stock {
+    let (symbols, days): (Vec<String>, Vec<NaiveDate>) = (row.get(9), row.get(10));
+    let former = symbols.into_iter().zip(days).map(|(symbol, replaced_on)| FormerSymbol { symbol, replaced_on });
     Stock {
         id: row.get(0),
         name: row.get(1),
@@ -67,5 +91,7 @@ fn stock(row: &Row) -> Stock {
         currency: row.get(5),
         market_cap: row.get(6),
         updated_at: row.get(7),
+        delisted_on: row.get(8),
+        former_symbols: former.collect(),
     }
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod adjustment;
 mod admin;
 mod admin_keys;
 mod audit;
@@ -13,9 +14,12 @@ mod cache;
 mod contract;
 mod demo;
 mod documents;
+mod feeds;
+mod following;
 mod generate;
 mod ingest;
 mod keys;
+mod killed;
 mod layout;
 mod limits;
 mod metrics;
@@ -24,6 +28,7 @@ mod operators;
 mod registry;
 mod rotation;
 mod structure;
+mod symbols;
 mod tiers;
 mod tls;
 mod traces;

@@ -3,11 +3,13 @@
 mod app;
 mod command;
 mod database;
+mod files;
 mod servers;
 
 pub use app::{ADMIN_TOKEN, App, header};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
+pub use files::{Files, text_of};
 pub use servers::{redis_url, servers};
 
 use std::time::{Duration, Instant};
