@@ -13,6 +13,8 @@ pub struct Column {
     /// What else it is called, as [`folded`].
     also: &'static [&'static str],
     is_required: bool,
+    /// The option that says it where a file doesn't.
+    option: Option<&'static str>,
 }
 
 /// Where a column is in a file.
@@ -25,14 +27,15 @@ pub enum Place {
 }
 
 const fn required(name: &'static str, also: &'static [&'static str]) -> Column {
-    Column { name, also, is_required: true }
+    Column { name, also, is_required: true, option: None }
 }
 
 const fn optional(name: &'static str, also: &'static [&'static str]) -> Column {
-    Column { name, also, is_required: false }
+    Column { name, also, is_required: false, option: None }
 }
 
 const SYMBOL: Column = required("symbol", &["ticker", "code"]);
+const SYMBOL_OF_ALL: Column = Column { option: Some("--symbol"), ..SYMBOL };
 
 const STOCKS: &[Column] = &[
     SYMBOL,
@@ -46,7 +49,7 @@ const STOCKS: &[Column] = &[
 
 /// Not among the names of `adjusted_close`: `closeadj`, since files that have it hold no raw close under `close`.
 const PRICES: &[Column] = &[
-    SYMBOL,
+    SYMBOL_OF_ALL,
     required("date", &["timestamp", "tradedate"]),
     required("open", &[]),
     required("high", &[]),
@@ -57,7 +60,7 @@ const PRICES: &[Column] = &[
 ];
 
 const ACTIONS: &[Column] = &[
-    SYMBOL,
+    SYMBOL_OF_ALL,
     required("ex_date", &["exdividenddate", "executiondate", "date"]),
     optional("split_from", &[]),
     optional("split_to", &[]),
@@ -87,7 +90,7 @@ pub(super) fn places(
     let mut columns = Vec::new();
     for column in wanted {
         let mut found = header.iter().enumerate().filter(|(_, text)| column.is_called(text));
-        let place = match (found.next(), found.next(), symbol.filter(|_| column.name == SYMBOL.name)) {
+        let place = match (found.next(), found.next(), symbol.filter(|_| column.option.is_some())) {
             (Some((_, first)), Some((_, second)), _) => {
                 let (first, second) = (first.to_owned(), second.to_owned());
                 return Err(FeedFault::Twice { name: name(), column: column.name, first, second });
@@ -98,8 +101,8 @@ pub(super) fn places(
             (None, _, None) if column.is_required => {
                 let required = wanted.iter().filter(|column| column.is_required).map(|column| column.name);
                 let mut expected = required.collect::<Vec<_>>().join(", ");
-                if column.name == SYMBOL.name {
-                    expected.push_str(", or --symbol");
+                if let Some(option) = column.option {
+                    expected = format!("{expected}, or {option}");
                 }
                 return Err(FeedFault::Missing { name: name(), column: column.name, expected });
             }
@@ -166,6 +169,9 @@ mod tests {
             fault.starts_with("a.csv lacks the column symbol: expected a first line that names symbol, "),
             "{fault}"
         );
+        assert!(fault.ends_with(", volume, or --symbol"), "{fault}");
+        let fault = found(Table::Stocks, yahoo, None).unwrap_err();
+        assert!(fault.ends_with("names symbol, name, exchange, currency"), "{fault}");
         let fault = found(Table::Prices, &format!("symbol,{yahoo}"), Some("AAPL")).unwrap_err();
         assert_eq!(fault, "a.csv names the symbol of each row: leave --symbol out");
     }

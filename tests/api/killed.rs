@@ -62,6 +62,8 @@ async fn a_load_that_is_killed_at_a_random_point_is_there_whole_or_not_at_all() 
         assert_eq!(found.len(), 1, "seed {seed}, killed after {after:?}: parts of two files: {found:?}");
         if found != loaded {
             assert!(found[0].starts_with(&format!("{} {n} ", 200 + n)), "seed {seed}: {found:?}");
+            let version = |state: &[String]| state[0].rsplit_once(' ').unwrap().1.to_owned();
+            assert_ne!(version(&found), version(&loaded), "seed {seed}: nobody would hear of it");
             (loaded, file) = (found, next);
         }
         println!("killed after {after:?} of {taken:?}: {loaded:?}");
