@@ -244,7 +244,7 @@ async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_w
         let mut command = database.tickerd(&["ingest", "prices", source]);
         let ran = Ran::of(command.stdin(std::fs::File::open(&raw).unwrap()));
         let says = "the adjusted closes of AAPL came from a feed and would all be replaced by computed ones";
-        assert!(ran.sentence().starts_with(says) && ran.stderr.contains("--yes"), "{ran:?}");
+        assert!(ran.unasked().starts_with(says) && ran.stderr.contains("--yes"), "{ran:?}");
     }
     // Nor do actions replace them.
     let split = file(&files, "split.csv", ACTIONS, &["AAPL,2013-02-01,1,2,".into()]);
