@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test lint loadtest tools
+.PHONY: demo test test-scale lint loadtest deploy rollback tools tools-scale
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -10,6 +10,9 @@ demo: tools ## everything from nothing: servers, tables, data, keys, a running A
 test: tools ## every test, against a real Postgres and a real Redis that the tests start
 	cargo test --workspace --locked
 
+test-scale: tools-scale ## several instances behind nginx on a Redis Cluster, PgBouncer and a replica; a minute
+	timeout 600 cargo test --locked --test api scale:: -- --include-ignored
+
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
@@ -17,7 +20,18 @@ lint: tools ## formatting and lints of the whole workspace, warnings denied
 loadtest: tools ## what it does under load, beside what the machine can do; some 7 minutes
 	loadtest/run
 
+deploy: ## puts this binary on a machine that is set up as in deploy/README.md: make deploy HOST=root@api.example.com
+	@: $(if $(HOST),,$(error no machine: call it as make deploy HOST=root@api.example.com))
+	cargo build --release --locked
+	deploy/push "$(HOST)"
+
+rollback: ## the binary before that one: make rollback HOST=root@api.example.com
+	deploy/push "$(HOST)" --back
+
 # --- what is needed -----------------------------------------------------------------------------------------------
 
 tools:
 	@deploy/install-tools
+
+tools-scale:
+	@deploy/install-tools scale

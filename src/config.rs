@@ -22,6 +22,13 @@ pub struct DatabaseConfig {
     /// Where Postgres is: postgres://user:password@host:port/name?sslmode=require
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
+    /// Postgres itself, for migrations and loads, where DATABASE_URL leads through a transaction pooler
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<SecretString>,
+    /// What DATABASE_URL and DATABASE_READ_URL lead through: none, or transaction for PgBouncer in transaction mode and what hosted databases
+    /// call a pooler. Statements are then sent whole, since nobody remembers prepared ones
+    #[arg(long, env = "DATABASE_POOLER", default_value = "none")]
+    pub database_pooler: Pooler,
     /// A PEM file with the certificate authority of Postgres, where the system's do not know it
     #[arg(long, env = "DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
@@ -38,6 +45,31 @@ pub struct DatabaseConfig {
     /// For one statement of a request, on the server (statement_timeout) and here. Bulk loads are not bound by it
     #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
     pub database_statement_timeout_ms: u64,
+}
+
+/// What stands between this process and Postgres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pooler {
+    /// Nothing that a session would notice.
+    None,
+    /// A pooler that gives a connection for the length of a transaction.
+    Transaction,
+}
+
+/// A replica of Postgres that content is read from.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Postgres, replica")]
+pub struct ReplicaConfig {
+    /// A streaming replica, for prices, quotes and stocks. What it has not replayed yet is read from DATABASE_URL
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
+    pub database_read_url: Option<SecretString>,
+    /// How often it is asked how far it has come. After a load, reads of what was loaded go to DATABASE_URL for so long,
+    /// and for as long as it lags
+    #[arg(long, env = "DATABASE_READ_POLL_MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub database_read_poll_ms: u64,
+    /// For a connection and for a statement there. Then it is read from DATABASE_URL, and the replica is left alone until it answers
+    #[arg(long, env = "DATABASE_READ_TIMEOUT_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub database_read_timeout_ms: u64,
 }
 
 /// Redis: what instances share.
@@ -108,7 +140,11 @@ pub struct HttpConfig {
     /// The body of a request, which only /admin reads: beyond it, the answer is 413
     #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 16 * 1024)]
     pub body_bytes_max: u64,
-    /// How long requests in flight may take to finish after SIGTERM
+    /// How long after SIGTERM connections are still accepted, and each answer tells its client to connect anew: who asks
+    /// in that time never meets a connection that we closed
+    #[arg(long, env = "DRAIN_MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub drain_ms: u64,
+    /// How long requests in flight may take to finish after that
     #[arg(long, env = "SHUTDOWN_TIMEOUT_S", default_value_t = 10)]
     pub shutdown_timeout_s: u64,
     /// Addresses or networks of proxies, as in 127.0.0.1,10.0.0.0/8: a client's address is the last one in
@@ -229,6 +265,8 @@ pub enum LogFormat {
 pub struct ServeConfig {
     #[command(flatten)]
     pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub replica: ReplicaConfig,
     #[command(flatten)]
     pub redis: RedisConfig,
     #[command(flatten)]

@@ -17,6 +17,8 @@ mod quote;
 mod server;
 mod state;
 mod stocks;
+mod stop;
+mod systemd;
 mod usage;
 mod visit;
 

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::answer::{json, written};
 use super::error::Problem;
 use super::query::{Query, invalid, symbol};
-use super::question::{Asked, Question, by_symbol};
+use super::question::{Asked, Question, stock_of};
 use super::state::State;
 use crate::cache::Content;
 use crate::market::{Bar, DateRange, DateText, Symbol};
@@ -49,8 +49,8 @@ pub struct Price {
 
 pub async fn prices(Asked(question): Asked<PricesQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let PricesQuestion { symbol, range, limit } = question;
-    let bars = async |symbol| state.store.bars(symbol, range, limit).await;
-    let (symbol, bars) = by_symbol(&state.store, symbol, bars).await?;
+    let stock = stock_of(state, symbol).await?;
+    let (symbol, bars) = (stock.symbol, state.store.bars(stock, range, limit).await?);
     if bars.count() == 0 {
         return Err(Problem::NoData { symbol, range: in_words(range) });
     }

@@ -6,9 +6,10 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::error::Problem;
+use super::state::State;
 use crate::cache::Content;
 use crate::market::Symbol;
-use crate::store::{Store, StoreFault};
+use crate::store::StockRef;
 
 /// A question that can be answered from the cache: one type for each cached route.
 pub trait Question: Clone + 'static {
@@ -26,19 +27,12 @@ pub trait Question: Clone + 'static {
     fn content(&self) -> Content;
 }
 
-/// Asks about a stock by its symbol or, where no stock has that one now, by the symbol of the stock that had it last.
-/// Yields the stock's own symbol with what was found.
-pub async fn by_symbol<T>(
-    store: &Store,
-    symbol: Symbol,
-    ask: impl AsyncFn(Symbol) -> Result<Option<T>, StoreFault>,
-) -> Result<(Symbol, T), Problem> {
-    if let Some(found) = ask(symbol).await? {
-        return Ok((symbol, found));
+/// The stock that is meant by a symbol: the one that was heard of, without a trip, or the one that Postgres knows.
+pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem> {
+    match state.versions.stock(symbol) {
+        Some(stock) => Ok(stock),
+        None => state.store.stock_of(symbol).await?.ok_or(Problem::UnknownSymbol(symbol)),
     }
-    let unknown = || Problem::UnknownSymbol(symbol);
-    let successor = store.successor(symbol).await?.ok_or_else(unknown)?;
-    Ok((successor, ask(successor).await?.ok_or_else(unknown)?))
 }
 
 /// Hands a handler its question: the one that the cache has parsed already.

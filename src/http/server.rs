@@ -7,7 +7,8 @@ use actix_web::HttpServer;
 use chrono::Utc;
 
 use super::background::{follow_changes, keep_house, store_usage};
-use super::{State, admin, app};
+use super::stop::{Signals, stop_on_signal};
+use super::{State, admin, app, systemd};
 use crate::config::{AdminConfig, AdminPort, HttpConfig, LogConfig, ServeConfig};
 use crate::redis::RedisFault;
 use crate::store::StoreFault;
@@ -30,6 +31,10 @@ pub enum ServeFault {
     PortTaken { address: SocketAddr, knob: &'static str },
     #[error("can't listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error(
+        "the socket that systemd passed can't be used ({0}): expected one ListenStream= with a TCP port in tickerd.socket"
+    )]
+    PassedSocket(#[source] std::io::Error),
     #[error("the server failed: {0}")]
     Run(#[source] std::io::Error),
 }
@@ -79,25 +84,31 @@ impl Server {
             .keep_alive(Duration::from_secs(http.keep_alive_s))
             .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
             .max_connections(http.connections_per_worker_max)
-            .shutdown_timeout(http.shutdown_timeout_s);
+            .shutdown_timeout(http.shutdown_timeout_s)
+            .disable_signals();
         if http.workers > 0 {
             server = server.workers(usize::from(http.workers));
         }
+        let signals = Signals::catch().map_err(ServeFault::Run)?;
         let callers = server.listen(self.listeners.callers).map_err(ServeFault::Run)?.run();
-        let served = match self.listeners.operators {
-            None => callers.await,
+        let operators = match self.listeners.operators {
+            None => None,
             Some(listener) => {
-                let operators = HttpServer::new(move || admin::app(state))
+                let server = HttpServer::new(move || admin::app(state))
                     .workers(1)
                     .keep_alive(Duration::from_secs(http.keep_alive_s))
                     .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
                     .max_connections(OPERATORS_MAX)
-                    .shutdown_timeout(http.shutdown_timeout_s);
-                let operators = operators.listen(listener).map_err(ServeFault::Run)?.run();
-                // Each hears of the signal itself and lets its requests finish.
-                tokio::try_join!(callers, operators).map(drop)
+                    .shutdown_timeout(http.shutdown_timeout_s)
+                    .disable_signals();
+                Some(server.listen(listener).map_err(ServeFault::Run)?.run())
             }
         };
+        let servers = std::iter::once(&callers).chain(&operators).map(actix_web::dev::Server::handle).collect();
+        tokio::spawn(stop_on_signal(signals, servers, &state.draining, Duration::from_millis(http.drain_ms)));
+        systemd::say_ready();
+        let operators = async { if let Some(server) = operators { server.await } else { Ok(()) } };
+        let served = tokio::try_join!(callers, operators).map(drop);
         // What was counted since the last batch; the time-outs of the store bound it.
         if let Err(fault) = state.usage.flush(&state.store, Utc::now()).await {
             tracing::error!(cause = %fault, "the usage since the last batch is lost");
@@ -107,12 +118,15 @@ impl Server {
 }
 
 impl Listeners {
-    /// Takes the ports.
+    /// Takes the ports; that of callers may be one that systemd listens on.
     ///
     /// # Errors
     /// When one can't be had.
     pub fn take(http: &HttpConfig, admin: &AdminConfig) -> Result<Self, ServeFault> {
-        let callers = listen(SocketAddr::new(http.host, http.port), "--port (PORT)")?;
+        let callers = match systemd::listener()? {
+            Some(passed) => passed,
+            None => listen(SocketAddr::new(http.host, http.port), "--port (PORT)")?,
+        };
         let operators = match admin.admin_port {
             AdminPort::Off => None,
             AdminPort::At(port) => Some(listen(SocketAddr::new(admin.admin_host, port), "--admin-port (ADMIN_PORT)")?),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::atomic::AtomicBool;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -33,6 +34,8 @@ pub struct State {
     /// `None` where operators may not ask over HTTP.
     pub admin_token: Option<AdminToken>,
     pub log: RequestLog,
+    /// Whether answers are to tell their clients to connect anew: this process is about to end.
+    pub draining: AtomicBool,
 }
 
 impl State {
@@ -41,7 +44,7 @@ impl State {
     /// # Errors
     /// When a URL or a certificate authority can't be read.
     pub fn new(config: &ServeConfig, log: &LogConfig) -> Result<Self, ServeFault> {
-        let store = Store::new(&config.database)?;
+        let store = Store::new(&config.database)?.reading_from(&config.replica, &config.database)?;
         let redis = Redis::start(&config.redis)?;
         Ok(Self {
             verifier: Verifier::new(store.clone(), config.keys.clone()),
@@ -53,6 +56,7 @@ impl State {
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),
+            draining: AtomicBool::new(false),
             store,
             redis,
         })

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::answer::{json, written};
 use super::error::Problem;
 use super::query::{Query, symbol};
-use super::question::{Asked, Question, by_symbol};
+use super::question::{Asked, Question, stock_of};
 use super::state::State;
 use crate::cache::Content;
 use crate::market::Symbol;
@@ -33,7 +33,8 @@ struct List {
 }
 
 pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let stocks = state.store.list_stocks(&question.filter, question.page).await?;
+    let version = state.versions.to_read();
+    let stocks = state.store.list_stocks(&question.filter, question.page, version).await?;
     let count = stocks.len();
     Ok(json(written(&List { count, stocks }, count * STOCK_BYTES)))
 }
@@ -73,8 +74,8 @@ struct Single {
 }
 
 pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let find = async |symbol| state.store.find_stock(symbol).await;
-    let (_, stock) = by_symbol(&state.store, question.symbol, find).await?;
+    let found = state.store.find_stock(stock_of(state, question.symbol).await?).await?;
+    let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
     Ok(json(written(&Single { stock }, STOCK_BYTES)))
 }
 

@@ -251,7 +251,7 @@ impl Book {
         let used = self.held.saturating_sub(unused);
         // Half of it new each time: follows a spike within two calls, and forgets it as fast.
         self.rate_per_s = (self.rate_per_s + f64::from(used) / elapsed_s) / 2.0;
-        self.size = if too_small { (self.size * 2).max(1) } else { self.size / 2 };
+        self.size = if too_small { self.size.saturating_mul(2).max(1) } else { self.size / 2 };
     }
 
     /// Permits of two leases may wait to go back; a call takes those of one second. The others are the fewer, and run out.
@@ -293,6 +293,18 @@ mod tests {
     use crate::limiter::ring::Ring;
 
     const LIMIT: u32 = 10_000;
+
+    /// It doubles with each call that finds no permit left, and while the ledger is away there are many of those.
+    #[test]
+    fn a_ledger_that_stays_away_for_minutes_makes_no_lease_overflow() {
+        let lease = Lease::default();
+        for call in 0..1000 {
+            let now_ms = call * ALONE_MS;
+            assert_eq!(lease.step(now_ms), Step::Ask);
+            lease.want(now_ms, 1, LIMIT, 1);
+            lease.fail(now_ms);
+        }
+    }
 
     /// Requests at these times, one after the other, through one lease: (admitted, calls, requests that waited).
     fn drive(times_ms: impl Iterator<Item = u64>, limit: u32) -> (u32, u32, u32) {

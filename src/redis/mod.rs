@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fred::prelude::*;
-use fred::types::config::{TlsConfig, TlsConnector, UnresponsiveConfig};
+use fred::types::config::{Options, TlsConfig, TlsConnector, UnresponsiveConfig};
 use fred::types::scripts;
 use secrecy::ExposeSecret;
 use tokio::sync::broadcast::error::RecvError;
@@ -174,14 +174,25 @@ impl Redis {
             Word::Key(id) => format!("key {id}"),
             Word::Look => "look".to_owned(),
         };
-        self.bounded("publish", self.shared.client.publish(self.channel(), text)).await
+        let told = self.bounded("publish", self.shared.client.publish(self.channel(), text)).await?;
+        // A node of a cluster hands it on to the others, and knows only of its own listeners.
+        if self.shared.client.is_clustered() { self.listeners().await } else { Ok(told) }
     }
 
     /// How many instances listen for words now, this one included.
     pub async fn listeners(&self) -> Result<u32, RedisFault> {
-        let (_, count): (String, u32) =
-            self.bounded("pubsub", self.shared.client.pubsub_numsub(self.channel())).await?;
-        Ok(count)
+        let (client, mut listeners) = (&self.shared.client, 0);
+        // An instance listens at one node of a cluster, and each node counts its own.
+        let nodes = match client.is_clustered() {
+            true => client.active_connections().into_iter().map(Some).collect(),
+            false => vec![None],
+        };
+        for cluster_node in nodes {
+            let at_node = client.with_options(&Options { cluster_node, ..Options::default() });
+            let (_, count): (String, u32) = self.bounded("pubsub", at_node.pubsub_numsub(self.channel())).await?;
+            listeners += count;
+        }
+        Ok(listeners)
     }
 
     /// Listens for words until the receiver is dropped, on a connection of its own that comes back by itself.

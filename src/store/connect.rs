@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
@@ -11,8 +11,8 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreFault;
-use super::fault::{NO_ANSWER, describe};
-use crate::config::DatabaseConfig;
+use super::fault::{NO_ANSWER, describe, is_of_a_pooler};
+use crate::config::{DatabaseConfig, Pooler};
 use crate::tls;
 
 /// How long sent data may go unacknowledged before a connection counts as dead.
@@ -26,15 +26,25 @@ const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 pub struct Database {
     config: Config,
     connect_timeout: Duration,
-    statement_timeout_ms: u64,
     connector: Connector,
 }
 
 impl Database {
+    /// Postgres itself, for work that needs a session of its own.
+    ///
     /// # Errors
-    /// When the URL or the certificate authority can't be read.
+    /// When there is only a way through a transaction pooler, or the URL or the certificate authority can't be read.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
-        let mut pg = parse_url(config.database_url.expose_secret())?;
+        match (&config.database_direct_url, config.database_pooler) {
+            (Some(url), _) => Self::at("DATABASE_DIRECT_URL", url, config),
+            (None, Pooler::None) => Self::at("DATABASE_URL", &config.database_url, config),
+            (None, Pooler::Transaction) => Err(StoreFault::NeedsSession),
+        }
+    }
+
+    /// What the URL in `variable` leads to.
+    pub(super) fn at(variable: &'static str, url: &SecretString, config: &DatabaseConfig) -> Result<Self, StoreFault> {
+        let mut pg = parse_url(url.expose_secret()).map_err(|reason| StoreFault::Url { variable, reason })?;
         let connect_timeout = Duration::from_millis(config.database_connect_timeout_ms);
         pg.connect_timeout(connect_timeout)
             .tcp_user_timeout(TCP_USER_TIMEOUT)
@@ -45,34 +55,37 @@ impl Database {
             SslMode::Disable => None,
             _ => Some(MakeRustlsConnect::new(tls::client_config(config.database_ca_file.as_deref())?)),
         };
-        let statement_timeout_ms = config.database_statement_timeout_ms;
-        Ok(Self {
-            config: pg,
-            connect_timeout,
-            statement_timeout_ms,
-            connector: Connector { tls, runtime: Handle::current() },
-        })
+        Ok(Self { config: pg, connect_timeout, connector: Connector { tls, runtime: Handle::current() } })
     }
 
-    /// What makes the pool's connections: each statement of theirs is bound in time by the server, too.
-    pub(super) fn manager(self, manager_config: ManagerConfig) -> Manager {
-        let mut config = self.config;
-        let given = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
-        config.options(format!("{given}-c statement_timeout={}", self.statement_timeout_ms));
-        Manager::from_connect(config, self.connector, manager_config)
+    /// What makes a pool's connections, whose statements the server bounds in time.
+    pub(super) fn manager(mut self, manager_config: ManagerConfig, statement_timeout: Option<Duration>) -> Manager {
+        if let Some(timeout) = statement_timeout {
+            self.set(&format!("-c statement_timeout={}", timeout.as_millis()));
+        }
+        Manager::from_connect(self.config, self.connector, manager_config)
     }
 
     /// A connection outside of the pool, for work that takes as long as it takes.
     ///
     /// # Errors
-    /// When Postgres can't be reached or doesn't let us in.
+    /// When Postgres can't be reached, doesn't let us in, or is behind a pooler that keeps no session.
     pub async fn connect_alone(&self) -> Result<Client, StoreFault> {
+        let mut direct = self.clone();
+        // Whatever the role's default is. A transaction pooler turns settings of a session away, which is how it is found out.
+        direct.set(&format!("-c lock_timeout={LOCK_TIMEOUT_S}s -c statement_timeout=0"));
         // The driver's own time-out ends where the server accepts, which a hanging one does.
-        let connected = tokio::time::timeout(self.connect_timeout, self.connector.connect(&self.config)).await;
-        let in_time = connected.map_err(|_| StoreFault::Unreachable(NO_ANSWER.to_owned()))?;
-        let (client, _) = in_time.map_err(|e| StoreFault::Unreachable(describe(&e)))?;
-        client.batch_execute(&format!("SET lock_timeout = '{LOCK_TIMEOUT_S}s'")).await?;
-        Ok(client)
+        let connected = tokio::time::timeout(self.connect_timeout, self.connector.connect(&direct.config)).await;
+        match connected.map_err(|_| StoreFault::Unreachable(NO_ANSWER.to_owned()))? {
+            Ok((client, _)) => Ok(client),
+            Err(e) if is_of_a_pooler(&e) => Err(StoreFault::NeedsSession),
+            Err(e) => Err(StoreFault::Unreachable(describe(&e))),
+        }
+    }
+
+    fn set(&mut self, options: &str) {
+        let given = self.config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
+        self.config.options(format!("{given}{options}"));
     }
 }
 
@@ -127,12 +140,12 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
 
 /// Reads a URL as its providers write it. Certificates are always verified where TLS is used, so `verify-full` and
 /// `verify-ca` mean `require`. Without an `sslmode`: none to this machine, elsewhere TLS where the server offers it.
-fn parse_url(url: &str) -> Result<Config, StoreFault> {
+fn parse_url(url: &str) -> Result<Config, String> {
     let strict = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
     // The driver's error names the parameter or the part, never a value.
-    let mut config: Config = strict.parse().map_err(|e: tokio_postgres::Error| StoreFault::Url(describe(&e)))?;
+    let mut config: Config = strict.parse().map_err(|e: tokio_postgres::Error| describe(&e))?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        return Err(StoreFault::Url("expected postgres://user:password@host:port/name".to_owned()));
+        return Err("expected postgres://user:password@host:port/name".to_owned());
     }
     if !url.contains("sslmode=") && config.get_hosts().iter().all(is_this_machine) {
         config.ssl_mode(SslMode::Disable);
@@ -192,8 +205,7 @@ mod tests {
         for url in
             ["postgres://u:sesame@h/d?sslmode=sesame", "mysql://u:sesame@h/d", "sesame", "postgres://u:sesame@h:port/d"]
         {
-            let fault = parse_url(url).unwrap_err().to_string();
-            assert!(fault.starts_with("DATABASE_URL is not usable"), "{fault}");
+            let fault = parse_url(url).unwrap_err();
             assert!(!fault.contains("sesame"), "{fault}");
         }
     }

@@ -7,8 +7,14 @@ pub(super) const NO_ANSWER: &str = "it did not answer in time (DATABASE_CONNECT_
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreFault {
-    #[error("DATABASE_URL is not usable: {0}")]
-    Url(String),
+    #[error("{variable} is not usable: {reason}")]
+    Url { variable: &'static str, reason: String },
+    #[error("the pool of connections can't be made: {0}")]
+    Pool(String),
+    #[error(
+        "migrations and loads need a session, which a transaction pooler does not keep: set DATABASE_DIRECT_URL to Postgres itself, past the pooler"
+    )]
+    NeedsSession,
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsFault),
     #[error("Postgres can't be reached: {0}")]
@@ -71,11 +77,23 @@ impl From<PoolError> for StoreFault {
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         let lacking = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
-        let hint = if lacking.contains(db.code()) { ": run tickerd migrate first" } else { "" };
+        let hint = match db.code() {
+            code if lacking.contains(code) => ": run tickerd migrate first",
+            _ if is_of_a_pooler(error) => ": behind a transaction pooler set DATABASE_POOLER=transaction",
+            _ => "",
+        };
         return format!("{} ({}){hint}", db.message(), db.code().code());
     }
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
     }
+}
+
+/// Whether this is what a session meets at a pooler that gives its connections to whoever has a transaction: its settings
+/// are turned away, or a statement that it prepared is not there, or another one's is in its place.
+pub(super) fn is_of_a_pooler(error: &tokio_postgres::Error) -> bool {
+    let Some(db) = error.as_db_error() else { return false };
+    let statements = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
+    db.message().starts_with("unsupported startup parameter") || statements.contains(db.code())
 }

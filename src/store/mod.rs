@@ -8,40 +8,43 @@ mod fault;
 mod keys;
 mod load;
 mod migrations;
+mod pool;
 mod prices;
+mod replica;
 mod stocks;
 mod symbols;
 mod tiers;
+mod typed;
 mod usage;
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
-use tracing::Instrument;
 
-use crate::config::DatabaseConfig;
-use crate::metrics;
+use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
-pub use changes::Changes;
+pub use changes::{Changes, Heard};
 pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
 };
 pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
+use pool::{Bounds, Params, Postgres};
 pub use prices::{BarRows, Quote};
-pub use stocks::{FormerSymbol, Listing, Stock, StockFilter};
+use replica::Replica;
+pub use stocks::{FormerSymbol, Listing, Stock, StockFilter, StockRef};
 pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 
-/// A handle to the pool; clones share it.
+/// A handle to the pools; clones share them.
 #[derive(Clone)]
 pub struct Store {
-    pool: Pool,
-    statement_timeout: Duration,
+    primary: Postgres,
+    /// `None` where none is configured.
+    replica: Option<Arc<Replica>>,
 }
 
 /// Connections of the pool, and requests that wait for one.
@@ -51,33 +54,33 @@ pub struct Connections {
     pub waiters: usize,
 }
 
-type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
-
 impl Store {
     /// Makes the pool. It connects when it is first used, from the runtime that this is called on.
     ///
     /// # Errors
     /// When the URL or the certificate authority can't be read. A Postgres that is down is no error.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
-        let database = Database::new(config)?;
-        let manager = database.manager(ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let wait = Some(Duration::from_millis(config.database_wait_timeout_ms));
-        let connect = Some(Duration::from_millis(config.database_connect_timeout_ms));
-        let pool = Pool::builder(manager)
-            .max_size(config.database_connections_max as usize)
-            .wait_timeout(wait)
-            .create_timeout(connect)
-            .recycle_timeout(connect)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|e| StoreFault::Url(e.to_string()))?;
-        Ok(Self { pool, statement_timeout: Duration::from_millis(config.database_statement_timeout_ms) })
+        let database = Database::at("DATABASE_URL", &config.database_url, config)?;
+        let bounds = Bounds {
+            wait: Duration::from_millis(config.database_wait_timeout_ms),
+            connect: Duration::from_millis(config.database_connect_timeout_ms),
+            statement: Duration::from_millis(config.database_statement_timeout_ms),
+        };
+        let primary = Postgres::new(database, config, bounds)?;
+        Ok(Self { primary, replica: None })
     }
 
-    /// What the connections of the pool are doing.
+    /// The same, with content read from a replica where one is configured.
+    ///
+    /// # Errors
+    /// As in [`Store::new`].
+    pub fn reading_from(self, replica: &ReplicaConfig, config: &DatabaseConfig) -> Result<Self, StoreFault> {
+        Ok(Self { replica: Replica::start(replica, config)?, ..self })
+    }
+
+    /// What the connections to the primary are doing.
     pub fn connections(&self) -> Connections {
-        let Status { size, available, waiting, .. } = self.pool.status();
-        Connections { idle: available, busy: size.saturating_sub(available), waiters: waiting }
+        self.primary.connections()
     }
 
     /// Whether Postgres answers.
@@ -85,39 +88,22 @@ impl Store {
         self.rows("SELECT 1", &[]).await.map(drop)
     }
 
-    /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
-    /// for one: the statement is then run once more on a new one.
-    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        match self.rows_once(sql, params).await {
-            Err(fault) if fault.is_dead_connection() => {
-                self.pool.retain(|client, _| !client.is_closed());
-                self.rows_once(sql, params).await
-            }
-            answer => answer,
+    /// Runs one statement that reads content of a data version: from the replica where it has come that far.
+    async fn content(&self, version: i64, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        if let Some(replica) = &self.replica
+            && let Some(rows) = replica.rows(version, sql, params).await
+        {
+            return Ok(rows);
         }
+        self.rows(sql, params).await
+    }
+
+    /// Runs one statement that only reads, on the primary: once more where its connection was dead.
+    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        self.primary.rows(sql, params).await
     }
 
     async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        let started = Instant::now();
-        let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
-        let rows = self.ask(sql, params).instrument(span).await;
-        metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
-        rows
-    }
-
-    async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        let client = self.pool.get().await?;
-        let query = async {
-            let statement = client.prepare_cached(sql).await?;
-            client.query(&statement, params).await
-        };
-        match tokio::time::timeout(self.statement_timeout, query).await {
-            Ok(rows) => Ok(rows?),
-            Err(_) => {
-                // Nobody else may wait behind a statement that hangs: this connection is closed.
-                drop(Client::take(client));
-                Err(StoreFault::Timeout(self.statement_timeout.as_millis()))
-            }
-        }
+        self.primary.rows_once(sql, params).await
     }
 }

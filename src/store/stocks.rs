@@ -37,6 +37,15 @@ pub struct FormerSymbol {
     pub replaced_on: NaiveDate,
 }
 
+/// Which stock is meant, and the data version that it is to be read as of, or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockRef {
+    pub id: i32,
+    /// Its own, whatever it was asked for by.
+    pub symbol: Symbol,
+    pub version: i64,
+}
+
 /// Which stocks to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockFilter {
@@ -52,18 +61,23 @@ pub struct Listing {
 }
 
 impl Store {
-    pub async fn find_stock(&self, symbol: Symbol) -> Result<Option<Stock>, StoreFault> {
+    pub async fn find_stock(&self, stock: StockRef) -> Result<Option<Stock>, StoreFault> {
         let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at, delisted_on,
                        ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
                              ORDER BY f.replaced_on DESC, f.symbol),
                        ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
                              ORDER BY f.replaced_on DESC, f.symbol)
-                   FROM stocks s WHERE symbol = $1";
-        Ok(self.rows(sql, &[&symbol.as_str()]).await?.first().map(stock))
+                   FROM stocks s WHERE id = $1";
+        Ok(self.content(stock.version, sql, &[&stock.id]).await?.first().map(read))
     }
 
-    /// Stocks ordered by symbol.
-    pub async fn list_stocks(&self, filter: &StockFilter, page: Listing) -> Result<Vec<Stock>, StoreFault> {
+    /// Stocks ordered by symbol, as of `version` or later.
+    pub async fn list_stocks(
+        &self,
+        filter: &StockFilter,
+        page: Listing,
+        version: i64,
+    ) -> Result<Vec<Stock>, StoreFault> {
         // The C collation orders symbols by their bytes on every server alike.
         let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at, delisted_on,
                        ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
@@ -74,12 +88,12 @@ impl Store {
                    WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
                    ORDER BY symbol COLLATE \"C\" LIMIT $3 OFFSET $4";
         let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
-        let rows = self.rows(sql, &[&filter.exchange, &filter.sector, &limit, &offset]).await?;
-        Ok(rows.iter().map(stock).collect())
+        let rows = self.content(version, sql, &[&filter.exchange, &filter.sector, &limit, &offset]).await?;
+        Ok(rows.iter().map(read).collect())
     }
 }
 
-fn stock(row: &Row) -> Stock {
+fn read(row: &Row) -> Stock {
     let (symbols, days): (Vec<String>, Vec<NaiveDate>) = (row.get(9), row.get(10));
     let former = symbols.into_iter().zip(days).map(|(symbol, replaced_on)| FormerSymbol { symbol, replaced_on });
     Stock {

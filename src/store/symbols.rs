@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use tokio_postgres::Client;
 
-use super::{Database, Store, StoreFault};
+use super::{Database, StockRef, Store, StoreFault};
 use crate::market::Symbol;
 
 /// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the commit. Reads go
@@ -35,11 +35,16 @@ pub enum SymbolFault {
 }
 
 impl Store {
-    /// The symbol, now, of the stock that had this one last, where none has it now.
-    pub async fn successor(&self, symbol: Symbol) -> Result<Option<Symbol>, StoreFault> {
-        let rows = self.rows(HEIR, &[&symbol.as_str()]).await?;
-        let broken = |text: &str| StoreFault::Broken(format!("{text:?} is no symbol"));
-        rows.first().map(|row| row.get::<_, &str>(0)).map(|text| text.parse().map_err(|_| broken(text))).transpose()
+    /// The stock that has a symbol or, where none has it now, the one that had it last.
+    pub async fn stock_of(&self, symbol: Symbol) -> Result<Option<StockRef>, StoreFault> {
+        let sql = "SELECT id, symbol, data_version FROM stocks WHERE symbol = $1
+                   UNION ALL SELECT s.id, s.symbol, s.data_version
+                   FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
+        let rows = self.rows(sql, &[&symbol.as_str()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let symbol: &str = row.get(1);
+        let symbol = symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
+        Ok(Some(StockRef { id: row.get(0), symbol, version: row.get(2) }))
     }
 }
 

@@ -188,3 +188,17 @@ async fn without_a_redis_it_says_so_and_serves() {
     assert_eq!(app.ended().await, Some(0));
     assert!(ports(&dir).is_empty());
 }
+
+/// Whoever runs an API of their own has these set.
+#[tokio::test]
+async fn a_demo_leaves_the_databases_alone_that_the_environment_names() {
+    let scratch = scratch();
+    let mut command = command(&scratch.path().join("demo"));
+    for name in ["DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_READ_URL"] {
+        command.env(name, "postgres://somebody@127.0.0.1:1/else");
+    }
+    command.env("DATABASE_POOLER", "transaction");
+    let mut app = App::start(command).await;
+    app.signal("INT");
+    assert_eq!(app.ended().await, Some(0));
+}

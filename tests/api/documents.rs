@@ -48,10 +48,10 @@ fn the_readme_names_every_error_code() {
 }
 
 #[test]
-fn the_example_of_an_environment_sets_only_what_exists() {
-    let (example, known) = (read(".env.example"), variables());
+fn the_examples_of_environments_set_only_what_exists() {
+    let (examples, known) = ([".env.example", "deploy/hosted.env.example"].map(read).join("\n"), variables());
     let set =
-        example.lines().filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('=')).map(|(name, _)| name);
+        examples.lines().filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('=')).map(|(name, _)| name);
     let names: Vec<_> = set.filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).collect();
     assert!(!names.is_empty());
     for name in names {

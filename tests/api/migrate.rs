@@ -94,3 +94,17 @@ async fn a_migration_that_is_not_the_one_applied_is_refused_in_a_sentence() {
         assert!(ran.sentence().contains("V1__tables"), "{ran:?}");
     }
 }
+
+/// What a rollback of the binary meets: tables that are expanded for the release after it.
+#[tokio::test]
+async fn a_binary_that_is_older_than_the_tables_migrates_nothing_and_serves() {
+    let database = Database::sample().await;
+    let later = "INSERT INTO refinery_schema_history
+                 SELECT 9999, 'of_a_later_release', applied_on, '1' FROM refinery_schema_history LIMIT 1";
+    database.connect().await.batch_execute(later).await.unwrap();
+    let ran = database.ran(&["migrate", "--json"]);
+    assert!(ran.stderr.contains("V9999__of_a_later_release"), "{ran:?}");
+    assert_eq!(ran.json(), json!({ "applied": [] }));
+    let app = App::start(database.tickerd(&["serve", "--migrate"])).await;
+    assert_eq!(app.json(&database.issue("pro"), "/api/stocks").await.0, 200);
+}

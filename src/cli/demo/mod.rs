@@ -15,7 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Failure, print_line, serve};
 use crate::caller::{Actor, Label};
 use crate::config::{
-    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig, UsageConfig,
+    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, Pooler, RedisConfig, ReplicaConfig,
+    ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
 use crate::keys::{Order, Registry};
@@ -45,6 +46,8 @@ struct Connections {
     #[command(flatten)]
     database: DatabaseConfig,
     #[command(flatten)]
+    replica: ReplicaConfig,
+    #[command(flatten)]
     redis: RedisConfig,
 }
 
@@ -73,6 +76,10 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     let environment = environment(&database_url, redis_url.as_ref());
     let mut connections = Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
     connections.database.database_url = database_url;
+    // What the environment says of an operator's own Postgres is not for the demo.
+    connections.database.database_direct_url = None;
+    connections.database.database_pooler = Pooler::None;
+    connections.replica.database_read_url = None;
     connections.redis.redis_url = redis_url;
     let database = Database::new(&connections.database)?;
     steps.begin("Migrating the tables");
@@ -85,6 +92,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
     print_line(&introduction(&tokens, reachable(listeners.callers.local_addr()?), &environment))?;
     let config = ServeConfig {
         database: connections.database,
+        replica: connections.replica,
         redis: connections.redis,
         http: args.http,
         admin: args.admin,

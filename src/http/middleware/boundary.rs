@@ -1,11 +1,12 @@
 //! The outermost layer: what every answer has, and the one place where errors become documents and log lines.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
 use tracing::{Instrument, Span};
@@ -74,6 +75,9 @@ async fn within(
         cors::open(headers);
     }
     headers.insert(REQUEST_ID, id.clone());
+    if state.draining.load(Ordering::Relaxed) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     log(state, &response, id.to_str().unwrap_or_default(), started);
     Ok(response)
 }

@@ -52,8 +52,7 @@ impl App {
     /// Runs a command that serves on a free port, until it says where.
     pub async fn start(mut command: Command) -> Self {
         command.env("PORT", "0").env("LOG_FORMAT", "json").env("LOG_REQUESTS_PER_S_MAX", "100000");
-        let mut process =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let log = collect(process.stderr.take().expect("stderr is piped"));
         let printed = collect(process.stdout.take().expect("stdout is piped"));
         let mut app =
@@ -127,7 +126,10 @@ impl App {
 
     /// GET with a key.
     pub async fn get(&self, key: &str, path: &str) -> Response {
-        self.client.get(self.url(path)).header("x-api-key", key).send().await.expect("an answer")
+        let sent = self.client.get(self.url(path)).header("x-api-key", key).send().await;
+        sent.unwrap_or_else(|e| {
+            panic!("no answer: {e:?}; its log ends with {:?}", self.log().iter().rev().take(8).collect::<Vec<_>>())
+        })
     }
 
     /// GET with a key, the body read as JSON: (status, body).

@@ -79,6 +79,19 @@ impl Database {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// Makes the tables and loads the sample.
+    pub fn load_sample(&self) {
+        for arguments in [
+            ["migrate"].as_slice(),
+            &["ingest", "stocks", "seed/stocks.csv"],
+            &["ingest", "prices", "seed/prices.csv.gz"],
+            &["ingest", "actions", "seed/corporate_actions.csv"],
+        ] {
+            let output = self.run(arguments);
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
     /// The token of a new key.
     pub fn issue(&self, tier: &str) -> String {
         let output = self.run(&["keys", "issue", "--owner", "tests", "--name", "a key", "--tier", tier]);
@@ -101,15 +114,7 @@ fn template() -> &'static str {
             .block_on(async { admin().await.batch_execute(&format!("CREATE DATABASE {name}")).await })
             .expect("created");
         let database = Database { url: url_of(name), name: name.to_owned() };
-        for arguments in [
-            ["migrate"].as_slice(),
-            &["ingest", "stocks", "seed/stocks.csv"],
-            &["ingest", "prices", "seed/prices.csv.gz"],
-            &["ingest", "actions", "seed/corporate_actions.csv"],
-        ] {
-            let output = database.run(arguments);
-            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        }
+        database.load_sample();
         name
     })
 }

@@ -4,12 +4,16 @@ mod app;
 mod command;
 mod database;
 mod files;
+mod program;
+mod replica;
 mod servers;
 
 pub use app::{ADMIN_TOKEN, App, header};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use files::{Files, text_of};
+pub use program::{Program, free_port, home};
+pub use replica::Replicated;
 pub use servers::{redis_url, servers};
 
 use std::time::{Duration, Instant};

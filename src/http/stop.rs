@@ -1,0 +1,76 @@
+//! Stopping without failing a request.
+//!
+//! A client that keeps its connection can't know that we are about to close it: its next request may cross the close on
+//! the way and is lost. So after SIGTERM each answer first says `Connection: close` for a while, with which a client ends
+//! the connection itself and opens another. Then nothing more is accepted, and those who were just let in get to ask.
+//! What still stays idle after that is closed by the server, and whatever is in flight finishes.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use futures_util::future::join_all;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::systemd;
+
+/// For connections that were just accepted to send their request: a round trip across an ocean.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// What ends a server.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+#[derive(PartialEq, Eq)]
+enum Ending {
+    /// SIGTERM: a service manager, which starts another process or takes this one out of use.
+    InOrder,
+    /// SIGINT: a person who waits.
+    AtOnce,
+}
+
+impl Signals {
+    /// From here on these signals end nothing by themselves.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> Ending {
+        tokio::select! {
+            _ = self.terminate.recv() => Ending::InOrder,
+            _ = self.interrupt.recv() => Ending::AtOnce,
+        }
+    }
+}
+
+/// Waits for a signal, then stops the servers. While `draining` holds, answers are to tell their clients to connect anew.
+pub async fn stop_on_signal(
+    mut signals: Signals,
+    servers: Vec<ServerHandle>,
+    draining: &'static AtomicBool,
+    drain: Duration,
+) {
+    let ending = signals.next().await;
+    systemd::say_stopping();
+    draining.store(true, Ordering::Relaxed);
+    if ending == Ending::InOrder {
+        let drained = async {
+            tokio::time::sleep(drain).await;
+            // The socket stays open: what waits in it is for the next process, if systemd holds it.
+            join_all(servers.iter().map(ServerHandle::pause)).await;
+            tokio::time::sleep(SETTLE).await;
+        };
+        // A second signal cuts it short.
+        tokio::select! {
+            () = drained => {}
+            _ = signals.next() => {}
+        }
+    }
+    join_all(servers.iter().map(|server| server.stop(true))).await;
+}

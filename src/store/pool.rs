@@ -1,0 +1,117 @@
+//! One Postgres for the statements of requests: its pool, and how statements are sent.
+
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
+use futures_util::TryStreamExt;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use tracing::Instrument;
+
+use super::typed::Param;
+use super::{Connections, Database, StoreFault};
+use crate::config::{DatabaseConfig, Pooler};
+use crate::metrics;
+
+pub(super) type Params<'a> = &'a [&'a dyn Param];
+
+/// How long a request may wait: for a connection of others, for a new one, for its statement.
+pub(super) struct Bounds {
+    pub(super) wait: Duration,
+    pub(super) connect: Duration,
+    pub(super) statement: Duration,
+}
+
+#[derive(Clone)]
+pub(super) struct Postgres {
+    pool: Pool,
+    pooler: Pooler,
+    statement_timeout: Duration,
+}
+
+impl Postgres {
+    /// Makes the pool. It connects when it is first used, from the runtime that this is called on.
+    pub(super) fn new(database: Database, config: &DatabaseConfig, bounds: Bounds) -> Result<Self, StoreFault> {
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let pooler = config.database_pooler;
+        let manager = match pooler {
+            // Each statement is bound in time by the server, too.
+            Pooler::None => database.manager(manager_config, Some(bounds.statement)),
+            // It would turn the setting away: its connections are not for one client.
+            Pooler::Transaction => database.manager(manager_config, None),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(config.database_connections_max as usize)
+            .wait_timeout(Some(bounds.wait))
+            .create_timeout(Some(bounds.connect))
+            .recycle_timeout(Some(bounds.connect))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|e| StoreFault::Pool(e.to_string()))?;
+        Ok(Self { pool, pooler, statement_timeout: bounds.statement })
+    }
+
+    /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
+    /// for one: the statement is then run once more on a new one.
+    pub(super) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        match self.rows_once(sql, params).await {
+            Err(fault) if fault.is_dead_connection() => {
+                self.pool.retain(|client, _| !client.is_closed());
+                self.rows_once(sql, params).await
+            }
+            answer => answer,
+        }
+    }
+
+    pub(super) async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let started = Instant::now();
+        let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
+        let rows = self.ask(sql, params).instrument(span).await;
+        metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
+        rows
+    }
+
+    /// What the connections are doing.
+    pub(super) fn connections(&self) -> Connections {
+        let Status { size, available, waiting, .. } = self.pool.status();
+        Connections { idle: available, busy: size.saturating_sub(available), waiters: waiting }
+    }
+
+    /// The same as [`Self::rows_once`], of no request: neither counted nor traced.
+    pub(super) async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let client = self.pool.get().await?;
+        match tokio::time::timeout(self.statement_timeout, query(&client, self.pooler, sql, params)).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => {
+                // Nobody else may wait behind a statement that hangs: this connection is closed.
+                drop(Client::take(client));
+                Err(StoreFault::Timeout(self.statement_timeout.as_millis()))
+            }
+        }
+    }
+}
+
+/// One trip: a statement that the connection has prepared before or, where it is another one's in a moment, one that is
+/// sent whole and leaves nothing behind.
+async fn query(
+    client: &Client,
+    pooler: Pooler,
+    sql: &'static str,
+    params: Params<'_>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let rows = match pooler {
+        Pooler::None => {
+            let statement = client.prepare_cached(sql).await?;
+            client.query_raw(&statement, params.iter().map(value)).await?
+        }
+        Pooler::Transaction => {
+            let typed = params.iter().map(|param| (value(param), param.sql_type()));
+            client.query_typed_raw(sql, typed).await?
+        }
+    };
+    rows.try_collect().await
+}
+
+fn value<'a>(param: &&'a dyn Param) -> &'a (dyn ToSql + Sync) {
+    *param
+}

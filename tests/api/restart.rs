@@ -1,0 +1,132 @@
+//! Replacing the binary drops no connection, where the socket outlives the process: systemd holds it (deploy/), here
+//! this test does.
+
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{App, Database, scratch};
+
+const RESTARTS: usize = 5;
+/// Between a client's requests, for one client each: from none to nearly as long as a client may stay silent (DRAIN_MS).
+const PAUSES_MS: [u64; 12] = [0, 0, 0, 0, 1, 2, 5, 10, 50, 100, 400, 800];
+/// The longest that a request may take, restart included.
+const SLOWEST_MAX: Duration = Duration::from_secs(10);
+
+/// A server that is handed its socket as systemd does it: as file 3, in the name of its process.
+async fn activated(database: &Database, socket: &TcpListener) -> App {
+    let serve = database.tickerd(&["serve"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\""]);
+    command.arg(serve.get_program()).args(serve.get_args()).env_clear();
+    command.envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
+    App::start(command).await
+}
+
+/// A client that keeps its connection for as long as it may, and tries nothing twice.
+async fn ask_on(address: String, key: String, pause: Duration, over: &AtomicBool, answered: &AtomicU32) -> Duration {
+    let request = format!("GET /api/stocks/AAPL HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\n\r\n");
+    let (mut kept, mut slowest) = (None, Duration::ZERO);
+    while !over.load(Ordering::Relaxed) {
+        let started = Instant::now();
+        let stream = match kept.take() {
+            Some(stream) => stream,
+            None => TcpStream::connect(&address).await.expect("somebody listens"),
+        };
+        kept = tokio::time::timeout(SLOWEST_MAX, exchange(stream, &request)).await.expect("an answer in time");
+        slowest = slowest.max(started.elapsed());
+        answered.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(pause).await;
+    }
+    slowest
+}
+
+/// Sends a request and reads all of its answer; yields the connection unless the answer says that it ends.
+async fn exchange(mut stream: TcpStream, request: &str) -> Option<TcpStream> {
+    stream.write_all(request.as_bytes()).await.expect("the connection is open");
+    let mut received = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&received).to_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.split("content-length: ").nth(1).expect("a length").split("\r\n").next().unwrap();
+            if body.len() >= length.parse::<usize>().unwrap() {
+                assert!(head.starts_with("http/1.1 200"), "{text}");
+                return (!head.contains("connection: close")).then_some(stream);
+            }
+        }
+        let count = stream.read_buf(&mut received).await.expect("the connection stays open");
+        assert!(count > 0, "it was closed instead of answered, after {received:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_restarts_under_load_fail_no_request() {
+    let database = Database::sample().await;
+    let tier = "INSERT INTO tiers VALUES ('most', 10000000)";
+    database.connect().await.batch_execute(tier).await.unwrap();
+    let key = database.issue("most");
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let mut app = activated(&database, &socket).await;
+    let (over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let clients: Vec<_> = PAUSES_MS
+        .iter()
+        .map(|pause_ms| {
+            let (address, key, over, answered) = (address.clone(), key.clone(), over.clone(), answered.clone());
+            let pause = Duration::from_millis(*pause_ms);
+            tokio::spawn(async move { ask_on(address, key, pause, &over, &answered).await })
+        })
+        .collect();
+    for _ in 0..RESTARTS {
+        let before = answered.load(Ordering::Relaxed);
+        app.signal("TERM");
+        assert_eq!(app.ended().await, Some(0));
+        app = activated(&database, &socket).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(answered.load(Ordering::Relaxed) > before + 100, "the load goes on");
+    }
+    over.store(true, Ordering::Relaxed);
+    let slowest = join_all(clients).await.into_iter().map(|client| client.expect("no request failed")).max().unwrap();
+    println!(
+        "{} requests over {RESTARTS} restarts, 0 failed, the slowest took {slowest:?}",
+        answered.load(Ordering::Relaxed)
+    );
+}
+
+#[tokio::test]
+async fn a_service_manager_is_told_when_it_serves_and_when_it_is_about_to_end() {
+    let (scratch, database) = (scratch(), Database::sample().await);
+    let path = scratch.path().join("notify");
+    let told = UnixDatagram::bind(&path).unwrap();
+    told.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut app = App::with(&database, &[("NOTIFY_SOCKET", path.to_str().unwrap()), ("DRAIN_MS", "0")]).await;
+    let next = || {
+        let mut message = [0; 64];
+        let length = told.recv(&mut message).expect("it says something");
+        String::from_utf8_lossy(&message[..length]).trim().to_owned()
+    };
+    assert_eq!(next(), "READY=1");
+    app.signal("TERM");
+    assert_eq!(next(), "STOPPING=1");
+    assert_eq!(app.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn what_is_passed_and_is_no_socket_is_refused_in_a_sentence() {
+    let database = Database::sample().await;
+    let serve = database.tickerd(&["serve"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" serve"]);
+    command.arg(serve.get_program()).env("DATABASE_URL", database.url());
+    let ran = crate::support::Ran::of(&mut command);
+    assert!(ran.sentence().contains("tickerd.socket"), "{ran:?}");
+}

@@ -1,0 +1,209 @@
+//! Redis Cluster: three masters, each with a third of the keys.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::support::{App, Database, Program, eventually, free_port, header, home, id_of, scratch, unique};
+
+const PASSWORD: &str = "of-a-test";
+const PATH: &str = "/api/stocks/AAPL";
+
+pub struct Cluster {
+    /// Three masters and, where asked for, as many replicas.
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    port: u16,
+    bus_port: u16,
+    dir: PathBuf,
+    program: Option<Program>,
+}
+
+impl Node {
+    fn new(parent: &Path) -> Self {
+        let (port, bus_port) = (free_port(), free_port());
+        let dir = home(parent, &format!("redis-{port}"));
+        let mut node = Self { port, bus_port, dir, program: None };
+        node.start();
+        node
+    }
+
+    fn start(&mut self) {
+        let (port, bus_port) = (self.port.to_string(), self.bus_port.to_string());
+        let arguments =
+            ["--bind", "127.0.0.1", "--port", &port, "--cluster-port", &bus_port, "--cluster-enabled", "yes"];
+        let rest = ["--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no", "--save", ""];
+        let all = [arguments.as_slice(), &rest, &["--requirepass", PASSWORD, "--masterauth", PASSWORD]].concat();
+        self.program = Some(Program::start(&self.dir, "redis-server", &all));
+    }
+
+    fn ask(&self, arguments: &[&str]) -> String {
+        let mut client = Command::new("redis-cli");
+        client.args(["--no-auth-warning", "-a", PASSWORD, "-p", &self.port.to_string()]).args(arguments);
+        String::from_utf8(client.output().unwrap().stdout).unwrap()
+    }
+}
+
+impl Cluster {
+    /// Three masters with these replicas each.
+    pub async fn start(parent: &Path, replicas: usize) -> Self {
+        let cluster = Self { nodes: (0..3 * (1 + replicas)).map(|_| Node::new(parent)).collect() };
+        eventually("every node answers", Duration::from_secs(10), async || {
+            cluster.nodes.iter().all(|node| node.ask(&["PING"]).trim() == "PONG")
+        })
+        .await;
+        let (nodes, replicas) = (cluster.addresses(), replicas.to_string());
+        let mut create = vec!["--cluster", "create"];
+        create.extend(nodes.iter().map(String::as_str));
+        create.extend(["--cluster-replicas", &replicas, "--cluster-yes"]);
+        cluster.nodes[0].ask(&create);
+        cluster.is_whole().await;
+        cluster
+    }
+
+    async fn is_whole(&self) {
+        let knows = |node: &Node| {
+            let info = node.ask(&["CLUSTER", "INFO"]);
+            let follows = node.ask(&["INFO", "replication"]);
+            let is_in_step = follows.contains("role:master") || follows.contains("master_link_status:up");
+            info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384") && is_in_step
+        };
+        let all_know = async || self.nodes.iter().filter(|node| node.program.is_some()).all(knows);
+        eventually("every node knows all slots", Duration::from_secs(30), all_know).await;
+    }
+
+    fn masters(&self) -> &[Node] {
+        &self.nodes[..3]
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect()
+    }
+
+    pub fn url(&self) -> String {
+        let nodes = self.addresses();
+        format!("redis-cluster://:{PASSWORD}@{}?node={}", nodes[0], nodes[1..].join("&node="))
+    }
+
+    async fn serve(&self, database: &Database, count: usize) -> Vec<App> {
+        let (url, prefix) = (self.url(), format!("{}:", unique("cluster")));
+        let mut apps = Vec::new();
+        for _ in 0..count {
+            apps.push(App::with(database, &[("REDIS_URL", &url), ("REDIS_KEY_PREFIX", &prefix)]).await);
+        }
+        apps
+    }
+}
+
+async fn admitted(apps: &[App], key: &str, count: usize) -> usize {
+    let statuses =
+        join_all((0..count).map(async |n| apps[n % apps.len()].get(key, PATH).await.status().as_u16())).await;
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    statuses.iter().filter(|status| **status == 200).count()
+}
+
+#[tokio::test]
+async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_masters() {
+    let (scratch, database) = (scratch(), Database::sample().await);
+    let cluster = Cluster::start(scratch.path(), 0).await;
+    let apps = cluster.serve(&database, 3).await;
+    // As many as it takes until each master has the window of a key.
+    let has_windows = |master: &Node| master.ask(&["KEYS", "*rl:*"]).contains("rl:");
+    let mut keys = Vec::new();
+    while !cluster.masters().iter().all(has_windows) {
+        assert!(keys.len() < 40, "keys are spread over the masters");
+        keys.push(database.issue("free"));
+        assert_eq!(admitted(&apps, &keys[keys.len() - 1], 360).await, 100);
+    }
+    // A master that has lost its scripts gets them anew.
+    cluster.masters().iter().for_each(|master| assert_eq!(master.ask(&["SCRIPT", "FLUSH"]).trim(), "OK"));
+    let key = database.issue("free");
+    assert_eq!(admitted(&apps, &key, 360).await, 100);
+
+    let shared = database.issue("pro");
+    let quote = "/api/stocks/MSFT/quote";
+    for _ in 0..2 {
+        apps[0].get(&shared, quote).await;
+    }
+    let is_hit = async || header(&apps[1].get(&shared, quote).await, "x-cache") == "HIT";
+    eventually("an answer is shared", Duration::from_secs(5), is_hit).await;
+
+    let mut revoke = database.tickerd(&["keys", "revoke", id_of(&shared), "--json"]);
+    let prefix = cluster.masters().iter().map(|master| master.ask(&["KEYS", "*rl:*"])).collect::<String>();
+    let prefix = prefix.split_once("rl:").unwrap().0.to_owned();
+    let told = revoke.env("REDIS_URL", cluster.url()).env("REDIS_KEY_PREFIX", prefix).output().unwrap();
+    assert!(String::from_utf8_lossy(&told.stdout).contains("\"instancesTold\":3"), "{told:?}");
+    for app in &apps {
+        let refused = async || app.get(&shared, PATH).await.status() == 401;
+        eventually("the key is refused", Duration::from_secs(1), refused).await;
+    }
+}
+
+#[tokio::test]
+async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back() {
+    let (scratch, database) = (scratch(), Database::sample().await);
+    let mut cluster = Cluster::start(scratch.path(), 0).await;
+    let apps = cluster.serve(&database, 2).await;
+    let (key, revoked) = (database.issue("enterprise"), database.issue("enterprise"));
+    for app in &apps {
+        for key in [&key, &revoked] {
+            assert_eq!(app.get(key, PATH).await.status(), 200);
+        }
+    }
+    cluster.nodes[1].program.take().unwrap().signal("KILL");
+    let slowest = slowest_within(Duration::from_secs(4), &apps, &key).await;
+    assert!(slowest < Duration::from_millis(1500), "{slowest:?}");
+    // Without a replica to take its place, a master that is lost counts as a lost Redis.
+    let ready = apps[0].request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
+    assert!(ready.contains("\"degraded\""), "{ready}");
+    assert!(database.run(&["keys", "revoke", id_of(&revoked)]).status.success());
+    for app in &apps {
+        let refused = async || app.get(&revoked, PATH).await.status() == 401;
+        eventually("the key is refused", Duration::from_millis(1500), refused).await;
+    }
+    cluster.nodes[1].start();
+    cluster.is_whole().await;
+    is_shared_by(&apps).await;
+    assert_eq!(admitted(&apps, &database.issue("free"), 300).await, 100);
+}
+
+#[tokio::test]
+async fn a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again() {
+    let (scratch, database) = (scratch(), Database::sample().await);
+    let mut cluster = Cluster::start(scratch.path(), 1).await;
+    let apps = cluster.serve(&database, 2).await;
+    let key = database.issue("enterprise");
+    is_shared_by(&apps).await;
+    cluster.nodes[1].program.take().unwrap().signal("KILL");
+    // Long enough for the others to miss it (cluster-node-timeout) and to vote.
+    let slowest = slowest_within(Duration::from_secs(4), &apps, &key).await;
+    assert!(slowest < Duration::from_millis(1500), "{slowest:?}");
+    cluster.is_whole().await;
+    is_shared_by(&apps).await;
+    for _ in 0..3 {
+        assert_eq!(admitted(&apps, &database.issue("free"), 300).await, 100);
+    }
+}
+
+/// The slowest of many requests, one after the other, of which none may fail.
+async fn slowest_within(time: Duration, apps: &[App], key: &str) -> Duration {
+    let (started, mut slowest) = (Instant::now(), Duration::ZERO);
+    for app in apps.iter().cycle().take_while(|_| started.elapsed() < time) {
+        let sent = Instant::now();
+        assert_eq!(app.get(key, PATH).await.status(), 200);
+        slowest = slowest.max(sent.elapsed());
+    }
+    slowest
+}
+
+async fn is_shared_by(apps: &[App]) {
+    for app in apps {
+        let up =
+            async || app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap().contains("\"ok\"");
+        eventually("the cluster is shared", Duration::from_secs(10), up).await;
+    }
+}

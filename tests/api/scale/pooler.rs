@@ -1,0 +1,117 @@
+//! PgBouncer in transaction mode: no prepared statements, no settings of a session.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::support::{App, Database, Program, Ran, eventually, free_port, home, id_of, scratch, tickerd};
+
+/// A PgBouncer before one database.
+pub struct PgBouncer {
+    pub url: String,
+    _program: Program,
+}
+
+impl PgBouncer {
+    /// With two connections to Postgres, so that clients get whichever is free.
+    pub async fn before(database: &Database, parent: &Path) -> Self {
+        let (dir, port) = (home(parent, "pgbouncer"), free_port());
+        let to: tokio_postgres::Config = database.url().parse().unwrap();
+        let (name, user) = (to.get_dbname().unwrap(), to.get_user().unwrap());
+        let password = String::from_utf8(to.get_password().unwrap().to_vec()).unwrap();
+        let (postgres_port, path) = (to.get_ports()[0], dir.join("pgbouncer.ini"));
+        let config = format!(
+            "[databases]\n{name} = host=127.0.0.1 port={postgres_port} user={user} password={password}\n[pgbouncer]\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
+             default_pool_size = 2\nmax_client_conn = 200\n"
+        );
+        std::fs::write(&path, config).unwrap();
+        let program = Program::start(&dir, "pgbouncer", &[path.to_str().unwrap()]);
+        let bouncer = Self { url: format!("postgres://tickerd@127.0.0.1:{port}/{name}"), _program: program };
+        eventually("PgBouncer answers", Duration::from_secs(10), async || {
+            tokio_postgres::connect(&bouncer.url, tokio_postgres::NoTls).await.is_ok()
+        })
+        .await;
+        bouncer
+    }
+
+    /// `tickerd` through it; with a way past it, too.
+    pub fn tickerd(&self, database: &Database, arguments: &[&str]) -> Command {
+        let mut command = tickerd(arguments);
+        command.env("DATABASE_URL", &self.url).env("DATABASE_DIRECT_URL", database.url());
+        command.env("DATABASE_POOLER", "transaction");
+        command
+    }
+}
+
+const PATHS: [&str; 5] = [
+    "/api/stocks?limit=3&exchange=nasdaq",
+    "/api/stocks/MSFT",
+    "/api/stocks/AAPL/quote",
+    "/api/stocks/AAPL/prices?start=2012-12-01",
+    "/api/stocks/NOSUCH/prices?start=2012-12-01",
+];
+
+#[tokio::test]
+#[ignore = "needs pgbouncer: make test-scale"]
+async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
+    let (scratch, database) = (scratch(), Database::empty().await);
+    let bouncer = PgBouncer::before(&database, scratch.path()).await;
+    for arguments in [
+        ["migrate"].as_slice(),
+        &["ingest", "stocks", "seed/stocks.csv"],
+        &["ingest", "prices", "seed/prices.csv.gz"],
+        &["ingest", "actions", "seed/corporate_actions.csv"],
+    ] {
+        let ran = Ran::of(&mut bouncer.tickerd(&database, arguments));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let issue = ["keys", "issue", "--owner", "ann", "--name", "n", "--tier", "enterprise"];
+    let key = Ran::of(&mut bouncer.tickerd(&database, &issue)).stdout.trim().to_owned();
+    let no_tier =
+        Ran::of(&mut bouncer.tickerd(&database, &["keys", "issue", "--owner", "a", "--name", "n", "--tier", "x"]));
+    assert!(no_tier.stderr.contains("enterprise"), "{no_tier:?}");
+    let pooled = App::start(bouncer.tickerd(&database, &["serve"])).await;
+    let direct = App::alone(&database).await;
+    for path in PATHS {
+        let ((status, mut body), (expected_status, mut expected)) =
+            (pooled.json(&key, path).await, direct.json(&key, path).await);
+        (body["requestId"], expected["requestId"]) = (0.into(), 0.into());
+        assert_eq!((status, body), (expected_status, expected), "{path}");
+    }
+    // More than the pooler has connections, so that each statement may meet another connection than the last.
+    let days = (1..=28).flat_map(|day| ["AAPL", "MSFT"].map(|symbol| (symbol, day)));
+    let answers = join_all(days.map(async |(symbol, day)| {
+        let path = format!("/api/stocks/{symbol}/prices?start=2012-11-{day:02}&limit=1");
+        pooled.get(&key, &path).await.status()
+    }));
+    assert!(answers.await.iter().all(|status| *status == 200));
+    let list = Ran::of(&mut bouncer.tickerd(&database, &["keys", "list", "--owner", "ann"]));
+    assert!(list.stdout.contains(id_of(&key)), "{list:?}");
+    let revoked = Ran::of(&mut bouncer.tickerd(&database, &["keys", "revoke", id_of(&key)]));
+    assert_eq!(revoked.code, Some(0), "{revoked:?}");
+    let refused = async || pooled.get(&key, PATHS[0]).await.status() == 401;
+    eventually("the key is refused", Duration::from_secs(2), refused).await;
+}
+
+#[tokio::test]
+#[ignore = "needs pgbouncer: make test-scale"]
+async fn what_a_pooler_can_not_do_is_said_in_a_sentence_that_names_the_variable() {
+    let (scratch, database) = (scratch(), Database::sample().await);
+    let bouncer = PgBouncer::before(&database, scratch.path()).await;
+    let run = |arguments: &[&str], pooler: &str| {
+        Ran::of(tickerd(arguments).env("DATABASE_URL", &bouncer.url).env("DATABASE_POOLER", pooler))
+    };
+    let ran = run(&["keys", "list"], "none");
+    assert!(ran.sentence().contains("DATABASE_POOLER=transaction"), "{ran:?}");
+    for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"], &["serve", "--migrate"]] {
+        for pooler in ["none", "transaction"] {
+            let ran = run(arguments, pooler);
+            assert!(ran.sentence().contains("set DATABASE_DIRECT_URL"), "{ran:?}");
+        }
+    }
+    let ran = run(&["keys", "list"], "statement");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+}

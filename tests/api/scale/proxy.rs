@@ -1,0 +1,143 @@
+//! The samples of proxies in deploy/, as they are but for addresses and TLS: a client can't choose the address that it is
+//! counted under.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+use tempfile::TempDir;
+
+use crate::auth::with_checksum;
+use crate::support::{App, Database, Program, eventually, free_port, home, scratch};
+
+const PATH: &str = "/api/stocks/AAPL";
+
+pub struct Proxy {
+    pub url: String,
+    _program: Program,
+}
+
+/// Replaces what has to be there.
+fn put(text: &str, sample: &str, ours: &str) -> String {
+    assert!(text.contains(sample), "the sample no longer says {sample}");
+    text.replace(sample, ours)
+}
+
+/// `deploy/nginx.conf` without TLS, before these instances.
+pub async fn nginx(parent: &Path, apps: &[App]) -> Proxy {
+    let (dir, port) = (home(parent, "nginx"), free_port());
+    let sample = std::fs::read_to_string("deploy/nginx.conf").unwrap();
+    let (_, secure) = sample.split_once("listen 443 ssl;").expect("the sample speaks TLS");
+    let upstream = sample.split_once("server {\n    listen 80").expect("the sample names its instances first").0;
+    let instance = |app: &App| format!("server {} max_fails=1 fail_timeout=1s;\n", app.address());
+    let upstream = put(upstream, "server 127.0.0.1:3001 max_fails=1 fail_timeout=1s;", "");
+    let all = apps.iter().map(instance).collect::<String>();
+    let upstream = put(&upstream, "server 127.0.0.1:3000 max_fails=1 fail_timeout=1s;", &all);
+    let secure = secure.lines().filter(|line| !line.trim_start().starts_with("ssl_")).collect::<Vec<_>>().join("\n");
+    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| format!("{what}_temp_path {what};\n"));
+    let config = format!(
+        "daemon off;\npid nginx.pid;\nevents {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{}{upstream}
+         server {{\nlisten 127.0.0.1:{port};\n{secure}\n}}\n",
+        paths.concat()
+    );
+    std::fs::write(dir.join("nginx.conf"), config).unwrap();
+    let prefix = dir.to_str().unwrap();
+    let program = Program::start(&dir, "nginx", &["-p", prefix, "-c", "nginx.conf", "-e", "stderr"]);
+    listening(Proxy { url: format!("http://127.0.0.1:{port}"), _program: program }).await
+}
+
+/// `deploy/Caddyfile`, told to speak no TLS, before these instances.
+async fn caddy(parent: &Path, apps: &[App]) -> Proxy {
+    let (dir, port) = (home(parent, "caddy"), free_port());
+    let sample = std::fs::read_to_string("deploy/Caddyfile").unwrap();
+    let addresses = apps.iter().map(App::address).collect::<Vec<_>>().join(" ");
+    std::fs::write(dir.join("Caddyfile"), format!("{{\n\tadmin off\n}}\n{sample}")).unwrap();
+    let variables =
+        [("HOME", dir.to_str().unwrap()), ("SITE", &format!("http://127.0.0.1:{port}")), ("INSTANCES", &addresses)];
+    let variables = variables.map(|(name, value)| format!("{name}={value}"));
+    let run = ["caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"];
+    let run = [variables.each_ref().map(String::as_str).as_slice(), &run].concat();
+    let program = Program::start(&dir, "env", &run);
+    listening(Proxy { url: format!("http://127.0.0.1:{port}"), _program: program }).await
+}
+
+async fn listening(proxy: Proxy) -> Proxy {
+    eventually("the proxy answers", Duration::from_secs(10), async || reqwest::get(&proxy.url).await.is_ok()).await;
+    proxy
+}
+
+/// Requests from an address of this machine, each on a connection of its own.
+struct Caller(Client);
+
+impl Caller {
+    fn at(address: &str) -> Self {
+        let address: IpAddr = address.parse().unwrap();
+        Self(Client::builder().local_address(address).pool_max_idle_per_host(0).build().unwrap())
+    }
+
+    async fn ask(&self, url: &str, key: &str, forged: &str) -> StatusCode {
+        let request = self.0.get(format!("{url}{PATH}")).header("x-api-key", key).header("x-forwarded-for", forged);
+        request.send().await.expect("an answer").status()
+    }
+}
+
+/// Two instances that count three wrong keys a minute from one address, and believe proxies on this one.
+async fn counting() -> (TempDir, Database, [App; 2]) {
+    let database = Database::sample().await;
+    let start = || App::with(&database, &[("AUTH_FAILURES_PER_MINUTE_MAX", "3"), ("TRUSTED_PROXIES", "127.0.0.1")]);
+    let apps = [start().await, start().await];
+    (scratch(), database, apps)
+}
+
+/// Wrong keys under a new name each, until that is refused, which takes three on each instance.
+async fn is_refused_whatever_it_says(caller: &Caller, url: &str, like: &str) {
+    let mut statuses = Vec::new();
+    for n in 0..12 {
+        let wrong = with_checksum(&format!("tk_live_{n:012}_{}", &like[21..53]));
+        statuses.push(caller.ask(url, &wrong, &format!("198.51.100.{n}, 10.0.0.{n}")).await.as_u16());
+    }
+    assert!(statuses.starts_with(&[401]) && statuses.ends_with(&[429, 429]), "{statuses:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs nginx and caddy: make test-scale"]
+async fn behind_nginx_and_behind_caddy_a_client_is_counted_under_its_own_address_whatever_it_says() {
+    let (scratch, database, apps) = counting().await;
+    for (at, proxy) in [(10, nginx(scratch.path(), &apps).await), (20, caddy(scratch.path(), &apps).await)] {
+        let [forger, other, direct] = [1, 2, 3].map(|n| Caller::at(&format!("127.0.0.{}", at + n)));
+        let (known, new) = (database.issue("free"), database.issue("free"));
+        is_refused_whatever_it_says(&forger, &proxy.url, &known).await;
+        // Nobody else pays for it: neither who comes from elsewhere nor who was named.
+        assert_eq!(other.ask(&proxy.url, &new, "").await, 200);
+        assert_eq!(other.ask(&proxy.url, &known, "198.51.100.1").await, 200);
+        // Past the proxy nobody is believed at all.
+        is_refused_whatever_it_says(&direct, &format!("http://{}", apps[0].address()), &known).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs nginx and caddy: make test-scale"]
+async fn the_samples_are_accepted_by_the_programs_they_are_for() {
+    let scratch = scratch();
+    let dir = home(scratch.path(), "samples");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["api.example.com".to_owned()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(dir.join("fullchain.pem"), certificate.pem()).unwrap();
+    std::fs::write(dir.join("privkey.pem"), key.serialize_pem()).unwrap();
+    let sample = std::fs::read_to_string("deploy/nginx.conf").unwrap();
+    let sample = put(&sample, "/etc/letsencrypt/live/api.example.com", dir.to_str().unwrap());
+    let config = format!("pid {0}/pid;\nevents {{}}\nhttp {{\n{sample}\n}}\n", dir.display());
+    std::fs::write(dir.join("nginx.conf"), config).unwrap();
+    let config = dir.join("nginx.conf");
+    let mut nginx = Command::new("nginx");
+    nginx.args(["-t", "-e", "stderr", "-p", dir.to_str().unwrap(), "-c", config.to_str().unwrap()]);
+    let mut caddy = Command::new("caddy");
+    caddy.args(["validate", "--adapter", "caddyfile", "--config", "deploy/Caddyfile"]).env("HOME", &dir);
+    for mut checks in [nginx, caddy] {
+        let output = checks.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
