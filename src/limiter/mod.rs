@@ -104,7 +104,7 @@ impl Limiter {
         let sent_ms = self.clock.now_ms();
         let want = meter.lease.want(sent_ms, waiting.count(), limit, self.instances.load(Ordering::Relaxed));
         match shared.ledger.take(key, limit, want).await {
-            Ok(grant) => Decision::of(meter.lease.learn(sent_ms, self.clock.now_ms(), want, grant), limit),
+            Ok(grant) => Decision::of(meter.lease.learn(sent_ms, self.clock.now_ms(), want, grant, limit), limit),
             Err(_) => {
                 meter.lease.fail(self.clock.now_ms());
                 None
@@ -115,7 +115,7 @@ impl Limiter {
 
     /// The decision, where the ledger need not be asked. Starts the renewal of a lease that is half used.
     fn decide(&self, shared: &Shared, meter: &Arc<Meter>, key: KeyId, limit: u32) -> Option<Decision> {
-        let step = meter.lease.step(self.clock.now_ms());
+        let step = meter.lease.step(self.clock.now_ms(), limit);
         if let Step::Admit { renew: Some(ends_ms), .. } = step {
             let (ledger, meter, instances) =
                 (shared.ledger.clone(), meter.clone(), self.instances.load(Ordering::Relaxed));
