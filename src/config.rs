@@ -3,6 +3,7 @@
 //! Each is a flag and an environment variable of the same name. The doc comment of a field is its `--help`.
 
 mod admin;
+mod traces;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use admin::{AdminConfig, AdminPort};
+pub use traces::TracesConfig;
 
 /// Postgres: the truth.
 #[derive(Debug, Clone, Args)]
@@ -190,6 +192,15 @@ pub struct CacheConfig {
     pub changes_poll_alone_ms: u64,
 }
 
+/// What is counted.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Usage")]
+pub struct UsageConfig {
+    /// How often what keys used is stored: what a crash can cost at most, and how old `usage` shows it
+    #[arg(long, env = "USAGE_FLUSH_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(50..=600_000))]
+    pub usage_flush_ms: u64,
+}
+
 /// What is said, and how.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logs")]
@@ -228,4 +239,6 @@ pub struct ServeConfig {
     pub keys: KeysConfig,
     #[command(flatten)]
     pub cache: CacheConfig,
+    #[command(flatten)]
+    pub usage: UsageConfig,
 }

@@ -6,10 +6,11 @@
 //! - [`cli`]: what operators type
 //! - [`http`]: what callers ask; the only room that knows actix
 //! - [`feed`]: files of market data to checked rows
-//! - [`keys`], [`limiter`], [`cache`]: who calls, may they go on, was it answered before; they know nothing of HTTP
+//! - [`keys`], [`limiter`], [`cache`], [`usage`]: who calls, may they go on, was it answered before, how much was it;
+//!   they know nothing of HTTP
 //! - [`store`]: Postgres; the only room that knows tokio-postgres
 //! - [`redis`]: the one client and its breaker; `tls`: certificates are always verified
-//! - [`caller`], [`market`], [`config`]: types and pure logic; no I/O, and the time is an argument
+//! - [`caller`], [`market`], [`route`], [`config`]: types and pure logic; no I/O, and the time is an argument
 //!
 //! What must never be: a key in a log, a URL or a metric; a driver's text in an answer; a wait without a bound.
 
@@ -22,6 +23,9 @@ pub mod http;
 pub mod keys;
 pub mod limiter;
 pub mod market;
+pub mod metrics;
 pub mod redis;
+pub mod route;
 pub mod store;
 mod tls;
+pub mod usage;

@@ -52,6 +52,11 @@ impl Memory {
         Self { entries: Cache::with_weighter(entries, bytes_max, Bytes) }
     }
 
+    /// Entries, and their weight in bytes.
+    pub fn size(&self) -> (u64, u64) {
+        (self.entries.len() as u64, self.entries.weight())
+    }
+
     pub fn get(&self, key: &str) -> Option<Slot> {
         self.entries.get(key)
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::config::CacheConfig;
+use crate::metrics::{self, Tier};
 use crate::redis::Redis;
 pub use entry::{Encoding, Entry, Variant};
 use memory::{Guard, Memory, Slot};
@@ -75,13 +76,17 @@ impl Cache {
         let mut expired = None;
         if let Some(slot) = self.memory.get(key) {
             match self.judge(key, &slot, now_ms) {
-                Some(found) => return found,
+                Some(found) => {
+                    metrics::lookup(Tier::Memory, true);
+                    return found;
+                }
                 None => self.memory.remove(key, &slot),
             }
             if let Slot::Answer(entry) = slot {
                 expired = Some(entry);
             }
         }
+        metrics::lookup(Tier::Memory, false);
         // Boxed, so that those who are answered from memory do not carry it.
         Box::pin(self.look_further(key.into(), expired, now_ms)).await
     }
@@ -133,6 +138,11 @@ impl Cache {
         } else {
             Some(Found::Stale(entry))
         }
+    }
+
+    /// Answers in memory, and what they weigh in bytes.
+    pub fn in_memory(&self) -> (u64, u64) {
+        self.memory.size()
     }
 
     fn may_be_shown_stale(&self, entry: &Entry, now_ms: u64) -> bool {

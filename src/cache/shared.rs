@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Entry;
+use crate::metrics::{self, Tier};
 use crate::redis::Redis;
 
 /// The layout of a value: this byte, three times in epoch milliseconds (u64, big-endian), the bytes of the answer.
@@ -29,7 +30,9 @@ impl SharedTier {
 
     /// `None` where Redis has nothing, or nothing that can be read, or is not to be had.
     pub async fn get(&self, key: &str) -> Option<Entry> {
-        decode(self.redis.get(&name(key)).await.ok()??)
+        let entry = self.redis.get(&name(key)).await.ok().flatten().and_then(decode);
+        metrics::lookup(Tier::Redis, entry.is_some());
+        entry
     }
 
     /// Stores an answer for `keep_ms` milliseconds, in the background: nobody waits for it, and where too many are

@@ -34,9 +34,7 @@ impl Versions {
     pub fn of(&self, symbol: Option<Symbol>) -> Option<(i64, Exchange)> {
         match symbol {
             Some(symbol) => self.stocks.load().get(&symbol).copied(),
-            None => {
-                Some(self.newest.load(Ordering::Acquire)).filter(|newest| *newest >= 0).map(|n| (n, default_exchange()))
-            }
+            None => self.newest().map(|newest| (newest, default_exchange())),
         }
     }
 
@@ -57,6 +55,11 @@ impl Versions {
         // At least 0: an empty database has been looked at, too.
         self.newest.store(changes.revision.max(0), Ordering::Release);
         Ok((changes.keys, changes.tiers))
+    }
+
+    /// The newest revision heard of; `None` before the first.
+    pub fn newest(&self) -> Option<i64> {
+        Some(self.newest.load(Ordering::Acquire)).filter(|newest| *newest >= 0)
     }
 
     /// Whether what was committed is known here, as of the last look.

@@ -9,7 +9,7 @@ use chrono::Utc;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-pub use args::KeysArgs;
+pub use args::{KeysArgs, key_id};
 use args::{KeysCommand, SetArgs};
 
 use super::ask::consent;

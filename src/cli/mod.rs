@@ -10,6 +10,7 @@ mod operator;
 mod serve;
 mod telemetry;
 mod tiers;
+mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Tiers(tiers::TiersArgs),
     /// Load stocks, prices or corporate actions from CSV
     Ingest(ingest::IngestArgs),
+    /// Show what keys used
+    Usage(usage::UsageArgs),
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
 }
@@ -65,7 +68,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    telemetry::start(&cli.log)?;
+    let traces = if let Command::Serve(args) = &cli.command { Some(&args.traces) } else { None };
+    let _telemetry = telemetry::start(&cli.log, traces)?;
     if let Command::Generate(args) = &cli.command {
         return Ok(generate::run(args)?);
     }
@@ -79,6 +83,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Keys(args) => keys::run(args).await,
             Command::Tiers(args) => tiers::run(args).await,
             Command::Ingest(args) => ingest::run(args).await,
+            Command::Usage(args) => usage::run(args).await,
             Command::Generate(_) => Ok(()),
         }
     })

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Failure;
-use crate::config::{LogConfig, ServeConfig};
+use crate::config::{LogConfig, ServeConfig, TracesConfig};
 use crate::http::{Listeners, Server};
 use crate::store::Database;
 
@@ -11,6 +11,8 @@ use crate::store::Database;
 pub struct ServeArgs {
     #[command(flatten)]
     config: ServeConfig,
+    #[command(flatten)]
+    pub traces: TracesConfig,
     /// Bring the database's tables up to date first; instances that start at once wait for each other
     #[arg(long, env = "MIGRATE", value_parser = clap::builder::BoolishValueParser::new())]
     migrate: bool,

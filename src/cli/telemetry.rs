@@ -1,24 +1,72 @@
-//! Where log lines go: stderr, as text for people and as JSON for machines.
+//! Where log lines and traces go: stderr, as text for people and as JSON for machines; a collector, if there is one.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::Failure;
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFormat, TracesConfig};
 
-/// Starts logging.
+/// For one batch of spans to reach the collector, and for what is left to reach it at the end.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Sends what is left when it is dropped.
+pub struct Telemetry(Option<SdkTracerProvider>);
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(Err(fault)) = self.0.take().map(|provider| provider.shutdown_with_timeout(EXPORT_TIMEOUT)) {
+            tracing::warn!(cause = %fault, "the last traces are lost");
+        }
+    }
+}
+
+/// Starts logging, and tracing where a collector is named. Call it outside of any runtime: traces have a thread of their
+/// own, so that a slow collector keeps nobody.
 ///
 /// # Errors
 /// When the levels can't be read.
-pub fn start(config: &LogConfig) -> Result<(), Failure> {
-    let levels = EnvFilter::try_new(&config.log)
+pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry, Failure> {
+    let levels = EnvFilter::try_new(&log.log)
         .map_err(|e| format!("LOG is not usable ({e}): expected levels such as info or tickerd=debug,warn"))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let is_terminal = std::io::stderr().is_terminal();
-    match (config.log_format, is_terminal) {
-        (LogFormat::Json, _) | (LogFormat::Auto, false) => lines.json().flatten_event(true).init(),
-        (LogFormat::Text, _) | (LogFormat::Auto, true) => lines.with_ansi(is_terminal).init(),
-    }
-    Ok(())
+    let lines = match (log.log_format, is_terminal) {
+        (LogFormat::Json, _) | (LogFormat::Auto, false) => lines.json().flatten_event(true).boxed(),
+        (LogFormat::Text, _) | (LogFormat::Auto, true) => lines.with_ansi(is_terminal).boxed(),
+    };
+    let provider = traces.map(provider).transpose()?.flatten();
+    let spans = provider.as_ref().map(|provider| {
+        // Our own spans alone, whatever the level of the log.
+        let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("tickerd"));
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("tickerd")).with_filter(ours)
+    });
+    tracing_subscriber::registry().with(spans).with(lines.with_filter(levels)).init();
+    Ok(Telemetry(provider))
+}
+
+fn provider(config: &TracesConfig) -> Result<Option<SdkTracerProvider>, Failure> {
+    let Some(endpoint) = &config.otel_exporter_otlp_endpoint else { return Ok(None) };
+    let exporter = SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces"));
+    let exporter = exporter.with_timeout(EXPORT_TIMEOUT).build()?;
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    let of_those_without_a_parent = Sampler::TraceIdRatioBased(config.otel_traces_sampler_arg);
+    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before ours.
+    let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
+    let resource = if named { Resource::builder() } else { Resource::builder().with_service_name("tickerd") };
+    let provider = SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(Sampler::ParentBased(Box::new(of_those_without_a_parent)))
+        .with_resource(resource.build())
+        .build();
+    Ok(Some(provider))
 }

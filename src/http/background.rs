@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Days, NaiveTime, Utc};
 use tokio::sync::mpsc;
 use tokio::time::interval;
 
@@ -82,6 +83,27 @@ async fn catch_up(state: &State) -> Result<(), StoreFault> {
     keys.into_iter().for_each(|key| state.verifier.forget(key));
     tiers.iter().for_each(|tier| state.verifier.ask_again_of(tier));
     Ok(())
+}
+
+/// Stores what was used, every so often and when a day (UTC) ends.
+pub async fn store_usage(state: &'static State, flush_ms: u64) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(pause(Utc::now(), flush_ms)).await;
+        let flushed = state.usage.flush(&state.store, Utc::now()).await;
+        // Once an outage: it may last.
+        if let (Err(fault), false) = (&flushed, failing) {
+            tracing::warn!(cause = %fault, "usage can't be stored; it is kept and tried again");
+        }
+        failing = flushed.is_err();
+    }
+}
+
+/// Until the next batch: `flush_ms`, or less where the day ends before.
+fn pause(now: DateTime<Utc>, flush_ms: u64) -> Duration {
+    let tomorrow = (now.date_naive() + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
+    let left = (tomorrow - now).to_std().unwrap_or_default();
+    Duration::from_millis(flush_ms).min(left)
 }
 
 /// Sweeps idle windows and learns how many instances share the limits.

@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::HttpServer;
+use chrono::Utc;
 
-use super::background::{follow_changes, keep_house};
+use super::background::{follow_changes, keep_house, store_usage};
 use super::{State, admin, app};
 use crate::config::{AdminConfig, AdminPort, HttpConfig, LogConfig, ServeConfig};
 use crate::redis::RedisFault;
@@ -72,6 +73,7 @@ impl Server {
         }
         tokio::spawn(follow_changes(self.state, self.config.cache.clone()));
         tokio::spawn(keep_house(self.state));
+        tokio::spawn(store_usage(self.state, self.config.usage.usage_flush_ms));
         let state = self.state;
         let mut server = HttpServer::new(move || app(state))
             .keep_alive(Duration::from_secs(http.keep_alive_s))
@@ -82,16 +84,25 @@ impl Server {
             server = server.workers(usize::from(http.workers));
         }
         let callers = server.listen(self.listeners.callers).map_err(ServeFault::Run)?.run();
-        let Some(listener) = self.listeners.operators else { return callers.await.map_err(ServeFault::Run) };
-        let operators = HttpServer::new(move || admin::app(state))
-            .workers(1)
-            .keep_alive(Duration::from_secs(http.keep_alive_s))
-            .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
-            .max_connections(OPERATORS_MAX)
-            .shutdown_timeout(http.shutdown_timeout_s);
-        let operators = operators.listen(listener).map_err(ServeFault::Run)?.run();
-        // Each hears of the signal itself and lets its requests finish.
-        tokio::try_join!(callers, operators).map(drop).map_err(ServeFault::Run)
+        let served = match self.listeners.operators {
+            None => callers.await,
+            Some(listener) => {
+                let operators = HttpServer::new(move || admin::app(state))
+                    .workers(1)
+                    .keep_alive(Duration::from_secs(http.keep_alive_s))
+                    .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
+                    .max_connections(OPERATORS_MAX)
+                    .shutdown_timeout(http.shutdown_timeout_s);
+                let operators = operators.listen(listener).map_err(ServeFault::Run)?.run();
+                // Each hears of the signal itself and lets its requests finish.
+                tokio::try_join!(callers, operators).map(drop)
+            }
+        };
+        // What was counted since the last batch; the time-outs of the store bound it.
+        if let Err(fault) = state.usage.flush(&state.store, Utc::now()).await {
+            tracing::error!(cause = %fault, "the usage since the last batch is lost");
+        }
+        served.map_err(ServeFault::Run)
     }
 }
 

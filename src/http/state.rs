@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use chrono::Utc;
 
 use crate::cache::{Cache, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
@@ -12,9 +13,11 @@ use crate::keys::Verifier;
 use crate::limiter::Limiter;
 use crate::redis::Redis;
 use crate::store::Store;
+use crate::usage::Usage;
 
 use super::ServeFault;
 use super::admin::AdminToken;
+use super::admin::Freshness;
 use super::log::RequestLog;
 
 pub struct State {
@@ -23,6 +26,8 @@ pub struct State {
     pub verifier: Verifier,
     pub limiter: Limiter,
     pub cache: Cache,
+    pub usage: Usage,
+    pub freshness: Freshness,
     pub versions: Versions,
     pub http: HttpConfig,
     /// `None` where operators may not ask over HTTP.
@@ -43,6 +48,8 @@ impl State {
             limiter: Limiter::new(redis.clone()),
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),
+            usage: Usage::new(Utc::now()),
+            freshness: Freshness::default(),
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),

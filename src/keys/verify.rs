@@ -7,19 +7,21 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use rand::RngExt;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use super::Token;
 use super::failures::Failures;
 use super::hash::{NOBODY, secret_matches};
 use crate::caller::{Caller, KeyId};
 use crate::config::KeysConfig;
+use crate::metrics;
 use crate::store::{KeyRow, Store, StoreFault};
 
 type Digest = [u8; 32];
@@ -113,6 +115,11 @@ impl Verifier {
         }
     }
 
+    /// Keys that are being verified or wait for it.
+    pub fn waiting(&self) -> usize {
+        self.config.argon2_queue_max.saturating_sub(self.queue.available_permits())
+    }
+
     /// Drops all that is remembered of a key: its next request asks Postgres, whatever happens.
     pub fn forget(&self, id: KeyId) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
@@ -160,7 +167,8 @@ impl Verifier {
             }
         };
         let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
-        let matches = self.hash_matches(token, phc.clone()).await.inspect_err(|_| self.share_failure())?;
+        let proof = self.hash_matches(token, phc.clone()).instrument(tracing::trace_span!("argon2id"));
+        let matches = proof.await.inspect_err(|_| self.share_failure())?;
         let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
         let Some(caller) = caller else {
             self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);
@@ -183,11 +191,12 @@ impl Verifier {
     /// argon2id off the workers. The permits move into the blocking task, which can't be cancelled: a client that
     /// hangs up must not free the place of a hash that still runs.
     async fn hash_matches(&self, token: Token, phc: String) -> Result<bool, Refusal> {
-        let wait = Duration::from_millis(self.config.argon2_wait_timeout_ms);
+        let (wait, started) = (Duration::from_millis(self.config.argon2_wait_timeout_ms), Instant::now());
         let hasher = tokio::time::timeout(wait, self.hashers.clone().acquire_owned()).await;
         let Ok(Ok(permit)) = hasher else { return Err(Refusal::Busy) };
         let check = move || {
             let matches = secret_matches(&token.secret, &phc);
+            metrics::argon2(started.elapsed().as_secs_f64());
             drop(permit);
             matches
         };

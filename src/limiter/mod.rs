@@ -19,6 +19,7 @@ use dashmap::DashMap;
 use tokio::runtime::Handle;
 
 use crate::caller::{Caller, KeyId};
+use crate::metrics::{self, Basis};
 use crate::redis::Redis;
 use fallback::LocalWindows;
 use lease::{Lease, Step};
@@ -84,7 +85,7 @@ impl Limiter {
     pub async fn admit(&self, caller: &Caller) -> Decision {
         let (key, limit) = (caller.limit_id, caller.tier.requests_per_minute);
         let Some(shared) = &self.shared else {
-            return Decision::alone(limit, self.local.take(key, limit, self.clock.now_ms()));
+            return self.decide_alone(key, limit, limit);
         };
         let meter = self.meter(key);
         match self.decide(shared, &meter, key, limit) {
@@ -104,7 +105,11 @@ impl Limiter {
         let sent_ms = self.clock.now_ms();
         let want = meter.lease.want(sent_ms, waiting.count(), limit, self.instances.load(Ordering::Relaxed));
         match shared.ledger.take(key, limit, want).await {
-            Ok(grant) => Decision::of(meter.lease.learn(sent_ms, self.clock.now_ms(), want, grant, limit), limit),
+            Ok(grant) => {
+                metrics::lease(grant.ahead);
+                let step = meter.lease.learn(sent_ms, self.clock.now_ms(), want, grant, limit);
+                Decision::of(step, limit, Basis::Ledger)
+            }
             Err(_) => {
                 meter.lease.fail(self.clock.now_ms());
                 None
@@ -122,13 +127,20 @@ impl Limiter {
             let renewal = Renewal { ledger, meter, key, limit, instances, ends_ms };
             shared.runtime.spawn(renewal.run(self.clock));
         }
-        if step == Step::GoAlone { Some(self.go_alone(key, limit)) } else { Decision::of(step, limit) }
+        if step == Step::GoAlone { Some(self.go_alone(key, limit)) } else { Decision::of(step, limit, Basis::Memory) }
     }
 
     /// Redis is lost: this instance admits its share of the limit, at least one request a minute.
     fn go_alone(&self, key: KeyId, limit: u32) -> Decision {
         let share = (limit / self.instances.load(Ordering::Relaxed).max(1)).max(1);
-        Decision::alone(limit, self.local.take(key, share, self.clock.now_ms()))
+        self.decide_alone(key, limit, share)
+    }
+
+    /// By the window of this instance: `share` is what it may admit of the limit.
+    fn decide_alone(&self, key: KeyId, limit: u32, share: u32) -> Decision {
+        let grant = self.local.take(key, share, self.clock.now_ms());
+        metrics::decision(Basis::Alone, grant.admitted);
+        Decision { admitted: grant.admitted, limit, remaining: grant.remaining, reset_in_ms: grant.reset_in_ms }
     }
 
     fn meter(&self, key: KeyId) -> Arc<Meter> {
@@ -136,6 +148,11 @@ impl Limiter {
             return meter.clone();
         }
         self.meters.entry(key).or_default().clone()
+    }
+
+    /// How many instances share the Redis, as last seen.
+    pub fn instances(&self) -> u32 {
+        self.instances.load(Ordering::Relaxed)
     }
 
     /// Tells how many instances share the Redis now.
@@ -175,7 +192,10 @@ impl Renewal {
         let sent_ms = clock.now_ms();
         let Some(want) = meter.lease.want_renewal(sent_ms, ends_ms, limit, instances) else { return };
         match ledger.take(key, limit, want).await {
-            Ok(grant) => meter.lease.learn_renewal(sent_ms, clock.now_ms(), want, grant),
+            Ok(grant) => {
+                metrics::lease(grant.ahead);
+                meter.lease.learn_renewal(sent_ms, clock.now_ms(), want, grant);
+            }
             Err(_) => meter.lease.fail_renewal(),
         }
     }
@@ -202,16 +222,14 @@ impl Drop for Waiting<'_> {
 }
 
 impl Decision {
-    fn of(step: Step, limit: u32) -> Option<Self> {
-        match step {
-            Step::Admit { remaining, reset_in_ms, .. } => Some(Self { admitted: true, limit, remaining, reset_in_ms }),
-            Step::Refuse { reset_in_ms } => Some(Self { admitted: false, limit, remaining: 0, reset_in_ms }),
-            Step::Ask | Step::GoAlone => None,
-        }
-    }
-
-    fn alone(limit: u32, grant: Grant) -> Self {
-        Self { admitted: grant.admitted, limit, remaining: grant.remaining, reset_in_ms: grant.reset_in_ms }
+    fn of(step: Step, limit: u32, basis: Basis) -> Option<Self> {
+        let decision = match step {
+            Step::Admit { remaining, reset_in_ms, .. } => Self { admitted: true, limit, remaining, reset_in_ms },
+            Step::Refuse { reset_in_ms } => Self { admitted: false, limit, remaining: 0, reset_in_ms },
+            Step::Ask | Step::GoAlone => return None,
+        };
+        metrics::decision(basis, decision.admitted);
+        Some(decision)
     }
 
     /// Whole seconds until the reset, rounded up, at least 1: who waits that long is not early.

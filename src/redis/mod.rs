@@ -6,7 +6,7 @@ mod breaker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fred::prelude::*;
 use fred::types::config::{TlsConfig, TlsConnector, UnresponsiveConfig};
@@ -14,8 +14,10 @@ use fred::types::scripts;
 use secrecy::ExposeSecret;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::config::RedisConfig;
+use crate::metrics;
 use crate::tls;
 use breaker::Breaker;
 
@@ -131,17 +133,18 @@ impl Redis {
     }
 
     pub async fn ping(&self) -> Result<(), RedisFault> {
-        self.bounded(self.shared.client.ping::<String>(None)).await.map(drop)
+        self.bounded("ping", self.shared.client.ping::<String>(None)).await.map(drop)
     }
 
     pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, RedisFault> {
-        self.bounded(self.shared.client.get(self.name(name))).await
+        self.bounded("get", self.shared.client.get(self.name(name))).await
     }
 
     /// Stores `value` for `ttl_ms` milliseconds.
     pub async fn set(&self, name: &str, value: Vec<u8>, ttl_ms: i64) -> Result<(), RedisFault> {
         let value = Value::Bytes(value.into());
-        self.bounded(self.shared.client.set(self.name(name), value, Some(Expiration::PX(ttl_ms)), None, false)).await
+        let command = self.shared.client.set(self.name(name), value, Some(Expiration::PX(ttl_ms)), None, false);
+        self.bounded("set", command).await
     }
 
     /// Runs a script on one key.
@@ -152,7 +155,7 @@ impl Redis {
         arguments: Vec<String>,
     ) -> Result<R, RedisFault> {
         let (client, name) = (&self.shared.client, self.name(name));
-        self.bounded(async {
+        self.bounded("evalsha", async {
             match client.evalsha(script.0.sha1().clone(), name.clone(), arguments.clone()).await {
                 // The server was restarted or its scripts flushed: it ran nothing, so nothing is charged twice.
                 Err(e) if e.details().starts_with("NOSCRIPT") => {
@@ -171,12 +174,13 @@ impl Redis {
             Word::Key(id) => format!("key {id}"),
             Word::Look => "look".to_owned(),
         };
-        self.bounded(self.shared.client.publish(self.channel(), text)).await
+        self.bounded("publish", self.shared.client.publish(self.channel(), text)).await
     }
 
     /// How many instances listen for words now, this one included.
     pub async fn listeners(&self) -> Result<u32, RedisFault> {
-        let (_, count): (String, u32) = self.bounded(self.shared.client.pubsub_numsub(self.channel())).await?;
+        let (_, count): (String, u32) =
+            self.bounded("pubsub", self.shared.client.pubsub_numsub(self.channel())).await?;
         Ok(count)
     }
 
@@ -227,18 +231,24 @@ impl Redis {
         self.name("changes")
     }
 
-    async fn bounded<T>(&self, command: impl Future<Output = Result<T, fred::error::Error>>) -> Result<T, RedisFault> {
+    async fn bounded<T>(
+        &self,
+        call: &'static str,
+        command: impl Future<Output = Result<T, fred::error::Error>>,
+    ) -> Result<T, RedisFault> {
         // Without a connection there is nothing to wait for: the client makes one in the background.
         if !self.is_connected() || !self.shared.breaker.lets_pass() {
             return Err(RedisFault::LeftAlone);
         }
         // fred's own time-out doesn't reach every kind of command.
-        let timeout = Duration::from_millis(self.shared.timeout_ms);
+        let (timeout, started) = (Duration::from_millis(self.shared.timeout_ms), Instant::now());
+        let command = command.instrument(tracing::trace_span!("redis", otel.kind = "client", db.operation.name = call));
         let answer = match tokio::time::timeout(timeout, command).await {
             Ok(answer) => answer.map_err(RedisFault::from),
             Err(_) => Err(RedisFault::Timeout(self.shared.timeout_ms)),
         };
         self.shared.breaker.note(answer.is_ok());
+        metrics::redis_call(call, answer.is_ok(), started.elapsed().as_secs_f64());
         answer
     }
 }

@@ -19,4 +19,15 @@ impl Store {
         };
         Ok(rows.iter().filter_map(exchange).collect())
     }
+
+    /// Each exchange with prices, and when the regular session of its newest day ended, in epoch seconds.
+    pub async fn newest_days(&self) -> Result<Vec<(String, i64)>, StoreFault> {
+        let sql = "SELECT e.code,
+                          extract(epoch FROM (max(newest.date) + min(e.closes_at)) AT TIME ZONE e.time_zone)::bigint
+                   FROM exchanges e JOIN stocks s ON s.exchange = e.code CROSS JOIN LATERAL (
+                       SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
+                   ) newest
+                   GROUP BY e.code, e.time_zone";
+        Ok(self.rows(sql, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
 }

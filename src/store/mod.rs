@@ -12,14 +12,17 @@ mod prices;
 mod staging;
 mod stocks;
 mod tiers;
+mod usage;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tracing::Instrument;
 
 use crate::config::DatabaseConfig;
+use crate::metrics;
 pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::Changes;
 pub use connect::Database;
@@ -32,12 +35,20 @@ pub use prices::{BarRows, Bars, Quote};
 pub use staging::Table;
 pub use stocks::{Listing, Stock, StockFilter};
 pub use tiers::TierStatus;
+pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 
 /// A handle to the pool; clones share it.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
     statement_timeout: Duration,
+}
+
+/// Connections of the pool, and requests that wait for one.
+pub struct Connections {
+    pub idle: usize,
+    pub busy: usize,
+    pub waiters: usize,
 }
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -63,6 +74,12 @@ impl Store {
         Ok(Self { pool, statement_timeout: Duration::from_millis(config.database_statement_timeout_ms) })
     }
 
+    /// What the connections of the pool are doing.
+    pub fn connections(&self) -> Connections {
+        let Status { size, available, waiting, .. } = self.pool.status();
+        Connections { idle: available, busy: size.saturating_sub(available), waiters: waiting }
+    }
+
     /// Whether Postgres answers.
     pub async fn ping(&self) -> Result<(), StoreFault> {
         self.rows("SELECT 1", &[]).await.map(drop)
@@ -81,6 +98,14 @@ impl Store {
     }
 
     async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let started = Instant::now();
+        let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
+        let rows = self.ask(sql, params).instrument(span).await;
+        metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
+        rows
+    }
+
+    async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
         let client = self.pool.get().await?;
         let query = async {
             let statement = client.prepare_cached(sql).await?;

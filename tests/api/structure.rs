@@ -6,21 +6,22 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 8] = [
     &["cli"],
     &["http", "feed"],
-    &["keys", "cache"],
+    &["keys", "cache", "usage"],
     &["limiter", "store"],
     &["redis"],
     &["tls"],
-    &["config"],
-    &["caller", "market"],
+    &["config", "metrics"],
+    &["caller", "market", "route"],
 ];
 
 /// Which rooms may name which crate.
-const CRATES: [(&str, &[&str]); 5] = [
+const CRATES: [(&str, &[&str]); 6] = [
     ("actix_web", &["http"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("fred", &["redis"]),
     ("clap", &["cli", "config"]),
+    ("prometheus", &["metrics"]),
 ];
 
 /// The longest a source file may be, tests left out.

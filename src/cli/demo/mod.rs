@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Failure, print_line, serve};
 use crate::caller::{Actor, Label};
 use crate::config::{
-    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig,
+    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, RedisConfig, ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
 use crate::keys::{Order, Registry};
@@ -35,6 +35,8 @@ pub struct DemoArgs {
     keys: KeysConfig,
     #[command(flatten)]
     cache: CacheConfig,
+    #[command(flatten)]
+    usage: UsageConfig,
 }
 
 /// The knobs of connections, at their defaults or as the environment says.
@@ -88,6 +90,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
         admin: args.admin,
         keys: args.keys,
         cache: args.cache,
+        usage: args.usage,
     };
     serve::serve(listeners, config, log).await?;
     tokio::task::spawn_blocking(move || drop(servers)).await?;

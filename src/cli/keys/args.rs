@@ -132,7 +132,7 @@ impl From<SetArgs> for KeyChange {
 }
 
 /// The id of a key, also where a token was given: it must not be shown in an error.
-fn key_id(text: &str) -> Result<KeyId, KeyIdFault> {
+pub fn key_id(text: &str) -> Result<KeyId, KeyIdFault> {
     let id = text.strip_prefix(TOKEN_PREFIX).and_then(|rest| rest.split('_').next());
     id.unwrap_or(text).parse()
 }

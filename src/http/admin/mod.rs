@@ -4,7 +4,9 @@ mod answer;
 mod audit;
 mod body;
 mod desk;
+mod freshness;
 mod keys;
+mod metrics;
 mod tiers;
 mod token;
 
@@ -13,9 +15,10 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, HttpRequest, Route, web};
 
-use super::State;
 use super::error::Problem;
 use super::middleware::{closed_boundary, operators_only};
+use super::{State, plain};
+pub use freshness::Freshness;
 pub use token::{AdminToken, AdminTokenFault};
 
 /// Without a token: what shows no key and changes nothing. Below /admin: what does.
@@ -53,6 +56,7 @@ pub fn app(
     App::new()
         .app_data(state)
         .app_data(body::bound(state.http.body_bytes_max))
+        .service(plain("/metrics", metrics::metrics))
         .service(admin)
         .default_service(web::to(nothing))
         .wrap(from_fn(closed_boundary))

@@ -2,19 +2,23 @@
 
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError};
+use actix_web::{Error, ResponseError};
+use tracing::{Instrument, Span};
 
+use super::trace::span;
 use super::{REQUEST_ID, cors, refuse, state};
-use crate::caller::Caller;
 use crate::config::HttpConfig;
 use crate::http::error::Problem;
 use crate::http::log::without_keys;
 use crate::http::state::State;
+use crate::http::visit::{CacheOutcome, Visit};
 use crate::keys::TOKEN_PREFIX;
+use crate::metrics::{self, Outcome};
 
 const REQUEST_ID_CHARS_MAX: usize = 64;
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -22,11 +26,15 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const NOTHING_ACTIVE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Towards callers: the pages of any origin may ask.
-pub fn boundary(
+pub async fn boundary(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> {
-    within(request, next, true)
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let span = span(&request);
+    let response = within(request, next, true, started).instrument(span.clone()).await?;
+    measure(&response, started, &span);
+    Ok(response)
 }
 
 /// Towards operators: no page may ask, or any that an operator's browser shows could read what only this machine can.
@@ -34,15 +42,17 @@ pub fn closed_boundary(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> {
-    within(request, next, false)
+    within(request, next, false, Instant::now())
 }
 
 async fn within(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     pages_may_ask: bool,
+    started: Instant,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let (started, state) = (Instant::now(), state(&request));
+    let state = state(&request);
+    Visit::begin(&request, request.path());
     let id = request_id(request.headers());
     let from_a_page = pages_may_ask && request.headers().contains_key(header::ORIGIN);
     let mut response = if let Some(problem) = oversized(&request, &state.http) {
@@ -121,6 +131,53 @@ fn problem_of<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
     response.response().error().and_then(|error| error.as_error::<Problem>())
 }
 
+/// Adds an answer to what its key used and to what operators watch.
+fn measure(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
+    let request = response.request();
+    let bytes = match response.response().body().size() {
+        // Its head speaks of a body that is not sent.
+        _ if request.method() == Method::HEAD => 0,
+        BodySize::Sized(bytes) => bytes,
+        BodySize::None | BodySize::Stream => 0,
+    };
+    Visit::of(request, |visit| {
+        let outcome = outcome(response.status(), visit.cache.get());
+        metrics::request(visit.route, outcome, started.elapsed().as_secs_f64());
+        if !span.is_disabled() {
+            conclude(span, response.status(), outcome, visit);
+        }
+        if let Some(guest) = visit.guest.get() {
+            let from_cache = matches!(outcome, Outcome::CacheHit | Outcome::CacheStale);
+            guest.usage.answered(visit.route, bytes, outcome == Outcome::Limited, from_cache);
+        }
+    });
+}
+
+/// Writes down in its trace how a request ended.
+fn conclude(span: &Span, status: StatusCode, outcome: Outcome, visit: &Visit) {
+    span.record("http.response.status_code", status.as_u16());
+    span.record("tickerd.outcome", outcome.text());
+    if let Some(guest) = visit.guest.get() {
+        span.record("tickerd.key", guest.caller.id.as_str());
+    }
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+fn outcome(status: StatusCode, cache: Option<CacheOutcome>) -> Outcome {
+    match (status, cache) {
+        (_, Some(CacheOutcome::Hit)) => Outcome::CacheHit,
+        (_, Some(CacheOutcome::Stale)) => Outcome::CacheStale,
+        (_, Some(CacheOutcome::Miss)) => Outcome::CacheMiss,
+        (StatusCode::UNAUTHORIZED, None) => Outcome::Unauthorized,
+        (StatusCode::TOO_MANY_REQUESTS, None) => Outcome::Limited,
+        (status, None) if status.is_client_error() => Outcome::ClientError,
+        (status, None) if status.is_server_error() => Outcome::ServerError,
+        _ => Outcome::Uncached,
+    }
+}
+
 /// One line; with a cause that nobody outside is told.
 fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
     let (request, status) = (response.request(), response.status());
@@ -129,10 +186,10 @@ fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: In
     if !wanted {
         return;
     }
-    let extensions = request.extensions();
-    let key = extensions.get::<std::sync::Arc<Caller>>().map(|caller| caller.id);
     let url = without_keys(request.uri().path_and_query().map_or("", |url| url.as_str()));
-    let cache = response.headers().get("x-cache").and_then(|cache| cache.to_str().ok());
+    let (key, cache) = Visit::of(request, |visit| {
+        (visit.guest.get().map(|guest| guest.caller.id), visit.cache.get().map(CacheOutcome::text))
+    });
     let code = problem_of(response).map(Problem::code);
     let cause = problem_of(response).and_then(Problem::cause).map(ToString::to_string);
     let (method, status, ms) = (request.method().as_str(), status.as_u16(), started.elapsed().as_secs_f64() * 1000.0);

@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpRequest, HttpResponse};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
@@ -14,27 +14,10 @@ use crate::cache::{Encoding, Entry, Found, Lifetime, Miss, lifetime};
 use crate::http::answer::JSON;
 use crate::http::error::Problem;
 use crate::http::question::Question;
+use crate::http::visit::{CacheOutcome, Visit};
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
-
-/// What became of a request at the cache: the value of `X-Cache`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Hit,
-    Stale,
-    Miss,
-}
-
-impl Outcome {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Hit => "HIT",
-            Self::Stale => "STALE",
-            Self::Miss => "MISS",
-        }
-    }
-}
 
 pub async fn cache<Q: Question>(
     request: ServiceRequest,
@@ -55,8 +38,8 @@ pub async fn cache<Q: Question>(
     };
     let key = question.canonical(version);
     match state.cache.look_up(&key, epoch_ms(now)).await {
-        Found::Hit(entry) => Ok(answer(request, &entry, Outcome::Hit)),
-        Found::Stale(entry) => Ok(answer(request, &entry, Outcome::Stale)),
+        Found::Hit(entry) => Ok(answer(request, &entry, CacheOutcome::Hit)),
+        Found::Stale(entry) => Ok(answer(request, &entry, CacheOutcome::Stale)),
         Found::Unkept => Box::pin(ask(request, next, question)).await,
         Found::Failed => Ok(refuse(request, Problem::TriedInVain)),
         Found::Miss(miss) => {
@@ -92,7 +75,7 @@ async fn fill(
         let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
         let cause = problem.and_then(Problem::cause).map(ToString::to_string);
         tracing::warn!(cause, age_s = stale.age_s(now_ms), "a stale answer stands in");
-        return Ok(answer_to(response, &stale, Outcome::Stale));
+        return Ok(answer_to(response, &stale, CacheOutcome::Stale));
     }
     if response.status() != StatusCode::OK {
         miss.pass(now_ms);
@@ -103,26 +86,28 @@ async fn fill(
     let body =
         body::to_bytes(response.into_body()).await.map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
     let entry = miss.fill(body, lifetime, now_ms);
-    let response = entry_response(request.headers(), &entry, Outcome::Miss);
+    let response = entry_response(&request, &entry, CacheOutcome::Miss);
     Ok(ServiceResponse::new(request, response))
 }
 
-fn answer(request: ServiceRequest, entry: &Entry, outcome: Outcome) -> ServiceResponse<BoxBody> {
-    let response = entry_response(request.headers(), entry, outcome);
+fn answer(request: ServiceRequest, entry: &Entry, outcome: CacheOutcome) -> ServiceResponse<BoxBody> {
+    let response = entry_response(request.request(), entry, outcome);
     request.into_response(response)
 }
 
-fn answer_to<B>(response: ServiceResponse<B>, entry: &Entry, outcome: Outcome) -> ServiceResponse<BoxBody> {
+fn answer_to<B>(response: ServiceResponse<B>, entry: &Entry, outcome: CacheOutcome) -> ServiceResponse<BoxBody> {
     let (request, _) = response.into_parts();
-    let response = entry_response(request.headers(), entry, outcome);
+    let response = entry_response(&request, entry, outcome);
     ServiceResponse::new(request, response)
 }
 
-fn entry_response(request_headers: &HeaderMap, entry: &Entry, outcome: Outcome) -> HttpResponse {
+fn entry_response(request: &HttpRequest, entry: &Entry, outcome: CacheOutcome) -> HttpResponse {
+    Visit::of(request, |visit| visit.cache.set(Some(outcome)));
+    let request_headers = request.headers();
     let accepts_gzip = accepts_gzip(request_headers);
     let variant = match outcome {
-        Outcome::Miss => entry.first_variant(accepts_gzip),
-        Outcome::Hit | Outcome::Stale => entry.variant(accepts_gzip),
+        CacheOutcome::Miss => entry.first_variant(accepts_gzip),
+        CacheOutcome::Hit | CacheOutcome::Stale => entry.variant(accepts_gzip),
     };
     let now_ms = epoch_ms(Utc::now());
     let held = held_tag(request_headers, entry, &variant.etag);

@@ -8,7 +8,8 @@ use chrono::Utc;
 
 use super::authenticate::authenticate;
 use super::rate_limit::{beyond, say};
-use super::{hand_on, refuse, state};
+use super::{refuse, state};
+use crate::http::visit::{Guest, Visit};
 
 /// One layer for two concerns, since each layer of the framework costs every request an allocation or two.
 pub async fn gate(
@@ -20,13 +21,17 @@ pub async fn gate(
         Ok(caller) => caller,
         Err(problem) => return Ok(refuse(request, problem)),
     };
+    let (now_ms, usage) = (now.timestamp_millis().unsigned_abs(), state.usage.of(caller.id));
+    Visit::of(request.request(), |visit| {
+        usage.came(visit.route, now_ms);
+        let _ = visit.guest.set(Guest { caller: caller.clone(), usage });
+    });
     let decision = state.limiter.admit(&caller).await;
-    hand_on(&request, caller.clone());
     let mut response = if decision.admitted {
         next.call(request).await?.map_into_boxed_body()
     } else {
         refuse(request, beyond(&decision, &caller.tier, state.http.upgrade_url.as_deref()))
     };
-    say(response.headers_mut(), &decision, &caller.tier, now.timestamp_millis().unsigned_abs());
+    say(response.headers_mut(), &decision, &caller.tier, now_ms);
     Ok(response)
 }

@@ -7,6 +7,7 @@ mod cors;
 mod gate;
 mod operator;
 mod rate_limit;
+mod trace;
 
 use std::fmt::{self, Write};
 

@@ -1,0 +1,37 @@
+//! How new the newest prices of each exchange are.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use crate::cache::Versions;
+use crate::store::Store;
+
+/// Between two looks: the newest day of each of 20,000 stocks is looked up in a tenth of a second.
+const REST: Duration = Duration::from_secs(60);
+
+/// What was found last, and whether it has to be looked up again: only a commit can have changed it.
+#[derive(Default)]
+pub struct Freshness(Mutex<Option<Look>>);
+
+struct Look {
+    at: Instant,
+    revision: Option<i64>,
+    /// Exchange, and when its newest day ended, epoch seconds.
+    newest_days: Vec<(String, i64)>,
+}
+
+impl Freshness {
+    /// The newest day with prices of each exchange, as the time (epoch seconds) at which its regular session ended. As it
+    /// was, where Postgres can't be asked.
+    pub async fn newest_days(&self, store: &Store, versions: &Versions) -> Vec<(String, i64)> {
+        let (mut last, revision) = (self.0.lock().await, versions.newest());
+        let holds = |look: &Look| look.revision == revision || look.at.elapsed() < REST;
+        if !last.as_ref().is_some_and(holds)
+            && let Ok(newest_days) = store.newest_days().await
+        {
+            *last = Some(Look { at: Instant::now(), revision, newest_days });
+        }
+        last.as_ref().map(|look| look.newest_days.clone()).unwrap_or_default()
+    }
+}

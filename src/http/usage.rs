@@ -1,0 +1,60 @@
+//! `GET /api/usage`: what the caller's key used, day by day and route by route.
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{Days, NaiveDate, Utc};
+use serde::Serialize;
+
+use super::answer::{json, written};
+use super::error::Problem;
+use super::query::{Query, invalid};
+use super::state::State;
+use super::visit::Visit;
+use crate::store::{UsageBy, UsageFilter, UsageTotal};
+
+/// Days that are shown where none are asked for, the current one included.
+const DAYS_DEFAULT: u64 = 30;
+const DAYS_MAX: i64 = 366;
+/// A [`UsageTotal`] in JSON, rounded up.
+const TOTAL_BYTES: usize = 192;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Used<'a> {
+    key: &'a str,
+    tier: &'a str,
+    /// Days of UTC, both included.
+    start: NaiveDate,
+    end: NaiveDate,
+    /// Rows in this answer.
+    count: usize,
+    usage: Vec<UsageTotal>,
+}
+
+pub async fn usage(request: HttpRequest, state: &'static State) -> Result<HttpResponse, Problem> {
+    let (start, end) = days(&request, Utc::now().date_naive())?;
+    let caller = Visit::of(&request, |visit| visit.guest.get().map(|guest| guest.caller.clone()));
+    let caller = caller.ok_or(Problem::Unauthorized)?;
+    let filter = UsageFilter { start, end, key: Some(caller.id), owner: None };
+    let usage = state.store.usage(&filter, UsageBy { day: true, route: true, ..UsageBy::default() }).await?;
+    let (key, tier, count) = (caller.id.as_str(), &*caller.tier.name, usage.len());
+    let mut answer = json(written(&Used { key, tier, start, end, count, usage }, count * TOTAL_BYTES));
+    // It changes with every request, and nobody else is to see it.
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
+
+/// From and to which day, both included.
+fn days(request: &HttpRequest, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
+    let query = Query::of(request, &["start", "end"])?;
+    let end = query.date("end")?.unwrap_or(today);
+    let start =
+        query.date("start")?.unwrap_or_else(|| end.checked_sub_days(Days::new(DAYS_DEFAULT - 1)).unwrap_or(end));
+    if start > end {
+        return Err(invalid("start", format!("({start}) is after end ({end})")));
+    }
+    if (end - start).num_days() >= DAYS_MAX {
+        return Err(invalid("start", format!("is too early: expected at most {DAYS_MAX} days up to end ({end})")));
+    }
+    Ok((start, end))
+}

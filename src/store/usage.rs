@@ -1,0 +1,138 @@
+//! The tables `key_usage` and `usage_batches`.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+use super::{Params, Store, StoreFault};
+use crate::caller::KeyId;
+
+/// What one key used of one route.
+#[derive(Debug, Clone)]
+pub struct UsageRow {
+    pub key: KeyId,
+    pub route: &'static str,
+    pub requests: i64,
+    pub refusals: i64,
+    pub cache_hits: i64,
+    pub bytes: i64,
+    pub last_used_at: DateTime<Utc>,
+}
+
+/// Rows of one process and one day, numbered.
+pub struct UsageBatch {
+    pub instance: i64,
+    pub sequence: i64,
+    pub day: NaiveDate,
+    pub rows: Vec<UsageRow>,
+}
+
+/// What usage is asked for: days from and to (UTC, both included), of one key or owner.
+#[derive(Debug, Clone, Default)]
+pub struct UsageFilter {
+    pub start: NaiveDate,
+    pub end: NaiveDate,
+    pub key: Option<KeyId>,
+    pub owner: Option<String>,
+}
+
+/// What totals are taken by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UsageBy {
+    pub day: bool,
+    pub key: bool,
+    pub owner: bool,
+    pub route: bool,
+}
+
+/// A total. What it was not taken by is left out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageTotal {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<NaiveDate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    pub requests: i64,
+    pub refusals: i64,
+    pub cache_hits: i64,
+    pub bytes: i64,
+    pub last_used_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Adds a batch to what is stored; one that is stored already is left out. Keys that are gone are left out too: they
+    /// would hold back all others for ever.
+    pub async fn add_usage(&self, batch: &UsageBatch) -> Result<(), StoreFault> {
+        let sql = "WITH batch AS (
+                       INSERT INTO usage_batches AS b (instance, sequence) VALUES ($1, $2)
+                       ON CONFLICT (instance) DO UPDATE SET sequence = excluded.sequence, stored_at = now()
+                       WHERE b.sequence < excluded.sequence
+                       RETURNING instance
+                   )
+                   INSERT INTO key_usage AS u
+                       (key_id, day, route, requests, refusals, cache_hits, bytes, last_used_at)
+                   SELECT k.id, $3::date, r.route, r.requests, r.refusals, r.cache_hits, r.bytes, r.last_used_at
+                   FROM batch, unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+                                      $10::timestamptz[])
+                            AS r (key_id, route, requests, refusals, cache_hits, bytes, last_used_at)
+                   JOIN api_keys k ON k.id = r.key_id
+                   -- In one order on all instances: they never wait for each other in a circle.
+                   ORDER BY k.id, r.route
+                   ON CONFLICT (key_id, day, route) DO UPDATE SET
+                       requests = u.requests + excluded.requests, refusals = u.refusals + excluded.refusals,
+                       cache_hits = u.cache_hits + excluded.cache_hits, bytes = u.bytes + excluded.bytes,
+                       last_used_at = greatest(u.last_used_at, excluded.last_used_at)";
+        let rows = &batch.rows;
+        let keys: Vec<_> = rows.iter().map(|row| row.key.as_str()).collect();
+        let routes: Vec<_> = rows.iter().map(|row| row.route).collect();
+        let column = |count: fn(&UsageRow) -> i64| rows.iter().map(count).collect::<Vec<_>>();
+        let (requests, refusals) = (column(|row| row.requests), column(|row| row.refusals));
+        let (cache_hits, bytes) = (column(|row| row.cache_hits), column(|row| row.bytes));
+        let last_used_at: Vec<_> = rows.iter().map(|row| row.last_used_at).collect();
+        let params: Params<'_> = &[
+            &batch.instance,
+            &batch.sequence,
+            &batch.day,
+            &keys,
+            &routes,
+            &requests,
+            &refusals,
+            &cache_hits,
+            &bytes,
+            &last_used_at,
+        ];
+        // The batch has a number: it may be sent again on another connection.
+        self.rows(sql, params).await.map(drop)
+    }
+
+    /// Totals, newest day first.
+    pub async fn usage(&self, filter: &UsageFilter, by: UsageBy) -> Result<Vec<UsageTotal>, StoreFault> {
+        let sql = "SELECT CASE WHEN $5 THEN u.day END, CASE WHEN $6 THEN u.key_id END, CASE WHEN $7 THEN k.owner END,
+                          CASE WHEN $8 THEN u.route END, sum(u.requests)::bigint, sum(u.refusals)::bigint,
+                          sum(u.cache_hits)::bigint, sum(u.bytes)::bigint, max(u.last_used_at)
+                   FROM key_usage u JOIN api_keys k ON k.id = u.key_id
+                   WHERE u.day BETWEEN $1 AND $2 AND ($3::text IS NULL OR u.key_id = $3)
+                     AND ($4::text IS NULL OR k.owner = $4)
+                   GROUP BY 1, 2, 3, 4
+                   ORDER BY 1 DESC, 3, 2, 4";
+        let UsageFilter { start, end, key, owner } = filter;
+        let key = key.as_ref().map(KeyId::as_str);
+        let params: Params<'_> = &[start, end, &key, owner, &by.day, &by.key, &by.owner, &by.route];
+        let total = |row: &tokio_postgres::Row| UsageTotal {
+            day: row.get(0),
+            key: row.get(1),
+            owner: row.get(2),
+            route: row.get(3),
+            requests: row.get(4),
+            refusals: row.get(5),
+            cache_hits: row.get(6),
+            bytes: row.get(7),
+            last_used_at: row.get(8),
+        };
+        Ok(self.rows(sql, params).await?.iter().map(total).collect())
+    }
+}

@@ -1,0 +1,163 @@
+//! Who used what: counted in memory, stored in batches, each of them once.
+
+mod outbox;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use dashmap::DashMap;
+use tokio::sync::Mutex;
+
+use crate::caller::KeyId;
+use crate::metrics;
+use crate::route::Route;
+use crate::store::{Store, StoreFault, UsageRow};
+use outbox::Outbox;
+
+/// The counts of this process that no batch holds yet. A request costs some additions, and no write.
+pub struct Usage {
+    keys: DashMap<KeyId, Arc<KeyUsage>>,
+    outbox: Mutex<Outbox>,
+}
+
+/// What one key used since the last batch.
+#[derive(Default)]
+pub struct KeyUsage([Counts; Route::ALL.len()]);
+
+#[derive(Default)]
+struct Counts {
+    requests: AtomicU64,
+    refusals: AtomicU64,
+    cache_hits: AtomicU64,
+    bytes: AtomicU64,
+    /// Epoch milliseconds.
+    last_used_at_ms: AtomicU64,
+}
+
+impl Usage {
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self { keys: DashMap::new(), outbox: Mutex::new(Outbox::new(now)) }
+    }
+
+    /// The counts of a key.
+    pub fn of(&self, key: KeyId) -> Arc<KeyUsage> {
+        if let Some(counts) = self.keys.get(&key) {
+            return counts.clone();
+        }
+        self.keys.entry(key).or_default().clone()
+    }
+
+    /// Stores what was counted so far. What can't be stored now is kept, and goes first the next time.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked.
+    pub async fn flush(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreFault> {
+        let mut outbox = self.outbox.lock().await;
+        if outbox.wants_more(now) {
+            outbox.put(self.drain(), now);
+        }
+        outbox.send(store).await?;
+        metrics::usage_stored(now.timestamp());
+        Ok(())
+    }
+
+    /// Takes all counts out, and forgets keys that nobody uses.
+    fn drain(&self) -> Vec<UsageRow> {
+        let mut rows = Vec::new();
+        self.keys.retain(|key, counts| {
+            let before = rows.len();
+            rows.extend(Route::ALL.iter().filter_map(|route| counts.0[*route as usize].drain(*key, *route)));
+            // Held elsewhere: a request is on its way, and will be counted here.
+            rows.len() > before || Arc::strong_count(counts) > 1
+        });
+        rows
+    }
+}
+
+impl KeyUsage {
+    /// A request came in.
+    pub fn came(&self, route: Route, now_ms: u64) {
+        let counts = &self.0[route as usize];
+        counts.last_used_at_ms.store(now_ms, Ordering::Relaxed);
+        counts.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its answer goes out, with a body of `bytes`.
+    pub fn answered(&self, route: Route, bytes: u64, is_refusal: bool, is_cache_hit: bool) {
+        let counts = &self.0[route as usize];
+        counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if is_refusal {
+            counts.refusals.fetch_add(1, Ordering::Relaxed);
+        }
+        if is_cache_hit {
+            counts.cache_hits.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Counts {
+    fn drain(&self, key: KeyId, route: Route) -> Option<UsageRow> {
+        let take = |count: &AtomicU64| i64::try_from(count.swap(0, Ordering::Relaxed)).unwrap_or(i64::MAX);
+        let row = UsageRow {
+            key,
+            route: route.pattern(),
+            requests: take(&self.requests),
+            refusals: take(&self.refusals),
+            cache_hits: take(&self.cache_hits),
+            bytes: take(&self.bytes),
+            last_used_at: DateTime::from_timestamp_millis(
+                self.last_used_at_ms.load(Ordering::Relaxed).try_into().unwrap_or(i64::MAX),
+            )?,
+        };
+        // An answer that went out after the batch with its request is in the next.
+        (row.requests > 0 || row.refusals > 0 || row.cache_hits > 0 || row.bytes > 0).then_some(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_taken_out_once_and_an_idle_key_is_forgotten() {
+        let usage = Usage::new(Utc::now());
+        let key = KeyId::random();
+        let held = usage.of(key);
+        held.came(Route::Prices, 1_700_000_000_000);
+        held.answered(Route::Prices, 700, false, true);
+        held.came(Route::Quote, 1_700_000_000_001);
+        held.answered(Route::Quote, 90, true, false);
+        let rows = usage.drain();
+        let counts: Vec<_> =
+            rows.iter().map(|row| (row.route, row.requests, row.refusals, row.cache_hits, row.bytes)).collect();
+        assert_eq!(counts, [(Route::Prices.pattern(), 1, 0, 1, 700), (Route::Quote.pattern(), 1, 1, 0, 90)]);
+        assert_eq!((usage.drain().len(), usage.keys.len()), (0, 1), "a request may still hold its counts");
+        held.answered(Route::Prices, 5, false, false);
+        drop(held);
+        assert_eq!(usage.drain().len(), 1, "an answer counts, however late");
+        assert_eq!((usage.drain().len(), usage.keys.len()), (0, 0));
+    }
+
+    #[test]
+    fn nothing_is_lost_while_it_is_counted_and_taken_out_at_once() {
+        let usage = Usage::new(Utc::now());
+        let keys: Vec<_> = (0..4).map(|_| KeyId::random()).collect();
+        let mut requests = 0;
+        std::thread::scope(|scope| {
+            let counting: Vec<_> = (0..4)
+                .map(|_| {
+                    let (usage, keys) = (&usage, &keys);
+                    scope.spawn(move || {
+                        (0..20_000).for_each(|at| usage.of(keys[at % 4]).came(Route::Stock, 1_700_000_000_000));
+                    })
+                })
+                .collect();
+            while counting.iter().any(|thread| !thread.is_finished()) {
+                requests += usage.drain().iter().map(|row| row.requests).sum::<i64>();
+            }
+        });
+        requests += usage.drain().iter().map(|row| row.requests).sum::<i64>();
+        assert_eq!(requests, 80_000);
+    }
+}

@@ -1,0 +1,50 @@
+//! Batches on their way to Postgres.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::store::{Store, StoreFault, UsageBatch, UsageRow};
+
+/// Rows in a batch: it is stored within the time-out of a statement by a wide margin.
+const ROWS_MAX: usize = 5000;
+
+/// What was taken out of the counts and is not known to be stored. Each batch has a number, and Postgres remembers the
+/// newest of this process: a batch whose answer got lost is sent again and counted once.
+pub struct Outbox {
+    instance: i64,
+    sequence: i64,
+    /// The day (UTC) in which what is counted now began.
+    day: NaiveDate,
+    batches: VecDeque<UsageBatch>,
+}
+
+impl Outbox {
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self { instance: rand::random(), sequence: 0, day: now.date_naive(), batches: VecDeque::new() }
+    }
+
+    /// Whether counts are to be taken out. While Postgres is away they add up where they are, but not across days.
+    pub fn wants_more(&self, now: DateTime<Utc>) -> bool {
+        self.batches.is_empty() || now.date_naive() != self.day
+    }
+
+    pub fn put(&mut self, rows: Vec<UsageRow>, now: DateTime<Utc>) {
+        for rows in rows.chunks(ROWS_MAX) {
+            self.sequence += 1;
+            let Self { instance, sequence, day, .. } = *self;
+            self.batches.push_back(UsageBatch { instance, sequence, day, rows: rows.to_vec() });
+        }
+        self.day = now.date_naive();
+    }
+
+    /// # Errors
+    /// When Postgres can't be asked; what was not stored is kept.
+    pub async fn send(&mut self, store: &Store) -> Result<(), StoreFault> {
+        while let Some(batch) = self.batches.front() {
+            store.add_usage(batch).await?;
+            self.batches.pop_front();
+        }
+        Ok(())
+    }
+}
