@@ -121,9 +121,11 @@ async fn audit(operator: &OperatorArgs, registry: &Registry, filter: AuditFilter
     Ok(())
 }
 
-/// A key as its operator knows it.
+/// A key as its operator knows it, and what it does right now.
 fn described(key: &KeyStatus) -> String {
-    format!("the active key {} of {} ({}, tier {})", key.id, key.owner, key.name, key.tier)
+    let last_used =
+        key.last_used_at.map_or_else(|| "not used yet".to_owned(), |at| format!("last used {}", print::time(at)));
+    format!("the active key {} of {} ({}, tier {}, {last_used})", key.id, key.owner, key.name, key.tier)
 }
 
 /// Prints a token, alone or as JSON. Not with print_line(): a token that nobody read is lost.

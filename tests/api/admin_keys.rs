@@ -32,7 +32,7 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
         "id": id_of(token), "owner": "ann@example.com", "name": "notebook", "note": "paid", "tier": "pro",
         "requestsPerMinute": 1000, "status": "active", "createdAt": shown["createdAt"],
         "expiresAt": "2099-01-31T00:00:00Z", "revokedAt": null, "limitId": id_of(token), "replaces": null,
-        "replacedBy": null
+        "replacedBy": null, "lastUsedAt": null
     });
     assert_eq!(shown, expected);
     let (_, listed) = app.operate("GET", "/admin/keys", Value::Null).await;

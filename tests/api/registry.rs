@@ -100,6 +100,19 @@ async fn a_key_is_shown_by_its_id_or_token_and_without_its_secret() {
 }
 
 #[tokio::test]
+async fn an_operator_sees_when_a_key_was_last_used_before_it_is_revoked() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
+    let key = issue(&database, "ann", "laptop", &[]);
+    assert!(database.ran(&["keys", "revoke", &key]).stderr.contains("not used yet"));
+    assert_eq!(app.get(&key, PATH).await.status(), 200);
+    let shown = || database.ran(&["keys", "show", &key, "--json"]).json()["lastUsedAt"].clone();
+    eventually("its use is stored", Duration::from_secs(10), async || shown().is_string()).await;
+    assert!(database.ran(&["keys", "revoke", &key]).stderr.contains("last used 2"));
+    assert!(database.ran(&["keys", "show", &key]).stdout.contains("last used"));
+}
+
+#[tokio::test]
 async fn a_change_leaves_alone_what_it_does_not_name() {
     let database = Database::sample().await;
     let key = issue(&database, "ann", "laptop", &["--note", "by phone", "--expires", "2099-01-31"]);

@@ -95,7 +95,7 @@ impl Store {
         let grace_s = grace.as_seconds_f64();
         let params: Params<'_> =
             &[&actor.as_str(), &id.as_str(), &new_id.as_str(), &secret_hash, &expires_at, &grace_s];
-        let rotation = |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(13) };
+        let rotation = |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(14) };
         Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.first().map(rotation)))
     }
 
