@@ -9,14 +9,14 @@ use chrono::NaiveTime;
 
 use crate::caller::KeyId;
 use crate::market::{Exchange, Symbol};
-use crate::store::{Store, StoreFault};
+use crate::store::{StockRef, Store, StoreFault};
 
 /// For lists of stocks, and stocks whose exchange was not heard of yet.
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
 
 pub struct Versions {
-    /// Swapped as a whole: every request reads it, and it changes a few times a day.
-    stocks: ArcSwap<HashMap<Symbol, (i64, Exchange)>>,
+    /// Under each symbol by which a stock is found, former ones too. Swapped as a whole: every request reads it, and it changes a few times a day.
+    stocks: ArcSwap<HashMap<Symbol, (StockRef, Exchange)>>,
     /// The newest revision heard of: the version of whatever depends on every stock. -1 before the first.
     newest: AtomicI64,
     behind: AtomicBool,
@@ -33,16 +33,20 @@ impl Versions {
     /// decides how long it lives. `None` where no version was heard of yet.
     pub fn of(&self, symbol: Option<Symbol>) -> Option<(i64, Exchange)> {
         match symbol {
-            Some(symbol) => self.stocks.load().get(&symbol).copied(),
+            Some(symbol) => self.stocks.load().get(&symbol).map(|(stock, exchange)| (stock.version, *exchange)),
             None => self.newest().map(|newest| (newest, default_exchange())),
         }
     }
 
-    /// The version that an answer about `symbol` or, without one, about all stocks, has to be read as of, if not later:
-    /// the one that it is kept under, or a newer one. Where none of `symbol` was heard of, all that was heard of; where
-    /// nothing was, one that no replica can have come to.
-    pub fn to_read(&self, symbol: Option<Symbol>) -> i64 {
-        self.of(symbol).or_else(|| self.of(None)).map_or(i64::MAX, |(version, _)| version)
+    /// The stock that is meant by a symbol; `None` where nothing was heard of one.
+    pub fn stock(&self, symbol: Symbol) -> Option<StockRef> {
+        self.stocks.load().get(&symbol).map(|(stock, _)| *stock)
+    }
+
+    /// The version that what depends on every stock has to be read as of, or later: the one that it is kept under. Before
+    /// any was heard of, one that no replica can have come to.
+    pub fn to_read(&self) -> i64 {
+        self.newest().unwrap_or(i64::MAX)
     }
 
     /// Hears what was committed since the last time, and returns the keys and the tiers that changed.
@@ -55,8 +59,7 @@ impl Versions {
             let exchanges = store.exchanges().await?;
             let exchange = |code: &str| exchanges.get(code).copied().unwrap_or_else(default_exchange);
             let mut stocks = HashMap::clone(&self.stocks.load());
-            let changed = changes.stocks.iter().map(|(symbol, version, code)| (*symbol, (*version, exchange(code))));
-            stocks.extend(changed);
+            stocks.extend(changes.stocks.iter().map(|heard| (heard.under, (heard.stock, exchange(&heard.exchange)))));
             self.stocks.store(Arc::new(stocks));
         }
         // At least 0: an empty database has been looked at, too.

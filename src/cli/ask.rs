@@ -21,7 +21,7 @@ pub fn consent(yes: bool, loss: &str) -> Result<(), Failure> {
         return Ok(());
     }
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-        return Err(Unasked { loss: loss.to_owned() }.into());
+        return Err(nobody_to_ask(loss));
     }
     eprint!("{loss}. Go on? [y/N] ");
     let mut answer = String::new();
@@ -31,4 +31,9 @@ pub fn consent(yes: bool, loss: &str) -> Result<(), Failure> {
     } else {
         Err("nothing was changed: the answer was not yes".into())
     }
+}
+
+/// What is refused where consent is missing and nobody can be asked for it.
+pub fn nobody_to_ask(loss: &str) -> Failure {
+    Unasked { loss: loss.to_owned() }.into()
 }

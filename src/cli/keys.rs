@@ -64,7 +64,7 @@ async fn rotate(
     let told = registry.rotate(id, grace, expires).await?;
     let (issued, until) = (&told.made.new, print::time(told.made.old_expires_at));
     let text = format!(
-        "Issued {} in place of {id}, on the same limit; {id} goes on until {until}{}\nThe token is shown only now:",
+        "Issued {} in place of {id}, on the same limit; {id} goes on until {until}. {}\nThe token is shown only now:",
         issued.key.id,
         heard(told.instances_told)
     );
@@ -97,7 +97,7 @@ async fn list(operator: &OperatorArgs, registry: &Registry, mut filter: KeyFilte
 async fn change(operator: &OperatorArgs, registry: &Registry, set: SetArgs) -> Result<(), Failure> {
     let id = set.id;
     let told = registry.change(id, &set.into()).await?;
-    operator.answer(&told, || format!("Changed {id}{}\n{}", heard(told.instances_told), print::details(&told.made)))
+    operator.answer(&told, || format!("Changed {id}. {}\n{}", heard(told.instances_told), print::details(&told.made)))
 }
 
 async fn revoke(operator: &OperatorArgs, registry: &Registry, id: KeyId, yes: bool) -> Result<(), Failure> {
@@ -106,7 +106,7 @@ async fn revoke(operator: &OperatorArgs, registry: &Registry, id: KeyId, yes: bo
         consent(yes, &format!("{} would be refused at once, for good", described(&key)))?;
     }
     let told = registry.revoke(id).await?;
-    operator.answer(&told, || format!("Revoked {id}{}", heard(told.instances_told)))
+    operator.answer(&told, || format!("Revoked {id}. {}", heard(told.instances_told)))
 }
 
 async fn audit(operator: &OperatorArgs, registry: &Registry, filter: AuditFilter) -> Result<(), Failure> {
@@ -121,9 +121,11 @@ async fn audit(operator: &OperatorArgs, registry: &Registry, filter: AuditFilter
     Ok(())
 }
 
-/// A key as its operator knows it.
+/// A key as its operator knows it, and what it does right now.
 fn described(key: &KeyStatus) -> String {
-    format!("the active key {} of {} ({}, tier {})", key.id, key.owner, key.name, key.tier)
+    let last_used =
+        key.last_used_at.map_or_else(|| "not used yet".to_owned(), |at| format!("last used {}", print::time(at)));
+    format!("the active key {} of {} ({}, tier {}, {last_used})", key.id, key.owner, key.name, key.tier)
 }
 
 /// Prints a token, alone or as JSON. Not with print_line(): a token that nobody read is lost.

@@ -8,16 +8,22 @@ mod keys;
 mod migrate;
 mod operator;
 mod serve;
+mod stocks;
 mod telemetry;
 mod tiers;
 mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::LogConfig;
+use crate::redis::{Redis, Word};
+
+/// How long a command waits for Redis to tell instances of what it did.
+const REDIS_WAIT: Duration = Duration::from_secs(2);
 
 /// A market data API that one person can run
 #[derive(Debug, Parser)]
@@ -45,6 +51,8 @@ enum Command {
     Ingest(ingest::IngestArgs),
     /// Show what keys used
     Usage(usage::UsageArgs),
+    /// Rename, delist and relist stocks
+    Stocks(stocks::StocksArgs),
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
 }
@@ -84,6 +92,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Tiers(args) => tiers::run(args).await,
             Command::Ingest(args) => ingest::run(args).await,
             Command::Usage(args) => usage::run(args).await,
+            Command::Stocks(args) => stocks::run(args).await,
             Command::Generate(_) => Ok(()),
         }
     })
@@ -97,6 +106,14 @@ fn print_line(line: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{line}") {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
+    }
+}
+
+/// Tells every instance that data changed. Where nobody can be told, they look for themselves in a while.
+async fn tell_of_data(redis: Option<Redis>) {
+    let Some(redis) = redis else { return };
+    if !(redis.wait_until_connected(REDIS_WAIT).await && redis.tell(Word::Look).await.is_ok()) {
+        eprintln!("Redis could not be reached: instances notice the new data within 30 s.");
     }
 }
 

@@ -52,14 +52,12 @@ impl OperatorArgs {
     }
 }
 
-/// How the instances heard of a change, as the end of a sentence.
+/// How the instances heard of a change, as a sentence.
 pub fn heard(instances_told: u32) -> String {
     match instances_told {
-        0 => {
-            ". No instance was told through Redis: those without one notice within 1 s, others within 30 s.".to_owned()
-        }
-        1 => ", and told the running instance.".to_owned(),
-        count => format!(", and told {count} running instances."),
+        0 => "No instance was told through Redis: those without one notice within 1 s, others within 30 s.".to_owned(),
+        1 => "Told the running instance.".to_owned(),
+        count => format!("Told {count} running instances."),
     }
 }
 

@@ -53,7 +53,7 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
             let told = registry.set_tier(&name, requests_per_minute).await?;
             operator.answer(&told, || {
                 let Told { made, instances_told } = &told;
-                format!("{name} has {} requests a minute{}", made.requests_per_minute, heard(*instances_told))
+                format!("Tier {name} has {} requests a minute. {}", made.requests_per_minute, heard(*instances_told))
             })
         }
     }
@@ -69,6 +69,7 @@ async fn loss(registry: &Registry, name: &TierName, limit: RequestsPerMinute) ->
     let (now, then) = (tier.requests_per_minute, limit.get());
     let loses = tier.active_keys > 0 && i64::from(then) < i64::from(now);
     Ok(loses.then(|| {
-        format!("{} active keys of tier {name} would get {then} requests a minute instead of {now}", tier.active_keys)
+        let keys = tier.active_keys;
+        format!("the active keys ({keys}) of tier {name} would get {then} requests a minute instead of {now}")
     }))
 }

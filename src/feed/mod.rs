@@ -1,10 +1,12 @@
 //! Files of market data: CSV, plain or gzip, to rows that are checked one by one.
 
+mod columns;
 pub mod generate;
 mod reader;
 mod row;
 mod rows;
 
+pub use columns::columns;
 pub use reader::{FeedFault, Reader, Source};
 pub use row::{Row, RowFault};
-pub use rows::{check, columns, repeated};
+pub use rows::{check, repeated};

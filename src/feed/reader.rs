@@ -8,6 +8,8 @@ use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
 
 use super::Row;
+use super::columns::{Column, Place, places};
+use crate::market::Symbol;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 128 * 1024;
@@ -20,15 +22,19 @@ pub enum FeedFault {
     #[error("{name} line {line} is no CSV: {reason}")]
     Csv { name: String, line: u64, reason: String },
     #[error("{name} lacks the column {column}: expected a first line that names {expected}")]
-    Column { name: String, column: &'static str, expected: String },
+    Missing { name: String, column: &'static str, expected: String },
+    #[error("{name} has the column {column} twice, as {first:?} and {second:?}: expected it once")]
+    Twice { name: String, column: &'static str, first: String, second: String },
+    #[error("{name} names the symbol of each row: leave --symbol out")]
+    SymbolTwice { name: String },
 }
 
 /// Where rows come from.
 pub struct Source {
     /// What messages call it.
     pub name: String,
-    /// Bytes in all, as they lie there.
-    pub length_bytes: u64,
+    /// Bytes in all, as they lie there; `None` for a stream, which ends when it ends.
+    pub length_bytes: Option<u64>,
     pub raw: Box<dyn Read + Send>,
 }
 
@@ -39,12 +45,17 @@ impl Source {
         let name = path.display().to_string();
         let fault = |e: std::io::Error| FeedFault::Io { name: name.clone(), reason: e.to_string() };
         let file = File::open(path).map_err(fault)?;
-        let length_bytes = file.metadata().map_err(fault)?.len();
+        let metadata = file.metadata().map_err(fault)?;
+        let length_bytes = metadata.is_file().then_some(metadata.len());
         Ok(Self { raw: Box::new(file), length_bytes, name })
     }
 
+    pub fn stdin() -> Self {
+        Self { name: "stdin".to_owned(), length_bytes: None, raw: Box::new(std::io::stdin()) }
+    }
+
     pub fn bytes(name: &str, bytes: &'static [u8]) -> Self {
-        Self { name: name.to_owned(), length_bytes: bytes.len() as u64, raw: Box::new(bytes) }
+        Self { name: name.to_owned(), length_bytes: Some(bytes.len() as u64), raw: Box::new(bytes) }
     }
 }
 
@@ -52,22 +63,17 @@ impl Source {
 pub struct Reader {
     name: String,
     csv: csv::Reader<Box<dyn Read + Send>>,
-    columns: Vec<(&'static str, Option<usize>)>,
+    columns: Vec<(&'static str, Place)>,
     record: StringRecord,
 }
 
-/// The columns of a file: those that must be there, those that may.
-pub struct Columns {
-    pub required: &'static [&'static str],
-    pub optional: &'static [&'static str],
-}
-
 impl Reader {
-    /// Unpacks the source where its first bytes say gzip, and reads its header.
+    /// Unpacks the source where its first bytes say gzip, and reads its header. `symbol` is what the column of that
+    /// name would hold in a file that has none.
     ///
     /// # Errors
-    /// When the source can't be read or lacks a required column.
-    pub fn open(source: Source, wanted: &Columns) -> Result<Self, FeedFault> {
+    /// When the source can't be read, lacks a required column or has one twice.
+    pub fn open(source: Source, wanted: &[Column], symbol: Option<Symbol>) -> Result<Self, FeedFault> {
         let Source { name, raw, .. } = source;
         let io = |e: std::io::Error| FeedFault::Io { name: name.clone(), reason: e.to_string() };
         let mut raw = BufReader::with_capacity(READ_BYTES, raw);
@@ -75,16 +81,18 @@ impl Reader {
         let text: Box<dyn Read + Send> = if is_gzip { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
         let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
         let header = csv.headers().map_err(|e| not_csv(&name, &e))?;
-        let place =
-            |column: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(column));
-        let mut columns = Vec::new();
-        for &column in wanted.required {
-            let expected = wanted.required.join(", ");
-            let missing = || FeedFault::Column { name: name.clone(), column, expected };
-            columns.push((column, Some(place(column).ok_or_else(missing)?)));
-        }
-        columns.extend(wanted.optional.iter().map(|&column| (column, place(column))));
+        let columns = places(&name, header, wanted, symbol)?;
         Ok(Self { name, csv, columns, record: StringRecord::new() })
+    }
+
+    pub fn has(&self, column: &'static str) -> bool {
+        self.columns.iter().any(|(name, place)| *name == column && !matches!(place, Place::Nowhere))
+    }
+
+    /// Reads on as if the file had no such column.
+    pub fn leave_out(&mut self, column: &'static str) {
+        let places = self.columns.iter_mut().filter(|(name, _)| *name == column);
+        places.for_each(|(_, place)| *place = Place::Nowhere);
     }
 
     /// The next row; `None` at the end.

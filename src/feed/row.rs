@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use csv::StringRecord;
 
+use super::columns::Place;
 use crate::market::{Symbol, parse_date};
 
 /// A row whose fields are asked for by the name of their column.
@@ -10,7 +11,7 @@ pub struct Row<'a> {
     /// Its line in the file, from 1.
     pub line: u64,
     pub(super) record: &'a StringRecord,
-    pub(super) columns: &'a [(&'static str, Option<usize>)],
+    pub(super) columns: &'a [(&'static str, Place)],
 }
 
 /// The exact place of a bad value, what was expected there and what was found.
@@ -26,8 +27,21 @@ pub struct RowFault {
 impl<'a> Row<'a> {
     /// The field in `column`; empty where the file has no such column.
     pub fn text(&self, column: &'static str) -> &'a str {
-        let at = self.columns.iter().find(|(name, _)| *name == column).and_then(|(_, at)| *at);
-        at.and_then(|at| self.record.get(at)).unwrap_or_default()
+        match self.place(column) {
+            Place::At(at) => self.record.get(*at).unwrap_or_default(),
+            Place::Given(symbol) => symbol.as_str(),
+            Place::Nowhere => "",
+        }
+    }
+
+    /// Whether the file has the column at all.
+    pub fn has(&self, column: &'static str) -> bool {
+        *self.place(column) != Place::Nowhere
+    }
+
+    fn place(&self, column: &'static str) -> &'a Place {
+        let found = self.columns.iter().find(|(name, _)| *name == column);
+        found.map_or(&Place::Nowhere, |(_, place)| place)
     }
 
     pub fn fault(&self, column: &'static str, expected: impl Into<String>) -> RowFault {

@@ -2,27 +2,11 @@
 
 use std::io::Write;
 
-use super::reader::Columns;
-use super::{Row, RowFault};
-use crate::market::{Action, ActionKind, Bar};
-use crate::store::{Known, Repeat, Table};
+use chrono::NaiveDate;
 
-/// The columns of a file of this kind.
-pub fn columns(table: Table) -> Columns {
-    match table {
-        Table::Stocks => Columns {
-            required: &["symbol", "name", "exchange", "currency"],
-            optional: &["sector", "industry", "market_cap"],
-        },
-        Table::Prices => Columns {
-            required: &["symbol", "date", "open", "high", "low", "close", "volume", "adjusted_close"],
-            optional: &[],
-        },
-        Table::Actions => {
-            Columns { required: &["symbol", "ex_date", "split_from", "split_to", "dividend"], optional: &[] }
-        }
-    }
-}
+use super::{Row, RowFault};
+use crate::market::{Action, ActionKind, Bar, Symbol};
+use crate::store::{Known, KnownStock, Repeat, Table};
 
 /// Checks a row and writes it for staging.
 ///
@@ -53,7 +37,7 @@ pub fn repeated(table: Table, repeat: &Repeat) -> String {
 const TO_MEMORY: &str = "writing to memory does not fail";
 
 fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
-    let symbol = row.symbol("symbol")?;
+    let symbol = own_symbol(row, known)?;
     let exchange = row.filled("exchange")?;
     if !known.exchanges.contains(exchange) {
         let mut codes: Vec<_> = known.exchanges.iter().map(String::as_str).collect();
@@ -72,40 +56,37 @@ fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
 }
 
 fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
-    let stock_id = known_stock(row, known)?;
+    let (stock, date) = stock_on(row, known, "date")?;
+    if let Some(last) = stock.delisted_on.filter(|last| date > *last) {
+        let symbol = stock.symbol;
+        let expected = format!("expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)");
+        return Err(row.fault("date", expected));
+    }
+    let adjusted_close = if row.has("adjusted_close") { Some(row.number("adjusted_close")?) } else { None };
+    let close = row.number("close")?;
     let bar = Bar {
-        date: row.date("date")?,
+        date,
         open: row.number("open")?,
         high: row.number("high")?,
         low: row.number("low")?,
-        close: row.number("close")?,
-        adjusted_close: row.number("adjusted_close")?,
+        close,
+        adjusted_close: adjusted_close.unwrap_or(close),
         volume: row.whole("volume")?,
     };
     bar.check().map_err(|fault| row.fault(fault.column, fault.expected))?;
-    out.serialize((
-        row.line,
-        stock_id,
-        bar.date,
-        bar.open,
-        bar.high,
-        bar.low,
-        bar.close,
-        bar.adjusted_close,
-        bar.volume,
-    ))
-    .expect(TO_MEMORY);
+    out.serialize((row.line, stock.id, bar.date, bar.open, bar.high, bar.low, bar.close, adjusted_close, bar.volume))
+        .expect(TO_MEMORY);
     Ok(())
 }
 
 fn action<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
-    let stock_id = known_stock(row, known)?;
-    let action = Action { ex_date: row.date("ex_date")?, kind: action_kind(row)? };
+    let (stock, ex_date) = stock_on(row, known, "ex_date")?;
+    let action = Action { ex_date, kind: action_kind(row)? };
     let (kind, from, to, dividend) = match action.kind {
         ActionKind::Split { from, to } => ("split", Some(from), Some(to), None),
         ActionKind::Dividend(dividend) => ("dividend", None, None, Some(dividend)),
     };
-    out.serialize((row.line, stock_id, action.ex_date, kind, from, to, dividend)).expect(TO_MEMORY);
+    out.serialize((row.line, stock.id, action.ex_date, kind, from, to, dividend)).expect(TO_MEMORY);
     Ok(())
 }
 
@@ -122,25 +103,56 @@ fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowFault> {
     }
 }
 
-fn known_stock(row: &Row<'_>, known: &Known) -> Result<i32, RowFault> {
+/// The stock that a row is about, and the day in `column`. Where its symbol is a former one of the stock, the day has
+/// to be one on which the stock had it: later ones may be another company's.
+fn stock_on(row: &Row<'_>, known: &Known, column: &'static str) -> Result<(KnownStock, NaiveDate), RowFault> {
     let symbol = row.symbol("symbol")?;
     let unknown = || row.fault("symbol", "expected a known symbol (ingest its row of stocks first)");
-    known.stocks.get(&symbol).copied().ok_or_else(unknown)
+    let (stock, day) = (*known.stocks.get(&symbol).ok_or_else(unknown)?, row.date(column)?);
+    match known.former.get(&symbol) {
+        Some(former) if day >= former.replaced_on => {
+            let (since, now) = (former.replaced_on, stock.symbol);
+            let expected = format!(
+                "expected a day before {since}, from which {symbol} is {now} (write {now}, or ingest stocks --reuse {symbol})"
+            );
+            Err(row.fault(column, expected))
+        }
+        _ => Ok((stock, day)),
+    }
+}
+
+/// The symbol of the stock that a row of stocks is about. Under a former one it has to be called what it is called
+/// here: another company may have the symbol by now.
+fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowFault> {
+    let symbol = row.symbol("symbol")?;
+    let own = known.stocks.get(&symbol).map_or(symbol, |stock| stock.symbol);
+    match known.former.get(&symbol) {
+        Some(former) if former.name != row.text("name") => {
+            let name = &former.name;
+            let expected = format!(
+                "expected {name:?}, the name of {own}, which was {symbol} (--reuse {symbol} for another company)"
+            );
+            Err(row.fault("name", expected))
+        }
+        _ => Ok(own),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{FeedFault, Reader, Source};
+    use crate::feed::{FeedFault, Reader, Source, columns};
 
     fn open(text: &str) -> Result<Reader, FeedFault> {
         let raw = Box::new(std::io::Cursor::new(text.to_owned()));
-        Reader::open(Source { name: "prices.csv".to_owned(), length_bytes: 0, raw }, &columns(Table::Prices))
+        Reader::open(Source { name: "prices.csv".to_owned(), length_bytes: None, raw }, columns(Table::Prices), None)
     }
 
     /// Reads a file of prices of AAPL and returns what staging gets and what is wrong.
     fn read(text: &str) -> (String, Vec<String>) {
-        let known = Known { stocks: [("AAPL".parse().unwrap(), 7)].into(), ..Known::default() };
+        let symbol = "AAPL".parse().unwrap();
+        let stock = KnownStock { id: 7, symbol, delisted_on: crate::market::parse_date("2030-01-02") };
+        let known = Known { stocks: [(symbol, stock)].into(), ..Known::default() };
         let mut reader = open(text).unwrap();
         let (mut out, mut faults) = (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), Vec::new());
         while let Some(row) = reader.next_row().unwrap() {
@@ -162,6 +174,13 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_adjusted_closes_leaves_them_open() {
+        let (staged, faults) = read("date,close,low,high,open,volume,ticker\n2000-03-01,1.5,1,2,1,5,AAPL\n");
+        assert_eq!(staged, "2,7,2000-03-01,1.0,2.0,1.0,1.5,,5\n");
+        assert!(faults.is_empty(), "{faults:?}");
+    }
+
+    #[test]
     fn each_bad_value_is_named_by_line_and_column() {
         let rows = [
             ("AAPL,2000-03-01,x,2,1,1,5,1", "line 2, column open: expected a number, found \"x\""),
@@ -177,6 +196,10 @@ mod tests {
                 "line 7, column volume: expected a whole number of 0 or more, found \"5.5\"",
             ),
             ("AAPL,2000-03-01,1,2,1,1,5,", "line 8, column adjusted_close: expected a number, found \"\""),
+            (
+                "AAPL,2030-01-03,1,2,1,1,5,1",
+                "line 9, column date: expected no day after 2030-01-02, on which AAPL was delisted (tickerd stocks relist), found \"2030-01-03\"",
+            ),
         ];
         let lines: Vec<_> = rows.iter().map(|(row, _)| *row).collect();
         let (staged, faults) = read(&format!("{HEADER}{}\n", lines.join("\n")));

@@ -7,11 +7,10 @@ use serde::{Serialize, Serializer};
 use super::answer::{json, written};
 use super::error::Problem;
 use super::query::{Query, invalid, symbol};
-use super::question::{Asked, Question};
+use super::question::{Asked, Question, stock_of};
 use super::state::State;
 use crate::cache::Content;
 use crate::market::{Bar, DateRange, DateText, Symbol};
-use crate::store::Bars;
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1000;
@@ -50,11 +49,11 @@ pub struct Price {
 
 pub async fn prices(Asked(question): Asked<PricesQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let PricesQuestion { symbol, range, limit } = question;
-    let bars = match state.store.bars(symbol, range, limit, state.versions.to_read(Some(symbol))).await? {
-        Bars::UnknownSymbol => return Err(Problem::UnknownSymbol(symbol)),
-        Bars::Found(bars) if bars.count() == 0 => return Err(Problem::NoData { symbol, range: in_words(range) }),
-        Bars::Found(bars) => bars,
-    };
+    let stock = stock_of(state, symbol).await?;
+    let (symbol, bars) = (stock.symbol, state.store.bars(stock, range, limit).await?);
+    if bars.count() == 0 {
+        return Err(Problem::NoData { symbol, range: in_words(range) });
+    }
     Ok(json(body(symbol, bars.count(), bars.iter())))
 }
 

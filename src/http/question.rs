@@ -6,8 +6,10 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::error::Problem;
+use super::state::State;
 use crate::cache::Content;
 use crate::market::Symbol;
+use crate::store::StockRef;
 
 /// A question that can be answered from the cache: one type for each cached route.
 pub trait Question: Clone + 'static {
@@ -23,6 +25,14 @@ pub trait Question: Clone + 'static {
     fn symbol(&self) -> Option<Symbol>;
 
     fn content(&self) -> Content;
+}
+
+/// The stock that is meant by a symbol: the one that was heard of, without a trip, or the one that Postgres knows.
+pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem> {
+    match state.versions.stock(symbol) {
+        Some(stock) => Ok(stock),
+        None => state.store.stock_of(symbol).await?.ok_or(Problem::UnknownSymbol(symbol)),
+    }
 }
 
 /// Hands a handler its question: the one that the cache has parsed already.

@@ -7,7 +7,7 @@ use super::answer::{json, written};
 use super::error::Problem;
 use super::prices::Price;
 use super::query::{Query, symbol};
-use super::question::{Asked, Question};
+use super::question::{Asked, Question, stock_of};
 use super::state::State;
 use crate::cache::Content;
 use crate::market::{Symbol, decimal_difference};
@@ -32,9 +32,8 @@ struct QuoteAnswer<'a> {
 }
 
 pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let symbol = question.symbol;
-    let quote = state.store.quote(symbol, state.versions.to_read(Some(symbol))).await?;
-    let quote = quote.ok_or(Problem::UnknownSymbol(symbol))?;
+    let stock = stock_of(state, question.symbol).await?;
+    let (symbol, quote) = (stock.symbol, state.store.quote(stock).await?);
     let quote = quote.ok_or(Problem::NoData { symbol, range: "yet".to_owned() })?;
     let change = quote.previous_close.map(|previous| decimal_difference(quote.latest.close, previous));
     let percent = |(change, previous): (f64, f64)| (change / previous * 1e6).round() / 1e4;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::answer::{json, written};
 use super::error::Problem;
 use super::query::{Query, symbol};
-use super::question::{Asked, Question};
+use super::question::{Asked, Question, stock_of};
 use super::state::State;
 use crate::cache::Content;
 use crate::market::Symbol;
@@ -15,7 +15,7 @@ use crate::store::{Listing, Stock, StockFilter};
 const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 100;
 /// A [`Stock`] in JSON, rounded up.
-const STOCK_BYTES: usize = 288;
+const STOCK_BYTES: usize = 352;
 /// Beyond any number of stocks there is.
 const OFFSET_MAX: u32 = 10_000_000;
 
@@ -33,7 +33,7 @@ struct List {
 }
 
 pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let version = state.versions.to_read(None);
+    let version = state.versions.to_read();
     let stocks = state.store.list_stocks(&question.filter, question.page, version).await?;
     let count = stocks.len();
     Ok(json(written(&List { count, stocks }, count * STOCK_BYTES)))
@@ -74,8 +74,7 @@ struct Single {
 }
 
 pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let version = state.versions.to_read(Some(question.symbol));
-    let found = state.store.find_stock(question.symbol, version).await?;
+    let found = state.store.find_stock(stock_of(state, question.symbol).await?).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
     Ok(json(written(&Single { stock }, STOCK_BYTES)))
 }

@@ -40,6 +40,8 @@ pub struct Lease {
     /// Whoever leaves so many permits starts the renewal.
     renew_at: AtomicU32,
     refused_until_ms: AtomicU64,
+    /// The limit that was reached: under a larger one there may be room.
+    refused_limit: AtomicU32,
     alone_until_ms: AtomicU64,
     /// As of the last call: permits that nobody had taken, and when the window next frees one.
     remaining: AtomicU32,
@@ -121,7 +123,7 @@ pub enum Step {
 
 impl Lease {
     /// Decides from memory where that can be done.
-    pub fn step(&self, now_ms: u64) -> Step {
+    pub fn step(&self, now_ms: u64, limit: u32) -> Step {
         if let Some((left, ends_ms)) = self.permits.take(now_ms) {
             let reset_in_ms = self.reset_ms.load(Ordering::Relaxed).saturating_sub(now_ms);
             let remaining = self.remaining.load(Ordering::Relaxed).saturating_add(left);
@@ -130,7 +132,7 @@ impl Lease {
             return Step::Admit { remaining, reset_in_ms, renew: renews.then_some(ends_ms) };
         }
         let refused_until_ms = self.refused_until_ms.load(Ordering::Relaxed);
-        if now_ms < refused_until_ms {
+        if now_ms < refused_until_ms && limit <= self.refused_limit.load(Ordering::Relaxed) {
             Step::Refuse { reset_in_ms: refused_until_ms - now_ms }
         } else if now_ms < self.alone_until_ms.load(Ordering::Relaxed) {
             Step::GoAlone
@@ -169,11 +171,12 @@ impl Lease {
     ///
     /// The lease ends counted from the sending: the ledger stamped the permits later than that, so the last use of one
     /// lies within the second that it is counted in, whatever the clocks say and however long the answer took.
-    pub fn learn(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) -> Step {
+    pub fn learn(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant, limit: u32) -> Step {
         let mut book = self.book();
         (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + u32::from(grant.admitted));
         self.take_in(&book, sent_ms, now_ms, want, grant);
         if !grant.admitted {
+            self.refused_limit.store(limit, Ordering::Relaxed);
             self.refused_until_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
             return Step::Refuse { reset_in_ms: grant.reset_in_ms };
         }
@@ -310,11 +313,11 @@ mod tests {
     fn drive(times_ms: impl Iterator<Item = u64>, limit: u32) -> (u32, u32, u32) {
         let (lease, mut ring, mut admitted, mut calls, mut waited) = (Lease::default(), Ring::default(), 0, 0, 0);
         for now_ms in times_ms {
-            let mut step = lease.step(now_ms);
+            let mut step = lease.step(now_ms, limit);
             if step == Step::Ask {
                 (calls, waited) = (calls + 1, waited + 1);
                 let want = lease.want(now_ms, 1, limit, 1);
-                step = lease.learn(now_ms, now_ms, want, ring.take(now_ms, limit, want));
+                step = lease.learn(now_ms, now_ms, want, ring.take(now_ms, limit, want), limit);
             }
             if let Step::Admit { renew: Some(ends_ms), .. } = step {
                 calls += 1;
@@ -347,7 +350,7 @@ mod tests {
         let (lease, mut ring) = (Lease::default(), Ring::default());
         for now_ms in [900, 2000] {
             let want = lease.want(now_ms, 20, LIMIT, 1);
-            lease.learn(now_ms, now_ms, want, ring.take(now_ms, LIMIT, want));
+            lease.learn(now_ms, now_ms, want, ring.take(now_ms, LIMIT, want), LIMIT);
         }
         assert_eq!(lease.want_renewal(2001, 1900, LIMIT, 1), None);
         assert!(lease.want_renewal(2001, 3000, LIMIT, 1).is_some());
@@ -396,12 +399,25 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_holds_until_its_time_or_until_the_limit_is_raised() {
+        let (lease, mut ring) = (Lease::default(), Ring::default());
+        for admitted in [true, false] {
+            let want = lease.want(1000, 1, 1, 1);
+            let step = lease.learn(1000, 1000, want, ring.take(1000, 1, want), 1);
+            assert_eq!(matches!(step, Step::Admit { .. }), admitted);
+        }
+        assert!(matches!(lease.step(2000, 1), Step::Refuse { .. }));
+        assert_eq!(lease.step(2000, 2), Step::Ask);
+        assert_eq!(lease.step(62_000, 1), Step::Ask);
+    }
+
+    #[test]
     fn a_burst_on_a_new_key_strands_few_permits() {
         let (lease, mut ring) = (Lease::default(), Ring::default());
         for waiting in [1, 60, 14] {
             let want = lease.want(1000, waiting, 100, 2);
-            assert!(matches!(lease.learn(1000, 1000, want, ring.take(1000, 100, want)), Step::Admit { .. }));
-            (1..waiting).for_each(|_| assert!(matches!(lease.step(1000), Step::Admit { .. })));
+            assert!(matches!(lease.learn(1000, 1000, want, ring.take(1000, 100, want), 100), Step::Admit { .. }));
+            (1..waiting).for_each(|_| assert!(matches!(lease.step(1000, 100), Step::Admit { .. })));
         }
         let left = lease.permits.take_all();
         assert!(left <= 4, "{left}");

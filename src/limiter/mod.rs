@@ -107,7 +107,7 @@ impl Limiter {
         match shared.ledger.take(key, limit, want).await {
             Ok(grant) => {
                 metrics::lease(grant.ahead);
-                let step = meter.lease.learn(sent_ms, self.clock.now_ms(), want, grant);
+                let step = meter.lease.learn(sent_ms, self.clock.now_ms(), want, grant, limit);
                 Decision::of(step, limit, Basis::Ledger)
             }
             Err(_) => {
@@ -120,7 +120,7 @@ impl Limiter {
 
     /// The decision, where the ledger need not be asked. Starts the renewal of a lease that is half used.
     fn decide(&self, shared: &Shared, meter: &Arc<Meter>, key: KeyId, limit: u32) -> Option<Decision> {
-        let step = meter.lease.step(self.clock.now_ms());
+        let step = meter.lease.step(self.clock.now_ms(), limit);
         if let Step::Admit { renew: Some(ends_ms), .. } = step {
             let (ledger, meter, instances) =
                 (shared.ledger.clone(), meter.clone(), self.instances.load(Ordering::Relaxed));

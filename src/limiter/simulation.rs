@@ -95,7 +95,7 @@ impl World {
         while let Some(at) = self.next_due() {
             self.proceed(at);
         }
-        let step = match self.leases[instance][key].step(self.clock_ms(instance)) {
+        let step = match self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key]) {
             Step::Ask => self.ask(instance, key),
             step => step,
         };
@@ -157,7 +157,7 @@ impl World {
         if let Some(at) = self.under_way(instance, key) {
             // Whoever needs the ledger waits for the renewal under way.
             self.proceed(at);
-            let step = self.leases[instance][key].step(self.clock_ms(instance));
+            let step = self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key]);
             if step != Step::Ask {
                 return step;
             }
@@ -180,7 +180,7 @@ impl World {
             self.leases[instance][key].fail(self.clock_ms(instance));
             return Step::GoAlone;
         }
-        let step = self.leases[instance][key].learn(sent_ms, self.clock_ms(instance), want, grant);
+        let step = self.leases[instance][key].learn(sent_ms, self.clock_ms(instance), want, grant, limit);
         // The request that asked was admitted when the ledger said so, not when the answer arrived.
         if matches!(step, Step::Admit { .. }) {
             self.admitted += 1;

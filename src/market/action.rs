@@ -19,7 +19,7 @@ pub enum ActionKind {
 
 impl ActionKind {
     /// The factor that makes earlier prices comparable with those from the ex-date on: `from / to` for a split,
-    /// `1 - d / c` for a dividend `d` after the raw close `c` of the day before the ex-date.
+    /// `1 - d / c` for a dividend `d` after the raw close `c` of the day before the ex-date, in the shares of the ex-date.
     /// Source: Yahoo Finance Help, "What is the adjusted close?", which follows the standards of the Center for
     /// Research in Security Prices (CRSP).
     pub fn factor(self, previous_close: f64) -> f64 {

@@ -2,6 +2,7 @@
 //! Everything here is pure: no I/O, and the time is an argument.
 
 mod action;
+mod adjustment;
 mod bar;
 pub mod calendar;
 mod date;
@@ -9,6 +10,7 @@ mod exchange;
 mod symbol;
 
 pub use action::{Action, ActionKind};
+pub use adjustment::{AdjustmentFault, Factor, TakenEffect, factors};
 pub use bar::{Bar, BarFault, decimal_difference};
 pub use date::{DateRange, DateRangeFault, DateText, parse_date};
 pub use exchange::Exchange;

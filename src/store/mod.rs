@@ -11,8 +11,8 @@ mod migrations;
 mod pool;
 mod prices;
 mod replica;
-mod staging;
 mod stocks;
+mod symbols;
 mod tiers;
 mod typed;
 mod usage;
@@ -24,18 +24,18 @@ use tokio_postgres::Row;
 
 use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
-pub use changes::Changes;
+pub use changes::{Changes, Heard};
 pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
 };
-pub use load::{Known, LoadReport, Loader, Repeat};
+pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
 use pool::{Bounds, Params, Postgres};
-pub use prices::{BarRows, Bars, Quote};
+pub use prices::{BarRows, Quote};
 use replica::Replica;
-pub use staging::Table;
-pub use stocks::{Listing, Stock, StockFilter};
+pub use stocks::{FormerSymbol, Listing, Stock, StockFilter, StockRef};
+pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 

@@ -1,29 +1,20 @@
 //! The table `prices`.
 
-use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::{Store, StoreFault};
-use crate::market::{Bar, DateRange, Symbol};
+use super::{Params, StockRef, Store, StoreFault};
+use crate::market::{Bar, DateRange};
 
-/// What was found for a symbol.
-pub enum Bars {
-    UnknownSymbol,
-    /// Empty where the stock has no bar in the range.
-    Found(BarRows),
-}
-
-/// Bars as they came from Postgres, newest first: each is read when it is asked for, and none is kept. The first row
-/// says that the symbol is known.
+/// Bars as they came from Postgres, newest first: each is read when it is asked for, and none is kept.
 pub struct BarRows(Vec<Row>);
 
 impl BarRows {
     pub fn count(&self) -> usize {
-        self.0.len() - 1
+        self.0.len()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Bar> + Clone {
-        self.0[1..].iter().map(bar)
+        self.0.iter().map(bar)
     }
 }
 
@@ -37,43 +28,30 @@ pub struct Quote {
 }
 
 impl Store {
-    /// The newest `limit` bars of a range, as of `version` or later. One trip tells an unknown symbol (no row) from an empty range (one row, all
-    /// null, which a known symbol has before its bars).
-    pub async fn bars(&self, symbol: Symbol, range: DateRange, limit: u32, version: i64) -> Result<Bars, StoreFault> {
-        // Both parts come sorted and are merged: a join, whose result Postgres sorts once more, took a fifth longer.
-        let sql = "WITH stock AS MATERIALIZED (SELECT id FROM stocks WHERE symbol = $1)
-                   (SELECT date, open, high, low, close, adjusted_close, volume FROM prices
-                    WHERE stock_id = (SELECT id FROM stock) AND date >= $2 AND date <= coalesce($3, 'infinity'::date)
-                    ORDER BY date DESC LIMIT $4)
-                   UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM stock
-                   ORDER BY date DESC NULLS FIRST";
-        let params: super::Params<'_> = &[&symbol.as_str(), &range.start(), &range.end(), &i64::from(limit)];
-        let rows = self.content(version, sql, params).await?;
-        Ok(if rows.is_empty() { Bars::UnknownSymbol } else { Bars::Found(BarRows(rows)) })
+    /// The newest `limit` bars of a range. By the stock's id, which looking up the symbol would take as long to find as
+    /// the bars themselves.
+    pub async fn bars(&self, stock: StockRef, range: DateRange, limit: u32) -> Result<BarRows, StoreFault> {
+        let sql = "SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+                   WHERE stock_id = $1 AND date >= $2 AND date <= coalesce($3, 'infinity'::date)
+                   ORDER BY date DESC LIMIT $4";
+        let params: Params<'_> = &[&stock.id, &range.start(), &range.end(), &i64::from(limit)];
+        Ok(BarRows(self.content(stock.version, sql, params).await?))
     }
 
-    /// The latest quote of a stock, as of `version` or later: `None` for an unknown symbol, `Some(None)` for a stock without bars.
-    pub async fn quote(&self, symbol: Symbol, version: i64) -> Result<Option<Option<Quote>>, StoreFault> {
+    /// The latest quote of a stock; `None` where it has no bars.
+    pub async fn quote(&self, stock: StockRef) -> Result<Option<Quote>, StoreFault> {
         let sql = "SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume,
                           before.close * coalesce(a.split_from / a.split_to, 1)
-                   FROM stocks s
+                   FROM (SELECT * FROM prices WHERE stock_id = $1 ORDER BY date DESC LIMIT 1) p
                    LEFT JOIN LATERAL (
-                       SELECT * FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
-                   ) p ON true
-                   LEFT JOIN LATERAL (
-                       SELECT * FROM prices WHERE stock_id = s.id AND date < p.date ORDER BY date DESC LIMIT 1
+                       SELECT * FROM prices WHERE stock_id = $1 AND date < p.date ORDER BY date DESC LIMIT 1
                    ) before ON true
                    LEFT JOIN LATERAL (
-                       SELECT * FROM corporate_actions WHERE stock_id = s.id AND kind = 'split'
+                       SELECT * FROM corporate_actions WHERE stock_id = $1 AND kind = 'split'
                        AND ex_date > before.date AND ex_date <= p.date ORDER BY ex_date DESC LIMIT 1
-                   ) a ON true
-                   WHERE s.symbol = $1";
-        let rows = self.content(version, sql, &[&symbol.as_str()]).await?;
-        // A stock without bars has a row, too, all null.
-        let quote = |row: &Row| {
-            row.get::<_, Option<NaiveDate>>(0).map(|_| Quote { latest: bar(row), previous_close: row.get(7) })
-        };
-        Ok(rows.first().map(quote))
+                   ) a ON true";
+        let rows = self.content(stock.version, sql, &[&stock.id]).await?;
+        Ok(rows.first().map(|row| Quote { latest: bar(row), previous_close: row.get(7) }))
     }
 }
 

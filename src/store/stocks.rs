@@ -1,6 +1,6 @@
 //! The table `stocks`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use tokio_postgres::Row;
 
@@ -22,6 +22,28 @@ pub struct Stock {
     pub market_cap: Option<i64>,
     /// When anything about the stock, its prices included, last changed here.
     pub updated_at: DateTime<Utc>,
+    /// The last day of trading; `None` while it is listed.
+    pub delisted_on: Option<NaiveDate>,
+    /// What it was called before, the newest first. It is found under these, too, until another stock takes one.
+    pub former_symbols: Vec<FormerSymbol>,
+}
+
+/// A symbol that a stock had.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerSymbol {
+    pub symbol: String,
+    /// The first day under the symbol that came after.
+    pub replaced_on: NaiveDate,
+}
+
+/// Which stock is meant, and the data version that it is to be read as of, or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockRef {
+    pub id: i32,
+    /// Its own, whatever it was asked for by.
+    pub symbol: Symbol,
+    pub version: i64,
 }
 
 /// Which stocks to list.
@@ -39,11 +61,14 @@ pub struct Listing {
 }
 
 impl Store {
-    /// As of `version` or later.
-    pub async fn find_stock(&self, symbol: Symbol, version: i64) -> Result<Option<Stock>, StoreFault> {
-        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at
-                   FROM stocks WHERE symbol = $1";
-        Ok(self.content(version, sql, &[&symbol.as_str()]).await?.first().map(stock))
+    pub async fn find_stock(&self, stock: StockRef) -> Result<Option<Stock>, StoreFault> {
+        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at, delisted_on,
+                       ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                             ORDER BY f.replaced_on DESC, f.symbol),
+                       ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                             ORDER BY f.replaced_on DESC, f.symbol)
+                   FROM stocks s WHERE id = $1";
+        Ok(self.content(stock.version, sql, &[&stock.id]).await?.first().map(read))
     }
 
     /// Stocks ordered by symbol, as of `version` or later.
@@ -54,16 +79,23 @@ impl Store {
         version: i64,
     ) -> Result<Vec<Stock>, StoreFault> {
         // The C collation orders symbols by their bytes on every server alike.
-        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at FROM stocks
+        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at, delisted_on,
+                       ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                             ORDER BY f.replaced_on DESC, f.symbol),
+                       ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                             ORDER BY f.replaced_on DESC, f.symbol)
+                   FROM stocks s
                    WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
                    ORDER BY symbol COLLATE \"C\" LIMIT $3 OFFSET $4";
         let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
         let rows = self.content(version, sql, &[&filter.exchange, &filter.sector, &limit, &offset]).await?;
-        Ok(rows.iter().map(stock).collect())
+        Ok(rows.iter().map(read).collect())
     }
 }
 
-fn stock(row: &Row) -> Stock {
+fn read(row: &Row) -> Stock {
+    let (symbols, days): (Vec<String>, Vec<NaiveDate>) = (row.get(9), row.get(10));
+    let former = symbols.into_iter().zip(days).map(|(symbol, replaced_on)| FormerSymbol { symbol, replaced_on });
     Stock {
         id: row.get(0),
         name: row.get(1),
@@ -73,5 +105,7 @@ fn stock(row: &Row) -> Stock {
         currency: row.get(5),
         market_cap: row.get(6),
         updated_at: row.get(7),
+        delisted_on: row.get(8),
+        former_symbols: former.collect(),
     }
 }

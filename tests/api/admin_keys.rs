@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN_TOKEN, App, Database, eventually, header, id_of};
+use crate::support::{ADMIN_TOKEN, App, Database, eventually, header, id_of, redis_url, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -32,7 +32,7 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
         "id": id_of(token), "owner": "ann@example.com", "name": "notebook", "note": "paid", "tier": "pro",
         "requestsPerMinute": 1000, "status": "active", "createdAt": shown["createdAt"],
         "expiresAt": "2099-01-31T00:00:00Z", "revokedAt": null, "limitId": id_of(token), "replaces": null,
-        "replacedBy": null
+        "replacedBy": null, "lastUsedAt": null
     });
     assert_eq!(shown, expected);
     let (_, listed) = app.operate("GET", "/admin/keys", Value::Null).await;
@@ -201,4 +201,46 @@ async fn no_token_is_ever_logged() {
     for secret in [&token[21..], &rotated["token"].as_str().unwrap()[21..], ADMIN_TOKEN] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
+}
+
+#[tokio::test]
+async fn what_one_instance_is_asked_counts_on_the_others_within_a_second() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("admin"));
+    let variables = [("REDIS_URL", &*redis_url()), ("REDIS_KEY_PREFIX", &prefix), ("ADMIN_TOKEN", ADMIN_TOKEN)];
+    let (asked, other) = (App::with(&database, &variables).await, App::with(&database, &variables).await);
+    let (_, issued) = asked.operate("POST", "/admin/keys", order()).await;
+    let token = issued["token"].as_str().unwrap();
+    assert_eq!(other.get(token, PATH).await.status(), 200, "at once");
+    let (_, revoked) = asked.operate("DELETE", &format!("/admin/keys/{}", id_of(token)), Value::Null).await;
+    assert_eq!(revoked["instancesTold"], 2, "{revoked}");
+    let refused = async || other.get(token, PATH).await.status() == 401;
+    eventually("the other refuses it", Duration::from_secs(1), refused).await;
+}
+
+#[tokio::test]
+async fn many_orders_at_once_are_all_filled() {
+    let database = Database::sample().await;
+    let app = App::with_admin(&database).await;
+    let answers = futures_util::future::join_all((0..40).map(|_| app.operate("POST", "/admin/keys", order()))).await;
+    assert!(answers.iter().all(|(status, _)| *status == 201), "{answers:?}");
+    let mut ids: Vec<_> = answers.iter().map(|(_, key)| key["id"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    assert_eq!(database.texts("SELECT id FROM api_keys ORDER BY id COLLATE \"C\"").await, ids);
+}
+
+#[tokio::test]
+async fn without_postgres_an_operator_is_told_to_retry_and_no_drivers_text() {
+    let database = Database::sample().await;
+    let app = App::with_admin(&database).await;
+    database.cut_off().await;
+    for (method, path, body) in
+        [("POST", "/admin/keys", order()), ("GET", "/admin/tiers", Value::Null), ("GET", "/admin/audit", Value::Null)]
+    {
+        let (status, problem) = app.operate(method, path, body).await;
+        assert_eq!((status, problem["code"].as_str()), (503, Some("unavailable")), "{problem}");
+        assert_eq!(problem["detail"], "the data can't be reached right now: retry in 1 s");
+    }
+    database.let_in().await;
+    assert_eq!(app.operate("POST", "/admin/keys", order()).await.0, 201);
 }

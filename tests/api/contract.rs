@@ -91,7 +91,21 @@ async fn a_stock_is_described_by_its_published_fields() {
         (&"AAPL".into(), &"Apple Inc.".into(), &"NASDAQ".into())
     );
     let fields: Vec<_> = stock.keys().map(String::as_str).collect();
-    assert_eq!(fields, ["currency", "exchange", "id", "industry", "marketCap", "name", "sector", "updatedAt"]);
+    assert_eq!(
+        fields,
+        [
+            "currency",
+            "delistedOn",
+            "exchange",
+            "formerSymbols",
+            "id",
+            "industry",
+            "marketCap",
+            "name",
+            "sector",
+            "updatedAt"
+        ]
+    );
     chrono::DateTime::parse_from_rfc3339(stock["updatedAt"].as_str().unwrap()).unwrap();
 }
 

@@ -1,16 +1,14 @@
 //! All of a file is loaded, or nothing of it.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use flate2::Compression;
-use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Database, Ran, eventually, redis_url, tickerd};
+use crate::support::{Database, Files, Ran, eventually, redis_url, text_of, tickerd};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 /// What each kind of file is, where its rows go, and how many the sample has.
@@ -25,36 +23,15 @@ const STATE: &str = "SELECT concat_ws(' ', (SELECT count(*) FROM stocks), (SELEC
                      (SELECT current FROM revision), (SELECT max(data_version) FROM stocks))";
 const VERSIONS: &str = "SELECT concat_ws(' ', symbol, data_version) FROM stocks ORDER BY symbol";
 
-struct Files(tempfile::TempDir);
-
-impl Files {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
+/// The report of a load that restated nothing.
+fn counts(added: usize, changed: usize, unchanged: usize, touched: usize) -> Value {
+    json!({ "added": added, "changed": changed, "unchanged": unchanged, "stocksTouched": touched, "restated": [] })
 }
 
 fn packed(text: &str) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(text.as_bytes()).unwrap();
     gzip.finish().unwrap()
-}
-
-/// The text of a file of the sample.
-fn text_of(path: &str) -> String {
-    let (mut file, mut text) = (File::open(path).unwrap(), String::new());
-    let read = if path.ends_with(".gz") {
-        GzDecoder::new(file).read_to_string(&mut text)
-    } else {
-        file.read_to_string(&mut text)
-    };
-    read.unwrap();
-    text
 }
 
 async fn migrated() -> Database {
@@ -75,13 +52,13 @@ async fn the_sample_is_loaded_whole_plain_or_packed_and_loading_it_again_changes
         for ((kind, _, table, rows), source) in SAMPLE.iter().zip(&sources) {
             let touched = if *kind == "actions" { 3 } else { 5 };
             let report = database.ran(&["ingest", kind, source, "--json"]).json();
-            assert_eq!(report, json!({ "added": rows, "changed": 0, "unchanged": 0, "stocksTouched": touched }));
+            assert_eq!(report, counts(*rows, 0, 0, touched));
             assert_eq!(database.texts(&format!("SELECT count(*)::text FROM {table}")).await, [rows.to_string()]);
         }
         let (versions, state) = (database.texts(VERSIONS).await, database.texts(STATE).await);
         for ((kind, _, _, rows), source) in SAMPLE.iter().zip(&sources) {
             let report = database.ran(&["ingest", kind, source, "--json"]).json();
-            assert_eq!(report, json!({ "added": 0, "changed": 0, "unchanged": rows, "stocksTouched": 0 }));
+            assert_eq!(report, counts(0, 0, *rows, 0));
         }
         assert_eq!((database.texts(VERSIONS).await, database.texts(STATE).await), (versions, state));
     }
@@ -107,7 +84,7 @@ async fn nothing_of_a_bad_file_is_loaded_and_its_first_bad_rows_are_named() {
         (file("AAPL,2030-01-02,1,2,1,1,6,1"), vec!["line 3", "duplicate of line 2"]),
         (file("AAPL,2030-01-03,1"), vec!["line 3", "expected 8 fields, found 3"]),
         (file("AAPL,2030-01-03,1,2,1,1,5,1,9"), vec!["line 3", "expected 8 fields, found 9"]),
-        (format!("{}\nAAPL,2030-01-02,1,2,1,1,5\n", &HEADER[..45]).into_bytes(), vec!["column adjusted_close"]),
+        (format!("{}\nAAPL,2030-01-02,1,2,1,1\n", &HEADER[..31]).into_bytes(), vec!["column volume"]),
         ([file(good), b"\xff\xfe,2030-01-03,1,2,1,1,5,1\n".to_vec()].concat(), vec!["line 4", "expected UTF-8"]),
         (Vec::new(), vec!["column symbol"]),
         (many.clone(), ten.iter().map(String::as_str).collect()),
@@ -159,8 +136,16 @@ async fn a_changed_row_touches_its_stock_and_no_other() {
 #[tokio::test]
 async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
     let database = Database::sample().await;
-    let usages: [&[&str]; 4] =
-        [&[], &["prices"], &["bonds", "seed/stocks.csv"], &["stocks", "seed/stocks.csv", "more"]];
+    let usages: [&[&str]; 8] = [
+        &[],
+        &["prices"],
+        &["bonds", "seed/stocks.csv"],
+        &["stocks", "seed/stocks.csv", "more"],
+        &["stocks", "seed/stocks.csv", "--symbol", "AAPL"],
+        &["actions", "seed/corporate_actions.csv", "--yes"],
+        &["prices", "seed/prices.csv.gz", "--reuse", "FB"],
+        &["prices", "seed/prices.csv.gz", "--adjusted-close", "mine"],
+    ];
     for usage in usages {
         let ran = database.ran(&[&["ingest"], usage].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
@@ -197,7 +182,7 @@ async fn connections(database: &Database, count: usize, condition: &str) {
 #[tokio::test]
 async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
     let (database, files) = (migrated().await, Files::new());
-    let out = files.0.path().to_str().unwrap();
+    let out = files.path();
     let years = ["--from", "2000-01-01", "--to", "2024-12-31", "--out", out, "--json"];
     let generated = Ran::of(&mut tickerd(&[["generate", "--stocks", "60"].as_slice(), &years].concat())).json();
     let (stocks, prices) = (format!("{out}/stocks.csv"), format!("{out}/prices.csv.gz"));
@@ -242,7 +227,8 @@ async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their
     gate.batch_execute("ROLLBACK").await.unwrap();
     for load in loads {
         let report = Ran::from(load.wait_with_output().unwrap()).json();
-        assert_eq!(report, json!({ "added": 0, "changed": 3, "unchanged": 0, "stocksTouched": 1 }));
+        let restated = json!([{ "symbol": "AAPL", "changed": 3, "readjusted": 0, "from": days[0], "to": days[2] }]);
+        assert_eq!((&report["added"], &report["changed"], &report["restated"]), (&0.into(), &3.into(), &restated));
     }
     let volumes = "SELECT DISTINCT volume::text FROM prices JOIN stocks ON id = stock_id WHERE symbol = 'AAPL' AND date < '2000-03-04'";
     assert_eq!(database.texts(volumes).await.len(), 1, "the rows are all of one file");
@@ -298,7 +284,12 @@ async fn a_long_history_is_counted_alike_whether_or_not_any_of_it_was_there() {
         let before = database.texts(VERSIONS).await;
         let text = format!("{HEADER}\n{}", rows.join("\n"));
         let report = database.ran(&["ingest", "prices", &files.write("prices.csv", text), "--json"]).json();
-        let expected = json!({ "added": added, "changed": changed, "unchanged": unchanged, "stocksTouched": touched });
+        let mut expected = counts(added, changed, unchanged, touched);
+        if changed > 0 {
+            let day = "2012-12-31";
+            let restated = json!([{ "symbol": "IBM", "changed": 1, "readjusted": 0, "from": day, "to": day }]);
+            expected["restated"] = restated;
+        }
         assert_eq!(report, expected, "{rows:?}");
         let after = database.texts(VERSIONS).await;
         assert_eq!(before.iter().zip(&after).filter(|(before, after)| before != after).count(), touched, "{rows:?}");

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod adjustment;
 mod admin;
 mod admin_keys;
 mod audit;
@@ -14,9 +15,12 @@ mod contract;
 mod demo;
 mod deploy;
 mod documents;
+mod feeds;
+mod following;
 mod generate;
 mod ingest;
 mod keys;
+mod killed;
 mod layout;
 mod limits;
 mod metrics;
@@ -27,6 +31,7 @@ mod restart;
 mod rotation;
 mod scale;
 mod structure;
+mod symbols;
 mod tiers;
 mod tls;
 mod traces;

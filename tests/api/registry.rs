@@ -1,6 +1,7 @@
 //! Keys on the command line beyond issuing: found, shown, changed; they end when they should; loss is asked for.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -99,6 +100,19 @@ async fn a_key_is_shown_by_its_id_or_token_and_without_its_secret() {
 }
 
 #[tokio::test]
+async fn an_operator_sees_when_a_key_was_last_used_before_it_is_revoked() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
+    let key = issue(&database, "ann", "laptop", &[]);
+    assert!(database.ran(&["keys", "revoke", &key]).stderr.contains("not used yet"));
+    assert_eq!(app.get(&key, PATH).await.status(), 200);
+    let shown = || database.ran(&["keys", "show", &key, "--json"]).json()["lastUsedAt"].clone();
+    eventually("its use is stored", Duration::from_secs(10), async || shown().is_string()).await;
+    assert!(database.ran(&["keys", "revoke", &key]).stderr.contains("last used 2"));
+    assert!(database.ran(&["keys", "show", &key]).stdout.contains("last used"));
+}
+
+#[tokio::test]
 async fn a_change_leaves_alone_what_it_does_not_name() {
     let database = Database::sample().await;
     let key = issue(&database, "ann", "laptop", &["--note", "by phone", "--expires", "2099-01-31"]);
@@ -137,22 +151,27 @@ async fn on_a_terminal_it_is_asked_and_only_yes_goes_on() {
     let key = database.issue("pro");
     let revoked = async || database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.len();
     for (answer, code, revoked_after) in [("n", 1, 0), ("", 1, 0), ("yes", 0, 1)] {
-        let ran = on_a_terminal(database.tickerd(&["keys", "revoke", id_of(&key)]), answer);
-        assert!(ran.stdout.contains("Go on? [y/N]"), "{ran:?}");
+        let ran = on_a_terminal(database.tickerd(&["keys", "revoke", id_of(&key)]), answer).await;
+        assert!(ran.stderr.contains("Go on? [y/N]"), "{ran:?}");
         assert_eq!((ran.code, revoked().await), (Some(code), revoked_after), "{answer}: {ran:?}");
     }
 }
 
 /// Runs a command on a terminal of its own and types a line.
-fn on_a_terminal(command: Command, answer: &str) -> Ran {
-    let line: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
-    let line = line.join(std::ffi::OsStr::new(" "));
-    let mut terminal = Command::new("script");
-    terminal.args(["--quiet", "--return", "--command"]).arg(line).arg("/dev/null").env_clear();
-    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    terminal.env("SHELL", "/bin/sh");
-    let mut process =
-        terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("script runs");
-    process.stdin.take().expect("stdin is piped").write_all(format!("{answer}\n").as_bytes()).expect("it reads");
-    process.wait_with_output().expect("it ends").into()
+async fn on_a_terminal(mut command: Command, answer: &str) -> Ran {
+    let person = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&person).unwrap();
+    rustix::pty::unlockpt(&person).unwrap();
+    let name = rustix::pty::ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    let (mut person, screen) = (File::from(person), terminal.try_clone().unwrap());
+    let mut process = command.stdin(terminal).stderr(screen).stdout(Stdio::piped()).spawn().unwrap();
+    // What it was made of holds the terminal open.
+    drop(command);
+    person.write_all(format!("{answer}\n").as_bytes()).unwrap();
+    eventually("it ends", Duration::from_secs(20), async || process.try_wait().unwrap().is_some()).await;
+    let mut shown = Vec::new();
+    // The end of what is shown is an error, as the last one to write has gone.
+    let _ = person.read_to_end(&mut shown);
+    Ran { code: process.wait().unwrap().code(), stdout: String::new(), stderr: String::from_utf8(shown).unwrap() }
 }

@@ -127,6 +127,19 @@ async fn cutting_a_key_off_is_asked_for_and_no_grace_cuts_it_off() {
     assert_eq!(app.get(&new, PATH).await.status(), 200);
 }
 
+#[tokio::test]
+async fn an_expiry_is_that_of_one_key_of_a_rotation_and_an_owner_that_of_both() {
+    let database = Database::sample().await;
+    let old = database.issue("free");
+    let new = rotate(&database, id_of(&old), &[]);
+    let shown = |key: &str| database.ran(&["keys", "show", key, "--json"]).json();
+    let before = shown(&new);
+    assert_eq!(database.ran(&["keys", "set", &old, "--expires", "2d"]).code, Some(0));
+    assert_eq!(shown(&new), before);
+    assert_eq!(database.ran(&["keys", "set", &new, "--owner", "ann"]).code, Some(0));
+    assert_eq!((&shown(&old)["owner"], &shown(&new)["owner"]), (&"ann".into(), &"ann".into()));
+}
+
 /// Whoever changes the tier of a key during its rotation means the holder, not one of two tokens.
 #[tokio::test]
 async fn a_tier_changed_during_a_rotation_is_that_of_both_keys_within_a_second() {

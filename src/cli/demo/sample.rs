@@ -1,7 +1,7 @@
 //! The sample data, carried in the binary: five real stocks.
 
 use super::{Failure, Steps};
-use crate::cli::ingest;
+use crate::cli::ingest::{self, Load, Loaded};
 use crate::feed::Source;
 use crate::store::{Database, Listing, StockFilter, Store, Table};
 
@@ -20,7 +20,11 @@ pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(
     }
     for (table, name, bytes) in FILES {
         steps.begin(&format!("Loading {name}"));
-        let (report, loader) = ingest::load(database, table, Source::bytes(name, bytes)).await?;
+        let loaded = ingest::load(database, &Load::of(table), Source::bytes(name, bytes)).await?;
+        let (report, loader) = match loaded {
+            Loaded::Done(report, loader) => (report, loader),
+            Loaded::Asks(question) => return Err(question.into()),
+        };
         loader.vacuum(&report).await;
         steps.say(&format!("Loaded {} rows of {name}", report.added));
     }

@@ -17,7 +17,9 @@ macro_rules! status_of {
     ($rows:literal) => {
         concat!(
             "SELECT k.id, k.owner, k.name, k.note, t.name, t.requests_per_minute, k.created_at, k.expires_at,
-                    k.revoked_at, coalesce(k.limit_id, k.id), k.replaces, n.id, k.expires_at <= now()
+                    k.revoked_at, coalesce(k.limit_id, k.id), k.replaces, n.id, k.expires_at <= now(),
+                    (SELECT max(u.last_used_at) FROM key_usage u WHERE u.key_id = k.id
+                     AND u.day = (SELECT max(day) FROM key_usage WHERE key_id = k.id))
              FROM ",
             $rows,
             " k JOIN tiers t ON t.name = k.tier LEFT JOIN api_keys n ON n.replaces = k.id "
@@ -44,6 +46,8 @@ pub struct KeyStatus {
     pub limit_id: String,
     pub replaces: Option<String>,
     pub replaced_by: Option<String>,
+    /// As far as instances have stored what they counted.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -128,6 +132,7 @@ impl KeyStatus {
             limit_id: row.get(9),
             replaces: row.get(10),
             replaced_by: row.get(11),
+            last_used_at: row.get(13),
         }
     }
 }

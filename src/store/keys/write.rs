@@ -95,7 +95,7 @@ impl Store {
         let grace_s = grace.as_seconds_f64();
         let params: Params<'_> =
             &[&actor.as_str(), &id.as_str(), &new_id.as_str(), &secret_hash, &expires_at, &grace_s];
-        let rotation = |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(13) };
+        let rotation = |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(14) };
         Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.first().map(rotation)))
     }
 
@@ -117,7 +117,8 @@ impl Store {
                              revision = next.current
                          FROM next, shared
                          WHERE coalesce(k.limit_id, k.id) = shared.limit_id
-                           AND (k.id = $2 OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))
+                           AND (k.id = $2 OR ($10 AND k.revoked_at IS NULL
+                                              AND (k.expires_at IS NULL OR k.expires_at > now())))
                          RETURNING k.*) ",
             status_of!("changed")
         );
@@ -127,7 +128,9 @@ impl Store {
         let (new_note, expiry) = (new_note.map(Note::as_str), expires_at.flatten());
         let (sets_note, sets_expiry) = (note.is_some(), expires_at.is_some());
         let (actor, id) = (actor.as_str(), id.as_str());
-        let params: Params<'_> = &[&actor, &id, &owner, &name, &tier, &sets_note, &new_note, &sets_expiry, &expiry];
+        let concerns_all = owner.is_some() || name.is_some() || tier.is_some() || sets_note;
+        let params: Params<'_> =
+            &[&actor, &id, &owner, &name, &tier, &sets_note, &new_note, &sets_expiry, &expiry, &concerns_all];
         Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.iter().map(KeyStatus::of).collect()))
     }
 

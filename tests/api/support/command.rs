@@ -41,7 +41,16 @@ impl Ran {
 
     /// That it failed, said nothing on stdout, and only one line on stderr: that line.
     pub fn sentence(&self) -> &str {
-        assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "{self:?}");
+        self.line(1)
+    }
+
+    /// That it would lose something, could ask nobody, and changed nothing: the line that says so.
+    pub fn unasked(&self) -> &str {
+        self.line(2)
+    }
+
+    fn line(&self, code: i32) -> &str {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
         self.stderr.strip_prefix("tickerd: ").expect("it says who failed").trim_end()
     }

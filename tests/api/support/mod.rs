@@ -3,6 +3,7 @@
 mod app;
 mod command;
 mod database;
+mod files;
 mod program;
 mod replica;
 mod servers;
@@ -10,6 +11,7 @@ mod servers;
 pub use app::{ADMIN_TOKEN, App, header};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
+pub use files::{Files, text_of};
 pub use program::{Program, free_port, home};
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};

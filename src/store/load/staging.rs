@@ -9,6 +9,7 @@ pub enum Table {
 }
 
 impl Table {
+    /// The table that rows arrive in.
     pub(super) fn staging(self) -> &'static str {
         match self {
             Self::Stocks => {
@@ -26,6 +27,21 @@ impl Table {
         }
     }
 
+    /// The stocks that rows arrived for, counted: the first and the last day are those of their bars or actions.
+    pub(super) fn staged(self) -> Option<&'static str> {
+        match self {
+            Self::Stocks => None,
+            Self::Prices => Some(
+                "CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT stock_id, count(*) AS rows, min(date) AS first,
+                 max(date) AS last FROM staging GROUP BY stock_id",
+            ),
+            Self::Actions => Some(
+                "CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT stock_id, count(*) AS rows, min(ex_date) AS first,
+                 max(ex_date) AS last FROM staging GROUP BY stock_id",
+            ),
+        }
+    }
+
     /// The columns that no two rows of a file may share.
     pub(super) fn subject(self) -> &'static str {
         match self {
@@ -35,7 +51,8 @@ impl Table {
         }
     }
 
-    /// Merges staging and yields, for each stock that it touched, its id and how many rows it added and changed.
+    /// Merges staging and yields, for each stock that it touched, its id, how many rows it added and
+    /// changed, and the first and the last day of what it changed.
     /// Rows are merged in key order, so that two loads at once wait for each other instead of deadlocking.
     pub(super) fn merge(self) -> &'static str {
         match self {
@@ -52,7 +69,7 @@ impl Table {
                             coalesce(excluded.industry, s.industry), excluded.currency,
                             coalesce(excluded.market_cap, s.market_cap))
                      RETURNING id AS stock_id, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
+                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added), NULL::date, NULL::date
                  FROM merged GROUP BY stock_id"
             }
             Self::Prices => {
@@ -66,8 +83,9 @@ impl Table {
                      WHERE (p.open, p.high, p.low, p.close, p.adjusted_close, p.volume) IS DISTINCT FROM
                            (excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close,
                             excluded.volume)
-                     RETURNING stock_id, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
+                     RETURNING stock_id, date, xmax = 0 AS added)
+                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added),
+                        min(date) FILTER (WHERE NOT added), max(date) FILTER (WHERE NOT added)
                  FROM merged GROUP BY stock_id"
             }
             Self::Actions => {
@@ -79,8 +97,9 @@ impl Table {
                          split_to = excluded.split_to, dividend = excluded.dividend
                      WHERE (a.split_from, a.split_to, a.dividend) IS DISTINCT FROM
                            (excluded.split_from, excluded.split_to, excluded.dividend)
-                     RETURNING stock_id, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added)
+                     RETURNING stock_id, ex_date, xmax = 0 AS added)
+                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added),
+                        min(ex_date) FILTER (WHERE NOT added), max(ex_date) FILTER (WHERE NOT added)
                  FROM merged GROUP BY stock_id"
             }
         }

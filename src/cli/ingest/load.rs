@@ -1,0 +1,149 @@
+//! One load: a thread reads and checks rows, Postgres takes them meanwhile, one commit at the end.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio::sync::mpsc;
+
+use super::progress::Progress;
+use crate::cli::Failure;
+use crate::feed::{self, FeedFault, Reader, Source};
+use crate::market::Symbol;
+use crate::store::{Database, Known, LoadFault, LoadReport, Loader, Origin, Refusal, StoreFault, Table};
+
+/// Rows on their way to Postgres are sent in pieces of this size,
+const CHUNK_BYTES: usize = 256 * 1024;
+/// of which so many may wait.
+const CHUNKS_WAITING_MAX: usize = 8;
+/// Bad rows that are named; more are not looked for.
+const FAULTS_NAMED_MAX: usize = 10;
+
+/// What is to be loaded, and how.
+#[derive(Debug, Clone)]
+pub struct Load {
+    pub table: Table,
+    /// The symbol of every row of a file that names none.
+    pub symbol: Option<Symbol>,
+    /// `None`: the feed where the file has adjusted closes, otherwise computed.
+    pub origin: Option<Origin>,
+    /// Former symbols that new stocks take over.
+    pub reuse: Vec<Symbol>,
+    /// Whether computed adjusted closes may replace those of a feed.
+    pub may_replace: bool,
+}
+
+impl Load {
+    /// A file of this kind as it is.
+    pub fn of(table: Table) -> Self {
+        Self { table, symbol: None, origin: None, reuse: Vec::new(), may_replace: false }
+    }
+}
+
+/// What a load came to.
+pub enum Loaded {
+    Done(LoadReport, Loader),
+    /// Nothing was loaded: first somebody has to say yes to what this says.
+    Asks(String),
+}
+
+/// Loads a file in one transaction.
+///
+/// # Errors
+/// When the file or Postgres can't be read, or any row is not as it should be: then nothing was loaded.
+pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<Loaded, Failure> {
+    let (name, progress) = (source.name.clone(), Progress::start(source.length_bytes));
+    let loader = Loader::begin(database, wanted.table).await?;
+    let mut known = loader.known().await?;
+    known.give_away(&wanted.reuse);
+    let (chunks, mut waiting) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let reading = {
+        let (wanted, progress) = (wanted.clone(), progress.clone());
+        tokio::task::spawn_blocking(move || read(&wanted, source, &known, &chunks, &progress))
+    };
+    let mut rows = pin!(loader.rows::<Bytes>().await?);
+    while let Some(chunk) = waiting.recv().await {
+        rows.send(chunk).await.map_err(StoreFault::from)?;
+    }
+    let origin = reading.await??;
+    rows.close().await.map_err(StoreFault::from)?;
+    progress.merging();
+    let refusal = match loader.commit(origin, wanted.may_replace).await {
+        Ok(report) => return Ok(Loaded::Done(report, loader)),
+        Err(LoadFault::Store(fault)) => return Err(fault.into()),
+        Err(LoadFault::Refused(refusal)) => refusal,
+    };
+    match refusal {
+        Refusal::WouldReplace(_) => Ok(Loaded::Asks(refusal.to_string())),
+        Refusal::Repeats(repeats) => {
+            Err(rejected(&name, repeats.iter().map(|repeat| feed::repeated(wanted.table, repeat))))
+        }
+        _ => Err(format!("nothing of {name} was loaded: {refusal}").into()),
+    }
+}
+
+/// Reads and checks every row, and hands them on in chunks. Returns where adjusted closes come from.
+fn read(
+    wanted: &Load,
+    mut source: Source,
+    known: &Known,
+    chunks: &mpsc::Sender<Bytes>,
+    progress: &Progress,
+) -> Result<Origin, Failure> {
+    let name = source.name.clone();
+    source.raw = progress.wrap(source.raw);
+    let (mut reader, origin) = open(wanted, source)?;
+    let mut faults = Vec::new();
+    let mut out = staging();
+    while faults.len() < FAULTS_NAMED_MAX {
+        match reader.next_row() {
+            Ok(None) => break,
+            Ok(Some(row)) => {
+                progress.row();
+                faults.extend(feed::check(wanted.table, &row, known, &mut out).err().map(|fault| fault.to_string()));
+            }
+            Err(fault @ FeedFault::Csv { .. }) => faults.push(fault.to_string()),
+            Err(fault) if faults.is_empty() => return Err(fault.into()),
+            Err(fault) => {
+                faults.push(fault.to_string());
+                break;
+            }
+        }
+        if out.get_ref().len() >= CHUNK_BYTES {
+            let full = std::mem::replace(&mut out, staging());
+            // Nobody takes it any more where Postgres gave up: that fault is the one to report.
+            if chunks.blocking_send(full.into_inner()?.into()).is_err() {
+                return Ok(origin);
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(rejected(&name, faults));
+    }
+    let _ = chunks.blocking_send(out.into_inner()?.into());
+    Ok(origin)
+}
+
+/// Finds the columns of a file, and where its adjusted closes come from.
+fn open(wanted: &Load, source: Source) -> Result<(Reader, Origin), Failure> {
+    let name = source.name.clone();
+    let mut reader = Reader::open(source, feed::columns(wanted.table), wanted.symbol)?;
+    let origin = wanted.origin.unwrap_or(if reader.has(ADJUSTED_CLOSE) { Origin::Feed } else { Origin::Computed });
+    if origin == Origin::Computed {
+        reader.leave_out(ADJUSTED_CLOSE);
+    } else if wanted.table == Table::Prices && !reader.has(ADJUSTED_CLOSE) {
+        return Err(format!("{name} lacks the column {ADJUSTED_CLOSE}: leave --adjusted-close feed out").into());
+    }
+    Ok((reader, origin))
+}
+
+const ADJUSTED_CLOSE: &str = "adjusted_close";
+
+fn staging() -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().has_headers(false).from_writer(Vec::with_capacity(CHUNK_BYTES + 1024))
+}
+
+fn rejected(name: &str, faults: impl IntoIterator<Item = String>) -> Failure {
+    let faults: Vec<_> = faults.into_iter().map(|fault| format!("\n  {fault}")).collect();
+    format!("nothing of {name} was loaded; the first bad rows are:{}", faults.concat()).into()
+}

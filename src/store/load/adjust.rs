@@ -1,0 +1,149 @@
+//! Computes adjusted closes where no feed supplies them.
+//!
+//! They depend on raw closes and actions alone, not on the order in which these came. So whatever may have changed them
+//! is computed anew, inside of the load that did it: under the locks on its stocks, which a load takes first.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use tokio_postgres::Row;
+
+use super::{LoadFault, Loader, Merged, Refusal};
+use crate::market::{Action, ActionKind, AdjustmentFault, Factor, TakenEffect, factors};
+use crate::store::StoreFault;
+
+/// Stocks whose actions are in memory at once.
+const STOCKS_AT_ONCE: usize = 500;
+
+/// The adjusted close of a row of `prices` or `staging`, here called `p`.
+const COMPUTED: &str = "p.close * coalesce((SELECT factor FROM factors f WHERE f.stock_id = p.stock_id
+                        AND f.before > p.date ORDER BY f.before LIMIT 1), 1)";
+
+impl Loader {
+    /// Gives the staged prices adjusted closes, and returns the stocks whose earlier ones may no longer be right.
+    /// `anew` are stocks that have not been computed so far.
+    pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Vec<i32>, LoadFault> {
+        self.client.batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging").await?;
+        let stocks = self.stocks_to_adjust(anew).await?;
+        self.find_factors(&stocks, &["staging", "prices"]).await?;
+        // Each row is about to be written anew, and the index with it.
+        let sql = format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {COMPUTED}");
+        self.client.batch_execute(&sql).await?;
+        Ok(stocks)
+    }
+
+    /// After actions were merged: finds the factors of the stocks that they touched, except where a feed supplies
+    /// adjusted closes, and returns these stocks.
+    pub(super) async fn find_factors_of_touched(&self, merged: &[Merged]) -> Result<Vec<i32>, LoadFault> {
+        let touched: Vec<_> = merged.iter().map(|of| of.stock_id).collect();
+        let sql = "SELECT id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
+        let stocks: Vec<_> = self.client.query(sql, &[&touched]).await?.iter().map(|row| row.get(0)).collect();
+        self.find_factors(&stocks, &["prices"]).await?;
+        Ok(stocks)
+    }
+
+    /// The staged stocks with an action after the last bar before the staged ones: of the others neither these nor any
+    /// earlier bar have anything to be adjusted by.
+    async fn stocks_to_adjust(&self, anew: &[i32]) -> Result<Vec<i32>, StoreFault> {
+        let sql = "SELECT s.stock_id FROM staged s WHERE s.stock_id = ANY($1) OR EXISTS (
+                       SELECT FROM corporate_actions a WHERE a.stock_id = s.stock_id AND a.ex_date > coalesce((
+                           SELECT date FROM prices p WHERE p.stock_id = s.stock_id AND p.date < s.first
+                           ORDER BY date DESC LIMIT 1), '-infinity'))";
+        Ok(self.client.query(sql, &[&anew]).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Fills the temporary table `factors`. A close is looked for in the first of `tables` that has the day.
+    async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), LoadFault> {
+        let create = "CREATE TEMP TABLE factors (stock_id int, before date, factor float8) ON COMMIT DROP";
+        self.client.batch_execute(create).await?;
+        for some in stocks.chunks(STOCKS_AT_ONCE) {
+            let (mut ids, mut days, mut values) = (Vec::new(), Vec::new(), Vec::new());
+            for (stock_id, actions) in self.actions_in_effect(some, tables).await? {
+                let factors = match factors(actions) {
+                    Ok(factors) => factors,
+                    Err(fault) => return Err(self.refused(stock_id, fault).await?.into()),
+                };
+                for Factor { before, factor } in factors {
+                    ids.push(stock_id);
+                    days.push(before);
+                    values.push(factor);
+                }
+            }
+            self.keep_factors(&ids, &days, &values).await?;
+        }
+        self.client.batch_execute("CREATE INDEX ON factors (stock_id, before); ANALYZE factors").await?;
+        Ok(())
+    }
+
+    async fn keep_factors(&self, ids: &[i32], before: &[NaiveDate], values: &[f64]) -> Result<(), StoreFault> {
+        let sql = "INSERT INTO factors SELECT * FROM unnest($1::int[], $2::date[], $3::float8[])";
+        self.client.execute(sql, &[&ids, &before, &values]).await?;
+        Ok(())
+    }
+
+    /// The actions of these stocks that a bar before and a bar after speak of: one that is only announced changes
+    /// nothing.
+    async fn actions_in_effect(
+        &self,
+        stocks: &[i32],
+        tables: &[&str],
+    ) -> Result<HashMap<i32, Vec<TakenEffect>>, StoreFault> {
+        let each = |part: &dyn Fn(usize, &str) -> String, between: &str| {
+            tables.iter().enumerate().map(|(at, table)| part(at, table)).collect::<Vec<_>>().join(between)
+        };
+        let before = |at: usize, table: &str| {
+            format!(
+                "(SELECT date, close, {at} AS preference FROM {table} WHERE stock_id = a.stock_id AND date < a.ex_date
+                  ORDER BY date DESC LIMIT 1)"
+            )
+        };
+        let after =
+            |_, table: &str| format!("EXISTS (SELECT FROM {table} WHERE stock_id = a.stock_id AND date >= a.ex_date)");
+        let sql = format!(
+            "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, a.dividend, before.close FROM corporate_actions a
+             JOIN LATERAL (SELECT close FROM ({}) days ORDER BY date DESC, preference LIMIT 1) before ON true
+             WHERE a.stock_id = ANY($1) AND ({})",
+            each(&before, " UNION ALL "),
+            each(&after, " OR ")
+        );
+        let mut of_stocks: HashMap<i32, Vec<_>> = HashMap::new();
+        for row in self.client.query(&sql, &[&stocks]).await? {
+            of_stocks.entry(row.get(0)).or_default().push(taken_effect(&row)?);
+        }
+        Ok(of_stocks)
+    }
+
+    /// Computes the adjusted closes of all bars of these stocks, and returns what was changed.
+    pub(super) async fn readjust(&self, stocks: &[i32]) -> Result<Vec<Merged>, StoreFault> {
+        if stocks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "WITH readjusted AS (
+                 UPDATE prices p SET adjusted_close = {COMPUTED}
+                 WHERE p.stock_id = ANY($1) AND p.adjusted_close <> {COMPUTED} RETURNING stock_id, date)
+             SELECT stock_id, count(*), min(date), max(date) FROM readjusted GROUP BY stock_id"
+        );
+        let rows = self.client.query(&sql, &[&stocks]).await?;
+        let readjusted = |row: &Row| {
+            let days = Some((row.get(2), row.get(3)));
+            Merged { stock_id: row.get(0), added: 0, changed: 0, readjusted: row.get(1), days }
+        };
+        Ok(rows.iter().map(readjusted).collect())
+    }
+
+    async fn refused(&self, stock_id: i32, fault: AdjustmentFault) -> Result<Refusal, StoreFault> {
+        let sql = "SELECT symbol FROM stocks WHERE id = $1";
+        let symbol = self.client.query_one(sql, &[&stock_id]).await?.get(0);
+        Ok(Refusal::Adjustment { symbol, fault })
+    }
+}
+
+fn taken_effect(row: &Row) -> Result<TakenEffect, StoreFault> {
+    let kind = match (row.get(2), row.get(3), row.get(4)) {
+        (Some(from), Some(to), None) => ActionKind::Split { from, to },
+        (None, None, Some(dividend)) => ActionKind::Dividend(dividend),
+        _ => return Err(StoreFault::Broken("a corporate action is neither a split nor a dividend".to_owned())),
+    };
+    Ok(TakenEffect { action: Action { ex_date: row.get(1), kind }, previous_close: row.get(5) })
+}

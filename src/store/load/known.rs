@@ -1,0 +1,78 @@
+//! What the rows of a file may refer to.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::NaiveDate;
+use tokio_postgres::Row;
+
+use super::{Loader, Table};
+use crate::market::Symbol;
+use crate::store::StoreFault;
+use crate::store::symbols::LOCK_SYMBOLS;
+
+/// What rows may refer to.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Who is meant by each symbol: the stock that has it or, where none has, the one that had it last.
+    pub stocks: HashMap<Symbol, KnownStock>,
+    /// More about those symbols that no stock has now.
+    pub former: HashMap<Symbol, Former>,
+    pub exchanges: HashSet<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct KnownStock {
+    pub id: i32,
+    /// Its symbol now.
+    pub symbol: Symbol,
+    /// Its last day of trading, where that is over.
+    pub delisted_on: Option<NaiveDate>,
+}
+
+/// What a former symbol says about who is meant by it.
+#[derive(Debug, Clone)]
+pub struct Former {
+    /// The name of its stock.
+    pub name: String,
+    /// The first day under the symbol that came after.
+    pub replaced_on: NaiveDate,
+}
+
+impl Known {
+    /// From now on these symbols, where they are only former ones, are those of stocks that are not known yet.
+    pub fn give_away(&mut self, symbols: &[Symbol]) {
+        for symbol in symbols {
+            if self.former.remove(symbol).is_some() {
+                self.stocks.remove(symbol);
+            }
+        }
+    }
+}
+
+impl Loader {
+    pub async fn known(&self) -> Result<Known, StoreFault> {
+        if self.table == Table::Stocks {
+            // Rows name their stocks by symbol until they are merged: no symbol may change hands meanwhile.
+            self.client.batch_execute(LOCK_SYMBOLS).await?;
+        }
+        let mut known = Known::default();
+        let sql = "SELECT symbol, id, symbol, delisted_on, name, NULL FROM stocks
+                   UNION ALL SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.name, i.replaced_on
+                   FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
+        for row in self.client.query(sql, &[]).await? {
+            let stock = KnownStock { id: row.get(1), symbol: symbol(&row, 2)?, delisted_on: row.get(3) };
+            known.stocks.insert(symbol(&row, 0)?, stock);
+            if let Some(replaced_on) = row.get(5) {
+                known.former.insert(symbol(&row, 0)?, Former { name: row.get(4), replaced_on });
+            }
+        }
+        let exchanges = self.client.query("SELECT code FROM exchanges", &[]).await?;
+        known.exchanges = exchanges.iter().map(|row| row.get(0)).collect();
+        Ok(known)
+    }
+}
+
+fn symbol(row: &Row, at: usize) -> Result<Symbol, StoreFault> {
+    let symbol: &str = row.get(at);
+    symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))
+}

@@ -1,0 +1,122 @@
+//! Bulk loads: COPY into a staging table, checks there, one insert or merge, one commit. Dropped before the commit,
+//! nothing of a load remains that anybody can see.
+
+mod adjust;
+mod known;
+mod merge;
+mod origin;
+mod report;
+mod staging;
+mod vacuum;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+
+use tokio_postgres::{Client, CopyInSink};
+
+use super::{Database, StoreFault};
+pub use known::{Known, KnownStock};
+pub use origin::Origin;
+use report::Merged;
+pub use report::{LoadFault, LoadReport, Refusal, Repeat, Restated};
+pub use staging::Table;
+
+/// A transaction under way.
+pub struct Loader {
+    client: Client,
+    table: Table,
+}
+
+/// A stock that rows arrived for.
+struct StagedStock {
+    id: i32,
+    symbol: String,
+    computes_adjusted_close: bool,
+}
+
+impl Loader {
+    /// Begins a load: a connection of its own, a transaction, an empty staging table.
+    ///
+    /// # Errors
+    /// When Postgres can't be reached or the tables are missing.
+    pub async fn begin(database: &Database, table: Table) -> Result<Self, StoreFault> {
+        let client = database.connect_alone().await?;
+        // Whatever the server's default is: a vacuum takes no row for visible to all whose commit is not on the disk yet.
+        client.batch_execute("BEGIN; SET LOCAL synchronous_commit = on").await?;
+        client.batch_execute(table.staging()).await?;
+        Ok(Self { client, table })
+    }
+
+    /// Where rows go: CSV, the line of the file first, then the columns of the staging table.
+    pub async fn rows<B: bytes::Buf + Send + 'static>(&self) -> Result<Pin<Box<CopyInSink<B>>>, StoreFault> {
+        Ok(Box::pin(self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)").await?))
+    }
+
+    /// Loads the staged rows and commits: from here on everybody reads them.
+    ///
+    /// `origin` is where the adjusted closes of prices come from. `may_replace` lets computed ones replace a feed's.
+    ///
+    /// # Errors
+    /// When Postgres fails or the rows are refused: then nothing was loaded.
+    pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadFault> {
+        let stocks = self.lock_stocks().await?;
+        let mut stale = self.settle(origin, &stocks, may_replace).await?;
+        let mut merged = self.merge_all().await?;
+        if self.table == Table::Actions {
+            stale = self.find_factors_of_touched(&merged).await?;
+        }
+        merge::add(&mut merged, self.readjust(&stale).await?);
+        let report = self.report(&merged).await?;
+        if !merged.is_empty() {
+            self.touch(&merged.iter().map(|of| of.stock_id).collect::<Vec<_>>()).await?;
+        }
+        self.client.batch_execute("COMMIT").await?;
+        Ok(report)
+    }
+
+    /// Locks the stocks that rows arrived for, by symbol, as a load of stocks does: of two loads one waits for the
+    /// other, and neither computes from what the other is about to change.
+    async fn lock_stocks(&self) -> Result<Vec<StagedStock>, StoreFault> {
+        let Some(staged) = self.table.staged() else { return Ok(Vec::new()) };
+        self.client.batch_execute(staged).await?;
+        let sql = "SELECT id, symbol, computes_adjusted_close FROM stocks
+                   WHERE id IN (SELECT stock_id FROM staged) ORDER BY symbol FOR NO KEY UPDATE";
+        let rows = self.client.query(sql, &[]).await?;
+        let stock = |row: &tokio_postgres::Row| StagedStock {
+            id: row.get(0),
+            symbol: row.get(1),
+            computes_adjusted_close: row.get(2),
+        };
+        Ok(rows.iter().map(stock).collect())
+    }
+
+    async fn report(&self, merged: &[Merged]) -> Result<LoadReport, StoreFault> {
+        let staged: i64 = self.client.query_one("SELECT count(*) FROM staging", &[]).await?.get(0);
+        let (added, changed) = merged.iter().fold((0, 0), |sum, of| (sum.0 + of.added, sum.1 + of.changed));
+        let restated: Vec<_> = merged.iter().filter(|of| of.is_restated()).collect();
+        let ids: Vec<_> = restated.iter().map(|of| of.stock_id).collect();
+        let sql = "SELECT id, symbol FROM stocks WHERE id = ANY($1)";
+        let symbols: HashMap<i32, String> =
+            self.client.query(sql, &[&ids]).await?.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let mut restated: Vec<_> = restated
+            .into_iter()
+            .map(|of| Restated {
+                symbol: symbols.get(&of.stock_id).cloned().unwrap_or_default(),
+                changed: of.changed,
+                readjusted: of.readjusted,
+                from: of.days.map(|(first, _)| first),
+                to: of.days.map(|(_, last)| last),
+            })
+            .collect();
+        restated.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        let unchanged = staged - added - changed;
+        Ok(LoadReport { added, changed, unchanged, stocks_touched: merged.len(), restated })
+    }
+
+    /// Gives the stocks the next revision. Last before the commit: it locks the counter that every change draws from.
+    async fn touch(&self, stocks: &[i32]) -> Result<u64, StoreFault> {
+        let sql = "WITH next AS (SELECT next_revision() AS current)
+                   UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";
+        Ok(self.client.execute(sql, &[&stocks]).await?)
+    }
+}

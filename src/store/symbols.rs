@@ -1,0 +1,165 @@
+//! The table `former_symbols`: symbols change, listings end, and a stock keeps its history through both.
+
+use chrono::NaiveDate;
+use tokio_postgres::Client;
+
+use super::{Database, StockRef, Store, StoreFault};
+use crate::market::Symbol;
+
+/// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the commit. Reads go
+/// on.
+pub(super) const LOCK_SYMBOLS: &str = "LOCK TABLE former_symbols IN SHARE ROW EXCLUSIVE MODE";
+
+/// The symbol, now, of the stock that had another one last, where none has that one now.
+const HEIR: &str = "SELECT s.symbol FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
+
+/// What a command about a stock came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Done,
+    /// It was so before, and nothing was changed.
+    AlreadySo,
+}
+
+/// Why a command about a stock was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SymbolFault {
+    #[error("no stock has the symbol {0} now: see GET /api/stocks")]
+    Unknown(Symbol),
+    #[error("{symbol} is the symbol of {name}: give that stock another one first")]
+    Taken { symbol: Symbol, name: String },
+    #[error("under {symbol}, which {heir} had before, clients would no longer get the history of {heir}")]
+    WouldTakeOver { symbol: Symbol, heir: String },
+    #[error("{symbol} has prices up to {last}: a listing can't end before")]
+    TradedLater { symbol: Symbol, last: NaiveDate },
+}
+
+impl Store {
+    /// The stock that has a symbol or, where none has it now, the one that had it last.
+    pub async fn stock_of(&self, symbol: Symbol) -> Result<Option<StockRef>, StoreFault> {
+        let sql = "SELECT id, symbol, data_version FROM stocks WHERE symbol = $1
+                   UNION ALL SELECT s.id, s.symbol, s.data_version
+                   FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
+        let rows = self.rows(sql, &[&symbol.as_str()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let symbol: &str = row.get(1);
+        let symbol = symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
+        Ok(Some(StockRef { id: row.get(0), symbol, version: row.get(2) }))
+    }
+}
+
+impl Database {
+    /// Gives a stock another symbol from a day on: its id and history stay, and it is still found under the old one.
+    /// `may_take_over` lets it take one that another stock had before and is still found under.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked: then nothing was changed.
+    pub async fn rename_stock(
+        &self,
+        symbol: Symbol,
+        new: Symbol,
+        replaced_on: NaiveDate,
+        may_take_over: bool,
+    ) -> Result<Result<Change, SymbolFault>, StoreFault> {
+        let change = Transaction::begin(self).await?;
+        let Some(stock_id) = change.stock(symbol).await? else {
+            let is_so = change.heir(symbol).await?.is_some_and(|heir| heir == new.as_str());
+            return Ok(if is_so { Ok(Change::AlreadySo) } else { Err(SymbolFault::Unknown(symbol)) });
+        };
+        if let Some(name) = change.name(new).await? {
+            return Ok(Err(SymbolFault::Taken { symbol: new, name }));
+        }
+        let heir = change.heir(new).await?.filter(|heir| heir != symbol.as_str() && !may_take_over);
+        if let Some(heir) = heir {
+            return Ok(Err(SymbolFault::WouldTakeOver { symbol: new, heir }));
+        }
+        change.keep_former(symbol, stock_id, replaced_on).await?;
+        change.set_symbol(stock_id, new).await?;
+        change.commit(stock_id).await?;
+        Ok(Ok(Change::Done))
+    }
+
+    /// Notes the last day of a stock's trading; without one, that it trades again.
+    ///
+    /// # Errors
+    /// When Postgres can't be asked: then nothing was changed.
+    pub async fn delist_stock(
+        &self,
+        symbol: Symbol,
+        delisted_on: Option<NaiveDate>,
+    ) -> Result<Result<Change, SymbolFault>, StoreFault> {
+        let change = Transaction::begin(self).await?;
+        let Some(stock_id) = change.stock(symbol).await? else { return Ok(Err(SymbolFault::Unknown(symbol))) };
+        let last = change.last_day(stock_id).await?;
+        if let (Some(end), Some(last)) = (delisted_on, last)
+            && last > end
+        {
+            return Ok(Err(SymbolFault::TradedLater { symbol, last }));
+        }
+        if change.set_delisted(stock_id, delisted_on).await? == 0 {
+            return Ok(Ok(Change::AlreadySo));
+        }
+        change.commit(stock_id).await?;
+        Ok(Ok(Change::Done))
+    }
+}
+
+/// A change of one stock under way. Dropped before the commit, nothing of it remains.
+struct Transaction {
+    client: Client,
+}
+
+impl Transaction {
+    async fn begin(database: &Database) -> Result<Self, StoreFault> {
+        let client = database.connect_alone().await?;
+        client.batch_execute("BEGIN").await?;
+        client.batch_execute(LOCK_SYMBOLS).await?;
+        Ok(Self { client })
+    }
+
+    /// The stock that has a symbol now, locked: a load of its prices is waited for.
+    async fn stock(&self, symbol: Symbol) -> Result<Option<i32>, StoreFault> {
+        let sql = "SELECT id FROM stocks WHERE symbol = $1 FOR UPDATE";
+        Ok(self.client.query_opt(sql, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
+    }
+
+    async fn name(&self, symbol: Symbol) -> Result<Option<String>, StoreFault> {
+        let sql = "SELECT name FROM stocks WHERE symbol = $1";
+        Ok(self.client.query_opt(sql, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
+    }
+
+    /// The symbol, now, of the stock that is found under a former one.
+    async fn heir(&self, symbol: Symbol) -> Result<Option<String>, StoreFault> {
+        Ok(self.client.query_opt(HEIR, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
+    }
+
+    async fn last_day(&self, stock_id: i32) -> Result<Option<NaiveDate>, StoreFault> {
+        let sql = "SELECT max(date) FROM prices WHERE stock_id = $1";
+        Ok(self.client.query_one(sql, &[&stock_id]).await?.get(0))
+    }
+
+    async fn keep_former(&self, symbol: Symbol, stock_id: i32, replaced_on: NaiveDate) -> Result<(), StoreFault> {
+        let sql = "INSERT INTO former_symbols (symbol, stock_id, replaced_on) VALUES ($1, $2, $3)
+                   ON CONFLICT (symbol, stock_id) DO UPDATE SET replaced_on = excluded.replaced_on";
+        self.client.execute(sql, &[&symbol.as_str(), &stock_id, &replaced_on]).await?;
+        Ok(())
+    }
+
+    async fn set_symbol(&self, stock_id: i32, symbol: Symbol) -> Result<(), StoreFault> {
+        let sql = "UPDATE stocks SET symbol = $2 WHERE id = $1";
+        self.client.execute(sql, &[&stock_id, &symbol.as_str()]).await?;
+        Ok(())
+    }
+
+    async fn set_delisted(&self, stock_id: i32, delisted_on: Option<NaiveDate>) -> Result<u64, StoreFault> {
+        let sql = "UPDATE stocks SET delisted_on = $2 WHERE id = $1 AND delisted_on IS DISTINCT FROM $2";
+        Ok(self.client.execute(sql, &[&stock_id, &delisted_on]).await?)
+    }
+
+    /// The revision is drawn last: it locks the counter that every change draws from.
+    async fn commit(self, stock_id: i32) -> Result<(), StoreFault> {
+        let sql = "UPDATE stocks SET data_version = next_revision(), updated_at = now() WHERE id = $1";
+        self.client.execute(sql, &[&stock_id]).await?;
+        Ok(self.client.batch_execute("COMMIT").await?)
+    }
+}

@@ -1,0 +1,274 @@
+//! Adjusted closes are computed where no feed supplies them, and a feed's are never overwritten unasked.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{App, Database, Files, Ran, eventually, text_of};
+
+const HEADER: &str = "symbol,date,open,high,low,close,volume";
+const ACTIONS: &str = "symbol,ex_date,split_from,split_to,dividend";
+/// The adjusted closes of every stock, exactly.
+const ADJUSTED: &str = "SELECT concat_ws(' ', symbol, date, adjusted_close) FROM prices JOIN stocks ON id = stock_id
+                        ORDER BY symbol, date";
+
+/// The sample's prices as a feed writes them that has no adjusted closes.
+fn raw_sample() -> Vec<String> {
+    let text = text_of("seed/prices.csv.gz");
+    text.lines().skip(1).map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
+}
+
+fn file(files: &Files, name: &str, header: &str, rows: &[String]) -> String {
+    files.write(name, format!("{header}\n{}\n", rows.join("\n")))
+}
+
+/// Tables with the sample's stocks in them, and no price.
+async fn stocks_only() -> Database {
+    let database = Database::empty().await;
+    for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
+        assert_eq!(database.ran(arguments).code, Some(0));
+    }
+    database
+}
+
+/// Of each day of a stock: date, raw close, adjusted close.
+async fn closes(database: &Database, symbol: &str) -> Vec<(String, f64, f64)> {
+    let sql = "SELECT date::text, close, adjusted_close FROM prices JOIN stocks ON id = stock_id
+               WHERE symbol = $1 ORDER BY date";
+    let rows = database.connect().await.query(sql, &[&symbol]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+}
+
+/// The sample's own are adjusted as of a later day, which is one factor for all of a stock's history. It has the
+/// dividend d of a day in the factor 1 / (1 + d / c) by that day's close c, where CRSP has 1 - d / p by the close p
+/// before: from day to day the ratio of the two series may change by the quotient of these, and by nothing else.
+#[tokio::test]
+async fn computed_adjusted_closes_stand_in_a_constant_ratio_to_those_of_the_sample() {
+    let (sample, computed, files) = (Database::sample().await, stocks_only().await, Files::new());
+    let prices = file(&files, "prices.csv", HEADER, &raw_sample());
+    for arguments in [["actions", "seed/corporate_actions.csv"], ["prices", &prices]] {
+        assert_eq!(computed.ran(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
+    }
+    let actions = text_of("seed/corporate_actions.csv");
+    let fields = |line: &'_ str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let dividends: BTreeMap<_, f64> = actions
+        .lines()
+        .skip(1)
+        .map(fields)
+        .filter_map(|row| Some(((row[0].clone(), row[1].clone()), row[4].parse().ok()?)))
+        .collect();
+    let mut met = 0;
+    for symbol in ["AAPL", "FB", "GOOG", "IBM", "MSFT"] {
+        let (theirs, ours) = (closes(&sample, symbol).await, closes(&computed, symbol).await);
+        let ratios: Vec<_> = theirs.iter().zip(&ours).map(|(theirs, ours)| ours.2 / theirs.2).collect();
+        assert_eq!(ours.last().unwrap().1, ours.last().unwrap().2, "the newest close is left as it was traded");
+        for day in 1..ours.len() {
+            let (previous, (date, close, _)) = (ours[day - 1].1, &ours[day]);
+            let dividend = dividends.get(&(symbol.to_owned(), date.clone())).copied();
+            let expected = dividend.map_or(1.0, |d| (1.0 - d / previous) * (1.0 + d / close));
+            // The sample's dividends are worked out from its adjusted closes, to 4 decimals.
+            let tolerance = dividend.map_or(1e-9, |_| 1e-4 / close);
+            let found = ratios[day - 1] / ratios[day];
+            assert!((found / expected - 1.0).abs() < tolerance, "{symbol} {date}: {found} for {expected}");
+            met += usize::from(dividend.is_some());
+        }
+        let spread = ratios.iter().copied().fold(0.0, f64::max) / ratios.iter().copied().fold(f64::MAX, f64::min);
+        // All differences of 13 years, that of one dividend of a tenth of the price among them.
+        assert!(spread < 1.0025, "{symbol}: {spread}");
+    }
+    assert_eq!(met, dividends.len());
+}
+
+/// The generator adjusts bar by bar, from the last one back, and writes 10 significant digits.
+#[tokio::test]
+async fn computed_adjusted_closes_are_those_of_generated_histories_with_splits_of_all_kinds() {
+    let (database, files) = (Database::empty().await, Files::new());
+    let years = ["--from", "2000-01-03", "--to", "2019-12-31", "--out", files.path()];
+    assert_eq!(database.ran(&[["generate", "--stocks", "12"].as_slice(), &years].concat()).code, Some(0));
+    let [stocks, prices, actions] =
+        ["stocks.csv", "prices.csv.gz", "corporate_actions.csv"].map(|name| format!("{}/{name}", files.path()));
+    let text = text_of(&prices);
+    let rows: Vec<_> = text.lines().skip(1).map(|line| line.rsplit_once(',').unwrap()).collect();
+    let raw: Vec<_> = rows.iter().map(|(row, _)| (*row).to_owned()).collect();
+    let raw = file(&files, "raw.csv", HEADER, &raw);
+    for arguments in [
+        ["migrate"].as_slice(),
+        &["ingest", "stocks", &stocks],
+        &["ingest", "prices", &raw],
+        &["ingest", "actions", &actions],
+    ] {
+        assert_eq!(database.ran(arguments).code, Some(0));
+    }
+    let found = database
+        .texts("SELECT concat_ws(',', symbol, date, adjusted_close) FROM prices JOIN stocks ON id = stock_id")
+        .await;
+    let found: BTreeMap<_, f64> = found
+        .iter()
+        .map(|row| row.rsplit_once(',').unwrap())
+        .map(|(day, adjusted)| (day, adjusted.parse().unwrap()))
+        .collect();
+    let mut adjusted = 0;
+    for (row, expected) in rows {
+        let mut fields = row.split(',');
+        let day = format!("{},{}", fields.next().unwrap(), fields.next().unwrap());
+        let (expected, found): (f64, _) = (expected.parse().unwrap(), found[day.as_str()]);
+        assert!((found / expected - 1.0).abs() < 1e-9, "{day}: {found} for {expected}");
+        adjusted += usize::from(fields.nth(2).unwrap().parse::<f64>().unwrap() != expected);
+    }
+    assert!(adjusted > 10_000, "{adjusted}");
+}
+
+#[tokio::test]
+async fn computed_adjusted_closes_do_not_depend_on_the_order_in_which_days_and_actions_come() {
+    let (at_once, day_by_day, files) = (stocks_only().await, stocks_only().await, Files::new());
+    let rows: Vec<_> = raw_sample().into_iter().filter(|row| row.starts_with("IBM,201")).collect();
+    let whole = file(&files, "whole.csv", HEADER, &rows);
+    for arguments in [["actions", "seed/corporate_actions.csv"], ["prices", &whole]] {
+        assert_eq!(at_once.ran(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
+    }
+    // Half of the actions before the prices, a day without its neighbours, the later years before the earlier ones.
+    let (later, earlier): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(|row| row.as_str() >= "IBM,2012");
+    let actions = text_of("seed/corporate_actions.csv");
+    let actions: Vec<_> = actions.lines().filter(|line| line.starts_with("IBM")).map(str::to_owned).collect();
+    let (even, odd): (Vec<_>, Vec<_>) = actions.into_iter().enumerate().partition(|(n, _)| n % 2 == 0);
+    let rows_of = |rows: Vec<(usize, String)>| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
+    for (kind, path) in [
+        ("actions", file(&files, "even.csv", ACTIONS, &rows_of(even))),
+        ("prices", file(&files, "day.csv", HEADER, &later[100..101])),
+        ("prices", file(&files, "later.csv", HEADER, &later)),
+        ("actions", file(&files, "odd.csv", ACTIONS, &rows_of(odd))),
+        ("prices", file(&files, "earlier.csv", HEADER, &earlier)),
+    ] {
+        let ran = day_by_day.ran(&["ingest", kind, &path]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let (expected, found) = (at_once.texts(ADJUSTED).await, day_by_day.texts(ADJUSTED).await);
+    assert!(expected.len() > 700 && expected == found, "{:?}", expected.iter().zip(&found).find(|(a, b)| a != b));
+    // And again: nothing changes.
+    let report = day_by_day.ran(&["ingest", "prices", &whole, "--json"]).json();
+    assert_eq!((&report["unchanged"], &report["restated"]), (&rows.len().into(), &json!([])));
+}
+
+#[tokio::test]
+async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_so() {
+    let (database, files) = (stocks_only().await, Files::new());
+    let prices = file(
+        &files,
+        "prices.csv",
+        HEADER,
+        &["FB,2012-05-18,42,45,38,38,5".into(), "FB,2012-05-21,36,36,33,34,5".into()],
+    );
+    assert_eq!(database.ran(&["ingest", "prices", &prices]).code, Some(0));
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let adjusted = async || {
+        let (_, body) = app.json(&key, "/api/stocks/FB/prices?start=2012-01-01").await;
+        let prices = body["prices"].as_array().unwrap().clone();
+        prices.iter().map(|bar| bar["adjustedClose"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(adjusted().await, [34.0, 38.0]);
+    // Announced, and not in effect before there is a price of its day.
+    let split = file(&files, "split.csv", "ticker,execution_date,split_from,split_to", &["FB,2012-05-22,1,2".into()]);
+    let report = database.ran(&["ingest", "actions", &split, "--json"]).json();
+    assert_eq!((&report["added"], &report["restated"]), (&1.into(), &json!([])));
+    let next = file(&files, "next.csv", HEADER, &["FB,2012-05-22,17,18,16,16,9".into()]);
+    let ran = database.ran(&["ingest", "prices", &next]);
+    let says = "restated FB: 2 adjusted closes computed anew, 2012-05-18 to 2012-05-21";
+    assert!(ran.stderr.contains("1 added, 0 changed") && ran.stderr.contains(says), "{ran:?}");
+    let restated = async || adjusted().await == [16.0, 17.0, 19.0];
+    eventually("the split shows", Duration::from_secs(10), restated).await;
+    // A restated ratio is one more time, and the report names the stock and its days.
+    let split = file(&files, "split.csv", ACTIONS, &["FB,2012-05-22,1,4,".into()]);
+    let report = database.ran(&["ingest", "actions", &split, "--json"]).json();
+    let restated = json!([
+        { "symbol": "FB", "changed": 1, "readjusted": 2, "from": "2012-05-18", "to": "2012-05-22" }
+    ]);
+    assert_eq!(report["restated"], restated);
+    // A raw close that a dividend is taken from.
+    let dividend = file(&files, "dividend.csv", ACTIONS, &["FB,2012-05-21,,,3.8".into()]);
+    assert_eq!(database.ran(&["ingest", "actions", &dividend]).code, Some(0));
+    assert_eq!(closes(&database, "FB").await[0].2, 38.0 * (0.25 * 0.9));
+    let corrected = file(&files, "corrected.csv", HEADER, &["FB,2012-05-18,42,45,38,40,5".into()]);
+    let report = database.ran(&["ingest", "prices", &corrected, "--json"]).json();
+    assert_eq!((&report["changed"], &report["restated"][0]["readjusted"]), (&1.into(), &0.into()));
+    assert_eq!(closes(&database, "FB").await[0].2, 40.0 * (0.25 * (1.0 - 3.8 / 40.0)));
+    let all = file(&files, "all.csv", ACTIONS, &["FB,2012-05-21,,,40".into()]);
+    let says = "nothing of ";
+    let ran = database.ran(&["ingest", "actions", &all]);
+    assert!(ran.sentence().starts_with(says) && ran.stderr.contains("FB: the dividend of 40 on 2012-05-21"), "{ran:?}");
+}
+
+/// Each sees what the other one did, since whoever comes second waits for the first before it looks.
+#[tokio::test]
+async fn actions_and_prices_of_a_stock_that_are_loaded_at_once_leave_it_adjusted_by_both() {
+    for order in [["actions", "prices"], ["prices", "actions"]] {
+        let (database, files) = (stocks_only().await, Files::new());
+        let bars = ["FB,2012-05-18,42,45,38,38,5".to_owned(), "FB,2012-05-21,17,18,17,17,5".to_owned()];
+        let first = file(&files, "first.csv", HEADER, &bars[..1]);
+        assert_eq!(database.ran(&["ingest", "prices", &first]).code, Some(0));
+        let prices = file(&files, "prices", HEADER, &bars[1..]);
+        let actions = file(&files, "actions", ACTIONS, &["FB,2012-05-21,1,2,".into()]);
+        let waiting = async |count: usize| {
+            let sql = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'
+                       AND datname = current_database() AND wait_event_type = 'Lock'";
+            let there = async || database.texts(sql).await.len() == count;
+            eventually("they wait", Duration::from_secs(20), there).await;
+        };
+        // The first has done all but commit when the second comes.
+        let gate = database.connect().await;
+        gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
+        let mut loads = Vec::new();
+        for kind in order {
+            let path = if kind == "prices" { &prices } else { &actions };
+            let mut load = database.tickerd(&["ingest", kind, path]);
+            loads.push(load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+            waiting(loads.len()).await;
+        }
+        gate.batch_execute("ROLLBACK").await.unwrap();
+        for load in loads {
+            let ran = Ran::from(load.wait_with_output().unwrap());
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+        let adjusted: Vec<_> = closes(&database, "FB").await.into_iter().map(|day| day.2).collect();
+        assert_eq!(adjusted, [19.0, 17.0], "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_with_computed_ones() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let before = database.texts(ADJUSTED).await;
+    let raw = file(&files, "raw.csv", HEADER, &["AAPL,2013-03-04,427,430,420,421,5".into()]);
+    for source in [raw.as_str(), "-"] {
+        let mut command = database.tickerd(&["ingest", "prices", source]);
+        let ran = Ran::of(command.stdin(std::fs::File::open(&raw).unwrap()));
+        let says = "the adjusted closes of AAPL came from a feed and would all be replaced by computed ones";
+        assert!(ran.unasked().starts_with(says) && ran.stderr.contains("--yes"), "{ran:?}");
+    }
+    // Nor do actions replace them.
+    let split = file(&files, "split.csv", ACTIONS, &["AAPL,2013-02-01,1,2,".into()]);
+    assert_eq!(database.ran(&["ingest", "actions", &split, "--json"]).json()["restated"], json!([]));
+    assert!(database.texts(ADJUSTED).await == before);
+
+    let report = database.ran(&["ingest", "prices", &raw, "--yes", "--json"]).json();
+    assert_eq!((&report["added"], &report["stocksTouched"]), (&1.into(), &1.into()));
+    assert_eq!(report["restated"][0]["readjusted"], 3270);
+    // From here on the file's would be among computed ones, unless there are no others.
+    let supplied = HEADER.to_owned() + ",adjusted_close";
+    let day = file(&files, "day.csv", &supplied, &["AAPL,2013-03-05,420,430,420,421,5,400".into()]);
+    let ran = database.ran(&["ingest", "prices", &day]);
+    assert!(ran.sentence().contains("the adjusted closes of AAPL are computed"), "{ran:?}");
+    let report = database.ran(&["ingest", "prices", &day, "--adjusted-close", "computed", "--json"]).json();
+    assert_eq!((&report["added"], &report["restated"]), (&1.into(), &json!([])));
+    assert_eq!(closes(&database, "AAPL").await.last().unwrap().2, 421.0);
+    let days = ["2013-03-04,427,430,420,421,5,400", "2013-03-05,420,430,420,421,5,400"];
+    let mut whole: Vec<_> = text_of("seed/prices.csv.gz").lines().skip(1).map(str::to_owned).collect();
+    whole.extend(days.map(|day| format!("AAPL,{day}")));
+    // The sample names its columns in another order.
+    let whole = file(&files, "whole.csv", "symbol,date,open,high,low,close,volume,Adj Close", &whole);
+    let report = database.ran(&["ingest", "prices", &whole, "--json"]).json();
+    assert_eq!((&report["added"], &report["stocksTouched"]), (&0.into(), &1.into()), "{report}");
+    let after = database.texts(ADJUSTED).await;
+    assert!(before.iter().all(|row| after.contains(row)));
+}

@@ -1,0 +1,86 @@
+//! Every instance serves what was committed: within a second, and when the message about it is lost, when it looks
+//! next.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{App, Database, Files, eventually, header, redis_url, unique};
+
+const PATH: &str = "/api/stocks/AAPL/prices?start=2012-12-31&end=2012-12-31";
+/// How often instances look for themselves here, instead of every 30 s.
+const POLL_MS: u64 = 2000;
+
+/// Loads another close of a day, and returns what every answer about it has to hold from then on.
+fn correct(database: &Database, variables: &[(&str, &str)], close: u32) -> String {
+    let files = Files::new();
+    let rows = format!(
+        "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2012-12-31,510,900,500,{close},23553300,69\n"
+    );
+    let file = files.write("prices.csv", rows);
+    let output = database.tickerd(&["ingest", "prices", &file]).envs(variables.iter().copied()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    format!("\"close\":{close}.0,")
+}
+
+/// Waits until every instance serves it, and returns how long that took. Before, each has the old answer in memory.
+async fn served(apps: &[App], key: &str, expected: &str, within: Duration) -> Duration {
+    let started = Instant::now();
+    for app in apps {
+        let corrected = async || app.get(key, PATH).await.text().await.unwrap().contains(expected);
+        eventually("the correction is served", within.saturating_sub(started.elapsed()), corrected).await;
+    }
+    started.elapsed()
+}
+
+#[tokio::test]
+async fn two_instances_serve_a_commit_within_a_second_and_when_its_message_is_lost_when_they_look_next() {
+    let database = Database::sample().await;
+    let (prefix, poll) = (format!("{}:", unique("following")), POLL_MS.to_string());
+    let url = redis_url();
+    let shared = [("REDIS_URL", url.as_str()), ("REDIS_KEY_PREFIX", &prefix), ("CHANGES_POLL_MS", &poll)];
+    let apps = [App::with(&database, &shared).await, App::with(&database, &shared).await];
+    let key = database.issue("pro");
+    let warm = async || {
+        for app in &apps {
+            app.get(&key, PATH).await;
+            assert_eq!(header(&app.get(&key, PATH).await, "x-cache"), "HIT");
+        }
+    };
+    warm().await;
+    served(&apps, &key, &correct(&database, &shared, 601), Duration::from_secs(1)).await;
+    warm().await;
+    // Said on another channel, it reaches nobody.
+    let elsewhere = [("REDIS_URL", url.as_str()), ("REDIS_KEY_PREFIX", "nobody:")];
+    let expected = correct(&database, &elsewhere, 602);
+    let within = Duration::from_millis(POLL_MS) + Duration::from_secs(1);
+    let took = served(&apps, &key, &expected, within).await;
+    println!("without the message: {took:?}");
+}
+
+#[tokio::test]
+async fn two_instances_without_redis_serve_a_commit_within_a_second() {
+    let database = Database::sample().await;
+    let (apps, key) = ([App::alone(&database).await, App::alone(&database).await], database.issue("pro"));
+    for app in &apps {
+        app.get(&key, PATH).await;
+    }
+    served(&apps, &key, &correct(&database, &[], 603), Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn two_instances_serve_a_rename_within_a_second() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("following"));
+    let url = redis_url();
+    let shared = [("REDIS_URL", url.as_str()), ("REDIS_KEY_PREFIX", &prefix)];
+    let apps = [App::with(&database, &shared).await, App::with(&database, &shared).await];
+    let (key, path) = (database.issue("pro"), "/api/stocks/FB/prices?start=2013-02-01&end=2013-02-28");
+    for app in &apps {
+        assert!(app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"FB\""));
+    }
+    let ran = database.tickerd(&["stocks", "rename", "FB", "META"]).envs(shared).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    for app in &apps {
+        let renamed = async || app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"META\"");
+        eventually("the rename is served", Duration::from_secs(1), renamed).await;
+    }
+}

@@ -1,0 +1,216 @@
+//! A stock keeps its history when its symbol changes, when another company takes that symbol over, and when its listing
+//! ends.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{App, Database, Files, eventually, header};
+
+const META: &str = "/api/stocks/META/prices?start=2013-01-01";
+const FB: &str = "/api/stocks/FB/prices?start=2013-01-01";
+const PRICES: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
+const STOCKS: &str = "symbol,name,exchange,currency";
+/// Until an instance without Redis must have looked for changes, which it does every 500 ms.
+const SOON: Duration = Duration::from_secs(10);
+
+fn rename(database: &Database) {
+    let ran = database.ran(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), "FB is META, and found under both.\n"), "{ran:?}");
+}
+
+async fn body(app: &App, key: &str, path: &str) -> Value {
+    let (status, body) = app.json(key, path).await;
+    assert_eq!(status, 200, "{path}: {body}");
+    body
+}
+
+#[tokio::test]
+async fn a_renamed_stock_is_served_under_both_symbols_and_says_so() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let before = body(&app, &key, FB).await;
+    assert_eq!(before["symbol"], "FB");
+    rename(&database);
+    let renamed = async || body(&app, &key, FB).await["symbol"] == "META";
+    eventually("the former symbol leads to the stock", SOON, renamed).await;
+    let (under_fb, under_meta) = (body(&app, &key, FB).await, body(&app, &key, META).await);
+    assert_eq!(under_fb, under_meta);
+    assert_eq!(under_fb["prices"], before["prices"]);
+    assert_eq!(body(&app, &key, "/api/stocks/fb/quote").await, body(&app, &key, "/api/stocks/META/quote").await);
+    let stock = body(&app, &key, "/api/stocks/FB").await;
+    assert_eq!(stock, body(&app, &key, "/api/stocks/META").await);
+    let stock = &stock["stock"];
+    let former = json!([{ "symbol": "FB", "replacedOn": "2022-06-09" }]);
+    assert_eq!((&stock["id"], &stock["formerSymbols"], &stock["delistedOn"]), (&"META".into(), &former, &Value::Null));
+    let listed = body(&app, &key, "/api/stocks").await;
+    let ids: Vec<_> = listed["stocks"].as_array().unwrap().iter().map(|stock| stock["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["AAPL", "GOOG", "IBM", "META", "MSFT"]);
+    // Answers under a former symbol are kept as any others, and a correction puts them out of use.
+    assert_eq!(header(&app.get(&key, FB).await, "x-cache"), "HIT");
+    let files = Files::new();
+    let row = files.write("fb.csv", format!("{PRICES}\nFB,2013-03-01,27,28,26,27.5,5,27.5\n"));
+    assert_eq!(database.ran(&["ingest", "prices", &row, "--json"]).json()["restated"][0]["symbol"], "META");
+    for path in [FB, META] {
+        let corrected = async || body(&app, &key, path).await["prices"][0]["close"] == 27.5;
+        eventually("the correction is served", SOON, corrected).await;
+    }
+}
+
+#[tokio::test]
+async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renaming_again_changes_nothing() {
+    let database = Database::sample().await;
+    rename(&database);
+    let revision = "SELECT current::text FROM revision";
+    let before = database.texts(revision).await;
+    for (kind, path) in [("stocks", "seed/stocks.csv"), ("prices", "seed/prices.csv.gz")] {
+        let report = database.ran(&["ingest", kind, path, "--json"]).json();
+        assert_eq!((&report["added"], &report["changed"]), (&0.into(), &0.into()), "{kind}: {report}");
+    }
+    // What may be another company's is not taken for theirs.
+    let files = Files::new();
+    let prices = files.write("prices.csv", format!("{PRICES}\nFB,2022-06-09,1,2,1,1,5,1\n"));
+    let stocks = files.write("stocks.csv", format!("{STOCKS}\nFB,Fresh Bread,NYSE,USD\n"));
+    let actions = files.write("actions.csv", "symbol,ex_date,dividend\nFB,2022-06-09,1\n");
+    for (kind, path, says) in [
+        ("prices", prices, "line 2, column date: expected a day before 2022-06-09, from which FB is META"),
+        ("stocks", stocks, "line 2, column name: expected \"Facebook, Inc.\", the name of META, which was FB"),
+        ("actions", actions, "line 2, column ex_date: expected a day before 2022-06-09"),
+    ] {
+        let ran = database.ran(&["ingest", kind, &path]);
+        assert!(ran.code == Some(1) && ran.stderr.contains(says) && ran.stderr.contains("--reuse FB"), "{ran:?}");
+    }
+    let again = database.ran(&["stocks", "rename", "FB", "META"]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), "FB is META, and found under both already.\n"));
+    assert_eq!(database.texts(revision).await, before);
+}
+
+#[tokio::test]
+async fn a_symbol_that_another_company_takes_over_is_its_own_and_the_first_one_keeps_its_past() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    rename(&database);
+    let renamed = async || body(&app, &key, FB).await["symbol"] == "META";
+    eventually("the former symbol leads to the stock", SOON, renamed).await;
+    let history = body(&app, &key, META).await;
+    let stocks = files.write("stocks.csv", format!("{STOCKS}\nFB,Fresh Bread,NYSE,USD\n"));
+    let prices = files.write("prices.csv", format!("{PRICES}\nFB,2025-01-02,1,2,1,1,5,1\n"));
+    for arguments in [["stocks", &stocks, "--reuse", "FB"].as_slice(), &["prices", &prices]] {
+        let report = database.ran(&[&["ingest"], arguments, &["--json"]].concat()).json();
+        assert_eq!(report["added"], 1, "{report}");
+    }
+    let expected = json!([{ "date": "2025-01-02", "open": 1.0, "high": 2.0, "low": 1.0, "close": 1.0,
+                            "adjustedClose": 1.0, "volume": 5 }]);
+    let taken_over = async || body(&app, &key, FB).await["prices"] == expected;
+    eventually("the symbol is the new company's", SOON, taken_over).await;
+    assert_eq!(body(&app, &key, FB).await["symbol"], "FB");
+    assert_eq!(body(&app, &key, META).await, history);
+    let former = body(&app, &key, "/api/stocks/META").await["stock"]["formerSymbols"].clone();
+    assert_eq!(former, json!([{ "symbol": "FB", "replacedOn": "2022-06-09" }]));
+    // The same file once more, and without the word: it is a known stock now.
+    for more in [["--reuse", "FB"].as_slice(), &[]] {
+        let report = database.ran(&[&["ingest", "stocks", &stocks, "--json"], more].concat()).json();
+        assert_eq!(report["unchanged"], 1, "{report}");
+    }
+    // What is loaded for the first one puts none of its answers under the name of the second.
+    let row = files.write("meta.csv", format!("{PRICES}\nMETA,2025-01-02,9,9,9,9,9,9\n"));
+    assert_eq!(database.ran(&["ingest", "prices", &row]).code, Some(0));
+    let loaded = async || body(&app, &key, META).await["prices"][0]["close"] == 9.0;
+    eventually("the price is served", SOON, loaded).await;
+    assert_eq!(body(&app, &key, FB).await["prices"], expected);
+    // It is renamed in its turn: the one that had the symbol last is meant.
+    assert_eq!(database.ran(&["stocks", "rename", "FB", "BREAD", "--from", "2026-01-02"]).code, Some(0));
+    let renamed = async || body(&app, &key, FB).await["symbol"] == "BREAD";
+    eventually("the symbol leads to the last one", SOON, renamed).await;
+}
+
+#[tokio::test]
+async fn two_stocks_that_swap_their_symbols_swap_their_answers() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let names = async || {
+        let name = async |symbol: &str| {
+            let stock = body(&app, &key, &format!("/api/stocks/{symbol}")).await;
+            stock["stock"]["name"].as_str().unwrap().to_owned()
+        };
+        [name("IBM").await, name("GOOG").await]
+    };
+    let [first, second] = names().await;
+    for [from, to] in [["IBM", "TMP"], ["GOOG", "IBM"], ["TMP", "GOOG"]] {
+        let ran = database.ran(&["stocks", "rename", from, to, "--yes"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let swapped = async || names().await == [second.clone(), first.clone()];
+    eventually("each symbol is the other's", SOON, swapped).await;
+}
+
+#[tokio::test]
+async fn a_rename_that_would_take_something_is_refused_or_asks_first() {
+    let database = Database::sample().await;
+    rename(&database);
+    for (arguments, says) in [
+        (["rename", "NOPE", "X"], "no stock has the symbol NOPE now"),
+        (["rename", "FB", "X"], "no stock has the symbol FB now"),
+        (["rename", "IBM", "AAPL"], "AAPL is the symbol of Apple Inc."),
+        (["rename", "IBM", "IBM"], "IBM is the symbol of International"),
+    ] {
+        let ran = database.ran(&[&["stocks"], arguments.as_slice()].concat());
+        assert!(ran.sentence().starts_with(says), "{ran:?}");
+    }
+    let ran = database.ran(&["stocks", "rename", "IBM", "FB"]);
+    let says = "under FB, which META had before, clients would no longer get the history of META";
+    assert!(ran.unasked().starts_with(says) && ran.stderr.contains("--yes"), "{ran:?}");
+    let ran = database.ran(&["stocks", "rename", "IBM", "FB", "--yes", "--json"]);
+    assert_eq!(ran.json(), json!({ "symbol": "FB", "formerSymbol": "IBM", "changed": true }));
+    for usage in
+        [["rename", "FB"].as_slice(), &["rename", "FB", "A B"], &["delist", "FB"], &["delist", "FB", "--on", "x"]]
+    {
+        assert_eq!(database.ran(&[&["stocks"], usage].concat()).code, Some(2), "{usage:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stock_whose_new_symbol_came_in_as_a_stock_of_its_own_can_still_take_it() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let stocks = files.write("stocks.csv", format!("{STOCKS}\nMETA,Meta Platforms,NASDAQ,USD\n"));
+    let prices = files.write("prices.csv", format!("{PRICES}\nMETA,2022-06-09,194,196,184,184,23,184\n"));
+    for arguments in [
+        ["ingest", "stocks", &stocks].as_slice(),
+        &["ingest", "prices", &prices],
+        &["stocks", "rename", "META", "META.X"],
+        &["stocks", "rename", "FB", "META", "--from", "2022-06-09", "--yes"],
+        &["ingest", "prices", &prices],
+    ] {
+        let ran = database.ran(arguments);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let whole = body(&app, &key, "/api/stocks/META/prices?start=2012-01-01&limit=1000").await;
+    assert_eq!((&whole["count"], &whole["prices"][0]["date"]), (&197.into(), &"2022-06-09".into()));
+    assert_eq!(body(&app, &key, "/api/stocks/FB/prices?start=2012-01-01&limit=1000").await, whole);
+}
+
+#[tokio::test]
+async fn a_delisted_stock_keeps_its_history_and_takes_no_later_price() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let history = body(&app, &key, FB).await;
+    let early = database.ran(&["stocks", "delist", "FB", "--on", "2013-02-28"]);
+    assert!(early.sentence().starts_with("FB has prices up to 2013-03-01"), "{early:?}");
+    assert_eq!(database.ran(&["stocks", "delist", "FB", "--on", "2013-03-01"]).code, Some(0));
+    let delisted = async || body(&app, &key, "/api/stocks/FB").await["stock"]["delistedOn"] == "2013-03-01";
+    eventually("its last day is served", SOON, delisted).await;
+    assert_eq!(body(&app, &key, FB).await, history);
+    let row = files.write("fb.csv", format!("{PRICES}\nFB,2013-03-04,1,2,1,1,5,1\n"));
+    let ran = database.ran(&["ingest", "prices", &row]);
+    assert!(
+        ran.code == Some(1) && ran.stderr.contains("line 2, column date: expected no day after 2013-03-01"),
+        "{ran:?}"
+    );
+    assert_eq!(database.ran(&["ingest", "prices", "seed/prices.csv.gz", "--json"]).json()["unchanged"], 12_154);
+    for said in ["FB is listed.\n", "FB is listed already.\n"] {
+        let ran = database.ran(&["stocks", "relist", "FB"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), said));
+    }
+    assert_eq!(database.ran(&["ingest", "prices", &row, "--json"]).json()["added"], 1);
+}
