@@ -303,7 +303,7 @@ mod tests {
         let lease = Lease::default();
         for call in 0..1000 {
             let now_ms = call * ALONE_MS;
-            assert_eq!(lease.step(now_ms), Step::Ask);
+            assert_eq!(lease.step(now_ms, LIMIT), Step::Ask);
             lease.want(now_ms, 1, LIMIT, 1);
             lease.fail(now_ms);
         }
