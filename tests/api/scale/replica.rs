@@ -25,7 +25,7 @@ async fn is_read_from_the_replica(servers: &Replicated, app: &App, key: &str, sy
         let path = format!("/api/stocks/{symbol}/prices?start=2012-01-01&limit={limit}");
         assert_eq!(app.get(key, &path).await.status(), 200);
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tickerd'
-                   AND query LIKE 'WITH stock%' AND query_start > $1::text::timestamptz";
+                   AND query LIKE '%FROM prices%' AND query_start > $1::text::timestamptz";
         replica.query_one(sql, &[&since]).await.unwrap().get::<_, i64>(0) > 0
     })
     .await;
