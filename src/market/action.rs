@@ -18,14 +18,19 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
-    /// The factor that makes earlier prices comparable with those from the ex-date on: `from / to` for a split,
-    /// `1 - d / c` for a dividend `d` after the raw close `c` of the day before the ex-date, in the shares of the ex-date.
-    /// Source: Yahoo Finance Help, "What is the adjusted close?", which follows the standards of the Center for
-    /// Research in Security Prices (CRSP).
-    pub fn factor(self, previous_close: f64) -> f64 {
+    /// What closes before the ex-date are multiplied by, so that they move as the value of a holding does: `from / to` for
+    /// a split, `c / (c + d)` for a dividend `d` that is put into shares at the first raw close `c` from the ex-date on.
+    /// On a day with both, the dividend is one on the shares after the split.
+    /// Source: the total return of the Center for Research in Security Prices (CRSP US Stock & Indexes Databases, Data
+    /// Descriptions Guide), `(p(t) f(t) + d(t)) / p(t') - 1`.
+    pub fn factor(self, close: f64) -> f64 {
         match self {
             Self::Split { from, to } => from / to,
-            Self::Dividend(dividend) => 1.0 - dividend / previous_close,
+            Self::Dividend(dividend) => close / (close + dividend),
         }
+    }
+
+    pub fn is_dividend(self) -> bool {
+        matches!(self, Self::Dividend(_))
     }
 }

@@ -10,7 +10,7 @@ mod exchange;
 mod symbol;
 
 pub use action::{Action, ActionKind};
-pub use adjustment::{AdjustmentFault, Factor, TakenEffect, factors};
+pub use adjustment::{Factor, TakenEffect, factors};
 pub use bar::{Bar, BarFault, decimal_difference};
 pub use date::{DateRange, DateRangeFault, DateText, parse_date};
 pub use exchange::Exchange;

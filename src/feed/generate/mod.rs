@@ -22,7 +22,7 @@ pub use self::symbols::MAX_STOCKS;
 
 use self::random::Random;
 use self::walk::{Character, round_price};
-use crate::market::{Action, Bar, calendar};
+use crate::market::{Action, ActionKind, Bar, calendar};
 
 /// The last year a plan may reach; bounds the memory one stock needs (26,000
 /// bars) and keeps prices adjusted over many splits within plain decimals.
@@ -109,7 +109,10 @@ fn history(days: &[NaiveDate], seed: u64, index: u32) -> History {
         // The market opens where yesterday's close is worth the same after the action.
         let mut reference = close;
         if let Some(event) = character.event(&mut random, age, close) {
-            reference *= event.factor(close);
+            reference *= match event {
+                ActionKind::Split { from, to } => from / to,
+                ActionKind::Dividend(dividend) => 1.0 - dividend / close,
+            };
             actions.push(Action { ex_date: date, kind: event });
         }
         let bar = character.bar(&mut random, date, reference);
@@ -124,13 +127,11 @@ fn history(days: &[NaiveDate], seed: u64, index: u32) -> History {
 fn adjust(bars: &mut [Bar], actions: &[Action]) {
     let mut later_actions = actions.iter().rev().peekable();
     let mut factor = 1.0;
-    let mut next_day = None;
     for bar in bars.iter_mut().rev() {
-        if let Some(action) = later_actions.next_if(|action| Some(action.ex_date) == next_day) {
+        bar.adjusted_close = round_significant(bar.close * factor);
+        if let Some(action) = later_actions.next_if(|action| action.ex_date == bar.date) {
             factor *= action.kind.factor(bar.close);
         }
-        bar.adjusted_close = round_significant(bar.close * factor);
-        next_day = Some(bar.date);
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::{LoadFault, Loader, Merged, Refusal};
-use crate::market::{Action, ActionKind, AdjustmentFault, Factor, TakenEffect, factors};
+use super::{Loader, Merged};
+use crate::market::{Action, ActionKind, Factor, TakenEffect, factors};
 use crate::store::StoreFault;
 
 /// Stocks whose actions are in memory at once.
@@ -22,7 +22,7 @@ const COMPUTED: &str = "p.close * coalesce((SELECT factor FROM factors f WHERE f
 impl Loader {
     /// Gives the staged prices adjusted closes, and returns the stocks whose earlier ones may no longer be right.
     /// `anew` are stocks that have not been computed so far.
-    pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Vec<i32>, LoadFault> {
+    pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Vec<i32>, StoreFault> {
         self.client.batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging").await?;
         let stocks = self.stocks_to_adjust(anew).await?;
         self.find_factors(&stocks, &["staging", "prices"]).await?;
@@ -34,7 +34,7 @@ impl Loader {
 
     /// After actions were merged: finds the factors of the stocks that they touched, except where a feed supplies
     /// adjusted closes, and returns these stocks.
-    pub(super) async fn find_factors_of_touched(&self, merged: &[Merged]) -> Result<Vec<i32>, LoadFault> {
+    pub(super) async fn find_factors_of_touched(&self, merged: &[Merged]) -> Result<Vec<i32>, StoreFault> {
         let touched: Vec<_> = merged.iter().map(|of| of.stock_id).collect();
         let sql = "SELECT id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
         let stocks: Vec<_> = self.client.query(sql, &[&touched]).await?.iter().map(|row| row.get(0)).collect();
@@ -53,17 +53,13 @@ impl Loader {
     }
 
     /// Fills the temporary table `factors`. A close is looked for in the first of `tables` that has the day.
-    async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), LoadFault> {
+    async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), StoreFault> {
         let create = "CREATE TEMP TABLE factors (stock_id int, before date, factor float8) ON COMMIT DROP";
         self.client.batch_execute(create).await?;
         for some in stocks.chunks(STOCKS_AT_ONCE) {
             let (mut ids, mut days, mut values) = (Vec::new(), Vec::new(), Vec::new());
             for (stock_id, actions) in self.actions_in_effect(some, tables).await? {
-                let factors = match factors(actions) {
-                    Ok(factors) => factors,
-                    Err(fault) => return Err(self.refused(stock_id, fault).await?.into()),
-                };
-                for Factor { before, factor } in factors {
+                for Factor { before, factor } in factors(actions) {
                     ids.push(stock_id);
                     days.push(before);
                     values.push(factor);
@@ -81,30 +77,23 @@ impl Loader {
         Ok(())
     }
 
-    /// The actions of these stocks that a bar before and a bar after speak of: one that is only announced changes
-    /// nothing.
+    /// The actions of these stocks that have a bar on or after their ex-date: one that is only announced changes nothing.
     async fn actions_in_effect(
         &self,
         stocks: &[i32],
         tables: &[&str],
     ) -> Result<HashMap<i32, Vec<TakenEffect>>, StoreFault> {
-        let each = |part: &dyn Fn(usize, &str) -> String, between: &str| {
-            tables.iter().enumerate().map(|(at, table)| part(at, table)).collect::<Vec<_>>().join(between)
-        };
-        let before = |at: usize, table: &str| {
+        let first = |(at, table): (usize, &&str)| {
             format!(
-                "(SELECT date, close, {at} AS preference FROM {table} WHERE stock_id = a.stock_id AND date < a.ex_date
-                  ORDER BY date DESC LIMIT 1)"
+                "(SELECT date, close, {at} AS preference FROM {table} WHERE stock_id = a.stock_id AND date >= a.ex_date
+                  ORDER BY date LIMIT 1)"
             )
         };
-        let after =
-            |_, table: &str| format!("EXISTS (SELECT FROM {table} WHERE stock_id = a.stock_id AND date >= a.ex_date)");
+        let firsts = tables.iter().enumerate().map(first).collect::<Vec<_>>().join(" UNION ALL ");
         let sql = format!(
-            "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, a.dividend, before.close FROM corporate_actions a
-             JOIN LATERAL (SELECT close FROM ({}) days ORDER BY date DESC, preference LIMIT 1) before ON true
-             WHERE a.stock_id = ANY($1) AND ({})",
-            each(&before, " UNION ALL "),
-            each(&after, " OR ")
+            "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, a.dividend, first.close FROM corporate_actions a
+             JOIN LATERAL (SELECT close FROM ({firsts}) days ORDER BY date, preference LIMIT 1) first ON true
+             WHERE a.stock_id = ANY($1)"
         );
         let mut of_stocks: HashMap<i32, Vec<_>> = HashMap::new();
         for row in self.client.query(&sql, &[&stocks]).await? {
@@ -131,12 +120,6 @@ impl Loader {
         };
         Ok(rows.iter().map(readjusted).collect())
     }
-
-    async fn refused(&self, stock_id: i32, fault: AdjustmentFault) -> Result<Refusal, StoreFault> {
-        let sql = "SELECT symbol FROM stocks WHERE id = $1";
-        let symbol = self.client.query_one(sql, &[&stock_id]).await?.get(0);
-        Ok(Refusal::Adjustment { symbol, fault })
-    }
 }
 
 fn taken_effect(row: &Row) -> Result<TakenEffect, StoreFault> {
@@ -145,5 +128,5 @@ fn taken_effect(row: &Row) -> Result<TakenEffect, StoreFault> {
         (None, None, Some(dividend)) => ActionKind::Dividend(dividend),
         _ => return Err(StoreFault::Broken("a corporate action is neither a split nor a dividend".to_owned())),
     };
-    Ok(TakenEffect { action: Action { ex_date: row.get(1), kind }, previous_close: row.get(5) })
+    Ok(TakenEffect { action: Action { ex_date: row.get(1), kind }, close: row.get(5) })
 }

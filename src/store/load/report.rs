@@ -3,7 +3,6 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::market::AdjustmentFault;
 use crate::store::StoreFault;
 
 /// What a load changed.
@@ -62,8 +61,6 @@ pub enum Refusal {
          of each, or leave the file's out (--adjusted-close computed)", named(.0)
     )]
     WouldMix(Vec<String>),
-    #[error("{symbol}: {fault}; correct the dividend or the close")]
-    Adjustment { symbol: String, fault: AdjustmentFault },
 }
 
 /// What keeps a load from being committed.
