@@ -41,8 +41,8 @@ $$;
 CREATE FUNCTION write_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     hidden CONSTANT text[] := ARRAY['secret_hash', 'revision'];
-    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - hidden END;
-    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - hidden END;
+    old_row jsonb := CASE WHEN TG_OP IN ('UPDATE', 'DELETE') THEN to_jsonb(OLD) - hidden END;
+    new_row jsonb := CASE WHEN TG_OP IN ('UPDATE', 'INSERT') THEN to_jsonb(NEW) - hidden END;
     was jsonb := jsonb_strip_nulls(old_row);
     became jsonb := jsonb_strip_nulls(new_row);
     action text;
@@ -50,12 +50,16 @@ BEGIN
     IF TG_OP = 'UPDATE' THEN
         SELECT jsonb_object_agg(key, o.value), jsonb_object_agg(key, n.value) INTO was, became
         FROM jsonb_each(old_row) o JOIN jsonb_each(new_row) n USING (key) WHERE o.value <> n.value;
+        -- That a secret was replaced, and neither the old hash nor the new one.
+        IF to_jsonb(OLD) -> 'secret_hash' <> to_jsonb(NEW) -> 'secret_hash' THEN
+            became := coalesce(became, '{}') || '{"secret": "replaced"}';
+        END IF;
         IF became IS NULL THEN
             RETURN NULL;
         END IF;
     END IF;
     action := CASE
-        WHEN TG_OP = 'DELETE' THEN 'delete'
+        WHEN TG_OP IN ('DELETE', 'TRUNCATE') THEN 'delete'
         WHEN TG_OP = 'INSERT' AND TG_ARGV[0] = 'tier' THEN 'add'
         WHEN TG_OP = 'INSERT' AND became ? 'replaces' THEN 'rotate'
         WHEN TG_OP = 'INSERT' THEN 'issue'
@@ -64,7 +68,7 @@ BEGIN
     END;
     INSERT INTO audit (actor, action, kind, subject, was, became)
     VALUES (coalesce(nullif(current_setting('tickerd.actor', true), ''), 'sql:' || session_user), action, TG_ARGV[0],
-        coalesce(new_row, old_row) ->> TG_ARGV[1], was, became);
+        coalesce(coalesce(new_row, old_row) ->> TG_ARGV[1], 'all'), was, became);
     RETURN NULL;
 END
 $$;
@@ -72,3 +76,7 @@ CREATE TRIGGER api_keys_audit AFTER INSERT OR UPDATE OR DELETE ON api_keys
     FOR EACH ROW EXECUTE FUNCTION write_audit('key', 'id');
 CREATE TRIGGER tiers_audit AFTER INSERT OR UPDATE OR DELETE ON tiers
     FOR EACH ROW EXECUTE FUNCTION write_audit('tier', 'name');
+CREATE TRIGGER api_keys_audit_all AFTER TRUNCATE ON api_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION write_audit('key', 'id');
+CREATE TRIGGER tiers_audit_all AFTER TRUNCATE ON tiers
+    FOR EACH STATEMENT EXECUTE FUNCTION write_audit('tier', 'name');

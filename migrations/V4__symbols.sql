@@ -1,3 +1,9 @@
+-- First: what refers to the table takes a weaker lock on it, and a load that came between would wait in a circle.
+ALTER TABLE stocks
+    ADD COLUMN delisted_on date CHECK (isfinite(delisted_on)),  -- the last day of trading; null while it is listed
+    -- Whether adjusted closes are computed here from raw closes and corporate actions, or are those of a feed.
+    ADD COLUMN computes_adjusted_close boolean NOT NULL DEFAULT false;
+
 -- A stock keeps its id and its history when its symbol changes: this is what it was called before.
 CREATE TABLE former_symbols (
     symbol      text NOT NULL CHECK (symbol ~ '^[A-Z0-9][A-Z0-9.-]{0,11}$'),
@@ -14,8 +20,3 @@ CREATE VIEW inherited_symbols AS
     WHERE NOT EXISTS (SELECT FROM stocks s WHERE s.symbol = f.symbol)
       AND NOT EXISTS (SELECT FROM former_symbols later WHERE later.symbol = f.symbol
                       AND (later.replaced_on, later.stock_id) > (f.replaced_on, f.stock_id));
-
-ALTER TABLE stocks
-    ADD COLUMN delisted_on date CHECK (isfinite(delisted_on)),  -- the last day of trading; null while it is listed
-    -- Whether adjusted closes are computed here from raw closes and corporate actions, or are those of a feed.
-    ADD COLUMN computes_adjusted_close boolean NOT NULL DEFAULT false;

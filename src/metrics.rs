@@ -60,7 +60,7 @@ const BASES: [&str; 3] = ["memory", "ledger", "alone"];
 
 /// Where an answer was looked for.
 #[derive(Debug, Clone, Copy)]
-pub enum Tier {
+pub enum CacheTier {
     Memory,
     Redis,
 }
@@ -172,7 +172,7 @@ pub fn lease(permits: u32) {
 }
 
 /// An answer was looked for.
-pub fn lookup(tier: Tier, hit: bool) {
+pub fn lookup(tier: CacheTier, hit: bool) {
     METRICS.lookups[tier as usize][usize::from(hit)].inc();
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::config::CacheConfig;
-use crate::metrics::{self, Tier};
+use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 pub use entry::{Encoding, Entry, Variant};
 use memory::{Guard, Memory, Slot};
@@ -77,7 +77,7 @@ impl Cache {
         if let Some(slot) = self.memory.get(key) {
             match self.judge(key, &slot, now_ms) {
                 Some(found) => {
-                    metrics::lookup(Tier::Memory, true);
+                    metrics::lookup(CacheTier::Memory, matches!(found, Found::Hit(_) | Found::Stale(_)));
                     return found;
                 }
                 None => self.memory.remove(key, &slot),
@@ -86,7 +86,7 @@ impl Cache {
                 expired = Some(entry);
             }
         }
-        metrics::lookup(Tier::Memory, false);
+        metrics::lookup(CacheTier::Memory, false);
         // Boxed, so that those who are answered from memory do not carry it.
         Box::pin(self.look_further(key.into(), expired, now_ms)).await
     }

@@ -7,12 +7,13 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Entry;
-use crate::metrics::{self, Tier};
+use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 
-/// The layout of a value: this byte, three times in epoch milliseconds (u64, big-endian), the bytes of the answer.
+/// The layout of a value, and what is in the answers: a release that adds a field to one takes the next number.
+/// This byte, three times in epoch milliseconds (u64, big-endian), the bytes of the answer.
 /// Only the identity encoding is kept: gzip is made again in less time than it would take to fetch both.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const HEAD_BYTES: usize = 1 + 3 * 8;
 
 pub struct SharedTier {
@@ -31,7 +32,7 @@ impl SharedTier {
     /// `None` where Redis has nothing, or nothing that can be read, or is not to be had.
     pub async fn get(&self, key: &str) -> Option<Entry> {
         let entry = self.redis.get(&name(key)).await.ok().flatten().and_then(decode);
-        metrics::lookup(Tier::Redis, entry.is_some());
+        metrics::lookup(CacheTier::Redis, entry.is_some());
         entry
     }
 
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_another_version_wrote_is_no_answer() {
-        for value in [vec![], vec![1; 24], vec![2; 100]] {
+        for value in [vec![], vec![FORMAT; HEAD_BYTES - 1], vec![FORMAT + 1; 100]] {
             assert!(decode(value).is_none());
         }
     }

@@ -28,9 +28,15 @@ impl<const CHARS_MAX: usize> FromStr for Text<CHARS_MAX> {
     type Err = TextFault;
 
     fn from_str(text: &str) -> Result<Self, TextFault> {
-        let fits = !text.trim().is_empty() && text.chars().count() <= CHARS_MAX && !text.chars().any(char::is_control);
+        let fits = !text.trim().is_empty() && text.chars().count() <= CHARS_MAX && !text.chars().any(is_hidden);
         if fits { Ok(Self(text.to_owned())) } else { Err(TextFault { chars_max: CHARS_MAX }) }
     }
+}
+
+/// Whether it ends a line, or changes how others are shown: a control or format character.
+fn is_hidden(c: char) -> bool {
+    let formats = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    formats || c.is_control()
 }
 
 impl<const CHARS_MAX: usize> fmt::Display for Text<CHARS_MAX> {

@@ -59,13 +59,14 @@ fn provider(config: &TracesConfig) -> Result<Option<SdkTracerProvider>, Failure>
     let exporter = SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces"));
     let exporter = exporter.with_timeout(EXPORT_TIMEOUT).build()?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    let of_those_without_a_parent = Sampler::TraceIdRatioBased(config.otel_traces_sampler_arg);
+    // By the trace's id, also where a client says that its trace is sampled: anybody could.
+    let share = Sampler::TraceIdRatioBased(config.otel_traces_sampler_arg);
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before ours.
     let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
     let resource = if named { Resource::builder() } else { Resource::builder().with_service_name("tickerd") };
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
-        .with_sampler(Sampler::ParentBased(Box::new(of_those_without_a_parent)))
+        .with_sampler(share)
         .with_resource(resource.build())
         .build();
     Ok(Some(provider))

@@ -9,7 +9,7 @@ pub struct TracesConfig {
     /// A collector that takes OTLP over HTTP, as in http://127.0.0.1:4318. Without it nothing is traced
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = endpoint)]
     pub otel_exporter_otlp_endpoint: Option<String>,
-    /// The share of requests that are traced, 0 to 1. A request that comes with a traceparent follows that
+    /// The share of traces that are kept, 0 to 1, by their ids: a client's own, where its request has a traceparent
     #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 0.1, value_parser = share)]
     pub otel_traces_sampler_arg: f64,
 }

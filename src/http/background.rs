@@ -1,5 +1,6 @@
 //! What goes on beside the requests: hearing of changes, counting instances, sweeping.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
@@ -62,7 +63,7 @@ async fn look(state: &State, words: &mut Option<mpsc::Receiver<Word>>) -> (Resul
 
 fn heed(state: &State, word: Word) {
     if let Word::Key(id) = word {
-        state.verifier.forget(id);
+        state.verifier.doubt(|caller| caller.id == id);
     }
 }
 
@@ -80,8 +81,10 @@ async fn next_word(words: &mut Option<mpsc::Receiver<Word>>) -> Word {
 
 async fn catch_up(state: &State) -> Result<(), StoreFault> {
     let (keys, tiers) = state.versions.catch_up(&state.store).await?;
-    keys.into_iter().for_each(|key| state.verifier.forget(key));
-    tiers.iter().for_each(|tier| state.verifier.ask_again_of(tier));
+    if !keys.is_empty() || !tiers.is_empty() {
+        let keys: HashSet<_> = keys.into_iter().collect();
+        state.verifier.doubt(|caller| keys.contains(&caller.id) || tiers.contains(&caller.tier.name));
+    }
     Ok(())
 }
 
@@ -89,13 +92,17 @@ async fn catch_up(state: &State) -> Result<(), StoreFault> {
 pub async fn store_usage(state: &'static State, flush_ms: u64) {
     let mut failing = false;
     loop {
-        tokio::time::sleep(pause(Utc::now(), flush_ms)).await;
-        let flushed = state.usage.flush(&state.store, Utc::now()).await;
+        let began = Utc::now();
+        let flushed = state.usage.flush(&state.store, began).await;
         // Once an outage: it may last.
         if let (Err(fault), false) = (&flushed, failing) {
             tracing::warn!(cause = %fault, "usage can't be stored; it is kept and tried again");
         }
         failing = flushed.is_err();
+        // Where the day has ended meanwhile, what was counted since is of that day.
+        if Utc::now().date_naive() == began.date_naive() {
+            tokio::time::sleep(pause(Utc::now(), flush_ms)).await;
+        }
     }
 }
 

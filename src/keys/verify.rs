@@ -19,7 +19,7 @@ use tracing::Instrument;
 use super::Token;
 use super::failures::Failures;
 use super::hash::{NOBODY, secret_matches};
-use crate::caller::{Caller, KeyId};
+use crate::caller::Caller;
 use crate::config::KeysConfig;
 use crate::metrics;
 use crate::store::{KeyRow, Store, StoreFault};
@@ -69,7 +69,7 @@ pub struct Verifier {
     refused: Cache<Digest, u64>,
     failures: Failures,
     /// Counts the changes heard of, so that a row read before one is not remembered after it.
-    forgotten: AtomicU64,
+    doubts: AtomicU64,
     /// Until when no new key is looked up, epoch milliseconds: those who waited behind a failure share it.
     in_vain_until_ms: AtomicU64,
     queue: Arc<Semaphore>,
@@ -84,7 +84,7 @@ impl Verifier {
             known: Cache::new(config.keys_remembered_max),
             refused: Cache::new(config.refusals_remembered_max),
             failures: Failures::new(config.auth_failures_per_minute_max, config.auth_addresses_max),
-            forgotten: AtomicU64::new(0),
+            doubts: AtomicU64::new(0),
             in_vain_until_ms: AtomicU64::new(0),
             queue: Arc::new(Semaphore::new(config.argon2_queue_max)),
             hashers: Arc::new(Semaphore::new(config.argon2_parallel_max)),
@@ -120,19 +120,13 @@ impl Verifier {
         self.config.argon2_queue_max.saturating_sub(self.queue.available_permits())
     }
 
-    /// Drops all that is remembered of a key: its next request asks Postgres, whatever happens.
-    pub fn forget(&self, id: KeyId) {
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.known.retain(|_, known| known.current().is_some_and(|caller| caller.id != id));
-    }
-
-    /// Reads the rows of a tier's keys again, each at its next request. Their secrets stay proven: a change of a tier
-    /// must not make all its keys wait for argon2id.
-    pub fn ask_again_of(&self, tier: &str) {
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
+    /// Believes nothing any more of what the rows of these callers' keys said: each is read again at its next request,
+    /// whatever happens. Their secrets stay proven: a change of many keys must not make them all wait for argon2id.
+    pub fn doubt(&self, is_meant: impl Fn(&Caller) -> bool) {
+        self.doubts.fetch_add(1, Ordering::SeqCst);
         for (_, known) in self.known.iter() {
-            if known.current().is_some_and(|caller| caller.tier.name == tier) {
-                known.ask_again_at_ms.store(0, Ordering::SeqCst);
+            if known.current().is_some_and(|caller| is_meant(&caller)) {
+                known.doubt();
             }
         }
     }
@@ -155,7 +149,7 @@ impl Verifier {
         if self.refused.get(&digest).is_some_and(|until_ms| now_ms < until_ms) {
             return Err(Refusal::Invalid);
         }
-        let forgotten = self.forgotten.load(Ordering::SeqCst);
+        let doubts = self.doubts.load(Ordering::SeqCst);
         if now_ms < self.in_vain_until_ms.load(Ordering::Relaxed) {
             return Err(Refusal::TriedInVain);
         }
@@ -178,7 +172,7 @@ impl Verifier {
         let known = Arc::new(Known::new(phc, caller, now_ms, &self.config));
         let _ = guard.insert(known.clone());
         // Word of a change may have come between the row and here; it found nothing to forget.
-        if self.forgotten.load(Ordering::SeqCst) != forgotten {
+        if self.doubts.load(Ordering::SeqCst) != doubts {
             self.known.remove(&digest);
         }
         Ok(known)
@@ -211,28 +205,43 @@ impl Verifier {
         digest: Digest,
         now_ms: u64,
     ) -> Result<Arc<Caller>, Refusal> {
-        // One asks; the others go on with what is known meanwhile, rather than wait for a Postgres that may hang.
-        let Ok(_one_at_a_time) = known.refresh.try_lock() else { return Ok(caller) };
+        // One asks; the others go on with what is known meanwhile, rather than wait for a Postgres that may hang. With what
+        // is in doubt they don't go on.
+        let _one_at_a_time = match known.refresh.try_lock() {
+            Ok(turn) => turn,
+            Err(_) if now_ms < known.believed_until_ms.load(Ordering::SeqCst) => return Ok(caller),
+            Err(_) => {
+                let turn = known.refresh.lock().await;
+                // Those who waited behind a failure share it.
+                if epoch_ms() < self.in_vain_until_ms.load(Ordering::Relaxed) {
+                    return Err(Refusal::TriedInVain);
+                }
+                turn
+            }
+        };
         if !known.is_old(now_ms) {
             return known.current().ok_or(Refusal::Invalid);
         }
-        let forgotten = self.forgotten.load(Ordering::SeqCst);
+        let doubts = self.doubts.load(Ordering::SeqCst);
         let row = match self.store.find_key(caller.id).await {
             Ok(row) => row,
-            Err(_) if now_ms < known.believed_until_ms.load(Ordering::Relaxed) => {
+            Err(_) if now_ms < known.believed_until_ms.load(Ordering::SeqCst) => {
                 // Postgres is away: go on with what we know, and leave it alone for a moment.
                 known.ask_again_at_ms.store(epoch_ms() + self.config.key_status_retry_ms, Ordering::Relaxed);
                 return Ok(caller);
             }
-            Err(fault) => return Err(fault.into()),
+            Err(fault) => {
+                self.share_failure();
+                return Err(fault.into());
+            }
         };
         let same_secret = |row: &KeyRow| row.secret_hash == known.phc;
         match row.filter(same_secret).and_then(KeyRow::into_caller) {
             Some(caller) => {
                 let caller = known.renew(caller, now_ms, &self.config);
                 // Word of a change may have come between the row and here.
-                if self.forgotten.load(Ordering::SeqCst) != forgotten {
-                    known.ask_again_at_ms.store(0, Ordering::SeqCst);
+                if self.doubts.load(Ordering::SeqCst) != doubts {
+                    known.doubt();
                 }
                 Ok(caller)
             }
@@ -278,6 +287,11 @@ impl Known {
         self.ask_again_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::SeqCst);
         self.believed_until_ms.store(now_ms + config.key_status_believed_ms, Ordering::Relaxed);
         caller
+    }
+
+    fn doubt(&self) {
+        self.believed_until_ms.store(0, Ordering::SeqCst);
+        self.ask_again_at_ms.store(0, Ordering::SeqCst);
     }
 
     fn withdraw(&self) {

@@ -1,5 +1,9 @@
 //! Migrations: embedded, run by one process at a time.
 
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
 use super::fault::describe;
 use super::{Database, StoreFault};
 
@@ -9,6 +13,11 @@ mod embedded {
 
 /// The advisory lock that migrating processes take.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
+
+/// How long a migration waits for a table that a load or a backup uses, how often it tries, and the pause between.
+const TABLE_LOCK_TIMEOUT_MS: u32 = 2000;
+const TABLE_LOCK_TRIES: u32 = 120;
+const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 
 impl Database {
     /// Applies the migrations that are missing and returns their names. Processes that come at once wait for each
@@ -20,7 +29,16 @@ impl Database {
     pub async fn migrate(&self) -> Result<Vec<String>, StoreFault> {
         let mut client = self.connect_alone().await?;
         client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+        // Whoever reads a table queues behind one who waits for the lock on it.
+        client.batch_execute(&format!("SET lock_timeout = '{TABLE_LOCK_TIMEOUT_MS}ms'")).await?;
         let mut report = embedded::migrations::runner().run_async(&mut client).await;
+        for _ in 0..TABLE_LOCK_TRIES {
+            if !report.as_ref().is_err_and(waited_too_long) {
+                break;
+            }
+            tokio::time::sleep(TABLE_LOCK_PAUSE).await;
+            report = embedded::migrations::runner().run_async(&mut client).await;
+        }
         if let Some(migration) = report.as_ref().err().and_then(of_a_newer_release) {
             // Its tables serve this release as well (expand, then contract): a binary can be taken back.
             tracing::warn!(migration, "the tables are of a newer release than this binary");
@@ -40,14 +58,22 @@ fn of_a_newer_release(error: &refinery::Error) -> Option<String> {
     (Some(applied.version()) > newest).then(|| applied.to_string())
 }
 
+fn waited_too_long(error: &refinery::Error) -> bool {
+    cause(error).is_some_and(|e| e.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+}
+
 /// What the migrations' own text hides: the cause at the end of the chain, in the words of Postgres where it is one.
 fn reason(error: &refinery::Error) -> String {
+    cause(error).map_or_else(|| error.to_string(), |e| format!("{error}: {}", describe(e)))
+}
+
+fn cause(error: &refinery::Error) -> Option<&tokio_postgres::Error> {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
-        cause = deeper;
-        if let Some(e) = cause.downcast_ref() {
-            return format!("{error}: {}", describe(e));
+        if let Some(found) = deeper.downcast_ref() {
+            return Some(found);
         }
+        cause = deeper;
     }
-    error.to_string()
+    None
 }

@@ -30,6 +30,8 @@ pub enum SymbolFault {
     Taken { symbol: Symbol, name: String },
     #[error("under {symbol}, which {heir} had before, clients would no longer get the history of {heir}")]
     WouldTakeOver { symbol: Symbol, heir: String },
+    #[error("another stock had {symbol} until {until}: this one can't have given it up by then, expected a later day")]
+    HadLater { symbol: Symbol, until: NaiveDate },
     #[error("{symbol} has prices up to {last}: a listing can't end before")]
     TradedLater { symbol: Symbol, last: NaiveDate },
 }
@@ -72,6 +74,10 @@ impl Database {
         let heir = change.heir(new).await?.filter(|heir| heir != symbol.as_str() && !may_take_over);
         if let Some(heir) = heir {
             return Ok(Err(SymbolFault::WouldTakeOver { symbol: new, heir }));
+        }
+        // Whoever had a symbol last is meant by it, so nobody can have given it up before somebody else did.
+        if let Some(until) = change.given_up(symbol, stock_id).await?.filter(|until| *until >= replaced_on) {
+            return Ok(Err(SymbolFault::HadLater { symbol, until }));
         }
         change.keep_former(symbol, stock_id, replaced_on).await?;
         change.set_symbol(stock_id, new).await?;
@@ -131,6 +137,12 @@ impl Transaction {
     /// The symbol, now, of the stock that is found under a former one.
     async fn heir(&self, symbol: Symbol) -> Result<Option<String>, StoreFault> {
         Ok(self.client.query_opt(HEIR, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
+    }
+
+    /// When another stock last gave a symbol up.
+    async fn given_up(&self, symbol: Symbol, stock_id: i32) -> Result<Option<NaiveDate>, StoreFault> {
+        let sql = "SELECT max(replaced_on) FROM former_symbols WHERE symbol = $1 AND stock_id <> $2";
+        Ok(self.client.query_one(sql, &[&symbol.as_str(), &stock_id]).await?.get(0))
     }
 
     async fn last_day(&self, stock_id: i32) -> Result<Option<NaiveDate>, StoreFault> {

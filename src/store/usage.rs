@@ -72,6 +72,8 @@ impl Store {
                        ON CONFLICT (instance) DO UPDATE SET sequence = excluded.sequence, stored_at = now()
                        WHERE b.sequence < excluded.sequence
                        RETURNING instance
+                   ), ended AS (
+                       DELETE FROM usage_batches WHERE instance <> $1 AND stored_at < now() - interval '30 days'
                    )
                    INSERT INTO key_usage AS u
                        (key_id, day, route, requests, refusals, cache_hits, bytes, last_used_at)

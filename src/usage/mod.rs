@@ -54,9 +54,12 @@ impl Usage {
     /// When Postgres can't be asked.
     pub async fn flush(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreFault> {
         let mut outbox = self.outbox.lock().await;
-        if outbox.wants_more(now) {
+        let earlier = outbox.send(store).await;
+        // While Postgres is away counts add up where they are, but not across days.
+        if earlier.is_ok() || outbox.is_of_another_day(now) {
             outbox.put(self.drain(), now);
         }
+        earlier?;
         outbox.send(store).await?;
         metrics::usage_stored(now.timestamp());
         Ok(())
@@ -66,10 +69,10 @@ impl Usage {
     fn drain(&self) -> Vec<UsageRow> {
         let mut rows = Vec::new();
         self.keys.retain(|key, counts| {
-            let before = rows.len();
+            // A request on its way will be counted here. Looked at first: one that ends meanwhile may have counted after.
+            let (before, is_held) = (rows.len(), Arc::strong_count(counts) > 1);
             rows.extend(Route::ALL.iter().filter_map(|route| counts.0[*route as usize].drain(*key, *route)));
-            // Held elsewhere: a request is on its way, and will be counted here.
-            rows.len() > before || Arc::strong_count(counts) > 1
+            rows.len() > before || is_held
         });
         rows
     }

@@ -24,9 +24,9 @@ impl Outbox {
         Self { instance: rand::random(), sequence: 0, day: now.date_naive(), batches: VecDeque::new() }
     }
 
-    /// Whether counts are to be taken out. While Postgres is away they add up where they are, but not across days.
-    pub fn wants_more(&self, now: DateTime<Utc>) -> bool {
-        self.batches.is_empty() || now.date_naive() != self.day
+    /// Whether what is counted now began on another day.
+    pub fn is_of_another_day(&self, now: DateTime<Utc>) -> bool {
+        now.date_naive() != self.day
     }
 
     pub fn put(&mut self, rows: Vec<UsageRow>, now: DateTime<Utc>) {

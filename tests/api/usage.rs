@@ -124,6 +124,28 @@ async fn what_is_used_while_postgres_is_away_is_stored_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_stop_right_after_an_outage_loses_nothing_of_it() {
+    let database = Database::sample().await;
+    let mut app = App::with(&database, &[("USAGE_FLUSH_MS", "1000")]).await;
+    let key = database.issue("pro");
+    app.get(&key, RANGE).await;
+    database.cut_off().await;
+    // The batch that fails waits, and what is counted after it waits for it.
+    app.get(&key, RANGE).await;
+    eventually("a batch fails", Duration::from_secs(10), async || {
+        app.log().iter().any(|line| line.contains("usage can't be stored"))
+    })
+    .await;
+    for _ in 0..30 {
+        app.get(&key, RANGE).await;
+    }
+    database.let_in().await;
+    app.signal("TERM");
+    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(requests(&database), 32);
+}
+
+#[tokio::test]
 async fn a_batch_that_is_sent_twice_counts_once_and_a_key_that_is_gone_holds_back_no_other() {
     let database = Database::sample().await;
     let key: KeyId = id_of(&database.issue("pro")).parse().unwrap();

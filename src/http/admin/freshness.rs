@@ -27,9 +27,14 @@ impl Freshness {
     pub async fn newest_days(&self, store: &Store, versions: &Versions) -> Vec<(String, i64)> {
         let (mut last, revision) = (self.0.lock().await, versions.newest());
         let holds = |look: &Look| look.revision == revision || look.at.elapsed() < REST;
-        if !last.as_ref().is_some_and(holds)
-            && let Ok(newest_days) = store.newest_days().await
-        {
+        if !last.as_ref().is_some_and(holds) {
+            let found = store.newest_days().await;
+            // After a failure, too, it rests: whoever asks must not wait for Postgres each time.
+            let (revision, newest_days) = match (found, last.take()) {
+                (Ok(newest_days), _) => (revision, newest_days),
+                (Err(_), Some(before)) => (None, before.newest_days),
+                (Err(_), None) => (None, Vec::new()),
+            };
             *last = Some(Look { at: Instant::now(), revision, newest_days });
         }
         last.as_ref().map(|look| look.newest_days.clone()).unwrap_or_default()

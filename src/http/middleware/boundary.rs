@@ -38,7 +38,7 @@ pub async fn boundary(
     Ok(response)
 }
 
-/// Towards operators: no page may ask, or any that an operator's browser shows could read what only this machine can.
+/// Towards operators: pages of other origins are not let in by CORS. Nothing there is secret without the token.
 pub fn closed_boundary(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -99,8 +99,8 @@ impl Store {
         Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.first().map(rotation)))
     }
 
-    /// Changes a key, and with it those that share its limit and are active: a rotation is one key to its holder. Expiry
-    /// is each key's own. Returns the keys that were touched: none where there is no such key.
+    /// Changes a key, and with it those that share its limit and are not revoked: a rotation is one key to its holder.
+    /// Expiry is each key's own. Returns the keys that were touched: none where there is no such key.
     pub async fn change_key(
         &self,
         actor: &Actor,
@@ -117,8 +117,7 @@ impl Store {
                              revision = next.current
                          FROM next, shared
                          WHERE coalesce(k.limit_id, k.id) = shared.limit_id
-                           AND (k.id = $2 OR ($10 AND k.revoked_at IS NULL
-                                              AND (k.expires_at IS NULL OR k.expires_at > now())))
+                           AND (k.id = $2 OR ($10 AND k.revoked_at IS NULL))
                          RETURNING k.*) ",
             status_of!("changed")
         );
@@ -131,7 +130,22 @@ impl Store {
         let concerns_all = owner.is_some() || name.is_some() || tier.is_some() || sets_note;
         let params: Params<'_> =
             &[&actor, &id, &owner, &name, &tier, &sets_note, &new_note, &sets_expiry, &expiry, &concerns_all];
-        Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.iter().map(KeyStatus::of).collect()))
+        let mut changed = written(self.rows_once(sql, params).await)?;
+        // A rotation that was committed while this waited for its revision has made a key that it did not see.
+        if let Written::Done(rows) = &changed
+            && concerns_all
+            && self.sharing(id).await? > rows.len()
+        {
+            changed = written(self.rows_once(sql, params).await)?;
+        }
+        Ok(changed.map(|rows| rows.iter().map(KeyStatus::of).collect()))
+    }
+
+    /// How many keys that are not revoked share the limit of this one, itself included.
+    async fn sharing(&self, id: &str) -> Result<usize, StoreFault> {
+        let sql = "SELECT id FROM api_keys WHERE revoked_at IS NULL AND coalesce(limit_id, id) =
+                       (SELECT coalesce(limit_id, id) FROM api_keys WHERE id = $1)";
+        Ok(self.rows(sql, &[&id]).await?.len())
     }
 
     /// Revokes a key; `None` where there is no such key. Again is no error and keeps the first time.

