@@ -50,10 +50,13 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
             if let Some(loss) = loss(&registry, &name, requests_per_minute).await? {
                 consent(yes, &loss)?;
             }
+            let is_new = matches!(registry.find_tier(&name).await, Err(RegistryFault::NoTier { .. }));
             let told = registry.set_tier(&name, requests_per_minute).await?;
             operator.answer(&told, || {
                 let Told { made, instances_told } = &told;
-                format!("Tier {name} has {} requests a minute. {}", made.requests_per_minute, heard(*instances_told))
+                let what = if is_new { "The new tier" } else { "Tier" };
+                let (limit, heard) = (made.requests_per_minute, heard(*instances_told));
+                format!("{what} {name} has {limit} requests a minute. {heard}")
             })
         }
     }

@@ -42,9 +42,10 @@ fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
     if !known.exchanges.contains(exchange) {
         let mut codes: Vec<_> = known.exchanges.iter().map(String::as_str).collect();
         codes.sort_unstable();
-        return Err(row.fault("exchange", format!("expected a known exchange ({})", codes.join(", "))));
+        let codes = codes.join(", ");
+        return Err(row.fault("exchange", format!("expected a known exchange, a row of the table exchanges ({codes})")));
     }
-    let currency = row.text("currency");
+    let currency = row.text("currency").to_ascii_uppercase();
     if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
         return Err(row.fault("currency", "expected an ISO 4217 code such as USD"));
     }
@@ -57,6 +58,9 @@ fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
 
 fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
     let (stock, date) = stock_on(row, known, "date")?;
+    if let Some(today) = known.today.filter(|today| date > *today) {
+        return Err(row.fault("date", format!("expected a day up to {today}, since later ones have not come")));
+    }
     if let Some(last) = stock.delisted_on.filter(|last| date > *last) {
         let symbol = stock.symbol;
         let expected = format!("expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)");

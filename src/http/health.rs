@@ -33,7 +33,7 @@ pub async fn alive() -> HttpResponse {
     document(StatusCode::OK, &Alive { status: "ok", version: VERSION })
 }
 
-/// 503 only without Postgres: a lost Redis costs accuracy, not availability.
+/// 503 only without Postgres or its tables: a lost Redis costs accuracy, not availability.
 pub async fn ready(state: &'static State) -> HttpResponse {
     let postgres = tokio::time::timeout(Duration::from_millis(READY_TIMEOUT_MS), state.store.ping()).await;
     let postgres = if matches!(postgres, Ok(Ok(()))) { "up" } else { "down" };
@@ -43,8 +43,11 @@ pub async fn ready(state: &'static State) -> HttpResponse {
         Some(_) => "down",
     };
     let changes = if state.versions.are_followed() { "followed" } else { "behind" };
+    // Before the tables were ever read, there is nothing to serve.
+    let postgres_has_tables = state.versions.newest().is_some();
     let (http_status, status) = match (postgres, redis, changes) {
         ("down", _, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        _ if !postgres_has_tables => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         (_, "down", _) | (_, _, "behind") => (StatusCode::OK, "degraded"),
         _ => (StatusCode::OK, "ok"),
     };

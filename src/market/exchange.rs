@@ -16,6 +16,12 @@ impl Exchange {
     pub fn today(&self, now: DateTime<Utc>) -> NaiveDate {
         now.with_timezone(&self.zone).date_naive()
     }
+
+    /// When the regular session of a date ends; `None` where clocks leave that time out.
+    pub fn session_end(&self, date: NaiveDate) -> Option<DateTime<Utc>> {
+        let end = date.and_time(self.closes_at).and_local_timezone(self.zone).latest();
+        end.map(|end| end.with_timezone(&Utc))
+    }
 }
 
 #[cfg(test)]

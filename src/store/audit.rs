@@ -31,7 +31,7 @@ pub struct AuditEntry {
 /// Which entries to list.
 #[derive(Debug, Default, Clone)]
 pub struct AuditFilter {
-    /// A key's id, or a tier's name.
+    /// A key's id, with which the key comes that replaced it; or a tier's name.
     pub subject: Option<String>,
     /// Only those that are older than this entry.
     pub before: Option<i64>,
@@ -43,7 +43,7 @@ impl Store {
     /// Changes, newest first.
     pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreFault> {
         let sql = "SELECT id, at, actor, action, kind, subject, was::text, became::text FROM audit
-                   WHERE ($1::text IS NULL OR subject = $1) AND ($2::bigint IS NULL OR id < $2)
+                   WHERE ($1::text IS NULL OR subject = $1 OR became ->> 'replaces' = $1) AND ($2::bigint IS NULL OR id < $2)
                    ORDER BY id DESC LIMIT $3";
         let limit = i64::from(filter.limit.min(ENTRIES_PER_PAGE_MAX));
         let rows = self.rows(sql, &[&filter.subject, &filter.before, &limit]).await?;

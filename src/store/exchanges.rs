@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
+
 use super::{Store, StoreFault};
 use crate::market::Exchange;
 
@@ -20,14 +22,12 @@ impl Store {
         Ok(rows.iter().filter_map(exchange).collect())
     }
 
-    /// Each exchange with prices, and when the regular session of its newest day ended, in epoch seconds.
-    pub async fn newest_days(&self) -> Result<Vec<(String, i64)>, StoreFault> {
-        let sql = "SELECT e.code,
-                          extract(epoch FROM (max(newest.date) + min(e.closes_at)) AT TIME ZONE e.time_zone)::bigint
-                   FROM exchanges e JOIN stocks s ON s.exchange = e.code CROSS JOIN LATERAL (
+    /// The newest day with prices of each exchange that has any.
+    pub async fn newest_days(&self) -> Result<Vec<(String, NaiveDate)>, StoreFault> {
+        let sql = "SELECT s.exchange, max(newest.date) FROM stocks s CROSS JOIN LATERAL (
                        SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
                    ) newest
-                   GROUP BY e.code, e.time_zone";
+                   GROUP BY s.exchange";
         Ok(self.rows(sql, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 }

@@ -44,7 +44,7 @@ async fn stdin_is_read_like_a_file_plain_or_packed() {
     // Through a pipe that ends within a row.
     let mut command = database.tickerd(&["ingest", "prices", "-"]);
     let mut load = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let rows = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2030-01-02,1,2,1,1,5,1\nAAPL,2030-01";
+    let rows = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2020-01-02,1,2,1,1,5,1\nAAPL,2020-01";
     load.stdin.take().unwrap().write_all(rows.as_bytes()).unwrap();
     let ran = Ran::from(load.wait_with_output().unwrap());
     assert!(ran.code == Some(1) && ran.stderr.contains("stdin line 3"), "{ran:?}");
@@ -100,4 +100,17 @@ async fn on_a_terminal_a_load_shows_rows_a_second_and_the_time_left_and_asks_bef
         assert_eq!(code, expected, "{shown}");
         assert_eq!(database.texts(adjusted).await != before, answer == "y\n");
     }
+}
+
+#[tokio::test]
+async fn a_day_that_has_not_come_is_refused_and_a_currency_may_be_written_small() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let header = "symbol,date,open,high,low,close,volume,adjusted_close";
+    let mistyped = files.write("mistyped.csv", format!("{header}\nMSFT,2103-03-04,21,35,20,31,5,31\n"));
+    let ran = database.ran(&["ingest", "prices", &mistyped]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("line 2, column date: expected a day up to 20"), "{ran:?}");
+    let stocks = files.write("stocks.csv", "symbol,name,exchange,currency\nNEW,New,NYSE,usd\n");
+    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    assert_eq!(database.texts("SELECT currency FROM stocks WHERE symbol = 'NEW'").await, ["USD"]);
 }

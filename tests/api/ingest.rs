@@ -68,34 +68,34 @@ async fn the_sample_is_loaded_whole_plain_or_packed_and_loading_it_again_changes
 async fn nothing_of_a_bad_file_is_loaded_and_its_first_bad_rows_are_named() {
     let (database, files) = (Database::sample().await, Files::new());
     let before = database.texts(STATE).await;
-    let good = "AAPL,2030-01-02,1,2,1,1,5,1";
+    let good = "AAPL,2020-01-02,1,2,1,1,5,1";
     let file = |row: &str| format!("{HEADER}\n{good}\n{row}\n").into_bytes();
-    let many = format!("{HEADER}\n{}", "AAPL,2030-01-03,x,2,1,1,5,1\n".repeat(12)).into_bytes();
+    let many = format!("{HEADER}\n{}", "AAPL,2020-01-03,x,2,1,1,5,1\n".repeat(12)).into_bytes();
     let ten: Vec<_> = (2..=11).map(|line| format!("line {line}, column open")).collect();
     let mut cases: Vec<(Vec<u8>, Vec<&str>)> = vec![
-        (file("AAPL,2030-01-03,abc,2,1,1,5,1"), vec!["line 3, column open", "expected a number", "\"abc\""]),
-        (file("AAPL,2030-01-03,NaN,2,1,1,5,1"), vec!["line 3, column open"]),
-        (file("AAPL,2030-01-03,1,2,1,1,5,1e3"), vec!["line 3, column adjusted_close"]),
-        (file("AAPL,2030-01-03,1,2,3,1,5,1"), vec!["line 3, column low", "\"3\""]),
-        (file("AAPL,2030-01-03,1,2,1,1,-5,1"), vec!["line 3, column volume"]),
-        (file("AAPL,2030-01-03,1,2,1,1,1.5,1"), vec!["line 3, column volume"]),
-        (file("AAPL,2030-02-30,1,2,1,1,5,1"), vec!["line 3, column date", "YYYY-MM-DD", "2030-02-30"]),
-        (file("NOPE,2030-01-03,1,2,1,1,5,1"), vec!["line 3, column symbol", "known symbol", "\"NOPE\""]),
-        (file("AAPL,2030-01-02,1,2,1,1,6,1"), vec!["line 3", "duplicate of line 2"]),
-        (file("AAPL,2030-01-03,1"), vec!["line 3", "expected 8 fields, found 3"]),
-        (file("AAPL,2030-01-03,1,2,1,1,5,1,9"), vec!["line 3", "expected 8 fields, found 9"]),
-        (format!("{}\nAAPL,2030-01-02,1,2,1,1\n", &HEADER[..31]).into_bytes(), vec!["column volume"]),
-        ([file(good), b"\xff\xfe,2030-01-03,1,2,1,1,5,1\n".to_vec()].concat(), vec!["line 4", "expected UTF-8"]),
+        (file("AAPL,2020-01-03,abc,2,1,1,5,1"), vec!["line 3, column open", "expected a number", "\"abc\""]),
+        (file("AAPL,2020-01-03,NaN,2,1,1,5,1"), vec!["line 3, column open"]),
+        (file("AAPL,2020-01-03,1,2,1,1,5,1e3"), vec!["line 3, column adjusted_close"]),
+        (file("AAPL,2020-01-03,1,2,3,1,5,1"), vec!["line 3, column low", "\"3\""]),
+        (file("AAPL,2020-01-03,1,2,1,1,-5,1"), vec!["line 3, column volume"]),
+        (file("AAPL,2020-01-03,1,2,1,1,1.5,1"), vec!["line 3, column volume"]),
+        (file("AAPL,2020-02-30,1,2,1,1,5,1"), vec!["line 3, column date", "YYYY-MM-DD", "2020-02-30"]),
+        (file("NOPE,2020-01-03,1,2,1,1,5,1"), vec!["line 3, column symbol", "known symbol", "\"NOPE\""]),
+        (file("AAPL,2020-01-02,1,2,1,1,6,1"), vec!["line 3", "duplicate of line 2"]),
+        (file("AAPL,2020-01-03,1"), vec!["line 3", "expected 8 fields, found 3"]),
+        (file("AAPL,2020-01-03,1,2,1,1,5,1,9"), vec!["line 3", "expected 8 fields, found 9"]),
+        (format!("{}\nAAPL,2020-01-02,1,2,1,1\n", &HEADER[..31]).into_bytes(), vec!["column volume"]),
+        ([file(good), b"\xff\xfe,2020-01-03,1,2,1,1,5,1\n".to_vec()].concat(), vec!["line 4", "expected UTF-8"]),
         (Vec::new(), vec!["column symbol"]),
         (many.clone(), ten.iter().map(String::as_str).collect()),
     ];
-    // A century later, so that all rows are new; half of it, and all but the end of its checksum.
-    let later = (2000..2015).fold(text_of("seed/prices.csv.gz"), |text, year| {
-        text.replace(&format!(",{year}-"), &format!(",{}-", year + 100))
+    // Forty years earlier, so that all rows are new; half of it, and all but the end of its checksum.
+    let earlier = (2000..2015).fold(text_of("seed/prices.csv.gz"), |text, year| {
+        text.replace(&format!(",{year}-"), &format!(",{}-", year - 40))
     });
-    let later = packed(&later);
-    cases.push((later[..later.len() / 2].to_vec(), vec!["can't be read"]));
-    cases.push((later[..later.len() - 4].to_vec(), vec!["can't be read"]));
+    let earlier = packed(&earlier);
+    cases.push((earlier[..earlier.len() / 2].to_vec(), vec!["can't be read"]));
+    cases.push((earlier[..earlier.len() - 4].to_vec(), vec!["can't be read"]));
     for (n, (bytes, says)) in cases.into_iter().enumerate() {
         let path = files.write(&format!("bad-{n}.csv"), &bytes);
         for arguments in [["ingest", "prices", &path].as_slice(), &["ingest", "prices", &path, "--json"]] {
@@ -240,14 +240,14 @@ async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_some
         let (database, files) = (Database::sample().await, Files::new());
         // So many that they are inserted, not merged.
         let rows = |volume: u32| {
-            let rows: Vec<_> = (10..20).map(|day| format!("AAPL,2030-01-{day},1,2,1,1,{volume},1")).collect();
+            let rows: Vec<_> = (10..20).map(|day| format!("AAPL,2020-01-{day},1,2,1,1,{volume},1")).collect();
             rows.join("\n")
         };
         let paths = [1, 2].map(|volume| files.write(&format!("{volume}.csv"), format!("{HEADER}\n{}", rows(volume))));
         // To both no such row is there yet, and both meet this one only after they have begun to insert theirs.
         let gate = database.connect().await;
         let other =
-            "BEGIN; INSERT INTO prices SELECT id, '2030-01-13', 1, 2, 1, 1, 1, 3 FROM stocks WHERE symbol = 'AAPL'";
+            "BEGIN; INSERT INTO prices SELECT id, '2020-01-13', 1, 2, 1, 1, 1, 3 FROM stocks WHERE symbol = 'AAPL'";
         gate.batch_execute(other).await.unwrap();
         let loads = paths.map(|path| start(&database, &["ingest", "prices", &path, "--json"]));
         connections(&database, 2, "wait_event_type = 'Lock'").await;
@@ -259,7 +259,7 @@ async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_some
         reports.sort_unstable();
         let first = if others == "COMMIT" { [9, 1, 0, 1] } else { [10, 0, 0, 1] };
         assert_eq!(reports, [[0, 10, 0, 1], first], "{others}");
-        let volumes = "SELECT concat_ws(' ', volume, count(*)) FROM prices WHERE date > '2030-01-01' GROUP BY volume";
+        let volumes = "SELECT concat_ws(' ', volume, count(*)) FROM prices WHERE date > '2020-01-01' GROUP BY volume";
         let volumes = database.texts(volumes).await;
         assert!(volumes == ["1 10"] || volumes == ["2 10"], "the rows are all of one file: {volumes:?}");
     }
@@ -273,12 +273,12 @@ async fn a_long_history_is_counted_alike_whether_or_not_any_of_it_was_there() {
     };
     let cases = [
         // All after the sample's days; again; two more years; a day of another stock that was there, and changes.
-        (history("AAPL", 2030..2050), [20, 0, 0, 1]),
-        (history("AAPL", 2030..2050), [0, 0, 20, 0]),
-        (history("AAPL", 2030..2052), [2, 0, 20, 1]),
-        ([history("MSFT", 2030..2050), vec!["IBM,2012-12-31,1,2,1,1,5,1".to_owned()]].concat(), [20, 1, 0, 2]),
+        (history("AAPL", 1960..1980), [20, 0, 0, 1]),
+        (history("AAPL", 1960..1980), [0, 0, 20, 0]),
+        (history("AAPL", 1960..1982), [2, 0, 20, 1]),
+        ([history("MSFT", 1960..1980), vec!["IBM,2012-12-31,1,2,1,1,5,1".to_owned()]].concat(), [20, 1, 0, 2]),
         // Before the sample's days and after them.
-        ([history("GOOG", 1980..2000), history("IBM", 2030..2050)].concat(), [40, 0, 0, 2]),
+        ([history("GOOG", 1980..2000), history("IBM", 1960..1980)].concat(), [40, 0, 0, 2]),
     ];
     for (rows, [added, changed, unchanged, touched]) in cases {
         let before = database.texts(VERSIONS).await;
@@ -294,7 +294,7 @@ async fn a_long_history_is_counted_alike_whether_or_not_any_of_it_was_there() {
         let after = database.texts(VERSIONS).await;
         assert_eq!(before.iter().zip(&after).filter(|(before, after)| before != after).count(), touched, "{rows:?}");
     }
-    let (before, rows) = (database.texts(STATE).await, history("AAPL", 2060..2080));
+    let (before, rows) = (database.texts(STATE).await, history("AAPL", 1940..1960));
     let text = format!("{HEADER}\n{}\n{}", rows.join("\n"), rows[7]);
     let ran = database.ran(&["ingest", "prices", &files.write("prices.csv", text)]);
     assert_eq!((ran.code, database.texts(STATE).await), (Some(1), before), "{ran:?}");

@@ -67,9 +67,9 @@ async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
 async fn a_line_that_ends_the_reading_does_not_hide_the_bad_rows_before_it() {
     let database = Database::sample().await;
     let scratch = tempfile::tempdir().unwrap();
-    for (n, end) in [b"AAPL,2030-01-03,1\n".as_slice(), b"\xff,2030-01-03,1,2,1,1,5,1\n"].iter().enumerate() {
+    for (n, end) in [b"AAPL,2020-01-03,1\n".as_slice(), b"\xff,2020-01-03,1,2,1,1,5,1\n"].iter().enumerate() {
         let path = scratch.path().join(format!("{n}.csv"));
-        let rows = format!("{HEADER}\nAAPL,2030-01-02,x,2,1,1,5,1\n");
+        let rows = format!("{HEADER}\nAAPL,2020-01-02,x,2,1,1,5,1\n");
         std::fs::write(&path, [rows.as_bytes(), end].concat()).unwrap();
         let ran = database.ran(&["ingest", "prices", path.to_str().unwrap()]);
         assert_eq!(ran.code, Some(1));
@@ -87,9 +87,9 @@ async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
     let mut unnamed = Vec::new();
     for (kind, text, place) in [
         ("stocks", format!("{stocks}\nAAPL,A\0B,NASDAQ,USD\n"), "line 2, column name"),
-        ("actions", format!("{actions}\nAAPL,2030-01-02,1,{huge},\n"), "line 2, column split_to"),
-        ("actions", format!("{actions}\nAAPL,2030-01-02,,,{huge}\n"), "line 2, column dividend"),
-        ("prices", format!("{HEADER}\nAAPL,2030-01-02,1,{huge},1,1,5,1\n"), "line 2, column high"),
+        ("actions", format!("{actions}\nAAPL,2020-01-02,1,{huge},\n"), "line 2, column split_to"),
+        ("actions", format!("{actions}\nAAPL,2020-01-02,,,{huge}\n"), "line 2, column dividend"),
+        ("prices", format!("{HEADER}\nAAPL,2020-01-02,1,{huge},1,1,5,1\n"), "line 2, column high"),
     ] {
         let path = scratch.path().join("file.csv");
         std::fs::write(&path, text).unwrap();

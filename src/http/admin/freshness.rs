@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::cache::Versions;
-use crate::store::Store;
+use crate::store::{Store, StoreFault};
 
 /// Between two looks: the newest day of each of 20,000 stocks is looked up in a tenth of a second.
 const REST: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ impl Freshness {
         let (mut last, revision) = (self.0.lock().await, versions.newest());
         let holds = |look: &Look| look.revision == revision || look.at.elapsed() < REST;
         if !last.as_ref().is_some_and(holds) {
-            let found = store.newest_days().await;
+            let found = look(store).await;
             // After a failure, too, it rests: whoever asks must not wait for Postgres each time.
             let (revision, newest_days) = match (found, last.take()) {
                 (Ok(newest_days), _) => (revision, newest_days),
@@ -39,4 +39,14 @@ impl Freshness {
         }
         last.as_ref().map(|look| look.newest_days.clone()).unwrap_or_default()
     }
+}
+
+async fn look(store: &Store) -> Result<Vec<(String, i64)>, StoreFault> {
+    let (exchanges, newest_days) = (store.exchanges().await?, store.newest_days().await?);
+    // One whose time zone is none is left out, and the others are not.
+    let ends = newest_days.into_iter().filter_map(|(code, date)| {
+        let end = exchanges.get(&code)?.session_end(date)?;
+        Some((code, end.timestamp()))
+    });
+    Ok(ends.collect())
 }

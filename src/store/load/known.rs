@@ -2,13 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta, Utc};
 use tokio_postgres::Row;
 
 use super::{Loader, Table};
 use crate::market::Symbol;
 use crate::store::StoreFault;
 use crate::store::symbols::LOCK_SYMBOLS;
+
+/// How far the easternmost clocks are ahead of UTC.
+const EAST: TimeDelta = TimeDelta::hours(14);
 
 /// What rows may refer to.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +21,8 @@ pub struct Known {
     /// More about those symbols that no stock has now.
     pub former: HashMap<Symbol, Former>,
     pub exchanges: HashSet<String>,
+    /// The latest date that it is anywhere: no day of trading lies beyond. `None` for no bound.
+    pub today: Option<NaiveDate>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +60,7 @@ impl Loader {
             // Rows name their stocks by symbol until they are merged: no symbol may change hands meanwhile.
             self.client.batch_execute(LOCK_SYMBOLS).await?;
         }
-        let mut known = Known::default();
+        let mut known = Known { today: Some((Utc::now() + EAST).date_naive()), ..Known::default() };
         let sql = "SELECT symbol, id, symbol, delisted_on, name, NULL FROM stocks
                    UNION ALL SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.name, i.replaced_on
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
