@@ -113,6 +113,10 @@ fn stock_on(row: &Row<'_>, known: &Known, column: &'static str) -> Result<(Known
     let symbol = row.symbol("symbol")?;
     let unknown = || row.fault("symbol", "expected a known symbol (ingest its row of stocks first)");
     let (stock, day) = (*known.stocks.get(&symbol).ok_or_else(unknown)?, row.date(column)?);
+    if let Some(since) = known.free_since.get(&symbol).filter(|since| day < **since) {
+        let expected = format!("expected a day from {since} on, before which {symbol} was another company's");
+        return Err(row.fault(column, expected));
+    }
     match known.former.get(&symbol) {
         Some(former) if day >= former.replaced_on => {
             let (since, now) = (former.replaced_on, stock.symbol);

@@ -9,18 +9,21 @@ use crate::keys::TOKEN_PREFIX;
 
 /// Bounds the lines about requests in any second: those about server errors, and the others, each for themselves.
 pub struct RequestLog {
+    /// Whether lines about requests that did not fail are wanted at all: asked once, since that goes through every filter.
+    tells_all: bool,
     errors: Budget,
     others: Budget,
 }
 
 impl RequestLog {
     pub fn new(per_s_max: u32) -> Self {
-        Self { errors: Budget::new(per_s_max), others: Budget::new(per_s_max) }
+        let tells_all = tracing::enabled!(tracing::Level::INFO);
+        Self { tells_all, errors: Budget::new(per_s_max), others: Budget::new(per_s_max) }
     }
 
     /// Whether one more line fits into this second.
     pub fn takes_a_line(&self, is_error: bool) -> bool {
-        if is_error { self.errors.takes_a_line() } else { self.others.takes_a_line() }
+        if is_error { self.errors.takes_a_line() } else { self.tells_all && self.others.takes_a_line() }
     }
 }
 
@@ -101,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_second_takes_so_many_lines_and_no_more() {
-        let log = RequestLog::new(3);
+        let log = RequestLog { tells_all: true, ..RequestLog::new(3) };
         assert_eq!((0..1000).filter(|_| log.takes_a_line(false)).count() % 3, 0);
         assert!(log.others.left_out.load(Ordering::Relaxed) >= 991);
         assert!(log.takes_a_line(true), "a flood of requests leaves the lines of errors alone");

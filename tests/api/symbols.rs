@@ -107,6 +107,10 @@ async fn a_symbol_that_another_company_takes_over_is_its_own_and_the_first_one_k
     assert_eq!(body(&app, &key, META).await, history);
     let former = body(&app, &key, "/api/stocks/META").await["stock"]["formerSymbols"].clone();
     assert_eq!(former, json!([{ "symbol": "FB", "replacedOn": "2022-06-09" }]));
+    // An old file of the first one would make its past that of the second.
+    let old = files.write("old.csv", format!("{PRICES}\nFB,2012-05-21,1,2,1,1,5,1\n"));
+    let ran = database.ran(&["ingest", "prices", &old]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("expected a day from 2022-06-09 on"), "{ran:?}");
     // The same file once more, and without the word: it is a known stock now.
     for more in [["--reuse", "FB"].as_slice(), &[]] {
         let report = database.ran(&[&["ingest", "stocks", &stocks, "--json"], more].concat()).json();

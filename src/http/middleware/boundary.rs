@@ -186,8 +186,7 @@ fn outcome(status: StatusCode, cache: Option<CacheOutcome>) -> Outcome {
 fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
     let (request, status) = (response.request(), response.status());
     let failed = status.is_server_error();
-    let wanted = (failed || tracing::enabled!(tracing::Level::INFO)) && state.log.takes_a_line(failed);
-    if !wanted {
+    if !state.log.takes_a_line(failed) {
         return;
     }
     let url = without_keys(request.uri().path_and_query().map_or("", |url| url.as_str()));

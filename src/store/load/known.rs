@@ -21,6 +21,9 @@ pub struct Known {
     /// More about those symbols that no stock has now.
     pub former: HashMap<Symbol, Former>,
     pub exchanges: HashSet<String>,
+    /// From which day on a symbol was free that another stock had before, where who has it now never had another one: it
+    /// can have no earlier day under it.
+    pub free_since: HashMap<Symbol, NaiveDate>,
     /// The latest date that it is anywhere: no day of trading lies beyond. `None` for no bound.
     pub today: Option<NaiveDate>,
 }
@@ -70,6 +73,12 @@ impl Loader {
             if let Some(replaced_on) = row.get(5) {
                 known.former.insert(symbol(&row, 0)?, Former { name: row.get(4), replaced_on });
             }
+        }
+        let sql = "SELECT s.symbol, max(f.replaced_on) FROM stocks s
+                   JOIN former_symbols f ON f.symbol = s.symbol AND f.stock_id <> s.id
+                   WHERE NOT EXISTS (SELECT FROM former_symbols own WHERE own.stock_id = s.id) GROUP BY s.symbol";
+        for row in self.client.query(sql, &[]).await? {
+            known.free_since.insert(symbol(&row, 0)?, row.get(1));
         }
         let exchanges = self.client.query("SELECT code FROM exchanges", &[]).await?;
         known.exchanges = exchanges.iter().map(|row| row.get(0)).collect();
