@@ -15,7 +15,8 @@ use crate::store::{StockRef, Store, StoreFault};
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
 
 pub struct Versions {
-    /// Under each symbol by which a stock is found, former ones too. Swapped as a whole: every request reads it, and it changes a few times a day.
+    /// Under each symbol by which a stock is found, former ones too. Swapped as a whole: every request reads it, and it
+    /// changes a few times a day.
     stocks: ArcSwap<HashMap<Symbol, (StockRef, Exchange)>>,
     /// The newest revision heard of: the version of whatever depends on every stock. -1 before the first.
     newest: AtomicI64,

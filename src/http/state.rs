@@ -61,6 +61,11 @@ impl State {
             redis,
         })
     }
+
+    /// What a request shares with all others.
+    pub fn of(request: &HttpRequest) -> &'static Self {
+        request.app_data::<&'static Self>().expect("the app has its state")
+    }
 }
 
 /// Hands a handler what it shares with all others. It lives as long as the process, so that no request has to count
@@ -70,6 +75,6 @@ impl FromRequest for &'static State {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(request.app_data::<&'static State>().expect("the app has its state")))
+        ready(Ok(State::of(request)))
     }
 }

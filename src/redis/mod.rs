@@ -3,6 +3,7 @@
 //! Nothing here ever fails a request: who can't have Redis goes on without it.
 
 mod breaker;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,11 +21,12 @@ use crate::config::RedisConfig;
 use crate::metrics;
 use crate::tls;
 use breaker::Breaker;
+use watch::{ASK_AGAIN_MS, watch};
 
 /// What instances tell each other on the one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
-    /// A key changed: forget what is remembered of it.
+    /// A key changed: believe nothing of what is remembered of its row.
     Key(crate::caller::KeyId),
     /// Data changed, or words may have been lost: look for what did.
     Look,
@@ -264,43 +266,6 @@ impl Redis {
     }
 }
 
-/// Follows whether there is a connection, for as long as there is a client. What was heard in the wrong order, or was no
-/// loss after all, is put right by asking.
-async fn watch(client: Client, connected: Arc<AtomicBool>, timeout: Duration) {
-    let (mut connects, mut errors) = (client.reconnect_rx(), client.error_rx());
-    let mut tick = tokio::time::interval(Duration::from_millis(ASK_AGAIN_MS));
-    let mut is_said_lost = false;
-    loop {
-        let is_connected = tokio::select! {
-            biased;
-            error = errors.recv() => error.map(|(cause, _)| {
-                // Once an outage: it may last.
-                if !is_said_lost {
-                    tracing::warn!(%cause, "Redis is lost (REDIS_URL): limits and cache go on in process");
-                }
-                is_said_lost = true;
-                false
-            }),
-            connect = connects.recv() => connect.map(|_| true),
-            _ = tick.tick(), if !connected.load(Ordering::Relaxed) => {
-                Ok(matches!(tokio::time::timeout(timeout, client.ping::<String>(None)).await, Ok(Ok(_))))
-            }
-        };
-        match is_connected {
-            Ok(is_connected) => {
-                connected.store(is_connected, Ordering::Relaxed);
-                if is_connected && std::mem::take(&mut is_said_lost) {
-                    tracing::info!("Redis answers again");
-                }
-            }
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-/// How often a Redis that seems lost is asked whether it is.
-const ASK_AGAIN_MS: u64 = 500;
 /// To connect, TLS and sign-in included.
 const CONNECT_TIMEOUT_MS: u64 = 2000;
 /// How long a connection may owe an answer before it is closed and made anew.

@@ -144,3 +144,18 @@ async fn without_a_name_the_actor_is_the_user_who_ran_the_command() {
     assert_eq!(actors[0], "cli:carol");
     assert!(actors[1].starts_with("cli:uid-"), "{actors:?}");
 }
+
+#[tokio::test]
+async fn a_secret_that_is_replaced_and_rows_that_are_emptied_by_hand_leave_entries_without_a_hash() {
+    let database = Database::sample().await;
+    let key = database.issue("pro");
+    let client = database.connect().await;
+    client.batch_execute("UPDATE api_keys SET secret_hash = 'another'; TRUNCATE api_keys CASCADE").await.unwrap();
+    let found = entries(&database).await;
+    let short: Vec<_> = found.iter().map(|(_, action, subject, _, became)| (&**action, &**subject, became)).collect();
+    let replaced = json!({ "secret": "replaced" });
+    assert_eq!(short[1..], [("change", id_of(&key), &replaced), ("delete", "all", &Value::Null)], "{found:?}");
+    assert!(found.iter().all(|entry| entry.0.starts_with("sql:") || entry.1 == "issue"), "{found:?}");
+    let written = format!("{found:?}");
+    assert!(!written.contains("another") && !written.contains("argon2id"), "{written}");
+}

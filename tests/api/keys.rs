@@ -144,7 +144,7 @@ async fn an_id_that_no_key_has_is_a_failure_and_one_that_none_can_have_is_wrong_
 async fn labels_that_could_forge_a_line_are_wrong_usage() {
     let database = Database::sample().await;
     let long = "x".repeat(201);
-    for label in ["a\nb", "a\tb", "\u{1b}[2J", "a\u{7f}", "\u{9b}", "", "  ", &long] {
+    for label in ["a\nb", "a\tb", "\u{1b}[2J", "a\u{7f}", "\u{9b}", "a\u{202e}b", "a\u{2028}b", "", "  ", &long] {
         for arguments in [["--owner", label, "--name", "n"], ["--owner", "o", "--name", label]] {
             let ran = database.ran(&[["keys", "issue"].as_slice(), &arguments].concat());
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{label:?}: {ran:?}");

@@ -122,6 +122,9 @@ async fn a_symbol_that_another_company_takes_over_is_its_own_and_the_first_one_k
     let loaded = async || body(&app, &key, META).await["prices"][0]["close"] == 9.0;
     eventually("the price is served", SOON, loaded).await;
     assert_eq!(body(&app, &key, FB).await["prices"], expected);
+    // It had the symbol after the first one, and can't have given it up before.
+    let misdated = database.ran(&["stocks", "rename", "FB", "BREAD", "--from", "2022-01-01"]);
+    assert!(misdated.sentence().starts_with("another stock had FB until 2022-06-09"), "{misdated:?}");
     // It is renamed in its turn: the one that had the symbol last is meant.
     assert_eq!(database.ran(&["stocks", "rename", "FB", "BREAD", "--from", "2026-01-02"]).code, Some(0));
     let renamed = async || body(&app, &key, FB).await["symbol"] == "BREAD";

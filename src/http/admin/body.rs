@@ -20,7 +20,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let state: &'static State = request.app_data::<&'static State>().expect("the app has its state");
+        let state = State::of(request);
         let bytes_max = state.http.body_bytes_max;
         let body = Bytes::from_request(request, payload);
         Box::pin(async move {

@@ -24,7 +24,7 @@ impl FromRequest for Desk {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let state: &'static State = request.app_data::<&'static State>().expect("the app has its state");
+        let state = State::of(request);
         let name = request.headers().get(ACTOR).map_or(Ok(NOBODY), |name| std::str::from_utf8(name.as_bytes()));
         let actor = value(ACTOR, name.unwrap_or_default()).map(|name| Actor::http(&name));
         // No request waits for a Redis that is lost: instances then look for changes by themselves.

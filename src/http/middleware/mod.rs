@@ -29,7 +29,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 fn state(request: &ServiceRequest) -> &'static State {
-    request.app_data::<&'static State>().expect("the app has its state")
+    State::of(request.request())
 }
 
 /// Ends a request here.
