@@ -126,7 +126,8 @@ async fn what_is_used_while_postgres_is_away_is_stored_when_it_is_back() {
 #[tokio::test]
 async fn a_stop_right_after_an_outage_loses_nothing_of_it() {
     let database = Database::sample().await;
-    let mut app = App::with(&database, &[("USAGE_FLUSH_MS", "1000")]).await;
+    // It stops at once, before another batch is due.
+    let mut app = App::with(&database, &[("USAGE_FLUSH_MS", "3000"), ("DRAIN_MS", "0")]).await;
     let key = database.issue("pro");
     app.get(&key, RANGE).await;
     database.cut_off().await;
