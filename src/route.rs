@@ -7,26 +7,87 @@ pub enum Route {
     Quote,
     Stock,
     Stocks,
+    PricesOfMany,
+    PricesOfDay,
+    StockEvents,
+    Events,
+    Chart,
+    Exchanges,
+    Calendar,
+    Status,
+    Watchlists,
+    Watchlist,
+    WatchlistQuotes,
     Usage,
+    Page,
+    Asset,
+    Reference,
+    OpenApi,
     Health,
     /// Whatever has no route.
     Other,
 }
 
 impl Route {
-    pub const ALL: [Self; 7] =
-        [Self::Prices, Self::Quote, Self::Stock, Self::Stocks, Self::Usage, Self::Health, Self::Other];
+    pub const ALL: [Self; 22] = [
+        Self::Prices,
+        Self::Quote,
+        Self::Stock,
+        Self::Stocks,
+        Self::PricesOfMany,
+        Self::PricesOfDay,
+        Self::StockEvents,
+        Self::Events,
+        Self::Chart,
+        Self::Exchanges,
+        Self::Calendar,
+        Self::Status,
+        Self::Watchlists,
+        Self::Watchlist,
+        Self::WatchlistQuotes,
+        Self::Usage,
+        Self::Page,
+        Self::Asset,
+        Self::Reference,
+        Self::OpenApi,
+        Self::Health,
+        Self::Other,
+    ];
 
     /// The route of a path. It has to be known before the router is reached: who is refused never gets there.
     pub fn of(path: &str) -> Self {
-        let mut parts = path.strip_prefix('/').unwrap_or_default().split('/');
-        match [parts.next(), parts.next(), parts.next(), parts.next(), parts.next()] {
-            [Some("api"), Some("stocks"), Some(_), Some("prices"), None] => Self::Prices,
-            [Some("api"), Some("stocks"), Some(_), Some("quote"), None] => Self::Quote,
-            [Some("api"), Some("stocks"), Some(_), None, None] => Self::Stock,
-            [Some("api"), Some("stocks"), None, ..] => Self::Stocks,
-            [Some("api"), Some("usage"), None, ..] => Self::Usage,
-            [Some("health"), None, ..] | [Some("health"), Some("ready"), None, ..] => Self::Health,
+        match path.strip_prefix("/api/") {
+            Some(path) => Self::of_api(path),
+            None => match path {
+                "/" => Self::Page,
+                "/docs" => Self::Reference,
+                "/openapi.json" => Self::OpenApi,
+                "/health" | "/health/ready" => Self::Health,
+                _ if path.strip_prefix("/assets/").is_some_and(|file| !file.contains('/')) => Self::Asset,
+                _ => Self::Other,
+            },
+        }
+    }
+
+    fn of_api(path: &str) -> Self {
+        let mut parts = path.split('/');
+        match [parts.next(), parts.next(), parts.next(), parts.next()] {
+            [Some("stocks"), Some(_), Some("prices"), None] => Self::Prices,
+            [Some("stocks"), Some(_), Some("quote"), None] => Self::Quote,
+            [Some("stocks"), Some(_), Some("events"), None] => Self::StockEvents,
+            [Some("stocks"), Some(_), Some("chart.svg"), None] => Self::Chart,
+            [Some("stocks"), Some(_), None, _] => Self::Stock,
+            [Some("stocks"), None, ..] => Self::Stocks,
+            [Some("prices"), Some("daily"), Some(_), None] => Self::PricesOfDay,
+            [Some("prices"), None, ..] => Self::PricesOfMany,
+            [Some("events"), None, ..] => Self::Events,
+            [Some("exchanges"), None, ..] => Self::Exchanges,
+            [Some("calendar"), None, ..] => Self::Calendar,
+            [Some("status"), None, ..] => Self::Status,
+            [Some("watchlists"), None, ..] => Self::Watchlists,
+            [Some("watchlists"), Some(_), None, _] => Self::Watchlist,
+            [Some("watchlists"), Some(_), Some("quotes"), None] => Self::WatchlistQuotes,
+            [Some("usage"), None, ..] => Self::Usage,
             _ => Self::Other,
         }
     }
@@ -37,7 +98,22 @@ impl Route {
             Self::Quote => "/api/stocks/{symbol}/quote",
             Self::Stock => "/api/stocks/{symbol}",
             Self::Stocks => "/api/stocks",
+            Self::PricesOfMany => "/api/prices",
+            Self::PricesOfDay => "/api/prices/daily/{date}",
+            Self::StockEvents => "/api/stocks/{symbol}/events",
+            Self::Events => "/api/events",
+            Self::Chart => "/api/stocks/{symbol}/chart.svg",
+            Self::Exchanges => "/api/exchanges",
+            Self::Calendar => "/api/calendar",
+            Self::Status => "/api/status",
+            Self::Watchlists => "/api/watchlists",
+            Self::Watchlist => "/api/watchlists/{id}",
+            Self::WatchlistQuotes => "/api/watchlists/{id}/quotes",
             Self::Usage => "/api/usage",
+            Self::Page => "/",
+            Self::Asset => "/assets/{file}",
+            Self::Reference => "/docs",
+            Self::OpenApi => "/openapi.json",
             Self::Health => "/health",
             Self::Other => "other",
         }
@@ -55,7 +131,9 @@ mod tests {
             assert_eq!(Route::ALL[route as usize], route, "counters are kept by this number");
         }
         assert_eq!(Route::of("/health/ready"), Route::Health);
-        for path in ["", "/", "/api", "/api/stocks/A/prices/", "/api/stocks/A/prices/B", "/apix/stocks", "/metrics"] {
+        for path in
+            ["", "/api", "/api/stocks/A/prices/", "/api/stocks/A/prices/B", "/apix/stocks", "/metrics", "/assets/a/b"]
+        {
             assert_eq!(Route::of(path), Route::Other, "{path}");
         }
     }

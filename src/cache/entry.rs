@@ -24,6 +24,34 @@ pub enum Encoding {
     Gzip,
 }
 
+/// What a body is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    Json,
+    Csv,
+    Ndjson,
+    Svg,
+}
+
+impl Media {
+    pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Ndjson, Self::Svg];
+}
+
+/// An answer as it is kept: whatever of it doesn't depend on who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub body: Bytes,
+    pub media: Media,
+    /// Where the next page is, as the value of a `Link` header.
+    pub link: Option<Bytes>,
+}
+
+impl Answer {
+    pub fn json(body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), media: Media::Json, link: None }
+    }
+}
+
 /// The bytes to send, and the strong entity tag of exactly these bytes (RFC 9110, 8.8.3).
 #[derive(Debug, Clone)]
 pub struct Variant {
@@ -34,6 +62,8 @@ pub struct Variant {
 
 #[derive(Debug)]
 pub struct Entry {
+    pub media: Media,
+    pub link: Option<Bytes>,
     identity: Variant,
     gzip_etag: Bytes,
     /// Made when it is first asked for. `None` inside: not worth it.
@@ -46,19 +76,22 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn new(body: Bytes, lifetime: Lifetime, now_ms: u64) -> Self {
+    pub fn new(answer: Answer, lifetime: Lifetime, now_ms: u64) -> Self {
         let fresh_until_ms = now_ms + u64::from(lifetime.fresh_s) * 1000;
         let revalidate_until_ms = fresh_until_ms + u64::from(lifetime.revalidate_s) * 1000;
-        let made_here = Self::stored(body, now_ms, fresh_until_ms, revalidate_until_ms);
+        let made_here = Self::stored(answer, now_ms, fresh_until_ms, revalidate_until_ms);
         Self { shared: AtomicBool::new(false), ..made_here }
     }
 
     /// One that is not new: it needs no writing to Redis.
-    pub(super) fn stored(body: Bytes, stored_at_ms: u64, fresh_until_ms: u64, revalidate_until_ms: u64) -> Self {
+    pub(super) fn stored(answer: Answer, stored_at_ms: u64, fresh_until_ms: u64, revalidate_until_ms: u64) -> Self {
+        let Answer { body, media, link } = answer;
         // 64 bits of BLAKE3: answers of one URL are told apart, nothing is kept secret by it.
         let hash = blake3::hash(&body).to_hex();
         let (etag, gzip_etag) = (format!("\"{}\"", &hash[..16]), format!("\"{}-gz\"", &hash[..16]));
         Self {
+            media,
+            link,
             identity: Variant { body, etag: etag.into(), encoding: Encoding::Identity },
             gzip_etag: gzip_etag.into(),
             gzip: OnceLock::new(),
@@ -116,7 +149,13 @@ impl Entry {
 
     /// Bytes of memory at most, the gzip variant included: it is kept only where it halves the size.
     pub fn weight_bytes(&self) -> u64 {
-        (self.identity.body.len() * 3 / 2 + size_of::<Self>() + 64) as u64
+        let link_bytes = self.link.as_ref().map_or(0, Bytes::len);
+        (self.identity.body.len() * 3 / 2 + link_bytes + size_of::<Self>() + 64) as u64
+    }
+
+    /// What it was made of.
+    pub(super) fn answer(&self) -> Answer {
+        Answer { body: self.identity.body.clone(), media: self.media, link: self.link.clone() }
     }
 
     pub(super) fn may_be_shown_while_revalidating(&self, now_ms: u64) -> bool {
@@ -150,7 +189,7 @@ impl Entry {
     /// The same stale answer, to be shown to everybody until `until_ms` without a try to refresh it.
     pub(super) fn resting_until(&self, until_ms: u64) -> Self {
         let [stored_at_ms, fresh_until_ms, _] = self.times_ms();
-        let rested = Self::stored(self.identity.body.clone(), stored_at_ms, fresh_until_ms, until_ms);
+        let rested = Self::stored(self.answer(), stored_at_ms, fresh_until_ms, until_ms);
         rested.refresh_claimed_until_ms.store(until_ms, Ordering::Relaxed);
         rested
     }
@@ -166,7 +205,7 @@ mod tests {
     #[test]
     fn each_encoding_has_its_own_strong_tag_and_the_same_content() {
         let text = "{\"close\":27.95},".repeat(500);
-        let entry = Entry::new(text.clone().into(), LIFETIME, 0);
+        let entry = Entry::new(Answer::json(text.clone()), LIFETIME, 0);
         let (identity, gzip) = (entry.variant(false), entry.variant(true));
         assert_eq!((identity.encoding, gzip.encoding), (Encoding::Identity, Encoding::Gzip));
         assert_ne!(identity.etag, gzip.etag);
@@ -180,13 +219,13 @@ mod tests {
     fn what_gzip_does_not_halve_is_sent_as_it_is() {
         let noise: Vec<u8> = (0..4096u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
         for body in [Bytes::from_static(b"{}"), noise.into()] {
-            assert_eq!(Entry::new(body, LIFETIME, 0).variant(true).encoding, Encoding::Identity);
+            assert_eq!(Entry::new(Answer::json(body), LIFETIME, 0).variant(true).encoding, Encoding::Identity);
         }
     }
 
     #[test]
     fn one_request_refreshes_and_another_may_when_it_takes_too_long() {
-        let entry = Entry::new(Bytes::new(), LIFETIME, 0);
+        let entry = Entry::new(Answer::json(Bytes::new()), LIFETIME, 0);
         assert!(entry.claim_refresh(60_000));
         assert!(!entry.claim_refresh(69_999));
         assert!(entry.claim_refresh(70_000));

@@ -91,14 +91,14 @@ impl Guard<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Lifetime;
+    use crate::cache::{Answer, Lifetime};
 
     #[test]
     fn the_bound_in_bytes_holds_whatever_is_put_in() {
         let memory = Memory::new(1024 * 1024);
         for n in 0..5000u32 {
             let body = vec![b'x'; 100 + n as usize % 4000];
-            let entry = Entry::new(body.into(), Lifetime { fresh_s: 60, revalidate_s: 0 }, 0);
+            let entry = Entry::new(Answer::json(body), Lifetime { fresh_s: 60, revalidate_s: 0 }, 0);
             memory.insert(n.to_string().into(), Slot::Answer(Arc::new(entry)));
         }
         assert!(memory.entries.weight() <= 1024 * 1024);

@@ -14,16 +14,14 @@ mod versions;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::config::CacheConfig;
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
-pub use entry::{Encoding, Entry, Variant};
+pub use entry::{Answer, Encoding, Entry, Media, Variant};
 use memory::{Guard, Memory, Slot};
 pub use policy::{Content, Lifetime, lifetime};
 use shared::SharedTier;
-pub use versions::Versions;
+pub use versions::{DependsOn, Versions};
 
 /// How long expired answers rest after a failed refresh, before one request tries again.
 const REST_AFTER_FAILURE_MS: u64 = 1000;
@@ -156,8 +154,8 @@ impl Cache {
 
 impl Miss<'_> {
     /// Keeps a new answer and wakes all who wait for it.
-    pub fn fill(mut self, body: Bytes, lifetime: Lifetime, now_ms: u64) -> Arc<Entry> {
-        let entry = Arc::new(Entry::new(body, lifetime, now_ms));
+    pub fn fill(mut self, answer: Answer, lifetime: Lifetime, now_ms: u64) -> Arc<Entry> {
+        let entry = Arc::new(Entry::new(answer, lifetime, now_ms));
         self.end(Slot::Answer(entry.clone()));
         entry
     }
@@ -232,25 +230,25 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_fresh_until_its_time_and_then_refreshed_by_one_while_others_see_it_stale() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Bytes::new(), LIFETIME, 0);
+        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
         assert_eq!(outcome(&cache, 59_999).await, "hit");
         let refreshing = miss(&cache, 60_000).await;
         assert_eq!(outcome(&cache, 60_001).await, "stale");
-        refreshing.fill(Bytes::new(), LIFETIME, 60_002);
+        refreshing.fill(Answer::json(""), LIFETIME, 60_002);
         assert_eq!(outcome(&cache, 60_003).await, "hit");
     }
 
     #[tokio::test]
     async fn an_answer_that_nobody_asked_for_in_a_long_time_is_not_shown_stale() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Bytes::new(), LIFETIME, 0);
+        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
         assert_eq!(outcome(&cache, 66_000).await, "miss");
     }
 
     #[tokio::test]
     async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_a_second_and_up_to_the_bound() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Bytes::new(), LIFETIME, 0);
+        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
         let now_ms = 60_000 + 3_600_000 - 1;
         assert!(miss(&cache, now_ms).await.fall_back(now_ms).is_some());
         assert_eq!(outcome(&cache, now_ms + 999).await, "stale");
@@ -289,7 +287,7 @@ mod tests {
     #[tokio::test]
     async fn a_leader_that_hangs_up_leaves_the_stale_answer_to_the_next() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Bytes::new(), LIFETIME, 0);
+        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
         drop(miss(&cache, 100_000).await);
         assert!(miss(&cache, 100_000).await.fall_back(100_000).is_some());
     }

@@ -6,15 +6,16 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::Entry;
+use super::{Answer, Entry, Media};
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 
 /// The layout of a value, and what is in the answers: a release that adds a field to one takes the next number.
-/// This byte, three times in epoch milliseconds (u64, big-endian), the bytes of the answer.
+/// This byte, the number of the media, the length of the link (u16), three times in epoch milliseconds (u64), all
+/// big-endian; the link, the bytes of the answer.
 /// Only the identity encoding is kept: gzip is made again in less time than it would take to fetch both.
-const FORMAT: u8 = 2;
-const HEAD_BYTES: usize = 1 + 3 * 8;
+const FORMAT: u8 = 3;
+const HEAD_BYTES: usize = 1 + 1 + 2 + 3 * 8;
 
 pub struct SharedTier {
     redis: Redis,
@@ -54,11 +55,15 @@ fn name(key: &str) -> String {
 }
 
 fn encode(entry: &Entry) -> Vec<u8> {
-    let body = &entry.variant(false).body;
-    let mut value = Vec::with_capacity(HEAD_BYTES + body.len());
-    value.push(FORMAT);
+    let Answer { body, media, link } = entry.answer();
+    // A link that is longer than that is none that a client could send.
+    let link = link.filter(|link| u16::try_from(link.len()).is_ok()).unwrap_or_default();
+    let mut value = Vec::with_capacity(HEAD_BYTES + link.len() + body.len());
+    value.extend([FORMAT, media as u8]);
+    value.extend((link.len() as u16).to_be_bytes());
     entry.times_ms().iter().for_each(|time| value.extend(time.to_be_bytes()));
-    value.extend_from_slice(body);
+    value.extend_from_slice(&link);
+    value.extend_from_slice(&body);
     value
 }
 
@@ -67,8 +72,15 @@ fn decode(value: Vec<u8>) -> Option<Entry> {
     if value.len() < HEAD_BYTES || value[0] != FORMAT {
         return None;
     }
-    let time_ms = |at: usize| Some(u64::from_be_bytes(value[1 + at * 8..9 + at * 8].try_into().ok()?));
-    Some(Entry::stored(value.slice(HEAD_BYTES..), time_ms(0)?, time_ms(1)?, time_ms(2)?))
+    let media = *Media::ALL.get(usize::from(value[1]))?;
+    let body_at = HEAD_BYTES + usize::from(u16::from_be_bytes([value[2], value[3]]));
+    if body_at > value.len() {
+        return None;
+    }
+    let link = Some(value.slice(HEAD_BYTES..body_at)).filter(|link| !link.is_empty());
+    let time_ms = |at: usize| Some(u64::from_be_bytes(value[4 + at * 8..12 + at * 8].try_into().ok()?));
+    let answer = Answer { body: value.slice(body_at..), media, link };
+    Some(Entry::stored(answer, time_ms(0)?, time_ms(1)?, time_ms(2)?))
 }
 
 #[cfg(test)]
@@ -78,16 +90,18 @@ mod tests {
 
     #[test]
     fn an_answer_survives_the_way_through_redis_with_its_times_and_tag() {
-        let entry = Entry::new(Bytes::from_static(b"{\"a\":1}"), Lifetime { fresh_s: 60, revalidate_s: 6 }, 1000);
+        let link = Some(Bytes::from_static(b"</next>; rel=\"next\""));
+        let answer = Answer { body: Bytes::from_static(b"a\n1\n"), media: Media::Csv, link };
+        let entry = Entry::new(answer.clone(), Lifetime { fresh_s: 60, revalidate_s: 6 }, 1000);
         let back = decode(encode(&entry)).unwrap();
         assert_eq!(back.times_ms(), [1000, 61_000, 67_000]);
-        assert_eq!(back.variant(false).body, entry.variant(false).body);
+        assert_eq!(back.answer(), answer);
         assert_eq!(back.variant(false).etag, entry.variant(false).etag);
     }
 
     #[test]
     fn what_another_version_wrote_is_no_answer() {
-        for value in [vec![], vec![FORMAT; HEAD_BYTES - 1], vec![FORMAT + 1; 100]] {
+        for value in [vec![], vec![FORMAT; HEAD_BYTES - 1], vec![FORMAT + 1; 100], vec![FORMAT; 100]] {
             assert!(decode(value).is_none());
         }
     }

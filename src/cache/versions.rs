@@ -14,28 +14,53 @@ use crate::store::{StockRef, Store, StoreFault};
 /// For lists of stocks, and stocks whose exchange was not heard of yet.
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
 
+/// The stocks that an answer is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DependsOn<'a> {
+    Stock(Symbol),
+    Stocks(&'a [Symbol]),
+    All,
+}
+
 pub struct Versions {
     /// Under each symbol by which a stock is found, former ones too. Swapped as a whole: every request reads it, and it
     /// changes a few times a day.
     stocks: ArcSwap<HashMap<Symbol, (StockRef, Exchange)>>,
-    /// The newest revision heard of: the version of whatever depends on every stock. -1 before the first.
+    /// The newest revision heard of, of keys and tiers too. -1 before the first.
     newest: AtomicI64,
+    /// The newest one of a stock: the version of whatever depends on all of them.
+    newest_of_stocks: AtomicI64,
     behind: AtomicBool,
 }
 
 impl Default for Versions {
     fn default() -> Self {
-        Self { stocks: ArcSwap::default(), newest: AtomicI64::new(-1), behind: AtomicBool::new(false) }
+        Self {
+            stocks: ArcSwap::default(),
+            newest: AtomicI64::new(-1),
+            newest_of_stocks: AtomicI64::new(0),
+            behind: AtomicBool::new(false),
+        }
     }
 }
 
 impl Versions {
-    /// The version to put into the key of an answer about `symbol` or, without one, about all stocks; and whose clock
-    /// decides how long it lives. `None` where no version was heard of yet.
-    pub fn of(&self, symbol: Option<Symbol>) -> Option<(i64, Exchange)> {
-        match symbol {
-            Some(symbol) => self.stocks.load().get(&symbol).map(|(stock, exchange)| (stock.version, *exchange)),
-            None => self.newest().map(|newest| (newest, default_exchange())),
+    /// The version to put into the key of an answer, and whose clock decides how long it lives. `None` where no version
+    /// was heard of yet.
+    pub fn of(&self, depends_on: &DependsOn<'_>) -> Option<(i64, Exchange)> {
+        match depends_on {
+            DependsOn::Stock(symbol) => {
+                self.stocks.load().get(symbol).map(|(stock, exchange)| (stock.version, *exchange))
+            }
+            // Numbers only grow: whichever of them changes next gets a larger one than all have now.
+            DependsOn::Stocks(symbols) => {
+                let stocks = self.stocks.load();
+                let heard = symbols.iter().filter_map(|symbol| stocks.get(symbol));
+                heard.max_by_key(|(stock, _)| stock.version).map(|(stock, exchange)| (stock.version, *exchange))
+            }
+            DependsOn::All => {
+                self.newest().map(|_| (self.newest_of_stocks.load(Ordering::Acquire), default_exchange()))
+            }
         }
     }
 
@@ -47,7 +72,7 @@ impl Versions {
     /// The version that what depends on every stock has to be read as of, or later: the one that it is kept under. Before
     /// any was heard of, one that no replica can have come to.
     pub fn to_read(&self) -> i64 {
-        self.newest().unwrap_or(i64::MAX)
+        self.of(&DependsOn::All).map_or(i64::MAX, |(version, _)| version)
     }
 
     /// Hears what was committed since the last time, and returns the keys and the tiers that changed.
@@ -62,6 +87,8 @@ impl Versions {
             let mut stocks = HashMap::clone(&self.stocks.load());
             stocks.extend(changes.stocks.iter().map(|heard| (heard.under, (heard.stock, exchange(&heard.exchange)))));
             self.stocks.store(Arc::new(stocks));
+            let newest = changes.stocks.iter().map(|heard| heard.stock.version).max();
+            self.newest_of_stocks.fetch_max(newest.unwrap_or_default(), Ordering::Release);
         }
         // At least 0: an empty database has been looked at, too.
         self.newest.store(changes.revision.max(0), Ordering::Release);

@@ -1,10 +1,29 @@
-//! A successful answer: JSON.
+//! A successful answer, and what it is written in.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use serde::Serialize;
 
+use crate::cache::Media;
+
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The media type of a body.
+pub const fn media_type(media: Media) -> HeaderValue {
+    match media {
+        Media::Json => JSON,
+        Media::Csv => HeaderValue::from_static("text/csv; charset=utf-8"),
+        Media::Ndjson => HeaderValue::from_static("application/x-ndjson"),
+        Media::Svg => HeaderValue::from_static("image/svg+xml"),
+    }
+}
+
+/// What an answer with these headers is written in.
+pub fn media_of(headers: &HeaderMap) -> Media {
+    let written = headers.get(header::CONTENT_TYPE);
+    let is_written = |media: &Media| written.is_some_and(|written| *written == media_type(*media));
+    Media::ALL.into_iter().find(is_written).unwrap_or(Media::Json)
+}
 
 /// Room for what surrounds the rows of an answer.
 const FRAME_BYTES: usize = 256;

@@ -8,6 +8,7 @@ mod error;
 mod health;
 mod log;
 mod middleware;
+mod parameter;
 #[doc(hidden)] // for the benchmarks
 pub mod prices;
 mod query;

@@ -6,14 +6,19 @@ use serde::{Serialize, Serializer};
 
 use super::answer::{json, written};
 use super::error::Problem;
+use super::parameter::{Parameter, Takes, Whole};
 use super::query::{Query, invalid, symbol};
 use super::question::{Asked, Question, stock_of};
 use super::state::State;
-use crate::cache::Content;
+use crate::cache::{Content, DependsOn};
 use crate::market::{Bar, DateRange, DateText, Symbol};
 
-const LIMIT_DEFAULT: u32 = 100;
-const LIMIT_MAX: u32 = 1000;
+const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::required("start", Takes::Date, "The first day"),
+    Parameter::new("end", Takes::Date, "The last day, included; open where it is not given"),
+    Parameter::new("limit", Takes::Number(LIMIT), "Bars at most"),
+];
 /// A [`Price`] in JSON, rounded up.
 const PRICE_BYTES: usize = 136;
 
@@ -76,12 +81,12 @@ fn iso_8601<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::
 impl Question for PricesQuestion {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let symbol = symbol(request)?;
-        let query = Query::of(request, &["start", "end", "limit"])?;
+        let query = Query::of(request, PARAMETERS)?;
         let expected = "the first day, as YYYY-MM-DD";
         let start = query.date("start")?.ok_or(Problem::MissingParameter { name: "start", expected })?;
         let range = DateRange::new(start, query.date("end")?)
             .map_err(|fault| invalid("start", format!("({}) is after end ({})", fault.start, fault.end)))?;
-        Ok(Self { symbol, range, limit: query.number("limit", 1..=LIMIT_MAX, LIMIT_DEFAULT)? })
+        Ok(Self { symbol, range, limit: query.number("limit", LIMIT)? })
     }
 
     fn canonical(&self, version: i64) -> String {
@@ -91,8 +96,8 @@ impl Question for PricesQuestion {
         format!("v{version}/prices/{}?start={start}&end={end}&limit={limit}", symbol.as_str())
     }
 
-    fn symbol(&self) -> Option<Symbol> {
-        Some(self.symbol)
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::Stock(self.symbol)
     }
 
     fn content(&self) -> Content {

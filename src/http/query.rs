@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use actix_web::HttpRequest;
 use chrono::NaiveDate;
 
 use super::error::Problem;
+use super::parameter::{Parameter, Whole};
 use crate::market::{Symbol, parse_date};
 
 /// The longest text that is taken as a filter, in characters.
@@ -22,17 +22,21 @@ pub struct Query<'a> {
 impl<'a> Query<'a> {
     /// # Errors
     /// When a parameter is not in `known`, or is given twice.
-    pub fn of(request: &'a HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
-        Self::parse(request.query_string(), known)
+    pub fn of(request: &'a HttpRequest, known: &[Parameter]) -> Result<Self, Problem> {
+        Self::parse(request.query_string(), known.iter().map(|known| known.name))
     }
 
-    fn parse(query: &'a str, known: &[&'static str]) -> Result<Self, Problem> {
+    /// The same where the parameters are not part of the public reference.
+    pub fn naming(request: &'a HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
+        Self::parse(request.query_string(), known.iter().copied())
+    }
+
+    fn parse(query: &'a str, known: impl Iterator<Item = &'static str> + Clone) -> Result<Self, Problem> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let Some(&known_name) = known.iter().find(|known| **known == name) else {
+            let Some(known_name) = known.clone().find(|known| *known == name) else {
                 let name = name.chars().take(TEXT_CHARS_MAX).collect();
-                let expected = if known.is_empty() { "no parameters".to_owned() } else { known.join(", ") };
-                return Err(Problem::UnknownParameter { name, expected });
+                return Err(Problem::UnknownParameter { name, expected: names(known) });
             };
             if pairs.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(invalid(known_name, "is given twice: expected it once"));
@@ -53,11 +57,11 @@ impl<'a> Query<'a> {
             .ok_or_else(|| invalid(name, "is not a date: expected YYYY-MM-DD, a day of the calendar"))
     }
 
-    pub fn number(&self, name: &'static str, within: RangeInclusive<u32>, default: u32) -> Result<u32, Problem> {
+    pub fn number(&self, name: &'static str, Whole { min, max, default }: Whole) -> Result<u32, Problem> {
         let Some(text) = self.get(name) else { return Ok(default) };
         // Rust would also read "+5".
-        let number = text.parse().ok().filter(|n| within.contains(n) && text.bytes().all(|b| b.is_ascii_digit()));
-        let expected = || format!("is not valid: expected a whole number from {} to {}", within.start(), within.end());
+        let number = text.parse().ok().filter(|n| (min..=max).contains(n) && text.bytes().all(|b| b.is_ascii_digit()));
+        let expected = || format!("is not valid: expected a whole number from {min} to {max}");
         number.ok_or_else(|| invalid(name, expected()))
     }
 
@@ -95,6 +99,11 @@ pub fn value<T: FromStr<Err: Display>>(name: &'static str, text: &str) -> Result
     text.parse().map_err(|fault| invalid(name, format!("is not valid: {fault}")))
 }
 
+fn names(known: impl Iterator<Item = &'static str>) -> String {
+    let names: Vec<_> = known.collect();
+    if names.is_empty() { "no parameters".to_owned() } else { names.join(", ") }
+}
+
 pub fn invalid(name: &'static str, expected: impl Into<String>) -> Problem {
     Problem::InvalidParameter { name, expected: expected.into() }
 }
@@ -104,8 +113,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
+
     fn limit(query: &str) -> Result<u32, Problem> {
-        Query::parse(query, &["limit"])?.number("limit", 1..=1000, 100)
+        Query::parse(query, ["limit"].into_iter())?.number("limit", LIMIT)
     }
 
     #[test]
@@ -130,7 +141,7 @@ mod tests {
         #[test]
         fn any_query_is_parsed_or_refused_without_a_panic(query in ".{0,80}") {
             let _ = limit(&query);
-            let _ = Query::parse(&query, &["start"]).and_then(|query| query.date("start"));
+            let _ = Query::parse(&query, ["start"].into_iter()).and_then(|query| query.date("start"));
         }
     }
 }

@@ -7,12 +7,15 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::error::Problem;
 use super::state::State;
-use crate::cache::Content;
+use crate::cache::{Content, DependsOn};
 use crate::market::Symbol;
 use crate::store::StockRef;
 
 /// A question that can be answered from the cache: one type for each cached route.
 pub trait Question: Clone + 'static {
+    /// Whether `Accept` has a say in how the answer is written.
+    const NEGOTIATED: bool = false;
+
     /// # Errors
     /// The first thing in the request that is not as expected.
     fn parse(request: &HttpRequest) -> Result<Self, Problem>;
@@ -21,10 +24,15 @@ pub trait Question: Clone + 'static {
     /// asked, have equal keys.
     fn canonical(&self, version: i64) -> String;
 
-    /// The stock that the answer depends on; without one it depends on all.
-    fn symbol(&self) -> Option<Symbol>;
+    /// The stocks whose change makes another answer of it.
+    fn depends_on(&self) -> DependsOn<'_>;
 
     fn content(&self) -> Content;
+
+    /// Whether the answer is small enough to be kept. One that is not is streamed, past the cache.
+    fn is_kept(&self) -> bool {
+        true
+    }
 }
 
 /// The stock that is meant by a symbol: the one that was heard of, without a trip, or the one that Postgres knows.

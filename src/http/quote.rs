@@ -9,7 +9,7 @@ use super::prices::Price;
 use super::query::{Query, symbol};
 use super::question::{Asked, Question, stock_of};
 use super::state::State;
-use crate::cache::Content;
+use crate::cache::{Content, DependsOn};
 use crate::market::{Symbol, decimal_difference};
 
 #[derive(Clone)]
@@ -57,8 +57,8 @@ impl Question for QuoteQuestion {
         format!("v{version}/quote/{}", self.symbol)
     }
 
-    fn symbol(&self) -> Option<Symbol> {
-        Some(self.symbol)
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::Stock(self.symbol)
     }
 
     fn content(&self) -> Content {

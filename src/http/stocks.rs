@@ -5,19 +5,25 @@ use serde::Serialize;
 
 use super::answer::{json, written};
 use super::error::Problem;
+use super::parameter::{Parameter, Takes, Whole};
 use super::query::{Query, symbol};
 use super::question::{Asked, Question, stock_of};
 use super::state::State;
-use crate::cache::Content;
+use crate::cache::{Content, DependsOn};
 use crate::market::Symbol;
 use crate::store::{Listing, Stock, StockFilter};
 
-const LIMIT_DEFAULT: u32 = 50;
-const LIMIT_MAX: u32 = 100;
+const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
+/// Its largest is beyond any number of stocks there is.
+const OFFSET: Whole = Whole { min: 0, max: 10_000_000, default: 0 };
+pub const LIST_PARAMETERS: &[Parameter] = &[
+    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
+    Parameter::new("sector", Takes::Text, "The name of a sector, as stocks have it"),
+    Parameter::new("limit", Takes::Number(LIMIT), "Stocks on a page"),
+    Parameter::new("offset", Takes::Number(OFFSET), "Stocks to leave out before the page"),
+];
 /// A [`Stock`] in JSON, rounded up.
 const STOCK_BYTES: usize = 352;
-/// Beyond any number of stocks there is.
-const OFFSET_MAX: u32 = 10_000_000;
 
 #[derive(Clone)]
 pub struct ListQuestion {
@@ -41,10 +47,10 @@ pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -
 
 impl Question for ListQuestion {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
-        let query = Query::of(request, &["exchange", "sector", "limit", "offset"])?;
+        let query = Query::of(request, LIST_PARAMETERS)?;
         let exchange = query.text("exchange")?.map(|code| code.to_ascii_uppercase());
-        let limit = query.number("limit", 1..=LIMIT_MAX, LIMIT_DEFAULT)?;
-        let offset = query.number("offset", 0..=OFFSET_MAX, 0)?;
+        let limit = query.number("limit", LIMIT)?;
+        let offset = query.number("offset", OFFSET)?;
         Ok(Self { filter: StockFilter { exchange, sector: query.text("sector")? }, page: Listing { limit, offset } })
     }
 
@@ -54,8 +60,8 @@ impl Question for ListQuestion {
         format!("v{version}/stocks?exchange={exchange:?}&sector={sector:?}&limit={limit}&offset={offset}")
     }
 
-    fn symbol(&self) -> Option<Symbol> {
-        None
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::All
     }
 
     fn content(&self) -> Content {
@@ -89,8 +95,8 @@ impl Question for StockQuestion {
         format!("v{version}/stock/{}", self.symbol)
     }
 
-    fn symbol(&self) -> Option<Symbol> {
-        Some(self.symbol)
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::Stock(self.symbol)
     }
 
     fn content(&self) -> Content {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::answer::{json, written};
 use super::error::Problem;
+use super::parameter::{Parameter, Takes};
 use super::query::{Query, invalid};
 use super::state::State;
 use super::visit::Visit;
@@ -15,6 +16,10 @@ use crate::store::{UsageBy, UsageFilter, UsageTotal};
 /// Days that are shown where none are asked for, the current one included.
 const DAYS_DEFAULT: u64 = 30;
 const DAYS_MAX: i64 = 366;
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::new("start", Takes::Date, "The first day, of UTC; 29 days before `end` where it is not given"),
+    Parameter::new("end", Takes::Date, "The last day, of UTC, included; today where it is not given"),
+];
 /// A [`UsageTotal`] in JSON, rounded up.
 const TOTAL_BYTES: usize = 192;
 
@@ -46,7 +51,7 @@ pub async fn usage(request: HttpRequest, state: &'static State) -> Result<HttpRe
 
 /// From and to which day, both included.
 fn days(request: &HttpRequest, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
-    let query = Query::of(request, &["start", "end"])?;
+    let query = Query::of(request, PARAMETERS)?;
     let end = query.date("end")?.unwrap_or(today);
     let start =
         query.date("start")?.unwrap_or_else(|| end.checked_sub_days(Days::new(DAYS_DEFAULT - 1)).unwrap_or(end));

@@ -6,10 +6,11 @@ use serde::Serialize;
 use super::answer::ok;
 use super::desk::Desk;
 use crate::http::error::Problem;
+use crate::http::parameter::Whole;
 use crate::http::query::Query;
 use crate::store::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 
-const ENTRIES_PER_PAGE: u32 = 100;
+const ENTRIES_PER_PAGE: Whole = Whole { min: 1, max: ENTRIES_PER_PAGE_MAX, default: 100 };
 
 #[derive(Serialize)]
 struct Page {
@@ -19,11 +20,11 @@ struct Page {
 }
 
 pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let query = Query::of(&request, &["subject", "before", "limit"])?;
+    let query = Query::naming(&request, &["subject", "before", "limit"])?;
     let filter = AuditFilter {
         subject: query.text("subject")?,
         before: query.value("before")?,
-        limit: query.number("limit", 1..=ENTRIES_PER_PAGE_MAX, ENTRIES_PER_PAGE)?,
+        limit: query.number("limit", ENTRIES_PER_PAGE)?,
     };
     let entries = registry.store().list_audit(&filter).await?;
     let is_last = entries.len() < filter.limit as usize;

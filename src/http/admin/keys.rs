@@ -9,11 +9,12 @@ use super::body::{Body, given};
 use super::desk::Desk;
 use crate::caller::TierName;
 use crate::http::error::Problem;
+use crate::http::parameter::Whole;
 use crate::http::query::{Query, in_path, invalid, value};
 use crate::keys::{Grace, Order, Told, expiry};
 use crate::store::{KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyStatus};
 
-const KEYS_PER_PAGE: u32 = 100;
+const KEYS_PER_PAGE: Whole = Whole { min: 1, max: KEYS_PER_PAGE_MAX, default: 100 };
 /// The tier of whoever says nothing about it, as on the command line.
 const TIER: &str = "free";
 
@@ -25,7 +26,7 @@ struct Page {
 }
 
 pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let query = Query::of(&request, &["owner", "tier", "active", "search", "after", "limit"])?;
+    let query = Query::naming(&request, &["owner", "tier", "active", "search", "after", "limit"])?;
     let filter = KeyFilter {
         id: None,
         owner: query.value("owner")?,
@@ -33,7 +34,7 @@ pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResp
         active_only: query.flag("active")?,
         search: query.value("search")?,
         after: query.value("after")?,
-        limit: query.number("limit", 1..=KEYS_PER_PAGE_MAX, KEYS_PER_PAGE)?,
+        limit: query.number("limit", KEYS_PER_PAGE)?,
     };
     let keys = registry.store().list_keys(&filter).await?;
     let is_last = keys.len() < filter.limit as usize;

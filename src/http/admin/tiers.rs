@@ -17,7 +17,7 @@ struct Tiers {
 }
 
 pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Query::of(&request, &[])?;
+    Query::naming(&request, &[])?;
     Ok(ok(&Tiers { tiers: registry.store().list_tiers().await? }))
 }
 

@@ -10,14 +10,15 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{Values, hand_on, refuse, state};
-use crate::cache::{Encoding, Entry, Found, Lifetime, Miss, lifetime};
-use crate::http::answer::JSON;
+use crate::cache::{Answer, Encoding, Entry, Found, Lifetime, Miss, lifetime};
+use crate::http::answer::{media_of, media_type};
 use crate::http::error::Problem;
 use crate::http::question::Question;
 use crate::http::visit::{CacheOutcome, Visit};
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
+const VARY_NEGOTIATED: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key, Accept");
 
 pub async fn cache<Q: Question>(
     request: ServiceRequest,
@@ -32,20 +33,23 @@ pub async fn cache<Q: Question>(
     };
     let (state, now) = (state(&request), Utc::now());
     // The ways that wait are boxed: those who are answered from memory are not to carry and move them.
+    if !question.is_kept() {
+        return Box::pin(ask(request, next, question)).await;
+    }
     // What nobody has told us the version of can't be cached: no change could make it go out of use.
-    let Some((version, exchange)) = state.versions.of(question.symbol()) else {
+    let Some((version, exchange)) = state.versions.of(&question.depends_on()) else {
         return Box::pin(ask(request, next, question)).await;
     };
     let key = question.canonical(version);
     match state.cache.look_up(&key, epoch_ms(now)).await {
-        Found::Hit(entry) => Ok(answer(request, &entry, CacheOutcome::Hit)),
-        Found::Stale(entry) => Ok(answer(request, &entry, CacheOutcome::Stale)),
+        Found::Hit(entry) => Ok(answer::<Q>(request, &entry, CacheOutcome::Hit)),
+        Found::Stale(entry) => Ok(answer::<Q>(request, &entry, CacheOutcome::Stale)),
         Found::Unkept => Box::pin(ask(request, next, question)).await,
         Found::Failed => Ok(refuse(request, Problem::TriedInVain)),
         Found::Miss(miss) => {
             let lifetime = lifetime(question.content(), &exchange, now, spread(&key));
             hand_on(&request, question);
-            Box::pin(fill(request, next, miss, lifetime)).await
+            Box::pin(fill::<Q>(request, next, miss, lifetime)).await
         }
     }
 }
@@ -61,7 +65,7 @@ async fn ask<Q: Question>(
 }
 
 /// Runs the handler and keeps its answer. Where it fails for want of Postgres, the last good answer stands in.
-async fn fill(
+async fn fill<Q: Question>(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     miss: Miss<'_>,
@@ -75,7 +79,7 @@ async fn fill(
         let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
         let cause = problem.and_then(Problem::cause).map(ToString::to_string);
         tracing::warn!(cause, age_s = stale.age_s(now_ms), "a stale answer stands in");
-        return Ok(answer_to(response, &stale, CacheOutcome::Stale));
+        return Ok(answer_to::<Q, _>(response, &stale, CacheOutcome::Stale));
     }
     if response.status() != StatusCode::OK {
         miss.pass(now_ms);
@@ -83,25 +87,31 @@ async fn fill(
     }
     let (request, response) = response.into_parts();
     // A handler's answer is bytes in memory: there is nothing to wait for and nothing to fail.
+    let media = media_of(response.headers());
+    let link = response.headers().get(header::LINK).map(|link| Bytes::copy_from_slice(link.as_bytes()));
     let body =
         body::to_bytes(response.into_body()).await.map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
-    let entry = miss.fill(body, lifetime, now_ms);
-    let response = entry_response(&request, &entry, CacheOutcome::Miss);
+    let entry = miss.fill(Answer { body, media, link }, lifetime, now_ms);
+    let response = entry_response::<Q>(&request, &entry, CacheOutcome::Miss);
     Ok(ServiceResponse::new(request, response))
 }
 
-fn answer(request: ServiceRequest, entry: &Entry, outcome: CacheOutcome) -> ServiceResponse<BoxBody> {
-    let response = entry_response(request.request(), entry, outcome);
+fn answer<Q: Question>(request: ServiceRequest, entry: &Entry, outcome: CacheOutcome) -> ServiceResponse<BoxBody> {
+    let response = entry_response::<Q>(request.request(), entry, outcome);
     request.into_response(response)
 }
 
-fn answer_to<B>(response: ServiceResponse<B>, entry: &Entry, outcome: CacheOutcome) -> ServiceResponse<BoxBody> {
+fn answer_to<Q: Question, B>(
+    response: ServiceResponse<B>,
+    entry: &Entry,
+    outcome: CacheOutcome,
+) -> ServiceResponse<BoxBody> {
     let (request, _) = response.into_parts();
-    let response = entry_response(&request, entry, outcome);
+    let response = entry_response::<Q>(&request, entry, outcome);
     ServiceResponse::new(request, response)
 }
 
-fn entry_response(request: &HttpRequest, entry: &Entry, outcome: CacheOutcome) -> HttpResponse {
+fn entry_response<Q: Question>(request: &HttpRequest, entry: &Entry, outcome: CacheOutcome) -> HttpResponse {
     Visit::of(request, |visit| visit.cache.set(Some(outcome)));
     let request_headers = request.headers();
     let accepts_gzip = accepts_gzip(request_headers);
@@ -113,13 +123,20 @@ fn entry_response(request: &HttpRequest, entry: &Entry, outcome: CacheOutcome) -
     let held = held_tag(request_headers, entry, &variant.etag);
     let mut response = match held {
         Some(_) => HttpResponse::NotModified().finish(),
-        None => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(variant.body.clone()),
+        None => {
+            HttpResponse::Ok().insert_header((header::CONTENT_TYPE, media_type(entry.media))).body(variant.body.clone())
+        }
     };
     let (headers, mut values) = (response.headers_mut(), Values::new());
     let fresh_for_s = entry.fresh_for_s(now_ms);
     values.put(headers, header::CACHE_CONTROL, format_args!("private, max-age={fresh_for_s}"));
     values.put(headers, header::AGE, format_args!("{}", entry.age_s(now_ms)));
-    headers.insert(header::VARY, VARY);
+    headers.insert(header::VARY, if Q::NEGOTIATED { VARY_NEGOTIATED } else { VARY });
+    if let Some(link) = &entry.link
+        && let Ok(link) = HeaderValue::from_maybe_shared(link.clone())
+    {
+        headers.insert(header::LINK, link);
+    }
     headers.insert(X_CACHE, HeaderValue::from_static(outcome.text()));
     if let Ok(etag) = HeaderValue::from_maybe_shared(held.unwrap_or(&variant.etag).clone()) {
         headers.insert(header::ETAG, etag);

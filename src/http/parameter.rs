@@ -1,0 +1,47 @@
+//! What a route takes: said once, for reading a request and for the reference of the API.
+
+/// A parameter of a query.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub takes: Takes,
+    pub required: bool,
+    /// A sentence for the reference.
+    pub about: &'static str,
+}
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Takes {
+    /// `YYYY-MM-DD`.
+    Date,
+    Number(Whole),
+    /// `true` or `false`; `false` where it is not given.
+    Flag,
+    /// 1 to 100 characters.
+    Text,
+    /// One of these words; the first where it is not given.
+    OneOf(&'static [&'static str]),
+    /// Words or symbols, parted by commas.
+    List,
+    /// What an earlier answer gave.
+    Cursor,
+}
+
+/// A whole number within bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Whole {
+    pub min: u32,
+    pub max: u32,
+    pub default: u32,
+}
+
+impl Parameter {
+    pub const fn new(name: &'static str, takes: Takes, about: &'static str) -> Self {
+        Self { name, takes, required: false, about }
+    }
+
+    pub const fn required(name: &'static str, takes: Takes, about: &'static str) -> Self {
+        Self { name, takes, required: true, about }
+    }
+}
