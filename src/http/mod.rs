@@ -15,7 +15,9 @@ mod query;
 #[doc(hidden)] // for the benchmarks
 pub mod question;
 mod quote;
+mod reference;
 mod server;
+mod site;
 mod state;
 mod stocks;
 mod stop;
@@ -59,6 +61,10 @@ fn app(
     App::new()
         .app_data(state)
         .service(api)
+        .service(plain("/", site::page))
+        .service(plain("/docs", site::reference))
+        .service(plain("/openapi.json", reference::document))
+        .service(plain("/assets/{file}", site::asset))
         .service(plain("/health", health::alive))
         .service(plain("/health/ready", health::ready))
         .default_service(web::to(not_found))

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::answer::{json, written};
 use super::error::Problem;
@@ -29,26 +30,32 @@ pub struct PricesQuestion {
     limit: u32,
 }
 
-#[derive(Serialize)]
-struct Prices<'a, B: Iterator<Item = Bar> + Clone> {
+#[derive(Serialize, ToSchema)]
+#[schema(bound = "B: Iterator<Item = Bar> + Clone")]
+pub struct Prices<'a, B: Iterator<Item = Bar> + Clone> {
     symbol: &'a str,
     /// Bars in this answer.
     count: usize,
     #[serde(serialize_with = "each")]
+    #[schema(value_type = Vec<Price>)]
     prices: B,
 }
 
 /// A [`Bar`] as it is published.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
+    /// The day of trading, in the exchange's time zone.
     #[serde(serialize_with = "iso_8601")]
     date: NaiveDate,
+    /// As traded, in the stock's currency; so are `high`, `low` and `close`.
     open: f64,
     high: f64,
     low: f64,
     close: f64,
+    /// The close, adjusted for splits and dividends.
     adjusted_close: f64,
+    /// Shares.
     volume: i64,
 }
 

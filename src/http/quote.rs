@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{json, written};
 use super::error::Problem;
@@ -17,9 +18,9 @@ pub struct QuoteQuestion {
     symbol: Symbol,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct QuoteAnswer<'a> {
+pub struct QuoteAnswer<'a> {
     symbol: &'a str,
     #[serde(flatten)]
     latest: Price,

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{json, written};
 use super::error::Problem;
@@ -31,8 +32,8 @@ pub struct ListQuestion {
     page: Listing,
 }
 
-#[derive(Serialize)]
-struct List {
+#[derive(Serialize, ToSchema)]
+pub struct List {
     stocks: Vec<Stock>,
     /// Stocks on this page.
     count: usize,
@@ -74,8 +75,8 @@ pub struct StockQuestion {
     symbol: Symbol,
 }
 
-#[derive(Serialize)]
-struct Single {
+#[derive(Serialize, ToSchema)]
+pub struct Single {
     stock: Stock,
 }
 

@@ -3,16 +3,19 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use tokio_postgres::Row;
+use utoipa::ToSchema;
 
 use super::{Store, StoreFault};
 use crate::market::Symbol;
 
 /// What is known about a stock, in the form in which it is published. `id` is the symbol.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stock {
+    /// The symbol.
     pub id: String,
     pub name: String,
+    /// The code of the exchange, as in `NASDAQ`.
     pub exchange: String,
     pub sector: Option<String>,
     pub industry: Option<String>,
@@ -22,14 +25,14 @@ pub struct Stock {
     pub market_cap: Option<i64>,
     /// When anything about the stock, its prices included, last changed here.
     pub updated_at: DateTime<Utc>,
-    /// The last day of trading; `None` while it is listed.
+    /// The last day of trading; null while it is listed.
     pub delisted_on: Option<NaiveDate>,
     /// What it was called before, the newest first. It is found under these, too, until another stock takes one.
     pub former_symbols: Vec<FormerSymbol>,
 }
 
 /// A symbol that a stock had.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FormerSymbol {
     pub symbol: String,
