@@ -26,6 +26,8 @@ mod limits;
 mod metrics;
 mod migrate;
 mod operators;
+mod page;
+mod reference;
 mod registry;
 mod restart;
 mod rotation;
