@@ -76,8 +76,12 @@ fn packages() -> PathBuf {
         let npm = ["ci", "--prefix", "web", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
         match Command::new("npm").args(npm).status() {
             Ok(status) if status.success() => {}
-            Ok(status) => stop(&format!("npm could not install what web/package-lock.json names ({status}): see above")),
-            Err(_) => stop("npm is missing, which the page is built with: install Node.js 18 or newer, or run `make tools`"),
+            Ok(status) => {
+                stop(&format!("npm could not install what web/package-lock.json names ({status}): see above"))
+            }
+            Err(_) => {
+                stop("npm is missing, which the page is built with: install Node.js 18 or newer, or run `make tools`")
+            }
         }
     }
     PathBuf::from("web/node_modules")

@@ -27,6 +27,7 @@ mod metrics;
 mod migrate;
 mod operators;
 mod page;
+mod prices;
 mod reference;
 mod registry;
 mod restart;

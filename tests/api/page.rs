@@ -30,7 +30,9 @@ async fn look_at(browser: &Browser, key: &str, symbol: &str) {
 }
 
 async fn shown(browser: &Browser) {
-    browser.until("document.querySelector('#stock').ariaBusy === 'false' && document.querySelector('#rows-body tr')").await;
+    browser
+        .until("document.querySelector('#stock').ariaBusy === 'false' && document.querySelector('#rows-body tr')")
+        .await;
 }
 
 /// The same rows, from the API.
@@ -66,13 +68,18 @@ async fn the_page_shows_what_the_api_answers_and_keeps_to_itself() {
         assert!(snippets.contains("YOUR_KEY") && !snippets.contains(&key), "{snippets}");
         browser.picture("page").await;
         browser.click("#adjust [value=all]").await;
-        browser.until("document.querySelector('#summary').textContent.includes('adjusted for splits and dividends')").await;
+        browser
+            .until("document.querySelector('#summary').textContent.includes('adjusted for splits and dividends')")
+            .await;
         let adjusted = as_numbers(&browser.run(ROWS).await);
         assert_eq!(adjusted, as_numbers(&json!(rows(&app, &key, "&adjust=all").await)));
         assert_ne!(adjusted[0][1], traded[0][1]);
         let url = browser.run("return location.href").await;
         assert!(!url.as_str().unwrap().contains(&key), "{url}");
-        assert_eq!(browser.run("return [sessionStorage.length, localStorage.length, document.cookie]").await, json!([0, 0, ""]));
+        assert_eq!(
+            browser.run("return [sessionStorage.length, localStorage.length, document.cookie]").await,
+            json!([0, 0, ""])
+        );
         browser.keeps_to_itself().await;
     })
     .await;

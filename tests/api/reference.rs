@@ -7,7 +7,8 @@ async fn the_reference_shows_every_operation_and_keeps_to_itself() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let document: serde_json::Value = app.request("GET", "/openapi.json").send().await.unwrap().json().await.unwrap();
-    let operations: usize = document["paths"].as_object().unwrap().values().map(|it| it.as_object().unwrap().len()).sum();
+    let operations: usize =
+        document["paths"].as_object().unwrap().values().map(|it| it.as_object().unwrap().len()).sum();
     for dark in [false, true] {
         browse(&app, Look { dark, ..Look::DESKTOP }, "/docs", async |browser| {
             browser.until(&format!("document.querySelectorAll('#reference .opblock').length === {operations}")).await;

@@ -45,8 +45,8 @@ pub fn problem(status: u16, problems: &[(&str, &str)], counted: bool) -> Respons
     let list: Vec<_> = problems.iter().map(|(code, when)| format!("`{code}`: {when}")).collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let answer = ResponseBuilder::new().description(list.join("; ")).content("application/problem+json", content);
-    // Who is not known has no limit.
-    let limits = if counted && status != 401 { OF_LIMITS } else { &[] };
+    // Who is not known has no limit, and what is too large is refused before anybody looks whose it is.
+    let limits = if counted && ![401, 413, 414, 431].contains(&status) { OF_LIMITS } else { &[] };
     let waits = if [429, 503].contains(&status) { OF_WAITS } else { &[] };
     with_headers(answer, [EVERYWHERE, limits, waits]).build()
 }

@@ -59,6 +59,13 @@ pub struct Follow {
     pub with: &'static [(&'static str, &'static str)],
 }
 
+impl Good {
+    /// 200 with a body in one of these forms.
+    pub fn ok(bodies: Vec<(&'static str, Body)>) -> Self {
+        Self { status: 200, about: "What was asked for", bodies, example: None, kept: false, paged: false }
+    }
+}
+
 impl Operation {
     pub fn schemas(&self) -> impl Iterator<Item = Collected> {
         let bodies = self.answers.iter().flat_map(|answer| &answer.bodies).map(|(_, body)| body);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use utoipa::openapi::path::{Parameter as Written, ParameterBuilder, ParameterIn, ParameterStyle};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaFormat};
 use utoipa::openapi::{KnownFormat, RefOr, Required, Schema, Type};
 
 use super::operation::Example;
@@ -50,6 +50,10 @@ fn taken(takes: Takes) -> RefOr<Schema> {
             .maximum(Some(max))
             .default(Some(default.into()))
             .into(),
+        Takes::NumberOrAll(Whole { min, max, .. }) => {
+            let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min)).maximum(Some(max));
+            OneOfBuilder::new().item(number).item(text().enum_values(Some(["all"]))).into()
+        }
         Takes::Flag => ObjectBuilder::new().schema_type(Type::Boolean).default(Some(false.into())).into(),
         Takes::Text => text().min_length(Some(1)).max_length(Some(100)).pattern(Some("^[^\\x00]+$")).into(),
         Takes::OneOf(words) => {

@@ -17,6 +17,7 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
     (429, "too_many_failures", "too many wrong keys came from this address"),
     (431, "headers_too_large", "the headers are larger than this server takes"),
     (500, "internal", "something went wrong here"),
+    (503, "restated", "the data was restated while it was read"),
     (503, "busy", "more new keys are waiting to be verified than can be"),
     (503, "unavailable", "the data can't be reached right now"),
 ];
@@ -47,7 +48,11 @@ mod tests {
     /// Those of `http/error.rs`: (the name of the status, the code).
     fn of_the_source() -> Vec<(&'static str, &'static str)> {
         let source = include_str!("../error.rs").split("StatusCode::").skip(1);
-        source.filter_map(|part| part.split_once(", \"")).map(|(status, rest)| (status, rest)).filter_map(named).collect()
+        source
+            .filter_map(|part| part.split_once(", \""))
+            .map(|(status, rest)| (status, rest))
+            .filter_map(named)
+            .collect()
     }
 
     fn named((status, rest): (&'static str, &'static str)) -> Option<(&'static str, &'static str)> {
@@ -65,7 +70,8 @@ mod tests {
         let (mut seen, mut codes) = (0, of_the_source());
         codes.retain(|(_, code)| !of_operators(code));
         for (status, code) in codes {
-            let (described, ..) = PROBLEMS.iter().find(|(_, known, _)| *known == code).unwrap_or_else(|| panic!("{code}"));
+            let (described, ..) =
+                PROBLEMS.iter().find(|(_, known, _)| *known == code).unwrap_or_else(|| panic!("{code}"));
             let described = actix_web::http::StatusCode::from_u16(*described).unwrap();
             let name = described.canonical_reason().unwrap().to_uppercase().replace([' ', '-'], "_");
             assert_eq!(name, status.replace("URI_TOO_LONG", "URI_TOO_LONG"), "{code}");

@@ -15,6 +15,8 @@ pub struct Collected {
 pub enum Body {
     /// JSON of a type.
     Json(Collected),
+    /// JSON of a form that is described elsewhere: what it is.
+    Object(&'static str),
     /// Anything else: what it is.
     Text(&'static str),
 }
@@ -41,6 +43,7 @@ impl Body {
     pub fn reference(&self) -> RefOr<Schema> {
         match self {
             Self::Json(collected) => Ref::from_schema_name(&collected.name).into(),
+            Self::Object(about) => ObjectBuilder::new().schema_type(Type::Object).description(Some(*about)).into(),
             Self::Text(about) => ObjectBuilder::new().schema_type(Type::String).description(Some(*about)).into(),
         }
     }

@@ -102,7 +102,8 @@ impl Browser {
 
     /// What a promise comes to.
     pub async fn run_to_its_end(&self, promise: &str) -> Value {
-        let script = format!("const done = arguments[0]; Promise.resolve({promise}).then(done, (e) => done(String(e)));");
+        let script =
+            format!("const done = arguments[0]; Promise.resolve({promise}).then(done, (e) => done(String(e)));");
         self.client.execute_async(&script, Vec::new()).await.unwrap_or_else(|e| panic!("{promise}: {e}"))
     }
 

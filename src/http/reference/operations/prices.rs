@@ -1,0 +1,59 @@
+//! Bars, and what is made of them.
+
+use super::{read, read_rows};
+use crate::http::prices::day::{self, Day};
+use crate::http::prices::many::{self, Many};
+use crate::http::prices::{self, Prices};
+use crate::http::quote::QuoteAnswer;
+use crate::http::reference::operation::{Follow, Operation};
+use crate::route::Route;
+
+const PAGES: &str = "A page of JSON says in `next` where the next one is, and so does `Link`. CSV and NDJSON hold the whole \
+    range where no `limit` is given, streamed.";
+
+pub fn operations() -> Vec<Operation> {
+    vec![of_one(), of_many(), of_a_day(), quote()]
+}
+
+fn of_one() -> Operation {
+    let example = include_str!("../examples/listPrices.json");
+    Operation {
+        about: PAGES,
+        parameters: prices::PARAMETERS,
+        problems: &["missing_parameter", "unknown_symbol", "no_data", "restated"],
+        follow: &[Follow { name: "quote", to: "getQuote", with: &[("symbol", "$response.body#/symbol")] }],
+        example: &[("symbol", "AAPL"), ("start", "2012-12-27"), ("end", "2012-12-31")],
+        ..read_rows::<Prices<'static>>("listPrices", Route::Prices, "Bars of a stock", example)
+    }
+}
+
+fn of_many() -> Operation {
+    let example = include_str!("../examples/listPricesOfMany.json");
+    Operation {
+        about: PAGES,
+        parameters: many::PARAMETERS,
+        problems: &["missing_parameter", "restated"],
+        example: &[("symbols", "AAPL,MSFT"), ("start", "2012-12-31"), ("end", "2012-12-31")],
+        ..read_rows::<Many<'static>>("listPricesOfMany", Route::PricesOfMany, "Bars of several stocks", example)
+    }
+}
+
+fn of_a_day() -> Operation {
+    let example = include_str!("../examples/listPricesOfDay.json");
+    Operation {
+        parameters: day::PARAMETERS,
+        problems: &["no_data"],
+        example: &[("date", "2012-12-31"), ("limit", "2")],
+        ..read_rows::<Day<'static>>("listPricesOfDay", Route::PricesOfDay, "The whole market on one day", example)
+    }
+}
+
+fn quote() -> Operation {
+    let example = include_str!("../examples/getQuote.json");
+    let summary = "The latest bar of a stock, and how it compares with the one before";
+    Operation {
+        problems: &["unknown_symbol", "no_data"],
+        example: &[("symbol", "MSFT")],
+        ..read::<QuoteAnswer<'static>>("getQuote", Route::Quote, "Prices", summary, example)
+    }
+}
