@@ -11,6 +11,7 @@ mod migrations;
 mod pool;
 mod prices;
 mod replica;
+mod search;
 mod stocks;
 mod symbols;
 mod tiers;
@@ -34,7 +35,8 @@ pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal
 use pool::{Bounds, Params, Postgres};
 pub use prices::{BarRows, Quote};
 use replica::Replica;
-pub use stocks::{FormerSymbol, Listing, Stock, StockFilter, StockRef};
+pub use search::{Listing, Matches, StockFilter, StockSearch};
+pub use stocks::{FormerSymbol, Stock, StockRef};
 pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};

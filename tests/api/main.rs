@@ -16,6 +16,7 @@ mod demo;
 mod deploy;
 mod documents;
 mod feeds;
+mod finding;
 mod following;
 mod generate;
 mod ingest;
