@@ -5,6 +5,7 @@ mod answer;
 mod background;
 mod client;
 mod error;
+mod events;
 mod health;
 mod log;
 mod middleware;
@@ -52,6 +53,8 @@ fn app(
         // The router tries one after the other: the one that is asked most stands first.
         .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
+        .service(read::<events::StockEventsQuestion, _, _>("/stocks/{symbol}/events", events::of_stock))
+        .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
         .service(plain("/usage", usage::usage))

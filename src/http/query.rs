@@ -79,7 +79,7 @@ impl<'a> Query<'a> {
 
     /// Whether only what is so is asked for, or only what is not; `None` for both.
     pub fn only(&self, name: &'static str) -> Result<Option<bool>, Problem> {
-        if self.get(name).is_some() { self.flag(name).map(Some) } else { Ok(None) }
+        if self.given(name).is_some() { self.flag(name).map(Some) } else { Ok(None) }
     }
 
     pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {

@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod connect;
+mod events;
 mod exchanges;
 mod fault;
 mod keys;
@@ -27,6 +28,7 @@ use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::{Changes, Heard};
 pub use connect::Database;
+pub use events::{Event, EventPage, EventPlace, Events, MarketEvent};
 pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,

@@ -57,7 +57,7 @@ async fn the_likeliest_stock_is_first_symbols_before_names_before_what_is_simila
         ("q=%5C", &["ITX"]),
         ("q=%5Cd", &["ITX", "ITY"]),
         ("q=(AT%26T", &["ITX"]),
-        ("q=[x]", &["ITX"]),
+        ("q=[x]", &["ITX", "ITY"]),
         ("q='", &[]),
         ("q=***:", &[]),
         ("q=%F0%9F%92%B0", &[]),

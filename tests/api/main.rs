@@ -15,6 +15,7 @@ mod contract;
 mod demo;
 mod deploy;
 mod documents;
+mod events;
 mod feeds;
 mod finding;
 mod following;
