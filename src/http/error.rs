@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 
 use crate::keys::{HashFault, Refusal, RegistryFault};
-use crate::market::Symbol;
+use crate::market::{Symbol, calendar};
 use crate::store::StoreFault;
 
 /// How long a client should wait where we can't know.
@@ -35,6 +35,8 @@ pub enum Problem {
     UnknownSymbol(Symbol),
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
+    #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(", "))]
+    NoCalendar { exchange: String },
     #[error("there is nothing at this path: see {see}")]
     NotFound { see: &'static str },
     #[error("{method} is not allowed here: expected {}", allowed.replace(", ", " or "))]
@@ -89,6 +91,7 @@ impl Problem {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "unknown_symbol"),
             Self::NoData { .. } => (StatusCode::NOT_FOUND, "no_data"),
+            Self::NoCalendar { .. } => (StatusCode::NOT_FOUND, "no_calendar"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::AdminOff => (StatusCode::FORBIDDEN, "admin_off"),

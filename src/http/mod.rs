@@ -3,9 +3,11 @@
 mod admin;
 mod answer;
 mod background;
+mod calendar;
 mod client;
 mod error;
 mod events;
+mod exchanges;
 mod health;
 mod log;
 mod middleware;
@@ -19,6 +21,7 @@ pub mod question;
 mod quote;
 mod server;
 mod state;
+mod status;
 mod stocks;
 mod stop;
 mod systemd;
@@ -57,6 +60,9 @@ fn app(
         .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
+        .service(read::<exchanges::ExchangesQuestion, _, _>("/exchanges", exchanges::exchanges))
+        .service(read::<calendar::CalendarQuestion, _, _>("/calendar", calendar::calendar))
+        .service(read::<status::StatusQuestion, _, _>("/status", status::status))
         .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?

@@ -29,6 +29,7 @@ pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::{Changes, Heard};
 pub use connect::Database;
 pub use events::{Event, EventPage, EventPlace, Events, MarketEvent};
+pub use exchanges::{ListedExchange, NewestDay};
 pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
