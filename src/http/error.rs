@@ -35,7 +35,7 @@ pub enum Problem {
     UnknownSymbol(Symbol),
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
-    #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(", "))]
+    #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(" or "))]
     NoCalendar { exchange: String },
     #[error("there is nothing at this path: see {see}")]
     NotFound { see: &'static str },

@@ -92,7 +92,7 @@ async fn a_calendar_that_is_not_known_is_refused_in_a_sentence() {
             "exchange=XETRA",
             404,
             "no_calendar",
-            "there is no calendar of \"XETRA\": expected NYSE, NASDAQ, NYSEAMER, NYSEARCA",
+            "there is no calendar of \"XETRA\": expected NYSE or NASDAQ or NYSEAMER or NYSEARCA",
         ),
         (
             "start=1997-12-31&end=1998-02-01",
