@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod events;
 mod exchanges;
+mod format;
 mod health;
 mod log;
 mod middleware;
@@ -60,6 +61,8 @@ fn app(
         .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
+        .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
+        .service(read::<prices::many::ManyQuestion, _, _>("/prices", prices::many::prices))
         .service(read::<exchanges::ExchangesQuestion, _, _>("/exchanges", exchanges::exchanges))
         .service(read::<calendar::CalendarQuestion, _, _>("/calendar", calendar::calendar))
         .service(read::<status::StatusQuestion, _, _>("/status", status::status))

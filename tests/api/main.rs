@@ -29,6 +29,7 @@ mod limits;
 mod metrics;
 mod migrate;
 mod operators;
+mod prices;
 mod registry;
 mod restart;
 mod rotation;
