@@ -66,29 +66,38 @@ pub struct Events {
 }
 
 /// The statement for the events of one stock (`$1` is its id) or of all (`$1` is the exchange), in either order. A page
-/// starts beyond a place, and the first one beyond every date there can be.
+/// starts beyond a place, and the first one beyond every date there can be. Kinds are a range since the index is asked
+/// for one: of a choice, each row would be fetched.
 macro_rules! events_sql {
-    ($of:literal, $beyond:literal, $nowhere:literal, $order:literal) => {
+    ($of:expr, $beyond:literal, $nowhere:literal, $order:literal) => {
         concat!(
             "SELECT a.ex_date, a.stock_id, a.kind, a.split_from, a.split_to, a.dividend, s.symbol
              FROM corporate_actions a JOIN stocks s ON s.id = a.stock_id
              WHERE ",
             $of,
             " AND a.ex_date >= $2 AND a.ex_date <= coalesce($3, 'infinity'::date)
-               AND ($4::text IS NULL OR a.kind = $4)
+               AND a.kind BETWEEN $4 AND $5
                AND (a.ex_date, a.stock_id, a.kind) ",
             $beyond,
-            " (coalesce($5, '",
+            " (coalesce($6, '",
             $nowhere,
-            "'::date), $6::int4, $7::text)
+            "'::date), $7::int4, $8::text)
              ORDER BY a.ex_date ",
             $order,
             ", a.stock_id ",
             $order,
             ", a.kind ",
             $order,
-            " LIMIT $8"
+            " LIMIT $9"
         )
+    };
+}
+
+/// Whether `$1` is null or the exchange of a stock: one that has none is not looked for in every event.
+macro_rules! of_exchange {
+    () => {
+        "($1::text IS NULL OR s.exchange = $1)
+         AND ($1 IS NULL OR EXISTS (SELECT FROM stocks WHERE exchange = $1))"
     };
 }
 
@@ -110,8 +119,8 @@ impl Store {
         version: i64,
     ) -> Result<Events, StoreFault> {
         let sql = match page.order {
-            Order::Desc => events_sql!("($1::text IS NULL OR s.exchange = $1)", "<", "infinity", "DESC"),
-            Order::Asc => events_sql!("($1::text IS NULL OR s.exchange = $1)", ">", "-infinity", "ASC"),
+            Order::Desc => events_sql!(of_exchange!(), "<", "infinity", "DESC"),
+            Order::Asc => events_sql!(of_exchange!(), ">", "-infinity", "ASC"),
         };
         self.events(version, sql, &exchange, page).await
     }
@@ -125,10 +134,12 @@ impl Store {
     ) -> Result<Events, StoreFault> {
         let EventPage { range, kind, after, limit, .. } = *page;
         let (date, stock_id) = (after.map(|place| place.date), after.map_or(0, |place| place.stock_id));
-        let (kind, after_kind) = (kind.map(EventKind::as_str), after.map_or("", |place| place.kind.as_str()));
+        let (first, last) = kind.map_or((EventKind::Dividend, EventKind::Split), |kind| (kind, kind));
+        let (first, last, after_kind) = (first.as_str(), last.as_str(), after.map_or("", |place| place.kind.as_str()));
         // One more than the page holds tells whether there is another.
         let rows = i64::from(limit) + 1;
-        let params: Params<'_> = &[of, &range.start(), &range.end(), &kind, &date, &stock_id, &after_kind, &rows];
+        let params: Params<'_> =
+            &[of, &range.start(), &range.end(), &first, &last, &date, &stock_id, &after_kind, &rows];
         let rows = self.content(version, sql, params).await?;
         let limit = limit as usize;
         let last = if rows.len() > limit { rows[..limit].last().map(place).transpose()? } else { None };
