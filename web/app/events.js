@@ -9,7 +9,7 @@ const none = document.querySelector("#events-none");
 
 /** The events of a stock, newest first. */
 export async function eventsOf(symbol, signal) {
-  const { events } = await ask(`/api/stocks/${encodeURIComponent(symbol)}/events`, signal).catch(() => ({ events: [] }));
+  const { events } = await ask(`/api/stocks/${encodeURIComponent(symbol)}/events?limit=1000`, signal);
   return events;
 }
 
@@ -25,6 +25,6 @@ export function showEvents(events, start, end) {
 }
 
 function inWords(event) {
-  if (event.kind === "split") return `Split, ${event.to} for ${event.from}`;
-  return `Dividend, ${inPrice(event.amount)} a share`;
+  if (event.kind === "split") return `Split, ${event.splitTo} for ${event.splitFrom}`;
+  return `Dividend, ${inPrice(event.dividend)} a share`;
 }

@@ -67,6 +67,12 @@ impl Good {
 }
 
 impl Operation {
+    /// The same where an answer says in its headers where the next page is.
+    pub fn paged(mut self) -> Self {
+        self.answers.iter_mut().for_each(|answer| answer.paged = true);
+        self
+    }
+
     pub fn schemas(&self) -> impl Iterator<Item = Collected> {
         let bodies = self.answers.iter().flat_map(|answer| &answer.bodies).map(|(_, body)| body);
         let all = bodies.chain(self.sent.iter().map(|(body, _)| body));

@@ -59,6 +59,7 @@ fn taken(takes: Takes) -> RefOr<Schema> {
         Takes::OneOf(words) => {
             text().enum_values(Some(words.iter().copied())).default(words.first().map(|word| json!(word))).into()
         }
+        Takes::Only(words) => text().enum_values(Some(words.iter().copied())).into(),
         Takes::List => ArrayBuilder::new().items(text().pattern(Some("^[A-Za-z0-9.-]+$"))).min_items(Some(1)).into(),
         Takes::Cursor => text().min_length(Some(1)).into(),
     }

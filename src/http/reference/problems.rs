@@ -9,6 +9,7 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
     (401, "unauthorized", "no key, or one that is malformed, unknown, wrong, expired or revoked"),
     (404, "unknown_symbol", "no stock has this symbol"),
     (404, "no_data", "the stock has no prices in this range"),
+    (404, "no_calendar", "the calendar of this exchange is not known"),
     (404, "not_found", "there is nothing at this path"),
     (405, "method_not_allowed", "the path takes other methods: see `Allow`"),
     (413, "body_too_large", "the body is larger than this server takes"),

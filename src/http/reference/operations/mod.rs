@@ -1,6 +1,7 @@
 //! Every operation: what the code does not say by itself.
 
 mod keys;
+mod market;
 mod prices;
 mod server;
 mod stocks;
@@ -15,7 +16,7 @@ use crate::route::Route;
 const JSON: &str = "application/json";
 
 pub fn operations() -> Vec<Operation> {
-    [stocks::operations(), prices::operations(), keys::operations(), server::operations()]
+    [stocks::operations(), prices::operations(), market::operations(), keys::operations(), server::operations()]
         .into_iter()
         .flatten()
         .collect()

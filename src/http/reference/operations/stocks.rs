@@ -2,12 +2,13 @@
 
 use super::read;
 use crate::http::reference::operation::{Follow, Operation};
-use crate::http::stocks::{LIST_PARAMETERS, List, Single};
+use crate::http::stocks::{LIST_PARAMETERS, SingleStock, StockList};
 use crate::route::Route;
 
 /// What leads from a stock to what there is of it.
 const OF_A_STOCK: &[Follow] = &[
     Follow { name: "prices", to: "listPrices", with: &[("symbol", "$response.body#/stock/id")] },
+    Follow { name: "events", to: "listStockEvents", with: &[("symbol", "$response.body#/stock/id")] },
     Follow { name: "quote", to: "getQuote", with: &[("symbol", "$response.body#/stock/id")] },
 ];
 
@@ -19,13 +20,13 @@ pub fn operations() -> Vec<Operation> {
             parameters: LIST_PARAMETERS,
             follow: &[Follow { name: "stock", to: "getStock", with: &[("symbol", "$response.body#/stocks/0/id")] }],
             example: &[("exchange", "NYSE")],
-            ..read::<List>("listStocks", Route::Stocks, "Stocks", "Stocks, by symbol", list)
+            ..read::<StockList>("listStocks", Route::Stocks, "Stocks", "Stocks, by symbol", list)
         },
         Operation {
             problems: &["unknown_symbol"],
             follow: OF_A_STOCK,
             example: &[("symbol", "AAPL")],
-            ..read::<Single>("getStock", Route::Stock, "Stocks", "One stock", get)
+            ..read::<SingleStock>("getStock", Route::Stock, "Stocks", "One stock", get)
         },
     ]
 }
