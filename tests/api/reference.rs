@@ -1,17 +1,170 @@
 //! The reference of the API says what the API does.
 
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tickerd::route::Route;
+
 use crate::support::{App, Database, Look, browse};
+
+/// Set to write the examples of the reference anew, from what the sample answers.
+const WRITE: &str = "WRITE_EXAMPLES";
+/// Fields whose values are those of one moment or one run.
+const VOLATILE: [&str; 9] =
+    ["updatedAt", "createdAt", "loadedAt", "lastUsedAt", "today", "expectedDate", "isCurrent", "key", "id"];
+
+async fn document(app: &App) -> Value {
+    app.request("GET", "/openapi.json").send().await.unwrap().json().await.unwrap()
+}
+
+/// Every operation: (path, method, operation).
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().iter().map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+        })
+        .collect()
+}
+
+fn parameters(operation: &Value) -> impl Iterator<Item = &Value> {
+    operation["parameters"].as_array().into_iter().flatten()
+}
+
+/// The request that the example of an operation answers, made of the examples of its parameters.
+fn example_request(path: &str, operation: &Value) -> String {
+    let (mut path, mut query) = (path.to_owned(), form_urlencoded::Serializer::new(String::new()));
+    for parameter in parameters(operation).filter(|parameter| parameter["example"].is_string()) {
+        let (name, value) = (parameter["name"].as_str().unwrap(), parameter["example"].as_str().unwrap());
+        if parameter["in"] == "path" {
+            path = path.replace(&format!("{{{name}}}"), value);
+        } else {
+            query.append_pair(name, value);
+        }
+    }
+    format!("{path}?{}", query.finish())
+}
+
+/// An answer without what changes from one run to the next. An id of a stock is its symbol, which does not.
+fn steady(answer: &Value) -> Value {
+    match answer {
+        Value::Object(fields) => {
+            let is_volatile = |name: &str, value: &Value| {
+                let is_symbol = name == "id" && value.as_str().is_some_and(|id| id.len() < 12);
+                VOLATILE.contains(&name) && !value.is_null() && !is_symbol
+            };
+            let field = |(name, value): (&String, &Value)| {
+                (name.clone(), if is_volatile(name, value) { json!("...") } else { steady(value) })
+            };
+            Value::Object(fields.iter().map(field).collect())
+        }
+        Value::Array(items) => items.iter().map(steady).collect(),
+        other => other.clone(),
+    }
+}
+
+#[tokio::test]
+async fn examples_are_what_the_api_answers_on_the_sample() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let document = document(&app).await;
+    let mut compared = 0;
+    for (path, _, operation) in operations(&document).into_iter().filter(|(_, method, _)| *method == "get") {
+        let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
+        // What has an id of this run in its path is followed in a test of its own; usage is counted while this runs.
+        if example.is_null() || path.contains("{id}") || ["/api/usage", "/api/watchlists"].contains(&path) {
+            continue;
+        }
+        let request = example_request(path, operation);
+        let (status, answer) = app.json(&key, &request).await;
+        assert_eq!(status, 200, "{request}: {answer}");
+        if std::env::var_os(WRITE).is_some() {
+            let name = format!("src/http/reference/examples/{}.json", operation["operationId"].as_str().unwrap());
+            let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
+            std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(&answer).unwrap())).unwrap();
+        } else {
+            assert_eq!(steady(&answer), steady(example), "{request}");
+        }
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared}");
+}
+
+#[tokio::test]
+async fn every_route_is_described() {
+    let database = Database::sample().await;
+    let document = document(&App::alone(&database).await).await;
+    let described = document["paths"].as_object().unwrap();
+    let missing: Vec<_> = Route::ALL
+        .into_iter()
+        .filter(|route| *route != Route::Other && !described.contains_key(route.pattern()))
+        .map(Route::pattern)
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for path in described.keys() {
+        assert_ne!(Route::of(&path.replace(['{', '}'], "")), Route::Other, "{path} is no route");
+    }
+    let mut ids: Vec<_> = operations(&document).iter().map(|(.., it)| it["operationId"].as_str().unwrap()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_route_takes_the_parameters_that_are_described_and_no_others() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
+    let document = document(&app).await;
+    for (path, _, operation) in operations(&document)
+        .into_iter()
+        .filter(|(path, method, _)| *method == "get" && path.starts_with("/api/") && !path.contains("{id}"))
+    {
+        let request = example_request(path, operation);
+        let separator = if request.ends_with('?') { "" } else { "&" };
+        let (status, answer) = app.json(&key, &format!("{request}{separator}no_such=1")).await;
+        assert_eq!((status, &answer["code"]), (400, &json!("unknown_parameter")), "{request}");
+        let detail = answer["detail"].as_str().unwrap();
+        let known = detail.rsplit_once("expected ").unwrap().1;
+        let mut known: Vec<_> = known.split(", ").filter(|name| *name != "no parameters").collect();
+        let mut described: Vec<_> = parameters(operation)
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        known.sort_unstable();
+        described.sort_unstable();
+        assert_eq!(described, known, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_code_that_callers_can_meet_is_in_an_answer_of_some_operation() {
+    let database = Database::sample().await;
+    let document = document(&App::alone(&database).await).await.to_string();
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let rows = readme
+        .lines()
+        .filter_map(|line| line.split_once(" | `"))
+        .filter(|(status, _)| status.strip_prefix("| ").is_some_and(|status| status.parse::<u16>().is_ok()));
+    let codes: Vec<_> =
+        rows.filter(|(_, row)| !row.contains("| `/admin`")).map(|(_, row)| row.split('`').next().unwrap()).collect();
+    assert!(codes.len() > 15, "{codes:?}");
+    // A method that a path does not take is no operation.
+    let missing: Vec<_> = codes
+        .iter()
+        .filter(|code| **code != "method_not_allowed" && !document.contains(&format!("`{code}`: ")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
 
 #[tokio::test]
 async fn the_reference_shows_every_operation_and_keeps_to_itself() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
-    let document: serde_json::Value = app.request("GET", "/openapi.json").send().await.unwrap().json().await.unwrap();
-    let operations: usize =
-        document["paths"].as_object().unwrap().values().map(|it| it.as_object().unwrap().len()).sum();
+    let count = operations(&document(&app).await).len();
     for dark in [false, true] {
         browse(&app, Look { dark, ..Look::DESKTOP }, "/docs", async |browser| {
-            browser.until(&format!("document.querySelectorAll('#reference .opblock').length === {operations}")).await;
+            browser.until(&format!("document.querySelectorAll('#reference .opblock').length === {count}")).await;
             browser.click("#operations-Prices-getQuote button").await;
             browser.until("document.querySelector('#operations-Prices-getQuote .responses-table')").await;
             browser.keeps_to_itself().await;

@@ -66,7 +66,7 @@ async fn session(port: u16, dir: &Path, look: Look) -> Client {
         "--disable-sync",
         "--remote-debugging-pipe",
         // Whatever is not here is nowhere: no name is looked up.
-        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ];
     let own = [
         format!("--user-data-dir={}", profile.display()),
