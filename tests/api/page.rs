@@ -31,7 +31,10 @@ async fn look_at(browser: &Browser, key: &str, symbol: &str) {
 
 async fn shown(browser: &Browser) {
     browser
-        .until("document.querySelector('#stock').ariaBusy === 'false' && document.querySelector('#rows-body tr')")
+        .until(
+            "document.querySelector('#stock').ariaBusy === 'false' && document.querySelector('#rows-body tr')
+            && getComputedStyle(document.querySelector('#stock')).opacity === '1'",
+        )
         .await;
 }
 

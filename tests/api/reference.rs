@@ -1,11 +1,16 @@
 //! The reference of the API says what the API does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickerd::route::Route;
 
 use crate::support::{App, Database, Look, browse};
+
+/// What `make test-openapi` installs.
+const SCHEMATHESIS: &str = "target/schemathesis/bin/schemathesis";
+const SCHEMATHESIS_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Set to write the examples of the reference anew, from what the sample answers.
 const WRITE: &str = "WRITE_EXAMPLES";
@@ -171,4 +176,21 @@ async fn the_reference_shows_every_operation_and_keeps_to_itself() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs schemathesis: make test-openapi"]
+async fn no_request_gets_an_answer_that_the_reference_does_not_describe() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    assert_eq!(database.ran(&["tiers", "set", "boundless", "--requests-per-minute", "10000000"]).code, Some(0));
+    let key = database.issue("boundless");
+    let mut command = tokio::process::Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMATHESIS));
+    command.args(["--config-file", "tests/openapi/schemathesis.toml", "run", &app.url("/openapi.json")]);
+    command.args(["--header", &format!("X-API-Key: {key}"), "--seed", &rand::random::<u32>().to_string()]);
+    let ran = command.kill_on_drop(true).output();
+    let ran = tokio::time::timeout(SCHEMATHESIS_TIMEOUT, ran).await.expect("it ends in time").expect("it runs");
+    // What it says ends with its seed.
+    println!("{}", String::from_utf8_lossy(&ran.stdout));
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

@@ -27,7 +27,7 @@ use crate::market::Symbol;
 const SYMBOLS_MAX: usize = 100;
 
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::required("symbols", Takes::List, "1 to 100 symbols, parted by commas; each counts as a request"),
+    Parameter::required("symbols", Takes::Symbols, "1 to 100 symbols, parted by commas; each counts as a request"),
     asked::START,
     asked::END,
     asked::LIMIT_PARAMETER,

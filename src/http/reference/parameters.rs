@@ -29,7 +29,7 @@ pub fn of_path(pattern: &str, example: Example) -> impl Iterator<Item = Written>
 pub fn of_query(parameter: &Parameter, example: Example) -> Written {
     let required = if parameter.required { Required::True } else { Required::False };
     let mut written = ParameterBuilder::new().name(parameter.name).parameter_in(ParameterIn::Query).required(required);
-    if matches!(parameter.takes, Takes::List) {
+    if matches!(parameter.takes, Takes::SomeOf(_) | Takes::Symbols) {
         written = written.style(Some(ParameterStyle::Form)).explode(Some(false));
     }
     let written = exemplified(written, parameter.name, example);
@@ -60,7 +60,13 @@ fn taken(takes: Takes) -> RefOr<Schema> {
             text().enum_values(Some(words.iter().copied())).default(words.first().map(|word| json!(word))).into()
         }
         Takes::Only(words) => text().enum_values(Some(words.iter().copied())).into(),
-        Takes::List => ArrayBuilder::new().items(text().pattern(Some("^[A-Za-z0-9.-]+$"))).min_items(Some(1)).into(),
+        Takes::SomeOf(words) => {
+            let word = text().enum_values(Some(words.iter().copied()));
+            ArrayBuilder::new().items(word).unique_items(true).min_items(Some(1)).into()
+        }
+        Takes::Symbols => {
+            ArrayBuilder::new().items(text().pattern(Some(SYMBOL))).min_items(Some(1)).max_items(Some(100)).into()
+        }
         Takes::Cursor => text().min_length(Some(1)).into(),
     }
 }
