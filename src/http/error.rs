@@ -29,7 +29,9 @@ pub enum Problem {
     BadRequest,
     #[error("the body is not as expected: {0}")]
     InvalidBody(String),
-    #[error("a valid API key is required, as X-API-Key: KEY or Authorization: Bearer KEY")]
+    #[error(
+        "a valid API key is required, as X-API-Key: KEY, as Authorization: Bearer KEY or, where that is allowed, as ?apikey=KEY"
+    )]
     Unauthorized,
     #[error("no stock has the symbol {0}")]
     UnknownSymbol(Symbol),
@@ -60,8 +62,16 @@ pub enum Problem {
     UrlTooLong { bytes_max: usize },
     #[error("expected headers of at most {bytes_max} bytes")]
     HeadersTooLarge { bytes_max: usize },
-    #[error("the limit of {limit} requests a minute is reached: retry in {retry_after_s} s")]
-    RateLimited { limit: u32, retry_after_s: u64, upgrade: Option<String> },
+    #[error("{}: retry in {retry_after_s} s", no_room(*limit, *weight))]
+    RateLimited { limit: u32, weight: u32, retry_after_s: u64, upgrade: Option<String> },
+    #[error(
+        "this request counts as {weight}, more than the limit of {limit} requests a minute: ask for fewer stocks or rows at once"
+    )]
+    TooHeavy { weight: u32, limit: u32 },
+    #[error(
+        "the limit of {limit} requests an hour without a key is reached for this address: retry in {retry_after_s} s"
+    )]
+    AddressLimited { limit: u32, retry_after_s: u64 },
     #[error("too many wrong keys came from this address: retry in {retry_after_s} s")]
     TooManyFailures { retry_after_s: u64 },
     #[error("more new keys are waiting to be verified than can be: retry in {RETRY_AFTER_S} s")]
@@ -101,6 +111,8 @@ impl Problem {
             Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url_too_long"),
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::TooHeavy { .. } => (StatusCode::BAD_REQUEST, "too_heavy"),
+            Self::AddressLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "address_limited"),
             Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable(_) | Self::TriedInVain => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
@@ -123,7 +135,9 @@ impl Problem {
 
     fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { retry_after_s, .. } | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
+            Self::RateLimited { retry_after_s, .. }
+            | Self::AddressLimited { retry_after_s, .. }
+            | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
             Self::Busy | Self::Unavailable(_) | Self::TriedInVain => Some(RETRY_AFTER_S),
             _ => None,
         }
@@ -232,6 +246,13 @@ impl Problem {
                 Self::TooManyFailures { retry_after_s: until_ms.saturating_sub(now_ms).div_ceil(1000).max(1) }
             }
         }
+    }
+}
+
+fn no_room(limit: u32, weight: u32) -> String {
+    match weight {
+        1 => format!("the limit of {limit} requests a minute is reached"),
+        _ => format!("the limit of {limit} requests a minute has no room for one that counts as {weight}"),
     }
 }
 

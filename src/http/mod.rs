@@ -22,6 +22,7 @@ mod stop;
 mod systemd;
 mod usage;
 mod visit;
+mod weight;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -30,7 +31,7 @@ use actix_web::web;
 use actix_web::{App, Error, FromRequest, Handler, Resource, Responder, Route, guard};
 
 use error::{not_found, read_only};
-use middleware::{boundary, cache, gate};
+use middleware::{boundary, cache, gate, visitors};
 use question::Question;
 pub use server::{Listeners, ServeFault, Server};
 pub use state::State;
@@ -56,12 +57,14 @@ fn app(
         .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?
+    // Whatever needs no key, but for health.
+    let open = web::scope("").default_service(web::to(not_found)).wrap(from_fn(visitors)); // 2. may this address go on now?
     App::new()
         .app_data(state)
         .service(api)
         .service(plain("/health", health::alive))
         .service(plain("/health/ready", health::ready))
-        .default_service(web::to(not_found))
+        .service(open) // takes all paths that are left: it stands last
         .wrap(from_fn(boundary)) //  1. size, request id, CORS, security headers, errors as documents, log line
 }
 

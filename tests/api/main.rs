@@ -36,3 +36,5 @@ mod tiers;
 mod tls;
 mod traces;
 mod usage;
+mod visitors;
+mod weights;
