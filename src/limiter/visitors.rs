@@ -90,6 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::RedisConfig;
 
     const HOUR_MS: u64 = 3_600_000;
     const START_MS: u64 = 1_700_000_012_345;
@@ -123,6 +124,24 @@ mod tests {
             assert!(decision.admitted, "an address that nobody knows is not refused for the others");
         }
         assert!(visitors.seen.len() <= 50);
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_has_lost_its_redis_admits_its_share() {
+        // Nobody listens there: a port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let url = format!("redis://127.0.0.1:{port}");
+        let lost = RedisConfig { redis_url: Some(url.into()), ..RedisConfig::default() };
+        let config = KeylessConfig { keyless_requests_per_hour_max: 7, keyless_addresses_max: 50 };
+        let visitors = Visitors::new(&config, Redis::start(&lost).unwrap());
+        for (address, instances, share) in [(1, 1, 7), (2, 2, 3), (3, 9, 1)] {
+            let mut admitted = 0;
+            for _ in 0..20 {
+                let decision = visitors.admit(IpAddr::V4(address.into()), instances).await.unwrap();
+                admitted += u32::from(decision.admitted);
+            }
+            assert_eq!(admitted, share, "of {instances} instances");
+        }
     }
 
     #[tokio::test]
