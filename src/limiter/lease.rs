@@ -61,6 +61,9 @@ struct Book {
     /// next call.
     unused: (u32, u64),
     called_ms: Option<u64>,
+    /// When the lease at hand was asked for, and when it ends.
+    lease_sent_ms: Option<u64>,
+    ends_ms: u64,
     rate_per_s: f64,
     /// How many permits beyond those waited for a hot key's next lease may hold.
     size: u32,
@@ -185,7 +188,7 @@ impl Lease {
         let mut book = self.book();
         let taken = if grant.admitted { want.weight } else { 0 };
         (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + taken);
-        self.take_in(&book, sent_ms, now_ms, want, grant);
+        self.take_in(&mut book, sent_ms, now_ms, want, grant);
         if !grant.admitted {
             self.refusals.note(now_ms, want.weight, limit, now_ms + grant.reset_in_ms);
             return Step::Refuse { remaining: grant.remaining, reset_in_ms: grant.reset_in_ms };
@@ -219,10 +222,10 @@ impl Lease {
         book.give_back_later(left + 1, stamp_s);
         let used_meanwhile = book.held.saturating_sub(left);
         (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + used_meanwhile);
-        self.take_in(&book, sent_ms, now_ms, want, grant);
+        self.take_in(&mut book, sent_ms, now_ms, want, grant);
     }
 
-    fn take_in(&self, book: &Book, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
+    fn take_in(&self, book: &mut Book, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
         // What waits to go back is nobody's.
         self.remaining.store(grant.remaining.saturating_add(book.unused.0), Ordering::Relaxed);
         self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
@@ -230,7 +233,13 @@ impl Lease {
         let spare = grant.ahead.saturating_sub(book.waiting);
         let renewed = spare >= RENEWED_PERMITS_MIN && want.ahead_s == HOT_AHEAD_S;
         self.renew_at.store(if renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
-        self.permits.put(grant.ahead, sent_ms + u64::from(want.ahead_s) * 1000);
+        // A renewal knows its lease by its end. Where a heavy request took the place of one within its first millisecond,
+        // the next one ends earlier by one.
+        let ends_ms = sent_ms + u64::from(want.ahead_s) * 1000;
+        let is_twin = book.lease_sent_ms == Some(sent_ms);
+        book.ends_ms = if is_twin { ends_ms.min(book.ends_ms.saturating_sub(1)) } else { ends_ms };
+        book.lease_sent_ms = Some(sent_ms);
+        self.permits.put(grant.ahead, book.ends_ms);
     }
 
     /// A renewal got no answer. Nobody waited for it: whoever runs out of permits asks, and judges for himself.
@@ -364,6 +373,20 @@ mod tests {
         }
         assert_eq!(lease.want_renewal(2001, 1900, LIMIT, 1), None);
         assert!(lease.want_renewal(2001, 3000, LIMIT, 1).is_some());
+    }
+
+    #[test]
+    fn a_renewal_leaves_a_lease_alone_that_has_the_age_of_its_own_but_is_another() {
+        let (lease, mut ring) = (Lease::default(), Ring::default());
+        let mut ends_ms = Vec::new();
+        for weight in [1, 50, 60] {
+            let want = lease.want(900, weight, weight + 20, LIMIT, 1);
+            lease.learn(900, 900, want, ring.take(900, LIMIT, want), LIMIT);
+            ends_ms.push(lease.book().ends_ms);
+        }
+        let [first, second, third] = ends_ms[..] else { panic!("{ends_ms:?}") };
+        assert_eq!([lease.want_renewal(900, first, LIMIT, 1), lease.want_renewal(900, second, LIMIT, 1)], [None, None]);
+        assert!(lease.want_renewal(900, third, LIMIT, 1).is_some());
     }
 
     #[test]
