@@ -5,9 +5,11 @@ mod answer;
 mod background;
 mod client;
 mod error;
+mod format;
 mod health;
 mod log;
 mod middleware;
+mod page;
 mod parameter;
 #[doc(hidden)] // for the benchmarks
 pub mod prices;
@@ -54,6 +56,8 @@ fn app(
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
+        .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
+        .service(read::<prices::many::ManyQuestion, _, _>("/prices", prices::many::prices))
         .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?

@@ -16,6 +16,8 @@ pub enum Takes {
     /// `YYYY-MM-DD`.
     Date,
     Number(Whole),
+    /// The same, or `all`.
+    NumberOrAll(Whole),
     /// `true` or `false`; `false` where it is not given.
     Flag,
     /// 1 to 100 characters.
@@ -34,6 +36,15 @@ pub struct Whole {
     pub min: u32,
     pub max: u32,
     pub default: u32,
+}
+
+impl Whole {
+    /// The number that a text is, where it is one within the bounds.
+    pub fn read(self, text: &str) -> Option<u32> {
+        // Rust would also read "+5".
+        let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))?;
+        (self.min..=self.max).contains(&number).then_some(number)
+    }
 }
 
 impl Parameter {

@@ -1,13 +1,13 @@
 //! How many requests a request counts as: what it costs to answer, known before it is read.
 
+use std::borrow::Cow;
+
+use super::prices::day::LIMIT;
+use super::prices::many::SYMBOLS_MAX;
 use crate::route::Route;
 
-/// The most that the symbols of one request count as; a request with more of them is refused where it is read.
-const SYMBOLS_MAX: usize = 100;
 /// Bars that count as one request, in an answer that holds those of all stocks.
 const BARS_PER_REQUEST: u32 = 100;
-const BARS_DEFAULT: u32 = 1000;
-const BARS_MAX: u32 = 10_000;
 /// The quotes of a list are one statement for up to 100 stocks.
 const LIST_OF_QUOTES: u32 = 5;
 
@@ -16,27 +16,21 @@ pub fn weight(route: Route, query: &str) -> u32 {
     match route {
         // One for each symbol.
         Route::PricesOfMany => {
-            only(query, "symbols").map_or(1, |symbols| symbols.split(',').count().min(SYMBOLS_MAX) as u32)
+            first(query, "symbols").map_or(1, |symbols| symbols.split(',').count().min(SYMBOLS_MAX) as u32)
         }
         // One for each started hundred of the bars asked for.
-        Route::PricesOfDay => match only(query, "limit") {
-            Some(limit) => bars(&limit).map_or(1, |bars| bars.div_ceil(BARS_PER_REQUEST)),
-            None => BARS_DEFAULT / BARS_PER_REQUEST,
-        },
+        Route::PricesOfDay => {
+            let bars = first(query, "limit").map_or(Some(LIMIT.default), |limit| LIMIT.read(&limit));
+            bars.map_or(1, |bars| bars.div_ceil(BARS_PER_REQUEST))
+        }
         Route::WatchlistQuotes => LIST_OF_QUOTES,
         _ => 1,
     }
 }
 
-/// The first value of a parameter. Given twice, it is refused further in.
-fn only<'a>(query: &'a str, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+/// The value of a parameter. Given twice, it is refused further in.
+fn first<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     form_urlencoded::parse(query.as_bytes()).find(|(given, _)| given == name).map(|(_, value)| value)
-}
-
-fn bars(limit: &str) -> Option<u32> {
-    let bars = limit.parse().ok().filter(|bars| (1..=BARS_MAX).contains(bars))?;
-    // Rust would also read "+5".
-    limit.bytes().all(|b| b.is_ascii_digit()).then_some(bars)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod migrations;
 mod pool;
 mod prices;
 mod replica;
+mod sheet;
 mod stocks;
 mod symbols;
 mod tiers;
@@ -32,8 +33,9 @@ pub use keys::{
 };
 pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
 use pool::{Bounds, Params, Postgres};
-pub use prices::{BarRows, Quote};
+pub use prices::Quote;
 use replica::Replica;
+pub use sheet::{Background, DayRow, SheetRow};
 pub use stocks::{FormerSymbol, Listing, Stock, StockFilter, StockRef};
 pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;

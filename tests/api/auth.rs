@@ -95,6 +95,10 @@ async fn a_key_is_taken_from_the_url_too_and_headers_go_before_it() {
     let listed = app.request("GET", &format!("/api/stocks?limit=2&apikey={key}")).send().await.unwrap();
     assert_eq!((listed.status().as_u16(), &listed.headers()["x-cache"]), (200, &"MISS".parse().unwrap()));
     assert_eq!(header(&app.get(&key, "/api/stocks?limit=2").await, "x-cache"), "HIT");
+    let pages = app.request("GET", &format!("/api/stocks/AAPL/prices?start=2012-01-01&limit=2&apikey={key}"));
+    let pages = pages.send().await.unwrap();
+    assert!(header(&pages, "link").contains("cursor=") && !header(&pages, "link").contains("apikey"), "{pages:?}");
+    assert!(!pages.text().await.unwrap().contains("apikey"));
     let unknown = app.request("GET", &format!("/api/stocks?limti=2&apikey={key}")).send().await.unwrap();
     assert!(unknown.text().await.unwrap().contains("the parameter \\\"limti\\\" is not known here: expected exchange"));
 }

@@ -1,6 +1,6 @@
 //! Answers what was answered before: from memory, then from Redis; runs the handler once for all who ask the same.
 
-use actix_web::body::{self, BoxBody, MessageBody};
+use actix_web::body::{self, BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -10,15 +10,13 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{Values, hand_on, refuse, state};
-use crate::cache::{Answer, Encoding, Entry, Found, Lifetime, Miss, lifetime};
-use crate::http::answer::{media_of, media_type};
+use crate::cache::{Answer, Encoding, Entry, Found, Lifetime, Miss, Notes, lifetime};
+use crate::http::answer::{UNKNOWN, VARY, VARY_NEGOTIATED, media_of, media_type};
 use crate::http::error::Problem;
 use crate::http::question::Question;
 use crate::http::visit::{CacheOutcome, Visit};
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
-const VARY_NEGOTIATED: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key, Accept");
 
 pub async fn cache<Q: Question>(
     request: ServiceRequest,
@@ -33,9 +31,6 @@ pub async fn cache<Q: Question>(
     };
     let (state, now) = (state(&request), Utc::now());
     // The ways that wait are boxed: those who are answered from memory are not to carry and move them.
-    if !question.is_kept() {
-        return Box::pin(ask(request, next, question)).await;
-    }
     // What nobody has told us the version of can't be cached: no change could make it go out of use.
     let Some((version, exchange)) = state.versions.of(&question.depends_on()) else {
         return Box::pin(ask(request, next, question)).await;
@@ -81,17 +76,19 @@ async fn fill<Q: Question>(
         tracing::warn!(cause, age_s = stale.age_s(now_ms), "a stale answer stands in");
         return Ok(answer_to::<Q, _>(response, &stale, CacheOutcome::Stale));
     }
-    if response.status() != StatusCode::OK {
+    // What is too long to be kept is sent as it is read.
+    if response.status() != StatusCode::OK || response.response().body().size() == BodySize::Stream {
         miss.pass(now_ms);
         return Ok(response.map_into_boxed_body());
     }
     let (request, response) = response.into_parts();
     // A handler's answer is bytes in memory: there is nothing to wait for and nothing to fail.
     let media = media_of(response.headers());
-    let link = response.headers().get(header::LINK).map(|link| Bytes::copy_from_slice(link.as_bytes()));
+    let note = |name| response.headers().get(name).map(|note| Bytes::copy_from_slice(note.as_bytes()));
+    let notes = Notes { link: note(header::LINK), unknown: note(UNKNOWN) };
     let body =
         body::to_bytes(response.into_body()).await.map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
-    let entry = miss.fill(Answer { body, media, link }, lifetime, now_ms);
+    let entry = miss.fill(Answer { body, media, notes }, lifetime, now_ms);
     let response = entry_response::<Q>(&request, &entry, CacheOutcome::Miss);
     Ok(ServiceResponse::new(request, response))
 }
@@ -132,10 +129,12 @@ fn entry_response<Q: Question>(request: &HttpRequest, entry: &Entry, outcome: Ca
     values.put(headers, header::CACHE_CONTROL, format_args!("private, max-age={fresh_for_s}"));
     values.put(headers, header::AGE, format_args!("{}", entry.age_s(now_ms)));
     headers.insert(header::VARY, if Q::NEGOTIATED { VARY_NEGOTIATED } else { VARY });
-    if let Some(link) = &entry.link
-        && let Ok(link) = HeaderValue::from_maybe_shared(link.clone())
-    {
-        headers.insert(header::LINK, link);
+    for (name, note) in [(header::LINK, &entry.notes.link), (UNKNOWN, &entry.notes.unknown)] {
+        if let Some(note) = note
+            && let Ok(note) = HeaderValue::from_maybe_shared(note.clone())
+        {
+            headers.insert(name, note);
+        }
     }
     headers.insert(X_CACHE, HeaderValue::from_static(outcome.text()));
     if let Ok(etag) = HeaderValue::from_maybe_shared(held.unwrap_or(&variant.etag).clone()) {

@@ -11,8 +11,8 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 const SENT: HeaderValue = HeaderValue::from_static("authorization, if-none-match, x-api-key, x-request-id");
 const SHOWN: HeaderValue = HeaderValue::from_static(
-    "age, etag, ratelimit, ratelimit-policy, retry-after, x-cache, x-ratelimit-cost, x-ratelimit-limit, \
-     x-ratelimit-remaining, x-ratelimit-reset, x-request-id",
+    "age, etag, link, ratelimit, ratelimit-policy, retry-after, x-cache, x-ratelimit-cost, x-ratelimit-limit, \
+     x-ratelimit-remaining, x-ratelimit-reset, x-request-id, x-unknown-symbols",
 );
 
 /// The answer to a browser that asks whether it may ask.
