@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::keys::{HashFault, Refusal, RegistryFault};
-use crate::market::Symbol;
+use crate::market::{Symbol, calendar};
 use crate::store::StoreFault;
 
 /// How long a client should wait where we can't know.
@@ -38,6 +38,8 @@ pub enum Problem {
     UnknownSymbol(Symbol),
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
+    #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(" or "))]
+    NoCalendar { exchange: String },
     #[error("nothing is known of {date}{}", why.map(|why| format!(": exchanges were closed ({why})")).unwrap_or_default())]
     NoDay { date: NaiveDate, why: Option<&'static str> },
     #[error("the data was restated while it was read: retry in {RETRY_AFTER_S} s")]
@@ -104,6 +106,7 @@ impl Problem {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "unknown_symbol"),
             Self::NoData { .. } | Self::NoDay { .. } => (StatusCode::NOT_FOUND, "no_data"),
+            Self::NoCalendar { .. } => (StatusCode::NOT_FOUND, "no_calendar"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::AdminOff => (StatusCode::FORBIDDEN, "admin_off"),

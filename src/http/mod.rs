@@ -3,8 +3,11 @@
 mod admin;
 mod answer;
 mod background;
+mod calendar;
 mod client;
 mod error;
+mod events;
+mod exchanges;
 mod format;
 mod health;
 mod log;
@@ -19,6 +22,7 @@ pub mod question;
 mod quote;
 mod server;
 mod state;
+mod status;
 mod stocks;
 mod stop;
 mod systemd;
@@ -54,10 +58,15 @@ fn app(
         // The router tries one after the other: the one that is asked most stands first.
         .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
+        .service(read::<events::StockEventsQuestion, _, _>("/stocks/{symbol}/events", events::of_stock))
+        .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
         .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
         .service(read::<prices::many::ManyQuestion, _, _>("/prices", prices::many::prices))
+        .service(read::<exchanges::ExchangesQuestion, _, _>("/exchanges", exchanges::exchanges))
+        .service(read::<calendar::CalendarQuestion, _, _>("/calendar", calendar::calendar))
+        .service(read::<status::StatusQuestion, _, _>("/status", status::status))
         .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?

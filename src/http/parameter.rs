@@ -24,6 +24,8 @@ pub enum Takes {
     Text,
     /// One of these words; the first where it is not given.
     OneOf(&'static [&'static str]),
+    /// One of these words, for what is of that kind alone; for all kinds where it is not given.
+    Only(&'static [&'static str]),
     /// Words or symbols, parted by commas.
     List,
     /// What an earlier answer gave.

@@ -85,6 +85,11 @@ impl<'a> Query<'a> {
         text.parse().map_err(|_| invalid(name, "is not valid: expected true or false"))
     }
 
+    /// Whether only what is so is asked for, or only what is not; `None` for both.
+    pub fn only(&self, name: &'static str) -> Result<Option<bool>, Problem> {
+        if self.given(name).is_some() { self.flag(name).map(Some) } else { Ok(None) }
+    }
+
     pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
         let Some(text) = self.given(name) else { return Ok(None) };
         let fits = !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');

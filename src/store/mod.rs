@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod connect;
+mod events;
 mod exchanges;
 mod fault;
 mod keys;
@@ -11,6 +12,7 @@ mod migrations;
 mod pool;
 mod prices;
 mod replica;
+mod search;
 mod sheet;
 mod stocks;
 mod symbols;
@@ -27,6 +29,8 @@ use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::{Changes, Heard};
 pub use connect::Database;
+pub use events::{Event, EventPage, EventPlace, Events, MarketEvent};
+pub use exchanges::{ListedExchange, NewestDay};
 pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
@@ -35,8 +39,9 @@ pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal
 use pool::{Bounds, Params, Postgres};
 pub use prices::Quote;
 use replica::Replica;
+pub use search::{Listing, Matches, StockFilter, StockSearch};
 pub use sheet::{Background, DayRow, SheetRow};
-pub use stocks::{FormerSymbol, Listing, Stock, StockFilter, StockRef};
+pub use stocks::{FormerSymbol, Stock, StockRef};
 pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
