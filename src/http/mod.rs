@@ -3,6 +3,7 @@
 mod admin;
 mod answer;
 mod background;
+mod body;
 mod client;
 mod error;
 mod health;
@@ -20,16 +21,18 @@ mod state;
 mod stocks;
 mod stop;
 mod systemd;
+mod unkept;
 mod usage;
 mod visit;
+mod watchlists;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::web;
-use actix_web::{App, Error, FromRequest, Handler, Resource, Responder, Route, guard};
+use actix_web::{App, Error, FromRequest, Handler, HttpRequest, Resource, Responder, Route, guard};
 
-use error::{not_found, read_only};
+use error::{Problem, not_found};
 use middleware::{boundary, cache, gate};
 use question::Question;
 pub use server::{Listeners, ServeFault, Server};
@@ -53,11 +56,24 @@ fn app(
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
+        .service(
+            plain("/watchlists", watchlists::list)
+                .route(web::post().to(watchlists::write::create))
+                .default_service(only("GET, HEAD, POST")),
+        )
+        .service(
+            plain("/watchlists/{id}", watchlists::show)
+                .route(web::patch().to(watchlists::write::change))
+                .route(web::delete().to(watchlists::write::delete))
+                .default_service(only("GET, HEAD, PATCH, DELETE")),
+        )
+        .service(plain("/watchlists/{id}/quotes", watchlists::quotes))
         .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?
     App::new()
         .app_data(state)
+        .app_data(body::bound(state.http.body_bytes_max))
         .service(api)
         .service(plain("/health", health::alive))
         .service(plain("/health/ready", health::ready))
@@ -90,5 +106,12 @@ where
     H::Output: Responder + 'static,
 {
     let get_or_head = Route::new().guard(guard::Any(guard::Get()).or(guard::Head()));
-    web::resource(path).route(get_or_head.to(handler)).default_service(web::to(read_only))
+    web::resource(path).route(get_or_head.to(handler)).default_service(only("GET, HEAD"))
+}
+
+/// Whatever else is sent to a route that takes these methods.
+fn only(allowed: &'static str) -> Route {
+    web::to(move |request: HttpRequest| async move {
+        Problem::MethodNotAllowed { method: request.method().clone(), allowed }
+    })
 }

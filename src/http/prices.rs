@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::answer::{json, written};
 use super::error::Problem;
@@ -39,7 +40,7 @@ struct Prices<'a, B: Iterator<Item = Bar> + Clone> {
 }
 
 /// A [`Bar`] as it is published.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
     #[serde(serialize_with = "iso_8601")]

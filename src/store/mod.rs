@@ -10,12 +10,14 @@ mod load;
 mod migrations;
 mod pool;
 mod prices;
+mod quotes;
 mod replica;
 mod stocks;
 mod symbols;
 mod tiers;
 mod typed;
 mod usage;
+mod watchlists;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,12 +34,16 @@ pub use keys::{
 };
 pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
 use pool::{Bounds, Params, Postgres};
-pub use prices::{BarRows, Quote};
+pub use prices::BarRows;
+pub use quotes::Quote;
 use replica::Replica;
 pub use stocks::{FormerSymbol, Listing, Stock, StockFilter, StockRef};
 pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
+pub use watchlists::{
+    STOCKS_PER_WATCHLIST_MAX, WATCHLISTS_PER_OWNER_MAX, Watchlist, WatchlistChange, WatchlistWritten,
+};
 
 /// A handle to the pools; clones share them.
 #[derive(Clone)]

@@ -46,6 +46,14 @@ pub struct StockRef {
     pub version: i64,
 }
 
+impl StockRef {
+    /// As it came from Postgres.
+    pub(super) fn of(id: i32, symbol: &str, version: i64) -> Result<Self, StoreFault> {
+        let symbol = symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
+        Ok(Self { id, symbol, version })
+    }
+}
+
 /// Which stocks to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockFilter {

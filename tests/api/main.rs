@@ -36,3 +36,4 @@ mod tiers;
 mod tls;
 mod traces;
 mod usage;
+mod watchlists;
