@@ -9,6 +9,7 @@ mod error;
 mod health;
 mod log;
 mod middleware;
+mod page;
 mod parameter;
 #[doc(hidden)] // for the benchmarks
 pub mod prices;

@@ -46,19 +46,20 @@ impl<'a> Query<'a> {
         Ok(Self { pairs })
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// A value as it was sent.
+    pub fn given(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
     pub fn date(&self, name: &'static str) -> Result<Option<NaiveDate>, Problem> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.given(name) else { return Ok(None) };
         parse_date(text)
             .map(Some)
             .ok_or_else(|| invalid(name, "is not a date: expected YYYY-MM-DD, a day of the calendar"))
     }
 
     pub fn number(&self, name: &'static str, Whole { min, max, default }: Whole) -> Result<u32, Problem> {
-        let Some(text) = self.get(name) else { return Ok(default) };
+        let Some(text) = self.given(name) else { return Ok(default) };
         // Rust would also read "+5".
         let number = text.parse().ok().filter(|n| (min..=max).contains(n) && text.bytes().all(|b| b.is_ascii_digit()));
         let expected = || format!("is not valid: expected a whole number from {min} to {max}");
@@ -67,17 +68,17 @@ impl<'a> Query<'a> {
 
     /// A value that knows itself what it takes.
     pub fn value<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<Option<T>, Problem> {
-        self.get(name).map(|text| value(name, text)).transpose()
+        self.given(name).map(|text| value(name, text)).transpose()
     }
 
     /// Whether it is `true`; `false` where it is not given.
     pub fn flag(&self, name: &'static str) -> Result<bool, Problem> {
-        let Some(text) = self.get(name) else { return Ok(false) };
+        let Some(text) = self.given(name) else { return Ok(false) };
         text.parse().map_err(|_| invalid(name, "is not valid: expected true or false"))
     }
 
     pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.given(name) else { return Ok(None) };
         let fits = !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
         let expected = || format!("is not valid: expected a text of 1 to {TEXT_CHARS_MAX} characters");
         if fits { Ok(Some(text.to_owned())) } else { Err(invalid(name, expected())) }

@@ -28,11 +28,6 @@ pub trait Question: Clone + 'static {
     fn depends_on(&self) -> DependsOn<'_>;
 
     fn content(&self) -> Content;
-
-    /// Whether the answer is small enough to be kept. One that is not is streamed, past the cache.
-    fn is_kept(&self) -> bool {
-        true
-    }
 }
 
 /// The stock that is meant by a symbol: the one that was heard of, without a trip, or the one that Postgres knows.

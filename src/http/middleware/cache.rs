@@ -1,6 +1,6 @@
 //! Answers what was answered before: from memory, then from Redis; runs the handler once for all who ask the same.
 
-use actix_web::body::{self, BoxBody, MessageBody};
+use actix_web::body::{self, BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -33,9 +33,6 @@ pub async fn cache<Q: Question>(
     };
     let (state, now) = (state(&request), Utc::now());
     // The ways that wait are boxed: those who are answered from memory are not to carry and move them.
-    if !question.is_kept() {
-        return Box::pin(ask(request, next, question)).await;
-    }
     // What nobody has told us the version of can't be cached: no change could make it go out of use.
     let Some((version, exchange)) = state.versions.of(&question.depends_on()) else {
         return Box::pin(ask(request, next, question)).await;
@@ -81,7 +78,8 @@ async fn fill<Q: Question>(
         tracing::warn!(cause, age_s = stale.age_s(now_ms), "a stale answer stands in");
         return Ok(answer_to::<Q, _>(response, &stale, CacheOutcome::Stale));
     }
-    if response.status() != StatusCode::OK {
+    // What is too long to be kept is sent as it is read.
+    if response.status() != StatusCode::OK || response.response().body().size() == BodySize::Stream {
         miss.pass(now_ms);
         return Ok(response.map_into_boxed_body());
     }

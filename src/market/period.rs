@@ -1,0 +1,133 @@
+//! Days, weeks, months and years: the periods that bars can stand for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
+
+use super::calendar::is_trading_day;
+
+/// How much time a bar stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Interval {
+    #[default]
+    Day,
+    /// From Monday to Sunday (ISO 8601).
+    Week,
+    Month,
+    Year,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1d, 1w, 1mo or 1y")]
+pub struct IntervalFault;
+
+/// The first and the last calendar day of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    pub first: NaiveDate,
+    pub last: NaiveDate,
+}
+
+impl Interval {
+    pub const WORDS: [&str; 4] = ["1d", "1w", "1mo", "1y"];
+
+    /// The period that a day lies in.
+    pub fn period(self, date: NaiveDate) -> Period {
+        let (first, next) = match self {
+            Self::Day => return Period { first: date, last: date },
+            Self::Week => {
+                let week = date.week(Weekday::Mon);
+                return Period {
+                    first: week.checked_first_day().unwrap_or(date),
+                    last: week.checked_last_day().unwrap_or(date),
+                };
+            }
+            Self::Month => {
+                let first = date.with_day(1).unwrap_or(date);
+                (first, first.checked_add_months(Months::new(1)))
+            }
+            Self::Year => {
+                let first = date.with_ordinal(1).unwrap_or(date);
+                (first, first.checked_add_months(Months::new(12)))
+            }
+        };
+        // Only the last days that chrono knows have none after them.
+        Period { first, last: next.and_then(|next| next.pred_opt()).unwrap_or(date) }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+impl Period {
+    /// The last day of it on which the US exchanges trade; `None` where they never do.
+    pub fn last_trading_day(self) -> Option<NaiveDate> {
+        let days = std::iter::successors(Some(self.last), |day| day.checked_sub_days(Days::new(1)));
+        days.take_while(|day| *day >= self.first).find(|day| is_trading_day(*day))
+    }
+}
+
+impl FromStr for Interval {
+    type Err = IntervalFault;
+
+    fn from_str(text: &str) -> Result<Self, IntervalFault> {
+        let all = [Self::Day, Self::Week, Self::Month, Self::Year];
+        all.into_iter().find(|interval| interval.as_str() == text).ok_or(IntervalFault)
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn periods_begin_and_end_where_the_calendar_says() {
+        for (interval, date, first, last) in [
+            ("1d", "2012-02-29", "2012-02-29", "2012-02-29"),
+            ("1w", "2012-01-01", "2011-12-26", "2012-01-01"),
+            ("1w", "2012-01-02", "2012-01-02", "2012-01-08"),
+            ("1mo", "2012-02-10", "2012-02-01", "2012-02-29"),
+            ("1mo", "2012-12-31", "2012-12-01", "2012-12-31"),
+            ("1y", "2012-12-31", "2012-01-01", "2012-12-31"),
+        ] {
+            let period = interval.parse::<Interval>().unwrap().period(day(date));
+            assert_eq!(period, Period { first: day(first), last: day(last) }, "{interval} of {date}");
+        }
+        assert!("1m".parse::<Interval>().is_err());
+    }
+
+    #[test]
+    fn the_last_trading_day_of_a_period_is_no_holiday() {
+        // Good Friday 2013 was the last weekday of March.
+        assert_eq!(Interval::Month.period(day("2013-03-05")).last_trading_day(), Some(day("2013-03-28")));
+        assert_eq!(Interval::Week.period(day("2013-03-29")).last_trading_day(), Some(day("2013-03-28")));
+        assert_eq!(Interval::Day.period(day("2013-03-29")).last_trading_day(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_day_lies_in_its_period_and_the_next_period_begins_the_day_after(
+            days in 0i32..3_652_059, interval in prop::sample::select(vec![Interval::Day, Interval::Week, Interval::Month, Interval::Year])
+        ) {
+            let date = NaiveDate::from_num_days_from_ce_opt(days - 365).unwrap();
+            let period = interval.period(date);
+            prop_assert!(period.first <= date && date <= period.last);
+            prop_assert_eq!(interval.period(period.first), period);
+            let after = period.last.succ_opt().unwrap();
+            prop_assert_eq!(interval.period(after).first, after);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Bars of weeks, months and years from daily ones.
+
+use chrono::NaiveDate;
+
+use super::{Bar, Interval, Period};
+
+/// Where a stock stands: what tells whether its newest period is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest day with a bar.
+    pub newest: NaiveDate,
+    /// Whether no bar will follow.
+    pub is_delisted: bool,
+    /// Whether the calendar of the US exchanges tells its trading days.
+    pub keeps_us_calendar: bool,
+}
+
+/// The bar of a period. It is labelled by the last trading day in it, not by the first calendar day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PeriodBar {
+    pub bar: Bar,
+    /// Whether trading days are yet to come in it.
+    pub unfinished: bool,
+}
+
+/// Merges daily bars of one stock, whichever way they are ordered.
+#[derive(Debug)]
+pub struct Resampler {
+    interval: Interval,
+    standing: Standing,
+    current: Option<(Period, Bar)>,
+}
+
+impl Resampler {
+    pub fn new(interval: Interval, standing: Standing) -> Self {
+        Self { interval, standing, current: None }
+    }
+
+    /// Takes the next daily bar; returns the period before it, once it is whole.
+    pub fn push(&mut self, bar: Bar) -> Option<PeriodBar> {
+        if let Some((period, merged)) = &mut self.current
+            && (period.first..=period.last).contains(&bar.date)
+        {
+            *merged = merge(*merged, bar);
+            return None;
+        }
+        let done = self.finish();
+        self.current = Some((self.interval.period(bar.date), bar));
+        done
+    }
+
+    /// The last period, after the last daily bar.
+    pub fn finish(&mut self) -> Option<PeriodBar> {
+        let (period, bar) = self.current.take()?;
+        Some(PeriodBar { bar, unfinished: self.standing.leaves_open(period, bar.date) })
+    }
+}
+
+impl Standing {
+    /// Whether bars are yet to come in a period whose last one is of `last`. A missing bar of a past day is no reason:
+    /// once there is a later one, the period is over.
+    fn leaves_open(&self, period: Period, last: NaiveDate) -> bool {
+        let is_over = self.newest > period.last || self.is_delisted;
+        let has_last_day = self.keeps_us_calendar && period.last_trading_day().is_some_and(|day| last >= day);
+        !is_over && !has_last_day
+    }
+}
+
+/// Two bars of neighbouring days as one.
+fn merge(a: Bar, b: Bar) -> Bar {
+    let (earlier, later) = if a.date < b.date { (a, b) } else { (b, a) };
+    Bar {
+        open: earlier.open,
+        high: earlier.high.max(later.high),
+        low: earlier.low.min(later.low),
+        volume: earlier.volume.saturating_add(later.volume),
+        ..later
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn bar(date: NaiveDate, price: f64) -> Bar {
+        Bar {
+            date,
+            open: price,
+            high: price + 2.0,
+            low: price - 1.0,
+            close: price + 1.0,
+            adjusted_close: price,
+            volume: 10,
+        }
+    }
+
+    fn standing(newest: &str) -> Standing {
+        Standing { newest: day(newest), is_delisted: false, keeps_us_calendar: true }
+    }
+
+    fn resample(interval: Interval, standing: Standing, bars: &[Bar]) -> Vec<PeriodBar> {
+        let mut resampler = Resampler::new(interval, standing);
+        let mut periods: Vec<_> = bars.iter().filter_map(|bar| resampler.push(*bar)).collect();
+        periods.extend(resampler.finish());
+        periods
+    }
+
+    #[test]
+    fn a_week_opens_with_its_first_bar_closes_with_its_last_and_is_labelled_by_it() {
+        let days = ["2013-03-25", "2013-03-26", "2013-03-28", "2013-04-01"].map(day);
+        let bars: Vec<_> = days.iter().zip([10.0, 30.0, 20.0, 40.0]).map(|(date, price)| bar(*date, price)).collect();
+        let weeks = resample(Interval::Week, standing("2013-04-01"), &bars);
+        // The Friday was Good Friday.
+        let expected = Bar {
+            date: day("2013-03-28"),
+            open: 10.0,
+            high: 32.0,
+            low: 9.0,
+            close: 21.0,
+            adjusted_close: 20.0,
+            volume: 30,
+        };
+        assert_eq!(weeks[0], PeriodBar { bar: expected, unfinished: false });
+        assert_eq!((weeks.len(), weeks[1].unfinished), (2, true));
+    }
+
+    #[test]
+    fn only_the_newest_period_is_unfinished_and_only_until_its_last_trading_day() {
+        let of =
+            |standing: Standing, last: &str| resample(Interval::Month, standing, &[bar(day(last), 10.0)])[0].unfinished;
+        assert!(of(standing("2013-03-27"), "2013-03-27"));
+        assert!(!of(standing("2013-03-28"), "2013-03-28"), "the 29th was Good Friday");
+        assert!(!of(standing("2013-04-01"), "2013-03-27"), "a later bar says that no other will come");
+        assert!(!of(Standing { is_delisted: true, ..standing("2013-03-27") }, "2013-03-27"));
+        assert!(of(Standing { keeps_us_calendar: false, ..standing("2013-03-28") }, "2013-03-28"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_bars_is_no_matter_and_nothing_is_lost(
+            gaps in prop::collection::vec(1u64..40, 1..200), interval in prop::sample::select(vec![Interval::Week, Interval::Month, Interval::Year])
+        ) {
+            let mut date = day("2000-01-03");
+            let mut bars: Vec<Bar> = gaps.iter().enumerate().map(|(n, gap)| {
+                date = date + chrono::Days::new(*gap);
+                bar(date, 10.0 + n as f64)
+            }).collect();
+            let standing = Standing { newest: date, is_delisted: false, keeps_us_calendar: true };
+            let ascending = resample(interval, standing, &bars);
+            bars.reverse();
+            let mut descending = resample(interval, standing, &bars);
+            descending.reverse();
+            prop_assert_eq!(&ascending, &descending);
+            prop_assert_eq!(ascending.iter().map(|of| of.bar.volume).sum::<i64>(), 10 * bars.len() as i64);
+            prop_assert!(ascending.iter().rev().skip(1).all(|of| !of.unfinished));
+            prop_assert!(ascending.iter().all(|of| of.bar.check().is_ok()));
+        }
+    }
+}
