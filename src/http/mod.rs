@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod background;
 mod body;
+mod chart;
 mod client;
 mod error;
 mod health;
@@ -55,6 +56,7 @@ fn app(
         // The router tries one after the other: the one that is asked most stands first.
         .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
+        .service(read::<chart::ChartQuestion, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
         .service(

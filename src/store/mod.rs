@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+mod chart;
 mod connect;
 mod exchanges;
 mod fault;
@@ -27,6 +28,7 @@ use tokio_postgres::Row;
 use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::{Changes, Heard};
+pub use chart::ChartData;
 pub use connect::Database;
 pub use fault::StoreFault;
 pub use keys::{
