@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use tickerd::cache::{Answer, Cache, Content, Found, lifetime};
 use tickerd::caller::{Caller, KeyId, Tier};
 use tickerd::config::CacheConfig;
-use tickerd::http::prices::{PricesQuestion, body};
+use tickerd::http::prices::{PricesQuestion, Row};
 use tickerd::http::question::Question;
 use tickerd::keys::{Token, hash_secret};
 use tickerd::limiter::{Limiter, Ring, Want};
@@ -78,6 +78,8 @@ fn cache(c: &mut Criterion) {
 
 fn json(c: &mut Criterion) {
     let symbol: Symbol = "AAPL".parse().unwrap();
+    let request = TestRequest::with_uri("/?start=2012-01-01").param("symbol", "AAPL").to_http_request();
+    let question = PricesQuestion::parse(&request).unwrap();
     let newest = NaiveDate::from_ymd_opt(2012, 12, 31).unwrap();
     let bar = |back: u32| Bar {
         date: newest - Days::new(back.into()),
@@ -89,9 +91,9 @@ fn json(c: &mut Criterion) {
         volume: 23_553_300,
     };
     for rows in [20, 250, 1000] {
-        let bars: Vec<_> = (0..rows).map(bar).collect();
+        let bars: Vec<_> = (0..rows).map(|back| Row { symbol, bar: bar(back), unfinished: false }).collect();
         c.bench_function(&format!("json: {rows} bars"), |b| {
-            b.iter(|| body(symbol, bars.len(), black_box(&bars).iter().copied()));
+            b.iter(|| question.body(symbol, black_box(&bars), None));
         });
     }
 }

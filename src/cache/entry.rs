@@ -42,13 +42,27 @@ impl Media {
 pub struct Answer {
     pub body: Bytes,
     pub media: Media,
-    /// Where the next page is, as the value of a `Link` header.
+    pub notes: Notes,
+}
+
+/// What is said beside a body, each as the value of a header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Where the next page is.
     pub link: Option<Bytes>,
+    /// The symbols of the question that no stock has.
+    pub unknown: Option<Bytes>,
+}
+
+impl Notes {
+    fn bytes(&self) -> usize {
+        [&self.link, &self.unknown].into_iter().flatten().map(Bytes::len).sum()
+    }
 }
 
 impl Answer {
     pub fn json(body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), media: Media::Json, link: None }
+        Self { body: body.into(), media: Media::Json, notes: Notes::default() }
     }
 }
 
@@ -63,7 +77,7 @@ pub struct Variant {
 #[derive(Debug)]
 pub struct Entry {
     pub media: Media,
-    pub link: Option<Bytes>,
+    pub notes: Notes,
     identity: Variant,
     gzip_etag: Bytes,
     /// Made when it is first asked for. `None` inside: not worth it.
@@ -85,13 +99,13 @@ impl Entry {
 
     /// One that is not new: it needs no writing to Redis.
     pub(super) fn stored(answer: Answer, stored_at_ms: u64, fresh_until_ms: u64, revalidate_until_ms: u64) -> Self {
-        let Answer { body, media, link } = answer;
+        let Answer { body, media, notes } = answer;
         // 64 bits of BLAKE3: answers of one URL are told apart, nothing is kept secret by it.
         let hash = blake3::hash(&body).to_hex();
         let (etag, gzip_etag) = (format!("\"{}\"", &hash[..16]), format!("\"{}-gz\"", &hash[..16]));
         Self {
             media,
-            link,
+            notes,
             identity: Variant { body, etag: etag.into(), encoding: Encoding::Identity },
             gzip_etag: gzip_etag.into(),
             gzip: OnceLock::new(),
@@ -149,13 +163,12 @@ impl Entry {
 
     /// Bytes of memory at most, the gzip variant included: it is kept only where it halves the size.
     pub fn weight_bytes(&self) -> u64 {
-        let link_bytes = self.link.as_ref().map_or(0, Bytes::len);
-        (self.identity.body.len() * 3 / 2 + link_bytes + size_of::<Self>() + 64) as u64
+        (self.identity.body.len() * 3 / 2 + self.notes.bytes() + size_of::<Self>() + 64) as u64
     }
 
     /// What it was made of.
     pub(super) fn answer(&self) -> Answer {
-        Answer { body: self.identity.body.clone(), media: self.media, link: self.link.clone() }
+        Answer { body: self.identity.body.clone(), media: self.media, notes: self.notes.clone() }
     }
 
     pub(super) fn may_be_shown_while_revalidating(&self, now_ms: u64) -> bool {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::config::CacheConfig;
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
-pub use entry::{Answer, Encoding, Entry, Media, Variant};
+pub use entry::{Answer, Encoding, Entry, Media, Notes, Variant};
 use memory::{Guard, Memory, Slot};
 pub use policy::{Content, Lifetime, lifetime};
 use shared::SharedTier;

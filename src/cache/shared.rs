@@ -6,16 +6,16 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::{Answer, Entry, Media};
+use super::{Answer, Entry, Media, Notes};
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 
 /// The layout of a value, and what is in the answers: a release that adds a field to one takes the next number.
-/// This byte, the number of the media, the length of the link (u16), three times in epoch milliseconds (u64), all
-/// big-endian; the link, the bytes of the answer.
+/// This byte, the number of the media, the lengths of two notes (u16), three times in epoch milliseconds (u64), all
+/// big-endian; the notes, the bytes of the answer.
 /// Only the identity encoding is kept: gzip is made again in less time than it would take to fetch both.
 const FORMAT: u8 = 3;
-const HEAD_BYTES: usize = 1 + 1 + 2 + 3 * 8;
+const HEAD_BYTES: usize = 1 + 1 + 2 * 2 + 3 * 8;
 
 pub struct SharedTier {
     redis: Redis,
@@ -55,31 +55,33 @@ fn name(key: &str) -> String {
 }
 
 fn encode(entry: &Entry) -> Vec<u8> {
-    let Answer { body, media, link } = entry.answer();
-    // A link that is longer than that is none that a client could send.
-    let link = link.filter(|link| u16::try_from(link.len()).is_ok()).unwrap_or_default();
-    let mut value = Vec::with_capacity(HEAD_BYTES + link.len() + body.len());
+    let Answer { body, media, notes } = entry.answer();
+    // A note that is longer than that is none that could be sent.
+    let note = |note: Option<Bytes>| note.filter(|note| u16::try_from(note.len()).is_ok()).unwrap_or_default();
+    let notes = [note(notes.link), note(notes.unknown)];
+    let mut value = Vec::with_capacity(HEAD_BYTES + notes.iter().map(Bytes::len).sum::<usize>() + body.len());
     value.extend([FORMAT, media as u8]);
-    value.extend((link.len() as u16).to_be_bytes());
+    notes.iter().for_each(|note| value.extend((note.len() as u16).to_be_bytes()));
     entry.times_ms().iter().for_each(|time| value.extend(time.to_be_bytes()));
-    value.extend_from_slice(&link);
+    notes.iter().for_each(|note| value.extend_from_slice(note));
     value.extend_from_slice(&body);
     value
 }
 
 fn decode(value: Vec<u8>) -> Option<Entry> {
-    let value = Bytes::from(value);
+    let mut value = Bytes::from(value);
     if value.len() < HEAD_BYTES || value[0] != FORMAT {
         return None;
     }
-    let media = *Media::ALL.get(usize::from(value[1]))?;
-    let body_at = HEAD_BYTES + usize::from(u16::from_be_bytes([value[2], value[3]]));
-    if body_at > value.len() {
-        return None;
-    }
-    let link = Some(value.slice(HEAD_BYTES..body_at)).filter(|link| !link.is_empty());
-    let time_ms = |at: usize| Some(u64::from_be_bytes(value[4 + at * 8..12 + at * 8].try_into().ok()?));
-    let answer = Answer { body: value.slice(body_at..), media, link };
+    let head = value.split_to(HEAD_BYTES);
+    let media = *Media::ALL.get(usize::from(head[1]))?;
+    let time_ms = |at: usize| Some(u64::from_be_bytes(head[6 + at * 8..14 + at * 8].try_into().ok()?));
+    let mut note = |at: usize| {
+        let length = usize::from(u16::from_be_bytes([head[2 + at * 2], head[3 + at * 2]]));
+        (length <= value.len()).then(|| Some(value.split_to(length)).filter(|note| !note.is_empty()))
+    };
+    let notes = Notes { link: note(0)?, unknown: note(1)? };
+    let answer = Answer { body: value, media, notes };
     Some(Entry::stored(answer, time_ms(0)?, time_ms(1)?, time_ms(2)?))
 }
 
@@ -91,7 +93,8 @@ mod tests {
     #[test]
     fn an_answer_survives_the_way_through_redis_with_its_times_and_tag() {
         let link = Some(Bytes::from_static(b"</next>; rel=\"next\""));
-        let answer = Answer { body: Bytes::from_static(b"a\n1\n"), media: Media::Csv, link };
+        let answer =
+            Answer { body: Bytes::from_static(b"a\n1\n"), media: Media::Csv, notes: Notes { link, unknown: None } };
         let entry = Entry::new(answer.clone(), Lifetime { fresh_s: 60, revalidate_s: 6 }, 1000);
         let back = decode(encode(&entry)).unwrap();
         assert_eq!(back.times_ms(), [1000, 61_000, 67_000]);

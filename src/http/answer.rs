@@ -1,7 +1,7 @@
 //! A successful answer, and what it is written in.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::cache::Media;
@@ -23,6 +23,17 @@ pub fn media_of(headers: &HeaderMap) -> Media {
     let written = headers.get(header::CONTENT_TYPE);
     let is_written = |media: &Media| written.is_some_and(|written| *written == media_type(*media));
     Media::ALL.into_iter().find(is_written).unwrap_or(Media::Json)
+}
+
+pub const UNKNOWN: HeaderName = HeaderName::from_static("x-unknown-symbols");
+
+/// Names the symbols of a question that no stock has: in a header, since not every format has another place for them.
+pub fn unknown(answer: &mut HttpResponse, symbols: &[String]) {
+    if !symbols.is_empty()
+        && let Ok(symbols) = HeaderValue::try_from(symbols.join(", "))
+    {
+        answer.headers_mut().insert(UNKNOWN, symbols);
+    }
 }
 
 /// Room for what surrounds the rows of an answer.

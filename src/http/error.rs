@@ -5,6 +5,7 @@ use std::fmt;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::keys::{HashFault, Refusal, RegistryFault};
@@ -41,6 +42,10 @@ pub enum Problem {
     TooManyWatchlists,
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
+    #[error("nothing is known of {date}{}", why.map(|why| format!(": exchanges were closed ({why})")).unwrap_or_default())]
+    NoDay { date: NaiveDate, why: Option<&'static str> },
+    #[error("the data was restated while it was read: retry in {RETRY_AFTER_S} s")]
+    Restated,
     #[error("there is nothing at this path: see {see}")]
     NotFound { see: &'static str },
     #[error("{method} is not allowed here: expected {}", allowed.replace(", ", " or "))]
@@ -97,7 +102,7 @@ impl Problem {
             Self::UnknownWatchlist => (StatusCode::NOT_FOUND, "unknown_watchlist"),
             Self::WatchlistExists(_) => (StatusCode::CONFLICT, "watchlist_exists"),
             Self::TooManyWatchlists => (StatusCode::CONFLICT, "too_many_watchlists"),
-            Self::NoData { .. } => (StatusCode::NOT_FOUND, "no_data"),
+            Self::NoData { .. } | Self::NoDay { .. } => (StatusCode::NOT_FOUND, "no_data"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::AdminOff => (StatusCode::FORBIDDEN, "admin_off"),
@@ -111,6 +116,7 @@ impl Problem {
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
+            Self::Restated => (StatusCode::SERVICE_UNAVAILABLE, "restated"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable(_) | Self::TriedInVain => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) | Self::NotHashed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -133,7 +139,7 @@ impl Problem {
     fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::RateLimited { retry_after_s, .. } | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
-            Self::Busy | Self::Unavailable(_) | Self::TriedInVain => Some(RETRY_AFTER_S),
+            Self::Busy | Self::Restated | Self::Unavailable(_) | Self::TriedInVain => Some(RETRY_AFTER_S),
             _ => None,
         }
     }

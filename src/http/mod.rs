@@ -7,6 +7,7 @@ mod body;
 mod chart;
 mod client;
 mod error;
+mod format;
 mod health;
 mod log;
 mod middleware;
@@ -59,6 +60,8 @@ fn app(
         .service(read::<chart::ChartQuestion, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
+        .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
+        .service(read::<prices::many::ManyQuestion, _, _>("/prices", prices::many::prices))
         .service(
             plain("/watchlists", watchlists::list)
                 .route(web::post().to(watchlists::write::create))

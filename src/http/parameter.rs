@@ -16,6 +16,8 @@ pub enum Takes {
     /// `YYYY-MM-DD`.
     Date,
     Number(Whole),
+    /// The same, or `all`.
+    NumberOrAll(Whole),
     /// `true` or `false`; `false` where it is not given.
     Flag,
     /// 1 to 100 characters.

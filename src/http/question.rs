@@ -38,6 +38,21 @@ pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem
     }
 }
 
+/// The stocks that are meant by symbols, in the order of those they have now, each once; and the symbols that no stock has.
+pub async fn stocks_of(state: &State, symbols: &[Symbol]) -> Result<(Vec<StockRef>, Vec<Symbol>), Problem> {
+    let heard = |symbol: &Symbol| state.versions.stock(*symbol);
+    let mut stocks: Vec<StockRef> = symbols.iter().filter_map(heard).collect();
+    let mut unheard: Vec<Symbol> = symbols.iter().copied().filter(|symbol| heard(symbol).is_none()).collect();
+    if !unheard.is_empty() {
+        let found = state.store.stocks_of(&unheard).await?;
+        unheard.retain(|symbol| found.iter().all(|(under, _)| under != symbol));
+        stocks.extend(found.into_iter().map(|(_, stock)| stock));
+    }
+    stocks.sort_unstable_by_key(|stock| stock.symbol);
+    stocks.dedup_by_key(|stock| stock.id);
+    Ok((stocks, unheard))
+}
+
 /// Hands a handler its question: the one that the cache has parsed already.
 pub struct Asked<Q>(pub Q);
 

@@ -2,6 +2,8 @@
 
 use chrono::{Datelike, NaiveDate};
 
+use super::{Interval, Order};
+
 /// Parses `YYYY-MM-DD` and nothing else: chrono alone would also take `2013-2-3` or `+2013-02-03`.
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
     let bytes = text.as_bytes();
@@ -55,12 +57,38 @@ impl DateRange {
         }
     }
 
+    /// One day.
+    pub fn day(date: NaiveDate) -> Self {
+        Self { start: date, end: Some(date) }
+    }
+
     pub fn start(&self) -> NaiveDate {
         self.start
     }
 
     pub fn end(&self) -> Option<NaiveDate> {
         self.end
+    }
+
+    pub fn contains(&self, date: NaiveDate) -> bool {
+        self.start <= date && self.end.is_none_or(|end| date <= end)
+    }
+
+    /// The range with the periods that its ends lie in, whole.
+    pub fn whole(&self, interval: Interval) -> Self {
+        Self { start: interval.period(self.start).first, end: self.end.map(|end| interval.period(end).last) }
+    }
+
+    /// What comes after a day, in an order; `None` where nothing of the range does.
+    pub fn after(&self, date: NaiveDate, order: Order) -> Option<Self> {
+        let rest = match order {
+            Order::Desc => {
+                let before = date.pred_opt()?;
+                Self { end: Some(self.end.map_or(before, |end| end.min(before))), ..*self }
+            }
+            Order::Asc => Self { start: self.start.max(date.succ_opt()?), ..*self },
+        };
+        rest.end.is_none_or(|end| rest.start <= end).then_some(rest)
     }
 
     /// Whether every day of the range lies before `today`, so that no later day's trading can add to it.
@@ -100,6 +128,17 @@ mod tests {
         assert!(!range.is_closed(day("2013-01-31")));
         assert!(range.is_closed(day("2013-02-01")));
         assert!(!DateRange::new(day("2013-01-01"), None).unwrap().is_closed(day("2099-01-01")));
+    }
+
+    #[test]
+    fn what_comes_after_a_day_depends_on_the_order() {
+        let range = DateRange::new(day("2013-01-10"), Some(day("2013-01-31"))).unwrap();
+        let of = |date: &str, order| range.after(day(date), order).map(|rest| (rest.start, rest.end.unwrap()));
+        assert_eq!(of("2013-01-20", Order::Desc), Some((day("2013-01-10"), day("2013-01-19"))));
+        assert_eq!(of("2013-01-20", Order::Asc), Some((day("2013-01-21"), day("2013-01-31"))));
+        assert_eq!((of("2013-01-10", Order::Desc), of("2013-01-31", Order::Asc)), (None, None));
+        let month = range.whole(Interval::Month);
+        assert_eq!((month.start, month.end), (day("2013-01-01"), Some(day("2013-01-31"))));
     }
 
     proptest! {

@@ -24,6 +24,11 @@ impl Exchange {
     }
 }
 
+/// Whether an exchange, by its code, trades on the days of [`super::calendar`].
+pub fn keeps_us_calendar(code: &str) -> bool {
+    ["NYSE", "NASDAQ", "NYSEAMER", "NYSEARCA"].contains(&code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

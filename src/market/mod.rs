@@ -18,7 +18,7 @@ pub use adjusted::{Adjust, AdjustFault, Split};
 pub use adjustment::{Factor, TakenEffect, factors};
 pub use bar::{Bar, BarFault, decimal_difference};
 pub use date::{DateRange, DateRangeFault, DateText, parse_date};
-pub use exchange::Exchange;
+pub use exchange::{Exchange, keeps_us_calendar};
 pub use order::{Order, OrderFault};
 pub use period::{Interval, IntervalFault, Period};
 pub use resample::{PeriodBar, Resampler, Standing};

@@ -13,6 +13,7 @@ mod pool;
 mod prices;
 mod quotes;
 mod replica;
+mod sheet;
 mod stocks;
 mod symbols;
 mod tiers;
@@ -36,9 +37,9 @@ pub use keys::{
 };
 pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
 use pool::{Bounds, Params, Postgres};
-pub use prices::BarRows;
 pub use quotes::Quote;
 use replica::Replica;
+pub use sheet::{Background, DayRow, SheetRow};
 pub use stocks::{FormerSymbol, Listing, Stock, StockFilter, StockRef};
 pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;

@@ -1,43 +1,46 @@
-//! The table `prices`.
+//! The table `prices`, a stock at a time.
 
 use tokio_postgres::Row;
 
 use super::{Params, StockRef, Store, StoreFault};
-use crate::market::{Bar, DateRange};
-
-/// Bars as they came from Postgres, newest first: each is read when it is asked for, and none is kept.
-pub struct BarRows(Vec<Row>);
-
-impl BarRows {
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = Bar> + Clone {
-        self.0.iter().map(bar)
-    }
-}
+use crate::market::{Bar, DateRange, Order};
 
 impl Store {
-    /// The newest `limit` bars of a range. By the stock's id, which looking up the symbol would take as long to find as
+    /// The first `limit` bars of a range. By the stock's id, which looking up the symbol would take as long to find as
     /// the bars themselves.
-    pub async fn bars(&self, stock: StockRef, range: DateRange, limit: u32) -> Result<BarRows, StoreFault> {
-        let sql = "SELECT date, open, high, low, close, adjusted_close, volume FROM prices
-                   WHERE stock_id = $1 AND date >= $2 AND date <= coalesce($3, 'infinity'::date)
-                   ORDER BY date DESC LIMIT $4";
+    pub async fn bars(
+        &self,
+        stock: StockRef,
+        range: DateRange,
+        order: Order,
+        limit: u32,
+    ) -> Result<Vec<Bar>, StoreFault> {
+        let sql = match order {
+            Order::Desc => {
+                "SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+                 WHERE stock_id = $1 AND date >= $2 AND date <= coalesce($3, 'infinity'::date)
+                 ORDER BY date DESC LIMIT $4"
+            }
+            Order::Asc => {
+                "SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+                 WHERE stock_id = $1 AND date >= $2 AND date <= coalesce($3, 'infinity'::date)
+                 ORDER BY date LIMIT $4"
+            }
+        };
         let params: Params<'_> = &[&stock.id, &range.start(), &range.end(), &i64::from(limit)];
-        Ok(BarRows(self.content(stock.version, sql, params).await?))
+        Ok(self.content(stock.version, sql, params).await?.iter().map(|row| bar(row, 0)).collect())
     }
 }
 
-pub(super) fn bar(row: &Row) -> Bar {
+/// The bar in a row, from this column on.
+pub(super) fn bar(row: &Row, at: usize) -> Bar {
     Bar {
-        date: row.get(0),
-        open: row.get(1),
-        high: row.get(2),
-        low: row.get(3),
-        close: row.get(4),
-        adjusted_close: row.get(5),
-        volume: row.get(6),
+        date: row.get(at),
+        open: row.get(at + 1),
+        high: row.get(at + 2),
+        low: row.get(at + 3),
+        close: row.get(at + 4),
+        adjusted_close: row.get(at + 5),
+        volume: row.get(at + 6),
     }
 }

@@ -35,7 +35,7 @@ impl Store {
         let rows = self.content(version, sql, &[&ids]).await?;
         let stock = |place: i64| usize::try_from(place - 1).ok().and_then(|at| stocks.get(at));
         let quoted = rows.iter().filter_map(|row| {
-            let quote = Quote { latest: bar(row), previous_close: row.get(7) };
+            let quote = Quote { latest: bar(row, 0), previous_close: row.get(7) };
             Some((*stock(row.get(8))?, quote))
         });
         Ok(quoted.collect())

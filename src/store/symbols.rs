@@ -46,6 +46,20 @@ impl Store {
         let Some(row) = rows.first() else { return Ok(None) };
         StockRef::of(row.get(0), row.get(1), row.get(2)).map(Some)
     }
+
+    /// The same for several: those that are known, each under the symbol that it was asked for by.
+    pub async fn stocks_of(&self, symbols: &[Symbol]) -> Result<Vec<(Symbol, StockRef)>, StoreFault> {
+        let sql = "SELECT symbol, id, symbol, data_version FROM stocks WHERE symbol = ANY ($1)
+                   UNION ALL SELECT i.symbol, s.id, s.symbol, s.data_version
+                   FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = ANY ($1)";
+        let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
+        let symbol = |text: &str| text.parse().map_err(|_| StoreFault::Broken(format!("{text:?} is no symbol")));
+        let read = |row: &tokio_postgres::Row| {
+            let stock = StockRef { id: row.get(1), symbol: symbol(row.get(2))?, version: row.get(3) };
+            Ok((symbol(row.get(0))?, stock))
+        };
+        self.rows(sql, &[&symbols]).await?.iter().map(read).collect()
+    }
 }
 
 impl Database {

@@ -92,10 +92,15 @@ impl KeyUsage {
         counts.requests.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// More of a body goes out, whose length was not known when its answer did.
+    pub fn sent(&self, route: Route, bytes: u64) {
+        self.0[route as usize].bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Its answer goes out, with a body of `bytes`.
     pub fn answered(&self, route: Route, bytes: u64, is_refusal: bool, is_cache_hit: bool) {
         let counts = &self.0[route as usize];
-        counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.sent(route, bytes);
         if is_refusal {
             counts.refusals.fetch_add(1, Ordering::Relaxed);
         }

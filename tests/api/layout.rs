@@ -17,7 +17,7 @@ const BUFFERS_MAX: u64 = 9;
 /// The very statement that serves ranges.
 fn bars_sql() -> &'static str {
     let source = include_str!("../../src/store/prices.rs");
-    source.split_once("let sql = \"").and_then(|(_, rest)| rest.split_once('"')).expect("its SQL comes first").0
+    source.split_once("Order::Desc => {").and_then(|(_, rest)| rest.split('"').nth(1)).expect("its SQL comes first")
 }
 
 /// A row for each stock and each day of a range of days, as a feed writes them.

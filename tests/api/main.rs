@@ -26,6 +26,7 @@ mod limits;
 mod metrics;
 mod migrate;
 mod operators;
+mod prices;
 mod registry;
 mod restart;
 mod rotation;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{Values, hand_on, refuse, state};
-use crate::cache::{Answer, Encoding, Entry, Found, Lifetime, Miss, lifetime};
-use crate::http::answer::{media_of, media_type};
+use crate::cache::{Answer, Encoding, Entry, Found, Lifetime, Miss, Notes, lifetime};
+use crate::http::answer::{UNKNOWN, media_of, media_type};
 use crate::http::error::Problem;
 use crate::http::question::Question;
 use crate::http::visit::{CacheOutcome, Visit};
@@ -86,10 +86,11 @@ async fn fill<Q: Question>(
     let (request, response) = response.into_parts();
     // A handler's answer is bytes in memory: there is nothing to wait for and nothing to fail.
     let media = media_of(response.headers());
-    let link = response.headers().get(header::LINK).map(|link| Bytes::copy_from_slice(link.as_bytes()));
+    let note = |name| response.headers().get(name).map(|note| Bytes::copy_from_slice(note.as_bytes()));
+    let notes = Notes { link: note(header::LINK), unknown: note(UNKNOWN) };
     let body =
         body::to_bytes(response.into_body()).await.map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
-    let entry = miss.fill(Answer { body, media, link }, lifetime, now_ms);
+    let entry = miss.fill(Answer { body, media, notes }, lifetime, now_ms);
     let response = entry_response::<Q>(&request, &entry, CacheOutcome::Miss);
     Ok(ServiceResponse::new(request, response))
 }
@@ -130,10 +131,12 @@ fn entry_response<Q: Question>(request: &HttpRequest, entry: &Entry, outcome: Ca
     values.put(headers, header::CACHE_CONTROL, format_args!("private, max-age={fresh_for_s}"));
     values.put(headers, header::AGE, format_args!("{}", entry.age_s(now_ms)));
     headers.insert(header::VARY, if Q::NEGOTIATED { VARY_NEGOTIATED } else { VARY });
-    if let Some(link) = &entry.link
-        && let Ok(link) = HeaderValue::from_maybe_shared(link.clone())
-    {
-        headers.insert(header::LINK, link);
+    for (name, note) in [(header::LINK, &entry.notes.link), (UNKNOWN, &entry.notes.unknown)] {
+        if let Some(note) = note
+            && let Ok(note) = HeaderValue::from_maybe_shared(note.clone())
+        {
+            headers.insert(name, note);
+        }
     }
     headers.insert(X_CACHE, HeaderValue::from_static(outcome.text()));
     if let Ok(etag) = HeaderValue::from_maybe_shared(held.unwrap_or(&variant.etag).clone()) {

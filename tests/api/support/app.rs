@@ -182,6 +182,10 @@ fn collect(stream: impl Read + Send + 'static) -> Lines {
 }
 
 /// A header of an answer as text; empty where there is none.
+pub fn optional_header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
+    answer.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
 pub fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
-    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    optional_header(answer, name).unwrap_or_default()
 }

@@ -92,6 +92,14 @@ impl Database {
         }
     }
 
+    /// Loads a file with this text; `kind` as `tickerd ingest` names it.
+    pub fn load(&self, kind: &str, text: &str) {
+        let file = tempfile::NamedTempFile::with_suffix(".csv").expect("a file");
+        std::fs::write(file.path(), text).expect("written");
+        let ran = self.ran(&["ingest", kind, file.path().to_str().expect("its name is text")]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+
     /// The token of a new key.
     pub fn issue(&self, tier: &str) -> String {
         let output = self.run(&["keys", "issue", "--owner", "tests", "--name", "a key", "--tier", tier]);

@@ -8,7 +8,7 @@ mod program;
 mod replica;
 mod servers;
 
-pub use app::{ADMIN_TOKEN, App, header};
+pub use app::{ADMIN_TOKEN, App, header, optional_header};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use files::{Files, text_of};

@@ -1,0 +1,98 @@
+//! The forms that rows are sent in, and which of them a client wants.
+
+use std::str::FromStr;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+
+use super::error::Problem;
+use super::query::Query;
+use crate::cache::Media;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    #[default]
+    Json,
+    /// RFC 4180, with a header line.
+    Csv,
+    /// A JSON object a line.
+    Ndjson,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected json, csv or ndjson")]
+pub struct FormatFault;
+
+impl Format {
+    pub const WORDS: [&str; 3] = ["json", "csv", "ndjson"];
+
+    /// What the parameter `format` says or, without it, `Accept`.
+    pub fn wanted(query: &Query<'_>, request: &HttpRequest) -> Result<Self, Problem> {
+        Ok(query.value("format")?.unwrap_or_else(|| {
+            let accepted = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            accepted.map_or(Self::Json, Self::preferred)
+        }))
+    }
+
+    /// What stands in an `Accept` header with the greatest weight (RFC 9110, 12.5.1); JSON where nothing there is ours.
+    fn preferred(accept: &str) -> Self {
+        let mut best = (Self::Json, 0.0);
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "text/csv" => Self::Csv,
+                "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Self::Ndjson,
+                "application/json" | "application/*" | "*/*" => Self::Json,
+                _ => continue,
+            };
+            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+            if weight > best.1 {
+                best = (format, weight);
+            }
+        }
+        best.0
+    }
+
+    pub const fn media(self) -> Media {
+        match self {
+            Self::Json => Media::Json,
+            Self::Csv => Media::Csv,
+            Self::Ndjson => Media::Ndjson,
+        }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+impl FromStr for Format {
+    type Err = FormatFault;
+
+    fn from_str(text: &str) -> Result<Self, FormatFault> {
+        [Self::Json, Self::Csv, Self::Ndjson].into_iter().find(|format| format.as_str() == text).ok_or(FormatFault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weightiest_form_that_is_ours_is_sent() {
+        for (accept, format) in [
+            ("*/*", Format::Json),
+            ("text/csv", Format::Csv),
+            ("Text/CSV; charset=utf-8", Format::Csv),
+            ("application/x-ndjson, */*;q=0.1", Format::Ndjson),
+            ("text/csv;q=0.5, application/json", Format::Json),
+            ("text/csv;q=0.5, application/json;q=0.4", Format::Csv),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Format::Json),
+            ("text/csv;q=0", Format::Json),
+            ("text/html", Format::Json),
+            ("", Format::Json),
+        ] {
+            assert_eq!(Format::preferred(accept), format, "{accept}");
+        }
+    }
+}

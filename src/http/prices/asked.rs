@@ -1,0 +1,132 @@
+//! What is asked of bars, whichever stocks they are of.
+
+use std::fmt::Write;
+
+use actix_web::HttpRequest;
+
+use super::columns::Columns;
+use crate::http::error::Problem;
+use crate::http::format::Format;
+use crate::http::parameter::{Parameter, Takes, Whole};
+use crate::http::query::{Query, invalid};
+use crate::market::{Adjust, DateRange, DateText, Interval, Order};
+
+/// Rows of a page of JSON.
+const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
+/// Rows of a page of lines. Some 700 KB: what is longer is streamed.
+const LINES_LIMIT: Whole = Whole { max: 10_000, ..LIMIT };
+
+pub const START: Parameter = Parameter::required("start", Takes::Date, "The first day");
+pub const END: Parameter = Parameter::new("end", Takes::Date, "The last day, included; open where it is not given");
+pub const LIMIT_PARAMETER: Parameter = Parameter::new(
+    "limit",
+    Takes::NumberOrAll(LINES_LIMIT),
+    "Rows on a page: up to 1000 in JSON (100 where it is not given), up to 10000 or `all` in CSV and NDJSON (`all`)",
+);
+pub const ORDER: Parameter = Parameter::new("order", Takes::OneOf(&Order::WORDS), "Newest first, or oldest first");
+pub const CURSOR: Parameter = Parameter::new("cursor", Takes::Cursor, "Where the page begins: as in `next`");
+pub const ADJUST: Parameter = Parameter::new(
+    "adjust",
+    Takes::OneOf(&Adjust::WORDS),
+    "What open, high, low, close and volume are adjusted for: nothing, splits, or splits and dividends",
+);
+pub const INTERVAL: Parameter =
+    Parameter::new("interval", Takes::OneOf(&Interval::WORDS), "What a row stands for: a day, week, month or year");
+pub const COLUMNS: Parameter =
+    Parameter::new("columns", Takes::List, "The fields of a row, in their order, parted by commas");
+pub const FORMAT: Parameter =
+    Parameter::new("format", Takes::OneOf(&Format::WORDS), "Where it is not given, `Accept` decides");
+
+/// How many rows are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    Rows(u32),
+    /// Whatever there is, streamed.
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BarsAsked {
+    pub range: DateRange,
+    pub order: Order,
+    pub limit: Limit,
+    pub adjust: Adjust,
+    pub interval: Interval,
+    pub columns: Columns,
+    pub format: Format,
+    of_several: bool,
+}
+
+impl BarsAsked {
+    /// Reads everything but the stocks and the cursor. `of_several`: whether rows have to say which stock they are of.
+    pub fn parse(query: &Query<'_>, request: &HttpRequest, of_several: bool) -> Result<Self, Problem> {
+        let start = query
+            .date("start")?
+            .ok_or(Problem::MissingParameter { name: "start", expected: "the first day, as YYYY-MM-DD" })?;
+        let range = DateRange::new(start, query.date("end")?)
+            .map_err(|fault| invalid("start", format!("({}) is after end ({})", fault.start, fault.end)))?;
+        let format = Format::wanted(query, request)?;
+        let interval: Interval = query.value("interval")?.unwrap_or_default();
+        let usual = || Columns::usual(of_several, interval != Interval::Day);
+        Ok(Self {
+            range,
+            order: query.value("order")?.unwrap_or_default(),
+            limit: limit(query, format)?,
+            adjust: query.value("adjust")?.unwrap_or_default(),
+            interval,
+            columns: query.value("columns")?.unwrap_or_else(usual),
+            format,
+            of_several,
+        })
+    }
+
+    /// Adds what was asked to a URL, whatever way it was written: what is as usual is left out.
+    pub fn write(&self, url: &mut String) {
+        let (start, end) = (DateText::of(self.range.start()), self.range.end().and_then(DateText::of));
+        // Writing to a text can't fail.
+        let _ = write!(url, "start={}", start.as_ref().map_or("", DateText::as_str));
+        if let Some(end) = &end {
+            let _ = write!(url, "&end={}", end.as_str());
+        }
+        if let Limit::Rows(rows) = self.limit {
+            let _ = write!(url, "&limit={rows}");
+        }
+        if self.order != Order::default() {
+            let _ = write!(url, "&order={}", self.order.as_str());
+        }
+        if self.adjust != Adjust::default() {
+            let _ = write!(url, "&adjust={}", self.adjust.as_str());
+        }
+        if self.interval != Interval::default() {
+            let _ = write!(url, "&interval={}", self.interval.as_str());
+        }
+        if self.columns != Columns::usual(self.of_several, self.interval != Interval::Day) {
+            url.push_str("&columns=");
+            self.columns.write_names(url);
+        }
+        if self.format != Format::default() {
+            let _ = write!(url, "&format={}", self.format.as_str());
+        }
+    }
+}
+
+/// Lines are for those who want everything: they say nothing of a next page.
+fn limit(query: &Query<'_>, format: Format) -> Result<Limit, Problem> {
+    let everything = matches!(query.given("limit"), None | Some("all"));
+    match format {
+        Format::Json => query.number("limit", LIMIT).map(Limit::Rows),
+        Format::Csv | Format::Ndjson if everything => Ok(Limit::All),
+        Format::Csv | Format::Ndjson => query.number("limit", LINES_LIMIT).map(Limit::Rows).map_err(|_| {
+            let max = LINES_LIMIT.max;
+            invalid("limit", format!("is not valid: expected a whole number from 1 to {max}, or all"))
+        }),
+    }
+}
+
+/// The range in words, for those who find nothing in it.
+pub fn in_words(range: DateRange) -> String {
+    match range.end() {
+        Some(end) => format!("from {} to {end}", range.start()),
+        None => format!("from {} on", range.start()),
+    }
+}

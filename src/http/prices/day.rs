@@ -1,0 +1,133 @@
+//! `GET /api/prices/daily/{date}`: the whole market on one day.
+
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::NaiveDate;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::columns::Columns;
+use super::reader::row;
+use super::rows::{self, Price, Row, Rows, lines};
+use crate::cache::{Content, DependsOn};
+use crate::http::answer::{json, media_type, written};
+use crate::http::error::Problem;
+use crate::http::format::Format;
+use crate::http::page::{link, url_after};
+use crate::http::parameter::{Parameter, Takes, Whole};
+use crate::http::query::{Query, invalid};
+use crate::http::question::{Asked, Question};
+use crate::http::state::State;
+use crate::market::calendar::closure;
+use crate::market::{DateRange, Symbol, parse_date};
+
+/// Each hundred of it counts as a request.
+const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
+    Parameter::new("limit", Takes::Number(LIMIT), "Rows on a page; each started 100 count as a request"),
+    super::asked::CURSOR,
+    super::asked::COLUMNS,
+    super::asked::FORMAT,
+];
+
+#[derive(Clone)]
+pub struct DayQuestion {
+    range: DateRange,
+    exchange: Option<String>,
+    limit: u32,
+    columns: Columns,
+    format: Format,
+    after: Option<Symbol>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Day<'a> {
+    date: NaiveDate,
+    /// Rows in this answer.
+    count: usize,
+    /// By symbol: those that the stocks have now.
+    #[schema(value_type = Vec<Price>)]
+    prices: Rows<'a>,
+    /// The URL of the next page; null on the last.
+    next: Option<&'a str>,
+}
+
+pub async fn prices(Asked(question): Asked<DayQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+    let DayQuestion { range, exchange, limit, columns, format, after } = &question;
+    let (date, version) = (range.start(), state.versions.to_read());
+    let found = state.store.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
+    if found.is_empty() && after.is_none() {
+        return Err(Problem::NoDay { date, why: closure(date) });
+    }
+    let mut rows: Vec<Row> = found.iter().map(|of| row(of.symbol, of.bar, false)).collect();
+    let is_last = rows.len() <= *limit as usize;
+    rows.truncate(*limit as usize);
+    let last = rows.last().filter(|_| !is_last);
+    let next = last.map(|last| url_after(question.url(), last.symbol));
+    let mut answer = match format {
+        Format::Json => {
+            let prices = Rows { rows: &rows, columns };
+            let body = Day { date, count: rows.len(), prices, next: next.as_deref() };
+            json(written(&body, rows::json_bytes(rows.len())))
+        }
+        Format::Csv | Format::Ndjson => {
+            HttpResponse::Ok().content_type(media_type(format.media())).body(lines(*format, columns, &rows, true))
+        }
+    };
+    link(&mut answer, next.as_deref());
+    Ok(answer)
+}
+
+impl DayQuestion {
+    fn url(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(format!("/api/prices/daily/{}?", self.range.start()));
+        query.append_pair("limit", &self.limit.to_string());
+        if let Some(exchange) = &self.exchange {
+            query.append_pair("exchange", exchange);
+        }
+        let mut url = query.finish();
+        if self.columns != Columns::usual(true, false) {
+            url.push_str("&columns=");
+            self.columns.write_names(&mut url);
+        }
+        if self.format != Format::default() {
+            url.push_str("&format=");
+            url.push_str(self.format.as_str());
+        }
+        url
+    }
+}
+
+impl Question for DayQuestion {
+    const NEGOTIATED: bool = true;
+
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        let date = parse_date(request.match_info().query("date"))
+            .ok_or_else(|| invalid("date", "is not a date: expected YYYY-MM-DD, a day of the calendar"))?;
+        let query = Query::of(request, PARAMETERS)?;
+        Ok(Self {
+            range: DateRange::day(date),
+            exchange: query.text("exchange")?.map(|code| code.to_ascii_uppercase()),
+            limit: query.number("limit", LIMIT)?,
+            columns: query.value("columns")?.unwrap_or_else(|| Columns::usual(true, false)),
+            format: Format::wanted(&query, request)?,
+            after: query.cursor("cursor")?,
+        })
+    }
+
+    fn canonical(&self, version: i64) -> String {
+        let url = self.url();
+        match self.after {
+            Some(after) => format!("v{version}{}", url_after(url, after)),
+            None => format!("v{version}{url}"),
+        }
+    }
+
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::All
+    }
+
+    fn content(&self) -> Content {
+        Content::Bars(self.range)
+    }
+}

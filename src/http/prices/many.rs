@@ -1,0 +1,157 @@
+//! `GET /api/prices`: bars of several stocks in one call.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::asked::{self, BarsAsked};
+use super::reader::After;
+use super::rows::{self, Price, Rows};
+use super::sending::Page;
+use crate::cache::{Content, DependsOn};
+use crate::http::answer::{json, unknown, written};
+use crate::http::error::Problem;
+use crate::http::format::Format;
+use crate::http::page::{link, url_after};
+use crate::http::parameter::{Parameter, Takes};
+use crate::http::query::{Query, invalid};
+use crate::http::question::{Asked, Question, stocks_of};
+use crate::http::state::State;
+use crate::market::Symbol;
+
+/// Symbols in one call: each of them counts as a request.
+const SYMBOLS_MAX: usize = 100;
+
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::required("symbols", Takes::List, "1 to 100 symbols, parted by commas; each counts as a request"),
+    asked::START,
+    asked::END,
+    asked::LIMIT_PARAMETER,
+    asked::ORDER,
+    asked::CURSOR,
+    asked::ADJUST,
+    asked::INTERVAL,
+    asked::COLUMNS,
+    asked::FORMAT,
+];
+
+#[derive(Clone)]
+pub struct ManyQuestion {
+    /// Sorted, each once.
+    symbols: Arc<[Symbol]>,
+    asked: BarsAsked,
+    after: Option<After>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Many<'a> {
+    /// Rows in this answer.
+    count: usize,
+    /// By symbol, then by date.
+    #[schema(value_type = Vec<Price>)]
+    prices: Rows<'a>,
+    /// Symbols of the question that no stock has.
+    unknown: &'a [String],
+    /// Symbols of stocks that have no prices in the range.
+    no_data: Vec<String>,
+    /// The URL of the next page; null on the last.
+    next: Option<&'a str>,
+}
+
+pub async fn prices(
+    Asked(question): Asked<ManyQuestion>,
+    request: HttpRequest,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
+    let asked = question.asked;
+    let (stocks, nobody) = stocks_of(state, &question.symbols).await?;
+    let page = Page::read(state, asked, &stocks, question.after).await?;
+    let next = page.last.map(|last| url_after(question.url(), last));
+    let nobody: Vec<String> = nobody.iter().map(Symbol::to_string).collect();
+    let mut answer = match asked.format {
+        Format::Json => {
+            let without = state.store.stocks_without(&stocks, asked.range).await?;
+            let no_data = stocks.iter().filter(|stock| without.contains(&stock.id));
+            let body = Many {
+                count: page.rows.len(),
+                prices: Rows { rows: &page.rows, columns: &asked.columns },
+                unknown: &nobody,
+                no_data: no_data.map(|stock| stock.symbol.to_string()).collect(),
+                next: next.as_deref(),
+            };
+            json(written(&body, rows::json_bytes(page.rows.len())))
+        }
+        Format::Csv | Format::Ndjson => page.send_lines(&request, &asked),
+    };
+    link(&mut answer, next.as_deref());
+    unknown(&mut answer, &nobody);
+    Ok(answer)
+}
+
+impl ManyQuestion {
+    fn url(&self) -> String {
+        let mut url = "/api/prices?symbols=".to_owned();
+        for (at, symbol) in self.symbols.iter().enumerate() {
+            url.push_str(if at == 0 { "" } else { "," });
+            url.push_str(symbol.as_str());
+        }
+        url.push('&');
+        self.asked.write(&mut url);
+        url
+    }
+}
+
+impl Question for ManyQuestion {
+    const NEGOTIATED: bool = true;
+
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        let query = Query::of(request, PARAMETERS)?;
+        let expected = "symbols, parted by commas, as in AAPL,MSFT";
+        let list = query.given("symbols").ok_or(Problem::MissingParameter { name: "symbols", expected })?;
+        let symbols: Result<Vec<Symbol>, _> = list.split(',').map(Symbol::from_str).collect();
+        let mut symbols = symbols.map_err(|fault| invalid("symbols", format!("is not valid: {fault}")))?;
+        if symbols.len() > SYMBOLS_MAX {
+            return Err(invalid("symbols", format!("is too long: expected at most {SYMBOLS_MAX}")));
+        }
+        symbols.sort_unstable();
+        symbols.dedup();
+        let asked = BarsAsked::parse(&query, request, true)?;
+        Ok(Self { symbols: symbols.into(), asked, after: query.cursor("cursor")? })
+    }
+
+    fn canonical(&self, version: i64) -> String {
+        let url = self.url();
+        match self.after {
+            Some(after) => format!("v{version}{}", url_after(url, after)),
+            None => format!("v{version}{url}"),
+        }
+    }
+
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::Stocks(&self.symbols)
+    }
+
+    fn content(&self) -> Content {
+        Content::Bars(self.asked.range)
+    }
+}
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.symbol, self.date)
+    }
+}
+
+impl FromStr for After {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (symbol, date) = text.split_once('/').ok_or(())?;
+        Ok(Self { symbol: symbol.parse().map_err(drop)?, date: date.parse().map_err(drop)? })
+    }
+}
