@@ -11,6 +11,7 @@ mod audit;
 mod auth;
 mod bad_input;
 mod cache;
+mod chart;
 mod contract;
 mod demo;
 mod deploy;
