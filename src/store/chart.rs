@@ -40,9 +40,8 @@ impl Store {
                        SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
                    ) newest ON true
                    CROSS JOIN LATERAL (
-                       SELECT array_agg(date ORDER BY date), array_agg(open ORDER BY date), array_agg(high ORDER BY date),
-                              array_agg(low ORDER BY date), array_agg(close ORDER BY date),
-                              array_agg(adjusted_close ORDER BY date), array_agg(volume ORDER BY date)
+                       SELECT array_agg(date), array_agg(open), array_agg(high), array_agg(low), array_agg(close),
+                              array_agg(adjusted_close), array_agg(volume)
                        FROM (SELECT * FROM prices
                              WHERE stock_id = s.id AND date <= coalesce($3, newest.date)
                                AND date >= coalesce($2, (coalesce($3, newest.date) - interval '1 year')::date)
@@ -60,7 +59,7 @@ fn chart_data(row: &Row) -> ChartData {
     ChartData { name: row.get(0), currency: row.get(1), splits: splits.collect(), bars: bars(row) }
 }
 
-/// A column of each field, all equally long.
+/// A column of each field, all of the same bars. They are put in order here once, not by Postgres for each column.
 fn bars(row: &Row) -> Vec<Bar> {
     let (dates, volumes): (Vec<NaiveDate>, Vec<i64>) = (list(row, 4), list(row, 10));
     let [open, high, low, close, adjusted_close]: [Vec<f64>; 5] = [5, 6, 7, 8, 9].map(|at| list(row, at));
@@ -73,7 +72,9 @@ fn bars(row: &Row) -> Vec<Bar> {
         adjusted_close: adjusted_close[n],
         volume,
     };
-    dates.into_iter().zip(volumes).enumerate().map(bar).collect()
+    let mut bars: Vec<Bar> = dates.into_iter().zip(volumes).enumerate().map(bar).collect();
+    bars.sort_unstable_by_key(|bar| bar.date);
+    bars
 }
 
 /// Postgres makes no empty list of nothing.
