@@ -37,7 +37,7 @@ impl Figures {
 /// A server beside what it is compared with.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ceiling {
-    /// `bare` or `pgbench`.
+    /// `bare`, `pgbench` or `COPY`.
     pub name: &'static str,
     pub figures: Figures,
     /// Medians of the ratios within a round: a machine whose speed drifts changes both sides of each.

@@ -59,8 +59,12 @@ pub struct Options {
 pub enum Case {
     /// The same answer from memory: 20 rows, 250 rows, 250 rows gzipped, 304; against a bare server
     Cached,
+    /// The other shapes of answers from memory: lines, adjusted, weeks, many stocks, a day; against a bare server
+    Shapes,
     /// Every request another range: 20 and 250 rows; against pgbench
     Uncached,
+    /// Whole histories as CSV, streamed; against COPY, and to slow readers
+    Histories,
     /// Keys far over their limit; against a bare server
     Storm,
     /// 800 keys, thousands of symbols: at the real pace, and as fast as it goes

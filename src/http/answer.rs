@@ -8,6 +8,10 @@ use crate::cache::Media;
 
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// What an answer depends on, beside its URL; the second where `Accept` has a say.
+pub const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
+pub const VARY_NEGOTIATED: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key, Accept");
+
 /// The media type of a body.
 pub const fn media_type(media: Media) -> HeaderValue {
     match media {

@@ -84,6 +84,9 @@ impl Server {
             .keep_alive(Duration::from_secs(http.keep_alive_s))
             .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
             .max_connections(http.connections_per_worker_max)
+            // What is streamed goes out in several writes: each after the first would wait for the client's delayed
+            // acknowledgement, 40 ms (RFC 896 with RFC 1122, 4.2.3.2).
+            .tcp_nodelay(true)
             .shutdown_timeout(http.shutdown_timeout_s)
             .disable_signals();
         if http.workers > 0 {

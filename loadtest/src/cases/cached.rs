@@ -16,7 +16,7 @@ const ROWS_250: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&
 /// What oha asks for when it is not told otherwise.
 const OHA_ENCODINGS: &str = "gzip, compress, deflate, br";
 
-struct Variant {
+pub struct Variant {
     name: &'static str,
     path: &'static str,
     gzip: bool,
@@ -26,11 +26,17 @@ struct Variant {
 }
 
 const VARIANTS: [Variant; 4] = [
-    Variant { name: "cached, 20 rows", path: ROWS_20, gzip: false, again: false, status: 200 },
-    Variant { name: "cached, 250 rows", path: ROWS_250, gzip: false, again: false, status: 200 },
-    Variant { name: "cached, 250 rows, gzip", path: ROWS_250, gzip: true, again: false, status: 200 },
-    Variant { name: "304, If-None-Match", path: ROWS_20, gzip: false, again: true, status: 304 },
+    Variant::plain("cached, 20 rows", ROWS_20),
+    Variant::plain("cached, 250 rows", ROWS_250),
+    Variant { gzip: true, ..Variant::plain("cached, 250 rows, gzip", ROWS_250) },
+    Variant { again: true, status: 304, ..Variant::plain("304, If-None-Match", ROWS_20) },
 ];
+
+impl Variant {
+    pub const fn plain(name: &'static str, path: &'static str) -> Self {
+        Self { name, path, gzip: false, again: false, status: 200 }
+    }
+}
 
 pub async fn run(run: &Run) -> Result<Vec<Row>, Failure> {
     let server = run.fresh_server(Tiers::Raised).await?;
@@ -42,7 +48,7 @@ pub async fn run(run: &Run) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-async fn measure(run: &Run, server: &Server, variant: &Variant) -> Result<Row, Failure> {
+pub async fn measure(run: &Run, server: &Server, variant: &Variant) -> Result<Row, Failure> {
     let mut headers = vec![(API_KEY, run.headers[0].clone())];
     if variant.gzip {
         headers.push((ACCEPT_ENCODING, HeaderValue::from_static(OHA_ENCODINGS)));

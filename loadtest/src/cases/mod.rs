@@ -2,8 +2,10 @@
 
 mod cached;
 mod cold;
+mod histories;
 mod mixed;
 mod opening;
+mod shapes;
 mod storm;
 mod uncached;
 
@@ -49,8 +51,14 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     if options.wants(Case::Cached) {
         report.rows.extend(cached::run(&run).await?);
     }
+    if options.wants(Case::Shapes) {
+        report.rows.extend(shapes::run(&run).await?);
+    }
     if options.wants(Case::Uncached) {
         report.rows.extend(uncached::run(&run).await?);
+    }
+    if options.wants(Case::Histories) {
+        report.rows.push(histories::run(&run).await?);
     }
     if options.wants(Case::Storm) {
         report.rows.push(storm::run(&run).await?);

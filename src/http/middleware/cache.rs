@@ -11,14 +11,12 @@ use chrono::{DateTime, Utc};
 
 use super::{Values, hand_on, refuse, state};
 use crate::cache::{Answer, Encoding, Entry, Found, Lifetime, Miss, Notes, lifetime};
-use crate::http::answer::{UNKNOWN, media_of, media_type};
+use crate::http::answer::{UNKNOWN, VARY, VARY_NEGOTIATED, media_of, media_type};
 use crate::http::error::Problem;
 use crate::http::question::Question;
 use crate::http::visit::{CacheOutcome, Visit};
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
-const VARY_NEGOTIATED: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key, Accept");
 
 pub async fn cache<Q: Question>(
     request: ServiceRequest,

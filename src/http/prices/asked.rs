@@ -124,9 +124,15 @@ fn limit(query: &Query<'_>, format: Format) -> Result<Limit, Problem> {
 }
 
 /// The range in words, for those who find nothing in it.
-pub fn in_words(range: DateRange) -> String {
+pub fn in_words(range: DateRange, interval: Interval) -> String {
+    let of_periods = match interval {
+        Interval::Day => "",
+        Interval::Week => "of a week that ends ",
+        Interval::Month => "of a month that ends ",
+        Interval::Year => "of a year that ends ",
+    };
     match range.end() {
-        Some(end) => format!("from {} to {end}", range.start()),
-        None => format!("from {} on", range.start()),
+        Some(end) => format!("{of_periods}from {} to {end}", range.start()),
+        None => format!("{of_periods}from {} on", range.start()),
     }
 }

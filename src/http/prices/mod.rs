@@ -70,7 +70,7 @@ pub async fn prices(
     let last = after.map(|date| After { symbol: stock.symbol, date });
     let page = Page::read(state, asked, &[stock], last).await?;
     if page.is_empty() && after.is_none() {
-        return Err(Problem::NoData { symbol: stock.symbol, range: in_words(asked.range) });
+        return Err(Problem::NoData { symbol: stock.symbol, range: in_words(asked.range, asked.interval) });
     }
     let next = page.last.map(|last| url_after(question.url(), last.date));
     let mut answer = match asked.format {

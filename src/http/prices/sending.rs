@@ -10,7 +10,7 @@ use futures_util::stream;
 use super::asked::{BarsAsked, Limit};
 use super::reader::{After, Reader, row};
 use super::rows::{Row, lines};
-use crate::http::answer::media_type;
+use crate::http::answer::{VARY_NEGOTIATED, media_type};
 use crate::http::error::Problem;
 use crate::http::state::State;
 use crate::http::visit::Visit;
@@ -114,6 +114,7 @@ impl Page {
         let mut answer = HttpResponse::Ok();
         answer.insert_header((header::CONTENT_TYPE, media_type(asked.format.media())));
         let Some(reader) = self.rest else { return answer.body(first) };
+        answer.insert_header((header::VARY, VARY_NEGOTIATED));
         answer.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")));
         answer.streaming(Stream { reader, asked: *asked, meter: Meter::of(request) }.chunks(first))
     }

@@ -1,0 +1,138 @@
+//! Whole histories, streamed: how close they come to Postgres that copies the same rows out, and what they hold in memory.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, pin_mut};
+use hdrhistogram::Histogram;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_postgres::NoTls;
+
+use super::Run;
+use crate::Failure;
+use crate::figures::Figures;
+use crate::load::oha::Oha;
+use crate::probe::Meter;
+use crate::report::Row;
+use crate::server::Server;
+use crate::stage::{Stage, Tiers};
+
+const HISTORY: &str = "/api/stocks/AAPL/prices?start=2000-01-01&format=csv";
+const HISTORY_ROWS: usize = 3270;
+/// The same rows and columns.
+const COPY: &str = "COPY (SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+    WHERE stock_id = (SELECT id FROM stocks WHERE symbol = 'AAPL') AND date >= '2000-01-01' ORDER BY date DESC)
+    TO STDOUT (FORMAT csv, HEADER)";
+
+const SLOW_READERS: usize = 100;
+/// What each of them takes: 200 KB/s, of an answer of some 15 MB.
+const READ_BYTES: usize = 10_000;
+const READ_EVERY_MS: u64 = 50;
+const READ_FOR_S: u64 = 10;
+
+pub async fn run(run: &Run) -> Result<Row, Failure> {
+    let server = run.fresh_server(Tiers::Raised).await?;
+    let answer = run.ask(&server, HISTORY, 200).await?;
+    let rows = answer.body.iter().filter(|byte| **byte == b'\n').count() - 1;
+    if rows != HISTORY_ROWS {
+        return Err(format!("expected {HISTORY_ROWS} rows of {HISTORY}, got {rows}").into());
+    }
+    let headers = [format!("x-api-key: {}", run.keys.token(0))];
+    let url = format!("http://{}{HISTORY}", server.address);
+    let ours = Oha { url, headers: &headers, gzip: false, pattern: false };
+    let mut meter = Meter::new(&run.stage, server.pid());
+    let (ours, theirs) = (|| ours.run(run.options()), || copies(&run.stage));
+    let mut row = run.rounds("a whole history, CSV, uncached", &mut meter, "COPY", ours, theirs).await?;
+    row.note(format!("{HISTORY_ROWS} rows, {} bytes; never cached", answer.body.len()));
+    row.note(slow_readers(run, &server).await?);
+    server.stop().await?;
+    Ok(row)
+}
+
+/// As many clients as oha has connections copy the same rows, one after the other.
+async fn copies(stage: &Stage) -> Result<Figures, Failure> {
+    let deadline = Instant::now() + Duration::from_secs(stage.options.seconds);
+    let begun = Instant::now();
+    let clients = (0..stage.options.connections).map(|_| tokio::spawn(copy_until(stage.postgres.url(), deadline)));
+    let mut latency_us = Histogram::<u64>::new(3)?;
+    for client in clients.collect::<Vec<_>>() {
+        for took in client.await?.map_err(|fault| format!("COPY: {fault}"))? {
+            latency_us.record(took.as_micros() as u64)?;
+        }
+    }
+    let at = |quantile| latency_us.value_at_quantile(quantile) as f64 / 1e3;
+    Ok(Figures {
+        requests: latency_us.len(),
+        requests_per_s: latency_us.len() as f64 / begun.elapsed().as_secs_f64(),
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+        p999_ms: at(0.999),
+        statuses: [].into(),
+    })
+}
+
+async fn copy_until(url: String, deadline: Instant) -> Result<Vec<Duration>, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+    tokio::spawn(connection);
+    let mut took = Vec::new();
+    while Instant::now() < deadline {
+        let begun = Instant::now();
+        let rows = client.copy_out(COPY).await?;
+        pin_mut!(rows);
+        while let Some(chunk) = rows.next().await {
+            chunk?;
+        }
+        took.push(begun.elapsed());
+    }
+    Ok(took)
+}
+
+/// The server's memory before and while many clients take long answers slowly.
+async fn slow_readers(run: &Run, server: &Server) -> Result<String, Failure> {
+    let before = memory_mb(run, server)?;
+    let symbols: Vec<String> = ('A'..='D').flat_map(|c| ('A'..='Y').map(move |d| format!("AB{c}{d}"))).collect();
+    let path = format!("/api/prices?symbols={}&start=2000-01-01&format=csv", symbols.join(","));
+    let head = format!("GET {path} HTTP/1.1\r\nhost: loadtest\r\nx-api-key: {}\r\n\r\n", run.keys.token(0));
+    let mut readers = Vec::new();
+    for _ in 0..SLOW_READERS {
+        let mut stream = TcpStream::connect(server.address).await?;
+        stream.write_all(head.as_bytes()).await?;
+        readers.push(tokio::spawn(read_slowly(stream)));
+    }
+    run.progress.set_message(format!("{SLOW_READERS} slow readers of long answers"));
+    let mut most = before;
+    for _ in 0..READ_FOR_S {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        most = most.max(memory_mb(run, server)?);
+    }
+    let mut bytes = 0;
+    for reader in readers {
+        bytes += reader.await??;
+    }
+    Ok(format!(
+        "{SLOW_READERS} clients that took long answers at {} KB/s each for {READ_FOR_S} s ({:.0} MB in all): {before:.0} MB before, {most:.0} MB at most",
+        READ_BYTES as u64 * 1000 / READ_EVERY_MS / 1000,
+        f64::from(u32::try_from(bytes / 1000).unwrap_or(u32::MAX)) / 1000.0,
+    ))
+}
+
+async fn read_slowly(mut stream: TcpStream) -> Result<usize, std::io::Error> {
+    let (mut buffer, mut bytes) = (vec![0; READ_BYTES], 0);
+    let end = Instant::now() + Duration::from_secs(READ_FOR_S);
+    while Instant::now() < end {
+        let read = stream.read(&mut buffer).await?;
+        if read == 0 {
+            return Err(std::io::Error::other("an answer ended early"));
+        }
+        bytes += read;
+        tokio::time::sleep(Duration::from_millis(READ_EVERY_MS)).await;
+    }
+    Ok(bytes)
+}
+
+fn memory_mb(run: &Run, server: &Server) -> Result<f64, Failure> {
+    let mut meter = Meter::new(&run.stage, server.pid());
+    meter.resume()?;
+    meter.pause()?;
+    Ok(meter.usage().map_or(0.0, |usage| usage.memory_mb[0]))
+}
