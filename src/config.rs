@@ -139,7 +139,7 @@ pub struct HttpConfig {
     /// All headers of a request: beyond it, the answer is 431
     #[arg(long, env = "HEADER_BYTES_MAX", default_value_t = 16 * 1024)]
     pub header_bytes_max: usize,
-    /// The body of a request, which only /admin reads: beyond it, the answer is 413
+    /// The body of a request, which watchlists and /admin read: beyond it, the answer is 413
     #[arg(long, env = "BODY_BYTES_MAX", default_value_t = 16 * 1024)]
     pub body_bytes_max: u64,
     /// How long after SIGTERM connections are still accepted, and each answer tells its client to connect anew: who asks

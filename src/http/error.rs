@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::keys::{HashFault, Refusal, RegistryFault};
 use crate::market::{Symbol, calendar};
-use crate::store::StoreFault;
+use crate::store::{StoreFault, WATCHLISTS_PER_OWNER_MAX};
 
 /// How long a client should wait where we can't know.
 const RETRY_AFTER_S: u64 = 1;
@@ -36,6 +36,12 @@ pub enum Problem {
     Unauthorized,
     #[error("no stock has the symbol {0}")]
     UnknownSymbol(Symbol),
+    #[error("there is no such watchlist: see GET /api/watchlists")]
+    UnknownWatchlist,
+    #[error("there is a watchlist with the name {0:?} already: expected another name")]
+    WatchlistExists(String),
+    #[error("there are {WATCHLISTS_PER_OWNER_MAX} watchlists, the most that are kept: delete one first")]
+    TooManyWatchlists,
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
     #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(" or "))]
@@ -105,6 +111,9 @@ impl Problem {
             Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "unknown_symbol"),
+            Self::UnknownWatchlist => (StatusCode::NOT_FOUND, "unknown_watchlist"),
+            Self::WatchlistExists(_) => (StatusCode::CONFLICT, "watchlist_exists"),
+            Self::TooManyWatchlists => (StatusCode::CONFLICT, "too_many_watchlists"),
             Self::NoData { .. } | Self::NoDay { .. } => (StatusCode::NOT_FOUND, "no_data"),
             Self::NoCalendar { .. } => (StatusCode::NOT_FOUND, "no_calendar"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
@@ -268,11 +277,6 @@ fn no_room(limit: u32, weight: u32) -> String {
 /// Whatever has no route.
 pub async fn not_found() -> Problem {
     Problem::NotFound { see: PATHS }
-}
-
-/// Whatever a route that is only read doesn't take.
-pub async fn read_only(request: HttpRequest) -> Problem {
-    Problem::MethodNotAllowed { method: request.method().clone(), allowed: "GET, HEAD" }
 }
 
 impl actix_web::Responder for Problem {

@@ -309,8 +309,9 @@ async fn a_postgres_that_hangs_costs_known_callers_one_wait_and_no_more() {
     for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
         assert!(database.run(arguments).status.success());
     }
-    let app = App::with(&database, &[("KEY_STATUS_TTL_MS", "100"), ("DATABASE_STATEMENT_TIMEOUT_MS", "500")]).await;
+    // Before the server starts: hearing of it later would make it read the key's row once more.
     let key = database.issue("pro");
+    let app = App::with(&database, &[("KEY_STATUS_TTL_MS", "100"), ("DATABASE_STATEMENT_TIMEOUT_MS", "500")]).await;
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     let signal = |name: &str| {
         let mut pkill = std::process::Command::new("pkill");
