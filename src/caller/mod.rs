@@ -1,8 +1,10 @@
 //! Who calls, as every room knows it: the key's public id, its tier, its limit.
 
 mod actor;
+mod household;
 mod label;
 mod tier;
+mod watchlist;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +14,10 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 pub use actor::Actor;
+pub use household::Household;
 pub use label::{Label, Note, TextFault};
-pub use tier::{RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName, TierNameFault};
+pub use tier::{REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName, TierNameFault};
+pub use watchlist::{WatchlistId, WatchlistIdFault, WatchlistName};
 
 /// The length of a key's id, in characters.
 pub const ID_CHARS: usize = 12;
@@ -24,6 +28,8 @@ pub struct Caller {
     pub id: KeyId,
     /// Whose limit counts: the id, or that of the first of the keys that took over from each other.
     pub limit_id: KeyId,
+    /// Whom the key was issued to: what is kept for its holder is kept under this.
+    pub owner: String,
     pub tier: Arc<Tier>,
     pub expires_at: Option<DateTime<Utc>>,
 }

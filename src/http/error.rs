@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::keys::{HashFault, Refusal, RegistryFault};
 use crate::market::{Symbol, calendar};
-use crate::store::StoreFault;
+use crate::store::{StoreFault, WATCHLISTS_PER_OWNER_MAX};
 
 /// How long a client should wait where we can't know.
 const RETRY_AFTER_S: u64 = 1;
@@ -31,10 +31,18 @@ pub enum Problem {
     BadRequest,
     #[error("the body is not as expected: {0}")]
     InvalidBody(String),
-    #[error("a valid API key is required, as X-API-Key: KEY or Authorization: Bearer KEY")]
+    #[error(
+        "a valid API key is required, as X-API-Key: KEY, as Authorization: Bearer KEY or, where that is allowed, as ?apikey=KEY"
+    )]
     Unauthorized,
     #[error("no stock has the symbol {0}")]
     UnknownSymbol(Symbol),
+    #[error("there is no such watchlist: see GET /api/watchlists")]
+    UnknownWatchlist,
+    #[error("there is a watchlist with the name {0:?} already: expected another name")]
+    WatchlistExists(String),
+    #[error("there are {WATCHLISTS_PER_OWNER_MAX} watchlists, the most that are kept: delete one first")]
+    TooManyWatchlists,
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
     #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(" or "))]
@@ -68,8 +76,16 @@ pub enum Problem {
     UrlTooLong { bytes_max: usize },
     #[error("expected headers of at most {bytes_max} bytes")]
     HeadersTooLarge { bytes_max: usize },
-    #[error("the limit of {limit} requests a minute is reached: retry in {retry_after_s} s")]
-    RateLimited { limit: u32, retry_after_s: u64, upgrade: Option<String> },
+    #[error("{}: retry in {retry_after_s} s", no_room(*limit, *weight))]
+    RateLimited { limit: u32, weight: u32, retry_after_s: u64, upgrade: Option<String> },
+    #[error(
+        "this request counts as {weight}, more than the limit of {limit} requests a minute: ask for fewer stocks or rows at once"
+    )]
+    TooHeavy { weight: u32, limit: u32 },
+    #[error(
+        "the limit of {limit} requests an hour without a key is reached for this address: retry in {retry_after_s} s"
+    )]
+    AddressLimited { limit: u32, retry_after_s: u64 },
     #[error("too many wrong keys came from this address: retry in {retry_after_s} s")]
     TooManyFailures { retry_after_s: u64 },
     #[error("more new keys are waiting to be verified than can be: retry in {RETRY_AFTER_S} s")]
@@ -96,6 +112,9 @@ impl Problem {
             Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "unknown_symbol"),
+            Self::UnknownWatchlist => (StatusCode::NOT_FOUND, "unknown_watchlist"),
+            Self::WatchlistExists(_) => (StatusCode::CONFLICT, "watchlist_exists"),
+            Self::TooManyWatchlists => (StatusCode::CONFLICT, "too_many_watchlists"),
             Self::NoData { .. } | Self::NoDay { .. } => (StatusCode::NOT_FOUND, "no_data"),
             Self::NoCalendar { .. } => (StatusCode::NOT_FOUND, "no_calendar"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
@@ -110,6 +129,8 @@ impl Problem {
             Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url_too_long"),
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::TooHeavy { .. } => (StatusCode::BAD_REQUEST, "too_heavy"),
+            Self::AddressLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "address_limited"),
             Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
             Self::Restated => (StatusCode::SERVICE_UNAVAILABLE, "restated"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
@@ -133,7 +154,9 @@ impl Problem {
 
     fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { retry_after_s, .. } | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
+            Self::RateLimited { retry_after_s, .. }
+            | Self::AddressLimited { retry_after_s, .. }
+            | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
             Self::Busy | Self::Restated | Self::Unavailable(_) | Self::TriedInVain => Some(RETRY_AFTER_S),
             _ => None,
         }
@@ -258,14 +281,16 @@ impl Problem {
     }
 }
 
+fn no_room(limit: u32, weight: u32) -> String {
+    match weight {
+        1 => format!("the limit of {limit} requests a minute is reached"),
+        _ => format!("the limit of {limit} requests a minute has no room for one that counts as {weight}"),
+    }
+}
+
 /// Whatever has no route.
 pub async fn not_found() -> Problem {
     NOTHING_HERE
-}
-
-/// Whatever a route that is only read doesn't take.
-pub async fn read_only(request: HttpRequest) -> Problem {
-    Problem::MethodNotAllowed { method: request.method().clone(), allowed: "GET, HEAD" }
 }
 
 impl actix_web::Responder for Problem {

@@ -3,7 +3,9 @@
 mod admin;
 mod answer;
 mod background;
+mod body;
 mod calendar;
+mod chart;
 mod client;
 mod error;
 mod events;
@@ -28,17 +30,20 @@ mod status;
 mod stocks;
 mod stop;
 mod systemd;
+mod unkept;
 mod usage;
 mod visit;
+mod watchlists;
+mod weight;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::web;
-use actix_web::{App, Error, FromRequest, Handler, Resource, Responder, Route, guard};
+use actix_web::{App, Error, FromRequest, Handler, HttpRequest, Resource, Responder, Route, guard};
 
-use error::{not_found, read_only};
-use middleware::{boundary, cache, gate};
+use error::{Problem, not_found};
+use middleware::{boundary, cache, gate, visitors};
 use question::Question;
 pub use server::{Listeners, ServeFault, Server};
 pub use state::State;
@@ -60,27 +65,45 @@ fn app(
         .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
         .service(read::<events::StockEventsQuestion, _, _>("/stocks/{symbol}/events", events::of_stock))
-        .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
+        .service(read::<chart::ChartQuestion, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
         .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
         .service(read::<prices::many::ManyQuestion, _, _>("/prices", prices::many::prices))
+        .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
         .service(read::<exchanges::ExchangesQuestion, _, _>("/exchanges", exchanges::exchanges))
         .service(read::<calendar::CalendarQuestion, _, _>("/calendar", calendar::calendar))
         .service(read::<status::StatusQuestion, _, _>("/status", status::status))
+        .service(
+            plain("/watchlists", watchlists::list)
+                .route(web::post().to(watchlists::write::create))
+                .default_service(only("GET, HEAD, POST")),
+        )
+        .service(
+            plain("/watchlists/{id}", watchlists::show)
+                .route(web::patch().to(watchlists::write::change))
+                .route(web::delete().to(watchlists::write::delete))
+                .default_service(only("GET, HEAD, PATCH, DELETE")),
+        )
+        .service(plain("/watchlists/{id}/quotes", watchlists::quotes))
         .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?
-    App::new()
-        .app_data(state)
-        .service(api)
+    // Whatever needs no key, but for health.
+    let open = web::scope("")
         .service(plain("/", site::page))
         .service(plain("/docs", site::reference))
         .service(plain("/openapi.json", reference::document))
         .service(plain("/assets/{file}", site::asset))
+        .default_service(web::to(not_found))
+        .wrap(from_fn(visitors)); // 2. may this address go on now?
+    App::new()
+        .app_data(state)
+        .app_data(body::bound(state.http.body_bytes_max))
+        .service(api)
         .service(plain("/health", health::alive))
         .service(plain("/health/ready", health::ready))
-        .default_service(web::to(not_found))
+        .service(open) // takes all paths that are left: it stands last
         .wrap(from_fn(boundary)) //  1. size, request id, CORS, security headers, errors as documents, log line
 }
 
@@ -109,5 +132,12 @@ where
     H::Output: Responder + 'static,
 {
     let get_or_head = Route::new().guard(guard::Any(guard::Get()).or(guard::Head()));
-    web::resource(path).route(get_or_head.to(handler)).default_service(web::to(read_only))
+    web::resource(path).route(get_or_head.to(handler)).default_service(only("GET, HEAD"))
+}
+
+/// Whatever else is sent to a route that takes these methods.
+fn only(allowed: &'static str) -> Route {
+    web::to(move |request: HttpRequest| async move {
+        Problem::MethodNotAllowed { method: request.method().clone(), allowed }
+    })
 }

@@ -42,6 +42,15 @@ pub struct Whole {
     pub default: u32,
 }
 
+impl Whole {
+    /// The number that a text is, where it is one within the bounds.
+    pub fn read(self, text: &str) -> Option<u32> {
+        // Rust would also read "+5".
+        let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))?;
+        (self.min..=self.max).contains(&number).then_some(number)
+    }
+}
+
 impl Parameter {
     pub const fn new(name: &'static str, takes: Takes, about: &'static str) -> Self {
         Self { name, takes, required: false, about }

@@ -12,16 +12,19 @@ use super::question::{Asked, Question, stock_of};
 use super::state::State;
 use crate::cache::{Content, DependsOn};
 use crate::market::{Symbol, decimal_difference};
+use crate::store::Quote;
 
 #[derive(Clone)]
 pub struct QuoteQuestion {
     symbol: Symbol,
 }
 
+/// The latest bar of a stock, compared with the trading day before.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct QuoteAnswer<'a> {
-    symbol: &'a str,
+pub struct QuoteAnswer {
+    /// The symbol that the stock has now.
+    symbol: String,
     #[serde(flatten)]
     latest: Price,
     /// The close of the trading day before, in today's shares; null on a stock's first day.
@@ -34,18 +37,23 @@ pub struct QuoteAnswer<'a> {
 
 pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let stock = stock_of(state, question.symbol).await?;
-    let (symbol, quote) = (stock.symbol, state.store.quote(stock).await?);
-    let quote = quote.ok_or(Problem::NoData { symbol, range: "yet".to_owned() })?;
-    let change = quote.previous_close.map(|previous| decimal_difference(quote.latest.close, previous));
-    let percent = |(change, previous): (f64, f64)| (change / previous * 1e6).round() / 1e4;
-    let answer = QuoteAnswer {
-        symbol: symbol.as_str(),
-        latest: quote.latest.into(),
-        previous_close: quote.previous_close,
-        change,
-        change_percent: change.zip(quote.previous_close).map(percent),
-    };
-    Ok(json(written(&answer, 0)))
+    let quoted = state.store.quotes(&[stock]).await?.pop();
+    let (_, quote) = quoted.ok_or(Problem::NoData { symbol: stock.symbol, range: "yet".to_owned() })?;
+    Ok(json(written(&QuoteAnswer::new(stock.symbol, quote), 0)))
+}
+
+impl QuoteAnswer {
+    pub fn new(symbol: Symbol, Quote { latest, previous_close }: Quote) -> Self {
+        let change = previous_close.map(|previous| decimal_difference(latest.close, previous));
+        let percent = |(change, previous): (f64, f64)| (change / previous * 1e6).round() / 1e4;
+        Self {
+            symbol: symbol.to_string(),
+            latest: latest.into(),
+            previous_close,
+            change,
+            change_percent: change.zip(previous_close).map(percent),
+        }
+    }
 }
 
 impl Question for QuoteQuestion {

@@ -50,6 +50,12 @@ impl StoreFault {
     pub(super) fn is(&self, state: &SqlState) -> bool {
         matches!(self, Self::Statement(e) if e.code() == Some(state))
     }
+
+    /// The rule of a table that a write was against.
+    pub(super) fn constraint(&self) -> Option<&str> {
+        let Self::Statement(e) = self else { return None };
+        e.as_db_error()?.constraint()
+    }
 }
 
 /// Whether the connection is what failed, not the statement.

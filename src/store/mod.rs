@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+mod chart;
 mod connect;
 mod events;
 mod exchanges;
@@ -11,6 +12,7 @@ mod load;
 mod migrations;
 mod pool;
 mod prices;
+mod quotes;
 mod replica;
 mod search;
 mod sheet;
@@ -19,6 +21,7 @@ mod symbols;
 mod tiers;
 mod typed;
 mod usage;
+mod watchlists;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +31,7 @@ use tokio_postgres::Row;
 use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::{Changes, Heard};
+pub use chart::ChartData;
 pub use connect::Database;
 pub use events::{Event, EventPage, EventPlace, Events, MarketEvent};
 pub use exchanges::{ListedExchange, NewestDay};
@@ -37,7 +41,7 @@ pub use keys::{
 };
 pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
 use pool::{Bounds, Params, Postgres};
-pub use prices::Quote;
+pub use quotes::Quote;
 use replica::Replica;
 pub use search::{Listing, Matches, StockFilter, StockSearch};
 pub use sheet::{Background, DayRow, SheetRow};
@@ -45,6 +49,9 @@ pub use stocks::{FormerSymbol, Stock, StockRef};
 pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
+pub use watchlists::{
+    STOCKS_PER_WATCHLIST_MAX, WATCHLISTS_PER_OWNER_MAX, Watchlist, WatchlistChange, WatchlistWritten,
+};
 
 /// A handle to the pools; clones share them.
 #[derive(Clone)]

@@ -53,6 +53,14 @@ pub struct StockRef {
     pub version: i64,
 }
 
+impl StockRef {
+    /// As it came from Postgres.
+    pub(super) fn of(id: i32, symbol: &str, version: i64) -> Result<Self, StoreFault> {
+        let symbol = symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
+        Ok(Self { id, symbol, version })
+    }
+}
+
 impl Store {
     pub async fn find_stock(&self, stock: StockRef) -> Result<Option<Stock>, StoreFault> {
         Ok(self.stocks(&[stock.id], stock.version).await?.pop())

@@ -44,9 +44,7 @@ impl Store {
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
         let rows = self.rows(sql, &[&symbol.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let symbol: &str = row.get(1);
-        let symbol = symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
-        Ok(Some(StockRef { id: row.get(0), symbol, version: row.get(2) }))
+        StockRef::of(row.get(0), row.get(1), row.get(2)).map(Some)
     }
 
     /// The same for several: those that are known, each under the symbol that it was asked for by.

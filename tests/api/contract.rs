@@ -191,6 +191,27 @@ async fn browsers_of_any_origin_may_ask_and_see_the_limits() {
 }
 
 #[tokio::test]
+async fn browsers_may_write_and_see_where_what_they_made_is() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let preflight = app.request("OPTIONS", "/api/watchlists").header("origin", "https://notebook.example");
+    let preflight = preflight.header("access-control-request-method", "POST");
+    let answer = preflight.header("access-control-request-headers", "content-type,x-api-key").send().await.unwrap();
+    for method in ["GET", "HEAD", "POST", "PATCH", "DELETE"] {
+        let allowed = header(&answer, "access-control-allow-methods");
+        assert!(allowed.split(", ").any(|allowed| allowed == method), "{method}: {allowed}");
+    }
+    let sent = header(&answer, "access-control-allow-headers");
+    assert!(sent.split(", ").any(|name| name == "content-type"), "{sent}");
+    let request = app.request("POST", "/api/watchlists").header("origin", "https://notebook.example");
+    let answer = request.header("x-api-key", key).json(&serde_json::json!({ "name": "A" })).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), header(&answer, "access-control-allow-origin")), (201, "*"));
+    assert!(header(&answer, "location").starts_with("/api/watchlists/"));
+    let shown = header(&answer, "access-control-expose-headers");
+    assert!(shown.split(", ").any(|name| name == "location"), "{shown}");
+}
+
+#[tokio::test]
 async fn health_needs_no_key_and_readiness_tells_what_is_up() {
     let database = Database::sample().await;
     let app = App::sharing(&database, 1).await.remove(0);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Response;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{App, Database, header, optional_header};
 
@@ -296,4 +297,56 @@ async fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
     ] {
         assert_eq!(app.json(&key, path).await.1["code"], code, "{path}");
     }
+}
+
+/// Asks for the histories of all stocks, some 2 MB, and reads nothing of the answer but its beginning.
+async fn slow_reader(app: &App, key: &str) -> tokio::net::TcpStream {
+    let mut stream = tokio::net::TcpStream::connect(app.address()).await.unwrap();
+    let path = "/api/prices?symbols=AAPL,FB,GOOG,IBM,MSFT&start=2000-01-01&format=ndjson";
+    let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\nx-api-key: {key}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut beginning = [0; 1000];
+    stream.read_exact(&mut beginning).await.unwrap();
+    assert!(beginning.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&beginning));
+    stream
+}
+
+async fn rest(mut stream: tokio::net::TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(std::time::Duration::from_secs(20), stream.read_to_end(&mut rest));
+    // A connection that is cut off may say so, or just end.
+    let _ = read.await.expect("the answer ends");
+    rest
+}
+
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
+#[tokio::test]
+async fn a_slow_reader_gets_everything_and_holds_no_connection_to_postgres() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("DATABASE_CONNECTIONS_MAX", "1"), ("DATABASE_WAIT_TIMEOUT_MS", "2000")]).await;
+    let key = database.issue("pro");
+    let mut readers = Vec::new();
+    for _ in 0..5 {
+        readers.push(slow_reader(&app, &key).await);
+    }
+    for symbol in ["AAPL", "MSFT", "IBM"] {
+        assert_eq!(rows(&app, &key, &format!("/api/stocks/{symbol}/prices?start=2013-03-01")).await.len(), 1);
+    }
+    for reader in readers {
+        let rest = rest(reader).await;
+        assert!(rest.ends_with(LAST_CHUNK), "{} bytes", rest.len());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_stock_is_restated_half_way_is_cut_off_and_not_made_of_two() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let reader = slow_reader(&app, &key).await;
+    let header_line = "symbol,date,open,high,low,close,volume,adjusted_close";
+    database.load("prices", &format!("{header_line}\nMSFT,2000-03-01,1,2,1,2,1,2\nIBM,2000-03-01,1,2,1,2,1,2\n"));
+    let rest = rest(reader).await;
+    assert!(!rest.ends_with(LAST_CHUNK), "{} bytes", rest.len());
+    assert!(app.log().iter().any(|line| line.contains("a stream was cut off") && line.contains("restated")));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tickerd::route::Route;
 
-use crate::support::{App, Database, Look, browse};
+use crate::support::{App, Database, Look, browse, eventually};
 
 /// What `make test-openapi` installs.
 const SCHEMATHESIS: &str = "target/schemathesis/bin/schemathesis";
@@ -68,6 +68,18 @@ fn steady(answer: &Value) -> Value {
     }
 }
 
+/// Compares an answer with the example of an operation, or makes it the example.
+fn compare(operation: &Value, status: u16, answer: &Value) {
+    let id = operation["operationId"].as_str().unwrap();
+    if std::env::var_os(WRITE).is_some() {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("src/http/reference/examples/{id}.json"));
+        std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(answer).unwrap())).unwrap();
+    } else {
+        let example = &operation["responses"][status.to_string()]["content"]["application/json"]["example"];
+        assert_eq!(steady(answer), steady(example), "{id}");
+    }
+}
+
 #[tokio::test]
 async fn examples_are_what_the_api_answers_on_the_sample() {
     let database = Database::sample().await;
@@ -76,23 +88,66 @@ async fn examples_are_what_the_api_answers_on_the_sample() {
     let mut compared = 0;
     for (path, _, operation) in operations(&document).into_iter().filter(|(_, method, _)| *method == "get") {
         let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
-        // What has an id of this run in its path is followed in a test of its own; usage is counted while this runs.
-        if example.is_null() || path.contains("{id}") || ["/api/usage", "/api/watchlists"].contains(&path) {
+        // Those of what a caller has made or used are compared in tests of their own.
+        if example.is_null() || path == "/api/usage" || path.starts_with("/api/watchlists") {
             continue;
         }
         let request = example_request(path, operation);
         let (status, answer) = app.json(&key, &request).await;
         assert_eq!(status, 200, "{request}: {answer}");
-        if std::env::var_os(WRITE).is_some() {
-            let name = format!("src/http/reference/examples/{}.json", operation["operationId"].as_str().unwrap());
-            let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
-            std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(&answer).unwrap())).unwrap();
-        } else {
-            assert_eq!(steady(&answer), steady(example), "{request}");
-        }
+        compare(operation, status, &answer);
         compared += 1;
     }
     assert!(compared >= 10, "{compared}");
+}
+
+#[tokio::test]
+async fn examples_of_watchlists_are_what_the_api_answers() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let document = document(&app).await;
+    let mut id = String::new();
+    let order = [
+        ("/api/watchlists", "post"),
+        ("/api/watchlists", "get"),
+        ("/api/watchlists/{id}", "get"),
+        ("/api/watchlists/{id}/quotes", "get"),
+        ("/api/watchlists/{id}", "patch"),
+    ];
+    for (path, method) in order {
+        let operation = &document["paths"][path][method];
+        let request = app.request(&method.to_uppercase(), &path.replace("{id}", &id)).header("x-api-key", &key);
+        let sent = &operation["requestBody"]["content"]["application/json"]["example"];
+        let request = if sent.is_null() { request } else { request.json(sent) };
+        let answer = request.send().await.unwrap();
+        let (status, answer): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
+        assert!([200, 201].contains(&status), "{answer}");
+        compare(operation, status, &answer);
+        id = answer["id"].as_str().map_or(id, str::to_owned);
+    }
+    let deleted =
+        app.request("DELETE", &format!("/api/watchlists/{id}")).header("x-api-key", &key).send().await.unwrap();
+    assert_eq!(deleted.status().as_u16(), 204);
+    assert!(!document["paths"]["/api/watchlists/{id}"]["delete"]["responses"]["204"].is_null());
+}
+
+#[tokio::test]
+async fn the_example_of_usage_has_the_fields_of_an_answer() {
+    let database = Database::sample().await;
+    let (app, key) = (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("pro"));
+    let mut answer = Value::Null;
+    eventually("what was used is stored", Duration::from_secs(20), async || {
+        (_, answer) = app.json(&key, "/api/usage").await;
+        answer["count"] != 0
+    })
+    .await;
+    let operation = &document(&app).await["paths"]["/api/usage"]["get"];
+    if std::env::var_os(WRITE).is_some() {
+        return compare(operation, 200, &answer);
+    }
+    let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((fields(&answer), fields(&answer["usage"][0])), (fields(example), fields(&example["usage"][0])));
 }
 
 #[tokio::test]

@@ -22,15 +22,17 @@ function make() {
   chart = createChart(place, {
     autoSize: true,
     // The link to TradingView is in the caption, where it can be reached by keyboard.
-    layout: { attributionLogo: false, background: { color: "transparent" }, fontFamily: getComputedStyle(document.body).fontFamily },
-    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.26 } },
+    layout: { attributionLogo: false, background: { color: "transparent" }, panes: { enableResize: false }, fontFamily: getComputedStyle(document.body).fontFamily },
+    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.06 } },
     timeScale: { borderVisible: false },
     handleScroll: { mouseWheel: false, vertTouchDrag: false },
     handleScale: { mouseWheel: false },
   });
   candles = chart.addSeries(CandlestickSeries, { priceLineVisible: false });
-  volumes = chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, priceLineVisible: false, lastValueVisible: false });
-  chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+  volumes = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceLineVisible: false, lastValueVisible: false }, 1);
+  volumes.priceScale().applyOptions({ scaleMargins: { top: 0.1, bottom: 0 } });
+  chart.panes()[0].setStretchFactor(4);
+  chart.panes()[1].setStretchFactor(1);
   markers = createSeriesMarkers(candles, []);
   colour();
   dark.addEventListener("change", () => {
@@ -41,7 +43,7 @@ function make() {
 
 function colour() {
   const [ink, line, rise, fall] = ["--soft", "--line", "--rise", "--fall"].map(value);
-  chart.applyOptions({ layout: { textColor: ink }, grid: { vertLines: { color: line }, horzLines: { color: line } } });
+  chart.applyOptions({ layout: { textColor: ink, panes: { separatorColor: line } }, grid: { vertLines: { color: line }, horzLines: { color: line } } });
   candles.applyOptions({ upColor: rise, borderUpColor: rise, wickUpColor: rise, downColor: fall, borderDownColor: fall, wickDownColor: fall });
 }
 

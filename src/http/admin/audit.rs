@@ -3,11 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::ok;
 use super::desk::Desk;
 use crate::http::error::Problem;
 use crate::http::parameter::Whole;
 use crate::http::query::Query;
+use crate::http::unkept::ok;
 use crate::store::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 
 const ENTRIES_PER_PAGE: Whole = Whole { min: 1, max: ENTRIES_PER_PAGE_MAX, default: 100 };

@@ -4,13 +4,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::answer::{created, ok};
-use super::body::{Body, given};
 use super::desk::Desk;
 use crate::caller::TierName;
+use crate::http::body::{Body, given};
 use crate::http::error::Problem;
 use crate::http::parameter::Whole;
 use crate::http::query::{Query, in_path, invalid, value};
+use crate::http::unkept::{created, ok};
 use crate::keys::{Grace, Order, Told, expiry};
 use crate::store::{KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyStatus};
 

@@ -1,8 +1,6 @@
 //! The face for operators, on a listener of its own: every route and what guards it, on one screen.
 
-mod answer;
 mod audit;
-mod body;
 mod desk;
 mod freshness;
 mod keys;
@@ -13,11 +11,11 @@ mod token;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, Error, HttpRequest, Route, web};
+use actix_web::{App, Error, web};
 
 use super::error::Problem;
 use super::middleware::{closed_boundary, operators_only};
-use super::{State, plain};
+use super::{State, body, only, plain};
 pub use freshness::Freshness;
 pub use token::{AdminToken, AdminTokenFault};
 
@@ -60,13 +58,6 @@ pub fn app(
         .service(admin)
         .default_service(web::to(nothing))
         .wrap(from_fn(closed_boundary))
-}
-
-/// Whatever else is sent to a route that takes these methods.
-fn only(allowed: &'static str) -> Route {
-    web::to(move |request: HttpRequest| async move {
-        Problem::MethodNotAllowed { method: request.method().clone(), allowed }
-    })
 }
 
 async fn nothing() -> Problem {

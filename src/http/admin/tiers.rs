@@ -3,12 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
-use super::answer::ok;
-use super::body::Body;
 use super::desk::Desk;
 use crate::caller::{RequestsPerMinute, TierName};
+use crate::http::body::Body;
 use crate::http::error::Problem;
 use crate::http::query::{Query, in_path, invalid};
+use crate::http::unkept::ok;
 use crate::store::TierStatus;
 
 #[derive(Serialize)]

@@ -8,11 +8,12 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 /// How long a browser may remember that it may ask, in seconds: a day.
 const REMEMBER_S: HeaderValue = HeaderValue::from_static("86400");
 const ANY: HeaderValue = HeaderValue::from_static("*");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
-const SENT: HeaderValue = HeaderValue::from_static("authorization, if-none-match, x-api-key, x-request-id");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE");
+const SENT: HeaderValue =
+    HeaderValue::from_static("authorization, content-type, if-none-match, x-api-key, x-request-id");
 const SHOWN: HeaderValue = HeaderValue::from_static(
-    "age, etag, link, ratelimit, ratelimit-policy, retry-after, x-cache, x-ratelimit-limit, x-ratelimit-remaining, \
-     x-ratelimit-reset, x-request-id, x-unknown-symbols",
+    "age, etag, link, location, ratelimit, ratelimit-policy, retry-after, x-cache, x-ratelimit-cost, x-ratelimit-limit, \
+     x-ratelimit-remaining, x-ratelimit-reset, x-request-id, x-unknown-symbols",
 );
 
 /// The answer to a browser that asks whether it may ask.

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::{ContentBuilder, Header, Ref, Response, Type};
 
 /// Every header that is described: (name, what its value is, what it says).
-const HEADERS: [(&str, Type, &str); 12] = [
+const HEADERS: [(&str, Type, &str); 13] = [
     ("X-Request-Id", Type::String, "Yours, where it is up to 64 letters, digits, `-`, `_` or `.`; otherwise a new one"),
     ("X-RateLimit-Limit", Type::Integer, "Requests in any trailing 60 s"),
     ("X-RateLimit-Remaining", Type::Integer, "Requests that are left now"),
@@ -18,12 +18,15 @@ const HEADERS: [(&str, Type, &str); 12] = [
     ("X-Cache", Type::String, "`HIT`, `MISS` or `STALE`"),
     ("Cache-Control", Type::String, "How long the answer may be believed"),
     ("Link", Type::String, "The next page, as `<url>; rel=\"next\"`; left out on the last one"),
+    ("Location", Type::String, "Where what was made is"),
     ("Retry-After", Type::Integer, "Seconds to wait"),
 ];
 pub const EVERYWHERE: &[&str] = &["X-Request-Id"];
 pub const OF_LIMITS: &[&str] =
     &["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy", "RateLimit"];
+pub const OF_ADDRESSES: &[&str] = &["RateLimit-Policy", "RateLimit"];
 pub const OF_KEPT: &[&str] = &["ETag", "Age", "X-Cache", "Cache-Control"];
+pub const OF_NEW: &[&str] = &["Location"];
 pub const OF_PAGES: &[&str] = &["Link"];
 const OF_WAITS: &[&str] = &["Retry-After"];
 
@@ -40,13 +43,13 @@ pub fn with_headers<'a>(answer: ResponseBuilder, names: impl IntoIterator<Item =
     names.fold(answer, |answer, name| answer.header_ref(*name, Ref::new(format!("#/components/headers/{name}"))))
 }
 
-/// A refusal or a failure: what it is for, by code. `counted` where the answer says how the limit stands.
-pub fn problem(status: u16, problems: &[(&str, &str)], counted: bool) -> Response {
+/// A refusal or a failure: what it is for, by code. `limits` are the headers that say how the limit stands.
+pub fn problem(status: u16, problems: &[(&str, &str)], limits: &[&str]) -> Response {
     let list: Vec<_> = problems.iter().map(|(code, when)| format!("`{code}`: {when}")).collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let answer = ResponseBuilder::new().description(list.join("; ")).content("application/problem+json", content);
     // Who is not known has no limit, and what is too large is refused before anybody looks whose it is.
-    let limits = if counted && ![401, 413, 414, 431].contains(&status) { OF_LIMITS } else { &[] };
+    let limits = if [401, 413, 414, 431].contains(&status) { &[] } else { limits };
     let waits = if [429, 503].contains(&status) { OF_WAITS } else { &[] };
     with_headers(answer, [EVERYWHERE, limits, waits]).build()
 }

@@ -71,11 +71,16 @@ fn openapi() -> OpenApi {
 }
 
 /// The ways to send a key.
-fn security_schemes() -> [(&'static str, SecurityScheme); 2] {
+fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
     let header = ApiKeyValue::with_description("X-API-Key", "Your key");
+    let query = ApiKeyValue::with_description(
+        "apikey",
+        "Your key, for spreadsheets and others that can't send headers: URLs are logged. An operator may switch it off",
+    );
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Your key")).build();
     [
         (operation::KEY_IN_HEADER, SecurityScheme::ApiKey(ApiKey::Header(header))),
         (operation::KEY_AS_BEARER, SecurityScheme::Http(bearer)),
+        (operation::KEY_IN_QUERY, SecurityScheme::ApiKey(ApiKey::Query(query))),
     ]
 }

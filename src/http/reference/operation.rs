@@ -6,7 +6,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{ContentBuilder, HttpMethod, Required, Response, SecurityRequirement};
 
-use super::answers::{EVERYWHERE, OF_KEPT, OF_LIMITS, OF_PAGES, problem, with_headers};
+use super::answers::{EVERYWHERE, OF_ADDRESSES, OF_KEPT, OF_LIMITS, OF_NEW, OF_PAGES, problem, with_headers};
 use super::parameters;
 use super::problems::{ANYWHERE, OF_A_QUERY, WITH_A_KEY, by_status};
 use super::schema::{Body, Collected};
@@ -14,6 +14,7 @@ use crate::http::parameter::Parameter;
 
 pub const KEY_IN_HEADER: &str = "key";
 pub const KEY_AS_BEARER: &str = "bearer";
+pub const KEY_IN_QUERY: &str = "apikey";
 
 /// What the parameters are in the request that the example answers: (name, value).
 pub type Example = &'static [(&'static str, &'static str)];
@@ -26,7 +27,7 @@ pub struct Operation {
     pub tag: &'static str,
     pub summary: &'static str,
     pub about: &'static str,
-    pub needs_a_key: bool,
+    pub counted: Counted,
     pub parameters: &'static [Parameter],
     /// What is sent: its form, and an example in JSON.
     pub sent: Option<(Body, &'static str)>,
@@ -35,6 +36,25 @@ pub struct Operation {
     pub problems: &'static [&'static str],
     pub follow: &'static [Follow],
     pub example: Example,
+}
+
+/// Whose limit a request counts against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    ByKey,
+    ByAddress,
+    Not,
+}
+
+impl Counted {
+    /// What says how that limit stands.
+    fn headers(self) -> &'static [&'static str] {
+        match self {
+            Self::ByKey => OF_LIMITS,
+            Self::ByAddress => OF_ADDRESSES,
+            Self::Not => &[],
+        }
+    }
 }
 
 /// An answer that is no problem.
@@ -96,7 +116,8 @@ impl Operation {
             let sent = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
             written = written.request_body(Some(sent.build()));
         }
-        let securities: &[&str] = if self.needs_a_key { &[KEY_IN_HEADER, KEY_AS_BEARER] } else { &[] };
+        let securities: &[&str] =
+            if self.counted == Counted::ByKey { &[KEY_IN_HEADER, KEY_AS_BEARER, KEY_IN_QUERY] } else { &[] };
         for scheme in securities {
             written = written.security(SecurityRequirement::new(*scheme, [""; 0]));
         }
@@ -109,14 +130,19 @@ impl Operation {
             written = written.response("304", same.build());
         }
         for (status, problems) in by_status(&self.codes()) {
-            written = written.response(status.to_string(), problem(status, &problems, self.needs_a_key));
+            written = written.response(status.to_string(), problem(status, &problems, self.counted.headers()));
         }
         written.build()
     }
 
     fn codes(&self) -> Vec<&'static str> {
-        let with_a_key: &[&str] = if self.needs_a_key { &[WITH_A_KEY, OF_A_QUERY].concat() } else { &[] };
-        [ANYWHERE, with_a_key, self.problems].concat()
+        let counted: &[&[&str]] = match self.counted {
+            Counted::ByKey => &[WITH_A_KEY, OF_A_QUERY],
+            Counted::ByAddress => &[&["address_limited"]],
+            Counted::Not => &[],
+        };
+        let sent: &[&str] = if self.sent.is_some() { &["invalid_body"] } else { &[] };
+        [ANYWHERE, &counted.concat(), sent, self.problems].concat()
     }
 
     fn good(&self, answer: &Good) -> Response {
@@ -131,10 +157,11 @@ impl Operation {
             let link = follow.with.iter().fold(link, |link, (name, value)| link.parameter(*name, *value));
             written = written.link(follow.name, link.build());
         }
-        let limits = if self.needs_a_key { OF_LIMITS } else { &[] };
+        let limits = self.counted.headers();
         let kept = if answer.kept { OF_KEPT } else { &[] };
         let pages = if answer.paged { OF_PAGES } else { &[] };
-        with_headers(written, [EVERYWHERE, limits, kept, pages]).build()
+        let place = if answer.status == 201 { OF_NEW } else { &[] };
+        with_headers(written, [EVERYWHERE, limits, kept, pages, place]).build()
     }
 }
 

@@ -21,8 +21,6 @@ const REFERENCE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// A link that is followed from a page of ours does not say where it was followed from.
-const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 pub async fn page(request: HttpRequest) -> HttpResponse {
     document(&PAGE, &request, PAGE_POLICY)
@@ -41,6 +39,5 @@ pub async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
 fn document(file: &File, request: &HttpRequest, policy: HeaderValue) -> HttpResponse {
     let mut answer = file.answer(request, Keep::Asking);
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    answer.headers_mut().insert(header::REFERRER_POLICY, NO_REFERRER);
     answer
 }

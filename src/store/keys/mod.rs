@@ -16,6 +16,7 @@ pub use write::{KeyChange, NewKey, Rotation, Written};
 pub struct KeyRow {
     id: KeyId,
     limit_id: KeyId,
+    owner: String,
     /// argon2id, as a PHC string.
     pub secret_hash: String,
     tier: Tier,
@@ -26,8 +27,8 @@ pub struct KeyRow {
 impl KeyRow {
     /// `None` for a revoked key.
     pub fn into_caller(self) -> Option<Caller> {
-        let Self { id, limit_id, tier, expires_at, .. } = self;
-        let caller = Caller { id, limit_id, tier: Arc::new(tier), expires_at };
+        let Self { id, limit_id, owner, tier, expires_at, .. } = self;
+        let caller = Caller { id, limit_id, owner, tier: Arc::new(tier), expires_at };
         (!self.revoked).then_some(caller)
     }
 }
@@ -36,7 +37,7 @@ impl Store {
     /// The key and its tier's limit as of now, revoked or not.
     pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreFault> {
         let sql = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL, t.name, t.requests_per_minute,
-                          coalesce(k.limit_id, k.id)
+                          coalesce(k.limit_id, k.id), k.owner
                    FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
         let rows = self.rows(sql, &[&id.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -44,6 +45,7 @@ impl Store {
         Ok(Some(KeyRow {
             id,
             limit_id: key_id(row.get(5))?,
+            owner: row.get(6),
             secret_hash: row.get(0),
             expires_at: row.get(1),
             revoked: row.get(2),

@@ -5,21 +5,27 @@ mod market;
 mod prices;
 mod server;
 mod stocks;
+mod watchlists;
 
 use utoipa::ToSchema;
 use utoipa::openapi::HttpMethod;
 
-use super::operation::{Good, Operation};
+use super::operation::{Counted, Good, Operation};
 use super::schema::{Body, json};
 use crate::route::Route;
 
 const JSON: &str = "application/json";
 
 pub fn operations() -> Vec<Operation> {
-    [stocks::operations(), prices::operations(), market::operations(), keys::operations(), server::operations()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let areas = [
+        stocks::operations(),
+        prices::operations(),
+        market::operations(),
+        watchlists::operations(),
+        keys::operations(),
+        server::operations(),
+    ];
+    areas.into_iter().flatten().collect()
 }
 
 /// GET with a key that answers JSON of a type from the cache.
@@ -38,7 +44,7 @@ fn read<T: ToSchema>(
         tag,
         summary,
         about: "",
-        needs_a_key: true,
+        counted: Counted::ByKey,
         parameters: &[],
         sent: None,
         answers: vec![answer],
@@ -68,7 +74,7 @@ fn open(id: &'static str, path: &'static str, summary: &'static str, media: &'st
         tag: "This server",
         summary,
         about: "",
-        needs_a_key: false,
+        counted: Counted::ByAddress,
         parameters: &[],
         sent: None,
         answers: vec![Good::ok(vec![(media, body)])],

@@ -1,18 +1,20 @@
 //! Bars, and what is made of them.
 
 use super::{read, read_rows};
+use crate::http::chart;
 use crate::http::prices::day::{self, Day};
 use crate::http::prices::many::{self, Many};
 use crate::http::prices::{self, Prices};
 use crate::http::quote::QuoteAnswer;
-use crate::http::reference::operation::{Follow, Operation};
+use crate::http::reference::operation::{Follow, Good, Operation};
+use crate::http::reference::schema::Body;
 use crate::route::Route;
 
 const PAGES: &str = "A page of JSON says in `next` where the next one is, and so does `Link`. CSV and NDJSON hold the whole \
     range where no `limit` is given, streamed.";
 
 pub fn operations() -> Vec<Operation> {
-    vec![of_one(), of_many(), of_a_day(), quote()]
+    vec![of_one(), of_many(), of_a_day(), quote(), chart()]
 }
 
 fn of_one() -> Operation {
@@ -32,7 +34,7 @@ fn of_many() -> Operation {
     Operation {
         about: PAGES,
         parameters: many::PARAMETERS,
-        problems: &["missing_parameter", "restated"],
+        problems: &["missing_parameter", "too_heavy", "restated"],
         example: &[("symbols", "AAPL,MSFT"), ("start", "2012-12-31"), ("end", "2012-12-31")],
         ..read_rows::<Many<'static>>("listPricesOfMany", Route::PricesOfMany, "Bars of several stocks", example)
     }
@@ -42,7 +44,7 @@ fn of_a_day() -> Operation {
     let example = include_str!("../examples/listPricesOfDay.json");
     Operation {
         parameters: day::PARAMETERS,
-        problems: &["no_data"],
+        problems: &["no_data", "too_heavy"],
         example: &[("date", "2012-12-31"), ("limit", "2")],
         ..read_rows::<Day<'static>>("listPricesOfDay", Route::PricesOfDay, "The whole market on one day", example)
     }
@@ -54,6 +56,18 @@ fn quote() -> Operation {
     Operation {
         problems: &["unknown_symbol", "no_data"],
         example: &[("symbol", "MSFT")],
-        ..read::<QuoteAnswer<'static>>("getQuote", Route::Quote, "Prices", summary, example)
+        ..read::<QuoteAnswer>("getQuote", Route::Quote, "Prices", summary, example)
+    }
+}
+
+fn chart() -> Operation {
+    let summary = "A picture of closes and volumes";
+    let picture = Good { kept: true, ..Good::ok(vec![("image/svg+xml", Body::Text("An SVG of at most 60 KB"))]) };
+    Operation {
+        parameters: chart::PARAMETERS,
+        answers: vec![picture],
+        problems: &["unknown_symbol", "no_data"],
+        example: &[("symbol", "AAPL")],
+        ..read::<QuoteAnswer>("getChart", Route::Chart, "Prices", summary, "")
     }
 }

@@ -1,4 +1,4 @@
-//! Answers to operators: JSON that nobody keeps.
+//! Answers that nobody keeps: JSON of the moment, for whoever asked.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -28,4 +28,9 @@ fn answer(status: StatusCode, value: &impl Serialize) -> HttpResponse {
         .insert_header((header::CONTENT_TYPE, JSON))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .body(written(value, ROWS_BYTES))
+}
+
+/// A 204 for what is gone.
+pub fn nothing() -> HttpResponse {
+    HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish()
 }

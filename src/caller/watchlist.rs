@@ -1,0 +1,64 @@
+//! What key holders call their lists of stocks by.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::RngExt;
+
+use super::base62;
+use super::label::Text;
+
+/// The length of a list's id, in characters: 95 bits, so that none is found by trying.
+const ID_CHARS: usize = 16;
+
+/// The name of a list, which only its owner sees.
+pub type WatchlistName = Text<100>;
+
+/// What a list is found by, drawn at random.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchlistId(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected the id of a watchlist: {ID_CHARS} letters and digits")]
+pub struct WatchlistIdFault;
+
+impl WatchlistId {
+    pub fn random() -> Self {
+        let mut rng = rand::rng();
+        Self((0..ID_CHARS).map(|_| char::from(base62(rng.random_range(0..62)))).collect())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for WatchlistId {
+    type Err = WatchlistIdFault;
+
+    fn from_str(text: &str) -> Result<Self, WatchlistIdFault> {
+        let fits = text.len() == ID_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if fits { Ok(Self(text.to_owned())) } else { Err(WatchlistIdFault) }
+    }
+}
+
+impl fmt::Display for WatchlistId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_the_way_to_text_and_back_and_nothing_else_is_one() {
+        let id = WatchlistId::random();
+        assert_eq!(id.to_string().parse(), Ok(id.clone()));
+        assert_ne!(WatchlistId::random(), id);
+        for text in ["", "0123456789abcde", "0123456789abcdefg", "0123456789abcde\0", "0123456789abcdé"] {
+            assert_eq!(text.parse::<WatchlistId>(), Err(WatchlistIdFault), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The tables `prices` and `corporate_actions`: where stocks stand now.
+
+use super::prices::bar;
+use super::{StockRef, Store, StoreFault};
+use crate::market::Bar;
+
+/// The latest bar of a stock and what it is compared with.
+#[derive(Debug, PartialEq)]
+pub struct Quote {
+    pub latest: Bar,
+    /// The close of the trading day before, divided by the split factor of a split that went ex since then:
+    /// what that close is in today's shares.
+    pub previous_close: Option<f64>,
+}
+
+impl Store {
+    /// The latest quote of each of these stocks in their order, with the stock that it is of. Those without bars are left
+    /// out.
+    pub async fn quotes(&self, stocks: &[StockRef]) -> Result<Vec<(StockRef, Quote)>, StoreFault> {
+        let sql = "SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume,
+                          before.close * coalesce(a.split_from / a.split_to, 1), asked.place
+                   FROM unnest($1::integer[]) WITH ORDINALITY AS asked (id, place)
+                   CROSS JOIN LATERAL (SELECT * FROM prices WHERE stock_id = asked.id ORDER BY date DESC LIMIT 1) p
+                   LEFT JOIN LATERAL (
+                       SELECT * FROM prices WHERE stock_id = asked.id AND date < p.date ORDER BY date DESC LIMIT 1
+                   ) before ON true
+                   LEFT JOIN LATERAL (
+                       SELECT * FROM corporate_actions WHERE stock_id = asked.id AND kind = 'split'
+                       AND ex_date > before.date AND ex_date <= p.date ORDER BY ex_date DESC LIMIT 1
+                   ) a ON true
+                   ORDER BY asked.place";
+        // The newest version of them is one by which all of them are there.
+        let Some(version) = stocks.iter().map(|stock| stock.version).max() else { return Ok(Vec::new()) };
+        let ids: Vec<_> = stocks.iter().map(|stock| stock.id).collect();
+        let rows = self.content(version, sql, &[&ids]).await?;
+        let stock = |place: i64| usize::try_from(place - 1).ok().and_then(|at| stocks.get(at));
+        let quoted = rows.iter().filter_map(|row| {
+            let quote = Quote { latest: bar(row, 0), previous_close: row.get(7) };
+            Some((*stock(row.get(8))?, quote))
+        });
+        Ok(quoted.collect())
+    }
+}

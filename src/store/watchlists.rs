@@ -1,0 +1,170 @@
+//! The table `watchlists`. Always on the primary, and kept nowhere else: what was written is what the next read finds,
+//! whichever instance it reaches.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio_postgres::Row;
+use utoipa::ToSchema;
+
+use super::{StockRef, Store, StoreFault};
+use crate::caller::{WatchlistId, WatchlistName};
+
+/// Watchlists of one owner at most. The table's trigger holds it, also against writes at once.
+pub const WATCHLISTS_PER_OWNER_MAX: usize = 100;
+/// Stocks of one watchlist at most. A check of the table holds it.
+pub const STOCKS_PER_WATCHLIST_MAX: usize = 100;
+
+/// Selects what [`Watchlist::of`] reads from rows of `watchlists`, also those that a statement has just written.
+macro_rules! watchlist_of {
+    ($rows:literal) => {
+        concat!(
+            "SELECT w.id, w.name, w.created_at, w.updated_at,
+                    ARRAY(SELECT s.symbol FROM unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place)
+                          JOIN stocks s USING (id) ORDER BY listed.place)
+             FROM ",
+            $rows,
+            " w "
+        )
+    };
+}
+
+/// A list of stocks that a key holder keeps.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Watchlist {
+    /// What the list is found by: 16 letters and digits.
+    pub id: String,
+    /// What its owner calls it: 1 to 100 characters, no other list of the owner's has the same.
+    pub name: String,
+    /// The stocks in the owner's order, each by the symbol that it has now. At most 100.
+    pub symbols: Vec<String>,
+    /// When the list was made (UTC).
+    pub created_at: DateTime<Utc>,
+    /// When the list was last written (UTC).
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What is to become of a list: the stocks are replaced first, then some added at the end, then some removed.
+#[derive(Debug, Default)]
+pub struct WatchlistChange {
+    pub name: Option<WatchlistName>,
+    /// Ids of stocks; a repeated one counts where it stands first. The same in the others.
+    pub stocks: Option<Vec<i32>>,
+    pub add: Vec<i32>,
+    pub remove: Vec<i32>,
+}
+
+/// How a write ended that the table may refuse.
+#[derive(Debug)]
+pub enum WatchlistWritten {
+    Done(Watchlist),
+    /// The owner has no such list.
+    Unknown,
+    /// The owner has another list of this name.
+    NameTaken,
+    /// The owner has [`WATCHLISTS_PER_OWNER_MAX`] lists.
+    TooMany,
+    /// The list would have more than [`STOCKS_PER_WATCHLIST_MAX`] stocks.
+    TooLong,
+}
+
+impl Store {
+    /// The lists of an owner, oldest first.
+    pub async fn watchlists(&self, owner: &str) -> Result<Vec<Watchlist>, StoreFault> {
+        let sql = concat!(watchlist_of!("watchlists"), "WHERE w.owner = $1 ORDER BY w.created_at, w.id");
+        Ok(self.rows(sql, &[&owner]).await?.iter().map(Watchlist::of).collect())
+    }
+
+    pub async fn find_watchlist(&self, owner: &str, id: &WatchlistId) -> Result<Option<Watchlist>, StoreFault> {
+        let sql = concat!(watchlist_of!("watchlists"), "WHERE w.id = $1 AND w.owner = $2");
+        Ok(self.rows(sql, &[&id.as_str(), &owner]).await?.first().map(Watchlist::of))
+    }
+
+    /// A list's name, and its stocks as of now in their order; `None` where the owner has no such list.
+    pub async fn watchlist_stocks(
+        &self,
+        owner: &str,
+        id: &WatchlistId,
+    ) -> Result<Option<(String, Vec<StockRef>)>, StoreFault> {
+        let sql = "SELECT w.name, s.id, s.symbol, s.data_version
+                   FROM watchlists w LEFT JOIN LATERAL unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place) ON true
+                                     LEFT JOIN stocks s ON s.id = listed.id
+                   WHERE w.id = $1 AND w.owner = $2 ORDER BY listed.place";
+        let rows = self.rows(sql, &[&id.as_str(), &owner]).await?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        // An empty list is one row without a stock.
+        let listed = rows.iter().filter(|row| row.get::<_, Option<i32>>(1).is_some());
+        let stocks = listed.map(|row| StockRef::of(row.get(1), row.get(2), row.get(3)));
+        Ok(Some((first.get(0), stocks.collect::<Result<_, _>>()?)))
+    }
+
+    pub async fn insert_watchlist(
+        &self,
+        owner: &str,
+        id: &WatchlistId,
+        name: &WatchlistName,
+        stocks: &[i32],
+    ) -> Result<WatchlistWritten, StoreFault> {
+        let sql = concat!(
+            "WITH new AS (INSERT INTO watchlists (id, owner, name, stock_ids)
+                          VALUES ($1, $2, $3, ARRAY(SELECT id FROM unnest($4::integer[]) WITH ORDINALITY AS asked (id, place)
+                                                    GROUP BY id ORDER BY min(place)))
+                          RETURNING *) ",
+            watchlist_of!("new")
+        );
+        written(self.rows_once(sql, &[&id.as_str(), &owner, &name.as_str(), &stocks]).await)
+    }
+
+    pub async fn change_watchlist(
+        &self,
+        owner: &str,
+        id: &WatchlistId,
+        change: &WatchlistChange,
+    ) -> Result<WatchlistWritten, StoreFault> {
+        let sql = concat!(
+            "WITH changed AS (
+                 UPDATE watchlists
+                 SET name = coalesce($3, name), updated_at = now(),
+                     stock_ids = ARRAY(SELECT listed.id
+                                       FROM unnest(coalesce($4, stock_ids) || $5::integer[]) WITH ORDINALITY AS listed (id, place)
+                                       WHERE listed.id <> ALL ($6::integer[]) GROUP BY listed.id ORDER BY min(place))
+                 WHERE id = $1 AND owner = $2 RETURNING *) ",
+            watchlist_of!("changed")
+        );
+        let WatchlistChange { name, stocks, add, remove } = change;
+        let name = name.as_ref().map(WatchlistName::as_str);
+        written(self.rows_once(sql, &[&id.as_str(), &owner, &name, stocks, add, remove]).await)
+    }
+
+    /// Whether the owner had such a list.
+    pub async fn delete_watchlist(&self, owner: &str, id: &WatchlistId) -> Result<bool, StoreFault> {
+        let sql = "DELETE FROM watchlists WHERE id = $1 AND owner = $2 RETURNING id";
+        Ok(!self.rows_once(sql, &[&id.as_str(), &owner]).await?.is_empty())
+    }
+}
+
+/// What the table's own rules say of a write.
+fn written(answer: Result<Vec<Row>, StoreFault>) -> Result<WatchlistWritten, StoreFault> {
+    let fault = match answer {
+        Ok(rows) => return Ok(rows.first().map_or(WatchlistWritten::Unknown, |row| Watchlist::of(row).into())),
+        Err(fault) => fault,
+    };
+    match fault.constraint() {
+        Some("watchlists_name") => Ok(WatchlistWritten::NameTaken),
+        Some("watchlists_per_owner") => Ok(WatchlistWritten::TooMany),
+        Some("watchlists_length") => Ok(WatchlistWritten::TooLong),
+        _ => Err(fault),
+    }
+}
+
+impl Watchlist {
+    fn of(row: &Row) -> Self {
+        Self { id: row.get(0), name: row.get(1), created_at: row.get(2), updated_at: row.get(3), symbols: row.get(4) }
+    }
+}
+
+impl From<Watchlist> for WatchlistWritten {
+    fn from(watchlist: Watchlist) -> Self {
+        Self::Done(watchlist)
+    }
+}

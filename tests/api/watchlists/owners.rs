@@ -1,0 +1,60 @@
+//! A list is its owner's, whichever of the owner's keys asks.
+
+use serde_json::{Value, json};
+
+use super::{LISTS, ask, issue_to, make};
+use crate::support::{App, Database, id_of};
+
+#[tokio::test]
+async fn all_keys_of_an_owner_see_the_same_lists_and_a_rotated_key_keeps_them() {
+    let database = Database::sample().await;
+    let (app, laptop, phone) = (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "ann"));
+    let list = make(&app, &laptop, "A", &["IBM"]).await;
+    let (status, changed) = ask(&app, &phone, "PATCH", &list, json!({ "add": ["FB"] })).await;
+    assert_eq!(status, 200, "{changed}");
+    let rotated = database.ran(&["keys", "rotate", id_of(&laptop)]);
+    for key in [laptop.as_str(), rotated.stdout.trim()] {
+        assert_eq!(ask(&app, key, "GET", &list, Value::Null).await, (200, changed.clone()));
+    }
+}
+
+/// Not even that it exists: ids are to be found by nobody else.
+#[tokio::test]
+async fn anothers_list_can_not_be_told_from_one_that_does_not_exist() {
+    let database = Database::sample().await;
+    let (app, ann, bob) = (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "bob"));
+    let list = make(&app, &ann, "A", &["IBM"]).await;
+    let nobodys = format!("{LISTS}/{}", "x".repeat(16));
+    let before = ask(&app, &ann, "GET", &list, Value::Null).await;
+    for (method, end, body) in [
+        ("GET", "", Value::Null),
+        ("GET", "/quotes", Value::Null),
+        ("PATCH", "", json!({ "name": "mine" })),
+        ("PATCH", "", json!({ "name": "A", "remove": ["IBM"] })),
+        ("DELETE", "", Value::Null),
+    ] {
+        let mut answers = Vec::new();
+        for path in [&list, &nobodys, &format!("{LISTS}/no%00id"), &format!("{LISTS}/%FF")] {
+            let (status, mut problem) = ask(&app, &bob, method, &format!("{path}{end}"), body.clone()).await;
+            problem["requestId"] = Value::Null;
+            assert_eq!((status, &problem["code"]), (404, &"unknown_watchlist".into()), "{method} {path}: {problem}");
+            answers.push(problem);
+        }
+        assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:?}");
+    }
+    assert_eq!(ask(&app, &bob, "GET", LISTS, Value::Null).await.1["count"], 0);
+    assert_eq!(ask(&app, &ann, "GET", &list, Value::Null).await, before);
+    // Names are an owner's own.
+    make(&app, &bob, "A", &[]).await;
+}
+
+#[tokio::test]
+async fn a_key_that_passes_to_another_owner_sees_that_owners_lists() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("KEY_STATUS_TTL_MS", "0")]).await;
+    let (ann, bob) = (issue_to(&database, "ann"), issue_to(&database, "bob"));
+    let list = make(&app, &ann, "A", &[]).await;
+    assert_eq!(ask(&app, &bob, "GET", &list, Value::Null).await.0, 404);
+    assert_eq!(database.ran(&["keys", "set", id_of(&bob), "--owner", "ann"]).code, Some(0));
+    assert_eq!(ask(&app, &bob, "GET", &list, Value::Null).await.0, 200);
+}
