@@ -59,7 +59,7 @@ pub struct Options {
 pub enum Case {
     /// The same answer from memory: 20 rows, 250 rows, 250 rows gzipped, 304; against a bare server
     Cached,
-    /// The other shapes of answers from memory: lines, adjusted, weeks, many stocks, a day; against a bare server
+    /// The other shapes of answers from memory: lines, adjusted, weeks, many stocks, a day, events, a search, a chart; against a bare server
     Shapes,
     /// Every request another range: 20 and 250 rows; against pgbench
     Uncached,
