@@ -17,7 +17,7 @@ use flate2::write::GzEncoder;
 
 /// Pages are served under a path of their own, as they are: what is theirs has to be looked for at each visit.
 const PAGES: [&str; 2] = ["index.html", "docs.html"];
-const OWN: [&str; 5] = ["app.js", "docs.js", "style.css", "docs.css", "icon.svg"];
+const OWN: [&str; 6] = ["app.js", "docs.js", "base.css", "page.css", "docs.css", "icon.svg"];
 /// What is taken from packages: (path there, name here).
 const TAKEN: [(&str, &str); 3] = [
     ("lightweight-charts/dist/lightweight-charts.standalone.production.mjs", "lightweight-charts.js"),

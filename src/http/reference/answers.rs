@@ -6,11 +6,12 @@ use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::openapi::{ContentBuilder, Header, Ref, Response, Type};
 
 /// Every header that is described: (name, what its value is, what it says).
-const HEADERS: [(&str, Type, &str); 13] = [
+const HEADERS: [(&str, Type, &str); 15] = [
     ("X-Request-Id", Type::String, "Yours, where it is up to 64 letters, digits, `-`, `_` or `.`; otherwise a new one"),
     ("X-RateLimit-Limit", Type::Integer, "Requests in any trailing 60 s"),
     ("X-RateLimit-Remaining", Type::Integer, "Requests that are left now"),
     ("X-RateLimit-Reset", Type::Integer, "When more are admitted, in epoch milliseconds"),
+    ("X-RateLimit-Cost", Type::Integer, "What this request counted as"),
     ("RateLimit-Policy", Type::String, "Tier, limit and window, as in `\"pro\";q=1000;w=60`"),
     ("RateLimit", Type::String, "Tier, what is left, and seconds until more is, as in `\"pro\";r=57;t=12`"),
     ("ETag", Type::String, "Names this very answer: send it as `If-None-Match`"),
@@ -18,16 +19,24 @@ const HEADERS: [(&str, Type, &str); 13] = [
     ("X-Cache", Type::String, "`HIT`, `MISS` or `STALE`"),
     ("Cache-Control", Type::String, "How long the answer may be believed"),
     ("Link", Type::String, "The next page, as `<url>; rel=\"next\"`; left out on the last one"),
+    ("X-Unknown-Symbols", Type::String, "Symbols of the question that no stock has, parted by commas"),
     ("Location", Type::String, "Where what was made is"),
     ("Retry-After", Type::Integer, "Seconds to wait"),
 ];
 pub const EVERYWHERE: &[&str] = &["X-Request-Id"];
-pub const OF_LIMITS: &[&str] =
-    &["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy", "RateLimit"];
+pub const OF_LIMITS: &[&str] = &[
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-RateLimit-Cost",
+    "RateLimit-Policy",
+    "RateLimit",
+];
 pub const OF_ADDRESSES: &[&str] = &["RateLimit-Policy", "RateLimit"];
 pub const OF_KEPT: &[&str] = &["ETag", "Age", "X-Cache", "Cache-Control"];
 pub const OF_NEW: &[&str] = &["Location"];
 pub const OF_PAGES: &[&str] = &["Link"];
+pub const OF_MANY: &[&str] = &["Link", "X-Unknown-Symbols"];
 const OF_WAITS: &[&str] = &["Retry-After"];
 
 pub fn headers() -> impl Iterator<Item = (&'static str, Header)> {

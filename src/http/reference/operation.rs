@@ -6,7 +6,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{ContentBuilder, HttpMethod, Required, Response, SecurityRequirement};
 
-use super::answers::{EVERYWHERE, OF_ADDRESSES, OF_KEPT, OF_LIMITS, OF_NEW, OF_PAGES, problem, with_headers};
+use super::answers::{EVERYWHERE, OF_ADDRESSES, OF_KEPT, OF_LIMITS, OF_PAGES, problem, with_headers};
 use super::parameters;
 use super::problems::{ANYWHERE, OF_A_QUERY, WITH_A_KEY, by_status};
 use super::schema::{Body, Collected};
@@ -67,7 +67,8 @@ pub struct Good {
     pub example: Option<&'static str>,
     /// Whether it comes from the cache, with what that says of it.
     pub kept: bool,
-    pub paged: bool,
+    /// Headers beside those that say how the limit stands and what the cache knows.
+    pub headers: &'static [&'static str],
 }
 
 /// What an answer leads to.
@@ -82,14 +83,14 @@ pub struct Follow {
 impl Good {
     /// 200 with a body in one of these forms.
     pub fn ok(bodies: Vec<(&'static str, Body)>) -> Self {
-        Self { status: 200, about: "What was asked for", bodies, example: None, kept: false, paged: false }
+        Self { status: 200, about: "What was asked for", bodies, example: None, kept: false, headers: &[] }
     }
 }
 
 impl Operation {
     /// The same where an answer says in its headers where the next page is.
     pub fn paged(mut self) -> Self {
-        self.answers.iter_mut().for_each(|answer| answer.paged = true);
+        self.answers.iter_mut().for_each(|answer| answer.headers = OF_PAGES);
         self
     }
 
@@ -159,9 +160,7 @@ impl Operation {
         }
         let limits = self.counted.headers();
         let kept = if answer.kept { OF_KEPT } else { &[] };
-        let pages = if answer.paged { OF_PAGES } else { &[] };
-        let place = if answer.status == 201 { OF_NEW } else { &[] };
-        with_headers(written, [EVERYWHERE, limits, kept, pages, place]).build()
+        with_headers(written, [EVERYWHERE, limits, kept, answer.headers]).build()
     }
 }
 

@@ -55,11 +55,7 @@ mod tests {
     /// Those of `http/error.rs`: (the name of the status, the code).
     fn of_the_source() -> Vec<(&'static str, &'static str)> {
         let source = include_str!("../error.rs").split("StatusCode::").skip(1);
-        source
-            .filter_map(|part| part.split_once(", \""))
-            .map(|(status, rest)| (status, rest))
-            .filter_map(named)
-            .collect()
+        source.filter_map(|part| part.split_once(", \"")).filter_map(named).collect()
     }
 
     fn named((status, rest): (&'static str, &'static str)) -> Option<(&'static str, &'static str)> {
@@ -81,7 +77,7 @@ mod tests {
                 PROBLEMS.iter().find(|(_, known, _)| *known == code).unwrap_or_else(|| panic!("{code}"));
             let described = actix_web::http::StatusCode::from_u16(*described).unwrap();
             let name = described.canonical_reason().unwrap().to_uppercase().replace([' ', '-'], "_");
-            assert_eq!(name, status.replace("URI_TOO_LONG", "URI_TOO_LONG"), "{code}");
+            assert_eq!(name, status, "{code}");
             seen += 1;
         }
         assert_eq!(seen, PROBLEMS.len(), "what is described exists");

@@ -10,6 +10,7 @@ mod watchlists;
 use utoipa::ToSchema;
 use utoipa::openapi::HttpMethod;
 
+use super::answers::OF_PAGES;
 use super::operation::{Counted, Good, Operation};
 use super::schema::{Body, json};
 use crate::route::Route;
@@ -61,7 +62,7 @@ fn read_rows<T: ToSchema>(id: &'static str, route: Route, summary: &'static str,
         ("text/csv", Body::Text("A line of names, then a line a row")),
         ("application/x-ndjson", Body::Text("A row in JSON a line")),
     ];
-    let answer = Good { example: Some(example), kept: true, paged: true, ..Good::ok(bodies) };
+    let answer = Good { example: Some(example), kept: true, headers: OF_PAGES, ..Good::ok(bodies) };
     Operation { answers: vec![answer], ..read::<T>(id, route, "Prices", summary, example) }
 }
 

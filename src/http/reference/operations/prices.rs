@@ -6,6 +6,7 @@ use crate::http::prices::day::{self, Day};
 use crate::http::prices::many::{self, Many};
 use crate::http::prices::{self, Prices};
 use crate::http::quote::QuoteAnswer;
+use crate::http::reference::answers::OF_MANY;
 use crate::http::reference::operation::{Follow, Good, Operation};
 use crate::http::reference::schema::Body;
 use crate::route::Route;
@@ -31,12 +32,15 @@ fn of_one() -> Operation {
 
 fn of_many() -> Operation {
     let example = include_str!("../examples/listPricesOfMany.json");
+    let mut rows =
+        read_rows::<Many<'static>>("listPricesOfMany", Route::PricesOfMany, "Bars of several stocks", example);
+    rows.answers.iter_mut().for_each(|answer| answer.headers = OF_MANY);
     Operation {
         about: PAGES,
         parameters: many::PARAMETERS,
         problems: &["missing_parameter", "too_heavy", "restated"],
         example: &[("symbols", "AAPL,MSFT"), ("start", "2012-12-31"), ("end", "2012-12-31")],
-        ..read_rows::<Many<'static>>("listPricesOfMany", Route::PricesOfMany, "Bars of several stocks", example)
+        ..rows
     }
 }
 

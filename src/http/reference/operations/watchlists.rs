@@ -3,6 +3,7 @@
 use utoipa::openapi::HttpMethod;
 
 use super::{JSON, read};
+use crate::http::reference::answers::OF_NEW;
 use crate::http::reference::operation::{Follow, Good, Operation};
 use crate::http::reference::schema::{Body, json, sent};
 use crate::http::watchlists::write::{WatchlistBody, WatchlistChangeBody};
@@ -24,7 +25,8 @@ pub fn operations() -> Vec<Operation> {
 
 /// Lists are what they are now: nothing of them is kept.
 fn answered(status: u16, body: Body, example: &'static str) -> Vec<Good> {
-    vec![Good { status, example: Some(example), ..Good::ok(vec![(JSON, body)]) }]
+    let headers = if status == 201 { OF_NEW } else { &[] };
+    vec![Good { status, example: Some(example), headers, ..Good::ok(vec![(JSON, body)]) }]
 }
 
 fn list() -> Operation {
