@@ -48,7 +48,10 @@ async function enter(key) {
   if (!stocks.length) throw new Error("This server has no stocks yet: its operator has to load some.");
 }
 
+const TITLE = document.title;
+
 function leave() {
+  document.title = TITLE;
   Object.assign(shown, { stock: null, quote: null, events: [] });
   forgetKeyInSnippets();
   hideLimit();
@@ -137,6 +140,7 @@ function summary(prices, interval, adjusted) {
 }
 
 function headline(stock, quote) {
+  document.title = `${stock.id} ${inPrice(quote.close)}: tickerd`;
   at("stock-name").textContent = stock.name;
   const facts = [stock.id, stock.exchange, stock.currency, stock.sector, stock.delistedOn && `delisted ${inDay(stock.delistedOn)}`];
   at("stock-facts").textContent = facts.filter(Boolean).join(" · ");

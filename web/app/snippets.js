@@ -48,13 +48,23 @@ function sheet(url, key) {
 
 function snippet(title, text) {
   const button = element("button", { type: "button", "aria-label": `Copy for ${title.toLowerCase()}` }, "Copy");
+  const pre = element("pre", { tabindex: "0", "aria-label": title }, element("code", {}, text));
   button.addEventListener("click", async () => {
-    const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
-    button.textContent = copied ? "Copied" : "Select and copy";
-    news.textContent = copied ? `Copied for ${title.toLowerCase()}` : "This browser does not let pages copy";
+    const copied = await copy(text);
+    // Where a page may not copy (only https and this machine may), the text is selected for whoever does.
+    if (!copied) getSelection().selectAllChildren(pre);
+    button.textContent = copied ? "Copied" : "Selected";
+    news.textContent = copied ? `Copied for ${title.toLowerCase()}` : "Selected: copy it with your keyboard";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
-  return element("div", { class: "snippet" },
-    element("div", {}, element("h4", {}, title), button),
-    element("pre", { tabindex: "0", "aria-label": title }, element("code", {}, text)));
+  return element("div", { class: "snippet" }, element("div", {}, element("h4", {}, title), button), pre);
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
