@@ -36,7 +36,7 @@ fn windows(c: &mut Criterion) {
     c.bench_function("ring: a permit, 100 requests a second", |b| {
         b.iter(|| {
             now_ms += 10;
-            black_box(ring.take(now_ms, 10_000, Want::default()))
+            black_box(ring.take(now_ms, 10_000, Want::ONE))
         });
     });
     let tier = Tier { name: "enterprise".to_owned(), requests_per_minute: 10_000 };
@@ -44,7 +44,7 @@ fn windows(c: &mut Criterion) {
     let caller = Caller { id, limit_id: id, owner: "bench".to_owned(), tier: Arc::new(tier), expires_at: None };
     let limiter = Limiter::new(None);
     c.bench_function("limiter: a decision in process", |b| {
-        b.iter(|| limiter.admit(black_box(&caller)).now_or_never().unwrap().admitted);
+        b.iter(|| limiter.admit(black_box(&caller), black_box(1)).now_or_never().unwrap().admitted);
     });
 }
 

@@ -3,6 +3,7 @@
 //! Each is a flag and an environment variable of the same name. The doc comment of a field is its `--help`.
 
 mod admin;
+mod keyless;
 mod traces;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use admin::{AdminConfig, AdminPort};
+pub use keyless::KeylessConfig;
 pub use traces::TracesConfig;
 
 /// Postgres: the truth.
@@ -151,6 +153,10 @@ pub struct HttpConfig {
     /// X-Forwarded-For that is not among them. From anybody else that header is not believed
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether a key may also come as ?apikey=KEY, for spreadsheets and others that can't send headers. Proxies log
+    /// URLs and browsers remember them: set it to false where nobody needs it
+    #[arg(long, env = "APIKEY_IN_QUERY", default_value_t = true, action = clap::ArgAction::Set)]
+    pub apikey_in_query: bool,
     /// A page where a better tier is sold: named to free callers that reach their limit
     #[arg(long, env = "UPGRADE_URL")]
     pub upgrade_url: Option<String>,
@@ -275,6 +281,8 @@ pub struct ServeConfig {
     pub admin: AdminConfig,
     #[command(flatten)]
     pub keys: KeysConfig,
+    #[command(flatten)]
+    pub keyless: KeylessConfig,
     #[command(flatten)]
     pub cache: CacheConfig,
     #[command(flatten)]

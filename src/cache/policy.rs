@@ -9,6 +9,8 @@ use crate::market::{DateRange, Exchange};
 pub enum Content {
     /// The newest bar of a stock.
     Quote,
+    /// How new the data is.
+    Status,
     /// Who a stock is, or a list of stocks.
     Metadata,
     Bars(DateRange),
@@ -23,6 +25,7 @@ pub struct Lifetime {
 }
 
 const QUOTE_S: u32 = 60;
+const STATUS_S: u32 = 60;
 const OPEN_RANGE_S: u32 = 300;
 const METADATA_S: u32 = 3600;
 const CLOSED_RANGE_S: u32 = 86_400;
@@ -37,6 +40,7 @@ const REVALIDATE_S_MAX: u32 = 30;
 pub fn lifetime(content: Content, exchange: &Exchange, now: DateTime<Utc>, spread: u32) -> Lifetime {
     let fresh_s = match content {
         Content::Quote => QUOTE_S,
+        Content::Status => STATUS_S,
         Content::Metadata => METADATA_S,
         Content::Bars(range) if range.is_closed(exchange.today(now)) => {
             CLOSED_RANGE_S - spread % (CLOSED_RANGE_JITTER_S + 1)

@@ -1,6 +1,7 @@
 //! Who calls, as every room knows it: the key's public id, its tier, its limit.
 
 mod actor;
+mod household;
 mod label;
 mod tier;
 mod watchlist;
@@ -13,8 +14,9 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 pub use actor::Actor;
+pub use household::Household;
 pub use label::{Label, Note, TextFault};
-pub use tier::{RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName, TierNameFault};
+pub use tier::{REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName, TierNameFault};
 pub use watchlist::{WatchlistId, WatchlistIdFault, WatchlistName};
 
 /// The length of a key's id, in characters.

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::keys::{HashFault, Refusal, RegistryFault};
-use crate::market::Symbol;
+use crate::market::{Symbol, calendar};
 use crate::store::{StoreFault, WATCHLISTS_PER_OWNER_MAX};
 
 /// How long a client should wait where we can't know.
@@ -30,7 +30,9 @@ pub enum Problem {
     BadRequest,
     #[error("the body is not as expected: {0}")]
     InvalidBody(String),
-    #[error("a valid API key is required, as X-API-Key: KEY or Authorization: Bearer KEY")]
+    #[error(
+        "a valid API key is required, as X-API-Key: KEY, as Authorization: Bearer KEY or, where that is allowed, as ?apikey=KEY"
+    )]
     Unauthorized,
     #[error("no stock has the symbol {0}")]
     UnknownSymbol(Symbol),
@@ -42,6 +44,8 @@ pub enum Problem {
     TooManyWatchlists,
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
+    #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(" or "))]
+    NoCalendar { exchange: String },
     #[error("nothing is known of {date}{}", why.map(|why| format!(": exchanges were closed ({why})")).unwrap_or_default())]
     NoDay { date: NaiveDate, why: Option<&'static str> },
     #[error("the data was restated while it was read: retry in {RETRY_AFTER_S} s")]
@@ -71,8 +75,16 @@ pub enum Problem {
     UrlTooLong { bytes_max: usize },
     #[error("expected headers of at most {bytes_max} bytes")]
     HeadersTooLarge { bytes_max: usize },
-    #[error("the limit of {limit} requests a minute is reached: retry in {retry_after_s} s")]
-    RateLimited { limit: u32, retry_after_s: u64, upgrade: Option<String> },
+    #[error("{}: retry in {retry_after_s} s", no_room(*limit, *weight))]
+    RateLimited { limit: u32, weight: u32, retry_after_s: u64, upgrade: Option<String> },
+    #[error(
+        "this request counts as {weight}, more than the limit of {limit} requests a minute: ask for fewer stocks or rows at once"
+    )]
+    TooHeavy { weight: u32, limit: u32 },
+    #[error(
+        "the limit of {limit} requests an hour without a key is reached for this address: retry in {retry_after_s} s"
+    )]
+    AddressLimited { limit: u32, retry_after_s: u64 },
     #[error("too many wrong keys came from this address: retry in {retry_after_s} s")]
     TooManyFailures { retry_after_s: u64 },
     #[error("more new keys are waiting to be verified than can be: retry in {RETRY_AFTER_S} s")]
@@ -103,6 +115,7 @@ impl Problem {
             Self::WatchlistExists(_) => (StatusCode::CONFLICT, "watchlist_exists"),
             Self::TooManyWatchlists => (StatusCode::CONFLICT, "too_many_watchlists"),
             Self::NoData { .. } | Self::NoDay { .. } => (StatusCode::NOT_FOUND, "no_data"),
+            Self::NoCalendar { .. } => (StatusCode::NOT_FOUND, "no_calendar"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::AdminOff => (StatusCode::FORBIDDEN, "admin_off"),
@@ -115,6 +128,8 @@ impl Problem {
             Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url_too_long"),
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::TooHeavy { .. } => (StatusCode::BAD_REQUEST, "too_heavy"),
+            Self::AddressLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "address_limited"),
             Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
             Self::Restated => (StatusCode::SERVICE_UNAVAILABLE, "restated"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
@@ -138,7 +153,9 @@ impl Problem {
 
     fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { retry_after_s, .. } | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
+            Self::RateLimited { retry_after_s, .. }
+            | Self::AddressLimited { retry_after_s, .. }
+            | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
             Self::Busy | Self::Restated | Self::Unavailable(_) | Self::TriedInVain => Some(RETRY_AFTER_S),
             _ => None,
         }
@@ -247,6 +264,13 @@ impl Problem {
                 Self::TooManyFailures { retry_after_s: until_ms.saturating_sub(now_ms).div_ceil(1000).max(1) }
             }
         }
+    }
+}
+
+fn no_room(limit: u32, weight: u32) -> String {
+    match weight {
+        1 => format!("the limit of {limit} requests a minute is reached"),
+        _ => format!("the limit of {limit} requests a minute has no room for one that counts as {weight}"),
     }
 }
 

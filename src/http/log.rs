@@ -63,14 +63,23 @@ impl Budget {
 /// A path and query as they may be logged: a part that holds what looks like a token, wherever it was put by mistake, is
 /// left out, and so is one that is named as if it held one.
 pub fn without_keys(url: &str) -> String {
-    const SEPARATORS: [char; 3] = ['/', '?', '&'];
+    let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let mut shown = String::with_capacity(url.len());
-    for part in url.split_inclusive(SEPARATORS) {
-        let text = part.trim_end_matches(SEPARATORS);
+    show_parts(&mut shown, path, '/');
+    if let Some(query) = query {
+        shown.push('?');
+        // A value may hold any other sign: it is left out whole.
+        show_parts(&mut shown, query, '&');
+    }
+    shown
+}
+
+fn show_parts(shown: &mut String, text: &str, separator: char) {
+    for part in text.split_inclusive(separator) {
+        let text = part.trim_end_matches(separator);
         shown.push_str(if may_hold_a_key(text) { "..." } else { text });
         shown.push_str(&part[text.len()..]);
     }
-    shown
 }
 
 fn may_hold_a_key(part: &str) -> bool {
@@ -97,6 +106,10 @@ mod tests {
             ("/api/stocks/tk_live_abc_def/prices", "/api/stocks/.../prices"),
             ("/x?symbol=tk_live_abc", "/x?..."),
             ("/x?symbol=tk%5Flive_abc&api%6Bey=abc", "/x?...&..."),
+            ("/x?apikey=a/b?c=d&limit=5", "/x?...&limit=5"),
+            ("/x?limit=5&APIKEY=%61%2Fb%26c", "/x?limit=5&..."),
+            ("/x?%61pikey=a&&=b", "/x?...&&=b"),
+            ("/x?apikey", "/x?apikey"),
         ] {
             assert_eq!(without_keys(url), shown);
         }

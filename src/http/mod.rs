@@ -4,9 +4,12 @@ mod admin;
 mod answer;
 mod background;
 mod body;
+mod calendar;
 mod chart;
 mod client;
 mod error;
+mod events;
+mod exchanges;
 mod format;
 mod health;
 mod log;
@@ -21,6 +24,7 @@ pub mod question;
 mod quote;
 mod server;
 mod state;
+mod status;
 mod stocks;
 mod stop;
 mod systemd;
@@ -28,6 +32,7 @@ mod unkept;
 mod usage;
 mod visit;
 mod watchlists;
+mod weight;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -36,7 +41,7 @@ use actix_web::web;
 use actix_web::{App, Error, FromRequest, Handler, HttpRequest, Resource, Responder, Route, guard};
 
 use error::{Problem, not_found};
-use middleware::{boundary, cache, gate};
+use middleware::{boundary, cache, gate, visitors};
 use question::Question;
 pub use server::{Listeners, ServeFault, Server};
 pub use state::State;
@@ -58,10 +63,15 @@ fn app(
         .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
         .service(read::<chart::ChartQuestion, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
+        .service(read::<events::StockEventsQuestion, _, _>("/stocks/{symbol}/events", events::of_stock))
+        .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
         .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
         .service(read::<prices::many::ManyQuestion, _, _>("/prices", prices::many::prices))
+        .service(read::<exchanges::ExchangesQuestion, _, _>("/exchanges", exchanges::exchanges))
+        .service(read::<calendar::CalendarQuestion, _, _>("/calendar", calendar::calendar))
+        .service(read::<status::StatusQuestion, _, _>("/status", status::status))
         .service(
             plain("/watchlists", watchlists::list)
                 .route(web::post().to(watchlists::write::create))
@@ -77,13 +87,15 @@ fn app(
         .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?
+    // Whatever needs no key, but for health.
+    let open = web::scope("").default_service(web::to(not_found)).wrap(from_fn(visitors)); // 2. may this address go on now?
     App::new()
         .app_data(state)
         .app_data(body::bound(state.http.body_bytes_max))
         .service(api)
         .service(plain("/health", health::alive))
         .service(plain("/health/ready", health::ready))
-        .default_service(web::to(not_found))
+        .service(open) // takes all paths that are left: it stands last
         .wrap(from_fn(boundary)) //  1. size, request id, CORS, security headers, errors as documents, log line
 }
 

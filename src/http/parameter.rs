@@ -24,6 +24,8 @@ pub enum Takes {
     Text,
     /// One of these words; the first where it is not given.
     OneOf(&'static [&'static str]),
+    /// One of these words, for what is of that kind alone; for all kinds where it is not given.
+    Only(&'static [&'static str]),
     /// Words or symbols, parted by commas.
     List,
     /// What an earlier answer gave.
@@ -36,6 +38,15 @@ pub struct Whole {
     pub min: u32,
     pub max: u32,
     pub default: u32,
+}
+
+impl Whole {
+    /// The number that a text is, where it is one within the bounds.
+    pub fn read(self, text: &str) -> Option<u32> {
+        // Rust would also read "+5".
+        let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))?;
+        (self.min..=self.max).contains(&number).then_some(number)
+    }
 }
 
 impl Parameter {

@@ -9,8 +9,11 @@ use chrono::NaiveDate;
 
 use super::error::Problem;
 use super::parameter::{Parameter, Whole};
+use super::state::State;
 use crate::market::{Symbol, parse_date};
 
+/// The parameter that a key may come in.
+pub const KEY: &str = "apikey";
 /// The longest text that is taken as a filter, in characters.
 const TEXT_CHARS_MAX: usize = 100;
 
@@ -23,23 +26,30 @@ impl<'a> Query<'a> {
     /// # Errors
     /// When a parameter is not in `known`, or is given twice.
     pub fn of(request: &'a HttpRequest, known: &[Parameter]) -> Result<Self, Problem> {
-        Self::parse(request.query_string(), known.iter().map(|known| known.name))
+        let takes_key = || State::of(request).http.apikey_in_query;
+        Self::parse(request.query_string(), known.iter().map(|known| known.name), takes_key)
     }
 
     /// The same where the parameters are not part of the public reference.
     pub fn naming(request: &'a HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
-        Self::parse(request.query_string(), known.iter().copied())
+        Self::parse(request.query_string(), known.iter().copied(), || false)
     }
 
-    fn parse(query: &'a str, known: impl Iterator<Item = &'static str> + Clone) -> Result<Self, Problem> {
+    /// `takes_key` tells whether a key may be among them, which was read before.
+    fn parse(
+        query: &'a str,
+        known: impl Iterator<Item = &'static str> + Clone,
+        takes_key: impl Fn() -> bool,
+    ) -> Result<Self, Problem> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let Some(known_name) = known.clone().find(|known| *known == name) else {
+            let a_key = || (name == KEY && takes_key()).then_some(KEY);
+            let Some(known_name) = known.clone().find(|known| *known == name).or_else(a_key) else {
                 let name = name.chars().take(TEXT_CHARS_MAX).collect();
                 return Err(Problem::UnknownParameter { name, expected: names(known) });
             };
             if pairs.iter().any(|(earlier, _)| *earlier == name) {
-                return Err(invalid(known_name, "is given twice: expected it once"));
+                return Err(twice(known_name));
             }
             pairs.push((name, value));
         }
@@ -58,12 +68,10 @@ impl<'a> Query<'a> {
             .ok_or_else(|| invalid(name, "is not a date: expected YYYY-MM-DD, a day of the calendar"))
     }
 
-    pub fn number(&self, name: &'static str, Whole { min, max, default }: Whole) -> Result<u32, Problem> {
-        let Some(text) = self.given(name) else { return Ok(default) };
-        // Rust would also read "+5".
-        let number = text.parse().ok().filter(|n| (min..=max).contains(n) && text.bytes().all(|b| b.is_ascii_digit()));
-        let expected = || format!("is not valid: expected a whole number from {min} to {max}");
-        number.ok_or_else(|| invalid(name, expected()))
+    pub fn number(&self, name: &'static str, whole: Whole) -> Result<u32, Problem> {
+        let Some(text) = self.given(name) else { return Ok(whole.default) };
+        let expected = || format!("is not valid: expected a whole number from {} to {}", whole.min, whole.max);
+        whole.read(text).ok_or_else(|| invalid(name, expected()))
     }
 
     /// A value that knows itself what it takes.
@@ -75,6 +83,11 @@ impl<'a> Query<'a> {
     pub fn flag(&self, name: &'static str) -> Result<bool, Problem> {
         let Some(text) = self.given(name) else { return Ok(false) };
         text.parse().map_err(|_| invalid(name, "is not valid: expected true or false"))
+    }
+
+    /// Whether only what is so is asked for, or only what is not; `None` for both.
+    pub fn only(&self, name: &'static str) -> Result<Option<bool>, Problem> {
+        if self.given(name).is_some() { self.flag(name).map(Some) } else { Ok(None) }
     }
 
     pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
@@ -100,6 +113,20 @@ pub fn value<T: FromStr<Err: Display>>(name: &'static str, text: &str) -> Result
     text.parse().map_err(|fault| invalid(name, format!("is not valid: {fault}")))
 }
 
+/// The key in a query, where there is one.
+///
+/// # Errors
+/// When there are two: which of them is meant can't be known.
+pub fn key_in(query: &str) -> Result<Option<Cow<'_, str>>, Problem> {
+    let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == KEY);
+    let key = keys.next().map(|(_, key)| key);
+    if keys.next().is_some() { Err(twice(KEY)) } else { Ok(key) }
+}
+
+fn twice(name: &'static str) -> Problem {
+    invalid(name, "is given twice: expected it once")
+}
+
 fn names(known: impl Iterator<Item = &'static str>) -> String {
     let names: Vec<_> = known.collect();
     if names.is_empty() { "no parameters".to_owned() } else { names.join(", ") }
@@ -117,7 +144,7 @@ mod tests {
     const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
 
     fn limit(query: &str) -> Result<u32, Problem> {
-        Query::parse(query, ["limit"].into_iter())?.number("limit", LIMIT)
+        Query::parse(query, ["limit"].into_iter(), || true)?.number("limit", LIMIT)
     }
 
     #[test]
@@ -138,11 +165,31 @@ mod tests {
         assert_eq!(limit("limit=5&limit=5").unwrap_err().to_string(), "limit is given twice: expected it once");
     }
 
+    #[test]
+    fn a_key_is_read_wherever_it_stands_and_however_it_is_written() {
+        for (query, key) in [
+            ("apikey=tk_live_a", Some("tk_live_a")),
+            ("limit=5&apikey=tk%5Flive%5fa", Some("tk_live_a")),
+            ("api%6Bey=a", Some("a")),
+            ("apikey", Some("")),
+            ("ApiKey=a", None),
+            ("", None),
+        ] {
+            assert_eq!(key_in(query).unwrap().as_deref(), key, "{query}");
+        }
+        let twice = "apikey is given twice: expected it once";
+        assert_eq!(key_in("apikey=a&apikey=a").unwrap_err().to_string(), twice);
+        assert_eq!(limit("limit=5&apikey=a&api%6bey=a").unwrap_err().to_string(), twice);
+        assert_eq!(limit("limit=5&apikey=a").unwrap(), 5);
+        let off = Query::parse("apikey=tk_live_a", ["limit"].into_iter(), || false).err().unwrap().to_string();
+        assert_eq!(off, "the parameter \"apikey\" is not known here: expected limit");
+    }
+
     proptest! {
         #[test]
         fn any_query_is_parsed_or_refused_without_a_panic(query in ".{0,80}") {
             let _ = limit(&query);
-            let _ = Query::parse(&query, ["start"].into_iter()).and_then(|query| query.date("start"));
+            let _ = Query::parse(&query, ["start"].into_iter(), || false).and_then(|query| query.date("start"));
         }
     }
 }

@@ -11,7 +11,7 @@ use chrono::Utc;
 use crate::cache::{Cache, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
 use crate::keys::Verifier;
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, Visitors};
 use crate::redis::Redis;
 use crate::store::Store;
 use crate::usage::Usage;
@@ -26,6 +26,7 @@ pub struct State {
     pub redis: Option<Redis>,
     pub verifier: Verifier,
     pub limiter: Limiter,
+    pub visitors: Visitors,
     pub cache: Cache,
     pub usage: Usage,
     pub freshness: Freshness,
@@ -49,6 +50,7 @@ impl State {
         Ok(Self {
             verifier: Verifier::new(store.clone(), config.keys.clone()),
             limiter: Limiter::new(redis.clone()),
+            visitors: Visitors::new(&config.keyless, redis.clone()),
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),
             usage: Usage::new(Utc::now()),

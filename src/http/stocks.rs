@@ -2,62 +2,93 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{json, written};
 use super::error::Problem;
 use super::parameter::{Parameter, Takes, Whole};
-use super::query::{Query, symbol};
+use super::query::{Query, invalid, symbol};
 use super::question::{Asked, Question, stock_of};
 use super::state::State;
 use crate::cache::{Content, DependsOn};
 use crate::market::Symbol;
-use crate::store::{Listing, Stock, StockFilter};
+use crate::store::{Listing, Stock, StockFilter, StockSearch};
 
 const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
 /// Its largest is beyond any number of stocks there is.
 const OFFSET: Whole = Whole { min: 0, max: 10_000_000, default: 0 };
 pub const LIST_PARAMETERS: &[Parameter] = &[
+    Parameter::new(
+        "q",
+        Takes::Text,
+        "A symbol, or words of a name, or what comes near one: then the likeliest stock is first",
+    ),
     Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
     Parameter::new("sector", Takes::Text, "The name of a sector, as stocks have it"),
+    Parameter::new(
+        "active",
+        Takes::Only(&["true", "false"]),
+        "Only stocks that are listed, or only those that no longer are",
+    ),
     Parameter::new("limit", Takes::Number(LIMIT), "Stocks on a page"),
     Parameter::new("offset", Takes::Number(OFFSET), "Stocks to leave out before the page"),
 ];
 /// A [`Stock`] in JSON, rounded up.
-const STOCK_BYTES: usize = 352;
+const STOCK_BYTES: usize = 416;
 
 #[derive(Clone)]
 pub struct ListQuestion {
+    search: Option<StockSearch>,
     filter: StockFilter,
     page: Listing,
 }
 
-#[derive(Serialize)]
-struct List {
+/// A page of stocks.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StockList {
+    /// By symbol or, of a search, the likeliest first.
     stocks: Vec<Stock>,
     /// Stocks on this page.
     count: usize,
+    /// Stocks on all pages.
+    total: i64,
 }
 
 pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
-    let version = state.versions.to_read();
-    let stocks = state.store.list_stocks(&question.filter, question.page, version).await?;
+    let (store, version) = (&state.store, state.versions.to_read());
+    let ListQuestion { search, filter, page } = question;
+    let found = match search {
+        Some(search) => store.search_stocks(&search, &filter, page, version).await?,
+        None => store.list_stocks(&filter, page, version).await?,
+    };
+    let stocks = store.stocks(&found.ids, version).await?;
     let count = stocks.len();
-    Ok(json(written(&List { count, stocks }, count * STOCK_BYTES)))
+    Ok(json(written(&StockList { stocks, count, total: found.total }, count * STOCK_BYTES)))
 }
 
 impl Question for ListQuestion {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let query = Query::of(request, LIST_PARAMETERS)?;
+        let search = match query.text("q")? {
+            Some(text) => {
+                Some(StockSearch::of(&text).ok_or_else(|| invalid("q", "is blank: expected a symbol or words"))?)
+            }
+            None => None,
+        };
         let exchange = query.text("exchange")?.map(|code| code.to_ascii_uppercase());
-        let limit = query.number("limit", LIMIT)?;
-        let offset = query.number("offset", OFFSET)?;
-        Ok(Self { filter: StockFilter { exchange, sector: query.text("sector")? }, page: Listing { limit, offset } })
+        let filter = StockFilter { exchange, sector: query.text("sector")?, active: query.only("active")? };
+        let page = Listing { limit: query.number("limit", LIMIT)?, offset: query.number("offset", OFFSET)? };
+        Ok(Self { search, filter, page })
     }
 
     fn canonical(&self, version: i64) -> String {
-        let (StockFilter { exchange, sector }, Listing { limit, offset }) = (&self.filter, self.page);
+        let Self { search, filter: StockFilter { exchange, sector, active }, page: Listing { limit, offset } } = self;
+        let q = search.as_ref().map(StockSearch::as_str);
         // Debug quotes the texts: no text can pose as another parameter.
-        format!("v{version}/stocks?exchange={exchange:?}&sector={sector:?}&limit={limit}&offset={offset}")
+        format!(
+            "v{version}/stocks?q={q:?}&exchange={exchange:?}&sector={sector:?}&active={active:?}&limit={limit}&offset={offset}"
+        )
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
@@ -74,15 +105,17 @@ pub struct StockQuestion {
     symbol: Symbol,
 }
 
-#[derive(Serialize)]
-struct Single {
+/// One stock.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SingleStock {
     stock: Stock,
 }
 
 pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
     let found = state.store.find_stock(stock_of(state, question.symbol).await?).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
-    Ok(json(written(&Single { stock }, STOCK_BYTES)))
+    Ok(json(written(&SingleStock { stock }, STOCK_BYTES)))
 }
 
 impl Question for StockQuestion {

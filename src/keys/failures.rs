@@ -1,15 +1,16 @@
 //! How often each address may fail to sign in, counted before anything is hashed.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
+use crate::caller::Household;
 use crate::limiter::{Ring, Want};
 
 /// Wrong keys by client address, in the same strict window as requests.
 pub struct Failures {
-    rings: Cache<IpAddr, Arc<Mutex<Ring>>>,
+    rings: Cache<Household, Arc<Mutex<Ring>>>,
     per_minute_max: u32,
 }
 
@@ -21,25 +22,17 @@ impl Failures {
 
     /// The epoch millisecond until which `address` has to wait, where it failed too often.
     pub fn blocked_until_ms(&self, address: IpAddr, now_ms: u64) -> Option<u64> {
-        let ring = self.rings.get(&household(address))?;
+        let ring = self.rings.get(&Household::from(address))?;
         // A probe on a copy: asking is not failing.
         let mut probe = ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let grant = probe.take(now_ms, self.per_minute_max, Want::default());
+        let grant = probe.take(now_ms, self.per_minute_max, Want::ONE);
         (!grant.admitted).then_some(now_ms + grant.reset_in_ms)
     }
 
     pub fn record(&self, address: IpAddr, now_ms: u64) {
         let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Ring::default())));
-        let Ok(ring) = self.rings.get_or_insert_with(&household(address), fresh);
-        ring.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms, self.per_minute_max, Want::default());
-    }
-}
-
-/// One customer of a provider: an IPv4 address, or the /64 that an IPv6 host can pick addresses from.
-fn household(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
+        let Ok(ring) = self.rings.get_or_insert_with(&Household::from(address), fresh);
+        ring.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms, self.per_minute_max, Want::ONE);
     }
 }
 

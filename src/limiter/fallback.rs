@@ -14,8 +14,8 @@ pub struct LocalWindows {
 }
 
 impl LocalWindows {
-    pub fn take(&self, key: KeyId, limit: u32, now_ms: u64) -> Grant {
-        self.rings.entry(key).or_default().take(now_ms, limit, Want::default())
+    pub fn take(&self, key: KeyId, limit: u32, weight: u32, now_ms: u64) -> Grant {
+        self.rings.entry(key).or_default().take(now_ms, limit, Want::of(weight))
     }
 
     pub fn sweep(&self, now_ms: u64) {
@@ -30,9 +30,9 @@ mod tests {
     #[test]
     fn sweeping_frees_idle_keys_and_no_permit() {
         let (windows, key, now_ms) = (LocalWindows::default(), KeyId::random(), 1_700_000_000_000);
-        assert!(windows.take(key, 1, now_ms).admitted);
+        assert!(windows.take(key, 1, 1, now_ms).admitted);
         windows.sweep(now_ms + 60_999);
-        assert!(!windows.take(key, 1, now_ms + 60_999).admitted);
+        assert!(!windows.take(key, 1, 1, now_ms + 60_999).admitted);
         windows.sweep(now_ms + 61_000);
         assert!(windows.rings.is_empty());
     }

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::refusals::Refusals;
 use super::ring::{AHEAD_S_MAX, Grant, Want};
 
 /// How much of a hot key's traffic a lease holds at most: what comes within this many seconds.
@@ -32,16 +33,14 @@ const IDLE_MS: u64 = 10 * 60 * 1000;
 
 /// What one instance holds and knows of one key.
 ///
-/// Deciding takes no lock: a worker that the system puts to sleep with a lock in its hand would stop all others that
+/// Deciding on a request that counts as one takes no lock: a worker that the system puts to sleep with a lock in its hand would stop all others that
 /// serve the same key for as long as it sleeps.
 #[derive(Debug, Default)]
 pub struct Lease {
     permits: Permits,
     /// Whoever leaves so many permits starts the renewal.
     renew_at: AtomicU32,
-    refused_until_ms: AtomicU64,
-    /// The limit that was reached: under a larger one there may be room.
-    refused_limit: AtomicU32,
+    refusals: Refusals,
     alone_until_ms: AtomicU64,
     /// As of the last call: permits that nobody had taken, and when the window next frees one.
     remaining: AtomicU32,
@@ -62,6 +61,9 @@ struct Book {
     /// next call.
     unused: (u32, u64),
     called_ms: Option<u64>,
+    /// When the lease at hand was asked for, and when it ends.
+    lease_sent_ms: Option<u64>,
+    ends_ms: u64,
     rate_per_s: f64,
     /// How many permits beyond those waited for a hot key's next lease may hold.
     size: u32,
@@ -80,11 +82,18 @@ impl Permits {
         self.0.store(ends_ms << COUNT_BITS | u64::from(count).min(COUNT_MAX), Ordering::Release);
     }
 
-    /// Takes one, where there is one that has not ended; returns how many are left, and when they end.
-    fn take(&self, now_ms: u64) -> Option<(u32, u64)> {
-        let one_less = |word: u64| (word & COUNT_MAX > 0 && now_ms < word >> COUNT_BITS).then(|| word - 1);
-        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).ok()?;
-        Some(((before & COUNT_MAX) as u32 - 1, before >> COUNT_BITS))
+    /// Takes `count`, where there are as many that have not ended; returns how many are left, and when they end.
+    fn take(&self, count: u32, now_ms: u64) -> Option<(u32, u64)> {
+        let count = u64::from(count);
+        let less = |word: u64| (word & COUNT_MAX >= count && now_ms < word >> COUNT_BITS).then(|| word - count);
+        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).ok()?;
+        Some(((before & COUNT_MAX) as u32 - count as u32, before >> COUNT_BITS))
+    }
+
+    /// How many could be taken now.
+    fn at_hand(&self, now_ms: u64) -> u32 {
+        let word = self.0.load(Ordering::Acquire);
+        if now_ms < word >> COUNT_BITS { (word & COUNT_MAX) as u32 } else { 0 }
     }
 
     /// How many are left of those that end at `ends_ms`; `None` where others have taken their place.
@@ -113,6 +122,8 @@ pub enum Step {
         renew: Option<u64>,
     },
     Refuse {
+        /// Fewer than the request counts as.
+        remaining: u32,
         reset_in_ms: u64,
     },
     /// Ask the ledger.
@@ -122,18 +133,19 @@ pub enum Step {
 }
 
 impl Lease {
-    /// Decides from memory where that can be done.
-    pub fn step(&self, now_ms: u64, limit: u32) -> Step {
-        if let Some((left, ends_ms)) = self.permits.take(now_ms) {
+    /// Decides on a request that counts as `weight`, from memory where that can be done.
+    pub fn step(&self, now_ms: u64, limit: u32, weight: u32) -> Step {
+        if let Some((left, ends_ms)) = self.permits.take(weight, now_ms) {
             let reset_in_ms = self.reset_ms.load(Ordering::Relaxed).saturating_sub(now_ms);
             let remaining = self.remaining.load(Ordering::Relaxed).saturating_add(left);
-            // Each number of permits left is seen by one request only, so that one renews.
-            let renews = left > 0 && left == self.renew_at.load(Ordering::Relaxed);
+            // Each permit is taken by one request only, so that one renews.
+            let renew_at = self.renew_at.load(Ordering::Relaxed);
+            let renews = left > 0 && left <= renew_at && renew_at < left + weight;
             return Step::Admit { remaining, reset_in_ms, renew: renews.then_some(ends_ms) };
         }
-        let refused_until_ms = self.refused_until_ms.load(Ordering::Relaxed);
-        if now_ms < refused_until_ms && limit <= self.refused_limit.load(Ordering::Relaxed) {
-            Step::Refuse { reset_in_ms: refused_until_ms - now_ms }
+        if let Some(until_ms) = self.refusals.until_ms(now_ms, weight, limit) {
+            let free = self.remaining.load(Ordering::Relaxed).saturating_add(self.permits.at_hand(now_ms));
+            Step::Refuse { remaining: free.min(weight - 1), reset_in_ms: until_ms - now_ms }
         } else if now_ms < self.alone_until_ms.load(Ordering::Relaxed) {
             Step::GoAlone
         } else {
@@ -141,15 +153,15 @@ impl Lease {
         }
     }
 
-    /// What to ask the ledger for, with `waiting` requests that wait for the answer (this one included). Permits that
-    /// ran out unused go back.
-    pub fn want(&self, now_ms: u64, waiting: u32, limit: u32, instances: u32) -> Want {
+    /// What to ask the ledger for, for a request that counts as `weight`, where those that wait for the answer count as
+    /// `waiting` (this one included). Permits that are too few for it or ran out unused go back.
+    pub fn want(&self, now_ms: u64, weight: u32, waiting: u32, limit: u32, instances: u32) -> Want {
         let mut book = self.book();
         let unused = self.permits.take_all();
         match book.called_ms {
             Some(called_ms) => {
                 let elapsed_ms = now_ms.saturating_sub(called_ms);
-                book.observe(elapsed_ms, unused, unused == 0 && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000);
+                book.observe(elapsed_ms, unused, unused < weight && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000);
             }
             None => {
                 self.remaining.store(limit, Ordering::Relaxed);
@@ -160,11 +172,12 @@ impl Lease {
         book.give_back_later(unused, stamp_s);
         let free = self.remaining.load(Ordering::Relaxed).saturating_add(unused);
         let (ahead, ahead_s) = book.prefetch(limit, free);
-        book.waiting = waiting.saturating_sub(1);
+        book.waiting = waiting.saturating_sub(weight);
         // Who waits already uses his permit at once; it must not be taken for long.
         let ahead_s = if book.waiting > 0 { HOT_AHEAD_S } else { ahead_s };
-        let ahead = book.waiting + ahead.min(free / (2 * instances.max(1)));
-        book.call(now_ms, ahead, ahead_s)
+        let left = free.saturating_sub(weight - 1);
+        let ahead = book.waiting.saturating_add(ahead.min(left / (2 * instances.max(1))));
+        book.call(now_ms, weight, ahead, ahead_s)
     }
 
     /// Takes in the ledger's answer to a `want` that was sent at `sent_ms`, and decides on the request that asked.
@@ -173,12 +186,12 @@ impl Lease {
     /// lies within the second that it is counted in, whatever the clocks say and however long the answer took.
     pub fn learn(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant, limit: u32) -> Step {
         let mut book = self.book();
-        (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + u32::from(grant.admitted));
-        self.take_in(&book, sent_ms, now_ms, want, grant);
+        let taken = if grant.admitted { want.weight } else { 0 };
+        (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + taken);
+        self.take_in(&mut book, sent_ms, now_ms, want, grant);
         if !grant.admitted {
-            self.refused_limit.store(limit, Ordering::Relaxed);
-            self.refused_until_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
-            return Step::Refuse { reset_in_ms: grant.reset_in_ms };
+            self.refusals.note(now_ms, want.weight, limit, now_ms + grant.reset_in_ms);
+            return Step::Refuse { remaining: grant.remaining, reset_in_ms: grant.reset_in_ms };
         }
         let remaining = grant.remaining.saturating_add(grant.ahead);
         Step::Admit { remaining, reset_in_ms: grant.reset_in_ms, renew: None }
@@ -194,11 +207,11 @@ impl Lease {
         (book.held, book.waiting) = (left, 0);
         let free = self.remaining.load(Ordering::Relaxed).saturating_add(left);
         let (ahead, ahead_s) = book.prefetch(limit, free);
-        Some(book.call(now_ms, ahead.min(free / (2 * instances.max(1))), ahead_s))
+        Some(book.call(now_ms, 1, ahead.min(free / (2 * instances.max(1))), ahead_s))
     }
 
-    /// Takes in the answer to a `want_renewal`. The permit for now that comes with it stands for the request that
-    /// started the renewal, which was admitted by a permit of the old lease: that one goes back with the unused.
+    /// Takes in the answer to a `want_renewal`. The permit for now that comes with it stands for one of those of the old
+    /// lease by which the request was admitted that started the renewal: that one goes back with the unused.
     pub fn learn_renewal(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
         let mut book = self.book();
         if !grant.admitted {
@@ -209,10 +222,10 @@ impl Lease {
         book.give_back_later(left + 1, stamp_s);
         let used_meanwhile = book.held.saturating_sub(left);
         (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + used_meanwhile);
-        self.take_in(&book, sent_ms, now_ms, want, grant);
+        self.take_in(&mut book, sent_ms, now_ms, want, grant);
     }
 
-    fn take_in(&self, book: &Book, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
+    fn take_in(&self, book: &mut Book, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
         // What waits to go back is nobody's.
         self.remaining.store(grant.remaining.saturating_add(book.unused.0), Ordering::Relaxed);
         self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
@@ -220,7 +233,13 @@ impl Lease {
         let spare = grant.ahead.saturating_sub(book.waiting);
         let renewed = spare >= RENEWED_PERMITS_MIN && want.ahead_s == HOT_AHEAD_S;
         self.renew_at.store(if renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
-        self.permits.put(grant.ahead, sent_ms + u64::from(want.ahead_s) * 1000);
+        // A renewal knows its lease by its end. Where a heavy request took the place of one within its first millisecond,
+        // the next one ends earlier by one.
+        let ends_ms = sent_ms + u64::from(want.ahead_s) * 1000;
+        let is_twin = book.lease_sent_ms == Some(sent_ms);
+        book.ends_ms = if is_twin { ends_ms.min(book.ends_ms.saturating_sub(1)) } else { ends_ms };
+        book.lease_sent_ms = Some(sent_ms);
+        self.permits.put(grant.ahead, book.ends_ms);
     }
 
     /// A renewal got no answer. Nobody waited for it: whoever runs out of permits asks, and judges for himself.
@@ -237,7 +256,7 @@ impl Lease {
     /// Whether nothing in here matters at `now_ms` any more.
     pub fn is_idle(&self, now_ms: u64) -> bool {
         let called_long_ago = self.book().called_ms.is_none_or(|called_ms| now_ms > called_ms + IDLE_MS);
-        called_long_ago && now_ms >= self.refused_until_ms.load(Ordering::Relaxed) && self.permits.has_ended(now_ms)
+        called_long_ago && self.refusals.have_ended(now_ms) && self.permits.has_ended(now_ms)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -266,10 +285,10 @@ impl Book {
         }
     }
 
-    fn call(&mut self, now_ms: u64, ahead: u32, ahead_s: u32) -> Want {
+    fn call(&mut self, now_ms: u64, weight: u32, ahead: u32, ahead_s: u32) -> Want {
         self.called_ms = Some(now_ms);
         let (returned, returned_stamp_s) = std::mem::take(&mut self.unused);
-        Want { ahead, ahead_s, returned, returned_stamp_s }
+        Want { weight, ahead, ahead_s, returned, returned_stamp_s }
     }
 
     /// How many permits to take beyond those waited for, and for how many seconds, where `remaining` are left.
@@ -303,8 +322,8 @@ mod tests {
         let lease = Lease::default();
         for call in 0..1000 {
             let now_ms = call * ALONE_MS;
-            assert_eq!(lease.step(now_ms, LIMIT), Step::Ask);
-            lease.want(now_ms, 1, LIMIT, 1);
+            assert_eq!(lease.step(now_ms, LIMIT, 1), Step::Ask);
+            lease.want(now_ms, 1, 1, LIMIT, 1);
             lease.fail(now_ms);
         }
     }
@@ -313,10 +332,10 @@ mod tests {
     fn drive(times_ms: impl Iterator<Item = u64>, limit: u32) -> (u32, u32, u32) {
         let (lease, mut ring, mut admitted, mut calls, mut waited) = (Lease::default(), Ring::default(), 0, 0, 0);
         for now_ms in times_ms {
-            let mut step = lease.step(now_ms, limit);
+            let mut step = lease.step(now_ms, limit, 1);
             if step == Step::Ask {
                 (calls, waited) = (calls + 1, waited + 1);
-                let want = lease.want(now_ms, 1, limit, 1);
+                let want = lease.want(now_ms, 1, 1, limit, 1);
                 step = lease.learn(now_ms, now_ms, want, ring.take(now_ms, limit, want), limit);
             }
             if let Step::Admit { renew: Some(ends_ms), .. } = step {
@@ -349,11 +368,25 @@ mod tests {
     fn a_renewal_that_comes_too_late_leaves_the_next_lease_alone() {
         let (lease, mut ring) = (Lease::default(), Ring::default());
         for now_ms in [900, 2000] {
-            let want = lease.want(now_ms, 20, LIMIT, 1);
+            let want = lease.want(now_ms, 1, 20, LIMIT, 1);
             lease.learn(now_ms, now_ms, want, ring.take(now_ms, LIMIT, want), LIMIT);
         }
         assert_eq!(lease.want_renewal(2001, 1900, LIMIT, 1), None);
         assert!(lease.want_renewal(2001, 3000, LIMIT, 1).is_some());
+    }
+
+    #[test]
+    fn a_renewal_leaves_a_lease_alone_that_has_the_age_of_its_own_but_is_another() {
+        let (lease, mut ring) = (Lease::default(), Ring::default());
+        let mut ends_ms = Vec::new();
+        for weight in [1, 50, 60] {
+            let want = lease.want(900, weight, weight + 20, LIMIT, 1);
+            lease.learn(900, 900, want, ring.take(900, LIMIT, want), LIMIT);
+            ends_ms.push(lease.book().ends_ms);
+        }
+        let [first, second, third] = ends_ms[..] else { panic!("{ends_ms:?}") };
+        assert_eq!([lease.want_renewal(900, first, LIMIT, 1), lease.want_renewal(900, second, LIMIT, 1)], [None, None]);
+        assert!(lease.want_renewal(900, third, LIMIT, 1).is_some());
     }
 
     #[test]
@@ -402,22 +435,83 @@ mod tests {
     fn a_refusal_holds_until_its_time_or_until_the_limit_is_raised() {
         let (lease, mut ring) = (Lease::default(), Ring::default());
         for admitted in [true, false] {
-            let want = lease.want(1000, 1, 1, 1);
+            let want = lease.want(1000, 1, 1, 1, 1);
             let step = lease.learn(1000, 1000, want, ring.take(1000, 1, want), 1);
             assert_eq!(matches!(step, Step::Admit { .. }), admitted);
         }
-        assert!(matches!(lease.step(2000, 1), Step::Refuse { .. }));
-        assert_eq!(lease.step(2000, 2), Step::Ask);
-        assert_eq!(lease.step(62_000, 1), Step::Ask);
+        assert!(matches!(lease.step(2000, 1, 1), Step::Refuse { .. }));
+        assert_eq!(lease.step(2000, 2, 1), Step::Ask);
+        assert_eq!(lease.step(62_000, 1, 1), Step::Ask);
+    }
+
+    /// One instance and its ledger: a request that counts as `weight`, at `now_ms`.
+    fn request(lease: &Lease, ring: &mut Ring, now_ms: u64, limit: u32, weight: u32) -> Step {
+        match lease.step(now_ms, limit, weight) {
+            Step::Ask => {
+                let want = lease.want(now_ms, weight, weight, limit, 1);
+                lease.learn(now_ms, now_ms, want, ring.take(now_ms, limit, want), limit)
+            }
+            step => step,
+        }
+    }
+
+    #[test]
+    fn a_heavy_request_that_is_refused_lets_lighter_ones_go_on() {
+        let (lease, mut ring) = (Lease::default(), Ring::default());
+        assert!(matches!(request(&lease, &mut ring, 1000, 100, 60), Step::Admit { .. }));
+        let refused = Step::Refuse { remaining: 40, reset_in_ms: 61_000 };
+        assert_eq!(request(&lease, &mut ring, 1000, 100, 41), refused);
+        // It is refused again without asking, and is charged nothing.
+        assert_eq!(lease.step(1000, 100, 41), refused);
+        for _ in 0..40 {
+            assert!(matches!(request(&lease, &mut ring, 1000, 100, 1), Step::Admit { .. }));
+        }
+        assert!(matches!(request(&lease, &mut ring, 1000, 100, 1), Step::Refuse { remaining: 0, .. }));
+        assert_eq!(lease.step(1000, 100, 2), Step::Ask, "when two are free, only the ledger knows");
+        assert!(matches!(request(&lease, &mut ring, 62_000, 100, 41), Step::Admit { .. }));
+    }
+
+    #[test]
+    fn what_a_lease_holds_is_not_missed_by_a_request_that_is_too_heavy_for_it() {
+        let (lease, mut ring, mut used) = (Lease::default(), Ring::default(), 0);
+        for now_ms in (0..2000).step_by(4) {
+            assert!(matches!(request(&lease, &mut ring, now_ms, 1000, 1), Step::Admit { .. }));
+            used += 1;
+        }
+        let held = lease.permits.at_hand(1999);
+        assert!(held > 0, "there has to be a lease");
+        assert!(matches!(request(&lease, &mut ring, 1999, 1000, 1000 - used), Step::Admit { remaining: 0, .. }));
+        assert!(matches!(request(&lease, &mut ring, 1999, 1000, 1), Step::Refuse { .. }));
+    }
+
+    #[test]
+    fn heavy_requests_too_use_leases_and_one_of_them_renews() {
+        let (lease, mut ring) = (Lease::default(), Ring::default());
+        let (mut asked, mut renewed) = (0, 0);
+        // 100 a second that count as 7 each.
+        for now_ms in (0..10_000).step_by(10) {
+            let mut step = lease.step(now_ms, 100_000, 7);
+            if step == Step::Ask {
+                asked += 1;
+                step = request(&lease, &mut ring, now_ms, 100_000, 7);
+            }
+            let Step::Admit { renew, .. } = step else { panic!("{step:?}") };
+            if let Some(ends_ms) = renew {
+                renewed += 1;
+                let want = lease.want_renewal(now_ms, ends_ms, 100_000, 1).unwrap();
+                lease.learn_renewal(now_ms, now_ms, want, ring.take(now_ms, 100_000, want));
+            }
+        }
+        assert!(asked < 20 && renewed > 50, "{asked} {renewed}");
     }
 
     #[test]
     fn a_burst_on_a_new_key_strands_few_permits() {
         let (lease, mut ring) = (Lease::default(), Ring::default());
         for waiting in [1, 60, 14] {
-            let want = lease.want(1000, waiting, 100, 2);
+            let want = lease.want(1000, 1, waiting, 100, 2);
             assert!(matches!(lease.learn(1000, 1000, want, ring.take(1000, 100, want), 100), Step::Admit { .. }));
-            (1..waiting).for_each(|_| assert!(matches!(lease.step(1000, 100), Step::Admit { .. })));
+            (1..waiting).for_each(|_| assert!(matches!(lease.step(1000, 100, 1), Step::Admit { .. })));
         }
         let left = lease.permits.take_all();
         assert!(left <= 4, "{left}");

@@ -1,10 +1,10 @@
 //! The window that instances share: one Redis string a key, one script call a take.
 
-use super::ring::{Grant, Want};
-use crate::caller::KeyId;
+use super::ring::{Grant, HOUR_SLOWNESS, Want};
+use crate::caller::{Household, KeyId};
 use crate::redis::{Redis, RedisFault, Script};
 
-/// The shared log of every key's admitted requests.
+/// The shared log of every key's admitted requests, and of those who have no key.
 pub struct Ledger {
     redis: Redis,
     window: Script,
@@ -20,21 +20,60 @@ impl Ledger {
     /// # Errors
     /// When Redis did not answer in time. The permits may then have been charged: a failed call can only under-admit.
     pub async fn take(&self, key: KeyId, limit: u32, want: Want) -> Result<Grant, RedisFault> {
-        self.take_at(key, limit, want, None).await
+        self.take_at(&of_key(key), MINUTE, limit, want, None).await
+    }
+
+    /// Takes a permit of who asks without a key, from a window of an hour.
+    ///
+    /// # Errors
+    /// As [`Ledger::take`].
+    pub async fn take_of_hour(&self, household: Household, limit: u32) -> Result<Grant, RedisFault> {
+        self.take_at(&of_household(household), HOUR, limit, Want::ONE, None).await
     }
 
     /// The same at a given time, in epoch milliseconds.
-    async fn take_at(&self, key: KeyId, limit: u32, want: Want, now_ms: Option<u64>) -> Result<Grant, RedisFault> {
-        // The braces are the hash tag: whatever else is ever kept for a key lies on the same node of a cluster.
-        let name = format!("rl:{{{key}}}");
-        let Want { ahead, ahead_s, returned, returned_stamp_s } = want;
-        let numbers = [limit.into(), ahead.into(), ahead_s.into(), returned.into(), returned_stamp_s];
+    async fn take_at(
+        &self,
+        name: &str,
+        span: Span,
+        limit: u32,
+        want: Want,
+        now_ms: Option<u64>,
+    ) -> Result<Grant, RedisFault> {
+        let Want { weight, ahead, ahead_s, returned, returned_stamp_s } = want;
+        let (limit, weight, ahead, ahead_s) = (limit.into(), weight.into(), ahead.into(), ahead_s.into());
+        let numbers = [limit, weight, ahead, ahead_s, returned.into(), returned_stamp_s, span.slowness, span.ttl_s];
         let mut arguments: Vec<_> = numbers.iter().map(u64::to_string).collect();
         arguments.push(now_ms.map_or(String::new(), |ms| ms.to_string()));
-        let answer = self.redis.run(&self.window, &name, arguments).await?;
+        let answer = self.redis.run(&self.window, name, arguments).await?;
         let (admitted, ahead, stamp_s, remaining, reset_in_ms): (u8, u32, u64, u32, u64) = answer;
+        let reset_in_ms = reset_in_ms * span.slowness;
         Ok(Grant { admitted: admitted == 1, ahead, stamp_s, remaining, reset_in_ms })
     }
+}
+
+/// What a window spans, and how long its log is kept.
+#[derive(Clone, Copy)]
+struct Span {
+    /// How many times slower than time the window's clock goes.
+    slowness: u64,
+    /// 0 for as long as Redis has it.
+    ttl_s: u64,
+}
+
+/// One short string for each API key that was ever used, for ever: a full Redis evicts what has a time to live.
+const MINUTE: Span = Span { slowness: 1, ttl_s: 0 };
+/// Addresses are without number, so that these have to go: after twice the hour in which they matter. A full Redis may
+/// evict one before, which forgives that address an hour of pages.
+const HOUR: Span = Span { slowness: HOUR_SLOWNESS, ttl_s: 2 * 3600 };
+
+// The braces are the hash tag: whatever else is ever kept for a key lies on the same node of a cluster.
+fn of_key(key: KeyId) -> String {
+    format!("rl:{{{key}}}")
+}
+
+fn of_household(household: Household) -> String {
+    format!("rl:{{ip:{household}}}")
 }
 
 #[cfg(test)]
@@ -68,30 +107,33 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, ledger) = ledger(&runtime);
         let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
-        let answers_alike = |steps: Vec<Step>| {
-            let (key, mut ring, mut log) = (KeyId::random(), Ring::default(), Log::default());
-            let (mut now_ms, mut last) = (START_MS, None);
-            for step in steps {
-                now_ms += step.wait_ms;
-                let want = want(&step, last);
-                let by_script = runtime.block_on(ledger.take_at(key, step.limit, want, Some(now_ms)));
-                let by_script = by_script.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
-                prop_assert_eq!(by_script, log.take(now_ms, step.limit, want), "{:?}", step);
-                prop_assert_eq!(by_script, ring.take(now_ms, step.limit, want), "{:?}", step);
-                last = Some(by_script);
-            }
-            Ok(())
-        };
-        // A failure prints the smallest failing case.
-        runner.run(&steps(), answers_alike).unwrap();
+        for span in [MINUTE, HOUR] {
+            let answers_alike = |steps: Vec<Step>| {
+                let (name, mut ring, mut log) = (of_key(KeyId::random()), Ring::default(), Log::default());
+                let (mut now_ms, mut last) = (START_MS, None);
+                for step in steps {
+                    now_ms += step.wait_ms * span.slowness;
+                    let (want, slow_ms) = (want(&step, last), now_ms / span.slowness);
+                    let by_script = runtime.block_on(ledger.take_at(&name, span, step.limit, want, Some(now_ms)));
+                    let by_script = by_script.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+                    let by_script = Grant { reset_in_ms: by_script.reset_in_ms / span.slowness, ..by_script };
+                    prop_assert_eq!(by_script, log.take(slow_ms, step.limit, want), "{:?}", step);
+                    prop_assert_eq!(by_script, ring.take(slow_ms, step.limit, want), "{:?}", step);
+                    last = Some(by_script);
+                }
+                Ok(())
+            };
+            // A failure prints the smallest failing case.
+            runner.run(&steps(), answers_alike).unwrap();
+        }
     }
 
     #[test]
     fn a_clock_that_steps_back_frees_nothing() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, ledger) = ledger(&runtime);
-        let (key, two_ahead) = (KeyId::random(), Want { ahead: 2, ..Want::default() });
-        let take = |now_ms| runtime.block_on(ledger.take_at(key, 3, two_ahead, Some(now_ms))).unwrap();
+        let (name, two_ahead) = (of_key(KeyId::random()), Want { ahead: 2, ..Want::ONE });
+        let take = |now_ms| runtime.block_on(ledger.take_at(&name, MINUTE, 3, two_ahead, Some(now_ms))).unwrap();
         assert_eq!(take(START_MS).ahead, 2);
         assert!(!take(START_MS - 100_000).admitted);
         assert!(!take(START_MS + 60_499).admitted);

@@ -2,14 +2,17 @@
 //!
 //! With Redis, instances take permits from one [`ledger::Ledger`], several at once where a key's traffic calls for it
 //! ([`lease`]), so that most requests need no Redis. Without Redis the same window is kept in process, which is exact
-//! for one instance. When Redis is lost, each instance goes on alone with its share.
+//! for one instance. When Redis is lost, each instance goes on alone with its share. Those who need no key are limited by
+//! the same window, with an hour for a minute ([`Visitors`]).
 
 mod fallback;
 mod lease;
 mod ledger;
+mod refusals;
 mod ring;
 #[cfg(test)]
 mod simulation;
+mod visitors;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,7 +27,8 @@ use crate::redis::Redis;
 use fallback::LocalWindows;
 use lease::{Lease, Step};
 use ledger::Ledger;
-pub use ring::{Grant, Ring, WINDOW_S, Want};
+pub use ring::{Grant, HOUR_SLOWNESS, Ring, WINDOW_S, Want};
+pub use visitors::Visitors;
 
 /// Decides who may go on.
 pub struct Limiter {
@@ -54,7 +58,17 @@ struct Meter {
     lease: Lease,
     /// Held by the one request that asks the ledger.
     turn: tokio::sync::Mutex<()>,
+    /// What the requests count as that wait for its answer.
     waiting: AtomicU32,
+}
+
+/// One request, as the limiter sees it.
+#[derive(Clone, Copy)]
+struct Call {
+    key: KeyId,
+    /// Requests per minute.
+    limit: u32,
+    weight: u32,
 }
 
 /// The limiter's answer to one request.
@@ -64,7 +78,7 @@ pub struct Decision {
     /// Requests per minute.
     pub limit: u32,
     pub remaining: u32,
-    /// Milliseconds until the window next frees a request; after a refusal, until the next one is admitted.
+    /// Milliseconds until the window next frees a request; after a refusal, until one that counts as much is admitted.
     pub reset_in_ms: u64,
 }
 
@@ -73,7 +87,7 @@ impl Limiter {
     pub fn new(redis: Option<Redis>) -> Self {
         let shared = |redis| Shared { ledger: Arc::new(Ledger::new(redis)), runtime: Handle::current() };
         Self {
-            clock: Clock(Instant::now()),
+            clock: Clock::start(),
             shared: redis.map(shared),
             meters: DashMap::new(),
             local: LocalWindows::default(),
@@ -81,29 +95,31 @@ impl Limiter {
         }
     }
 
-    /// Admits or refuses one request of `caller`, from memory where a lease or a refusal still holds.
-    pub async fn admit(&self, caller: &Caller) -> Decision {
-        let (key, limit) = (caller.limit_id, caller.tier.requests_per_minute);
+    /// Admits or refuses one request of `caller`, from memory where a lease or a refusal still holds. It counts as
+    /// `weight` requests, at least 1 and at most the limit: all of them are admitted, or none and nothing is charged.
+    pub async fn admit(&self, caller: &Caller, weight: u32) -> Decision {
+        let call = Call { key: caller.limit_id, limit: caller.tier.requests_per_minute, weight };
         let Some(shared) = &self.shared else {
-            return self.decide_alone(key, limit, limit);
+            return self.decide_alone(call, call.limit);
         };
-        let meter = self.meter(key);
-        match self.decide(shared, &meter, key, limit) {
+        let meter = self.meter(call.key);
+        match self.decide(shared, &meter, call) {
             Some(decision) => decision,
             // Boxed, so that those who need not wait do not carry it.
-            None => Box::pin(self.ask(shared, &meter, key, limit)).await,
+            None => Box::pin(self.ask(shared, &meter, call)).await,
         }
     }
 
     /// Asks the ledger: one request of a key at a time, for all who wait.
-    async fn ask(&self, shared: &Shared, meter: &Arc<Meter>, key: KeyId, limit: u32) -> Decision {
-        let waiting = Waiting::at(meter);
+    async fn ask(&self, shared: &Shared, meter: &Arc<Meter>, call: Call) -> Decision {
+        let Call { key, limit, weight } = call;
+        let waiting = Waiting::at(meter, weight);
         let _turn = meter.turn.lock().await;
-        if let Some(decision) = self.decide(shared, meter, key, limit) {
+        if let Some(decision) = self.decide(shared, meter, call) {
             return decision;
         }
         let sent_ms = self.clock.now_ms();
-        let want = meter.lease.want(sent_ms, waiting.count(), limit, self.instances.load(Ordering::Relaxed));
+        let want = meter.lease.want(sent_ms, weight, waiting.sum(), limit, self.instances());
         match shared.ledger.take(key, limit, want).await {
             Ok(grant) => {
                 metrics::lease(grant.ahead);
@@ -115,30 +131,31 @@ impl Limiter {
                 None
             }
         }
-        .unwrap_or_else(|| self.go_alone(key, limit))
+        .unwrap_or_else(|| self.go_alone(call))
     }
 
     /// The decision, where the ledger need not be asked. Starts the renewal of a lease that is half used.
-    fn decide(&self, shared: &Shared, meter: &Arc<Meter>, key: KeyId, limit: u32) -> Option<Decision> {
-        let step = meter.lease.step(self.clock.now_ms(), limit);
+    fn decide(&self, shared: &Shared, meter: &Arc<Meter>, call: Call) -> Option<Decision> {
+        let Call { key, limit, weight } = call;
+        let step = meter.lease.step(self.clock.now_ms(), limit, weight);
         if let Step::Admit { renew: Some(ends_ms), .. } = step {
             let (ledger, meter, instances) =
                 (shared.ledger.clone(), meter.clone(), self.instances.load(Ordering::Relaxed));
             let renewal = Renewal { ledger, meter, key, limit, instances, ends_ms };
             shared.runtime.spawn(renewal.run(self.clock));
         }
-        if step == Step::GoAlone { Some(self.go_alone(key, limit)) } else { Decision::of(step, limit, Basis::Memory) }
+        if step == Step::GoAlone { Some(self.go_alone(call)) } else { Decision::of(step, limit, Basis::Memory) }
     }
 
-    /// Redis is lost: this instance admits its share of the limit, at least one request a minute.
-    fn go_alone(&self, key: KeyId, limit: u32) -> Decision {
-        let share = (limit / self.instances.load(Ordering::Relaxed).max(1)).max(1);
-        self.decide_alone(key, limit, share)
+    /// Redis is lost: this instance admits its share of the limit, at least one request a minute, whatever it weighs.
+    fn go_alone(&self, call: Call) -> Decision {
+        let share = (call.limit / self.instances().max(1)).max(call.weight);
+        self.decide_alone(call, share)
     }
 
     /// By the window of this instance: `share` is what it may admit of the limit.
-    fn decide_alone(&self, key: KeyId, limit: u32, share: u32) -> Decision {
-        let grant = self.local.take(key, share, self.clock.now_ms());
+    fn decide_alone(&self, Call { key, limit, weight }: Call, share: u32) -> Decision {
+        let grant = self.local.take(key, share, weight, self.clock.now_ms());
         metrics::decision(Basis::Alone, grant.admitted);
         Decision { admitted: grant.admitted, limit, remaining: grant.remaining, reset_in_ms: grant.reset_in_ms }
     }
@@ -170,6 +187,10 @@ impl Limiter {
 }
 
 impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
     fn now_ms(self) -> u64 {
         self.0.elapsed().as_millis() as u64
     }
@@ -201,23 +222,26 @@ impl Renewal {
     }
 }
 
-/// A request that waits for the ledger's answer; counted until it goes on or its client hangs up.
-struct Waiting<'a>(&'a AtomicU32);
+/// A request that waits for the ledger's answer; counted, as what it weighs, until it goes on or its client hangs up.
+struct Waiting<'a> {
+    sum: &'a AtomicU32,
+    weight: u32,
+}
 
 impl<'a> Waiting<'a> {
-    fn at(meter: &'a Meter) -> Self {
-        meter.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(&meter.waiting)
+    fn at(meter: &'a Meter, weight: u32) -> Self {
+        meter.waiting.fetch_add(weight, Ordering::Relaxed);
+        Self { sum: &meter.waiting, weight }
     }
 
-    fn count(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+    fn sum(&self) -> u32 {
+        self.sum.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.sum.fetch_sub(self.weight, Ordering::Relaxed);
     }
 }
 
@@ -225,7 +249,7 @@ impl Decision {
     fn of(step: Step, limit: u32, basis: Basis) -> Option<Self> {
         let decision = match step {
             Step::Admit { remaining, reset_in_ms, .. } => Self { admitted: true, limit, remaining, reset_in_ms },
-            Step::Refuse { reset_in_ms } => Self { admitted: false, limit, remaining: 0, reset_in_ms },
+            Step::Refuse { remaining, reset_in_ms } => Self { admitted: false, limit, remaining, reset_in_ms },
             Step::Ask | Step::GoAlone => return None,
         };
         metrics::decision(basis, decision.admitted);

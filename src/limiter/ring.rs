@@ -9,6 +9,9 @@
 
 /// The length of the window, in seconds: a limit holds in any trailing stretch of this length.
 pub const WINDOW_S: u64 = 60;
+/// How many times slower than time the clock of a ring goes that is to be a window of an hour: what is a second to the
+/// ring is then a minute.
+pub const HOUR_SLOWNESS: u64 = 60;
 /// For how long permits can be taken ahead, in seconds.
 pub const AHEAD_S_MAX: u32 = 120;
 const BUCKETS: usize = WINDOW_S as usize + 1 + AHEAD_S_MAX as usize;
@@ -23,9 +26,11 @@ pub struct Ring {
     buckets: [u32; BUCKETS],
 }
 
-/// What is asked of a window: a permit for now, and what goes with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What is asked of a window: the permits of a request that is here now, and what goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
+    /// How many requests the one that is here counts as: 1 to the limit. It gets all of them or none.
+    pub weight: u32,
     /// Permits to take ahead. Fewer are given where fewer are left.
     pub ahead: u32,
     /// For how many seconds, at most [`AHEAD_S_MAX`].
@@ -39,16 +44,26 @@ pub struct Want {
 /// What a window gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// Whether there is a permit for now. Without one there is none ahead either.
+    /// Whether there are the permits for now. Without them there is none ahead either.
     pub admitted: bool,
     pub ahead: u32,
     /// The second in which the permits ahead are counted.
     pub stamp_s: u64,
     /// Permits that could still be taken now.
     pub remaining: u32,
-    /// Milliseconds until the oldest counted permit leaves the window. Where none was given: until the next can be
-    /// had, exactly.
+    /// Milliseconds until the oldest counted permit leaves the window. Where none was given: until as many as were asked
+    /// for can be had, exactly.
     pub reset_in_ms: u64,
+}
+
+impl Want {
+    /// A permit for a common request, and nothing else.
+    pub const ONE: Self = Self::of(1);
+
+    /// The permits of a request that counts as `weight`, and nothing else.
+    pub const fn of(weight: u32) -> Self {
+        Self { weight, ahead: 0, ahead_s: 0, returned: 0, returned_stamp_s: 0 }
+    }
 }
 
 impl Default for Ring {
@@ -58,22 +73,23 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// Takes one permit at `now_ms` (epoch milliseconds) and those ahead, so that the window never holds more than
-    /// `limit`.
+    /// Takes the permits of a request at `now_ms` (epoch milliseconds) and those ahead, so that the window never holds
+    /// more than `limit`.
     pub fn take(&mut self, now_ms: u64, limit: u32, want: Want) -> Grant {
         self.advance(now_ms / 1000);
         self.give_back(want.returned_stamp_s, want.returned);
         let free = u64::from(limit).saturating_sub(self.total) as u32;
         let stamp_s = self.newest_s + u64::from(want.ahead_s.min(AHEAD_S_MAX));
-        let admitted = free > 0;
-        let ahead = want.ahead.min(free.saturating_sub(1));
-        if admitted {
-            self.count(self.newest_s, 1);
-            self.count(stamp_s, ahead);
-        }
-        let below = if admitted { self.total } else { u64::from(limit) };
-        let reset_in_ms = (self.falls_below_at_s(below) * 1000).saturating_sub(now_ms);
-        Grant { admitted, ahead, stamp_s, remaining: free.saturating_sub(1 + ahead), reset_in_ms }
+        let Some(left) = free.checked_sub(want.weight) else {
+            let below = u64::from(limit).saturating_sub(want.weight.into()) + 1;
+            let reset_in_ms = self.falls_below_in_ms(below, now_ms);
+            return Grant { admitted: false, ahead: 0, stamp_s, remaining: free, reset_in_ms };
+        };
+        let ahead = want.ahead.min(left);
+        self.count(self.newest_s, want.weight);
+        self.count(stamp_s, ahead);
+        let reset_in_ms = self.falls_below_in_ms(self.total, now_ms);
+        Grant { admitted: true, ahead, stamp_s, remaining: left - ahead, reset_in_ms }
     }
 
     /// Whether nothing counted here can matter at `now_ms` any more.
@@ -118,7 +134,11 @@ impl Ring {
         self.newest_s = now_s;
     }
 
-    /// The second at which fewer than `count` permits are left in the window.
+    /// Milliseconds until fewer than `count` permits are left in the window.
+    fn falls_below_in_ms(&self, count: u64, now_ms: u64) -> u64 {
+        (self.falls_below_at_s(count) * 1000).saturating_sub(now_ms)
+    }
+
     fn falls_below_at_s(&self, count: u64) -> u64 {
         let mut left = self.total;
         let oldest = self.newest_s.saturating_sub(WINDOW_S);
@@ -159,16 +179,16 @@ pub mod model {
                 }
             }
             let free = (limit as usize).saturating_sub(self.stamps_s.len());
-            let (admitted, ahead) = (free > 0, (want.ahead as usize).min(free.saturating_sub(1)));
+            let weight = want.weight as usize;
+            let admitted = free >= weight;
+            let (taken, ahead) = if admitted { (weight, (want.ahead as usize).min(free - weight)) } else { (0, 0) };
             let stamp_s = now_s + u64::from(want.ahead_s);
-            if admitted {
-                self.stamps_s.push(now_s);
-                self.stamps_s.extend(std::iter::repeat_n(stamp_s, ahead));
-            }
+            self.stamps_s.extend(std::iter::repeat_n(now_s, taken));
+            self.stamps_s.extend(std::iter::repeat_n(stamp_s, ahead));
             self.stamps_s.sort_unstable();
-            let leaves_first = if admitted { 0 } else { self.stamps_s.len() - limit as usize };
-            let reset_s = self.stamps_s[leaves_first] + WINDOW_S + 1;
-            let remaining = free.saturating_sub(1 + ahead) as u32;
+            let in_the_way = if admitted { 1 } else { self.stamps_s.len() + weight - limit as usize };
+            let reset_s = self.stamps_s[in_the_way - 1] + WINDOW_S + 1;
+            let remaining = (free - taken - ahead) as u32;
             let reset_in_ms = (reset_s * 1000).saturating_sub(now_ms);
             Grant { admitted, ahead: ahead as u32, stamp_s, remaining, reset_in_ms }
         }
@@ -177,18 +197,23 @@ pub mod model {
     /// What is promised, whatever the window makes of it.
     const MINUTE_MS: u64 = 60_000;
 
-    /// The promise itself: the exact instants at which one key was admitted.
+    /// The promise itself: the exact instants at which one key was admitted, and what each request counted as.
     #[derive(Default)]
-    pub struct Oracle(VecDeque<u64>);
+    pub struct Oracle {
+        admitted: VecDeque<(u64, u32)>,
+        in_window: u32,
+    }
 
     impl Oracle {
-        /// Notes a request admitted at `at_ms`, no earlier than the last, and returns how many were in the trailing 60 s.
-        pub fn admitted(&mut self, at_ms: u64) -> usize {
-            self.0.push_back(at_ms);
-            while self.0.front().is_some_and(|first_ms| first_ms + MINUTE_MS <= at_ms) {
-                self.0.pop_front();
+        /// Notes a request admitted at `at_ms`, no earlier than the last, and returns what the trailing 60 s count.
+        pub fn admitted(&mut self, at_ms: u64, weight: u32) -> u32 {
+            self.admitted.push_back((at_ms, weight));
+            self.in_window += weight;
+            while let Some((_, left)) = self.admitted.front().filter(|(first_ms, _)| first_ms + MINUTE_MS <= at_ms) {
+                self.in_window -= left;
+                self.admitted.pop_front();
             }
-            self.0.len()
+            self.in_window
         }
     }
 
@@ -197,6 +222,7 @@ pub mod model {
     pub struct Step {
         pub wait_ms: u64,
         pub limit: u32,
+        pub weight: u32,
         pub ahead: u32,
         pub ahead_s: u32,
         /// How many of the last grant's permits ahead come back.
@@ -208,10 +234,12 @@ pub mod model {
         let wait_ms = prop_oneof![4 => 0u64..1500, 2 => 0u64..20_000, 1 => 55_000u64..65_000, 1 => 100_000u64..200_000];
         let limit = prop_oneof![9 => Just(9u32), 1 => 1u32..20];
         let ahead_s = prop_oneof![Just(1u32), Just(120), 0u32..=120];
-        let step = (wait_ms, limit, 0u32..4, ahead_s, 0u32..4);
-        let step = step.prop_map(|(wait_ms, limit, ahead, ahead_s, returned)| Step {
+        let weight = prop_oneof![2 => Just(1u32), 1 => 2u32..20];
+        let step = (wait_ms, limit, weight, 0u32..4, ahead_s, 0u32..4);
+        let step = step.prop_map(|(wait_ms, limit, weight, ahead, ahead_s, returned)| Step {
             wait_ms,
             limit,
+            weight: weight.min(limit),
             ahead,
             ahead_s,
             returned,
@@ -223,7 +251,7 @@ pub mod model {
     pub fn want(step: &Step, last: Option<Grant>) -> Want {
         let returned = last.map_or(0, |grant| step.returned.min(grant.ahead));
         let returned_stamp_s = last.map_or(0, |grant| grant.stamp_s);
-        Want { ahead: step.ahead, ahead_s: step.ahead_s, returned, returned_stamp_s }
+        Want { weight: step.weight, ahead: step.ahead, ahead_s: step.ahead_s, returned, returned_stamp_s }
     }
 }
 
@@ -234,7 +262,7 @@ mod tests {
     use proptest::prelude::*;
 
     const START_MS: u64 = 1_700_000_000_500;
-    const ONE: Want = Want { ahead: 0, ahead_s: 0, returned: 0, returned_stamp_s: 0 };
+    const ONE: Want = Want::ONE;
 
     proptest! {
         #[test]
@@ -250,18 +278,18 @@ mod tests {
         }
 
         #[test]
-        fn no_trailing_minute_holds_more_than_the_limit(waits_ms in prop::collection::vec(0u64..3000, 1..400)) {
+        fn no_trailing_minute_holds_more_than_the_limit(steps in prop::collection::vec((0u64..3000, 1u32..=5), 1..400)) {
             let (mut ring, mut oracle, mut now_ms) = (Ring::default(), Oracle::default(), START_MS);
-            for wait_ms in waits_ms {
+            for (wait_ms, weight) in steps {
                 now_ms += wait_ms;
-                if ring.take(now_ms, 5, ONE).admitted {
-                    prop_assert!(oracle.admitted(now_ms) <= 5);
+                if ring.take(now_ms, 5, Want::of(weight)).admitted {
+                    prop_assert!(oracle.admitted(now_ms, weight) <= 5);
                 }
             }
         }
 
         #[test]
-        fn a_refusal_names_the_exact_instant_at_which_one_more_is_admitted(steps in steps()) {
+        fn a_refusal_names_the_exact_instant_at_which_such_a_request_is_admitted(steps in steps()) {
             let (mut ring, mut now_ms, mut last) = (Ring::default(), START_MS, None);
             for step in steps {
                 now_ms += step.wait_ms;
@@ -269,8 +297,9 @@ mod tests {
                 last = Some(grant);
                 if !grant.admitted {
                     let reset_ms = now_ms + grant.reset_in_ms;
-                    prop_assert!(!ring.clone().take(reset_ms - 1, step.limit, ONE).admitted);
-                    prop_assert!(ring.clone().take(reset_ms, step.limit, ONE).admitted);
+                    let same = Want::of(step.weight);
+                    prop_assert!(!ring.clone().take(reset_ms - 1, step.limit, same).admitted);
+                    prop_assert!(ring.clone().take(reset_ms, step.limit, same).admitted);
                 }
             }
         }
@@ -281,6 +310,14 @@ mod tests {
             (0..3).for_each(|_| assert!(ring.take(START_MS, 3, ONE).admitted));
             prop_assert!(!ring.take(START_MS - back_ms, 3, ONE).admitted);
         }
+    }
+
+    #[test]
+    fn a_refused_request_is_charged_nothing_however_heavy() {
+        let mut ring = Ring::default();
+        assert!(ring.take(START_MS, 10, Want::of(4)).admitted);
+        assert_eq!(ring.take(START_MS, 10, Want::of(7)).remaining, 6);
+        assert_eq!(ring.take(START_MS, 10, Want::of(6)).remaining, 0);
     }
 
     #[test]

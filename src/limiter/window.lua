@@ -3,23 +3,29 @@
 -- KEYS[1]  the key's log, one string: the newest second seen (epoch, a big-endian u32), then for each second that
 --          counts any permits, oldest first, the second (u32) and how many (u32)
 -- ARGV[1]  limit: requests in any trailing 60 s
--- ARGV[2]  ahead: permits to take beyond the one for now; fewer are given where fewer are left
--- ARGV[3]  ahead_s: the seconds within which those are used
--- ARGV[4]  returned: permits taken ahead earlier and not used
--- ARGV[5]  the second that those were counted in
--- ARGV[6]  now in epoch milliseconds; empty for this server's own clock, which all instances share
+-- ARGV[2]  weight: permits for the request that is here now, at most the limit; it gets all of them or none
+-- ARGV[3]  ahead: permits to take beyond those; fewer are given where fewer are left
+-- ARGV[4]  ahead_s: the seconds within which those are used
+-- ARGV[5]  returned: permits taken ahead earlier and not used
+-- ARGV[6]  the second that those were counted in
+-- ARGV[7]  slowness: how many times slower than time the window's clock goes. By one of 60 all that is called a second
+--          here takes a minute, and the window is an hour
+-- ARGV[8]  ttl_s: for how many true seconds the log is kept from now on; 0 for as long as it is there
+-- ARGV[9]  now in epoch milliseconds; empty for this server's own clock, which all instances share
 --
 -- Returns { admitted (0 or 1), ahead given, the second those are counted in, remaining, reset }: reset is the
--- milliseconds until the oldest counted permit leaves the window or, where none was given, until the next can be had.
+-- milliseconds until the oldest counted permit leaves the window or, where none was given, until as many as were asked
+-- for can be had, by the window's clock.
 local WINDOW_S = 60
 
-local limit, ahead, ahead_s = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local returned, returned_stamp_s = tonumber(ARGV[4]), tonumber(ARGV[5])
-local now_ms = tonumber(ARGV[6])
+local limit, weight, ahead, ahead_s = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local returned, returned_stamp_s = tonumber(ARGV[5]), tonumber(ARGV[6])
+local slowness, ttl_s, now_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 if not now_ms then
   local time = redis.call('TIME')
   now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 end
+now_ms = math.floor(now_ms / slowness)
 local now_s = math.floor(now_ms / 1000)
 
 -- The pairs of the log as two lists, without those that have left the window.
@@ -64,20 +70,29 @@ local function falls_below(permits)
 end
 
 local free, stamp_s = math.max(0, limit - total), now_s + ahead_s
-if free == 0 and returned == 0 then
+local admitted = free >= weight
+if not admitted and returned == 0 then
   -- Nothing changes, nothing is written.
-  return { 0, 0, stamp_s, 0, falls_below(limit) }
+  return { 0, 0, stamp_s, free, falls_below(limit - weight + 1) }
 end
-local admitted = math.min(1, free)
-ahead = math.min(ahead, free - admitted)
-count(now_s, admitted)
-count(stamp_s, ahead)
+if admitted then
+  free = free - weight
+  ahead = math.min(ahead, free)
+  free = free - ahead
+  count(now_s, weight)
+  count(stamp_s, ahead)
+else
+  ahead = 0
+end
 
 local parts = { struct.pack('>I4', now_s) }
 for at = 1, #seconds do
   parts[at + 1] = struct.pack('>I4I4', seconds[at], counts[at])
 end
--- Without a time to live: a Redis that is full evicts keys that have one (volatile-lru), and a window that is evicted
--- starts anew. There is one short string for each API key that was ever used.
-redis.call('SET', KEYS[1], table.concat(parts))
-return { admitted, ahead, stamp_s, free - admitted - ahead, falls_below(admitted == 1 and total or limit) }
+if ttl_s > 0 then
+  redis.call('SET', KEYS[1], table.concat(parts), 'EX', ttl_s)
+else
+  -- A Redis that is full evicts keys that have a time to live (volatile-lru), and a window that is evicted starts anew.
+  redis.call('SET', KEYS[1], table.concat(parts))
+end
+return { admitted and 1 or 0, ahead, stamp_s, free, falls_below(admitted and total or limit - weight + 1) }

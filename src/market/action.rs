@@ -1,5 +1,7 @@
 //! Corporate actions: what changes the meaning of a share or its price.
 
+use std::str::FromStr;
+
 use chrono::NaiveDate;
 
 /// A corporate action, effective from the open of its ex-date.
@@ -32,5 +34,32 @@ impl ActionKind {
 
     pub fn is_dividend(self) -> bool {
         matches!(self, Self::Dividend(_))
+    }
+}
+
+/// A kind of corporate action by its name alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    Split,
+    Dividend,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected split or dividend")]
+pub struct EventKindFault;
+
+impl EventKind {
+    pub const WORDS: [&str; 2] = ["split", "dividend"];
+
+    pub const fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+impl FromStr for EventKind {
+    type Err = EventKindFault;
+
+    fn from_str(text: &str) -> Result<Self, EventKindFault> {
+        [Self::Split, Self::Dividend].into_iter().find(|kind| kind.as_str() == text).ok_or(EventKindFault)
     }
 }

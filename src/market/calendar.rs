@@ -4,7 +4,22 @@
 //! hold from [`FIRST_YEAR`] on; the unscheduled closures are known up to 2025.
 //! Early closings (1 p.m.) are trading days.
 
-use chrono::{Datelike, Days, NaiveDate, Weekday};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc, Weekday};
+use chrono_tz::Tz;
+
+use super::Exchange;
+
+/// The codes of the exchanges that keep this calendar.
+pub const EXCHANGES: [&str; 4] = ["NYSE", "NASDAQ", "NYSEAMER", "NYSEARCA"];
+
+/// Where they are.
+pub const ZONE: Tz = chrono_tz::America::New_York;
+
+/// When an early closing is, in [`ZONE`].
+pub const EARLY_CLOSE: NaiveTime = NaiveTime::from_hms_opt(13, 0, 0).expect("a time of day");
+
+/// More days than the exchanges were ever closed in a row since [`FIRST_YEAR`]: from a Tuesday to a Sunday in 2001.
+const CLOSED_DAYS_MAX: usize = 10;
 
 /// The first year the rules are right for: Martin Luther King Day became a
 /// market holiday in 1998, and earlier unscheduled closures are not listed.
@@ -40,6 +55,33 @@ pub fn closure(date: NaiveDate) -> Option<&'static str> {
     holiday(date).or_else(|| special_closure(date))
 }
 
+/// Why the US exchanges close at [`EARLY_CLOSE`] on `date`; `None` on all other days. Right from [`FIRST_YEAR`] on.
+///
+/// Source: the calendars of holidays and early closings that the NYSE publishes each year. Until 2012 the half day beside
+/// an Independence Day on a Thursday was the Friday after it, since 2013 it is the Wednesday before.
+pub fn early_close(date: NaiveDate) -> Option<&'static str> {
+    let (year, weekday) = (date.year(), date.weekday());
+    let name = match (date.month(), date.day()) {
+        (7, 3) if weekday != Weekday::Wed || year >= 2013 => "day before Independence Day",
+        (7, 5) if weekday == Weekday::Fri && year < 2013 => "day after Independence Day",
+        (11, _) if weekday == Weekday::Fri && date.pred_opt().is_some_and(is_thanksgiving) => "day after Thanksgiving",
+        (12, 24) => "Christmas Eve",
+        (12, 26) if year == 2003 => "day after Christmas",
+        _ => return None,
+    };
+    is_trading_day(date).then_some(name)
+}
+
+/// The newest trading day whose session has ended at `now`.
+pub fn newest_session(exchange: &Exchange, now: DateTime<Utc>) -> Option<NaiveDate> {
+    let days = std::iter::successors(Some(exchange.today(now)), NaiveDate::pred_opt);
+    let has_ended = |day: &NaiveDate| {
+        let early = early_close(*day).map(|_| Exchange { closes_at: EARLY_CLOSE, ..*exchange });
+        early.as_ref().unwrap_or(exchange).session_end(*day).is_some_and(|end| end <= now)
+    };
+    days.take(CLOSED_DAYS_MAX).find(|day| is_trading_day(*day) && has_ended(day))
+}
+
 /// The trading days from `start` to `end`, both inclusive, in order; empty when
 /// `start` is after `end`.
 pub fn trading_days(start: NaiveDate, end: NaiveDate) -> impl Iterator<Item = NaiveDate> {
@@ -60,7 +102,7 @@ fn holiday(date: NaiveDate) -> Option<&'static str> {
         6 if year >= 2022 && is_observed(date, 19) => Some("Juneteenth"),
         7 if is_observed(date, 4) => Some("Independence Day"),
         9 if is_nth_weekday(date, Weekday::Mon, 1) => Some("Labor Day"),
-        11 if is_nth_weekday(date, Weekday::Thu, 4) => Some("Thanksgiving Day"),
+        11 if is_thanksgiving(date) => Some("Thanksgiving Day"),
         12 if is_observed(date, 25) => Some("Christmas Day"),
         _ => None,
     }
@@ -89,6 +131,10 @@ fn is_new_year_observed(date: NaiveDate) -> bool {
 
 fn is_nth_weekday(date: NaiveDate, weekday: Weekday, nth: u32) -> bool {
     date.weekday() == weekday && date.day().div_ceil(7) == nth
+}
+
+fn is_thanksgiving(date: NaiveDate) -> bool {
+    is_nth_weekday(date, Weekday::Thu, 4)
 }
 
 fn is_good_friday(date: NaiveDate) -> bool {
@@ -229,6 +275,45 @@ mod tests {
         {
             let (start, end) = (date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
             assert_eq!(trading_days(start, end).count(), count, "{year}");
+        }
+    }
+
+    #[test]
+    fn early_closings_are_those_that_were_published() {
+        for (year, published) in [
+            (1998, ["1998-11-27", "1998-12-24"].as_slice()),
+            (2002, &["2002-07-05", "2002-11-29", "2002-12-24"]),
+            (2003, &["2003-07-03", "2003-11-28", "2003-12-24", "2003-12-26"]),
+            (2012, &["2012-07-03", "2012-11-23", "2012-12-24"]),
+            (2013, &["2013-07-03", "2013-11-29", "2013-12-24"]),
+            (2015, &["2015-11-27", "2015-12-24"]),
+            (2016, &["2016-11-25"]),
+            (2019, &["2019-07-03", "2019-11-29", "2019-12-24"]),
+            (2021, &["2021-11-26"]),
+            (2023, &["2023-07-03", "2023-11-24"]),
+            (2024, &["2024-07-03", "2024-11-29", "2024-12-24"]),
+        ] {
+            let days = trading_days(date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
+            let early: Vec<_> = days.filter(|day| early_close(*day).is_some()).map(|day| day.to_string()).collect();
+            assert_eq!(early, published, "{year}");
+        }
+        assert_eq!(early_close(date("2020-07-03")), None, "a holiday is no early closing");
+    }
+
+    #[test]
+    fn the_newest_session_is_the_last_one_that_has_ended() {
+        let nyse = Exchange { zone: ZONE, closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap() };
+        for (now, newest) in [
+            ("2024-07-02T19:59:59Z", "2024-07-01"),
+            ("2024-07-02T20:00:00Z", "2024-07-02"),
+            ("2024-07-03T16:59:59Z", "2024-07-02"),
+            ("2024-07-03T17:00:00Z", "2024-07-03"), // an early closing
+            ("2024-07-05T12:00:00Z", "2024-07-03"),
+            ("2024-07-08T03:00:00Z", "2024-07-05"),
+            ("2001-09-17T12:00:00Z", "2001-09-10"),
+            ("2024-01-02T03:00:00Z", "2023-12-29"),
+        ] {
+            assert_eq!(newest_session(&nyse, now.parse().unwrap()), Some(date(newest)), "{now}");
         }
     }
 

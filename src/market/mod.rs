@@ -13,7 +13,7 @@ mod period;
 mod resample;
 mod symbol;
 
-pub use action::{Action, ActionKind};
+pub use action::{Action, ActionKind, EventKind, EventKindFault};
 pub use adjusted::{Adjust, AdjustFault, Split};
 pub use adjustment::{Factor, TakenEffect, factors};
 pub use bar::{Bar, BarFault, decimal_difference};

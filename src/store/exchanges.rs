@@ -2,10 +2,40 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Store, StoreFault};
 use crate::market::Exchange;
+
+/// Where stocks trade.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedExchange {
+    pub code: String,
+    pub name: String,
+    /// IANA. Dates of its stocks' prices are dates there.
+    pub time_zone: String,
+    /// When the regular session ends, local time, as `HH:MM`.
+    pub closes_at: String,
+    /// Its stocks, those that are no longer listed included.
+    pub stocks: i64,
+}
+
+/// How new the prices of an exchange are.
+#[derive(Debug)]
+pub struct NewestDay {
+    pub exchange: String,
+    /// `None` where no stock has any.
+    pub date: Option<NaiveDate>,
+    /// When a stock that has this day last changed.
+    pub loaded_at: Option<DateTime<Utc>>,
+    /// Stocks that are listed.
+    pub stocks: i64,
+    /// Of these: those that have this day.
+    pub stocks_with_newest: i64,
+}
 
 impl Store {
     /// Every exchange by its code. One whose time zone is none is left out, and said so: it must not keep the others away.
@@ -22,12 +52,40 @@ impl Store {
         Ok(rows.iter().filter_map(exchange).collect())
     }
 
-    /// The newest day with prices of each exchange that has any.
-    pub async fn newest_days(&self) -> Result<Vec<(String, NaiveDate)>, StoreFault> {
-        let sql = "SELECT s.exchange, max(newest.date) FROM stocks s CROSS JOIN LATERAL (
-                       SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
-                   ) newest
-                   GROUP BY s.exchange";
-        Ok(self.rows(sql, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+    /// Every exchange as it is published, by its code, as of `version` or later.
+    pub async fn listed_exchanges(&self, version: i64) -> Result<Vec<ListedExchange>, StoreFault> {
+        let sql = "SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI'), count(s.id)
+                   FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
+                   GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
+        let exchange = |row: &tokio_postgres::Row| ListedExchange {
+            code: row.get(0),
+            name: row.get(1),
+            time_zone: row.get(2),
+            closes_at: row.get(3),
+            stocks: row.get(4),
+        };
+        Ok(self.content(version, sql, &[]).await?.iter().map(exchange).collect())
+    }
+
+    /// The newest day with prices of each exchange that has stocks, by its code, as of `version` or later.
+    pub async fn newest_days(&self, version: i64) -> Result<Vec<NewestDay>, StoreFault> {
+        let sql = "SELECT exchange, newest, max(updated_at) FILTER (WHERE date = newest),
+                          count(*) FILTER (WHERE is_listed), count(*) FILTER (WHERE is_listed AND date = newest)
+                   FROM (
+                       SELECT s.exchange, s.updated_at, s.delisted_on IS NULL AS is_listed, p.date,
+                              max(p.date) OVER (PARTITION BY s.exchange) AS newest
+                       FROM stocks s LEFT JOIN LATERAL (
+                           SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
+                       ) p ON true
+                   ) stocks
+                   GROUP BY exchange, newest ORDER BY exchange COLLATE \"C\"";
+        let newest = |row: &tokio_postgres::Row| NewestDay {
+            exchange: row.get(0),
+            date: row.get(1),
+            loaded_at: row.get(2),
+            stocks: row.get(3),
+            stocks_with_newest: row.get(4),
+        };
+        Ok(self.content(version, sql, &[]).await?.iter().map(newest).collect())
     }
 }

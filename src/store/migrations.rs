@@ -19,6 +19,9 @@ const TABLE_LOCK_TIMEOUT_MS: u32 = 2000;
 const TABLE_LOCK_TRIES: u32 = 120;
 const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 
+/// The one extension that is needed.
+const EXTENSION: &str = "pg_trgm";
+
 impl Database {
     /// Applies the migrations that are missing and returns their names. Processes that come at once wait for each
     /// other: the lock belongs to the connection, so that a process that dies frees it.
@@ -64,7 +67,21 @@ fn waited_too_long(error: &refinery::Error) -> bool {
 
 /// What the migrations' own text hides: the cause at the end of the chain, in the words of Postgres where it is one.
 fn reason(error: &refinery::Error) -> String {
-    cause(error).map_or_else(|| error.to_string(), |e| format!("{error}: {}", describe(e)))
+    match cause(error) {
+        Some(cause) if lacks_extension(cause) => format!(
+            "{error}: {}: install what Postgres comes with (Debian: postgresql-contrib, in the server's package) or, where \
+             it is there, have CREATE EXTENSION {EXTENSION} run in this database by who may, then migrate again",
+            describe(cause)
+        ),
+        Some(cause) => format!("{error}: {}", describe(cause)),
+        None => error.to_string(),
+    }
+}
+
+/// Whether the extension is not on the server's disk (which Postgres has two codes for) or may not be created.
+fn lacks_extension(error: &tokio_postgres::Error) -> bool {
+    let lacking = [SqlState::UNDEFINED_FILE, SqlState::FEATURE_NOT_SUPPORTED, SqlState::INSUFFICIENT_PRIVILEGE];
+    error.as_db_error().is_some_and(|db| lacking.contains(db.code()) && db.message().contains(EXTENSION))
 }
 
 fn cause(error: &refinery::Error) -> Option<&tokio_postgres::Error> {

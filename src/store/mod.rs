@@ -4,6 +4,7 @@ mod audit;
 mod changes;
 mod chart;
 mod connect;
+mod events;
 mod exchanges;
 mod fault;
 mod keys;
@@ -13,6 +14,7 @@ mod pool;
 mod prices;
 mod quotes;
 mod replica;
+mod search;
 mod sheet;
 mod stocks;
 mod symbols;
@@ -31,6 +33,8 @@ pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 pub use changes::{Changes, Heard};
 pub use chart::ChartData;
 pub use connect::Database;
+pub use events::{Event, EventPage, EventPlace, Events, MarketEvent};
+pub use exchanges::{ListedExchange, NewestDay};
 pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
@@ -39,8 +43,9 @@ pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal
 use pool::{Bounds, Params, Postgres};
 pub use quotes::Quote;
 use replica::Replica;
+pub use search::{Listing, Matches, StockFilter, StockSearch};
 pub use sheet::{Background, DayRow, SheetRow};
-pub use stocks::{FormerSymbol, Listing, Stock, StockFilter, StockRef};
+pub use stocks::{FormerSymbol, Stock, StockRef};
 pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};

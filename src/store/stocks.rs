@@ -3,16 +3,19 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use tokio_postgres::Row;
+use utoipa::ToSchema;
 
 use super::{Store, StoreFault};
 use crate::market::Symbol;
 
-/// What is known about a stock, in the form in which it is published. `id` is the symbol.
-#[derive(Debug, Serialize)]
+/// What is known about a stock.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stock {
+    /// Its symbol.
     pub id: String,
     pub name: String,
+    /// The code of an exchange.
     pub exchange: String,
     pub sector: Option<String>,
     pub industry: Option<String>,
@@ -22,14 +25,18 @@ pub struct Stock {
     pub market_cap: Option<i64>,
     /// When anything about the stock, its prices included, last changed here.
     pub updated_at: DateTime<Utc>,
-    /// The last day of trading; `None` while it is listed.
+    /// The last day of trading; null while it is listed.
     pub delisted_on: Option<NaiveDate>,
     /// What it was called before, the newest first. It is found under these, too, until another stock takes one.
     pub former_symbols: Vec<FormerSymbol>,
+    /// The first day with prices; null without any.
+    pub first_date: Option<NaiveDate>,
+    /// The last day with prices; null without any.
+    pub last_date: Option<NaiveDate>,
 }
 
 /// A symbol that a stock had.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FormerSymbol {
     pub symbol: String,
@@ -54,50 +61,24 @@ impl StockRef {
     }
 }
 
-/// Which stocks to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StockFilter {
-    pub exchange: Option<String>,
-    pub sector: Option<String>,
-}
-
-/// One page of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listing {
-    pub limit: u32,
-    pub offset: u32,
-}
-
 impl Store {
     pub async fn find_stock(&self, stock: StockRef) -> Result<Option<Stock>, StoreFault> {
-        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at, delisted_on,
-                       ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
-                             ORDER BY f.replaced_on DESC, f.symbol),
-                       ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
-                             ORDER BY f.replaced_on DESC, f.symbol)
-                   FROM stocks s WHERE id = $1";
-        Ok(self.content(stock.version, sql, &[&stock.id]).await?.first().map(read))
+        Ok(self.stocks(&[stock.id], stock.version).await?.pop())
     }
 
-    /// Stocks ordered by symbol, as of `version` or later.
-    pub async fn list_stocks(
-        &self,
-        filter: &StockFilter,
-        page: Listing,
-        version: i64,
-    ) -> Result<Vec<Stock>, StoreFault> {
-        // The C collation orders symbols by their bytes on every server alike.
-        let sql = "SELECT symbol, name, exchange, sector, industry, currency, market_cap, updated_at, delisted_on,
+    /// Stocks in the order of their ids here, as of `version` or later.
+    pub async fn stocks(&self, ids: &[i32], version: i64) -> Result<Vec<Stock>, StoreFault> {
+        let sql = "SELECT s.symbol, s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap, s.updated_at,
+                       s.delisted_on,
                        ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
                              ORDER BY f.replaced_on DESC, f.symbol),
                        ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
-                             ORDER BY f.replaced_on DESC, f.symbol)
-                   FROM stocks s
-                   WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
-                   ORDER BY symbol COLLATE \"C\" LIMIT $3 OFFSET $4";
-        let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
-        let rows = self.content(version, sql, &[&filter.exchange, &filter.sector, &limit, &offset]).await?;
-        Ok(rows.iter().map(read).collect())
+                             ORDER BY f.replaced_on DESC, f.symbol),
+                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date LIMIT 1),
+                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1)
+                   FROM unnest($1::int4[]) WITH ORDINALITY AS wanted (id, place) JOIN stocks s ON s.id = wanted.id
+                   ORDER BY wanted.place";
+        Ok(self.content(version, sql, &[&ids]).await?.iter().map(read).collect())
     }
 }
 
@@ -115,5 +96,7 @@ fn read(row: &Row) -> Stock {
         updated_at: row.get(7),
         delisted_on: row.get(8),
         former_symbols: former.collect(),
+        first_date: row.get(11),
+        last_date: row.get(12),
     }
 }

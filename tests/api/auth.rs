@@ -66,6 +66,70 @@ async fn a_key_is_taken_from_either_header() {
 }
 
 #[tokio::test]
+async fn a_key_is_taken_from_the_url_too_and_headers_go_before_it() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let wrong = with_checksum(&format!("tk_live_000000000000_{}", &key[21..53]));
+    let encoded = key.replace('_', "%5F");
+    for (query, header, value, status) in [
+        (format!("apikey={key}"), "accept", "*/*", 200),
+        (format!("api%6Bey={encoded}"), "accept", "*/*", 200),
+        (format!("apikey={wrong}"), "accept", "*/*", 401),
+        ("apikey=".to_owned(), "accept", "*/*", 401),
+        (format!("ApiKey={key}"), "accept", "*/*", 401),
+        (format!("apikey={wrong}"), "x-api-key", &*key, 200),
+        (format!("apikey={key}"), "x-api-key", &*wrong, 401),
+        (format!("apikey={wrong}"), "authorization", &*format!("Bearer {key}"), 200),
+        (format!("apikey={key}"), "authorization", &*format!("Bearer {wrong}"), 401),
+        (format!("apikey={key}"), "authorization", "Basic YTpi", 401),
+        (format!("apikey={key}&apikey={key}"), "accept", "*/*", 400),
+        (format!("apikey={key}&apikey={key}"), "x-api-key", &*key, 400),
+    ] {
+        let answer = app.request("GET", &format!("{PATH}?{query}")).header(header, value).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{query} {header}: {value}");
+        assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
+        let body = answer.text().await.unwrap();
+        assert!(!body.contains(&key[21..]) && !body.contains(&encoded), "{body}");
+    }
+    // It is no part of the question: both ways have one answer.
+    let listed = app.request("GET", &format!("/api/stocks?limit=2&apikey={key}")).send().await.unwrap();
+    assert_eq!((listed.status().as_u16(), &listed.headers()["x-cache"]), (200, &"MISS".parse().unwrap()));
+    assert_eq!(header(&app.get(&key, "/api/stocks?limit=2").await, "x-cache"), "HIT");
+    let pages = app.request("GET", &format!("/api/stocks/AAPL/prices?start=2012-01-01&limit=2&apikey={key}"));
+    let pages = pages.send().await.unwrap();
+    assert!(header(&pages, "link").contains("cursor=") && !header(&pages, "link").contains("apikey"), "{pages:?}");
+    assert!(!pages.text().await.unwrap().contains("apikey"));
+    let unknown = app.request("GET", &format!("/api/stocks?limti=2&apikey={key}")).send().await.unwrap();
+    assert!(unknown.text().await.unwrap().contains("the parameter \\\"limti\\\" is not known here: expected exchange"));
+}
+
+#[tokio::test]
+async fn where_keys_in_urls_are_switched_off_they_are_refused_and_not_repeated() {
+    let database = Database::sample().await;
+    let (app, key) = (App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await, database.issue("pro"));
+    let path = format!("{PATH}?apikey={key}");
+    assert_eq!(app.request("GET", &path).send().await.unwrap().status(), 401);
+    let answer = app.get(&key, &path).await;
+    assert_eq!((answer.status().as_u16(), header(&answer, "referrer-policy")), (400, "no-referrer"));
+    let body = answer.text().await.unwrap();
+    assert!(body.contains("\"code\":\"unknown_parameter\"") && !body.contains(&key[21..]), "{body}");
+}
+
+#[tokio::test]
+async fn a_wrong_key_in_a_url_is_a_failed_sign_in() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("AUTH_FAILURES_PER_MINUTE_MAX", "2")]).await;
+    let key = database.issue("pro");
+    let mut statuses = Vec::new();
+    for n in 0..3 {
+        let wrong = with_checksum(&format!("tk_live_{n:012}_{}", &key[21..53]));
+        let answer = app.request("GET", &format!("{PATH}?apikey={wrong}")).send().await.unwrap();
+        statuses.push(answer.status().as_u16());
+    }
+    assert_eq!(statuses, [401, 401, 429]);
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_refused_within_a_second_on_every_instance_that_shares_the_redis() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("revoke"));
@@ -209,15 +273,29 @@ async fn no_key_is_ever_logged() {
     let key = database.issue("pro");
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     app.request("GET", PATH).bearer_auth(&key).send().await.unwrap();
-    app.get(&key, &format!("/api/stocks?apikey={key}")).await;
+    let secret = &key[21..];
+    // What is a key's alone can't be told by its look: a password that somebody took for one.
+    let (slashed, encoded) = ("hunter2/hunter3?hunter4", key.replace('_', "%5f"));
+    for query in [
+        format!("apikey={key}"),
+        format!("limit=5&apikey={encoded}"),
+        format!("api%6Bey={key}"),
+        format!("APIKEY={encoded}"),
+        format!("apikey={key}&apikey={key}"),
+        format!("apikey={slashed}"),
+        format!("%41pi_Key={slashed}"),
+    ] {
+        app.request("GET", &format!("/api/stocks?{query}")).send().await.unwrap();
+        app.request("GET", &format!("/nothing?{query}")).send().await.unwrap();
+    }
     app.get(&key, &format!("/api/stocks/{key}")).await;
     app.get(&format!("{key}x"), PATH).await;
     eventually("all is logged", Duration::from_secs(5), async || {
-        app.log().iter().filter(|line| line.contains("\"message\":\"request\"") && line.contains("/api/")).count() >= 5
+        app.log().iter().filter(|line| line.contains("\"message\":\"request\"") && line.contains("/api/")).count() >= 11
     })
     .await;
-    let secret = &key[21..];
-    let leaks: Vec<_> = app.log().into_iter().filter(|line| line.contains(secret)).collect();
+    let leaks: Vec<_> =
+        app.log().into_iter().filter(|line| [secret, "hunter"].iter().any(|part| line.contains(part))).collect();
     assert!(leaks.is_empty(), "{leaks:?}");
     assert!(app.log().iter().any(|line| line.contains(id_of(&key))), "the id is what a key is logged by");
 }

@@ -68,6 +68,7 @@ async fn stocks_are_listed_by_symbol_filtered_and_paged() {
         let ids: Vec<_> =
             body["stocks"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap().to_owned()).collect();
         assert_eq!(body["count"], ids.len());
+        assert!(body["total"].as_u64().unwrap() >= body["count"].as_u64().unwrap(), "{body}");
         ids
     };
     assert_eq!(ids("").await, ["AAPL", "FB", "GOOG", "IBM", "MSFT"]);
@@ -97,15 +98,18 @@ async fn a_stock_is_described_by_its_published_fields() {
             "currency",
             "delistedOn",
             "exchange",
+            "firstDate",
             "formerSymbols",
             "id",
             "industry",
+            "lastDate",
             "marketCap",
             "name",
             "sector",
             "updatedAt"
         ]
     );
+    assert_eq!((&stock["firstDate"], &stock["lastDate"]), (&"2000-03-01".into(), &"2013-03-01".into()));
     chrono::DateTime::parse_from_rfc3339(stock["updatedAt"].as_str().unwrap()).unwrap();
 }
 

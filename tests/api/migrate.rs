@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Database, Ran, eventually};
+use crate::support::{App, Database, Ran, eventually, unique};
 
 /// As text: version, name and how often it is there.
 const HISTORY: &str = "SELECT concat_ws(' ', version, name, count(*)) FROM refinery_schema_history
@@ -80,7 +80,7 @@ async fn servers_that_start_at_once_on_an_empty_database_migrate_it_and_serve() 
     assert_eq!(database.texts(HISTORY).await, each_once());
     let key = database.issue("pro");
     for app in [one, other] {
-        assert_eq!(app.json(&key, "/api/stocks").await, (200, json!({ "stocks": [], "count": 0 })));
+        assert_eq!(app.json(&key, "/api/stocks").await, (200, json!({ "stocks": [], "count": 0, "total": 0 })));
     }
 }
 
@@ -93,6 +93,28 @@ async fn a_migration_that_is_not_the_one_applied_is_refused_in_a_sentence() {
         let ran = database.ran(arguments);
         assert!(ran.sentence().contains("V1__tables"), "{ran:?}");
     }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_create_the_extension_is_told_what_to_do_and_goes_on_once_it_is_there() {
+    let database = Database::empty().await;
+    let (client, role) = (database.connect().await, unique("poor"));
+    // It may create tables, as before, but nothing in the database itself.
+    let poor = format!("CREATE ROLE {role} LOGIN PASSWORD 'poor'; GRANT ALL ON SCHEMA public TO {role}");
+    client.batch_execute(&poor).await.unwrap();
+    let url = database.url();
+    let (_, server) = url.split_once('@').unwrap();
+    let migrate = || {
+        let mut command = database.tickerd(&["migrate"]);
+        Ran::of(command.env("DATABASE_URL", format!("postgres://{role}:poor@{server}")))
+    };
+    let ran = migrate();
+    for said in ["pg_trgm", "CREATE EXTENSION pg_trgm", "postgresql-contrib", "migrate again"] {
+        assert!(ran.sentence().contains(said), "{said}: {ran:?}");
+    }
+    client.batch_execute("CREATE EXTENSION pg_trgm").await.unwrap();
+    assert_eq!(migrate().code, Some(0));
+    assert_eq!(database.texts(HISTORY).await, each_once());
 }
 
 /// What a rollback of the binary meets: tables that are expanded for the release after it.

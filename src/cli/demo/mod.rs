@@ -15,8 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Failure, print_line, serve};
 use crate::caller::{Actor, Label};
 use crate::config::{
-    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, Pooler, RedisConfig, ReplicaConfig,
-    ServeConfig, UsageConfig,
+    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeylessConfig, KeysConfig, LogConfig, Pooler, RedisConfig,
+    ReplicaConfig, ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
 use crate::keys::{Order, Registry};
@@ -34,6 +34,8 @@ pub struct DemoArgs {
     admin: AdminConfig,
     #[command(flatten)]
     keys: KeysConfig,
+    #[command(flatten)]
+    keyless: KeylessConfig,
     #[command(flatten)]
     cache: CacheConfig,
     #[command(flatten)]
@@ -97,6 +99,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
         http: args.http,
         admin: args.admin,
         keys: args.keys,
+        keyless: args.keyless,
         cache: args.cache,
         usage: args.usage,
     };

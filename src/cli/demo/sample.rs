@@ -13,9 +13,9 @@ const FILES: [(Table, &str, &[u8]); 3] = [
 
 /// Loads the sample where there is no stock yet.
 pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(), Failure> {
-    let any = StockFilter { exchange: None, sector: None };
+    let any = StockFilter::default();
     let first = Listing { limit: 1, offset: 0 };
-    if !store.list_stocks(&any, first, 0).await?.is_empty() {
+    if store.list_stocks(&any, first, 0).await?.total > 0 {
         return Ok(());
     }
     for (table, name, bytes) in FILES {

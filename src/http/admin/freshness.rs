@@ -28,7 +28,7 @@ impl Freshness {
         let (mut last, revision) = (self.0.lock().await, versions.newest());
         let holds = |look: &Look| look.revision == revision || look.at.elapsed() < REST;
         if !last.as_ref().is_some_and(holds) {
-            let found = look(store).await;
+            let found = look(store, versions.to_read()).await;
             // After a failure, too, it rests: whoever asks must not wait for Postgres each time.
             let (revision, newest_days) = match (found, last.take()) {
                 (Ok(newest_days), _) => (revision, newest_days),
@@ -41,12 +41,12 @@ impl Freshness {
     }
 }
 
-async fn look(store: &Store) -> Result<Vec<(String, i64)>, StoreFault> {
-    let (exchanges, newest_days) = (store.exchanges().await?, store.newest_days().await?);
+async fn look(store: &Store, version: i64) -> Result<Vec<(String, i64)>, StoreFault> {
+    let (exchanges, newest_days) = (store.exchanges().await?, store.newest_days(version).await?);
     // One whose time zone is none is left out, and the others are not.
-    let ends = newest_days.into_iter().filter_map(|(code, date)| {
-        let end = exchanges.get(&code)?.session_end(date)?;
-        Some((code, end.timestamp()))
+    let ends = newest_days.into_iter().filter_map(|newest| {
+        let end = exchanges.get(&newest.exchange)?.session_end(newest.date?)?;
+        Some((newest.exchange, end.timestamp()))
     });
     Ok(ends.collect())
 }

@@ -1,5 +1,6 @@
 //! Who calls? Nobody gets further without a valid key.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
@@ -10,6 +11,7 @@ use super::API_KEY;
 use crate::caller::Caller;
 use crate::http::client;
 use crate::http::error::Problem;
+use crate::http::query::key_in;
 use crate::http::state::State;
 
 /// The caller whose key the request carries.
@@ -17,18 +19,23 @@ use crate::http::state::State;
 /// # Errors
 /// What the client is told where it carries none that is valid.
 pub async fn authenticate(state: &State, request: &ServiceRequest, now: DateTime<Utc>) -> Result<Arc<Caller>, Problem> {
-    let token = token(request).ok_or(Problem::Unauthorized)?;
+    let token = token(request, state.http.apikey_in_query)?.ok_or(Problem::Unauthorized)?;
     let address = client::address(request, &state.http.trusted_proxies);
-    let verified = state.verifier.verify(token, address, now).await;
+    let verified = state.verifier.verify(&token, address, now).await;
     verified.map_err(|refusal| Problem::from_refusal(refusal, now.timestamp_millis().unsigned_abs()))
 }
 
-/// `X-API-Key: TOKEN`, or `Authorization: Bearer TOKEN` with the scheme in any case.
-fn token(request: &ServiceRequest) -> Option<&str> {
-    if let Some(key) = request.headers().get(API_KEY) {
-        return key.to_str().ok();
+/// `X-API-Key: TOKEN`, else `Authorization: Bearer TOKEN` with the scheme in any case, else `?apikey=TOKEN`. The first
+/// that is there counts, whatever the others say.
+fn token(request: &ServiceRequest, may_be_in_query: bool) -> Result<Option<Cow<'_, str>>, Problem> {
+    let headers = request.headers();
+    if let Some(key) = headers.get(API_KEY) {
+        return Ok(key.to_str().ok().map(Cow::Borrowed));
     }
-    bearer(request)
+    if headers.contains_key(header::AUTHORIZATION) {
+        return Ok(bearer(request).map(Cow::Borrowed));
+    }
+    if may_be_in_query { key_in(request.query_string()) } else { Ok(None) }
 }
 
 /// The token of `Authorization: Bearer TOKEN`, with the scheme in any case.

@@ -23,6 +23,8 @@ use crate::metrics::{self, Outcome};
 
 const REQUEST_ID_CHARS_MAX: usize = 64;
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// A URL may hold a key: where a browser shows an answer, no link in it is to tell others.
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 /// An answer is data: a browser that shows it is to run and load nothing.
 const NOTHING_ACTIVE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
@@ -71,6 +73,7 @@ async fn within(
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE);
+    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
     if from_a_page {
         cors::open(headers);
     }

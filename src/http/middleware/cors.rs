@@ -12,8 +12,8 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, D
 const SENT: HeaderValue =
     HeaderValue::from_static("authorization, content-type, if-none-match, x-api-key, x-request-id");
 const SHOWN: HeaderValue = HeaderValue::from_static(
-    "age, etag, link, location, ratelimit, ratelimit-policy, retry-after, x-cache, x-ratelimit-limit, x-ratelimit-remaining, \
-     x-ratelimit-reset, x-request-id, x-unknown-symbols",
+    "age, etag, link, location, ratelimit, ratelimit-policy, retry-after, x-cache, x-ratelimit-cost, x-ratelimit-limit, \
+     x-ratelimit-remaining, x-ratelimit-reset, x-request-id, x-unknown-symbols",
 );
 
 /// The answer to a browser that asks whether it may ask.

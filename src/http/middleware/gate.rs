@@ -9,7 +9,9 @@ use chrono::Utc;
 use super::authenticate::authenticate;
 use super::rate_limit::{beyond, say};
 use super::{refuse, state};
+use crate::http::error::Problem;
 use crate::http::visit::{Guest, Visit};
+use crate::http::weight::weight;
 
 /// One layer for two concerns, since each layer of the framework costs every request an allocation or two.
 pub async fn gate(
@@ -22,16 +24,21 @@ pub async fn gate(
         Err(problem) => return Ok(refuse(request, problem)),
     };
     let (now_ms, usage) = (now.timestamp_millis().unsigned_abs(), state.usage.of(caller.id));
-    Visit::of(request.request(), |visit| {
+    let weight = Visit::of(request.request(), |visit| {
         usage.came(visit.route, now_ms);
         let _ = visit.guest.set(Guest { caller: caller.clone(), usage });
+        weight(visit.route, request.query_string())
     });
-    let decision = state.limiter.admit(&caller).await;
+    let limit = caller.tier.requests_per_minute;
+    if weight > limit {
+        return Ok(refuse(request, Problem::TooHeavy { weight, limit }));
+    }
+    let decision = state.limiter.admit(&caller, weight).await;
     let mut response = if decision.admitted {
         next.call(request).await?.map_into_boxed_body()
     } else {
-        refuse(request, beyond(&decision, &caller.tier, state.http.upgrade_url.as_deref()))
+        refuse(request, beyond(&decision, weight, &caller.tier, state.http.upgrade_url.as_deref()))
     };
-    say(response.headers_mut(), &decision, &caller.tier, now_ms);
+    say(response.headers_mut(), &decision, weight, &caller.tier, now_ms);
     Ok(response)
 }

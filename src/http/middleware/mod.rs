@@ -8,6 +8,7 @@ mod gate;
 mod operator;
 mod rate_limit;
 mod trace;
+mod visitors;
 
 use std::fmt::{self, Write};
 
@@ -21,6 +22,7 @@ pub use boundary::{boundary, closed_boundary};
 pub use cache::cache;
 pub use gate::gate;
 pub use operator::operators_only;
+pub use visitors::visitors;
 
 use super::error::Problem;
 use super::state::State;

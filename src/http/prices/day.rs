@@ -21,7 +21,7 @@ use crate::market::calendar::closure;
 use crate::market::{DateRange, Symbol, parse_date};
 
 /// Each hundred of it counts as a request.
-const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
+pub const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
     Parameter::new("limit", Takes::Number(LIMIT), "Rows on a page; each started 100 count as a request"),

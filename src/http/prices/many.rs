@@ -24,7 +24,7 @@ use crate::http::state::State;
 use crate::market::Symbol;
 
 /// Symbols in one call: each of them counts as a request.
-const SYMBOLS_MAX: usize = 100;
+pub const SYMBOLS_MAX: usize = 100;
 
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::required("symbols", Takes::List, "1 to 100 symbols, parted by commas; each counts as a request"),

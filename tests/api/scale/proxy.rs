@@ -10,7 +10,7 @@ use reqwest::{Client, StatusCode};
 use tempfile::TempDir;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Program, eventually, free_port, home, scratch};
+use crate::support::{App, Database, Program, eventually, free_port, home, id_of, scratch};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -36,6 +36,7 @@ pub async fn nginx(parent: &Path, apps: &[App]) -> Proxy {
     let all = apps.iter().map(instance).collect::<String>();
     let upstream = put(&upstream, "server 127.0.0.1:3000 max_fails=1 fail_timeout=1s;", &all);
     let secure = secure.lines().filter(|line| !line.trim_start().starts_with("ssl_")).collect::<Vec<_>>().join("\n");
+    let secure = put(&secure, "/var/log/nginx/access.log", "access.log");
     let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| format!("{what}_temp_path {what};\n"));
     let config = format!(
         "daemon off;\npid nginx.pid;\nevents {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{}{upstream}
@@ -115,6 +116,19 @@ async fn behind_nginx_and_behind_caddy_a_client_is_counted_under_its_own_address
         // Past the proxy nobody is believed at all.
         is_refused_whatever_it_says(&direct, &format!("http://{}", apps[0].address()), &known).await;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs nginx and caddy: make test-scale"]
+async fn nginx_as_in_the_sample_writes_down_no_key_that_came_in_a_url() {
+    let (scratch, database, apps) = counting().await;
+    let (proxy, key) = (nginx(scratch.path(), &apps).await, database.issue("free"));
+    let answer = reqwest::get(format!("{}/api/stocks?apikey={key}", proxy.url)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let log = scratch.path().join("nginx/access.log");
+    let read = || std::fs::read_to_string(&log).unwrap_or_default();
+    eventually("it is logged", Duration::from_secs(5), async || read().contains("\"GET /api/stocks\" 200")).await;
+    assert!(!read().contains(id_of(&key)), "{}", read());
 }
 
 #[tokio::test]

@@ -1,0 +1,213 @@
+//! The table `corporate_actions`, as it is published.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use tokio_postgres::Row;
+use utoipa::ToSchema;
+
+use super::typed::Param;
+use super::{Params, StockRef, Store, StoreFault};
+use crate::market::{DateRange, EventKind, Order, parse_date};
+
+/// A split or a dividend.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// The ex-date: from its open on the shares are without it.
+    pub date: NaiveDate,
+    /// `split` or `dividend`.
+    pub kind: &'static str,
+    /// So many shares became `splitTo`; null for a dividend.
+    pub split_from: Option<f64>,
+    /// Null for a dividend.
+    pub split_to: Option<f64>,
+    /// Cash a share, as paid, in the stock's currency; null for a split.
+    pub dividend: Option<f64>,
+}
+
+/// A split or a dividend, and whose it is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MarketEvent {
+    pub symbol: String,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// One page of events.
+#[derive(Debug, Clone, Copy)]
+pub struct EventPage {
+    pub range: DateRange,
+    /// `None` for all kinds.
+    pub kind: Option<EventKind>,
+    pub order: Order,
+    /// The last event of the page before; `None` for the first page.
+    pub after: Option<EventPlace>,
+    pub limit: u32,
+}
+
+/// Where an event stands among all others: a stock keeps its id when its symbol changes, so nothing moves between two
+/// pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventPlace {
+    date: NaiveDate,
+    stock_id: i32,
+    kind: EventKind,
+}
+
+#[derive(Debug)]
+pub struct Events {
+    pub events: Vec<MarketEvent>,
+    /// The last one here, where more follow.
+    pub last: Option<EventPlace>,
+}
+
+/// The statement for the events of one stock (`$1` is its id) or of all (`$1` is the exchange), in either order. A page
+/// starts beyond a place, and the first one beyond every date there can be. Kinds are a range since the index is asked
+/// for one: of a choice, each row would be fetched.
+macro_rules! events_sql {
+    ($of:expr, $beyond:literal, $nowhere:literal, $order:literal) => {
+        concat!(
+            "SELECT a.ex_date, a.stock_id, a.kind, a.split_from, a.split_to, a.dividend, s.symbol
+             FROM corporate_actions a JOIN stocks s ON s.id = a.stock_id
+             WHERE ",
+            $of,
+            " AND a.ex_date >= $2 AND a.ex_date <= coalesce($3, 'infinity'::date)
+               AND a.kind BETWEEN $4 AND $5
+               AND (a.ex_date, a.stock_id, a.kind) ",
+            $beyond,
+            " (coalesce($6, '",
+            $nowhere,
+            "'::date), $7::int4, $8::text)
+             ORDER BY a.ex_date ",
+            $order,
+            ", a.stock_id ",
+            $order,
+            ", a.kind ",
+            $order,
+            " LIMIT $9"
+        )
+    };
+}
+
+/// Whether `$1` is null or the exchange of a stock: one that has none is not looked for in every event.
+macro_rules! of_exchange {
+    () => {
+        "($1::text IS NULL OR s.exchange = $1)
+         AND ($1 IS NULL OR EXISTS (SELECT FROM stocks WHERE exchange = $1))"
+    };
+}
+
+impl Store {
+    /// The events of a stock.
+    pub async fn stock_events(&self, stock: StockRef, page: &EventPage) -> Result<Events, StoreFault> {
+        let sql = match page.order {
+            Order::Desc => events_sql!("a.stock_id = $1", "<", "infinity", "DESC"),
+            Order::Asc => events_sql!("a.stock_id = $1", ">", "-infinity", "ASC"),
+        };
+        self.events(stock.version, sql, &stock.id, page).await
+    }
+
+    /// The events of all stocks, or of those of one exchange, as of `version` or later.
+    pub async fn market_events(
+        &self,
+        exchange: Option<&str>,
+        page: &EventPage,
+        version: i64,
+    ) -> Result<Events, StoreFault> {
+        let sql = match page.order {
+            Order::Desc => events_sql!(of_exchange!(), "<", "infinity", "DESC"),
+            Order::Asc => events_sql!(of_exchange!(), ">", "-infinity", "ASC"),
+        };
+        self.events(version, sql, &exchange, page).await
+    }
+
+    async fn events(
+        &self,
+        version: i64,
+        sql: &'static str,
+        of: &dyn Param,
+        page: &EventPage,
+    ) -> Result<Events, StoreFault> {
+        let EventPage { range, kind, after, limit, .. } = *page;
+        let (date, stock_id) = (after.map(|place| place.date), after.map_or(0, |place| place.stock_id));
+        let (first, last) = kind.map_or((EventKind::Dividend, EventKind::Split), |kind| (kind, kind));
+        let (first, last, after_kind) = (first.as_str(), last.as_str(), after.map_or("", |place| place.kind.as_str()));
+        // One more than the page holds tells whether there is another.
+        let rows = i64::from(limit) + 1;
+        let params: Params<'_> =
+            &[of, &range.start(), &range.end(), &first, &last, &date, &stock_id, &after_kind, &rows];
+        let rows = self.content(version, sql, params).await?;
+        let limit = limit as usize;
+        let last = if rows.len() > limit { rows[..limit].last().map(place).transpose()? } else { None };
+        Ok(Events { events: rows.iter().take(limit).map(event).collect::<Result<_, _>>()?, last })
+    }
+}
+
+fn event(row: &Row) -> Result<MarketEvent, StoreFault> {
+    let event = Event {
+        date: row.get(0),
+        kind: kind(row)?.as_str(),
+        split_from: row.get(3),
+        split_to: row.get(4),
+        dividend: row.get(5),
+    };
+    Ok(MarketEvent { symbol: row.get(6), event })
+}
+
+fn place(row: &Row) -> Result<EventPlace, StoreFault> {
+    Ok(EventPlace { date: row.get(0), stock_id: row.get(1), kind: kind(row)? })
+}
+
+fn kind(row: &Row) -> Result<EventKind, StoreFault> {
+    let kind: &str = row.get(2);
+    kind.parse().map_err(|_| StoreFault::Broken(format!("{kind:?} is no kind of event")))
+}
+
+impl fmt::Display for EventPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.date, self.stock_id, self.kind.as_str())
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a date, the id of a stock and a kind, parted by slashes")]
+pub struct EventPlaceFault;
+
+impl FromStr for EventPlace {
+    type Err = EventPlaceFault;
+
+    fn from_str(text: &str) -> Result<Self, EventPlaceFault> {
+        let mut parts = text.split('/');
+        let (Some(date), Some(id), Some(kind), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return Err(EventPlaceFault);
+        };
+        let date = parse_date(date).ok_or(EventPlaceFault)?;
+        let stock_id = id.parse().map_err(|_| EventPlaceFault)?;
+        Ok(Self { date, stock_id, kind: kind.parse().map_err(|_| EventPlaceFault)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_place_survives_the_way_to_text_and_back(days in 0i64..3_652_059, stock_id: i32, split: bool) {
+            let date = NaiveDate::from_ymd_opt(0, 1, 1).unwrap() + chrono::Days::new(days.unsigned_abs());
+            let kind = if split { EventKind::Split } else { EventKind::Dividend };
+            let place = EventPlace { date, stock_id, kind };
+            prop_assert_eq!(place.to_string().parse(), Ok(place));
+        }
+
+        #[test]
+        fn any_text_is_parsed_or_refused_without_a_panic(text in "[-0-9a-z/]{0,24}") {
+            let _ = text.parse::<EventPlace>();
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Which stocks a list is of, and in which order: the tables `stocks` and `former_symbols`.
+
+use tokio_postgres::Row;
+
+use super::{Params, Store, StoreFault};
+
+/// Which stocks to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StockFilter {
+    pub exchange: Option<String>,
+    pub sector: Option<String>,
+    /// Only those that are listed, or only those that no longer are.
+    pub active: Option<bool>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listing {
+    pub limit: u32,
+    pub offset: u32,
+}
+
+/// The stocks of one page, and how many there are on all of them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Matches {
+    pub total: i64,
+    pub ids: Vec<i32>,
+}
+
+/// What stocks are searched for by: a symbol, or words of a name, or what comes near one. Case and the width of spaces
+/// make no difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockSearch(String);
+
+impl StockSearch {
+    /// `None` where there is nothing but spaces.
+    pub fn of(text: &str) -> Option<Self> {
+        let words: Vec<_> = text.split_whitespace().collect();
+        (!words.is_empty()).then(|| Self(words.join(" ").to_lowercase()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn symbol(&self) -> String {
+        self.0.to_ascii_uppercase()
+    }
+
+    /// The pattern of a name in which a word begins so. What has a meaning in patterns is ASCII, and is escaped.
+    fn beginning_of_word(&self) -> String {
+        let mut pattern = "(^|[^[:alnum:]])".to_owned();
+        for c in self.0.chars() {
+            if c.is_ascii() && !c.is_ascii_alphanumeric() {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern
+    }
+}
+
+impl Store {
+    /// Stocks ordered by symbol, as of `version` or later.
+    pub async fn list_stocks(&self, filter: &StockFilter, page: Listing, version: i64) -> Result<Matches, StoreFault> {
+        // The C collation orders symbols by their bytes on every server alike.
+        let sql = "WITH matching AS NOT MATERIALIZED (
+                       SELECT id, symbol FROM stocks
+                       WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
+                         AND ($3::bool IS NULL OR (delisted_on IS NULL) = $3)
+                   )
+                   SELECT (SELECT count(*) FROM matching),
+                          ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\" LIMIT $4 OFFSET $5)";
+        let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
+        let params: Params<'_> = &[&filter.exchange, &filter.sector, &filter.active, &limit, &offset];
+        matches(&self.content(version, sql, params).await?)
+    }
+
+    /// Stocks that are meant by a search, the likeliest first: whose symbol it is, whose it was, whose symbol or former
+    /// one begins so, then names in which a word does, then what is similar, the nearest first; among equals by symbol.
+    pub async fn search_stocks(
+        &self,
+        search: &StockSearch,
+        filter: &StockFilter,
+        page: Listing,
+        version: i64,
+    ) -> Result<Matches, StoreFault> {
+        // No symbol has a character beyond '~'. Similar (<<%) is half of the trigrams of some run of whole words, unless the
+        // server was told otherwise (pg_trgm.strict_word_similarity_threshold).
+        let sql = "WITH hits AS (
+                       SELECT id, CASE WHEN symbol = $1 THEN 0 ELSE 2 END::float8 AS rank FROM stocks
+                       WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
+                       UNION ALL
+                       SELECT stock_id, CASE WHEN symbol = $1 THEN 1 ELSE 3 END FROM former_symbols
+                       WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
+                       UNION ALL
+                       SELECT id, 4 FROM stocks WHERE name ~* $2
+                       UNION ALL
+                       SELECT id, 5 + least($3 <<<-> name, $3 <<<-> symbol) FROM stocks
+                       WHERE $3 <<% name OR $3 <<% symbol
+                   ), found AS (
+                       SELECT s.id, s.symbol, min(h.rank) AS rank FROM hits h JOIN stocks s ON s.id = h.id
+                       WHERE ($4::text IS NULL OR s.exchange = $4) AND ($5::text IS NULL OR s.sector = $5)
+                         AND ($6::bool IS NULL OR (s.delisted_on IS NULL) = $6)
+                       GROUP BY s.id
+                   )
+                   SELECT count(*), coalesce(
+                       (array_agg(id ORDER BY rank, symbol COLLATE \"C\"))[$7::bigint + 1:$7 + $8::bigint], '{}'
+                   ) FROM found";
+        let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
+        let (symbol, beginning) = (search.symbol(), search.beginning_of_word());
+        let StockFilter { exchange, sector, active } = filter;
+        let params: Params<'_> = &[&symbol, &beginning, &search.0, exchange, sector, active, &offset, &limit];
+        matches(&self.content(version, sql, params).await?)
+    }
+}
+
+fn matches(rows: &[Row]) -> Result<Matches, StoreFault> {
+    let row = rows.first().ok_or_else(|| StoreFault::Broken("a count has no row".to_owned()))?;
+    Ok(Matches { total: row.get(0), ids: row.get(1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_the_same_however_it_is_spaced_and_cased() {
+        assert_eq!(StockSearch::of("  Bank \t of AMERICA "), StockSearch::of("bank of america"));
+        for nothing in ["", " ", "\t\n"] {
+            assert_eq!(StockSearch::of(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_search_has_a_meaning_in_the_pattern() {
+        let search = StockSearch::of("AT&T (a.*) [z] \\ é").unwrap();
+        assert_eq!(search.beginning_of_word(), r"(^|[^[:alnum:]])at\&t\ \(a\.\*\)\ \[z\]\ \\\ é");
+    }
+}

@@ -1,0 +1,171 @@
+//! A stock is found by what is known of it: its symbol, what it was called before, a word of its name, or nearly so.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{App, Database, Files, eventually, header};
+
+/// Until an instance without Redis must have looked for changes, which it does every 500 ms.
+const SOON: Duration = Duration::from_secs(10);
+const STOCKS: &str = "symbol,name,exchange,currency
+MSF,Mid South Financial,NYSE,USD
+SOFT,Apple Hospitality REIT,NYSE,USD
+ITX,100% Pure_Soft [x] (AT&T) \\d Corp.,NYSE,USD
+ITY,100 PureXSoft x ATT d Corp.,NYSE,USD
+KO,Coca-Cola Company,NYSE,USD
+";
+
+async fn found(app: &App, key: &str, query: &str) -> (Vec<String>, u64) {
+    let (status, body) = app.json(key, &format!("/api/stocks?{query}")).await;
+    assert_eq!(status, 200, "{query}: {body}");
+    let stocks = body["stocks"].as_array().unwrap();
+    assert_eq!(body["count"], stocks.len());
+    (stocks.iter().map(|stock| stock["id"].as_str().unwrap().to_owned()).collect(), body["total"].as_u64().unwrap())
+}
+
+async fn more_stocks(database: &Database) {
+    let files = Files::new();
+    let ran = database.ran(&["ingest", "stocks", &files.write("more.csv", STOCKS)]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
+#[tokio::test]
+async fn the_likeliest_stock_is_first_symbols_before_names_before_what_is_similar() {
+    let database = Database::sample().await;
+    more_stocks(&database).await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for (query, expected) in [
+        // The symbol itself, then a word of a name, in whatever case; a hyphen parts words.
+        ("q=soft", ["SOFT", "ITX"].as_slice()),
+        ("q=MSF", &["MSF", "MSFT"]),
+        ("q=aapl", &["AAPL"]),
+        ("q=apple", &["AAPL", "SOFT"]),
+        ("q=cola", &["KO"]),
+        ("q=business", &["IBM"]),
+        ("q=%20%20business%20%20MACH%20", &["IBM"]),
+        // What is nearly right.
+        ("q=micrsoft", &["MSFT"]),
+        ("q=facebok", &["FB"]),
+        ("q=gogle", &["GOOG"]),
+        // Nothing that is typed is a pattern.
+        ("q=100%25", &["ITX", "ITY"]),
+        ("q=pure_", &["ITX"]),
+        ("q=%25", &[]),
+        ("q=_", &[]),
+        ("q=.*", &[]),
+        ("q=%5C", &["ITX"]),
+        ("q=%5Cd", &["ITX", "ITY"]),
+        ("q=(AT%26T", &["ITX"]),
+        ("q=[x]", &["ITX", "ITY"]),
+        ("q='", &[]),
+        ("q=***:", &[]),
+        ("q=%F0%9F%92%B0", &[]),
+        ("q=zzzzqqqq", &[]),
+    ] {
+        let (ids, total) = found(&app, &key, query).await;
+        assert_eq!(ids, expected, "{query}");
+        assert_eq!(total, expected.len() as u64, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_stock_is_found_under_what_it_was_called_before() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    assert_eq!(found(&app, &key, "q=fb").await, (vec!["FB".to_owned()], 1));
+    let ran = database.ran(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let renamed = async || found(&app, &key, "q=fb").await == (vec!["META".to_owned()], 1);
+    eventually("the former symbol finds the stock", SOON, renamed).await;
+    // Whoever has the symbol now goes before whoever had it.
+    let files = Files::new();
+    let row = "symbol,name,exchange,currency\nFB,ProShares Trust,NYSE,USD\nFBX,Fab Inc.,NYSE,USD\n";
+    let ran = database.ran(&["ingest", "stocks", &files.write("fb.csv", row), "--reuse", "FB"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let taken = async || found(&app, &key, "q=fb").await.0 == ["FB", "META", "FBX"];
+    eventually("the symbol is another one's", SOON, taken).await;
+}
+
+#[tokio::test]
+async fn pages_of_a_search_and_of_a_list_say_how_many_there_are_on_all() {
+    let database = Database::sample().await;
+    more_stocks(&database).await;
+    let ran = database.ran(&["stocks", "delist", "GOOG", "--on", "2013-03-01"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for (query, expected, of) in [
+        ("", ["AAPL", "FB", "GOOG", "IBM", "ITX", "ITY", "KO", "MSF", "MSFT", "SOFT"].as_slice(), 10),
+        ("limit=2&offset=8", &["MSFT", "SOFT"], 10),
+        ("limit=2&offset=50", &[], 10),
+        ("active=false", &["GOOG"], 1),
+        ("active=true&limit=1", &["AAPL"], 9),
+        ("exchange=nasdaq&active=true", &["AAPL", "FB", "MSFT"], 3),
+        ("q=ms", &["MSF", "MSFT"], 2),
+        ("q=ms&limit=1", &["MSF"], 2),
+        ("q=ms&limit=1&offset=1", &["MSFT"], 2),
+        ("q=ms&limit=1&offset=2", &[], 2),
+        ("q=ms&exchange=NASDAQ", &["MSFT"], 1),
+        ("q=ms&sector=Technology", &["MSFT"], 1),
+        ("q=google&active=true", &[], 0),
+        ("q=google&active=false", &["GOOG"], 1),
+    ] {
+        assert_eq!(found(&app, &key, query).await, (expected.iter().map(ToString::to_string).collect(), of), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_is_kept_for_all_who_mean_the_same_and_goes_out_of_use_with_a_load() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    assert_eq!(header(&app.get(&key, "/api/stocks?q=Apple").await, "x-cache"), "MISS");
+    for query in ["q=Apple", "q=apple", "q=+APPLE+", "limit=50&q=apple"] {
+        assert_eq!(header(&app.get(&key, &format!("/api/stocks?{query}")).await, "x-cache"), "HIT", "{query}");
+    }
+    for query in ["q=Apple&active=true", "q=Apple&active=false", "q=Appl", "sector=Apple", ""] {
+        assert_eq!(header(&app.get(&key, &format!("/api/stocks?{query}")).await, "x-cache"), "MISS", "{query}");
+    }
+    more_stocks(&database).await;
+    let loaded = async || found(&app, &key, "q=apple").await.1 == 2;
+    eventually("what was loaded is found", SOON, loaded).await;
+}
+
+#[tokio::test]
+async fn a_stock_says_from_when_to_when_it_has_prices_also_in_lists() {
+    let database = Database::sample().await;
+    more_stocks(&database).await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (_, listed) = app.json(&key, "/api/stocks").await;
+    for (at, symbol, first, last) in [
+        (0, "AAPL", json!("2000-03-01"), json!("2013-03-01")),
+        (1, "FB", json!("2012-05-18"), json!("2013-03-01")),
+        (4, "ITX", Value::Null, Value::Null),
+    ] {
+        let (_, single) = app.json(&key, &format!("/api/stocks/{symbol}")).await;
+        for stock in [&listed["stocks"][at], &single["stock"]] {
+            assert_eq!((&stock["id"], &stock["firstDate"], &stock["lastDate"]), (&symbol.into(), &first, &last));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_can_not_be_one_is_refused_in_a_sentence() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for (query, says) in [
+        ("q=".to_owned(), "q is not valid: expected a text of 1 to 100 characters"),
+        (format!("q={}", "x".repeat(101)), "q is not valid: expected a text of 1 to 100 characters"),
+        ("q=%20%09".to_owned(), "q is blank: expected a symbol or words"),
+        ("q=a%00b".to_owned(), "q is not valid: expected a text of 1 to 100 characters"),
+        ("active=yes".to_owned(), "active is not valid: expected true or false"),
+        ("active=".to_owned(), "active is not valid: expected true or false"),
+    ] {
+        let (status, body) = app.json(&key, &format!("/api/stocks?{query}")).await;
+        assert_eq!(
+            (status, &body["code"], &body["detail"]),
+            (400, &"invalid_parameter".into(), &says.into()),
+            "{query}"
+        );
+    }
+    assert_eq!(found(&app, &key, &format!("q={}", "x".repeat(100))).await.1, 0);
+}

@@ -1,0 +1,109 @@
+//! What may be asked for without a key is limited by address.
+
+use futures_util::future::join_all;
+use reqwest::Response;
+use serde_json::Value;
+
+use crate::auth::with_checksum;
+use crate::support::{App, Database, header, redis_url, unique};
+
+/// The tests are a proxy to the server, so that they can come from any address.
+const BEHIND_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
+
+/// Counted like any page, whatever pages there are.
+const PAGE: &str = "/nothing";
+
+async fn ask(app: &App, address: &str, path: &str) -> Response {
+    app.request("GET", path).header("x-forwarded-for", address).send().await.expect("an answer")
+}
+
+async fn status(app: &App, address: &str, path: &str) -> u16 {
+    ask(app, address, path).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn an_address_gets_so_many_pages_an_hour_and_all_else_goes_on() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "3")]).await;
+    let (address, key) = ("198.51.100.1", database.issue("free"));
+    for (path, state) in [("/nothing", "r=2"), ("/health/nothing", "r=1"), ("/apix", "r=0")] {
+        let answer = ask(&app, address, path).await;
+        assert_eq!((answer.status().as_u16(), header(&answer, "ratelimit-policy")), (404, "\"keyless\";q=3;w=3600"));
+        assert!(header(&answer, "ratelimit").starts_with(&format!("\"keyless\";{state};t=36")), "{answer:?}");
+    }
+    for path in ["/nothing", "/", "/docs"] {
+        let refused = ask(&app, address, path).await;
+        let wait_s: u64 = header(&refused, "retry-after").parse().unwrap();
+        assert!((3590..=3660).contains(&wait_s), "{wait_s}");
+        assert_eq!(header(&refused, "ratelimit"), format!("\"keyless\";r=0;t={wait_s}"));
+        let body: Value = refused.json().await.unwrap();
+        assert_eq!((&body["status"], &body["code"]), (&429.into(), &"address_limited".into()));
+    }
+    for path in ["/health", "/health/ready", "/health"] {
+        let health = ask(&app, address, path).await;
+        assert_eq!((health.status().as_u16(), header(&health, "ratelimit")), (200, ""), "health is free");
+    }
+    assert_eq!(status(&app, address, "/assets/nothing.css").await, 404, "files of a page are free");
+    let with_key = app.request("GET", "/api/stocks").header("x-forwarded-for", address).header("x-api-key", &key);
+    assert_eq!(with_key.send().await.unwrap().status(), 200, "keys have limits of their own");
+    assert_eq!(status(&app, address, "/api/stocks").await, 401, "so has the lack of one");
+    assert_eq!(status(&app, "198.51.100.2", "/nothing").await, 404, "other addresses go on");
+}
+
+#[tokio::test]
+async fn hosts_of_one_ipv6_network_share_what_its_household_may() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "2")]).await;
+    let hosts = ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:1:abcd:1:2:3", "2001:db8:0:2::1"];
+    let mut statuses = Vec::new();
+    for host in hosts {
+        statuses.push(status(&app, host, "/nothing").await);
+    }
+    assert_eq!(statuses, [404, 404, 429, 404]);
+}
+
+#[tokio::test]
+async fn instances_that_share_a_redis_admit_an_address_as_often_as_one() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("visitors"));
+    let url = redis_url();
+    let shared =
+        [BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "10"), ("REDIS_URL", &url), ("REDIS_KEY_PREFIX", &prefix)];
+    let apps = [App::with(&database, &shared).await, App::with(&database, &shared).await];
+    let answers = join_all((0..40).map(|n| status(&apps[n % 2], "2001:db8::1", "/nothing"))).await;
+    assert_eq!(answers.iter().filter(|status| **status == 404).count(), 10, "{answers:?}");
+    // Addresses are without number: nothing of them may stay.
+    let ttl = ["TTL", &format!("{prefix}rl:{{ip:2001:db8::}}")];
+    let mut client = std::process::Command::new("redis-cli");
+    client.args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")]).args(ttl);
+    let ttl_s: i64 = String::from_utf8(client.output().unwrap().stdout).unwrap().trim().parse().unwrap();
+    assert!((3660..=7200).contains(&ttl_s), "{ttl_s}");
+}
+
+#[tokio::test]
+async fn failed_sign_ins_and_pages_are_counted_apart() {
+    let database = Database::sample().await;
+    let limits = [BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "2"), ("AUTH_FAILURES_PER_MINUTE_MAX", "2")];
+    let (app, key) = (App::with(&database, &limits).await, database.issue("free"));
+    let sign_in = async |address: &str, n: usize| {
+        let wrong = with_checksum(&format!("tk_live_{n:012}_{}", &key[21..53]));
+        let request = app.request("GET", "/api/stocks").header("x-forwarded-for", address).header("x-api-key", wrong);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let (first, second) = ("198.51.100.1", "198.51.100.2");
+    assert_eq!([sign_in(first, 1).await, sign_in(first, 2).await, sign_in(first, 3).await], [401, 401, 429]);
+    assert_eq!([status(&app, first, PAGE).await, status(&app, first, PAGE).await], [404, 404]);
+    let pages = [status(&app, second, PAGE).await, status(&app, second, PAGE).await, status(&app, second, PAGE).await];
+    assert_eq!(pages, [404, 404, 429]);
+    assert_eq!([sign_in(second, 4).await, sign_in(second, 5).await, sign_in(second, 6).await], [401, 401, 429]);
+}
+
+#[tokio::test]
+async fn a_limit_of_0_is_none() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("KEYLESS_REQUESTS_PER_HOUR_MAX", "0")]).await;
+    for _ in 0..120 {
+        let answer = app.request("GET", "/nothing").send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), header(&answer, "ratelimit")), (404, ""));
+    }
+}

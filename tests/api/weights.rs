@@ -1,0 +1,90 @@
+//! What a request for more counts as.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use crate::support::{App, Database, eventually, header};
+
+const LIGHT: &str = "/api/stocks/AAPL";
+
+/// A request that counts as `weight`, whatever its answer: symbols that nobody has.
+fn heavy(weight: usize) -> String {
+    format!("/api/prices?start=2012-01-01&symbols={}", vec!["NOSUCH"; weight].join("%2C"))
+}
+
+#[tokio::test]
+async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
+    let database = Database::sample().await;
+    let (app, key) = (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("free"));
+    let light = app.get(&key, LIGHT).await;
+    assert_eq!((header(&light, "x-ratelimit-remaining"), header(&light, "x-ratelimit-cost")), ("99", ""));
+    for (path, cost, remaining) in [
+        ("/api/prices?symbols=AAPL,MSFT,IBM&start=2012-01-01", "3", "96"),
+        ("/api/prices/daily/2012-12-31?limit=250", "3", "93"),
+        ("/api/watchlists/1/quotes", "5", "88"),
+        ("/api/prices?symbols=AAPL&start=2012-01-01", "", "87"),
+    ] {
+        let answer = app.get(&key, path).await;
+        assert_eq!((header(&answer, "x-ratelimit-cost"), header(&answer, "x-ratelimit-remaining")), (cost, remaining));
+    }
+    let from_a_page = app.request("GET", &heavy(2)).header("x-api-key", &key).header("origin", "https://example.com");
+    let answer = from_a_page.send().await.unwrap();
+    assert!(header(&answer, "access-control-expose-headers").contains("x-ratelimit-cost"));
+    eventually("usage counts requests, whatever they weigh", Duration::from_secs(10), async || {
+        let usage = database.ran(&["usage", "--by", "key", "--json"]).json();
+        usage[0]["requests"] == 6
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn heavy_requests_at_once_over_two_instances_fill_the_limit_and_never_exceed_it() {
+    let database = Database::sample().await;
+    let (apps, key) = (App::sharing(&database, 2).await, database.issue("free"));
+    let (seven, mut admitted) = (heavy(7), 0);
+    for answer in join_all((0..60).map(|n| apps[n % 2].get(&key, &seven))).await {
+        assert_eq!(header(&answer, "x-ratelimit-cost"), "7");
+        admitted += u32::from(answer.status() != 429);
+    }
+    assert_eq!(admitted, 14, "98 of 100");
+    let light = join_all((0..20).map(|n| apps[n % 2].get(&key, LIGHT))).await;
+    assert_eq!(light.iter().filter(|answer| answer.status() == 200).count(), 2, "the rest is for lighter ones");
+}
+
+#[tokio::test]
+async fn a_heavy_request_without_room_is_charged_nothing_and_told_when_there_is_room_for_it() {
+    let database = Database::sample().await;
+    for apps in [vec![App::alone(&database).await], App::sharing(&database, 1).await] {
+        let (app, key, sixty) = (&apps[0], database.issue("free"), heavy(60));
+        assert_ne!(app.get(&key, &sixty).await.status(), 429);
+        for _ in 0..3 {
+            let refused = app.get(&key, &sixty).await;
+            assert_eq!((refused.status().as_u16(), header(&refused, "x-ratelimit-remaining")), (429, "40"));
+            let wait_s: u64 = header(&refused, "retry-after").parse().unwrap();
+            assert!((55..=61).contains(&wait_s), "{wait_s}");
+            let body: Value = refused.json().await.unwrap();
+            let detail = body["detail"].as_str().unwrap();
+            let expected = "the limit of 100 requests a minute has no room for one that counts as 60: retry in ";
+            assert!(detail.starts_with(expected), "{detail}");
+        }
+        assert_ne!(app.get(&key, &heavy(39)).await.status(), 429);
+        assert_eq!(app.get(&key, LIGHT).await.status(), 200);
+        assert_eq!(app.get(&key, LIGHT).await.status(), 429);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_counts_as_more_than_the_limit_is_refused_for_good_and_charged_nothing() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    database.connect().await.batch_execute("INSERT INTO tiers VALUES ('small', 5)").await.unwrap();
+    let key = database.issue("small");
+    let (status, body) = app.json(&key, &heavy(6)).await;
+    assert_eq!((status, &body["code"], &body["retryAfter"]), (400, &"too_heavy".into(), &Value::Null));
+    let detail =
+        "this request counts as 6, more than the limit of 5 requests a minute: ask for fewer stocks or rows at once";
+    assert_eq!(body["detail"], detail);
+    assert_ne!(app.get(&key, &heavy(5)).await.status(), 429, "the limit itself fits");
+}
