@@ -169,6 +169,8 @@ async fn it_is_kept_and_a_correction_redraws_it() {
     assert!(policy.starts_with("default-src 'none'") && !before.contains("style"), "{policy}");
     let again = app.request("GET", &format!("{AAPL}?theme=light&width=800&adjust=all")).header("x-api-key", &key);
     assert_eq!(header(&again.send().await.unwrap(), "x-cache"), "HIT", "the same question, said in full");
+    let in_a_page = app.request("GET", &format!("{AAPL}?apikey={key}")).send().await.unwrap();
+    assert_eq!((in_a_page.status().as_u16(), header(&in_a_page, "x-cache")), (200, "HIT"), "an <img> sends no header");
     let price = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2013-03-01,438,438.2,429,430,138000,99\n";
     assert_eq!(database.ran(&["ingest", "prices", &files.write("new.csv", price)]).code, Some(0));
     crate::support::eventually("it shows the correction", std::time::Duration::from_secs(5), async || {

@@ -20,7 +20,7 @@ pub const SMALL: f64 = 11.0;
 /// The second line of text stands so far below the first.
 pub const LINE: f64 = 19.0;
 /// The least distance of what is written on an axis.
-const BETWEEN_PRICES: f64 = 30.0;
+const BETWEEN_PRICES: f64 = 26.0;
 const BETWEEN_DAYS: f64 = 64.0;
 /// Columns of points at most: it bounds the bytes of a picture, whatever its width.
 const COLUMNS_MAX: f64 = 500.0;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{ask, make};
-use crate::support::{App, Database, Files, eventually};
+use crate::support::{App, Database, Files, eventually, header};
 
 #[tokio::test]
 async fn quotes_are_those_of_each_stock_in_the_order_of_the_list() {
@@ -17,6 +17,8 @@ async fn quotes_are_those_of_each_stock_in_the_order_of_the_list() {
     for symbol in symbols {
         alone.push(app.json(&key, &format!("/api/stocks/{symbol}/quote")).await.1);
     }
+    let cost = app.get(&key, &format!("{list}/quotes")).await;
+    assert_eq!(header(&cost, "x-ratelimit-cost"), "5");
     let (status, quotes) = ask(&app, &key, "GET", &format!("{list}/quotes"), Value::Null).await;
     let id = list.rsplit_once('/').unwrap().1;
     let expected = json!({ "id": id, "name": "A", "count": 5, "quotes": alone, "missing": [] });
