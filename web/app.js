@@ -13,6 +13,7 @@ import { forgetKeyInSnippets, showSnippets } from "/assets/snippets.js";
 
 const ADJUSTMENTS = [["none", "Nothing"], ["splits", "Splits"], ["all", "Splits and dividends"]];
 const BARS_MAX = 1000;
+const TITLE = document.title;
 const at = (id) => document.getElementById(id);
 const [problem, news, welcome, view, stockView] = ["problem", "news", "welcome", "view", "stock"].map(at);
 
@@ -47,8 +48,6 @@ async function enter(key) {
   else at("search").focus();
   if (!stocks.length) throw new Error("This server has no stocks yet: its operator has to load some.");
 }
-
-const TITLE = document.title;
 
 function leave() {
   document.title = TITLE;

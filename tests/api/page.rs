@@ -77,6 +77,8 @@ async fn the_page_shows_what_the_api_answers_and_keeps_to_itself() {
         let adjusted = as_numbers(&browser.run(ROWS).await);
         assert_eq!(adjusted, as_numbers(&json!(rows(&app, &key, "&adjust=all").await)));
         assert_ne!(adjusted[0][1], traded[0][1]);
+        browser.click("#with-key").await;
+        assert!(browser.text("#snippets").await.contains(&key), "who wants the key in them gets it");
         let url = browser.run("return location.href").await;
         assert!(!url.as_str().unwrap().contains(&key), "{url}");
         assert_eq!(

@@ -14,6 +14,9 @@ use crate::route::Route;
 const PAGES: &str = "A page of JSON says in `next` where the next one is, and so does `Link`. CSV and NDJSON hold the whole \
     range where no `limit` is given, streamed.";
 
+const PAGES_OF_MANY: &str = "Each symbol counts as a request. A page of JSON says in `next` where the next one is, and so \
+    does `Link`. CSV and NDJSON hold the whole range where no `limit` is given, streamed.";
+
 pub fn operations() -> Vec<Operation> {
     vec![of_one(), of_many(), of_a_day(), quote(), chart()]
 }
@@ -36,7 +39,7 @@ fn of_many() -> Operation {
         read_rows::<Many<'static>>("listPricesOfMany", Route::PricesOfMany, "Bars of several stocks", example);
     rows.answers.iter_mut().for_each(|answer| answer.headers = OF_MANY);
     Operation {
-        about: PAGES,
+        about: PAGES_OF_MANY,
         parameters: many::PARAMETERS,
         problems: &["missing_parameter", "too_heavy", "restated"],
         example: &[("symbols", "AAPL,MSFT"), ("start", "2012-12-31"), ("end", "2012-12-31")],
@@ -47,6 +50,7 @@ fn of_many() -> Operation {
 fn of_a_day() -> Operation {
     let example = include_str!("../examples/listPricesOfDay.json");
     Operation {
+        about: "Each started 100 of `limit` counts as a request.",
         parameters: day::PARAMETERS,
         problems: &["no_data", "too_heavy"],
         example: &[("date", "2012-12-31"), ("limit", "2")],
