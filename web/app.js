@@ -6,7 +6,7 @@ import { eventsOf, showEvents } from "/assets/events.js";
 import { element, inChange, inDay, inPrice } from "/assets/format.js";
 import { mayForget, watchKey } from "/assets/key.js";
 import { hideLimit, watchLimit } from "/assets/limit.js";
-import { NAMES, RANGES, intervalOf, isEver, startOf } from "/assets/range.js";
+import { INTERVALS, RANGES, intervalOf, isEver, startOf } from "/assets/range.js";
 import { addRows, showRows } from "/assets/rows.js";
 import { forgetFound, showChosen, watchSearch } from "/assets/search.js";
 import { forgetKeyInSnippets, showSnippets } from "/assets/snippets.js";
@@ -17,13 +17,17 @@ const TITLE = document.title;
 const at = (id) => document.getElementById(id);
 const [problem, news, welcome, view, stockView] = ["problem", "news", "welcome", "view", "stock"].map(at);
 
-/** What is asked for; `quote` and `events` are those of the stock. */
-const shown = { stock: null, quote: null, events: [], range: "1Y", start: "", end: "", adjust: "none" };
+/** What is asked for; `quote` and `events` are those of the stock. Without an interval, the range chooses one. */
+const shown = { stock: null, quote: null, events: [], range: "1Y", interval: "", start: "", end: "", adjust: "none" };
 let loading;
 
 watchLimit();
 watchSearch((stock) => guarded(() => choose(stock)), fail);
 buttons("ranges", RANGES.map((range) => [range, range]), (range) => setRange(range));
+buttons("intervals", Object.entries(INTERVALS).map(([value, [text]]) => [value, text]), (interval) => {
+  shown.interval = interval;
+  guarded(show);
+});
 buttons("adjust", ADJUSTMENTS, (adjust) => { shown.adjust = adjust; guarded(show); });
 for (const name of ["start", "end"]) {
   at(name).addEventListener("change", () => {
@@ -73,7 +77,7 @@ async function choose(stock) {
 }
 
 async function setRange(range) {
-  Object.assign(shown, { range, start: startOf(range, shown.quote.date), end: "" });
+  Object.assign(shown, { range, interval: "", start: startOf(range, shown.quote.date), end: "" });
   await guarded(show);
 }
 
@@ -81,7 +85,7 @@ async function show() {
   const signal = anew();
   const { stock, quote, start, end, adjust } = shown;
   const first = stock.firstDate && stock.firstDate > start ? stock.firstDate : start;
-  const interval = intervalOf(first, end || quote.date);
+  const interval = shown.interval || intervalOf(first, end || quote.date);
   const asked = path(`/api/stocks/${encodeURIComponent(stock.id)}/prices`, {
     start: first,
     end,
@@ -90,6 +94,7 @@ async function show() {
     limit: BARS_MAX,
   });
   press("ranges", shown.range);
+  press("intervals", interval);
   press("adjust", adjust);
   at("start").value = isEver(first) ? "" : first;
   at("end").value = end;
@@ -105,35 +110,43 @@ async function show() {
 }
 
 function present({ prices, next }, interval) {
-  const { stock, adjust, events } = shown;
-  const [newest, oldest] = [prices[0], prices.at(-1)];
-  const within = showEvents(events, oldest.date, newest.date);
-  draw(prices.toReversed(), within);
+  const { stock, adjust } = shown;
   const kind = ADJUSTMENTS.find(([name]) => name === adjust)[1].toLowerCase();
   const adjusted = adjust === "none" ? "as traded" : `adjusted for ${kind}`;
-  showRows(prices, `${stock.id}, ${NAMES[interval]} bars in ${stock.currency}, ${adjusted}`, following(next, interval));
-  at("rows-title").textContent = { "1d": "Day by day", "1w": "Week by week", "1mo": "Month by month" }[interval];
-  const text = summary(prices, interval, adjusted);
+  const [, name, title] = INTERVALS[interval];
+  picture(prices, name, adjusted);
+  showRows(prices, `${stock.id}, ${name} bars in ${stock.currency}, ${adjusted}`, following(prices, next, name, adjusted));
+  at("rows-title").textContent = title;
+}
+
+/** The chart, and what it shows in words. */
+function picture(prices, name, adjusted) {
+  const within = showEvents(shown.events, prices.at(-1).date, prices[0].date);
+  draw(prices.toReversed(), within);
+  const text = summary(prices, name, adjusted);
   at("summary").textContent = text;
-  news.textContent = `${stock.id}: ${text}`;
+  news.textContent = `${shown.stock.id}: ${text}`;
 }
 
 /** What fetches the page after, where there is one. */
-function following(next, interval) {
+function following(before, next, name, adjusted) {
   if (!next) return null;
+  const signal = loading.signal;
   return () => guarded(async () => {
-    const answer = await ask(new URL(next, location.origin).href.slice(location.origin.length));
-    addRows(answer.prices, following(answer.next, interval));
+    const { prices: older, next: later } = await ask(next, signal);
+    const prices = before.concat(older);
+    addRows(older, following(prices, later, name, adjusted));
+    picture(prices, name, adjusted);
   });
 }
 
 /** What the chart shows, for those who don't see it. */
-function summary(prices, interval, adjusted) {
+function summary(prices, name, adjusted) {
   const [newest, oldest] = [prices[0], prices.at(-1)];
   const high = prices.reduce((most, bar) => (bar.high > most.high ? bar : most));
   const low = prices.reduce((least, bar) => (bar.low < least.low ? bar : least));
   const change = ((newest.close / oldest.close - 1) * 100);
-  return `${prices.length} ${NAMES[interval]} bars from ${inDay(oldest.date)} to ${inDay(newest.date)}, ${adjusted}: `
+  return `${prices.length} ${name} bars from ${inDay(oldest.date)} to ${inDay(newest.date)}, ${adjusted}: `
     + `${inPrice(oldest.close)} to ${inPrice(newest.close)} (${inChange(change)} %), `
     + `highest ${inPrice(high.high)} on ${inDay(high.date)}, lowest ${inPrice(low.low)} on ${inDay(low.date)}.`;
 }

@@ -24,5 +24,11 @@ export function intervalOf(start, end) {
   return years <= 8 ? "1w" : "1mo";
 }
 
-export const NAMES = { "1d": "daily", "1w": "weekly", "1mo": "monthly" };
+/** What a bar stands for: its name on a button, before "bars", and above the table. */
+export const INTERVALS = {
+  "1d": ["Day", "daily", "Day by day"],
+  "1w": ["Week", "weekly", "Week by week"],
+  "1mo": ["Month", "monthly", "Month by month"],
+  "1y": ["Year", "yearly", "Year by year"],
+};
 export const isEver = (start) => start === EVER;

@@ -11,7 +11,8 @@ const COLUMNS = [
   ["adjustedClose", "Adjusted close"],
   ["volume", "Volume"],
 ];
-const STEP = 25;
+const FIRST = 25;
+const STEP = 100;
 const head = document.querySelector("#rows-head");
 const body = document.querySelector("#rows-body");
 const more = document.querySelector("#more");
@@ -48,7 +49,7 @@ more.addEventListener("click", async () => {
 
 function reveal() {
   const from = body.children.length;
-  body.append(...rows.slice(from, from + STEP).map(rowOf));
+  body.append(...rows.slice(from, from + (from ? STEP : FIRST)).map(rowOf));
   more.hidden = body.children.length >= rows.length && !fetchNext;
 }
 
