@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test test-scale lint loadtest deploy rollback tools tools-scale
+.PHONY: demo test test-scale test-openapi lint loadtest deploy rollback tools tools-test tools-scale tools-openapi
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -7,11 +7,16 @@ demo: tools ## everything from nothing: servers, tables, data, keys, a running A
 	cargo build --release --locked
 	./target/release/tickerd demo
 
-test: tools ## every test, against a real Postgres and a real Redis that the tests start
+test: tools-test ## every test, against a real Postgres and a real Redis that the tests start
 	cargo test --workspace --locked
 
 test-scale: tools-scale ## several instances behind nginx on a Redis Cluster, PgBouncer and a replica; a minute
 	PATH="$$PATH:/usr/sbin" timeout 600 cargo test --locked --test api scale:: -- --include-ignored
+
+test-openapi: tools-openapi ## asks the server whatever its reference allows, and what it does not; a minute
+	python3 -m venv target/schemathesis
+	target/schemathesis/bin/pip install --quiet --requirement tests/openapi/requirements.txt
+	timeout 600 cargo test --locked --test api reference:: -- --include-ignored
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check
@@ -32,6 +37,12 @@ rollback: ## the binary before that one: make rollback HOST=root@api.example.com
 
 tools:
 	@deploy/install-tools
+
+tools-test:
+	@deploy/install-tools test
+
+tools-openapi:
+	@deploy/install-tools openapi
 
 tools-scale:
 	@deploy/install-tools scale

@@ -7,6 +7,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use chrono::NaiveDate;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::keys::{HashFault, Refusal, RegistryFault};
 use crate::market::{Symbol, calendar};
@@ -15,8 +16,8 @@ use crate::store::{StoreFault, WATCHLISTS_PER_OWNER_MAX};
 /// How long a client should wait where we can't know.
 const RETRY_AFTER_S: u64 = 1;
 
-/// Where callers find something.
-const PATHS: &str = "/api/stocks and /health";
+/// Where nothing is, and where callers find out what there is.
+pub const NOTHING_HERE: Problem = Problem::NotFound { see: "/docs" };
 
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
@@ -183,25 +184,38 @@ impl Problem {
     /// The nearest problem for an error that the framework answered by itself.
     pub fn from_status(status: StatusCode) -> Self {
         match status {
-            StatusCode::NOT_FOUND => Self::NotFound { see: PATHS },
+            StatusCode::NOT_FOUND => NOTHING_HERE,
             _ => Self::BadRequest,
         }
     }
 }
 
-#[derive(Serialize)]
+/// What went wrong (RFC 9457).
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+#[schema(as = Problem)]
+pub struct Document<'a> {
+    /// `urn:problem-type:tickerd:` and the code.
+    #[schema(value_type = String)]
     r#type: fmt::Arguments<'a>,
+    /// The name of the status.
     title: &'a str,
     status: u16,
+    /// A sentence: what was expected, where, what to do.
     detail: &'a str,
+    /// What programs go by: codes stay once published.
     code: &'a str,
+    /// That of `X-Request-Id`: the operator finds the request by it.
     request_id: &'a str,
+    /// The same as `detail`.
     error: &'a str,
+    /// Seconds, as in `Retry-After`: with every 429 and 503.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     retry_after: Option<u64>,
+    /// Where more is sold: with 429, on the tier `free`, where the operator has such a page.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     upgrade: Option<&'a str>,
 }
 
@@ -276,7 +290,7 @@ fn no_room(limit: u32, weight: u32) -> String {
 
 /// Whatever has no route.
 pub async fn not_found() -> Problem {
-    Problem::NotFound { see: PATHS }
+    NOTHING_HERE
 }
 
 impl actix_web::Responder for Problem {

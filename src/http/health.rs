@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, http::StatusCode, http::header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::JSON;
 use super::state::State;
@@ -11,17 +12,23 @@ use super::state::State;
 /// For Postgres to answer: a load balancer asks every few seconds and gives up early.
 const READY_TIMEOUT_MS: u64 = 1000;
 
-#[derive(Serialize)]
-struct Alive {
+#[derive(Serialize, ToSchema)]
+pub struct Alive {
+    /// `ok`.
     status: &'static str,
+    /// That of this server.
     version: &'static str,
 }
 
-#[derive(Serialize)]
-struct Readiness {
+#[derive(Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ok`, `degraded` or `unavailable`.
     status: &'static str,
+    /// That of this server.
     version: &'static str,
+    /// `up` or `down`.
     postgres: &'static str,
+    /// `up`, `down` or `not configured`.
     redis: &'static str,
     /// Whether this instance knows what was committed: `followed` or `behind`.
     changes: &'static str,

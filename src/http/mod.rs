@@ -22,7 +22,9 @@ mod query;
 #[doc(hidden)] // for the benchmarks
 pub mod question;
 mod quote;
+mod reference;
 mod server;
+mod site;
 mod state;
 mod status;
 mod stocks;
@@ -88,7 +90,13 @@ fn app(
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?
     // Whatever needs no key, but for health.
-    let open = web::scope("").default_service(web::to(not_found)).wrap(from_fn(visitors)); // 2. may this address go on now?
+    let open = web::scope("")
+        .service(plain("/", site::page))
+        .service(plain("/docs", site::reference))
+        .service(plain("/openapi.json", reference::document))
+        .service(plain("/assets/{file}", site::asset))
+        .default_service(web::to(not_found))
+        .wrap(from_fn(visitors)); // 2. may this address go on now?
     App::new()
         .app_data(state)
         .app_data(body::bound(state.http.body_bytes_max))

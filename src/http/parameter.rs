@@ -26,8 +26,10 @@ pub enum Takes {
     OneOf(&'static [&'static str]),
     /// One of these words, for what is of that kind alone; for all kinds where it is not given.
     Only(&'static [&'static str]),
-    /// Words or symbols, parted by commas.
-    List,
+    /// Some of these words, each once, parted by commas.
+    SomeOf(&'static [&'static str]),
+    /// 1 to 100 symbols, parted by commas.
+    Symbols,
     /// What an earlier answer gave.
     Cursor,
 }

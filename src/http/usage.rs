@@ -4,6 +4,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{Days, NaiveDate, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{json, written};
 use super::error::Problem;
@@ -23,9 +24,10 @@ pub const PARAMETERS: &[Parameter] = &[
 /// A [`UsageTotal`] in JSON, rounded up.
 const TOTAL_BYTES: usize = 192;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Used<'a> {
+pub struct Used<'a> {
+    /// The public id of the key.
     key: &'a str,
     tier: &'a str,
     /// Days of UTC, both included.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Params, Store, StoreFault};
 use crate::caller::KeyId;
@@ -45,20 +46,31 @@ pub struct UsageBy {
 }
 
 /// A total. What it was not taken by is left out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageTotal {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    /// Of UTC.
     pub day: Option<NaiveDate>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    /// The public id of a key.
     pub key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub owner: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    /// The pattern of the path.
     pub route: Option<String>,
+    /// All, whatever their answer.
     pub requests: i64,
+    /// Of them, those beyond the limit (429).
     pub refusals: i64,
+    /// Of them, those answered from the cache.
     pub cache_hits: i64,
+    /// Of bodies, as they were sent.
     pub bytes: i64,
     pub last_used_at: DateTime<Utc>,
 }

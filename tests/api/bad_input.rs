@@ -68,8 +68,8 @@ async fn each_bad_request_says_what_was_expected_and_where() {
             "no_data",
             "AAPL has no prices from 1999-01-01 to 1999-12-31",
         ),
-        ("/api/nothing".to_owned(), 404, "not_found", "/api/stocks"),
-        ("/nothing".to_owned(), 404, "not_found", "/api/stocks"),
+        ("/api/nothing".to_owned(), 404, "not_found", "/docs"),
+        ("/nothing".to_owned(), 404, "not_found", "/docs"),
         (format!("/api/stocks?sector={}", "x".repeat(5000)), 414, "url_too_long", "4096 bytes"),
     ] {
         let (got_status, got_code, detail) = problem(app.get(&key, &path).await).await;

@@ -15,12 +15,14 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// Which rooms may name which crate.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("actix_web", &["http"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("fred", &["redis"]),
     ("clap", &["cli", "config"]),
+    // What is published is described where it is; only `http` makes the reference of it.
+    ("utoipa", &["http", "store"]),
     ("prometheus", &["metrics"]),
 ];
 

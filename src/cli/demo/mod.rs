@@ -154,6 +154,7 @@ fn introduction(tokens: &[(String, i32, SecretString)], address: SocketAddr, env
     [
         format!("\nKeys, one a tier, valid for {KEYS_VALID_DAYS} days:\n"),
         lines.collect(),
+        format!("\nIn a browser:\n  http://{address}/\n"),
         "\nTry:\n".to_owned(),
         curl(""),
         curl("/AAPL"),

@@ -72,7 +72,10 @@ async fn within(
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    headers.insert(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE);
+    // A page has a policy of its own, which lets it load its parts.
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE);
+    }
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);
     if from_a_page {
         cors::open(headers);

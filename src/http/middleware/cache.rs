@@ -165,7 +165,7 @@ fn held_tag<'a>(headers: &HeaderMap, entry: &'a Entry, sent: &'a Bytes) -> Optio
 
 /// Whether gzip is among the accepted encodings and not refused by a weight of 0; `*` speaks for it where nothing else
 /// does (RFC 9110, 12.5.3).
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     let weight_of = |wanted: &str| {
         let accepted = headers.get_all(header::ACCEPT_ENCODING).filter_map(|encodings| encodings.to_str().ok());
         accepted.flat_map(|encodings| encodings.split(',')).find_map(|encoding| {

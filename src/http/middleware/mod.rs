@@ -19,7 +19,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use bytes::BytesMut;
 
 pub use boundary::{boundary, closed_boundary};
-pub use cache::cache;
+pub use cache::{accepts_gzip, cache};
 pub use gate::gate;
 pub use operator::operators_only;
 pub use visitors::visitors;

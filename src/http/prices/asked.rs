@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use actix_web::HttpRequest;
 
-use super::columns::Columns;
+use super::columns::{Column, Columns};
 use crate::http::error::Problem;
 use crate::http::format::Format;
 use crate::http::parameter::{Parameter, Takes, Whole};
@@ -33,7 +33,7 @@ pub const ADJUST: Parameter = Parameter::new(
 pub const INTERVAL: Parameter =
     Parameter::new("interval", Takes::OneOf(&Interval::WORDS), "What a row stands for: a day, week, month or year");
 pub const COLUMNS: Parameter =
-    Parameter::new("columns", Takes::List, "The fields of a row, in their order, parted by commas");
+    Parameter::new("columns", Takes::SomeOf(&Column::NAMES), "The fields of a row, in their order, parted by commas");
 pub const FORMAT: Parameter =
     Parameter::new("format", Takes::OneOf(&Format::WORDS), "Where it is not given, `Accept` decides");
 

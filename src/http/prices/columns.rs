@@ -26,14 +26,14 @@ pub struct Columns {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnsFault {
-    #[error("expected one or more of {}, parted by commas", Column::ALL.map(Column::as_str).join(", "))]
+    #[error("expected one or more of {}, parted by commas", Column::NAMES.join(", "))]
     Unknown,
     #[error("{} is given twice: expected it once", .0.as_str())]
     Twice(Column),
 }
 
 impl Column {
-    const ALL: [Self; 9] = [
+    pub const ALL: [Self; 9] = [
         Self::Symbol,
         Self::Date,
         Self::Open,
@@ -44,6 +44,15 @@ impl Column {
         Self::Volume,
         Self::Unfinished,
     ];
+
+    pub const NAMES: [&str; 9] = {
+        let (mut names, mut at) = ([""; 9], 0);
+        while at < names.len() {
+            names[at] = Self::ALL[at].as_str();
+            at += 1;
+        }
+        names
+    };
 
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::columns::Columns;
 use super::reader::row;
-use super::rows::{self, Price, Row, Rows, lines};
+use super::rows::{self, Row, Rows, lines};
 use crate::cache::{Content, DependsOn};
 use crate::http::answer::{json, media_type, written};
 use crate::http::error::Problem;
@@ -41,12 +41,11 @@ pub struct DayQuestion {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Day<'a> {
+pub struct Day<'a> {
     date: NaiveDate,
     /// Rows in this answer.
     count: usize,
     /// By symbol: those that the stocks have now.
-    #[schema(value_type = Vec<Price>)]
     prices: Rows<'a>,
     /// The URL of the next page; null on the last.
     next: Option<&'a str>,

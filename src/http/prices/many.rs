@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::asked::{self, BarsAsked};
 use super::reader::After;
-use super::rows::{self, Price, Rows};
+use super::rows::{self, Rows};
 use super::sending::Page;
 use crate::cache::{Content, DependsOn};
 use crate::http::answer::{json, unknown, written};
@@ -27,7 +27,7 @@ use crate::market::Symbol;
 pub const SYMBOLS_MAX: usize = 100;
 
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::required("symbols", Takes::List, "1 to 100 symbols, parted by commas; each counts as a request"),
+    Parameter::required("symbols", Takes::Symbols, "1 to 100 symbols, parted by commas; each counts as a request"),
     asked::START,
     asked::END,
     asked::LIMIT_PARAMETER,
@@ -49,11 +49,10 @@ pub struct ManyQuestion {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Many<'a> {
+pub struct Many<'a> {
     /// Rows in this answer.
     count: usize,
     /// By symbol, then by date.
-    #[schema(value_type = Vec<Price>)]
     prices: Rows<'a>,
     /// Symbols of the question that no stock has.
     unknown: &'a [String],

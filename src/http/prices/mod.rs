@@ -6,6 +6,7 @@ pub mod day;
 pub mod many;
 mod reader;
 mod rows;
+mod schema;
 mod sending;
 
 use actix_web::{HttpRequest, HttpResponse};
@@ -49,12 +50,11 @@ pub struct PricesQuestion {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Prices<'a> {
+pub struct Prices<'a> {
     /// The symbol that the stock has now.
     symbol: &'a str,
     /// Bars in this answer.
     count: usize,
-    #[schema(value_type = Vec<Price>)]
     prices: Rows<'a>,
     /// The URL of the next page; null on the last.
     next: Option<&'a str>,

@@ -20,10 +20,12 @@ use crate::store::{STOCKS_PER_WATCHLIST_MAX, Watchlist, WatchlistChange, Watchli
 #[serde(deny_unknown_fields)]
 pub struct WatchlistBody {
     /// 1 to 100 printable characters; no other list of the owner's may have the same.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// The stocks in their order, at most 100, in any case and under former symbols, too. Said twice, a stock is listed
     /// once, where it comes first.
     #[serde(default)]
+    #[schema(max_items = 100)]
     symbols: Vec<String>,
 }
 
@@ -32,12 +34,16 @@ pub struct WatchlistBody {
 #[serde(deny_unknown_fields)]
 pub struct WatchlistChangeBody {
     /// 1 to 100 printable characters; no other list of the owner's may have the same.
+    #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
     /// What the list is to hold instead: at most 100.
+    #[schema(max_items = 100)]
     symbols: Option<Vec<String>>,
     /// What follows at the end of the list; what it holds already stays where it is.
+    #[schema(max_items = 100)]
     add: Option<Vec<String>>,
     /// What leaves the list, where it holds it.
+    #[schema(max_items = 100)]
     remove: Option<Vec<String>>,
 }
 

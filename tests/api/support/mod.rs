@@ -1,6 +1,7 @@
 //! What every test stands on.
 
 mod app;
+mod browser;
 mod command;
 mod database;
 mod files;
@@ -9,6 +10,7 @@ mod replica;
 mod servers;
 
 pub use app::{ADMIN_TOKEN, App, header, optional_header};
+pub use browser::{Browser, Look, browse};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use files::{Files, text_of};

@@ -1,0 +1,85 @@
+//! What can go wrong, by code: the status that it comes with, and when.
+
+/// Codes that operators' own listener answers with are left out: it has no part in this document.
+pub const PROBLEMS: &[(u16, &str, &str)] = &[
+    (400, "invalid_parameter", "a parameter is not as expected, or is given twice"),
+    (400, "missing_parameter", "a parameter that is required is not given"),
+    (400, "unknown_parameter", "there is no such parameter here"),
+    (400, "bad_request", "the request could not be understood"),
+    (400, "invalid_body", "the body is not the JSON that is described, or has a field that nobody reads"),
+    (400, "too_heavy", "the request counts as more than the limit of the key in a minute"),
+    (401, "unauthorized", "no key, or one that is malformed, unknown, wrong, expired or revoked"),
+    (404, "unknown_symbol", "no stock has this symbol"),
+    (404, "unknown_watchlist", "the owner of the key has no such watchlist"),
+    (404, "no_data", "the stock has no prices in this range, or nothing is known of this day"),
+    (404, "no_calendar", "the calendar of this exchange is not known"),
+    (404, "not_found", "there is nothing at this path"),
+    (405, "method_not_allowed", "the path takes other methods: see `Allow`"),
+    (409, "watchlist_exists", "the owner has another watchlist of this name"),
+    (409, "too_many_watchlists", "the owner has as many watchlists as are kept"),
+    (413, "body_too_large", "the body is larger than this server takes"),
+    (414, "url_too_long", "path and query are longer than this server takes"),
+    (429, "rate_limited", "the limit of the key is reached"),
+    (429, "address_limited", "the limit of this address without a key is reached"),
+    (429, "too_many_failures", "too many wrong keys came from this address"),
+    (431, "headers_too_large", "the headers are larger than this server takes"),
+    (500, "internal", "something went wrong here"),
+    (503, "restated", "the data was restated while it was read"),
+    (503, "busy", "more new keys are waiting to be verified than can be"),
+    (503, "unavailable", "the data can't be reached right now"),
+];
+
+/// What any request may meet.
+pub const ANYWHERE: &[&str] = &["bad_request", "body_too_large", "url_too_long", "headers_too_large", "internal"];
+/// What a request with a key may meet besides.
+pub const WITH_A_KEY: &[&str] = &["unauthorized", "rate_limited", "too_many_failures", "busy", "unavailable"];
+/// What a query may be refused for.
+pub const OF_A_QUERY: &[&str] = &["invalid_parameter", "unknown_parameter"];
+
+/// The problems with these codes, by status.
+pub fn by_status(codes: &[&str]) -> Vec<(u16, Vec<(&'static str, &'static str)>)> {
+    let mut statuses: Vec<(u16, Vec<_>)> = Vec::new();
+    for (status, code, when) in PROBLEMS.iter().filter(|(_, code, _)| codes.contains(code)) {
+        match statuses.last_mut().filter(|(last, _)| last == status) {
+            Some((_, problems)) => problems.push((*code, *when)),
+            None => statuses.push((*status, vec![(*code, *when)])),
+        }
+    }
+    statuses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those of `http/error.rs`: (the name of the status, the code).
+    fn of_the_source() -> Vec<(&'static str, &'static str)> {
+        let source = include_str!("../error.rs").split("StatusCode::").skip(1);
+        source.filter_map(|part| part.split_once(", \"")).filter_map(named).collect()
+    }
+
+    fn named((status, rest): (&'static str, &'static str)) -> Option<(&'static str, &'static str)> {
+        let is_name = status.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+        is_name.then(|| (status, rest.split('"').next().unwrap_or_default()))
+    }
+
+    #[test]
+    fn every_code_that_callers_can_meet_is_described_with_its_status() {
+        let readme = include_str!("../../../README.md");
+        let of_operators = |code: &str| {
+            let row = readme.lines().find(|line| line.contains(&format!("| `{code}` |"))).unwrap_or_default();
+            row.contains("| `/admin`")
+        };
+        let (mut seen, mut codes) = (0, of_the_source());
+        codes.retain(|(_, code)| !of_operators(code));
+        for (status, code) in codes {
+            let (described, ..) =
+                PROBLEMS.iter().find(|(_, known, _)| *known == code).unwrap_or_else(|| panic!("{code}"));
+            let described = actix_web::http::StatusCode::from_u16(*described).unwrap();
+            let name = described.canonical_reason().unwrap().to_uppercase().replace([' ', '-'], "_");
+            assert_eq!(name, status, "{code}");
+            seen += 1;
+        }
+        assert_eq!(seen, PROBLEMS.len(), "what is described exists");
+    }
+}

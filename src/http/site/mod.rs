@@ -1,0 +1,43 @@
+//! The page for people, `GET /`; the reference to read and try, `GET /docs`; and their parts, `GET /assets/{file}`.
+
+mod file;
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::error::{NOTHING_HERE, Problem};
+pub use file::{File, Keep};
+
+// `PAGE`, `REFERENCE` and `ASSETS`.
+include!(concat!(env!("OUT_DIR"), "/site.rs"));
+
+/// What a page of ours may load and do: its own files, and questions to this server.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+/// The same for the reference, whose library puts styles on its elements.
+const REFERENCE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+pub async fn page(request: HttpRequest) -> HttpResponse {
+    document(&PAGE, &request, PAGE_POLICY)
+}
+
+pub async fn reference(request: HttpRequest) -> HttpResponse {
+    document(&REFERENCE, &request, REFERENCE_POLICY)
+}
+
+pub async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let name = request.match_info().query("file");
+    let file = ASSETS.iter().find(|file| file.name == name).ok_or(NOTHING_HERE)?;
+    Ok(file.answer(&request, Keep::ForGood))
+}
+
+fn document(file: &File, request: &HttpRequest, policy: HeaderValue) -> HttpResponse {
+    let mut answer = file.answer(request, Keep::Asking);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    answer
+}

@@ -1,0 +1,241 @@
+//! The page for people, in a real browser.
+
+use fantoccini::key::Key;
+use serde_json::{Value, json};
+
+use crate::support::{App, Browser, Database, Look, browse, header};
+
+/// The rows of the table, with every digit: lists of (column's value).
+const ROWS: &str = "return [...document.querySelectorAll('#rows-body tr')].map((row) => [
+    row.querySelector('time').dateTime, ...[...row.querySelectorAll('data')].map((cell) => Number(cell.value))])";
+/// How many colours the chart has.
+const COLOURS: &str = "return new Set([...document.querySelectorAll('#chart canvas')].flatMap((canvas) => [
+    ...new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)])).size";
+
+async fn enter(browser: &Browser, key: &str) {
+    browser.click("#key").await;
+    browser.write(key).await;
+    browser.press(Key::Enter).await;
+}
+
+/// Enters a key and chooses a stock from the suggestions.
+async fn look_at(browser: &Browser, key: &str, symbol: &str) {
+    enter(browser, key).await;
+    browser.until("document.activeElement.id === 'search'").await;
+    browser.write(symbol).await;
+    browser.until(&format!("document.querySelector('#found [role=option] b')?.textContent === {symbol:?}")).await;
+    browser.press(Key::Down).await;
+    browser.press(Key::Enter).await;
+    shown(browser).await;
+}
+
+async fn shown(browser: &Browser) {
+    browser
+        .until(
+            "document.querySelector('#stock').ariaBusy === 'false' && document.querySelector('#rows-body tr')
+            && getComputedStyle(document.querySelector('#stock')).opacity === '1'",
+        )
+        .await;
+}
+
+/// The same rows, from the API.
+async fn rows(app: &App, key: &str, query: &str) -> Vec<Value> {
+    let (status, body) = app.json(key, &format!("/api/stocks/AAPL/prices?start=2012-03-01{query}")).await;
+    assert_eq!(status, 200, "{body}");
+    let fields = ["date", "open", "high", "low", "close", "adjustedClose", "volume"];
+    let row = |bar: &Value| fields.iter().filter_map(|name| bar.get(name).cloned()).collect::<Vec<_>>();
+    body["prices"].as_array().unwrap().iter().take(25).map(|bar| json!(row(bar))).collect()
+}
+
+fn as_numbers(rows: &Value) -> Vec<Value> {
+    // 1.0 and 1 are one number in JavaScript.
+    let number = |cell: &Value| cell.as_f64().map_or_else(|| cell.clone(), |number| json!(number));
+    let row = |row: &Value| row.as_array().unwrap().iter().map(number).collect::<Vec<_>>();
+    rows.as_array().unwrap().iter().map(|it| json!(row(it))).collect()
+}
+
+#[tokio::test]
+async fn the_page_shows_what_the_api_answers_and_keeps_to_itself() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    browse(&app, Look::DESKTOP, "/", async |browser| {
+        browser.picture("page-first").await;
+        look_at(browser, &key, "AAPL").await;
+        assert!(browser.run(COLOURS).await.as_u64().unwrap() > 5, "a chart is drawn");
+        let traded = as_numbers(&browser.run(ROWS).await);
+        assert_eq!(traded, as_numbers(&json!(rows(&app, &key, "").await)));
+        let summary = browser.text("#summary").await;
+        assert!(summary.starts_with("251 daily bars from 1 Mar 2012 to 1 Mar 2013, as traded: "), "{summary}");
+        assert!(browser.text("#limit-text").await.contains("of 1,000 requests a minute are left"));
+        let snippets = browser.text("#snippets").await;
+        assert!(snippets.contains("YOUR_KEY") && !snippets.contains(&key), "{snippets}");
+        browser.picture("page").await;
+        browser.click("#adjust [value=all]").await;
+        browser
+            .until("document.querySelector('#summary').textContent.includes('adjusted for splits and dividends')")
+            .await;
+        let adjusted = as_numbers(&browser.run(ROWS).await);
+        assert_eq!(adjusted, as_numbers(&json!(rows(&app, &key, "&adjust=all").await)));
+        assert_ne!(adjusted[0][1], traded[0][1]);
+        browser.click("#with-key").await;
+        assert!(browser.text("#snippets").await.contains(&key), "who wants the key in them gets it");
+        let url = browser.run("return location.href").await;
+        assert!(!url.as_str().unwrap().contains(&key), "{url}");
+        assert_eq!(
+            browser.run("return [sessionStorage.length, localStorage.length, document.cookie]").await,
+            json!([0, 0, ""])
+        );
+        browser.keeps_to_itself().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn older_rows_come_in_pages_until_the_first() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    browse(&app, Look::DESKTOP, "/", async |browser| {
+        look_at(browser, &key, "AAPL").await;
+        for shown in [50, 75] {
+            browser.click("#more").await;
+            browser.until(&format!("document.querySelectorAll('#rows-body tr').length === {shown}")).await;
+        }
+        browser.click("#ranges [value='1M']").await;
+        browser.until("document.querySelector('#more').hidden").await;
+        assert_eq!(browser.run("return document.querySelectorAll('#rows-body tr').length").await, 20);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_gets_a_sentence_and_a_right_one_goes_on() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    browse(&app, Look::DESKTOP, "/", async |browser| {
+        enter(browser, "tk_live_no").await;
+        browser.until("!document.querySelector('[role=alert]').hidden").await;
+        assert!(browser.text("[role=alert]").await.starts_with("This key is not valid here"));
+        browser.run("document.querySelector('#key').value = ''").await;
+        look_at(browser, &key, "MSFT").await;
+        assert_eq!(browser.run("return document.querySelector('[role=alert]').hidden").await, true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn all_can_be_done_without_a_mouse() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    browse(&app, Look::DESKTOP, "/", async |browser| {
+        browser.tab_to("#key").await;
+        browser.write(&key).await;
+        browser.tab_to("#key-remember").await;
+        browser.write(" ").await;
+        browser.run("document.activeElement.blur()").await;
+        browser.tab_to("#key-form [type=submit]").await;
+        browser.press(Key::Enter).await;
+        browser.until("document.activeElement.id === 'search'").await;
+        browser.write("ib").await;
+        browser.until("document.querySelector('#found [role=option] b')?.textContent === 'IBM'").await;
+        browser.press(Key::Down).await;
+        browser.until("document.querySelector('#search').getAttribute('aria-activedescendant') === 'found-0'").await;
+        browser.press(Key::Enter).await;
+        shown(browser).await;
+        browser.tab_to("#ranges [value='6M']").await;
+        browser.press(Key::Enter).await;
+        browser.until("document.querySelector('#ranges [value=\"6M\"]').ariaPressed === 'true'").await;
+        browser.tab_to("#more").await;
+        browser.press(Key::Enter).await;
+        browser.until("document.querySelectorAll('#rows-body tr').length === 50").await;
+        // Remembered in this tab, it is there after a reload, and gone when it is forgotten.
+        browser.open("/?again#stock=IBM").await;
+        shown(browser).await;
+        browser.click("#key-forget").await;
+        assert_eq!(browser.run("return sessionStorage.length").await, 0);
+        browser.until("document.querySelector('#view').hidden").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_phone_shows_it_without_scrolling_sideways() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    browse(&app, Look::PHONE, "/", async |browser| {
+        let fits = "return [innerWidth, document.documentElement.scrollWidth]";
+        assert_eq!(browser.run(fits).await, json!([360, 360]));
+        look_at(browser, &key, "AAPL").await;
+        assert_eq!(browser.run(fits).await, json!([360, 360]));
+        browser.picture("page-phone").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_prefers_the_dark_gets_it_in_the_chart_too() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let mut grounds = Vec::new();
+    for dark in [false, true] {
+        browse(&app, Look { dark, ..Look::DESKTOP }, "/", async |browser| {
+            look_at(browser, &key, "AAPL").await;
+            let colours = browser
+                .run("return [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('#chart')).backgroundColor]")
+                .await;
+            grounds.push(colours);
+            browser.picture(if dark { "page-dark" } else { "page-light" }).await;
+        })
+        .await;
+    }
+    assert_ne!(grounds[0][0], grounds[1][0]);
+    assert_ne!(grounds[0][1], grounds[1][1]);
+}
+
+#[tokio::test]
+async fn nobody_is_kept_out_by_how_it_is_made() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let axe = std::fs::read_to_string("web/node_modules/axe-core/axe.min.js").expect("npm has installed it");
+    for dark in [false, true] {
+        browse(&app, Look { dark, ..Look::DESKTOP }, "/", async |browser| {
+            browser.run(&axe).await;
+            let violations = "axe.run().then((found) => found.violations.map((it) => `${it.impact}: ${it.help}: ${
+                it.nodes.map((node) => node.html).join(' ')}`))";
+            assert_eq!(browser.run_to_its_end(violations).await, json!([]), "before a key, dark: {dark}");
+            look_at(browser, &key, "AAPL").await;
+            assert_eq!(browser.run_to_its_end(violations).await, json!([]), "with a stock, dark: {dark}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn pages_are_asked_for_anew_and_their_parts_kept_for_good() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    let page = app.request("GET", "/").send().await.unwrap();
+    assert_eq!((page.status().as_u16(), header(&page, "cache-control")), (200, "no-cache"));
+    let policy = header(&page, "content-security-policy").to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'; "), "{policy}");
+    let etag = header(&page, "etag").to_owned();
+    let same = app.request("GET", "/").header("if-none-match", etag).send().await.unwrap();
+    assert_eq!(same.status().as_u16(), 304);
+    let html = page.text().await.unwrap();
+    let parts: Vec<_> = html.split("\"/assets/").skip(1).filter_map(|part| part.split('"').next()).collect();
+    assert!(parts.len() >= 3, "{parts:?}");
+    for part in parts {
+        let path = format!("/assets/{part}");
+        let packed = app.request("GET", &path).header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!((packed.status().as_u16(), header(&packed, "content-encoding")), (200, "gzip"), "{path}");
+        assert_eq!(header(&packed, "cache-control"), "public, max-age=31536000, immutable");
+        let plain = app.request("GET", &path).send().await.unwrap();
+        assert_eq!((plain.status().as_u16(), header(&plain, "content-encoding")), (200, ""), "{path}");
+        let mut unpacked = Vec::new();
+        let packed = packed.bytes().await.unwrap();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut unpacked).unwrap();
+        assert_eq!(unpacked, plain.bytes().await.unwrap());
+    }
+    for (path, status) in [("/assets/app.js", 404), ("/assets/..%2fCargo.toml", 404), ("/assets/index.html", 404)] {
+        assert_eq!(app.request("GET", path).send().await.unwrap().status().as_u16(), status, "{path}");
+    }
+}

@@ -1,0 +1,251 @@
+//! The reference of the API says what the API does.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tickerd::route::Route;
+
+use crate::support::{App, Database, Look, browse, eventually};
+
+/// What `make test-openapi` installs.
+const SCHEMATHESIS: &str = "target/schemathesis/bin/schemathesis";
+const SCHEMATHESIS_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Set to write the examples of the reference anew, from what the sample answers.
+const WRITE: &str = "WRITE_EXAMPLES";
+/// Fields whose values are those of one moment or one run.
+const VOLATILE: [&str; 9] =
+    ["updatedAt", "createdAt", "loadedAt", "lastUsedAt", "today", "expectedDate", "isCurrent", "key", "id"];
+
+async fn document(app: &App) -> Value {
+    app.request("GET", "/openapi.json").send().await.unwrap().json().await.unwrap()
+}
+
+/// Every operation: (path, method, operation).
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().iter().map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+        })
+        .collect()
+}
+
+fn parameters(operation: &Value) -> impl Iterator<Item = &Value> {
+    operation["parameters"].as_array().into_iter().flatten()
+}
+
+/// The request that the example of an operation answers, made of the examples of its parameters.
+fn example_request(path: &str, operation: &Value) -> String {
+    let (mut path, mut query) = (path.to_owned(), form_urlencoded::Serializer::new(String::new()));
+    for parameter in parameters(operation).filter(|parameter| parameter["example"].is_string()) {
+        let (name, value) = (parameter["name"].as_str().unwrap(), parameter["example"].as_str().unwrap());
+        if parameter["in"] == "path" {
+            path = path.replace(&format!("{{{name}}}"), value);
+        } else {
+            query.append_pair(name, value);
+        }
+    }
+    format!("{path}?{}", query.finish())
+}
+
+/// An answer without what changes from one run to the next. An id of a stock is its symbol, which does not.
+fn steady(answer: &Value) -> Value {
+    match answer {
+        Value::Object(fields) => {
+            let is_volatile = |name: &str, value: &Value| {
+                let is_symbol = name == "id" && value.as_str().is_some_and(|id| id.len() < 12);
+                VOLATILE.contains(&name) && !value.is_null() && !is_symbol
+            };
+            let field = |(name, value): (&String, &Value)| {
+                (name.clone(), if is_volatile(name, value) { json!("...") } else { steady(value) })
+            };
+            Value::Object(fields.iter().map(field).collect())
+        }
+        Value::Array(items) => items.iter().map(steady).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Compares an answer with the example of an operation, or makes it the example.
+fn compare(operation: &Value, status: u16, answer: &Value) {
+    let id = operation["operationId"].as_str().unwrap();
+    if std::env::var_os(WRITE).is_some() {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("src/http/reference/examples/{id}.json"));
+        std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(answer).unwrap())).unwrap();
+    } else {
+        let example = &operation["responses"][status.to_string()]["content"]["application/json"]["example"];
+        assert_eq!(steady(answer), steady(example), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn examples_are_what_the_api_answers_on_the_sample() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let document = document(&app).await;
+    let mut compared = 0;
+    for (path, _, operation) in operations(&document).into_iter().filter(|(_, method, _)| *method == "get") {
+        let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
+        // Those of what a caller has made or used are compared in tests of their own.
+        if example.is_null() || path == "/api/usage" || path.starts_with("/api/watchlists") {
+            continue;
+        }
+        let request = example_request(path, operation);
+        let (status, answer) = app.json(&key, &request).await;
+        assert_eq!(status, 200, "{request}: {answer}");
+        compare(operation, status, &answer);
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared}");
+}
+
+#[tokio::test]
+async fn examples_of_watchlists_are_what_the_api_answers() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let document = document(&app).await;
+    let mut id = String::new();
+    let order = [
+        ("/api/watchlists", "post"),
+        ("/api/watchlists", "get"),
+        ("/api/watchlists/{id}", "get"),
+        ("/api/watchlists/{id}/quotes", "get"),
+        ("/api/watchlists/{id}", "patch"),
+    ];
+    for (path, method) in order {
+        let operation = &document["paths"][path][method];
+        let request = app.request(&method.to_uppercase(), &path.replace("{id}", &id)).header("x-api-key", &key);
+        let sent = &operation["requestBody"]["content"]["application/json"]["example"];
+        let request = if sent.is_null() { request } else { request.json(sent) };
+        let answer = request.send().await.unwrap();
+        let (status, answer): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
+        assert!([200, 201].contains(&status), "{answer}");
+        compare(operation, status, &answer);
+        id = answer["id"].as_str().map_or(id, str::to_owned);
+    }
+    let deleted =
+        app.request("DELETE", &format!("/api/watchlists/{id}")).header("x-api-key", &key).send().await.unwrap();
+    assert_eq!(deleted.status().as_u16(), 204);
+    assert!(!document["paths"]["/api/watchlists/{id}"]["delete"]["responses"]["204"].is_null());
+}
+
+#[tokio::test]
+async fn the_example_of_usage_has_the_fields_of_an_answer() {
+    let database = Database::sample().await;
+    let (app, key) = (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("pro"));
+    let mut answer = Value::Null;
+    eventually("what was used is stored", Duration::from_secs(20), async || {
+        (_, answer) = app.json(&key, "/api/usage").await;
+        answer["count"] != 0
+    })
+    .await;
+    let operation = &document(&app).await["paths"]["/api/usage"]["get"];
+    if std::env::var_os(WRITE).is_some() {
+        return compare(operation, 200, &answer);
+    }
+    let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((fields(&answer), fields(&answer["usage"][0])), (fields(example), fields(&example["usage"][0])));
+}
+
+#[tokio::test]
+async fn every_route_is_described() {
+    let database = Database::sample().await;
+    let document = document(&App::alone(&database).await).await;
+    let described = document["paths"].as_object().unwrap();
+    let missing: Vec<_> = Route::ALL
+        .into_iter()
+        .filter(|route| *route != Route::Other && !described.contains_key(route.pattern()))
+        .map(Route::pattern)
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for path in described.keys() {
+        assert_ne!(Route::of(&path.replace(['{', '}'], "")), Route::Other, "{path} is no route");
+    }
+    let mut ids: Vec<_> = operations(&document).iter().map(|(.., it)| it["operationId"].as_str().unwrap()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_route_takes_the_parameters_that_are_described_and_no_others() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
+    let document = document(&app).await;
+    for (path, _, operation) in operations(&document)
+        .into_iter()
+        .filter(|(path, method, _)| *method == "get" && path.starts_with("/api/") && !path.contains("{id}"))
+    {
+        let request = example_request(path, operation);
+        let separator = if request.ends_with('?') { "" } else { "&" };
+        let (status, answer) = app.json(&key, &format!("{request}{separator}no_such=1")).await;
+        assert_eq!((status, &answer["code"]), (400, &json!("unknown_parameter")), "{request}");
+        let detail = answer["detail"].as_str().unwrap();
+        let known = detail.rsplit_once("expected ").unwrap().1;
+        let mut known: Vec<_> = known.split(", ").filter(|name| *name != "no parameters").collect();
+        let mut described: Vec<_> = parameters(operation)
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        known.sort_unstable();
+        described.sort_unstable();
+        assert_eq!(described, known, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_code_that_callers_can_meet_is_in_an_answer_of_some_operation() {
+    let database = Database::sample().await;
+    let document = document(&App::alone(&database).await).await.to_string();
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let rows = readme
+        .lines()
+        .filter_map(|line| line.split_once(" | `"))
+        .filter(|(status, _)| status.strip_prefix("| ").is_some_and(|status| status.parse::<u16>().is_ok()));
+    let codes: Vec<_> =
+        rows.filter(|(_, row)| !row.contains("| `/admin`")).map(|(_, row)| row.split('`').next().unwrap()).collect();
+    assert!(codes.len() > 15, "{codes:?}");
+    // A method that a path does not take is no operation.
+    let missing: Vec<_> = codes
+        .iter()
+        .filter(|code| **code != "method_not_allowed" && !document.contains(&format!("`{code}`: ")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[tokio::test]
+async fn the_reference_shows_every_operation_and_keeps_to_itself() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    let count = operations(&document(&app).await).len();
+    for dark in [false, true] {
+        browse(&app, Look { dark, ..Look::DESKTOP }, "/docs", async |browser| {
+            browser.until(&format!("document.querySelectorAll('#reference .opblock').length === {count}")).await;
+            browser.click("#operations-Prices-getQuote button").await;
+            browser.until("document.querySelector('#operations-Prices-getQuote .responses-table')").await;
+            browser.keeps_to_itself().await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs schemathesis: make test-openapi"]
+async fn no_request_gets_an_answer_that_the_reference_does_not_describe() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    assert_eq!(database.ran(&["tiers", "set", "boundless", "--requests-per-minute", "10000000"]).code, Some(0));
+    let key = database.issue("boundless");
+    let mut command = tokio::process::Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMATHESIS));
+    command.args(["--config-file", "tests/openapi/schemathesis.toml", "run", &app.url("/openapi.json")]);
+    command.args(["--header", &format!("X-API-Key: {key}"), "--seed", &rand::random::<u32>().to_string()]);
+    let ran = command.kill_on_drop(true).output();
+    let ran = tokio::time::timeout(SCHEMATHESIS_TIMEOUT, ran).await.expect("it ends in time").expect("it runs");
+    // What it says ends with its seed.
+    println!("{}", String::from_utf8_lossy(&ran.stdout));
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
