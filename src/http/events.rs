@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::answer::{json, written};
 use super::error::Problem;
-use super::page::{link, url_after};
+use super::page::{key_of, link, url_after};
 use super::parameter::{Parameter, Takes, Whole};
 use super::query::{Query, invalid, symbol};
 use super::question::{Asked, Question, stock_of};
@@ -138,12 +138,6 @@ fn url(path: &str, exchange: Option<&str>, page: &EventPage) -> String {
         .finish()
 }
 
-/// The same for the cache: of a version, and from a place on.
-fn canonical(version: i64, url: String, page: &EventPage) -> String {
-    let url = if let Some(place) = page.after { url_after(url, place) } else { url };
-    format!("v{version}{url}")
-}
-
 impl StockEventsQuestion {
     fn url(&self) -> String {
         url(&format!("/api/stocks/{}/events", self.symbol), None, &self.page)
@@ -157,7 +151,7 @@ impl Question for StockEventsQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        canonical(version, self.url(), &self.page)
+        key_of(version, self.url(), self.page.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
@@ -187,7 +181,7 @@ impl Question for EventsQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        canonical(version, self.url(), &self.page)
+        key_of(version, self.url(), self.page.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

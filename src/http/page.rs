@@ -28,6 +28,15 @@ impl Query<'_> {
     }
 }
 
+/// The key of a page under a data version: its URL, with the version before it.
+pub fn key_of(version: i64, url: String, after: Option<impl Display>) -> String {
+    let url = match after {
+        Some(row) => url_after(url, row),
+        None => url,
+    };
+    format!("v{version}{url}")
+}
+
 /// The URL of a page: that of the question, from after a row on.
 pub fn url_after(mut url: String, row: impl Display) -> String {
     let cursor = URL_SAFE_NO_PAD.encode(format!("{FORM}{row}"));

@@ -16,7 +16,7 @@ use crate::cache::{Content, DependsOn};
 use crate::http::answer::{json, unknown, written};
 use crate::http::error::Problem;
 use crate::http::format::Format;
-use crate::http::page::{link, url_after};
+use crate::http::page::{key_of, link, url_after};
 use crate::http::parameter::{Parameter, Takes};
 use crate::http::query::{Query, invalid};
 use crate::http::question::{Asked, Question, stocks_of};
@@ -124,11 +124,7 @@ impl Question for ManyQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        let url = self.url();
-        match self.after {
-            Some(after) => format!("v{version}{}", url_after(url, after)),
-            None => format!("v{version}{url}"),
-        }
+        key_of(version, self.url(), self.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::answer::{json, written};
 use super::error::Problem;
 use super::format::Format;
-use super::page::{link, url_after};
+use super::page::{key_of, link, url_after};
 use super::parameter::Parameter;
 use super::query::{Query, symbol};
 use super::question::{Asked, Question, stock_of};
@@ -108,11 +108,7 @@ impl Question for PricesQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        let url = self.url();
-        match self.after {
-            Some(after) => format!("v{version}{}", url_after(url, after)),
-            None => format!("v{version}{url}"),
-        }
+        key_of(version, self.url(), self.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
