@@ -50,13 +50,14 @@ function colour() {
 const value = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const tone = (rose) => `${value(rose ? "--rise" : "--fall")}66`;
 
-/** Marks stand on bars: an event belongs to the last bar that began on its day or before. */
+/** Marks stand on bars, which have the date of their last day: an event belongs to the first one that ends no sooner. */
 function marksOf(events, bars) {
   if (!bars.length) return [];
   const marks = [];
   for (const { date, kind } of events) {
     if (date < bars[0].date) continue;
-    const bar = bars.findLast((bar) => bar.date <= date);
+    const bar = bars.find((bar) => bar.date >= date);
+    if (!bar) continue;
     const split = kind === "split";
     if (marks.some((mark) => mark.time === bar.date && mark.split === split)) continue;
     marks.push({ time: bar.date, split, position: split ? "aboveBar" : "belowBar", shape: split ? "square" : "circle", color: value(split ? "--accent" : "--soft"), text: split ? "S" : "", size: split ? 1 : 0.5 });
