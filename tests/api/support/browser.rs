@@ -8,7 +8,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use super::{App, Program, eventually, free_port, home, scratch};
+use super::{App, Program, eventually, home, scratch};
 
 /// For all that a test does in a browser.
 const TEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -37,17 +37,29 @@ pub struct Browser {
 pub async fn browse(app: &App, look: Look, path: &str, test: impl AsyncFnOnce(&Browser)) {
     let scratch = scratch();
     let dir = home(scratch.path(), "browser");
-    let port = free_port();
     // The browser hangs on a pipe of the driver's and ends with it.
-    let _driver = Program::start(&dir, "chromedriver", &[&format!("--port={port}")]);
+    let _driver = Program::start(&dir, "chromedriver", &["--port=0"]);
     let work = async {
-        let client = session(port, &dir, look).await;
+        let client = session(port_of_driver(&dir).await, &dir, look).await;
         let browser = Browser { client, origin: app.url("") };
         browser.open(path).await;
         test(&browser).await;
         browser.client.close().await.expect("the browser ends");
     };
     tokio::time::timeout(TEST_TIMEOUT, work).await.expect("a test of a page ends in time");
+}
+
+/// The port that the system chose for the driver, as its log says.
+async fn port_of_driver(dir: &Path) -> u16 {
+    let mut port = None;
+    eventually("the driver says its port", Duration::from_secs(30), async || {
+        let log = std::fs::read_to_string(dir.join("chromedriver.log")).expect("a log");
+        let said = log.split_once("successfully on port ").and_then(|(_, rest)| rest.split_once('.'));
+        port = said.and_then(|(port, _)| port.parse().ok());
+        port.is_some()
+    })
+    .await;
+    port.expect("it has said so")
 }
 
 async fn session(port: u16, dir: &Path, look: Look) -> Client {
