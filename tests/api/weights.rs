@@ -25,6 +25,8 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
         ("/api/prices/daily/2012-12-31?limit=250", "3", "93"),
         ("/api/watchlists/1/quotes", "5", "88"),
         ("/api/prices?symbols=AAPL&start=2012-01-01", "", "87"),
+        // Refused for being too many: not charged for them.
+        (&heavy(101), "", "86"),
     ] {
         let answer = app.get(&key, path).await;
         assert_eq!((header(&answer, "x-ratelimit-cost"), header(&answer, "x-ratelimit-remaining")), (cost, remaining));
@@ -34,7 +36,7 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
     assert!(header(&answer, "access-control-expose-headers").contains("x-ratelimit-cost"));
     eventually("usage counts requests, whatever they weigh", Duration::from_secs(10), async || {
         let usage = database.ran(&["usage", "--by", "key", "--json"]).json();
-        usage[0]["requests"] == 6
+        usage[0]["requests"] == 7
     })
     .await;
 }
