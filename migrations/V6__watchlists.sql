@@ -12,11 +12,13 @@ CREATE TABLE watchlists (
 );
 
 -- Whoever makes a list waits for others who make one of the same owner, and then sees theirs: each statement in a
--- function looks anew. So of many at once none is one too many.
+-- function looks anew. So of many at once none is one too many. Of a name that is there already the table itself says so:
+-- whoever sends a list again hears that it is there, at the bound as well.
 CREATE FUNCTION bound_watchlists() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('watchlists of ' || NEW.owner, 0));
-    IF (SELECT count(*) FROM watchlists WHERE owner = NEW.owner) >= 100 THEN
+    IF (SELECT count(*) FROM watchlists WHERE owner = NEW.owner) >= 100
+        AND NOT EXISTS (SELECT FROM watchlists WHERE owner = NEW.owner AND name = NEW.name) THEN
         RAISE EXCEPTION 'this owner has 100 watchlists'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'watchlists_per_owner';
     END IF;

@@ -120,7 +120,7 @@ impl Metrics {
         r.register(Box::new(ProcessCollector::for_self())).expect("no name is there twice");
         gauges(&r, "tickerd_build_info", "1, with the version as a label", &["version"])
             .with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let decisions = counters(&r, "tickerd_limiter_decisions_total", "Requests that the limiter admitted or refused, by what that stood on", &["basis", "decision"]);
+        let decisions = counters(&r, "tickerd_limiter_decisions_total", "Requests with a key that the limiter admitted or refused, by what that stood on", &["basis", "decision"]);
         let redis_failures = counters(&r, "tickerd_redis_call_failures_total", "Calls to Redis that failed or took too long", &["call"]);
         // There from the start: a rate of what was not there before is nothing.
         REDIS_CALLS.iter().for_each(|call| drop(redis_failures.with_label_values(&[call])));

@@ -16,7 +16,8 @@ pub fn weight(route: Route, query: &str) -> u32 {
     match route {
         // One for each symbol.
         Route::PricesOfMany => {
-            first(query, "symbols").map_or(1, |symbols| symbols.split(',').count().min(SYMBOLS_MAX) as u32)
+            let symbols = first(query, "symbols").map_or(1, |symbols| symbols.split(',').count());
+            if symbols <= SYMBOLS_MAX { symbols as u32 } else { 1 }
         }
         // One for each started hundred of the bars asked for.
         Route::PricesOfDay => {
@@ -41,13 +42,14 @@ mod tests {
 
     #[test]
     fn many_stocks_count_as_many_requests() {
-        let many = vec!["A"; 300].join(",");
+        let [most, too_many] = [100, 101].map(|count| vec!["A"; count].join(","));
         for (query, counts_as) in [
             ("symbols=AAPL", 1),
             ("symbols=AAPL,MSFT,IBM", 3),
             ("symbols=AAPL%2CMSFT%2cIBM&start=2012-01-01", 3),
             ("start=2012-01-01&s%79mbols=AAPL,MSFT", 2),
-            (&format!("symbols={many}"), 100),
+            (&format!("symbols={most}"), 100),
+            (&format!("symbols={too_many}"), 1),
             ("", 1),
             ("symbols=", 1),
             ("symbol=A,B,C", 1),

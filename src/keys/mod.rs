@@ -8,7 +8,7 @@ mod validity;
 mod verify;
 
 pub use hash::{HashFault, hash_secret};
-pub use registry::{Issued, Order, Registry, RegistryFault, Rotated, Told};
+pub use registry::{IssueOrder, Issued, Registry, RegistryFault, Rotated, Told};
 pub use token::{TOKEN_PREFIX, Token};
 pub use validity::{Grace, ValidityFault, expiry};
 pub use verify::{Refusal, Verifier};

@@ -43,7 +43,7 @@ pub struct Registry {
 }
 
 /// A key to issue.
-pub struct Order {
+pub struct IssueOrder {
     /// Chosen by whoever asks, so that asking twice issues one key.
     pub id: Option<KeyId>,
     pub owner: Label,
@@ -94,7 +94,7 @@ impl Registry {
         Self { store, redis, redis_wait, actor }
     }
 
-    pub async fn issue(&self, order: &Order) -> Result<Issued, RegistryFault> {
+    pub async fn issue(&self, order: &IssueOrder) -> Result<Issued, RegistryFault> {
         let (token, secret_hash) = new_token(order.id).await?;
         let key = NewKey {
             id: token.id,

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::permits::Permits;
 use super::refusals::Refusals;
 use super::ring::{AHEAD_S_MAX, Grant, Want};
 
@@ -33,8 +34,8 @@ const IDLE_MS: u64 = 10 * 60 * 1000;
 
 /// What one instance holds and knows of one key.
 ///
-/// Deciding on a request that counts as one takes no lock: a worker that the system puts to sleep with a lock in its hand would stop all others that
-/// serve the same key for as long as it sleeps.
+/// Deciding on a request that counts as one takes no lock: a worker that the system puts to sleep with a lock in its
+/// hand would stop all others that serve the same key for as long as it sleeps.
 #[derive(Debug, Default)]
 pub struct Lease {
     permits: Permits,
@@ -67,49 +68,6 @@ struct Book {
     rate_per_s: f64,
     /// How many permits beyond those waited for a hot key's next lease may hold.
     size: u32,
-}
-
-/// Permits and their end in one word, so that nobody sees the one without the other: the end in milliseconds (40 bits:
-/// 34 years), the number (24 bits: more than any limit a minute).
-#[derive(Debug, Default)]
-struct Permits(AtomicU64);
-
-const COUNT_BITS: u32 = 24;
-const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
-
-impl Permits {
-    fn put(&self, count: u32, ends_ms: u64) {
-        self.0.store(ends_ms << COUNT_BITS | u64::from(count).min(COUNT_MAX), Ordering::Release);
-    }
-
-    /// Takes `count`, where there are as many that have not ended; returns how many are left, and when they end.
-    fn take(&self, count: u32, now_ms: u64) -> Option<(u32, u64)> {
-        let count = u64::from(count);
-        let less = |word: u64| (word & COUNT_MAX >= count && now_ms < word >> COUNT_BITS).then(|| word - count);
-        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).ok()?;
-        Some(((before & COUNT_MAX) as u32 - count as u32, before >> COUNT_BITS))
-    }
-
-    /// How many could be taken now.
-    fn at_hand(&self, now_ms: u64) -> u32 {
-        let word = self.0.load(Ordering::Acquire);
-        if now_ms < word >> COUNT_BITS { (word & COUNT_MAX) as u32 } else { 0 }
-    }
-
-    /// How many are left of those that end at `ends_ms`; `None` where others have taken their place.
-    fn left(&self, ends_ms: u64) -> Option<u32> {
-        let word = self.0.load(Ordering::Acquire);
-        (word >> COUNT_BITS == ends_ms).then_some((word & COUNT_MAX) as u32)
-    }
-
-    /// Takes all, ended or not.
-    fn take_all(&self) -> u32 {
-        (self.0.swap(0, Ordering::AcqRel) & COUNT_MAX) as u32
-    }
-
-    fn has_ended(&self, now_ms: u64) -> bool {
-        now_ms >= self.0.load(Ordering::Acquire) >> COUNT_BITS
-    }
 }
 
 /// What to do with a request.

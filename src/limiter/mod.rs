@@ -8,6 +8,7 @@
 mod fallback;
 mod lease;
 mod ledger;
+mod permits;
 mod refusals;
 mod ring;
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub struct Visitors {
 struct Visitor {
     /// What was admitted here while no Redis answered, by the slow clock.
     alone: Ring,
+    /// Not by its share while Redis is lost: whoever comes once that is back is judged by what Redis remembers.
     refused_until_ms: u64,
 }
 
@@ -59,15 +60,16 @@ impl Visitors {
             return Some(Decision { admitted: false, limit, remaining: 0, reset_in_ms: refused_until_ms - now_ms });
         }
         let shared = match &self.shared {
-            Some(ledger) => ledger.take_of_hour(household, limit).await.ok(),
+            Some(ledger) => Some(ledger.take_of_hour(household, limit).await),
             None => None,
         };
-        let grant = shared.unwrap_or_else(|| {
-            let share = if self.shared.is_some() { (limit / instances.max(1)).max(1) } else { limit };
-            lock(&visitor).take_alone(now_ms, share)
-        });
+        let (grant, holds) = match shared {
+            Some(Ok(grant)) => (grant, true),
+            Some(Err(_)) => (lock(&visitor).take_alone(now_ms, (limit / instances.max(1)).max(1)), false),
+            None => (lock(&visitor).take_alone(now_ms, limit), true),
+        };
         let Grant { admitted, remaining, reset_in_ms, .. } = grant;
-        if !admitted {
+        if !admitted && holds {
             lock(&visitor).refused_until_ms = self.clock.now_ms() + reset_in_ms;
         }
         Some(Decision { admitted, limit, remaining, reset_in_ms })

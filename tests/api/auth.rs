@@ -116,6 +116,20 @@ async fn where_keys_in_urls_are_switched_off_they_are_refused_and_not_repeated()
 }
 
 #[tokio::test]
+async fn what_a_server_says_of_itself_has_keys_in_urls_only_where_it_takes_them() {
+    let database = Database::sample().await;
+    let (takes, takes_none) =
+        (App::alone(&database).await, App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await);
+    for (app, is_said) in [(takes, true), (takes_none, false)] {
+        let said = async |path| app.request("GET", path).send().await.unwrap().text().await.unwrap();
+        assert_eq!(said("/openapi.json").await.contains("\"apikey\""), is_said);
+        assert_eq!(said("/").await.contains("<html lang=\"en\" data-key-in-query>"), is_said);
+        let packed = app.request("GET", "/").header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!((packed.status().as_u16(), header(&packed, "content-encoding")), (200, "gzip"));
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_key_in_a_url_is_a_failed_sign_in() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("AUTH_FAILURES_PER_MINUTE_MAX", "2")]).await;

@@ -32,11 +32,17 @@ async fn of_300_concurrent_requests_over_two_instances_exactly_100_are_admitted(
 }
 
 /// Permits that one instance took ahead and did not need are missed by the other for a while: at most half of what was
-/// left for two, and usually a tenth.
+/// left for two that know of each other, and usually a tenth.
 #[tokio::test]
 async fn a_burst_that_one_instance_has_done_with_leaves_the_other_at_least_half_of_the_rest() {
     let database = Database::sample().await;
     let apps = App::sharing(&database, 2).await;
+    let knows = "tickerd_instances 2\n";
+    eventually("the first knows of the second", Duration::from_secs(15), async || {
+        let metrics = apps[0].admin("GET", "/metrics").send().await.unwrap();
+        metrics.text().await.unwrap().contains(knows)
+    })
+    .await;
     let key = database.issue("free");
     let (first, second) = (burst(&apps[..1], &key, 50).await, burst(&apps[1..], &key, 150).await);
     assert_eq!(first, 50);

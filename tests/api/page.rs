@@ -101,6 +101,23 @@ async fn the_page_shows_what_the_api_answers_and_keeps_to_itself() {
 }
 
 #[tokio::test]
+async fn a_spreadsheet_gets_its_line_only_where_keys_may_come_in_urls() {
+    let database = Database::sample().await;
+    let (takes, takes_none) =
+        (App::alone(&database).await, App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await);
+    let key = database.issue("pro");
+    for (app, is_shown) in [(takes, true), (takes_none, false)] {
+        browse(&app, Look::DESKTOP, "/", async |browser| {
+            look_at(browser, &key, "AAPL").await;
+            let snippets = browser.text("#snippets").await;
+            assert!(snippets.contains("Python"), "{snippets}");
+            assert_eq!(snippets.contains("Spreadsheet") || snippets.contains("IMPORTDATA"), is_shown, "{snippets}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn older_rows_come_in_pages_until_the_first() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));

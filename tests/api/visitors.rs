@@ -1,11 +1,13 @@
 //! What may be asked for without a key is limited by address.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reqwest::Response;
 use serde_json::Value;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, header, redis_url, unique};
+use crate::support::{App, Database, Program, eventually, free_port, header, home, redis_url, scratch, unique};
 
 /// The tests are a proxy to the server, so that they can come from any address.
 const BEHIND_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
@@ -78,6 +80,34 @@ async fn instances_that_share_a_redis_admit_an_address_as_often_as_one() {
     client.args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")]).args(ttl);
     let ttl_s: i64 = String::from_utf8(client.output().unwrap().stdout).unwrap().trim().parse().unwrap();
     assert!((3660..=7200).contains(&ttl_s), "{ttl_s}");
+}
+
+/// What an instance refused by its share it refuses no longer than Redis is away.
+#[tokio::test]
+async fn who_was_refused_while_redis_was_lost_goes_on_when_it_is_back() {
+    let (database, scratch, port) = (Database::sample().await, scratch(), free_port().to_string());
+    let dir = home(scratch.path(), "redis");
+    let redis = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+    let url = format!("redis://127.0.0.1:{port}");
+    let few = [BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "3"), ("REDIS_URL", &url)];
+    let app = App::with(&database, &few).await;
+    let is = async |what: &str| {
+        let ready = app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
+        ready.contains(&format!("\"redis\":{what:?}"))
+    };
+    let server = Program::start(&dir, "redis-server", &redis);
+    eventually("Redis is shared", Duration::from_secs(10), async || is("up").await).await;
+    drop(server);
+    eventually("Redis is lost", Duration::from_secs(10), async || is("down").await).await;
+    let address = "198.51.100.1";
+    eventually("its share is used up", Duration::from_secs(5), async || status(&app, address, PAGE).await == 429).await;
+    let _server = Program::start(&dir, "redis-server", &redis);
+    eventually("Redis is back", Duration::from_secs(10), async || is("up").await).await;
+    let goes_on = async || status(&app, address, PAGE).await == 404;
+    eventually("Redis is asked again", Duration::from_secs(5), goes_on).await;
+    // What Redis itself refused is not asked for again: its time is told from memory.
+    eventually("its hour is used up", Duration::from_secs(5), async || status(&app, address, PAGE).await == 429).await;
+    assert_eq!(status(&app, address, PAGE).await, 429);
 }
 
 #[tokio::test]

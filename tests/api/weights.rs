@@ -29,6 +29,8 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
         ("/api/%70rices?symbols=AAPL,MSFT&start=2012-01-01", "2", "85"),
         ("/%61pi/prices/d%61ily/2012-12-31?limit=250", "3", "82"),
         ("/api/watchlists/1/%71uotes", "5", "77"),
+        // Refused for being too many: not charged for them.
+        (&heavy(101), "", "76"),
     ] {
         let answer = app.get(&key, path).await;
         assert_eq!((header(&answer, "x-ratelimit-cost"), header(&answer, "x-ratelimit-remaining")), (cost, remaining));
@@ -38,7 +40,7 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
     assert!(header(&answer, "access-control-expose-headers").contains("x-ratelimit-cost"));
     eventually("usage counts requests, whatever they weigh", Duration::from_secs(10), async || {
         let usage = database.ran(&["usage", "--by", "key", "--json"]).json();
-        usage[0]["requests"] == 9
+        usage[0]["requests"] == 10
     })
     .await;
 }

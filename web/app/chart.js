@@ -24,7 +24,8 @@ function make() {
     // The link to TradingView is in the caption, where it can be reached by keyboard.
     layout: { attributionLogo: false, background: { color: "transparent" }, panes: { enableResize: false }, fontFamily: getComputedStyle(document.body).fontFamily },
     rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.06 } },
-    timeScale: { borderVisible: false },
+    // No scrolling past the bars: then the labels at the edges stand within them, too.
+    timeScale: { borderVisible: false, fixLeftEdge: true, fixRightEdge: true },
     handleScroll: { mouseWheel: false, vertTouchDrag: false },
     handleScale: { mouseWheel: false },
   });

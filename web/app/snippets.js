@@ -1,4 +1,5 @@
-// The request for what is shown, for a terminal, a notebook and a spreadsheet.
+// The request for what is shown, for a terminal, a notebook and a spreadsheet. A spreadsheet sends no headers: it is left
+// out where the server takes no key in a URL.
 
 import { currentKey } from "/assets/api.js";
 import { element } from "/assets/format.js";
@@ -7,6 +8,7 @@ const PLACEHOLDER = "YOUR_KEY";
 const place = document.querySelector("#snippets");
 const withKey = document.querySelector("#with-key");
 const news = document.querySelector("#news");
+const keyInQuery = "keyInQuery" in document.documentElement.dataset;
 let shown = "";
 
 withKey.addEventListener("change", () => showSnippets(shown));
@@ -19,7 +21,7 @@ export function showSnippets(asked) {
   place.replaceChildren(...[
     ["Terminal", `curl -H 'X-API-Key: ${key}' \\\n  '${url}'`],
     ["Python", python(url, key)],
-    ["Spreadsheet", sheet(url, key)],
+    ...(keyInQuery ? [["Spreadsheet", sheet(url, key)]] : []),
   ].map(([title, text]) => snippet(title, text)));
 }
 

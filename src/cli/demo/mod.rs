@@ -19,7 +19,7 @@ use crate::config::{
     ReplicaConfig, ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
-use crate::keys::{Order, Registry};
+use crate::keys::{IssueOrder, Registry};
 use crate::store::{Database, Store};
 use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
 
@@ -137,7 +137,8 @@ async fn issue_keys(store: Store) -> Result<Vec<(String, i32, SecretString)>, Fa
     let mut tokens = Vec::new();
     for tier in registry.store().list_tiers().await? {
         let (owner, name, tier_name) = (owner.clone(), name.clone(), tier.name.parse()?);
-        let issued = registry.issue(&Order { id: None, owner, name, note: None, tier: tier_name, expires_at }).await?;
+        let issued =
+            registry.issue(&IssueOrder { id: None, owner, name, note: None, tier: tier_name, expires_at }).await?;
         tokens.push((tier.name, tier.requests_per_minute, issued.token));
     }
     Ok(tokens)

@@ -16,14 +16,14 @@ use super::ask::consent;
 use super::operator::{OperatorArgs, heard};
 use super::{Failure, print_line};
 use crate::caller::KeyId;
-use crate::keys::{Grace, Issued, Order, Registry, Told};
+use crate::keys::{Grace, IssueOrder, Issued, Registry, Told};
 use crate::store::{AuditFilter, KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus};
 
 pub async fn run(args: KeysArgs) -> Result<(), Failure> {
     let (operator, registry) = (&args.operator, args.operator.registry()?);
     match args.command {
         KeysCommand::Issue { owner, name, note, tier, expires } => {
-            let order = Order { id: None, owner, name, note, tier, expires_at: expires };
+            let order = IssueOrder { id: None, owner, name, note, tier, expires_at: expires };
             let issued = registry.issue(&order).await?;
             let Issued { key, .. } = &issued;
             let text =

@@ -11,7 +11,7 @@ use crate::http::error::Problem;
 use crate::http::parameter::Whole;
 use crate::http::query::{Query, in_path, invalid, value};
 use crate::http::unkept::{created, ok};
-use crate::keys::{Grace, Order, Told, expiry};
+use crate::keys::{Grace, IssueOrder, Told, expiry};
 use crate::store::{KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyStatus};
 
 const KEYS_PER_PAGE: Whole = Whole { min: 1, max: KEYS_PER_PAGE_MAX, default: 100 };
@@ -54,7 +54,7 @@ pub struct IssueBody {
 }
 
 pub async fn issue(Desk(registry): Desk, Body(body): Body<IssueBody>) -> Result<HttpResponse, Problem> {
-    let order = Order {
+    let order = IssueOrder {
         id: body.id.map(|id| value("id", &id)).transpose()?,
         owner: value("owner", &body.owner)?,
         name: value("name", &body.name)?,

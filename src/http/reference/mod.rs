@@ -16,6 +16,7 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Server};
 
 use super::site::{File, Keep};
+use super::state::State;
 use operations::operations;
 
 /// What stands above all of it.
@@ -34,14 +35,19 @@ const TAGS: [(&str, &str); 6] = [
 ];
 
 pub async fn document(request: HttpRequest) -> HttpResponse {
-    static DOCUMENT: LazyLock<File> = LazyLock::new(|| {
-        let written = openapi().to_json().expect("a document has no maps with keys other than text");
-        File::packed("openapi.json", "application/json", written.into_bytes())
-    });
-    DOCUMENT.answer(&request, Keep::Asking)
+    static WITH_KEY_IN_QUERY: LazyLock<File> = LazyLock::new(|| packed(true));
+    static WITHOUT: LazyLock<File> = LazyLock::new(|| packed(false));
+    let document = if State::of(&request).http.apikey_in_query { &WITH_KEY_IN_QUERY } else { &WITHOUT };
+    document.answer(&request, Keep::Asking)
 }
 
-fn openapi() -> OpenApi {
+fn packed(key_in_query: bool) -> File {
+    let written = openapi(key_in_query).to_json().expect("a document has no maps with keys other than text");
+    File::packed("openapi.json", "application/json", written.into_bytes())
+}
+
+/// The document of a server that takes keys in URLs, or does not.
+fn openapi(key_in_query: bool) -> OpenApi {
     let operations = operations();
     let licence = LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build();
     let info = InfoBuilder::new()
@@ -52,14 +58,17 @@ fn openapi() -> OpenApi {
         .build();
     let mut schemas = vec![schema::of::<super::error::Document<'static>>()];
     let mut paths = PathsBuilder::new().build();
+    let ways: Vec<_> =
+        security_schemes().into_iter().filter(|(name, _)| key_in_query || *name != operation::KEY_IN_QUERY).collect();
+    let names: Vec<_> = ways.iter().map(|(name, _)| *name).collect();
     for operation in &operations {
         schemas.extend(operation.schemas());
-        paths.add_path_operation(operation.path, vec![operation.method.clone()], operation.written());
+        paths.add_path_operation(operation.path, vec![operation.method.clone()], operation.written(&names));
     }
     let schemas = schemas.into_iter().flat_map(schema::Collected::into_all);
     let components = ComponentsBuilder::new().schemas_from_iter(schemas);
     let components = answers::headers().fold(components, |made, (name, header)| made.header(name, header));
-    let components = security_schemes().into_iter().fold(components, |made, (name, it)| made.security_scheme(name, it));
+    let components = ways.into_iter().fold(components, |made, (name, it)| made.security_scheme(name, it));
     let tags = TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
     OpenApiBuilder::new()
         .info(info)
@@ -75,7 +84,7 @@ fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
     let header = ApiKeyValue::with_description("X-API-Key", "Your key");
     let query = ApiKeyValue::with_description(
         "apikey",
-        "Your key, for spreadsheets and others that can't send headers: URLs are logged. An operator may switch it off",
+        "Your key, for spreadsheets and others that can't send headers: URLs are logged",
     );
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Your key")).build();
     [

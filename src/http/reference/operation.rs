@@ -100,7 +100,8 @@ impl Operation {
         all.filter_map(|body| if let Body::Json(collected) = body { Some(collected.clone()) } else { None })
     }
 
-    pub fn written(&self) -> utoipa::openapi::path::Operation {
+    /// Where a key is needed, it is sent in one of these `ways`.
+    pub fn written(&self, ways: &[&str]) -> utoipa::openapi::path::Operation {
         let mut written = OperationBuilder::new()
             .operation_id(Some(self.id))
             .tag(self.tag)
@@ -117,9 +118,8 @@ impl Operation {
             let sent = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
             written = written.request_body(Some(sent.build()));
         }
-        let securities: &[&str] =
-            if self.counted == Counted::ByKey { &[KEY_IN_HEADER, KEY_AS_BEARER, KEY_IN_QUERY] } else { &[] };
-        for scheme in securities {
+        let ways = if self.counted == Counted::ByKey { ways } else { &[] };
+        for scheme in ways {
             written = written.security(SecurityRequirement::new(*scheme, [""; 0]));
         }
         for answer in &self.answers {

@@ -45,6 +45,13 @@ impl File {
         Self { name, media, tag, packed: packed.into(), plain: OnceLock::from(Bytes::from(plain)) }
     }
 
+    /// The same without a text that it holds.
+    pub fn without(&self, text: &str) -> Self {
+        let plain = unpacked(&self.packed);
+        let plain = std::str::from_utf8(&plain).expect("what is ours is text").replace(text, "");
+        Self::packed(self.name, self.media, plain.into_bytes())
+    }
+
     /// The file, or 304 for who has it.
     pub fn answer(&self, request: &HttpRequest, keep: Keep) -> HttpResponse {
         let gzip = accepts_gzip(request.headers());

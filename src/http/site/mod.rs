@@ -2,10 +2,13 @@
 
 mod file;
 
+use std::sync::LazyLock;
+
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::{NOTHING_HERE, Problem};
+use super::state::State;
 pub use file::{File, Keep};
 
 // `PAGE`, `REFERENCE` and `ASSETS`.
@@ -22,8 +25,13 @@ const REFERENCE_POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
+/// By this mark the page's script knows that keys may come in URLs.
+const KEY_IN_QUERY: &str = " data-key-in-query";
+
 pub async fn page(request: HttpRequest) -> HttpResponse {
-    document(&PAGE, &request, PAGE_POLICY)
+    static WITHOUT: LazyLock<File> = LazyLock::new(|| PAGE.without(KEY_IN_QUERY));
+    let page = if State::of(&request).http.apikey_in_query { &PAGE } else { &*WITHOUT };
+    document(page, &request, PAGE_POLICY)
 }
 
 pub async fn reference(request: HttpRequest) -> HttpResponse {

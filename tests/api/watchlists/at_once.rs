@@ -50,6 +50,9 @@ async fn an_owner_never_gets_more_lists_than_the_bound_however_many_are_made_at_
         assert!(problem["detail"].as_str().unwrap().contains("100"), "{problem}");
     }
     assert_eq!(ask(&apps[1], &ann, "GET", LISTS, Value::Null).await.1["count"], 100);
+    // Who did not get the answer and sends the hundredth again hears that it was made.
+    let (status, problem) = ask(&apps[0], &ann, "POST", LISTS, json!({ "name": made[2].1["name"] })).await;
+    assert_eq!((status, &problem["code"]), (409, &"watchlist_exists".into()), "{problem}");
     make(&apps[0], &bob, "another owner's", &[]).await;
     assert_eq!(ask(&apps[0], &ann, "DELETE", &format!("{LISTS}/{:016}", 1), Value::Null).await.0, 204);
     make(&apps[1], &ann, "in its place", &[]).await;
