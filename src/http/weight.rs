@@ -85,6 +85,7 @@ mod tests {
             let counts_as = match route {
                 Route::WatchlistQuotes => 5,
                 Route::PricesOfMany => 2,
+                Route::PricesOfDay => 10,
                 _ => 1,
             };
             assert_eq!(weight(route, "symbols=A,B&limit=1"), counts_as, "{route:?}");

@@ -25,11 +25,7 @@ use crate::market::{DateRange, Symbol, keeps_us_calendar, parse_date};
 pub const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
-    Parameter::new(
-        "limit",
-        Takes::Number(LIMIT),
-        "Rows on a page; each started 100 count as a request, and it counts as 10 or more",
-    ),
+    Parameter::new("limit", Takes::Number(LIMIT), "Rows on a page; each started 100 count as a request, at least 10"),
     super::asked::CURSOR,
     super::asked::COLUMNS,
     super::asked::FORMAT,
