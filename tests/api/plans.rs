@@ -17,7 +17,8 @@ async fn market() -> Database {
     let database = Database::empty().await;
     assert_eq!(database.ran(&["migrate"]).code, Some(0));
     let sql = format!(
-        "ALTER TABLE corporate_actions SET (autovacuum_enabled = false);
+        "SET synchronous_commit = on; -- a vacuum marks only what is known to have been written
+         ALTER TABLE corporate_actions SET (autovacuum_enabled = false);
          ALTER TABLE prices SET (autovacuum_enabled = false);
          INSERT INTO exchanges VALUES ('XETRA', 'Xetra', 'Europe/Berlin', '17:30');
          INSERT INTO stocks (symbol, name, exchange, currency, data_version)
