@@ -91,7 +91,8 @@ fn json(c: &mut Criterion) {
         volume: 23_553_300,
     };
     for rows in [20, 250, 1000] {
-        let bars: Vec<_> = (0..rows).map(|back| Row { symbol, bar: bar(back), unfinished: false }).collect();
+        let bars: Vec<_> =
+            (0..rows).map(|back| Row { symbol, asked_for_by: symbol, bar: bar(back), unfinished: false }).collect();
         c.bench_function(&format!("json: {rows} bars"), |b| {
             b.iter(|| question.body(symbol, black_box(&bars), None));
         });

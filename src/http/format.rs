@@ -29,15 +29,15 @@ impl Format {
     /// What the parameter `format` says or, without it, `Accept`.
     pub fn wanted(query: &Query<'_>, request: &HttpRequest) -> Result<Self, Problem> {
         Ok(query.value("format")?.unwrap_or_else(|| {
-            let accepted = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-            accepted.map_or(Self::Json, Self::preferred)
+            let lines = request.headers().get_all(header::ACCEPT);
+            Self::preferred(lines.filter_map(|accept| accept.to_str().ok()))
         }))
     }
 
-    /// What stands in an `Accept` header with the greatest weight (RFC 9110, 12.5.1); JSON where nothing there is ours.
-    fn preferred(accept: &str) -> Self {
+    /// What stands in the `Accept` headers with the greatest weight (RFC 9110, 12.5.1); JSON where nothing there is ours.
+    fn preferred<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
         let mut best = (Self::Json, 0.0);
-        for range in accept.split(',') {
+        for range in lines.flat_map(|line| line.split(',')) {
             let mut parts = range.split(';').map(str::trim);
             let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
                 "text/csv" => Self::Csv,
@@ -45,7 +45,8 @@ impl Format {
                 "application/json" | "application/*" | "*/*" => Self::Json,
                 _ => continue,
             };
-            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+            let weight = parts.find_map(|part| part.strip_prefix(['q', 'Q'])?.strip_prefix('=')?.parse::<f32>().ok());
+            let weight = weight.unwrap_or(1.0);
             if weight > best.1 {
                 best = (format, weight);
             }
@@ -88,11 +89,13 @@ mod tests {
             ("text/csv;q=0.5, application/json", Format::Json),
             ("text/csv;q=0.5, application/json;q=0.4", Format::Csv),
             ("text/html,application/xhtml+xml,*/*;q=0.8", Format::Json),
+            ("text/csv;Q=0.1, application/json;q=0.2", Format::Json),
+            ("text/html\ntext/csv", Format::Csv),
             ("text/csv;q=0", Format::Json),
             ("text/html", Format::Json),
             ("", Format::Json),
         ] {
-            assert_eq!(Format::preferred(accept), format, "{accept}");
+            assert_eq!(Format::preferred(accept.lines()), format, "{accept}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A request, parsed: what is asked, whatever way it was written.
 
+use std::collections::HashSet;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
@@ -38,18 +39,20 @@ pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem
     }
 }
 
-/// The stocks that are meant by symbols, in the order of those they have now, each once; and the symbols that no stock has.
-pub async fn stocks_of(state: &State, symbols: &[Symbol]) -> Result<(Vec<StockRef>, Vec<Symbol>), Problem> {
+/// The stocks that are meant by symbols, each once, with the symbol that it was asked for by, in the order of these; and the
+/// symbols that no stock has.
+pub async fn stocks_of(state: &State, symbols: &[Symbol]) -> Result<(Vec<(Symbol, StockRef)>, Vec<Symbol>), Problem> {
     let heard = |symbol: &Symbol| state.versions.stock(*symbol);
-    let mut stocks: Vec<StockRef> = symbols.iter().filter_map(heard).collect();
+    let mut stocks: Vec<_> = symbols.iter().filter_map(|symbol| Some((*symbol, heard(symbol)?))).collect();
     let mut unheard: Vec<Symbol> = symbols.iter().copied().filter(|symbol| heard(symbol).is_none()).collect();
     if !unheard.is_empty() {
         let found = state.store.stocks_of(&unheard).await?;
         unheard.retain(|symbol| found.iter().all(|(under, _)| under != symbol));
-        stocks.extend(found.into_iter().map(|(_, stock)| stock));
+        stocks.extend(found);
     }
-    stocks.sort_unstable_by_key(|stock| stock.symbol);
-    stocks.dedup_by_key(|stock| stock.id);
+    stocks.sort_unstable_by_key(|(symbol, _)| *symbol);
+    let mut seen = HashSet::new();
+    stocks.retain(|(_, stock)| seen.insert(stock.id));
     Ok((stocks, unheard))
 }
 

@@ -1,6 +1,5 @@
 //! Days, weeks, months and years: the periods that bars can stand for.
 
-use std::fmt;
 use std::str::FromStr;
 
 use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
@@ -75,12 +74,6 @@ impl FromStr for Interval {
     fn from_str(text: &str) -> Result<Self, IntervalFault> {
         let all = [Self::Day, Self::Week, Self::Month, Self::Year];
         all.into_iter().find(|interval| interval.as_str() == text).ok_or(IntervalFault)
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Prices in the shape that somebody wants: order, pages, adjustment, periods, columns, formats.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::time::Duration;
 
 use reqwest::Response;
 use serde_json::Value;
@@ -42,7 +44,9 @@ fn dates(rows: &[Value]) -> Vec<&str> {
 async fn pages_show_every_row_once_in_either_order_from_the_cache_too() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for _ in 0..2 {
+    for cached in ["MISS", "HIT"] {
+        let first = app.get(&key, &format!("{ALL}&limit=1000&order=desc")).await;
+        assert_eq!(header(&first, "x-cache"), cached);
         let (newest_first, pages) = all_pages(&app, &key, &format!("{ALL}&limit=1000")).await;
         assert_eq!((newest_first.len(), pages), (3270, 4));
         let (mut oldest_first, pages) = all_pages(&app, &key, &format!("{ALL}&limit=999&order=asc")).await;
@@ -101,6 +105,57 @@ async fn an_answer_in_lines_has_everything_and_is_what_the_pages_show() {
 }
 
 #[tokio::test]
+async fn a_stream_is_packed_for_those_who_take_that_and_not_read_for_those_who_only_ask_about_it() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
+    let (key, path) = (database.issue("pro"), format!("{ALL}&format=csv"));
+    let head = app.request("HEAD", &path).header("x-api-key", &key).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), header(&head, "content-type")), (200, "text/csv; charset=utf-8"));
+    let packed = app.request("GET", &path).header("x-api-key", &key).header("accept-encoding", "gzip");
+    let packed = packed.send().await.unwrap();
+    assert_eq!((header(&packed, "content-encoding"), header(&packed, "x-cache")), ("gzip", ""));
+    let packed = packed.bytes().await.unwrap();
+    let mut unpacked = String::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut unpacked).unwrap();
+    assert!(packed.len() < unpacked.len() * 2 / 3, "{} of {}", packed.len(), unpacked.len());
+    crate::support::eventually("what was sent is counted, and no more", Duration::from_secs(10), async || {
+        database.ran(&["usage", "--by", "key", "--json"]).json()[0]["bytes"] == packed.len()
+    })
+    .await;
+    assert_eq!(unpacked, app.get(&key, &path).await.text().await.unwrap());
+}
+
+#[tokio::test]
+async fn few_periods_in_lines_are_kept_however_many_days_they_are_made_of() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for cached in ["MISS", "HIT"] {
+        let years = app.get(&key, &format!("{ALL}&format=csv&interval=1y")).await;
+        assert_eq!(header(&years, "x-cache"), cached);
+        assert_eq!(years.text().await.unwrap().lines().count(), 15);
+    }
+}
+
+#[tokio::test]
+async fn a_stock_that_is_renamed_between_two_pages_of_many_is_shown_once() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let path = "/api/prices?symbols=AAPL,IBM,MSFT&start=2013-02-26&limit=5";
+    let (_, first) = app.json(&key, path).await;
+    for (symbol, new) in [("MSFT", "AAB"), ("AAPL", "ZZZ")] {
+        let renamed = database.ran(&["stocks", "rename", symbol, new, "--from", "2013-03-04"]);
+        assert_eq!(renamed.code, Some(0), "{renamed:?}");
+    }
+    let next = first["next"].as_str().unwrap();
+    crate::support::eventually("the new name is served", Duration::from_secs(5), async || {
+        let (rest, _) = all_pages(&app, &key, next).await;
+        let symbols: Vec<_> = rest.iter().map(|row| row["symbol"].as_str().unwrap()).collect();
+        symbols == ["IBM", "IBM", "IBM", "AAB", "AAB", "AAB", "AAB"]
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn few_lines_are_kept_and_many_are_streamed_and_either_counts_what_was_sent() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
@@ -121,7 +176,7 @@ async fn few_lines_are_kept_and_many_are_streamed_and_either_counts_what_was_sen
     let next = link.strip_prefix('<').unwrap().split('>').next().unwrap();
     assert_eq!((page.lines().count(), app.get(&key, next).await.text().await.unwrap().lines().count()), (3, 3));
     let bytes = few_bytes * 2 + many_bytes + page.len() * 2;
-    crate::support::eventually("usage is stored", std::time::Duration::from_secs(20), async || {
+    crate::support::eventually("usage is stored", Duration::from_secs(20), async || {
         let (_, usage) = app.json(&key, "/api/usage").await;
         let prices =
             usage["usage"].as_array().unwrap().iter().find(|used| used["route"].as_str().unwrap().ends_with("prices"));
@@ -159,7 +214,7 @@ async fn a_correction_of_a_split_shows_at_once_in_adjusted_prices() {
     let path = "/api/stocks/MSFT/prices?start=2013-02-28&end=2013-02-28&adjust=splits";
     let before = rows(&app, &key, path).await[0]["close"].as_f64().unwrap();
     database.load("actions", "symbol,ex_date,split_from,split_to,dividend\nMSFT,2013-03-01,1,4,\n");
-    crate::support::eventually("the split is served", std::time::Duration::from_secs(5), async || {
+    crate::support::eventually("the split is served", Duration::from_secs(5), async || {
         rows(&app, &key, path).await[0]["close"].as_f64() == Some(before / 4.0)
     })
     .await;
@@ -342,7 +397,7 @@ async fn slow_reader(app: &App, key: &str) -> tokio::net::TcpStream {
 
 async fn rest(mut stream: tokio::net::TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
-    let read = tokio::time::timeout(std::time::Duration::from_secs(60), stream.read_to_end(&mut rest));
+    let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut rest));
     // A connection that is cut off may say so, or just end.
     let _ = read.await.expect("the answer ends");
     rest
@@ -379,5 +434,5 @@ async fn an_answer_whose_stock_is_restated_half_way_is_cut_off_and_not_made_of_t
     assert!(!rest.ends_with(LAST_CHUNK), "{} bytes", rest.len());
     let is_logged = |line: &String| line.contains("a stream was cut off") && line.contains("restated");
     let logged = async || app.log().iter().any(is_logged);
-    crate::support::eventually("it is logged", std::time::Duration::from_secs(5), logged).await;
+    crate::support::eventually("it is logged", Duration::from_secs(5), logged).await;
 }

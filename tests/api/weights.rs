@@ -25,6 +25,10 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
         ("/api/prices/daily/2012-12-31?limit=250", "10", "86"),
         ("/api/watchlists/1/quotes", "5", "81"),
         ("/api/prices?symbols=AAPL&start=2012-01-01", "", "80"),
+        // However the path is written, it is the same route.
+        ("/api/%70rices?symbols=AAPL,MSFT&start=2012-01-01", "2", "78"),
+        ("/%61pi/prices/d%61ily/2012-12-31?limit=250", "10", "68"),
+        ("/api/watchlists/1/%71uotes", "5", "63"),
     ] {
         let answer = app.get(&key, path).await;
         assert_eq!((header(&answer, "x-ratelimit-cost"), header(&answer, "x-ratelimit-remaining")), (cost, remaining));
@@ -34,7 +38,7 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
     assert!(header(&answer, "access-control-expose-headers").contains("x-ratelimit-cost"));
     eventually("usage counts requests, whatever they weigh", Duration::from_secs(10), async || {
         let usage = database.ran(&["usage", "--by", "key", "--json"]).json();
-        usage[0]["requests"] == 6
+        usage[0]["requests"] == 9
     })
     .await;
 }

@@ -12,7 +12,7 @@ use actix_web::{Error, ResponseError};
 use tracing::{Instrument, Span};
 
 use super::trace::span;
-use super::{REQUEST_ID, cors, refuse, state};
+use super::{REQUEST_ID, cors, refuse, routed_path, state};
 use crate::config::HttpConfig;
 use crate::http::error::Problem;
 use crate::http::log::without_keys;
@@ -55,7 +55,7 @@ async fn within(
     started: Instant,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = state(&request);
-    Visit::begin(&request, request.path());
+    Visit::begin(&request, routed_path(&request));
     let id = request_id(request.headers());
     let from_a_page = pages_may_ask && request.headers().contains_key(header::ORIGIN);
     let mut response = if let Some(problem) = oversized(&request, &state.http) {

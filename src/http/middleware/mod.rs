@@ -34,6 +34,11 @@ fn state(request: &ServiceRequest) -> &'static State {
     State::of(request.request())
 }
 
+/// The path that the router goes by: decoded. What a request weighs must not hang on how its path was written.
+fn routed_path(request: &ServiceRequest) -> &str {
+    request.match_info().as_str()
+}
+
 /// Ends a request here.
 fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody> {
     // Not into_response(): that forgets the problem, which the boundary needs.

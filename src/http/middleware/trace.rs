@@ -7,12 +7,13 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::routed_path;
 use crate::route::Route;
 
 /// Opens the span of a request, below that of the client where it names one (W3C Trace Context). Where nothing is traced
 /// it costs one look at a flag.
 pub fn span(request: &ServiceRequest) -> Span {
-    let route = || Route::of(request.path()).pattern();
+    let route = || Route::of(routed_path(request)).pattern();
     // Names and attributes are those of OpenTelemetry's semantic conventions for HTTP.
     let span = tracing::trace_span!(
         "request",

@@ -125,14 +125,16 @@ fn limit(query: &Query<'_>, format: Format) -> Result<Limit, Problem> {
 
 /// The range in words, for those who find nothing in it.
 pub fn in_words(range: DateRange, interval: Interval) -> String {
-    let of_periods = match interval {
-        Interval::Day => "",
-        Interval::Week => "of a week that ends ",
-        Interval::Month => "of a month that ends ",
-        Interval::Year => "of a year that ends ",
+    let period = match interval {
+        Interval::Day => None,
+        Interval::Week => Some("week"),
+        Interval::Month => Some("month"),
+        Interval::Year => Some("year"),
     };
-    match range.end() {
-        Some(end) => format!("{of_periods}from {} to {end}", range.start()),
-        None => format!("{of_periods}from {} on", range.start()),
+    match (period, range.start(), range.end()) {
+        (None, start, Some(end)) => format!("from {start} to {end}"),
+        (None, start, None) => format!("from {start} on"),
+        (Some(period), start, Some(end)) => format!("of a {period} that ended between {start} and {end}"),
+        (Some(period), start, None) => format!("of a {period} that ended on {start} or later"),
     }
 }

@@ -21,7 +21,7 @@ use crate::http::parameter::{Parameter, Takes};
 use crate::http::query::{Query, invalid};
 use crate::http::question::{Asked, Question, stocks_of};
 use crate::http::state::State;
-use crate::market::Symbol;
+use crate::market::{Symbol, parse_date};
 
 /// Symbols in one call: each of them counts as a request.
 pub const SYMBOLS_MAX: usize = 100;
@@ -52,7 +52,7 @@ pub struct ManyQuestion {
 pub struct Many<'a> {
     /// Rows in this answer.
     count: usize,
-    /// By symbol, then by date.
+    /// By the symbols asked for, then by date.
     prices: Rows<'a>,
     /// Symbols of the question that no stock has.
     unknown: &'a [String],
@@ -74,6 +74,7 @@ pub async fn prices(
     let nobody: Vec<String> = nobody.iter().map(Symbol::to_string).collect();
     let mut answer = match asked.format {
         Format::Json => {
+            let stocks: Vec<_> = stocks.into_iter().map(|(_, stock)| stock).collect();
             let without = state.store.stocks_without(&stocks, asked.range).await?;
             let no_data = stocks.iter().filter(|stock| without.contains(&stock.id));
             let body = Many {
@@ -147,6 +148,6 @@ impl FromStr for After {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (symbol, date) = text.split_once('/').ok_or(())?;
-        Ok(Self { symbol: symbol.parse().map_err(drop)?, date: date.parse().map_err(drop)? })
+        Ok(Self { symbol: symbol.parse().map_err(drop)?, date: parse_date(date).ok_or(())? })
     }
 }

@@ -9,6 +9,8 @@ mod rows;
 mod schema;
 mod sending;
 
+use std::str::FromStr;
+
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -23,7 +25,7 @@ use super::query::{Query, symbol};
 use super::question::{Asked, Question, stock_of};
 use super::state::State;
 use crate::cache::{Content, DependsOn};
-use crate::market::Symbol;
+use crate::market::{Symbol, parse_date};
 use asked::{BarsAsked, in_words};
 use reader::After;
 use rows::Rows;
@@ -46,8 +48,12 @@ pub const PARAMETERS: &[Parameter] = &[
 pub struct PricesQuestion {
     symbol: Symbol,
     asked: BarsAsked,
-    after: Option<NaiveDate>,
+    after: Option<Day>,
 }
+
+/// The day of the last row of the page before.
+#[derive(Clone, Copy)]
+struct Day(NaiveDate);
 
 #[derive(Serialize, ToSchema)]
 pub struct Prices<'a> {
@@ -67,8 +73,8 @@ pub async fn prices(
 ) -> Result<HttpResponse, Problem> {
     let PricesQuestion { symbol, asked, after } = question;
     let stock = stock_of(state, symbol).await?;
-    let last = after.map(|date| After { symbol: stock.symbol, date });
-    let page = Page::read(state, asked, &[stock], last).await?;
+    let last = after.map(|Day(date)| After { symbol, date });
+    let page = Page::read(state, asked, &[(symbol, stock)], last).await?;
     if page.is_empty() && after.is_none() {
         return Err(Problem::NoData { symbol: stock.symbol, range: in_words(asked.range, asked.interval) });
     }
@@ -79,6 +85,14 @@ pub async fn prices(
     };
     link(&mut answer, next.as_deref());
     Ok(answer)
+}
+
+impl FromStr for Day {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        parse_date(text).map(Self).ok_or(())
+    }
 }
 
 impl PricesQuestion {
@@ -108,7 +122,7 @@ impl Question for PricesQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, self.url(), self.after)
+        key_of(version, self.url(), self.after.map(|Day(date)| date))
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -11,6 +11,8 @@ use crate::store::{Background, SheetRow, StockRef};
 pub struct Reader {
     state: &'static State,
     asked: BarsAsked,
+    /// By the symbols that they were asked for by: those of a URL stay, whatever a stock is called meanwhile.
+    names: Vec<Symbol>,
     stocks: Vec<StockRef>,
     /// Of each stock; empty where neither adjusting nor merging needs them.
     backgrounds: Vec<Background>,
@@ -24,18 +26,20 @@ pub struct Reader {
 /// The last row of the page before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct After {
+    /// The one that its stock was asked for by.
     pub symbol: Symbol,
     pub date: chrono::NaiveDate,
 }
 
 impl Reader {
-    /// `stocks` are in the order of their symbols.
+    /// `stocks` are in the order of the symbols that they were asked for by.
     pub async fn open(
         state: &'static State,
         asked: BarsAsked,
-        stocks: Vec<StockRef>,
+        stocks: &[(Symbol, StockRef)],
         after: Option<After>,
     ) -> Result<Self, Problem> {
+        let (names, stocks): (Vec<Symbol>, Vec<StockRef>) = stocks.iter().copied().unzip();
         let plain = asked.adjust == Adjust::None && asked.interval == Interval::Day;
         let backgrounds = if plain { Vec::new() } else { state.store.backgrounds(&stocks).await? };
         if !plain && backgrounds.len() != stocks.len() {
@@ -45,7 +49,7 @@ impl Reader {
             true => vec![None; stocks.len()],
             false => backgrounds.iter().map(|background| Some(background.version)).collect(),
         };
-        let mut reader = Self { state, asked, stocks, backgrounds, versions, rest: None, merging: None };
+        let mut reader = Self { state, asked, names, stocks, backgrounds, versions, rest: None, merging: None };
         reader.rest = reader.rest_after(after);
         Ok(reader)
     }
@@ -53,8 +57,8 @@ impl Reader {
     fn rest_after(&self, after: Option<After>) -> Option<(usize, DateRange)> {
         let whole = self.asked.range.whole(self.asked.interval);
         let Some(After { symbol, date }) = after else { return self.from(0, whole) };
-        let place = self.stocks.iter().position(|stock| stock.symbol >= symbol)?;
-        if self.stocks[place].symbol > symbol {
+        let place = self.names.iter().position(|name| *name >= symbol)?;
+        if self.names[place] > symbol {
             return self.from(place, whole);
         }
         // A row stands for its whole period.
@@ -130,11 +134,12 @@ impl Reader {
     /// Periods are read whole, and belong to the range that their label lies in.
     fn emit(&self, place: usize, PeriodBar { bar, unfinished }: PeriodBar, rows: &mut Vec<Row>) {
         if self.asked.range.contains(bar.date) {
-            rows.push(row(self.stocks[place].symbol, bar, unfinished));
+            rows.push(Row { symbol: self.stocks[place].symbol, asked_for_by: self.names[place], bar, unfinished });
         }
     }
 }
 
+/// A row of a stock that is found under its own symbol.
 pub fn row(symbol: Symbol, bar: Bar, unfinished: bool) -> Row {
-    Row { symbol, bar, unfinished }
+    Row { symbol, asked_for_by: symbol, bar, unfinished }
 }

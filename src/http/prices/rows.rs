@@ -12,7 +12,10 @@ use crate::market::{Bar, DateText, Symbol};
 /// One line of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Row {
+    /// The symbol that its stock has now.
     pub symbol: Symbol,
+    /// The symbol that its stock was asked for by.
+    pub asked_for_by: Symbol,
     pub bar: Bar,
     pub unfinished: bool,
 }
@@ -164,7 +167,8 @@ mod tests {
         let date = NaiveDate::from_ymd_opt(2013, 3, 1).unwrap();
         let bar =
             Bar { date, open: 27.72, high: 27.98, low: 27.52, close: 27.95, adjusted_close: 23.5, volume: 34_849_700 };
-        Row { symbol: "MSFT".parse().unwrap(), bar, unfinished: true }
+        let symbol = "MSFT".parse().unwrap();
+        Row { symbol, asked_for_by: symbol, bar, unfinished: true }
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! Rows on their way out: a page at once, or everything as it is read.
 
+use std::io::Write;
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::stream;
 
 use super::asked::{BarsAsked, Limit};
-use super::reader::{After, Reader, row};
+use super::reader::{After, Reader};
 use super::rows::{Row, lines};
 use crate::http::answer::{VARY_NEGOTIATED, media_type};
 use crate::http::error::Problem;
+use crate::http::middleware::accepts_gzip;
 use crate::http::state::State;
 use crate::http::visit::Visit;
-use crate::market::{Adjust, Interval};
+use crate::market::{Adjust, Interval, Symbol};
 use crate::route::Route;
 use crate::store::StockRef;
 use crate::usage::KeyUsage;
@@ -41,13 +46,13 @@ impl Page {
     pub async fn read(
         state: &'static State,
         asked: BarsAsked,
-        stocks: &[StockRef],
+        stocks: &[(Symbol, StockRef)],
         after: Option<After>,
     ) -> Result<Self, Problem> {
-        if let (Limit::Rows(limit), [stock], Adjust::None, Interval::Day) =
+        if let (Limit::Rows(limit), [(name, stock)], Adjust::None, Interval::Day) =
             (asked.limit, stocks, asked.adjust, asked.interval)
         {
-            return Self::of_one(state, asked, *stock, after, limit).await;
+            return Self::of_one(state, asked, (*name, *stock), after, limit).await;
         }
         for _ in 1..TRIES_MAX {
             match Self::try_read(state, asked, stocks, after).await {
@@ -62,7 +67,7 @@ impl Page {
     async fn of_one(
         state: &'static State,
         asked: BarsAsked,
-        stock: StockRef,
+        (asked_for_by, stock): (Symbol, StockRef),
         after: Option<After>,
         limit: u32,
     ) -> Result<Self, Problem> {
@@ -74,18 +79,23 @@ impl Page {
             Some(range) => state.store.bars(stock, range, asked.order, limit + 1).await?,
             None => Vec::new(),
         };
-        Ok(Self::cut(bars.into_iter().map(|bar| row(stock.symbol, bar, false)).collect(), limit))
+        let row = |bar| Row { symbol: stock.symbol, asked_for_by, bar, unfinished: false };
+        Ok(Self::cut(bars.into_iter().map(row).collect(), limit))
     }
 
     async fn try_read(
         state: &'static State,
         asked: BarsAsked,
-        stocks: &[StockRef],
+        stocks: &[(Symbol, StockRef)],
         after: Option<After>,
     ) -> Result<Self, Problem> {
-        let mut reader = Reader::open(state, asked, stocks.to_vec(), after).await?;
+        let mut reader = Reader::open(state, asked, stocks, after).await?;
         let Limit::Rows(limit) = asked.limit else {
-            let rows = reader.read(BATCH_BARS).await?;
+            let mut rows = reader.read(BATCH_BARS).await?;
+            // Periods are few: what fits into a page is none to be streamed.
+            while asked.interval != Interval::Day && rows.len() < BATCH_BARS as usize && !reader.is_done() {
+                rows.append(&mut reader.read(BATCH_BARS).await?);
+            }
             let rest = (!reader.is_done()).then_some(reader);
             return Ok(Self { rows, last: None, rest });
         };
@@ -100,7 +110,7 @@ impl Page {
     fn cut(mut rows: Vec<Row>, limit: u32) -> Self {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let last = rows.last().filter(|_| more).map(|row| After { symbol: row.symbol, date: row.bar.date });
+        let last = rows.last().filter(|_| more).map(|row| After { symbol: row.asked_for_by, date: row.bar.date });
         Self { rows, last, rest: None }
     }
 
@@ -114,9 +124,17 @@ impl Page {
         let mut answer = HttpResponse::Ok();
         answer.insert_header((header::CONTENT_TYPE, media_type(asked.format.media())));
         let Some(reader) = self.rest else { return answer.body(first) };
+        let packing = accepts_gzip(request.headers()).then(Packing::default);
+        if packing.is_some() {
+            answer.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        }
         answer.insert_header((header::VARY, VARY_NEGOTIATED));
         answer.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")));
-        answer.streaming(Stream { reader, asked: *asked, meter: Meter::of(request) }.chunks(first))
+        if request.method() == Method::HEAD {
+            // Nobody gets what would be read.
+            return answer.streaming(stream::empty::<Result<Bytes, Problem>>());
+        }
+        answer.streaming(Stream { reader, asked: *asked, packing, meter: Meter::of(request) }.chunks(first))
     }
 }
 
@@ -124,6 +142,8 @@ impl Page {
 struct Stream {
     reader: Reader,
     asked: BarsAsked,
+    /// `None` where the client takes the lines as they are.
+    packing: Option<Packing>,
     meter: Meter,
 }
 
@@ -131,16 +151,21 @@ impl Stream {
     /// `first`, then a batch whenever the client has taken the one before. An answer that can't be finished is cut off,
     /// which the client sees, since the end of a chunked body is marked.
     fn chunks(self, first: Bytes) -> impl stream::Stream<Item = Result<Bytes, Problem>> {
-        stream::try_unfold((self, Some(first)), |(mut stream, first)| async move {
-            let chunk = match first {
-                Some(first) => first,
-                None => match stream.read_on().await? {
-                    Some(chunk) => chunk,
-                    None => return Ok(None),
-                },
+        stream::try_unfold(Some((self, Some(first))), |state| async move {
+            let Some((mut stream, first)) = state else { return Ok(None) };
+            let lines = match first {
+                Some(first) => Some(first),
+                None => stream.read_on().await?,
+            };
+            let is_last = lines.is_none();
+            let chunk = match (&mut stream.packing, lines) {
+                (Some(packing), Some(lines)) => packing.pack(&lines),
+                (Some(packing), None) => packing.end(),
+                (None, Some(lines)) => lines,
+                (None, None) => return Ok(None),
             };
             stream.meter.count(chunk.len());
-            Ok(Some((chunk, (stream, None))))
+            Ok(Some((chunk, (!is_last).then_some((stream, None)))))
         })
     }
 
@@ -158,6 +183,27 @@ impl Stream {
             }
         }
         Ok(None)
+    }
+}
+
+/// Gzip of a body that is sent in parts: each can be unpacked as it comes.
+struct Packing(GzEncoder<Vec<u8>>);
+
+impl Default for Packing {
+    fn default() -> Self {
+        Self(GzEncoder::new(Vec::new(), Compression::fast()))
+    }
+}
+
+impl Packing {
+    fn pack(&mut self, part: &[u8]) -> Bytes {
+        self.0.write_all(part).and_then(|()| self.0.flush()).expect("memory takes what is written");
+        std::mem::take(self.0.get_mut()).into()
+    }
+
+    fn end(&mut self) -> Bytes {
+        self.0.try_finish().expect("memory takes what is written");
+        std::mem::take(self.0.get_mut()).into()
     }
 }
 
