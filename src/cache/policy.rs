@@ -9,7 +9,7 @@ use crate::market::{DateRange, Exchange};
 pub enum Content {
     /// The newest bar of a stock.
     Quote,
-    /// How new the data is.
+    /// How new the data is; what is changed with SQL, so that no data version tells of it.
     Status,
     /// Who a stock is, or a list of stocks.
     Metadata,

@@ -11,14 +11,22 @@ use super::parameter::{Parameter, Takes};
 use super::query::{Query, invalid};
 use super::question::{Asked, Question};
 use crate::cache::{Content, DependsOn};
-use crate::market::calendar::{self, EARLY_CLOSE, FIRST_YEAR};
+use crate::market::calendar::{self, EARLY_CLOSE, FIRST_YEAR, LAST_YEAR};
 
 /// Five years.
 const DAYS_MAX: i64 = 1830;
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("exchange", Takes::Text, "The code of a US exchange, in any case; NYSE where it is not given"),
-    Parameter::new("start", Takes::Date, "The first day; the first one of the year of `end`, or of this year"),
-    Parameter::new("end", Takes::Date, "The last day, included; the last one of the year of `start`, or of this year"),
+    Parameter::new(
+        "start",
+        Takes::Date,
+        "The first day, in 1998 or later; the first one of the year of `end`, or of this year",
+    ),
+    Parameter::new(
+        "end",
+        Takes::Date,
+        "The last day, included, in 2099 or earlier; the last one of the year of `start`, or of this year",
+    ),
 ];
 /// A date in JSON, and a quarter more for holidays.
 const DAY_BYTES: usize = 16;
@@ -116,6 +124,9 @@ fn years(start: Option<NaiveDate>, end: Option<NaiveDate>, this_year: i32) -> Re
     }
     if first.year() < FIRST_YEAR {
         return Err(invalid("start", format!("({first}) is too early: expected {FIRST_YEAR}-01-01 or later")));
+    }
+    if last.year() > LAST_YEAR {
+        return Err(invalid("end", format!("({last}) is too late: expected {LAST_YEAR}-12-31 or earlier")));
     }
     if (last - first).num_days() >= DAYS_MAX {
         return Err(invalid(

@@ -47,8 +47,8 @@ pub enum Problem {
     NoData { symbol: Symbol, range: String },
     #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(" or "))]
     NoCalendar { exchange: String },
-    #[error("nothing is known of {date}{}", why.map(|why| format!(": exchanges were closed ({why})")).unwrap_or_default())]
-    NoDay { date: NaiveDate, why: Option<&'static str> },
+    #[error("nothing is known of {date}{}", no_day(exchange.as_deref(), *why))]
+    NoDay { date: NaiveDate, exchange: Option<String>, why: Option<&'static str> },
     #[error("the data was restated while it was read: retry in {RETRY_AFTER_S} s")]
     Restated,
     #[error("there is nothing at this path: see {see}")]
@@ -279,6 +279,13 @@ impl Problem {
             }
         }
     }
+}
+
+/// Of which exchange nothing is known, and why.
+fn no_day(exchange: Option<&str>, why: Option<&str>) -> String {
+    let of = exchange.map(|exchange| format!(" at the exchange {exchange:?}")).unwrap_or_default();
+    let why = why.map(|why| format!(": US exchanges were closed ({why})")).unwrap_or_default();
+    of + &why
 }
 
 fn no_room(limit: u32, weight: u32) -> String {

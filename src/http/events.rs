@@ -18,8 +18,8 @@ use crate::market::{DateRange, EventKind, Order, Symbol};
 use crate::store::{Event, EventPage, MarketEvent};
 
 const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
-/// Before every event: where the events of a stock begin when nobody says from when.
-const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("a day of the calendar");
+/// The first date that can be asked for: where the events of a stock begin when nobody says from when.
+const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(0, 1, 1).expect("a day of the calendar");
 const END: Parameter = Parameter::new("end", Takes::Date, "The last ex-date, included; open where it is not given");
 const KIND: Parameter = Parameter::new("kind", Takes::Only(&EventKind::WORDS), "Only splits, or only dividends");
 const LIMIT_PARAMETER: Parameter = Parameter::new("limit", Takes::Number(LIMIT), "Events on a page");
@@ -123,9 +123,8 @@ fn page(query: &Query<'_>) -> Result<EventPage, Problem> {
     })
 }
 
-/// The URL of the first page, with all that was asked for.
-fn url(path: &str, exchange: Option<&str>, page: &EventPage) -> String {
-    let start = Some(page.range.start()).filter(|start| *start > FIRST_DAY);
+/// The URL of the first page, with all that was asked for; without `start` where that is `None`.
+fn url(path: &str, start: Option<NaiveDate>, exchange: Option<&str>, page: &EventPage) -> String {
     let [start, end] = [start, page.range.end()].map(|date| date.map(|date| date.to_string()));
     let (kind, limit) = (page.kind.map(|kind| kind.as_str().to_owned()), Some(page.limit.to_string()));
     let exchange = exchange.map(str::to_owned);
@@ -140,7 +139,8 @@ fn url(path: &str, exchange: Option<&str>, page: &EventPage) -> String {
 
 impl StockEventsQuestion {
     fn url(&self) -> String {
-        url(&format!("/api/stocks/{}/events", self.symbol), None, &self.page)
+        let start = Some(self.page.range.start()).filter(|start| *start > FIRST_DAY);
+        url(&format!("/api/stocks/{}/events", self.symbol), start, None, &self.page)
     }
 }
 
@@ -165,7 +165,7 @@ impl Question for StockEventsQuestion {
 
 impl EventsQuestion {
     fn url(&self) -> String {
-        url("/api/events", self.exchange.as_deref(), &self.page)
+        url("/api/events", Some(self.page.range.start()), self.exchange.as_deref(), &self.page)
     }
 }
 

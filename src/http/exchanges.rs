@@ -47,6 +47,7 @@ impl Question for ExchangesQuestion {
     }
 
     fn content(&self) -> Content {
-        Content::Metadata
+        // Operators add one with SQL, which draws no data version.
+        Content::Status
     }
 }

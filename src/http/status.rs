@@ -12,7 +12,7 @@ use super::query::Query;
 use super::question::{Asked, Question};
 use super::state::State;
 use crate::cache::{Content, DependsOn};
-use crate::market::{Exchange, calendar};
+use crate::market::{Exchange, calendar, keeps_us_calendar};
 use crate::store::NewestDay;
 
 pub const PARAMETERS: &[Parameter] = &[];
@@ -50,7 +50,7 @@ pub struct ExchangeStatus {
 
 impl ExchangeStatus {
     fn of(newest: NewestDay, exchange: &Exchange, now: DateTime<Utc>) -> Self {
-        let is_known = calendar::EXCHANGES.contains(&newest.exchange.as_str());
+        let is_known = keeps_us_calendar(&newest.exchange);
         let expected_date = if is_known { calendar::newest_session(exchange, now) } else { None };
         Self {
             exchange: newest.exchange,

@@ -8,6 +8,8 @@ use crate::route::Route;
 
 /// Bars that count as one request, in an answer that holds those of all stocks.
 const BARS_PER_REQUEST: u32 = 100;
+/// However few bars are asked for: a day that few stocks have prices of, or none, is looked for in all of them.
+const DAY_MIN: u32 = 10;
 /// The quotes of a list are one statement for up to 100 stocks.
 const LIST_OF_QUOTES: u32 = 5;
 
@@ -19,10 +21,10 @@ pub fn weight(route: Route, query: &str) -> u32 {
             let symbols = first(query, "symbols").map_or(1, |symbols| symbols.split(',').count());
             if symbols <= SYMBOLS_MAX { symbols as u32 } else { 1 }
         }
-        // One for each started hundred of the bars asked for.
+        // One for each started hundred of the bars asked for, and no less than the look for them costs.
         Route::PricesOfDay => {
             let bars = first(query, "limit").map_or(Some(LIMIT.default), |limit| LIMIT.read(&limit));
-            bars.map_or(1, |bars| bars.div_ceil(BARS_PER_REQUEST))
+            bars.map_or(1, |bars| bars.div_ceil(BARS_PER_REQUEST).max(DAY_MIN))
         }
         Route::WatchlistQuotes => LIST_OF_QUOTES,
         _ => 1,
@@ -59,13 +61,13 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_all_stocks_counts_by_the_started_hundred() {
+    fn a_day_of_all_stocks_counts_by_the_started_hundred_and_as_10_at_least() {
         for (query, counts_as) in [
             ("", 10),
             ("exchange=NYSE", 10),
-            ("limit=1", 1),
-            ("limit=100", 1),
-            ("limit=101", 2),
+            ("limit=1", 10),
+            ("limit=100", 10),
+            ("limit=1001", 11),
             ("limit=10000", 100),
             ("limit=%31000", 10),
             ("limit=10001", 1),
@@ -85,6 +87,7 @@ mod tests {
             let counts_as = match route {
                 Route::WatchlistQuotes => 5,
                 Route::PricesOfMany => 2,
+                Route::PricesOfDay => 10,
                 _ => 1,
             };
             assert_eq!(weight(route, "symbols=A,B&limit=1"), counts_as, "{route:?}");

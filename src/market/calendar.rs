@@ -25,6 +25,9 @@ const CLOSED_DAYS_MAX: usize = 10;
 /// market holiday in 1998, and earlier unscheduled closures are not listed.
 pub const FIRST_YEAR: i32 = 1998;
 
+/// The last year that anybody is told of: rules as these change sooner or later.
+pub const LAST_YEAR: i32 = 2099;
+
 /// Closures no rule foretells, as (year, month, day, reason), in order of date.
 /// Source: NYSE, "Special closings" and the exchanges' notices of the day.
 const SPECIAL_CLOSURES: [(i32, u32, u32, &str); 10] = [

@@ -26,7 +26,7 @@ impl Exchange {
 
 /// Whether an exchange, by its code, trades on the days of [`super::calendar`].
 pub fn keeps_us_calendar(code: &str) -> bool {
-    ["NYSE", "NASDAQ", "NYSEAMER", "NYSEARCA"].contains(&code)
+    super::calendar::EXCHANGES.contains(&code)
 }
 
 #[cfg(test)]

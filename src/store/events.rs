@@ -65,39 +65,85 @@ pub struct Events {
     pub last: Option<EventPlace>,
 }
 
-/// The statement for the events of one stock (`$1` is its id) or of all (`$1` is the exchange), in either order. A page
-/// starts beyond a place, and the first one beyond every date there can be. Kinds are a range since the index is asked
-/// for one: of a choice, each row would be fetched.
+/// Stocks of an exchange up to which its events are read stock by stock. Of more, they lie close together among all
+/// events: there those of others are passed over.
+macro_rules! read_by_stock_max {
+    () => {
+        "200"
+    };
+}
+
+/// The events that a page may hold. It starts beyond a place, and the first one beyond every date there can be. Kinds are
+/// a range since the index is asked for one: of a choice, each row would be fetched.
+macro_rules! on_page {
+    ($beyond:literal, $nowhere:literal) => {
+        concat!(
+            "a.ex_date >= $2 AND a.ex_date <= coalesce($3, 'infinity'::date) AND a.kind BETWEEN $4 AND $5
+             AND (a.ex_date, a.stock_id, a.kind) ",
+            $beyond,
+            " (coalesce($6, '",
+            $nowhere,
+            "'::date), $7::int4, $8::text)"
+        )
+    };
+}
+
+macro_rules! in_order {
+    ($order:literal) => {
+        concat!(" ORDER BY a.ex_date ", $order, ", a.stock_id ", $order, ", a.kind ", $order)
+    };
+}
+
+/// The statement for the events of one stock (`$1` is its id) or of all (`$1` is null), in either order.
 macro_rules! events_sql {
-    ($of:expr, $beyond:literal, $nowhere:literal, $order:literal) => {
+    ($of:literal, $beyond:literal, $nowhere:literal, $order:literal) => {
         concat!(
             "SELECT a.ex_date, a.stock_id, a.kind, a.split_from, a.split_to, a.dividend, s.symbol
              FROM corporate_actions a JOIN stocks s ON s.id = a.stock_id
              WHERE ",
             $of,
-            " AND a.ex_date >= $2 AND a.ex_date <= coalesce($3, 'infinity'::date)
-               AND a.kind BETWEEN $4 AND $5
-               AND (a.ex_date, a.stock_id, a.kind) ",
-            $beyond,
-            " (coalesce($6, '",
-            $nowhere,
-            "'::date), $7::int4, $8::text)
-             ORDER BY a.ex_date ",
-            $order,
-            ", a.stock_id ",
-            $order,
-            ", a.kind ",
-            $order,
+            " AND ",
+            on_page!($beyond, $nowhere),
+            in_order!($order),
             " LIMIT $9"
         )
     };
 }
 
-/// Whether `$1` is null or the exchange of a stock: one that has none is not looked for in every event.
-macro_rules! of_exchange {
-    () => {
-        "($1::text IS NULL OR s.exchange = $1)
-         AND ($1 IS NULL OR EXISTS (SELECT FROM stocks WHERE exchange = $1))"
+/// The statement for the events of an exchange (`$1`), in either order. Which events they are is read from an index
+/// alone, and only theirs are fetched. (`IS TRUE` keeps the choice of stocks from becoming a join, which would be
+/// planned for any number of them.)
+macro_rules! exchange_events_sql {
+    ($beyond:literal, $nowhere:literal, $order:literal) => {
+        concat!(
+            "WITH listed AS MATERIALIZED (SELECT id FROM stocks WHERE exchange = $1),
+                  few AS MATERIALIZED (SELECT count(*) <= ",
+            read_by_stock_max!(),
+            " AS are FROM listed)
+             SELECT a.ex_date, a.stock_id, a.kind, of_kind.split_from, of_kind.split_to, of_kind.dividend, s.symbol
+             FROM (
+                 (SELECT a.ex_date, a.stock_id, a.kind FROM corporate_actions a
+                  WHERE NOT (SELECT are FROM few) AND (a.stock_id IN (SELECT id FROM listed)) IS TRUE AND ",
+            on_page!($beyond, $nowhere),
+            in_order!($order),
+            " LIMIT $9)
+                 UNION ALL
+                 (SELECT a.ex_date, a.stock_id, a.kind FROM listed CROSS JOIN LATERAL (
+                      SELECT a.ex_date, a.stock_id, a.kind FROM corporate_actions a WHERE a.stock_id = listed.id AND ",
+            on_page!($beyond, $nowhere),
+            in_order!($order),
+            " LIMIT $9
+                  ) a WHERE (SELECT are FROM few)",
+            in_order!($order),
+            " LIMIT $9)
+             ) a
+             CROSS JOIN LATERAL (
+                 SELECT split_from, split_to, dividend FROM corporate_actions
+                 WHERE stock_id = a.stock_id AND ex_date = a.ex_date AND kind = a.kind LIMIT 1
+             ) of_kind
+             CROSS JOIN LATERAL (SELECT symbol FROM stocks WHERE id = a.stock_id LIMIT 1) s",
+            in_order!($order)
+        )
     };
 }
 
@@ -118,9 +164,11 @@ impl Store {
         page: &EventPage,
         version: i64,
     ) -> Result<Events, StoreFault> {
-        let sql = match page.order {
-            Order::Desc => events_sql!(of_exchange!(), "<", "infinity", "DESC"),
-            Order::Asc => events_sql!(of_exchange!(), ">", "-infinity", "ASC"),
+        let sql = match (exchange, page.order) {
+            (None, Order::Desc) => events_sql!("$1::text IS NULL", "<", "infinity", "DESC"),
+            (None, Order::Asc) => events_sql!("$1::text IS NULL", ">", "-infinity", "ASC"),
+            (Some(_), Order::Desc) => exchange_events_sql!("<", "infinity", "DESC"),
+            (Some(_), Order::Asc) => exchange_events_sql!(">", "-infinity", "ASC"),
         };
         self.events(version, sql, &exchange, page).await
     }

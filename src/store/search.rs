@@ -97,7 +97,7 @@ impl Store {
                        SELECT id, 4 FROM stocks WHERE name ~* $2
                        UNION ALL
                        SELECT id, 5 + least($3 <<<-> name, $3 <<<-> symbol) FROM stocks
-                       WHERE $3 <<% name OR $3 <<% symbol
+                       WHERE ($3 <<% name OR $3 <<% symbol) AND name !~* $2
                    ), found AS (
                        SELECT s.id, s.symbol, min(h.rank) AS rank FROM hits h JOIN stocks s ON s.id = h.id
                        WHERE ($4::text IS NULL OR s.exchange = $4) AND ($5::text IS NULL OR s.sector = $5)

@@ -29,7 +29,10 @@ async fn every_exchange_says_where_it_is_and_how_many_stocks_it_has() {
         exchange("XETRA", "Deutsche Börse Xetra", "Europe/Berlin", "17:30", 0),
     ]});
     assert_eq!(app.json(&key, "/api/exchanges").await, (200, expected));
-    assert_eq!(header(&app.get(&key, "/api/exchanges").await, "x-cache"), "HIT");
+    let second = app.get(&key, "/api/exchanges").await;
+    assert_eq!(header(&second, "x-cache"), "HIT");
+    let max_age: u32 = header(&second, "cache-control").strip_prefix("private, max-age=").unwrap().parse().unwrap();
+    assert!(max_age <= 60, "one that is added with SQL shows within a minute: {max_age}");
     let files = Files::new();
     let row = files.write("sap.csv", "symbol,name,exchange,currency\nSAP,SAP SE,XETRA,EUR\n");
     assert_eq!(database.ran(&["ingest", "stocks", &row]).code, Some(0));
@@ -79,6 +82,8 @@ async fn a_day_that_is_not_given_is_the_end_of_the_year_of_the_other() {
     // As much as five years, and a single day.
     let (_, body) = app.json(&key, "/api/calendar?start=2010-01-01&end=2015-01-04").await;
     assert_eq!(body["count"], 1259);
+    let (_, body) = app.json(&key, "/api/calendar?end=2099-12-31").await;
+    assert_eq!(body["start"], "2099-01-01", "the last year");
     let (_, body) = app.json(&key, "/api/calendar?start=2010-01-02&end=2010-01-02").await;
     assert_eq!((&body["count"], &body["holidays"]), (&0.into(), &json!([])));
 }
@@ -100,6 +105,8 @@ async fn a_calendar_that_is_not_known_is_refused_in_a_sentence() {
             "invalid_parameter",
             "start (1997-12-31) is too early: expected 1998-01-01 or later",
         ),
+        ("end=2100-01-01", 400, "invalid_parameter", "end (2100-01-01) is too late: expected 2099-12-31 or earlier"),
+        ("start=9999-01-01", 400, "invalid_parameter", "end (9999-12-31) is too late: expected 2099-12-31 or earlier"),
         (
             "start=2010-01-01&end=2015-01-05",
             400,

@@ -160,6 +160,13 @@ async fn the_url_of_the_next_page_keeps_what_was_asked_for_and_never_a_key() {
     let body = events(&app, &key, "/api/events?start=2010-01-01&exchange=nyse&limit=1").await;
     let next = body["next"].as_str().unwrap();
     assert!(next.starts_with("/api/events?start=2010-01-01&exchange=NYSE&limit=1&order=desc&cursor="), "{next}");
+    // However early it begins: the market's has to begin somewhere.
+    for start in ["0000-01-01", "0001-01-01"] {
+        let body = events(&app, &key, &format!("/api/events?start={start}&limit=1")).await;
+        let next = body["next"].as_str().unwrap();
+        assert!(next.starts_with(&format!("/api/events?start={start}&limit=1")), "{next}");
+        events(&app, &key, next).await;
+    }
 }
 
 #[tokio::test]
@@ -175,7 +182,7 @@ async fn events_are_kept_as_prices_of_their_range_are_and_go_out_of_use_with_a_l
         assert!(fresh_s.contains(&max_age), "{path}: {max_age}");
     }
     // However it is written, it is the same question; another page is another one.
-    for path in ["/api/stocks/aapl/events?order=desc&limit=100", "/api/stocks/AAPL/events?start=0001-01-01"] {
+    for path in ["/api/stocks/aapl/events?order=desc&limit=100", "/api/stocks/AAPL/events?start=0000-01-01"] {
         assert_eq!(header(&app.get(&key, path).await, "x-cache"), "HIT", "{path}");
     }
     let next = events(&app, &key, "/api/stocks/AAPL/events?limit=1").await["next"].as_str().unwrap().to_owned();

@@ -31,6 +31,7 @@ mod metrics;
 mod migrate;
 mod operators;
 mod page;
+mod plans;
 mod prices;
 mod reference;
 mod registry;

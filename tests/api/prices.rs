@@ -322,9 +322,28 @@ async fn the_whole_market_of_a_day_is_paged_by_symbol() {
     let csv =
         app.get(&key, &format!("{day}?format=csv&columns=symbol,close&exchange=NYSE")).await.text().await.unwrap();
     assert_eq!(csv, "symbol,close\r\nIBM,202.91\r\n");
-    let (status, problem) = app.json(&key, "/api/prices/daily/2013-03-02").await;
-    assert_eq!((status, &problem["code"]), (404, &"no_data".into()));
-    assert_eq!(problem["detail"], "nothing is known of 2013-03-02: exchanges were closed (weekend)");
+    let next = app.json(&key, &format!("{day}?limit=2")).await.1["next"].clone();
+    assert!(next.as_str().unwrap().starts_with(&format!("{day}?limit=2&cursor=")), "{next}");
+    let next = app.json(&key, &format!("{day}?limit=2&exchange=nasdaq&columns=close")).await.1["next"].clone();
+    let expected = format!("{day}?limit=2&exchange=NASDAQ&columns=close&cursor=");
+    assert!(next.as_str().unwrap().starts_with(&expected), "{next}");
+}
+
+#[tokio::test]
+async fn a_day_without_prices_is_explained_where_the_calendar_of_the_exchange_is_known() {
+    let database = Database::sample().await;
+    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    for (asked, says) in [
+        ("2013-03-02", "2013-03-02: US exchanges were closed (weekend)"),
+        ("2013-03-04", "2013-03-04"),
+        ("2012-10-29?exchange=nyse", "2012-10-29 at the exchange \"NYSE\": US exchanges were closed (Hurricane Sandy)"),
+        ("2012-10-29?exchange=xetra", "2012-10-29 at the exchange \"XETRA\""),
+        ("2013-03-01?exchange=NOSUCH", "2013-03-01 at the exchange \"NOSUCH\""),
+    ] {
+        let (status, problem) = app.json(&key, &format!("/api/prices/daily/{asked}")).await;
+        assert_eq!((status, &problem["code"]), (404, &"no_data".into()), "{asked}");
+        assert_eq!(problem["detail"], format!("nothing is known of {says}"), "{asked}");
+    }
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use crate::market::{Action, ActionKind, Bar, calendar};
 
 /// The last year a plan may reach; bounds the memory one stock needs (26,000
 /// bars) and keeps prices adjusted over many splits within plain decimals.
-pub const LAST_YEAR: i32 = 2099;
+pub const LAST_YEAR: i32 = calendar::LAST_YEAR;
 
 /// What to generate. A stock's history depends on `from`, `to`, `seed` and its
 /// own index, not on how many `stocks` there are.

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
+use form_urlencoded::Serializer;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,13 +19,13 @@ use crate::http::query::{Query, invalid};
 use crate::http::question::{Asked, Question};
 use crate::http::state::State;
 use crate::market::calendar::closure;
-use crate::market::{DateRange, Symbol, parse_date};
+use crate::market::{DateRange, Symbol, keeps_us_calendar, parse_date};
 
-/// Each hundred of it counts as a request.
+/// Each hundred of it counts as a request, but see [`crate::http::weight`].
 pub const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
-    Parameter::new("limit", Takes::Number(LIMIT), "Rows on a page; each started 100 count as a request"),
+    Parameter::new("limit", Takes::Number(LIMIT), "Rows on a page; each started 100 count as a request, at least 10"),
     super::asked::CURSOR,
     super::asked::COLUMNS,
     super::asked::FORMAT,
@@ -56,7 +57,9 @@ pub async fn prices(Asked(question): Asked<DayQuestion>, state: &'static State) 
     let (date, version) = (range.start(), state.versions.to_read());
     let found = state.store.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
     if found.is_empty() && after.is_none() {
-        return Err(Problem::NoDay { date, why: closure(date) });
+        let keeps_calendar = exchange.as_deref().is_none_or(keeps_us_calendar);
+        let why = if keeps_calendar { closure(date) } else { None };
+        return Err(Problem::NoDay { date, exchange: exchange.clone(), why });
     }
     let mut rows: Vec<Row> = found.iter().map(|of| row(of.symbol, of.bar, false)).collect();
     let is_last = rows.len() <= *limit as usize;
@@ -79,7 +82,9 @@ pub async fn prices(Asked(question): Asked<DayQuestion>, state: &'static State) 
 
 impl DayQuestion {
     fn url(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(format!("/api/prices/daily/{}?", self.range.start()));
+        let path = format!("/api/prices/daily/{}", self.range.start());
+        let at = path.len() + 1;
+        let mut query = Serializer::for_suffix(format!("{path}?"), at);
         query.append_pair("limit", &self.limit.to_string());
         if let Some(exchange) = &self.exchange {
             query.append_pair("exchange", exchange);

@@ -11,13 +11,14 @@ const ANALYZE_FROM_PART: f64 = 0.1;
 
 impl Loader {
     /// After a large load: makes index-only reads fast again. Reads are right without it, and autovacuum would come by.
-    /// The stocks as well, of which each touched one has left a dead row.
+    /// The stocks as well, of which each touched one has left a dead row, and the actions, which are looked through in an
+    /// index alone.
     pub async fn vacuum(self, report: &LoadReport) {
         let rows = report.written();
         if rows < VACUUM_FROM_ROWS {
             return;
         }
-        for vacuum in [self.vacuum_prices(rows).await, self.vacuum_stocks().await] {
+        for vacuum in [self.vacuum_prices(rows).await, self.vacuum_stocks_and_actions().await] {
             if let Err(fault) = vacuum {
                 tracing::warn!(cause = %fault, "a table could not be vacuumed");
             }
@@ -32,7 +33,7 @@ impl Loader {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    async fn vacuum_stocks(&self) -> Result<(), StoreFault> {
-        Ok(self.client.batch_execute("VACUUM stocks").await?)
+    async fn vacuum_stocks_and_actions(&self) -> Result<(), StoreFault> {
+        Ok(self.client.batch_execute("VACUUM stocks, corporate_actions").await?)
     }
 }

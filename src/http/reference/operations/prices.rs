@@ -50,7 +50,7 @@ fn of_many() -> Operation {
 fn of_a_day() -> Operation {
     let example = include_str!("../examples/listPricesOfDay.json");
     Operation {
-        about: "Each started 100 of `limit` counts as a request.",
+        about: "Each started 100 of `limit` counts as a request, at least 10.",
         parameters: day::PARAMETERS,
         problems: &["no_data", "too_heavy"],
         example: &[("date", "2012-12-31"), ("limit", "2")],
