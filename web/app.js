@@ -114,16 +114,17 @@ function present({ prices, next }, interval) {
   const kind = ADJUSTMENTS.find(([name]) => name === adjust)[1].toLowerCase();
   const adjusted = adjust === "none" ? "as traded" : `adjusted for ${kind}`;
   const [, name, title] = INTERVALS[interval];
-  picture(prices, name, adjusted);
+  picture(prices, next, name, adjusted);
   showRows(prices, `${stock.id}, ${name} bars in ${stock.currency}, ${adjusted}`, following(prices, next, name, adjusted));
   at("rows-title").textContent = title;
 }
 
 /** The chart, and what it shows in words. */
-function picture(prices, name, adjusted) {
+function picture(prices, next, name, adjusted) {
   const within = showEvents(shown.events, prices.at(-1).date, prices[0].date);
   draw(prices.toReversed(), within);
-  const text = summary(prices, name, adjusted);
+  const isSplit = shown.adjust === "none" && within.some(({ kind }) => kind === "split");
+  const text = `${next ? "The newest " : ""}${summary(prices, name, adjusted, isSplit)}`;
   at("summary").textContent = text;
   news.textContent = `${shown.stock.id}: ${text}`;
 }
@@ -136,18 +137,19 @@ function following(before, next, name, adjusted) {
     const { prices: older, next: later } = await ask(next, signal);
     const prices = before.concat(older);
     addRows(older, following(prices, later, name, adjusted));
-    picture(prices, name, adjusted);
+    picture(prices, later, name, adjusted);
   });
 }
 
 /** What the chart shows, for those who don't see it. */
-function summary(prices, name, adjusted) {
+function summary(prices, name, adjusted, isSplit) {
   const [newest, oldest] = [prices[0], prices.at(-1)];
   const high = prices.reduce((most, bar) => (bar.high > most.high ? bar : most));
   const low = prices.reduce((least, bar) => (bar.low < least.low ? bar : least));
   const change = ((newest.close / oldest.close - 1) * 100);
   return `${prices.length} ${name} bars from ${inDay(oldest.date)} to ${inDay(newest.date)}, ${adjusted}: `
-    + `${inPrice(oldest.close)} to ${inPrice(newest.close)} (${inChange(change)} %), `
+    // Prices before and after a split are those of different shares.
+    + `${inPrice(oldest.close)} to ${inPrice(newest.close)} (${isSplit ? "with a split between" : `${inChange(change)} %`}), `
     + `highest ${inPrice(high.high)} on ${inDay(high.date)}, lowest ${inPrice(low.low)} on ${inDay(low.date)}.`;
 }
 

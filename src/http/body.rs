@@ -29,6 +29,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
                 _ => Problem::BadRequest,
             })?;
             let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+            // A list would be taken for the fields in their order.
+            if text.trim_ascii_start().first() != Some(&b'{') {
+                return Err(Problem::InvalidBody("expected a JSON object".to_owned()));
+            }
             serde_json::from_slice(text).map(Self).map_err(|fault| Problem::InvalidBody(fault.to_string()))
         })
     }

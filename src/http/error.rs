@@ -79,7 +79,7 @@ pub enum Problem {
     #[error("{}: retry in {retry_after_s} s", no_room(*limit, *weight))]
     RateLimited { limit: u32, weight: u32, retry_after_s: u64, upgrade: Option<String> },
     #[error(
-        "this request counts as {weight}, more than the limit of {limit} requests a minute: ask for fewer stocks or rows at once"
+        "this request counts as {weight}, more than the limit of {limit} requests a minute: ask for fewer symbols, or set a lower limit"
     )]
     TooHeavy { weight: u32, limit: u32 },
     #[error(

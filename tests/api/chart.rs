@@ -81,7 +81,8 @@ async fn it_says_what_it_shows_and_is_the_year_up_to_the_newest_bar_by_default()
     };
     let year = "start=2012-03-01&end=2013-03-01";
     for (query, range, field, adjusted) in [
-        ("", format!("{year}&adjust=all"), "adjustedClose", "splits and dividends, and"),
+        ("", format!("{year}&adjust=splits"), "close", "adjusted for splits, and"),
+        ("adjust=all", format!("{year}&adjust=all"), "adjustedClose", "splits and dividends, and"),
         (
             "end=2005-06-30&adjust=splits",
             "start=2004-06-30&end=2005-06-30&adjust=splits".into(),
@@ -89,7 +90,7 @@ async fn it_says_what_it_shows_and_is_the_year_up_to_the_newest_bar_by_default()
             "adjusted for splits, and",
         ),
         ("end=2005-06-30&adjust=none", "start=2004-06-30&end=2005-06-30".into(), "close", "as traded"),
-        ("start=2013-01-01", "start=2013-01-01&adjust=all".into(), "close", "2013-01-02 to 2013-03-01"),
+        ("start=2013-01-01", "start=2013-01-01&adjust=splits".into(), "close", "2013-01-02 to 2013-03-01"),
     ] {
         let (about, closes) = (about(query).await, closes(&app, &key, &range, field).await);
         let (first, last) = (closes[0], closes[closes.len() - 1]);
@@ -167,14 +168,14 @@ async fn it_is_kept_and_a_correction_redraws_it() {
     assert_eq!(header(&kept, "content-type"), "image/svg+xml");
     let policy = header(&kept, "content-security-policy");
     assert!(policy.starts_with("default-src 'none'") && !before.contains("style"), "{policy}");
-    let again = app.request("GET", &format!("{AAPL}?theme=light&width=800&adjust=all")).header("x-api-key", &key);
+    let again = app.request("GET", &format!("{AAPL}?theme=light&width=800&adjust=splits")).header("x-api-key", &key);
     assert_eq!(header(&again.send().await.unwrap(), "x-cache"), "HIT", "the same question, said in full");
     let in_a_page = app.request("GET", &format!("{AAPL}?apikey={key}")).send().await.unwrap();
     assert_eq!((in_a_page.status().as_u16(), header(&in_a_page, "x-cache")), (200, "HIT"), "an <img> sends no header");
     let price = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2013-03-01,438,438.2,429,430,138000,99\n";
     assert_eq!(database.ran(&["ingest", "prices", &files.write("new.csv", price)]).code, Some(0));
     crate::support::eventually("it shows the correction", std::time::Duration::from_secs(5), async || {
-        picture(&app, &key, AAPL).await.contains("The last is 99.00 USD")
+        picture(&app, &key, AAPL).await.contains("The last is 430.00 USD")
     })
     .await;
 }

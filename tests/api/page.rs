@@ -129,12 +129,12 @@ async fn older_rows_come_in_pages_until_the_first() {
         browser.click("#ranges [value=All]").await;
         browser.until("document.querySelector('#summary').textContent.startsWith('157 monthly bars')").await;
         browser.click("#intervals [value='1d']").await;
-        browser.until("document.querySelector('#summary').textContent.startsWith('1000 daily bars')").await;
+        browser.until("document.querySelector('#summary').textContent.startsWith('The newest 1000 daily bars')").await;
         while browser.run("return document.querySelectorAll('#rows-body tr').length").await != 1000 {
             browser.click("#more").await;
         }
         browser.click("#more").await;
-        browser.until("document.querySelector('#summary').textContent.startsWith('2000 daily bars')").await;
+        browser.until("document.querySelector('#summary').textContent.startsWith('The newest 2000 daily bars')").await;
         assert_eq!(browser.run("return document.querySelectorAll('#rows-body tr').length").await, 1100);
         browser.click("#ranges [value='1M']").await;
         browser.until("document.querySelector('#more').hidden").await;

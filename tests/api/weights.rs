@@ -89,8 +89,7 @@ async fn a_request_that_counts_as_more_than_the_limit_is_refused_for_good_and_ch
     let key = database.issue("small");
     let (status, body) = app.json(&key, &heavy(6)).await;
     assert_eq!((status, &body["code"], &body["retryAfter"]), (400, &"too_heavy".into(), &Value::Null));
-    let detail =
-        "this request counts as 6, more than the limit of 5 requests a minute: ask for fewer stocks or rows at once";
+    let detail = "this request counts as 6, more than the limit of 5 requests a minute: ask for fewer symbols, or set a lower limit";
     assert_eq!(body["detail"], detail);
     assert_ne!(app.get(&key, &heavy(5)).await.status(), 429, "the limit itself fits");
 }

@@ -28,21 +28,21 @@ export function showSnippets(asked) {
 export function forgetKeyInSnippets() { withKey.checked = false; }
 
 function python(url, key) {
-  const parameters = [...url.searchParams].map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
   return `import requests
 
-answer = requests.get(
-    "${url.origin}${url.pathname}",
-    params={${parameters.join(", ")}},
-    headers={"X-API-Key": "${key}"},
-    timeout=10,
-)
-answer.raise_for_status()
-prices = answer.json()["prices"]`;
+url, prices = "${url}", []
+while url:
+    answer = requests.get(url, headers={"X-API-Key": "${key}"}, timeout=10)
+    answer.raise_for_status()
+    page = answer.json()
+    prices += page["prices"]
+    url = page["next"] and "${url.origin}" + page["next"]`;
 }
 
 function sheet(url, key) {
   const asked = new URL(url);
+  // Lines have everything where no limit is set.
+  asked.searchParams.delete("limit");
   asked.searchParams.set("format", "csv");
   asked.searchParams.set("apikey", key);
   return `=IMPORTDATA("${asked}")`;

@@ -33,8 +33,8 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("theme", Takes::OneOf(&Theme::WORDS), "The colours"),
     Parameter::new(
         "adjust",
-        Takes::OneOf(&["all", "splits", "none"]),
-        "What closes and volumes are adjusted for: splits and dividends, splits, or nothing",
+        Takes::OneOf(&["splits", "all", "none"]),
+        "What closes and volumes are adjusted for: splits, splits and dividends, or nothing",
     ),
 ];
 
@@ -109,7 +109,7 @@ impl Question for ChartQuestion {
             width: query.number("width", WIDTH)?,
             height: query.number("height", HEIGHT)?,
             theme: query.value("theme")?.unwrap_or_default(),
-            adjust: query.value("adjust")?.unwrap_or(Adjust::All),
+            adjust: query.value("adjust")?.unwrap_or(Adjust::Splits),
         })
     }
 

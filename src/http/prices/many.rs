@@ -106,6 +106,12 @@ impl ManyQuestion {
     }
 }
 
+/// A symbol of a list, which people paste with blanks.
+fn read_symbol(text: &str) -> Result<Symbol, Problem> {
+    let text = text.trim();
+    text.parse().map_err(|fault| invalid("symbols", format!("is not valid: {fault}, found {text:?}")))
+}
+
 impl Question for ManyQuestion {
     const NEGOTIATED: bool = true;
 
@@ -113,8 +119,8 @@ impl Question for ManyQuestion {
         let query = Query::of(request, PARAMETERS)?;
         let expected = "symbols, parted by commas, as in AAPL,MSFT";
         let list = query.given("symbols").ok_or(Problem::MissingParameter { name: "symbols", expected })?;
-        let symbols: Result<Vec<Symbol>, _> = list.split(',').map(Symbol::from_str).collect();
-        let mut symbols = symbols.map_err(|fault| invalid("symbols", format!("is not valid: {fault}")))?;
+        let symbols: Result<Vec<Symbol>, _> = list.split(',').map(read_symbol).collect();
+        let mut symbols = symbols?;
         if symbols.len() > SYMBOLS_MAX {
             return Err(invalid("symbols", format!("is too long: expected at most {SYMBOLS_MAX}")));
         }

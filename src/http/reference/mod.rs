@@ -20,8 +20,8 @@ use super::state::State;
 use operations::operations;
 
 /// What stands above all of it.
-const ABOUT: &str = "End-of-day stock prices. Send your key as `X-API-Key: KEY` or `Authorization: Bearer KEY`; whoever \
-    runs this server issues keys. Every answer to a valid key says where its limit stands. Errors are problem documents \
+const ABOUT: &str = "End-of-day stock prices. Send your key as `X-API-Key: KEY` or `Authorization: Bearer KEY`, or, \
+    from a spreadsheet, as `?apikey=KEY` where this server takes that; whoever runs this server issues keys. Every answer to a valid key says where its limit stands. Errors are problem documents \
     (RFC 9457), each with a code. Dates are `YYYY-MM-DD` in the exchange's time zone. Where GET is taken, so is HEAD. \
     Paths and field names stay once published; fields may be added.";
 

@@ -18,6 +18,7 @@ async fn each_bad_body_says_what_was_expected_and_where() {
     for (method, path, body, code, says) in [
         ("POST", LISTS, json!({}), "invalid_body", "missing field `name`"),
         ("POST", LISTS, Value::Null, "invalid_body", "missing field `name`"),
+        ("POST", LISTS, json!(["B", ["IBM"]]), "invalid_body", "expected a JSON object"),
         ("POST", LISTS, json!({ "name": "B", "symbol": ["IBM"] }), "invalid_body", "unknown field `symbol`"),
         ("POST", LISTS, json!({ "name": "B", "symbols": "IBM" }), "invalid_body", "expected a sequence"),
         ("POST", LISTS, json!({ "name": "" }), "invalid_parameter", "name is not valid: expected 1 to 100 printable"),
