@@ -10,6 +10,7 @@ mod client;
 mod error;
 mod events;
 mod exchanges;
+mod fault;
 mod format;
 mod health;
 mod log;
