@@ -35,6 +35,12 @@ pub enum Media {
 
 impl Media {
     pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Ndjson, Self::Svg];
+
+    /// How hard it is worth packing. Names that repeat make JSON a third in the least time there is; rows of numbers
+    /// alone come to 60 % in that time, and to 40 % in one and a half times it.
+    pub fn gzip_level(self) -> Compression {
+        Compression::new(if self == Self::Json { 1 } else { 2 })
+    }
 }
 
 /// An answer as it is kept: whatever of it doesn't depend on who asks.
@@ -139,7 +145,7 @@ impl Entry {
         if plain.len() < GZIP_BYTES_MIN {
             return None;
         }
-        let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 2), Compression::fast());
+        let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 2), self.media.gzip_level());
         encoder.write_all(plain).ok()?;
         let body = encoder.finish().ok().filter(|body| body.len() <= plain.len() / 2)?;
         // Shrunk, since it stays: the weight counts what is used.

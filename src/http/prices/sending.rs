@@ -7,13 +7,13 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
-use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::stream;
 
 use super::asked::{BarsAsked, Limit};
 use super::reader::{After, Reader};
 use super::rows::{Row, lines};
+use crate::cache::Media;
 use crate::http::answer::{VARY_NEGOTIATED, media_type};
 use crate::http::error::Problem;
 use crate::http::middleware::accepts_gzip;
@@ -124,7 +124,7 @@ impl Page {
         let mut answer = HttpResponse::Ok();
         answer.insert_header((header::CONTENT_TYPE, media_type(asked.format.media())));
         let Some(reader) = self.rest else { return answer.body(first) };
-        let packing = accepts_gzip(request.headers()).then(Packing::default);
+        let packing = accepts_gzip(request.headers()).then(|| Packing::of(asked.format.media()));
         if packing.is_some() {
             answer.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
         }
@@ -189,13 +189,11 @@ impl Stream {
 /// Gzip of a body that is sent in parts: each can be unpacked as it comes.
 struct Packing(GzEncoder<Vec<u8>>);
 
-impl Default for Packing {
-    fn default() -> Self {
-        Self(GzEncoder::new(Vec::new(), Compression::fast()))
-    }
-}
-
 impl Packing {
+    fn of(media: Media) -> Self {
+        Self(GzEncoder::new(Vec::new(), media.gzip_level()))
+    }
+
     fn pack(&mut self, part: &[u8]) -> Bytes {
         self.0.write_all(part).and_then(|()| self.0.flush()).expect("memory takes what is written");
         std::mem::take(self.0.get_mut()).into()
