@@ -16,7 +16,7 @@ test-scale: tools-scale ## several instances behind nginx on a Redis Cluster, Pg
 test-openapi: tools-openapi ## asks the server whatever its reference allows, and what it does not; a minute
 	python3 -m venv target/schemathesis
 	target/schemathesis/bin/pip install --quiet --requirement tests/openapi/requirements.txt
-	timeout 600 cargo test --locked --test api reference:: -- --include-ignored
+	timeout 900 cargo test --workspace --locked --test api reference:: -- --include-ignored
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check
