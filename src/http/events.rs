@@ -151,7 +151,7 @@ impl Question for StockEventsQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, self.url(), self.page.after)
+        key_of(version, |key| key.push_str(&self.url()), self.page.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
@@ -181,7 +181,7 @@ impl Question for EventsQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, self.url(), self.page.after)
+        key_of(version, |key| key.push_str(&self.url()), self.page.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -37,7 +37,8 @@ impl Format {
     /// What stands in the `Accept` headers with the greatest weight (RFC 9110, 12.5.1); JSON where nothing there is ours.
     fn preferred<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
         let mut best = (Self::Json, 0.0);
-        for range in lines.flat_map(|line| line.split(',')) {
+        // What those send who don't care.
+        for range in lines.filter(|line| *line != "*/*").flat_map(|line| line.split(',')) {
             let mut parts = range.split(';').map(str::trim);
             let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
                 "text/csv" => Self::Csv,

@@ -16,6 +16,8 @@ use super::query::{Query, invalid};
 
 /// Set before what a cursor holds: one of another form is refused, not misread.
 const FORM: &str = "1:";
+/// Room for most keys, so that none is moved while it is written.
+const KEY_BYTES: usize = 160;
 
 impl Query<'_> {
     /// The last row of the page before.
@@ -28,13 +30,16 @@ impl Query<'_> {
     }
 }
 
-/// The key of a page under a data version: its URL, with the version before it.
-pub fn key_of(version: i64, url: String, after: Option<impl Display>) -> String {
-    let url = match after {
-        Some(row) => url_after(url, row),
-        None => url,
-    };
-    format!("v{version}{url}")
+/// The key of a page under a data version: the version, and the page's URL behind it.
+pub fn key_of(version: i64, url: impl Fn(&mut String), after: Option<impl Display>) -> String {
+    let mut key = String::with_capacity(KEY_BYTES);
+    // Writing to a text can't fail.
+    let _ = write!(key, "v{version}");
+    url(&mut key);
+    match after {
+        Some(row) => url_after(key, row),
+        None => key,
+    }
 }
 
 /// The URL of a page: that of the question, from after a row on.

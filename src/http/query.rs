@@ -118,6 +118,10 @@ pub fn value<T: FromStr<Err: Display>>(name: &'static str, text: &str) -> Result
 /// # Errors
 /// When there are two: which of them is meant can't be known.
 pub fn key_in(query: &str) -> Result<Option<Cow<'_, str>>, Problem> {
+    // Nearly all come without, and need not be taken apart to know.
+    if !query.contains(KEY) && !query.contains('%') {
+        return Ok(None);
+    }
     let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == KEY);
     let key = keys.next().map(|(_, key)| key);
     if keys.next().is_some() { Err(twice(KEY)) } else { Ok(key) }

@@ -83,29 +83,33 @@ impl BarsAsked {
     /// Adds what was asked to a URL, whatever way it was written: what is as usual is left out.
     pub fn write(&self, url: &mut String) {
         let (start, end) = (DateText::of(self.range.start()), self.range.end().and_then(DateText::of));
-        // Writing to a text can't fail.
-        let _ = write!(url, "start={}", start.as_ref().map_or("", DateText::as_str));
+        let mut put = |name: &str, value: &str| {
+            url.push_str(name);
+            url.push_str(value);
+        };
+        put("start=", start.as_ref().map_or("", DateText::as_str));
         if let Some(end) = &end {
-            let _ = write!(url, "&end={}", end.as_str());
-        }
-        if let Limit::Rows(rows) = self.limit {
-            let _ = write!(url, "&limit={rows}");
+            put("&end=", end.as_str());
         }
         if self.order != Order::default() {
-            let _ = write!(url, "&order={}", self.order.as_str());
+            put("&order=", self.order.as_str());
         }
         if self.adjust != Adjust::default() {
-            let _ = write!(url, "&adjust={}", self.adjust.as_str());
+            put("&adjust=", self.adjust.as_str());
         }
         if self.interval != Interval::default() {
-            let _ = write!(url, "&interval={}", self.interval.as_str());
+            put("&interval=", self.interval.as_str());
+        }
+        if self.format != Format::default() {
+            put("&format=", self.format.as_str());
+        }
+        if let Limit::Rows(rows) = self.limit {
+            // Writing to a text can't fail.
+            let _ = write!(url, "&limit={rows}");
         }
         if self.columns != Columns::usual(self.of_several, self.interval != Interval::Day) {
             url.push_str("&columns=");
             self.columns.write_names(url);
-        }
-        if self.format != Format::default() {
-            let _ = write!(url, "&format={}", self.format.as_str());
         }
     }
 }

@@ -120,7 +120,7 @@ impl Question for DayQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, self.url(), self.after)
+        key_of(version, |key| key.push_str(&self.url()), self.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -102,12 +102,16 @@ impl PricesQuestion {
     }
 
     /// The URL of the first page: one for all ways of asking the same.
-    fn url(&self) -> String {
-        let mut url = String::with_capacity(128);
+    fn write_url(&self, url: &mut String) {
         url.push_str("/api/stocks/");
         url.push_str(self.symbol.as_str());
         url.push_str("/prices?");
-        self.asked.write(&mut url);
+        self.asked.write(url);
+    }
+
+    fn url(&self) -> String {
+        let mut url = String::new();
+        self.write_url(&mut url);
         url
     }
 }
@@ -122,7 +126,7 @@ impl Question for PricesQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, self.url(), self.after.map(|Day(date)| date))
+        key_of(version, |url| self.write_url(url), self.after.map(|Day(date)| date))
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
