@@ -22,7 +22,7 @@ lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
-loadtest: tools ## what it does under load, beside what the machine can do; some 7 minutes
+loadtest: tools ## what it does under load, beside what the machine can do; some 11 minutes
 	loadtest/run
 
 deploy: ## puts this binary on a machine that is set up as in deploy/README.md: make deploy HOST=root@api.example.com
