@@ -62,15 +62,10 @@ fn app(
     >,
 > {
     let api = web::scope("/api")
-        // The router tries one after the other: the one that is asked most stands first.
-        .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
-        .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
-        .service(read::<events::StockEventsQuestion, _, _>("/stocks/{symbol}/events", events::of_stock))
-        .service(read::<chart::ChartQuestion, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
-        .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
-        .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
-        .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
+        // The router tries one after the other. A path is compared, which is little; each pattern is a regular expression,
+        // so that of the question that is asked most stands first among them.
         .service(read::<prices::many::ManyQuestion, _, _>("/prices", prices::many::prices))
+        .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
         .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
         .service(read::<exchanges::ExchangesQuestion, _, _>("/exchanges", exchanges::exchanges))
         .service(read::<calendar::CalendarQuestion, _, _>("/calendar", calendar::calendar))
@@ -80,6 +75,13 @@ fn app(
                 .route(web::post().to(watchlists::write::create))
                 .default_service(only("GET, HEAD, POST")),
         )
+        .service(plain("/usage", usage::usage))
+        .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
+        .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
+        .service(read::<events::StockEventsQuestion, _, _>("/stocks/{symbol}/events", events::of_stock))
+        .service(read::<chart::ChartQuestion, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
+        .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
+        .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
         .service(
             plain("/watchlists/{id}", watchlists::show)
                 .route(web::patch().to(watchlists::write::change))
@@ -87,7 +89,6 @@ fn app(
                 .default_service(only("GET, HEAD, PATCH, DELETE")),
         )
         .service(plain("/watchlists/{id}/quotes", watchlists::quotes))
-        .service(plain("/usage", usage::usage))
         .default_service(web::to(not_found))
         .wrap(from_fn(gate)); //     2. who calls? may the caller go on now?
     // Whatever needs no key, but for health.
