@@ -1,16 +1,15 @@
 //! `GET /api/usage`: what the caller's key used, day by day and route by route.
 
-use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{Days, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::{json, written};
 use super::error::Problem;
 use super::parameter::{Parameter, Takes};
 use super::query::{Query, invalid};
 use super::state::State;
+use super::unkept::ok;
 use super::visit::Visit;
 use crate::store::{UsageBy, UsageFilter, UsageTotal};
 
@@ -21,8 +20,6 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("start", Takes::Date, "The first day, of UTC; 29 days before `end` where it is not given"),
     Parameter::new("end", Takes::Date, "The last day, of UTC, included; today where it is not given"),
 ];
-/// A [`UsageTotal`] in JSON, rounded up.
-const TOTAL_BYTES: usize = 192;
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -45,10 +42,8 @@ pub async fn usage(request: HttpRequest, state: &'static State) -> Result<HttpRe
     let filter = UsageFilter { start, end, key: Some(caller.id), owner: None };
     let usage = state.store.usage(&filter, UsageBy { day: true, route: true, ..UsageBy::default() }).await?;
     let (key, tier, count) = (caller.id.as_str(), &*caller.tier.name, usage.len());
-    let mut answer = json(written(&Used { key, tier, start, end, count, usage }, count * TOTAL_BYTES));
     // It changes with every request, and nobody else is to see it.
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(answer)
+    Ok(ok(&Used { key, tier, start, end, count, usage }))
 }
 
 /// From and to which day, both included.

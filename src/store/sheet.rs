@@ -34,6 +34,30 @@ pub struct DayRow {
     pub bar: Bar,
 }
 
+/// The statement of [`Store::sheet`]. Places come in their order: a page sorts one stock after the other, and stops when
+/// it is full.
+macro_rules! sheet_sql {
+    ($order:literal) => {
+        concat!(
+            "SELECT a.place, s.data_version, p.*
+             FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
+             CROSS JOIN LATERAL (SELECT data_version FROM stocks WHERE id = a.stock_id LIMIT 1) s
+             CROSS JOIN LATERAL (
+                 SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+                 WHERE stock_id = a.stock_id
+                 AND date >= CASE a.place WHEN 1 THEN $2::date ELSE $4 END
+                 AND date <= coalesce(CASE a.place WHEN 1 THEN $3::date ELSE $5 END, 'infinity'::date)
+                 ORDER BY date ",
+            $order,
+            " LIMIT $6
+             ) p
+             ORDER BY a.place, p.date ",
+            $order,
+            " LIMIT $6"
+        )
+    };
+}
+
 impl Store {
     /// The first `limit` bars of these stocks: one stock after the other, in the order given, each by date. The first one
     /// may have a narrower range: where an earlier batch ended in it.
@@ -46,32 +70,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<SheetRow>, StoreFault> {
         let sql = match order {
-            Order::Desc => {
-                "SELECT a.place, s.data_version, p.*
-                 FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
-                 CROSS JOIN LATERAL (SELECT data_version FROM stocks WHERE id = a.stock_id LIMIT 1) s
-                 CROSS JOIN LATERAL (
-                     SELECT date, open, high, low, close, adjusted_close, volume FROM prices
-                     WHERE stock_id = a.stock_id
-                     AND date >= CASE a.place WHEN 1 THEN $2::date ELSE $4 END
-                     AND date <= coalesce(CASE a.place WHEN 1 THEN $3::date ELSE $5 END, 'infinity'::date)
-                     ORDER BY date DESC LIMIT $6
-                 ) p
-                 ORDER BY a.place, p.date DESC LIMIT $6"
-            }
-            Order::Asc => {
-                "SELECT a.place, s.data_version, p.*
-                 FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
-                 CROSS JOIN LATERAL (SELECT data_version FROM stocks WHERE id = a.stock_id LIMIT 1) s
-                 CROSS JOIN LATERAL (
-                     SELECT date, open, high, low, close, adjusted_close, volume FROM prices
-                     WHERE stock_id = a.stock_id
-                     AND date >= CASE a.place WHEN 1 THEN $2::date ELSE $4 END
-                     AND date <= coalesce(CASE a.place WHEN 1 THEN $3::date ELSE $5 END, 'infinity'::date)
-                     ORDER BY date LIMIT $6
-                 ) p
-                 ORDER BY a.place, p.date LIMIT $6"
-            }
+            Order::Desc => sheet_sql!("DESC"),
+            Order::Asc => sheet_sql!("ASC"),
         };
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         let params: Params<'_> = &[&ids, &first.start(), &first.end(), &range.start(), &range.end(), &i64::from(limit)];
