@@ -18,10 +18,10 @@ test-openapi: tools-openapi ## asks the server whatever its reference allows, an
 	target/schemathesis/bin/pip install --quiet --requirement tests/openapi/requirements.txt
 	timeout 900 cargo test --workspace --locked --test api reference:: -- --include-ignored
 
-test-faults: tools-faults ## every fault that RELIABILITY.md tells of, made to happen to a release binary; writes what was seen there
+test-faults: tools-faults tools-scale ## every fault that RELIABILITY.md tells of, made to happen to a release binary; writes what was seen there
 	cargo build --release --locked
 	FIGURES=1 TICKERD_BINARY="$(CURDIR)/target/release/tickerd" PATH="$$PATH:/usr/sbin" timeout 3600 \
-		cargo test --locked --test api faults:: -- --include-ignored --test-threads 1
+		cargo test --locked --test api -- faults:: scale:: --include-ignored --test-threads 1
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check

@@ -4,4 +4,5 @@
 //! other.
 
 mod documented;
+mod following;
 mod redis;
