@@ -6,3 +6,5 @@
 mod documented;
 mod following;
 mod redis;
+mod redis_server;
+mod shared;

@@ -10,6 +10,7 @@ mod load;
 mod program;
 mod proxy;
 mod record;
+mod redis;
 mod replica;
 mod servers;
 
@@ -23,6 +24,7 @@ pub use load::{Load, Running, Tally};
 pub use program::{Program, free_port, home};
 pub use proxy::{Fault, Proxy};
 pub use record::record;
+pub use redis::RedisServer;
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};
 
