@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{App, eventually};
 
 /// REDIS_COMMAND_TIMEOUT_MS as it is by default, and what a machine adds on which all tests run at once.
-pub const SLOWEST_MAX: Duration = Duration::from_millis(250 + 750);
+pub const SLOWEST_MAX: Duration = Duration::from_millis(250 + 1250);
 /// After its return, until Redis is shared: one second for the connection, one for what a machine adds.
 const SHARED_WITHIN: Duration = Duration::from_secs(2);
 
