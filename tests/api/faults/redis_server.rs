@@ -45,6 +45,7 @@ impl Scene {
         // Lost is what does not grant: half a second is more than a time-out.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let before = granted(&self.apps[0]).await;
+        let ready = self.apps[0].get("", "/health/ready").await.json::<serde_json::Value>().await.unwrap();
         let mut shares = Vec::new();
         for (app, key) in self.apps.chunks(1).zip(&keys) {
             shares.push(burst(app, key, 150).await);
@@ -56,7 +57,12 @@ impl Scene {
         // A window that is shared: one instance alone may have all of it, and then the other has none.
         let whole = burst(&self.apps[..1], &keys[2], 150).await + burst(&self.apps[1..], &keys[2], 50).await;
         assert_eq!((shares, whole), (vec![50, 50], 100), "of 100: shares while it is lost; then the whole");
-        format!("{}; 50 of 100 on each instance meanwhile; shared after {} ms", answered(&tally), took.as_millis())
+        format!(
+            "{}; 50 of 100 on each instance meanwhile, Redis is said to be {}; shared after {} ms",
+            answered(&tally),
+            ready["redis"].as_str().expect("it says how Redis is"),
+            took.as_millis()
+        )
     }
 }
 
@@ -72,6 +78,7 @@ async fn a_redis_that_hangs_is_a_lost_redis() {
     let mut scene = Scene::start().await;
     let seen =
         scene.lost_and_shared_again(async |server| server.signal("STOP"), async |server| server.signal("CONT")).await;
+    assert!(seen.contains("said to be down"), "{seen}");
     record("a_redis_that_hangs_is_a_lost_redis", &seen);
 }
 
@@ -79,6 +86,7 @@ async fn a_redis_that_hangs_is_a_lost_redis() {
 async fn a_redis_that_is_killed_and_started_again_is_shared_within_two_seconds() {
     let mut scene = Scene::start().await;
     let seen = scene.lost_and_shared_again(async |server| server.kill(), async |server| server.run().await).await;
+    assert!(seen.contains("said to be down"), "{seen}");
     record("a_redis_that_is_killed_and_started_again_is_shared_within_two_seconds", &seen);
 }
 
@@ -126,6 +134,7 @@ async fn a_replica_that_takes_the_place_of_its_primary_goes_on_with_the_windows(
         )
         .await;
     assert_eq!(burst(&scene.apps, &spent, 50).await, 0, "what was used is not forgotten");
+    assert!(seen.contains("said to be down"), "{seen}");
     record("a_replica_that_takes_the_place_of_its_primary_goes_on_with_the_windows", &seen);
 }
 
