@@ -2,7 +2,6 @@
 //!
 //! What measures time that passes is left alone (CLOCK_MONOTONIC), as no setting of a clock can move it.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,58 +10,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::limits::{around_a_minutes_edge, burst};
-use crate::support::{App, Database, RedisServer, eventually, header, id_of, record, redis_url, scratch, unique};
-
-/// The clock of a process. libfaketime reads how far it is off from a file, each time that the process looks at it.
-struct Clock {
-    scratch: tempfile::TempDir,
-}
-
-impl Clock {
-    /// One that is off by so many seconds.
-    fn off_by(seconds: i64) -> Self {
-        let clock = Self { scratch: scratch() };
-        clock.set_off_by(seconds);
-        clock
-    }
-
-    /// Steps: from now on it is off by so many seconds.
-    fn set_off_by(&self, seconds: i64) {
-        let (new, file) = (self.scratch.path().join("new"), self.scratch.path().join("off"));
-        std::fs::write(&new, format!("{seconds:+}\n")).expect("a file of the test's own");
-        // Readers see the one or the other.
-        std::fs::rename(new, file).expect("a directory of the test's own");
-    }
-
-    /// Steps, to a time.
-    fn set(&self, to: DateTime<Utc>) {
-        self.set_off_by((to - Utc::now()).num_seconds());
-    }
-
-    fn variables(&self) -> Vec<(&'static str, String)> {
-        let file = self.scratch.path().join("off");
-        vec![
-            ("LD_PRELOAD", library()),
-            ("FAKETIME_TIMESTAMP_FILE", file.to_str().expect("a path of ASCII").to_owned()),
-            ("FAKETIME_NO_CACHE", "1".to_owned()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ]
-    }
-
-    /// An instance by this clock.
-    async fn app(&self, database: &Database, variables: &[(&str, &str)]) -> App {
-        let own = self.variables();
-        let all = own.iter().map(|(name, value)| (*name, value.as_str())).chain(variables.iter().copied());
-        App::with(database, &all.collect::<Vec<_>>()).await
-    }
-}
-
-/// Where libfaketime is, as its own program says.
-fn library() -> String {
-    let asked = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
-    let printed = asked.expect("faketime runs: deploy/install-tools faults").stdout;
-    String::from_utf8(printed).expect("a path").trim().to_owned()
-}
+use crate::support::{
+    App, Clock, Database, RedisServer, eventually, header, id_of, record, redis_url, scratch, unique,
+};
 
 /// What the instance takes for the time, as its answers say.
 fn date(answer: &reqwest::Response) -> DateTime<Utc> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{SLOWEST_MAX, granted, granted_again, know_of_each_other, measured, milliseconds};
 use crate::limits::burst;
-use crate::support::{App, Database, Load, RedisServer, Tally, record, scratch};
+use crate::support::{App, Database, Load, RedisServer, Tally, eventually, id_of, record, scratch};
 
 const PATHS: [&str; 2] = ["/api/stocks/AAPL", "/api/stocks/MSFT/prices?start=2012-01-01&end=2012-12-31"];
 const ALONE: &str = "tickerd_limiter_decisions_total{basis=\"alone\",decision=\"admitted\"}";
@@ -156,6 +156,38 @@ async fn a_redis_that_loses_its_scripts_is_not_even_noticed() {
     scene.server.tell(&["SCRIPT", "FLUSH"]);
     assert_eq!(burst(&scene.apps, &scene.database.issue("free"), 300).await, 100);
     record("a_redis_that_loses_its_scripts_is_not_even_noticed", &format!("flushed {flushed} times; {seen}"));
+}
+
+#[tokio::test]
+async fn a_redis_that_is_lost_holds_up_no_request_and_no_revocation() {
+    let (database, scratch) = (Database::sample().await, scratch());
+    let mut server = RedisServer::start(scratch.path()).await;
+    let app = App::with(&database, &[("REDIS_URL", &server.url())]).await;
+    let (key, revoked) = (database.issue("pro"), database.issue("pro"));
+    let says = async |what: &str| {
+        app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap().contains(what)
+    };
+    eventually("Redis is shared", Duration::from_secs(5), async || says("\"redis\":\"up\"").await).await;
+    for key in [&key, &revoked] {
+        assert_eq!(app.get(key, PATHS[0]).await.status(), 200);
+    }
+    server.kill();
+    eventually("Redis is lost", Duration::from_secs(5), async || says("\"redis\":\"down\"").await).await;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..30 {
+        let started = Instant::now();
+        assert_eq!(app.get(&key, PATHS[0]).await.status(), 200);
+        slowest = slowest.max(started.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(slowest < Duration::from_millis(200), "{slowest:?}");
+    assert!(database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
+    let refused = async || app.get(&revoked, PATHS[0]).await.status() == 401;
+    let took = eventually("the key is refused", Duration::from_millis(1500), refused).await;
+    record(
+        "a_redis_that_is_lost_holds_up_no_request_and_no_revocation",
+        &format!("the slowest {:.1} ms; refused {} ms after the command", milliseconds(slowest), took.as_millis()),
+    );
 }
 
 /// A request asks Redis twice: for permits, and for the answer. It waits once.

@@ -2,6 +2,7 @@
 
 mod app;
 mod browser;
+mod clock;
 mod command;
 mod database;
 mod exchange;
@@ -16,6 +17,7 @@ mod servers;
 
 pub use app::{ADMIN_TOKEN, App, header, optional_header};
 pub use browser::{Browser, Look, browse};
+pub use clock::Clock;
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use exchange::{Reply, exchange, get};
