@@ -9,3 +9,4 @@ mod following;
 mod redis;
 mod redis_server;
 mod shared;
+mod timing;
