@@ -47,6 +47,10 @@ pub struct DatabaseConfig {
     /// For one statement of a request, on the server (statement_timeout) and here. Bulk loads are not bound by it
     #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
     pub database_statement_timeout_ms: u64,
+    /// For one step of a load: for more rows to be taken, for all of them to be merged. A Postgres that hangs must not keep a
+    /// nightly load for ever; 30 million rows are merged in minutes
+    #[arg(long, env = "DATABASE_LOAD_TIMEOUT_S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub database_load_timeout_s: u64,
 }
 
 /// What stands between this process and Postgres.

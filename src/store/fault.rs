@@ -41,6 +41,11 @@ impl StoreFault {
         }
     }
 
+    /// Whether Postgres may have done what it was told, and could not say so.
+    pub(super) fn is_without_answer(&self) -> bool {
+        matches!(self, Self::Timeout(_)) || self.is_dead_connection()
+    }
+
     pub(super) fn is_dead_connection(&self) -> bool {
         let Self::Statement(e) = self else { return false };
         let ended = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
@@ -81,9 +86,14 @@ impl From<PoolError> for StoreFault {
 
 /// The driver's own text says only "db error" or "error connecting to server": the cause is what helps.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
+    if error.is_closed() {
+        return "the connection was lost".to_owned();
+    }
     if let Some(db) = error.as_db_error() {
         let lacking = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
         let hint = match db.code() {
+            // Its own text names a file of its own.
+            &SqlState::DISK_FULL => return "its disk is full (53100): make room there, then try again".to_owned(),
             code if lacking.contains(code) => ": run tickerd migrate first",
             _ if is_of_a_pooler(error) => ": behind a transaction pooler set DATABASE_POOLER=transaction",
             _ => "",

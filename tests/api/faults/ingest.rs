@@ -1,0 +1,204 @@
+//! Loads that can't be finished: nothing of them is there, and it is said why.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::harm::{SEEN_BY_ALL, STATE, history, in_copy};
+use crate::support::{App, Database, Files, Postgres, Ran, SmallDisk, eventually, scratch, text_of, tickerd};
+
+const QUOTE: &str = "/api/stocks/AAPL/quote";
+const PRICES: &str = "symbol,date,open,high,low,close,volume";
+
+#[tokio::test]
+#[ignore = "make test-faults: mounts a small disk, as root"]
+async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_is_room() {
+    let (disk, files) = (SmallDisk::mount(400), Files::new());
+    let mut postgres = Postgres::with_sample(disk.path()).await;
+    let database = postgres.database();
+    let (stocks, prices, rows) = history(&files, 20);
+    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
+    let quote = app.get(&key, QUOTE).await.text().await.unwrap();
+    let before = database.texts(STATE).await;
+    // The staging table, the table itself, what is written ahead of it: each finds no more room in one of these.
+    let (mut refused, mut crashed) = (0, 0);
+    for megabytes in [1, 4, 8, 12, 16, 20, 24, 28] {
+        disk.leave(megabytes);
+        let ran = database.ran(&["ingest", "prices", &prices]);
+        let said = ran.stderr.lines().last().unwrap_or_default();
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{megabytes} MB: {ran:?}");
+        assert!(said.contains(&prices), "{ran:?}");
+        match said.contains("its disk is full") {
+            true => refused += 1,
+            // Without room for what it writes ahead, Postgres ends all that it does and starts anew.
+            false => crashed += 1,
+        }
+        assert_eq!(app.get(&key, QUOTE).await.text().await.unwrap(), quote, "{megabytes} MB");
+        disk.make_room();
+        postgres.start(&[]).await;
+        assert_eq!(database.texts(STATE).await, before, "{megabytes} MB");
+        assert_eq!(app.get(&key, &format!("/api/stocks?limit={megabytes}")).await.status(), 200);
+    }
+    assert!(refused > 3, "{refused} of 8 met a full disk");
+    let report = database.ran(&["ingest", "prices", &prices, "--json"]).json();
+    assert_eq!(report["added"], rows);
+    println!("{refused} refused, {crashed} crashed");
+}
+
+#[tokio::test]
+#[ignore = "make test-faults: mounts a small disk, as root"]
+async fn a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where() {
+    let disk = SmallDisk::mount(1);
+    let out = disk.path().to_str().unwrap();
+    let ran = Ran::of(&mut tickerd(&[
+        "generate",
+        "--stocks",
+        "200",
+        "--from",
+        "2000-01-01",
+        "--to",
+        "2019-12-31",
+        "--out",
+        out,
+    ]));
+    assert!(ran.sentence().starts_with(&format!("can't write in {out}: No space left on device")), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_report_that_finds_no_room_says_that_the_load_is_done() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
+    let mut load = database.tickerd(&["ingest", "prices", &path, "--json"]);
+    let ran = Ran::of(load.stdout(File::create("/dev/full").unwrap()));
+    assert!(ran.sentence().contains("was loaded, but the report of it can't be written"), "{ran:?}");
+    assert_eq!(database.ran(&["ingest", "prices", &path, "--json"]).json()["unchanged"], 1);
+}
+
+#[tokio::test]
+async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_for_no_more_rows() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let (stocks, prices, rows) = history(&files, 20);
+    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    let before = database.texts(STATE).await;
+    let mut load = database.tickerd(&["ingest", "prices", "-"]);
+    let mut load = load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The other end of the pipe stays open: whoever writes to it may be waiting for something else.
+    let mut feed = load.stdin.take().unwrap();
+    let text = text_of(&prices);
+    let (first, more) = text.split_at(text.len() / 2);
+    feed.write_all(first.as_bytes()).unwrap();
+    in_copy(&database, "true").await;
+    database
+        .texts("SELECT pg_terminate_backend(pid)::text FROM pg_stat_progress_copy WHERE datname = current_database()")
+        .await;
+    database.connections(0, "true").await;
+    // Enough to be sent on, and no more after it: what is left to read is nothing to wait for.
+    let _ = feed.write_all(&more.as_bytes()[..300 * 1024]);
+    eventually("the load ends", Duration::from_secs(10), async || load.try_wait().unwrap().is_some()).await;
+    let ran = Ran::from(load.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.stderr.contains("nothing of stdin was loaded: Postgres: the connection was lost"), "{ran:?}");
+    assert_eq!(database.texts(STATE).await, before);
+    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
+}
+
+#[tokio::test]
+async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_and_can_be_repeated() {
+    let (scratch, files) = (scratch(), Files::new());
+    let mut postgres = Postgres::with_sample(scratch.path()).await;
+    let database = postgres.database();
+    let (stocks, prices, rows) = history(&files, 20);
+    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    let before = database.texts(STATE).await;
+    let gate = "BEGIN; SELECT * FROM revision FOR UPDATE";
+    for merged in [false, true] {
+        let held = database.connect().await;
+        held.batch_execute(if merged { gate } else { "SELECT 1" }).await.unwrap();
+        let load = database.started(&["ingest", "prices", &prices]);
+        match merged {
+            // All that is missing is the commit.
+            true => database.connections(1, "wait_event_type = 'Lock'").await,
+            false => in_copy(&database, "tuples_processed > 1000").await,
+        }
+        postgres.kill();
+        let ran = Ran::from(load.wait_with_output().unwrap());
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres: ")), "{ran:?}");
+        postgres.start(&[]).await;
+        assert_eq!(database.texts(STATE).await, before, "merged: {merged}");
+    }
+    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
+    // What was said to be loaded is there after the next one.
+    postgres.kill();
+    postgres.start(&[]).await;
+    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["unchanged"], rows);
+}
+
+#[tokio::test]
+async fn a_load_whose_commit_gets_no_answer_says_that_nobody_knows_and_is_there_whole() {
+    let (scratch, files) = (scratch(), Files::new());
+    let postgres = Postgres::with_sample(scratch.path()).await;
+    let database = postgres.database();
+    let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
+    // Commits wait for a replica that is away.
+    let operator = database.connect().await;
+    operator.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'away'").await.unwrap();
+    operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let mut load = database.tickerd(&["ingest", "prices", &path]);
+    let ran = Ran::of(load.env("DATABASE_LOAD_TIMEOUT_S", "1"));
+    assert!(
+        ran.sentence().contains("whether") && ran.sentence().contains("is not known: Postgres did not answer"),
+        "{ran:?}"
+    );
+    operator.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    database.connections(0, "true").await;
+    let report = database.ran(&["ingest", "prices", &path, "--json"]).json();
+    assert_eq!((&report["added"], &report["unchanged"]), (&0.into(), &1.into()));
+}
+
+/// Prices without adjusted closes, so that they are computed, and the actions that they are computed from.
+#[tokio::test]
+async fn prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_after_the_other() {
+    let files = Files::new();
+    let sample = text_of("seed/prices.csv.gz");
+    let raw = sample.lines().skip(1).map(|line| line.rsplit_once(',').unwrap().0);
+    let prices = files.write("prices.csv", format!("{PRICES}\n{}\n", raw.collect::<Vec<_>>().join("\n")));
+    let early =
+        sample.lines().skip(1).filter(|line| !line.contains(",2012-")).map(|line| line.rsplit_once(',').unwrap().0);
+    let early = files.write("early.csv", format!("{PRICES}\n{}\n", early.collect::<Vec<_>>().join("\n")));
+    let loads = [["ingest", "prices", &prices], ["ingest", "actions", "seed/corporate_actions.csv"]];
+    let mut found = Vec::new();
+    for order in [None, Some([0, 1]), Some([1, 0])] {
+        let database = Database::empty().await;
+        for arguments in
+            [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"], &["ingest", "prices", &early]]
+        {
+            assert_eq!(database.ran(arguments).code, Some(0));
+        }
+        let Some(order) = order else {
+            assert!(loads.iter().all(|load| database.ran(load).code == Some(0)));
+            found.push(database.texts(SEEN_BY_ALL).await);
+            continue;
+        };
+        // Both have all their rows and want the same stocks before either changes one.
+        let gate = database.connect().await;
+        gate.batch_execute("BEGIN; SELECT * FROM stocks FOR UPDATE").await.unwrap();
+        let mut under_way = Vec::new();
+        for (waiting, load) in order.into_iter().enumerate() {
+            under_way.push(database.started(&loads[load]));
+            database.connections(waiting + 1, "wait_event_type = 'Lock'").await;
+        }
+        gate.batch_execute("ROLLBACK").await.unwrap();
+        for load in under_way {
+            let ran = Ran::from(load.wait_with_output().unwrap());
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+        found.push(database.texts(SEEN_BY_ALL).await);
+    }
+    assert_eq!(found[0].len(), 12_154);
+    assert!(found[1] == found[0], "the prices first");
+    assert!(found[2] == found[0], "the actions first");
+}
