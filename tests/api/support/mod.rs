@@ -5,9 +5,13 @@ mod browser;
 mod command;
 mod database;
 mod disk;
+mod exchange;
 mod files;
+mod load;
 mod postgres;
 mod program;
+mod proxy;
+mod record;
 mod replica;
 mod servers;
 
@@ -16,9 +20,13 @@ pub use browser::{Browser, Look, browse};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use disk::SmallDisk;
+pub use exchange::{Reply, exchange, get};
 pub use files::{Files, text_of};
+pub use load::{Load, Running, Tally};
 pub use postgres::Postgres;
 pub use program::{Program, free_port, home};
+pub use proxy::{Fault, Proxy};
+pub use record::record;
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};
 
