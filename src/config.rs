@@ -44,6 +44,10 @@ pub struct DatabaseConfig {
     /// To wait for a free connection: beyond it, the answer is 503 with Retry-After
     #[arg(long, env = "DATABASE_WAIT_TIMEOUT_MS", default_value_t = 3000)]
     pub database_wait_timeout_ms: u64,
+    /// Requests that may wait for a connection at once: beyond it, the answer is 503 with Retry-After, at once. 16 connections
+    /// serve thousands a second, so that whoever waits among these is served well within a second
+    #[arg(long, env = "DATABASE_QUEUE_MAX", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub database_queue_max: u32,
     /// For one statement of a request, on the server (statement_timeout) and here. Bulk loads are not bound by it
     #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
     pub database_statement_timeout_ms: u64,

@@ -39,7 +39,7 @@ impl Load {
 
 /// What a load came to.
 pub enum Loaded {
-    Done(LoadReport, Loader),
+    Done(LoadReport, Box<Loader>),
     /// Nothing was loaded: first somebody has to say yes to what this says.
     Asks(String),
 }
@@ -68,7 +68,7 @@ pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<
     rows.close().await.map_err(|fault| nothing_loaded(&fault))?;
     progress.merging();
     let refusal = match loader.commit(origin, wanted.may_replace).await {
-        Ok(report) => return Ok(Loaded::Done(report, loader)),
+        Ok(report) => return Ok(Loaded::Done(report, Box::new(loader))),
         Err(LoadFault::Store(fault)) => return Err(nothing_loaded(&fault)),
         Err(LoadFault::InDoubt(fault)) => {
             let again = "run it again, what is there already stays as it is";

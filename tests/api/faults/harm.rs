@@ -1,8 +1,11 @@
 //! What several of these tests do and look at.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::support::{Database, Files, Ran, eventually, tickerd};
+use crate::support::{App, Database, Files, Ran, Tally, eventually, tickerd};
 
 /// Whatever a load can change.
 pub const STATE: &str = "SELECT concat_ws(' ', (SELECT count(*) FROM stocks), (SELECT count(*) FROM prices),
@@ -25,4 +28,36 @@ pub fn history(files: &Files, stocks: u32) -> (String, String, i64) {
 pub async fn in_copy(database: &Database, condition: &str) {
     let sql = format!("SELECT pid::text FROM pg_stat_progress_copy WHERE datname = current_database() AND {condition}");
     eventually("rows arrive", Duration::from_secs(30), async || !database.texts(&sql).await.is_empty()).await;
+}
+
+/// A key whose limit no test comes near.
+pub async fn issue_unlimited(database: &Database) -> String {
+    let tier = "INSERT INTO tiers VALUES ('most', 10000000) ON CONFLICT DO NOTHING";
+    database.connect().await.batch_execute(tier).await.expect("a tier");
+    database.issue("most")
+}
+
+/// So many questions that nobody has asked yet, each of other rows.
+pub fn unasked(count: usize) -> Vec<String> {
+    let of = |n: usize| {
+        let symbol = ["AAPL", "GOOG", "IBM", "MSFT"][n % 4];
+        format!("/api/stocks/{symbol}/prices?start=2005-01-01&end=2012-12-31&limit={}", 1 + n / 4)
+    };
+    assert!(count <= 4000, "a page has 1,000 rows at most");
+    (0..count).map(of).collect()
+}
+
+/// That each 200 of these is what a server says that is told of no fault.
+pub async fn assert_right(tally: &Tally, paths: &[String], healthy: &App, key: &str) {
+    let mut right = HashMap::new();
+    for answer in tally.answers.iter().filter(|answer| answer.status == 200) {
+        if let Entry::Vacant(unknown) = right.entry(answer.path) {
+            let body = healthy.get(key, &paths[answer.path]).await.bytes().await.expect("a body").to_vec();
+            let mut hasher = DefaultHasher::new();
+            body.hash(&mut hasher);
+            unknown.insert(hasher.finish());
+        }
+        assert_eq!(answer.body, right[&answer.path], "{}: another body than without the fault", paths[answer.path]);
+    }
+    assert!(!right.is_empty(), "nothing was answered");
 }

@@ -7,4 +7,5 @@ mod documented;
 mod following;
 mod harm;
 mod ingest;
+mod postgres;
 mod redis;

@@ -64,6 +64,13 @@ impl Postgres {
         self.running = None;
     }
 
+    /// Ends it in order, with the sessions of its clients.
+    pub async fn stop(&mut self) {
+        let running = self.running.as_mut().expect("it runs");
+        running.signal("INT");
+        eventually("Postgres ends", START_TIMEOUT, async || !running.lives()).await;
+    }
+
     /// Sends a signal to all of its processes, by its name without SIG.
     pub fn signal(&self, name: &str) {
         let server = self.running.as_ref().expect("it runs").pid();
