@@ -3,9 +3,12 @@
 //! Those that take long, or a machine of their own, are left out by default and run by `make test-faults`, one after the
 //! other.
 
+mod connections;
 mod documented;
 mod following;
 mod harm;
 mod ingest;
 mod postgres;
 mod redis;
+mod stopping;
+mod streams;
