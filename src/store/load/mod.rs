@@ -23,6 +23,13 @@ pub use report::{LoadFault, LoadReport, Refusal, Repeat, Restated};
 pub use rows::Rows;
 pub use staging::Table;
 
+/// Whatever the server's defaults are. A vacuum takes no row for visible to all whose commit is not on the disk yet; and a
+/// load whose machine has vanished must not hold its locks for the hours that systems wait for one: it never says nothing
+/// between two statements, and an end that is silent is asked whether it lives.
+const SETTINGS: &str = "SET LOCAL synchronous_commit = on; SET LOCAL idle_in_transaction_session_timeout = '30s';
+                        SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10;
+                        SET LOCAL tcp_keepalives_count = 3";
+
 /// A transaction under way.
 pub struct Loader {
     client: Client,
@@ -46,8 +53,7 @@ impl Loader {
     pub async fn begin(database: &Database, table: Table) -> Result<Self, StoreFault> {
         let client = database.connect_alone().await?;
         let timeout = database.load_timeout;
-        // Whatever the server's default is: a vacuum takes no row for visible to all whose commit is not on the disk yet.
-        let begin = format!("BEGIN; SET LOCAL synchronous_commit = on; {}", table.staging());
+        let begin = format!("BEGIN; {SETTINGS}; {}", table.staging());
         within(timeout, client.batch_execute(&begin)).await?;
         Ok(Self { client, table, timeout })
     }

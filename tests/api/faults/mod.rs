@@ -5,6 +5,7 @@
 
 mod connections;
 mod documented;
+mod failover;
 mod following;
 mod harm;
 mod ingest;
