@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::support::{App, Database, Files, Ran, Tally, eventually, tickerd};
 
+/// The columns of a file of prices whose adjusted closes are computed.
+pub const PRICES: &str = "symbol,date,open,high,low,close,volume";
 /// Whatever a load can change.
 pub const STATE: &str = "SELECT concat_ws(' ', (SELECT count(*) FROM stocks), (SELECT count(*) FROM prices),
                          (SELECT sum(volume) FROM prices), (SELECT count(*) FROM corporate_actions),

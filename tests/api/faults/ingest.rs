@@ -1,91 +1,14 @@
 //! Loads that can't be finished: nothing of them is there, and it is said why.
 
-use std::fs::File;
 use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::harm::{SEEN_BY_ALL, STATE, history, in_copy};
-use crate::support::{
-    App, Database, Fault, Files, Postgres, Proxy, Ran, SmallDisk, eventually, record, scratch, text_of, tickerd,
-};
+use super::harm::{PRICES, SEEN_BY_ALL, STATE, history, in_copy};
+use crate::support::{Database, Fault, Files, Postgres, Proxy, Ran, eventually, record, scratch, text_of};
 
-const QUOTE: &str = "/api/stocks/AAPL/quote";
 /// Holds a load up when all is merged and only the commit is missing.
 const ALL_BUT_COMMITTED: &str = "BEGIN; SELECT * FROM revision FOR UPDATE";
-const PRICES: &str = "symbol,date,open,high,low,close,volume";
-
-#[tokio::test]
-#[ignore = "make test-faults: mounts a small disk, as root"]
-async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_is_room() {
-    let (disk, files) = (SmallDisk::mount(400), Files::new());
-    let mut postgres = Postgres::with_sample(disk.path()).await;
-    let database = postgres.database();
-    let (stocks, prices, rows) = history(&files, 20);
-    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
-    let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
-    let quote = app.get(&key, QUOTE).await.text().await.unwrap();
-    let before = database.texts(STATE).await;
-    // The staging table, the table itself, what is written ahead of it: each finds no more room in one of these.
-    let (mut refused, mut crashed) = (0, 0);
-    for megabytes in [1, 4, 8, 12, 16, 20, 24, 28] {
-        disk.leave(megabytes);
-        let ran = database.ran(&["ingest", "prices", &prices]);
-        let said = ran.stderr.lines().last().unwrap_or_default();
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{megabytes} MB: {ran:?}");
-        assert!(said.contains(&prices), "{ran:?}");
-        match said.contains("its disk is full") {
-            true => refused += 1,
-            // Without room for what it writes ahead, Postgres ends all that it does and starts anew.
-            false => crashed += 1,
-        }
-        assert_eq!(app.get(&key, QUOTE).await.text().await.unwrap(), quote, "{megabytes} MB");
-        disk.make_room();
-        postgres.start(&[]).await;
-        assert_eq!(database.texts(STATE).await, before, "{megabytes} MB");
-        assert_eq!(app.get(&key, &format!("/api/stocks?limit={megabytes}")).await.status(), 200);
-    }
-    assert!(refused > 3, "{refused} of 8 met a full disk");
-    let report = database.ran(&["ingest", "prices", &prices, "--json"]).json();
-    assert_eq!(report["added"], rows);
-    let seen = format!(
-        "{refused} of 8 times the sentence named the disk, {crashed} times Postgres itself ended for want of room and the sentence \
-         said that its connection was lost; nothing was loaded, cached answers went on; then {rows} rows at once"
-    );
-    record("a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_is_room", &seen);
-}
-
-#[tokio::test]
-#[ignore = "make test-faults: mounts a small disk, as root"]
-async fn a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where() {
-    let disk = SmallDisk::mount(1);
-    let out = disk.path().to_str().unwrap();
-    let ran = Ran::of(&mut tickerd(&[
-        "generate",
-        "--stocks",
-        "200",
-        "--from",
-        "2000-01-01",
-        "--to",
-        "2019-12-31",
-        "--out",
-        out,
-    ]));
-    assert!(ran.sentence().starts_with(&format!("can't write in {out}: No space left on device")), "{ran:?}");
-    let seen = ran.sentence().replace(out, "DIR");
-    record("a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where", &seen);
-}
-
-#[tokio::test]
-async fn a_report_that_finds_no_room_says_that_the_load_is_done() {
-    let (database, files) = (Database::sample().await, Files::new());
-    let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
-    let mut load = database.tickerd(&["ingest", "prices", &path, "--json"]);
-    let ran = Ran::of(load.stdout(File::create("/dev/full").unwrap()));
-    assert!(ran.sentence().contains("was loaded, but the report of it can't be written"), "{ran:?}");
-    assert_eq!(database.ran(&["ingest", "prices", &path, "--json"]).json()["unchanged"], 1);
-    record("a_report_that_finds_no_room_says_that_the_load_is_done", &ran.sentence().replace(&path, "FILE"));
-}
 
 #[tokio::test]
 async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_for_no_more_rows() {

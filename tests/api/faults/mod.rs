@@ -4,6 +4,7 @@
 //! other.
 
 mod connections;
+mod disk;
 mod documented;
 mod failover;
 mod following;

@@ -152,7 +152,7 @@ async fn sigterm_while_postgres_hangs_ends_in_time_and_says_what_is_lost() {
 
 /// Renames a list and changes its stocks with each write, so that each version of it can be told.
 async fn rewrite(app: &App, key: &str, list: &str, n: u32) -> bool {
-    let symbols = if n % 2 == 0 { json!(["AAPL", "IBM"]) } else { json!(["MSFT"]) };
+    let symbols = if n.is_multiple_of(2) { json!(["AAPL", "IBM"]) } else { json!(["MSFT"]) };
     let change = json!({ "name": n.to_string(), "symbols": symbols });
     let sent = app.request("PATCH", list).header("x-api-key", key).json(&change).send().await;
     sent.is_ok_and(|answer| answer.status() == 200)
@@ -204,7 +204,7 @@ async fn sigkill_under_load_loses_counts_of_one_interval_and_nothing_else() {
     assert!(started.elapsed() < Duration::from_secs(60) && admitted <= LIMIT, "{admitted} within a minute");
     let (_, found) = next.json(&writer, &list).await;
     let n: u32 = found["name"].as_str().unwrap().parse().unwrap();
-    let whole = if n % 2 == 0 { json!(["AAPL", "IBM"]) } else { json!(["MSFT"]) };
+    let whole = if n.is_multiple_of(2) { json!(["AAPL", "IBM"]) } else { json!(["MSFT"]) };
     assert!(n == written || n == written + 1, "{n}: {written} were answered");
     assert_eq!(found["symbols"], whole, "{n}");
     let seen = format!(
