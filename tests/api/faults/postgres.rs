@@ -68,7 +68,20 @@ impl Harm {
 }
 
 #[tokio::test]
+async fn when_postgres_is_killed_or_vanishes_what_is_cached_is_served_and_the_rest_is_told_to_come_back() {
+    let seen = happen(&[Harm::Killed, Harm::Vanishes]).await;
+    record("when_postgres_is_killed_or_vanishes_what_is_cached_is_served_and_the_rest_is_told_to_come_back", &seen);
+}
+
+#[tokio::test]
+#[ignore = "make test-faults: takes half a minute"]
 async fn whatever_happens_to_postgres_what_is_cached_is_served_and_the_rest_is_told_to_come_back() {
+    let seen = happen(&Harm::ALL).await;
+    record("whatever_happens_to_postgres_what_is_cached_is_served_and_the_rest_is_told_to_come_back", &seen);
+}
+
+/// Does all of it to a Postgres under load, one after the other, and says what was seen.
+async fn happen(harms: &[Harm]) -> String {
     let scratch = scratch();
     let mut postgres = Postgres::with_sample(scratch.path()).await;
     let proxy = Proxy::to(&postgres.database().url());
@@ -88,7 +101,7 @@ async fn whatever_happens_to_postgres_what_is_cached_is_served_and_the_rest_is_t
     let rest = Load::on(&[&app], &[&key], &asked).per_second(50).clients(300).start();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut periods = Vec::new();
-    for harm in Harm::ALL {
+    for harm in harms.iter().copied() {
         let from = Instant::now();
         harm.happen(&mut postgres, &proxy, Duration::from_secs(2)).await;
         let back = Instant::now();
@@ -110,10 +123,7 @@ async fn whatever_happens_to_postgres_what_is_cached_is_served_and_the_rest_is_t
         assert!(last < harm.echo() + BACK_WITHIN, "{harm:?}: still refused {last:?} after it was back");
         seen.push(summary(harm, &kept.between(from, until), &during, last));
     }
-    record(
-        "whatever_happens_to_postgres_what_is_cached_is_served_and_the_rest_is_told_to_come_back",
-        &format!("{} cached answers, all 200 and fresh; of the rest: {}", kept.answers.len(), seen.join("; ")),
-    );
+    format!("{} cached answers, all 200 and fresh; of the rest: {}", kept.answers.len(), seen.join("; "))
 }
 
 fn summary(harm: Harm, kept: &Tally, rest: &Tally, last: Duration) -> String {

@@ -71,7 +71,9 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
         // The id of the request differs; the body doesn't.
         let body = |answer: &[u8]| answer.windows(4).position(|end| end == b"\r\n\r\n").map(|at| answer[at..].to_vec());
         assert!(body(&ended) == body(&whole), "{format} {encoding}: another body");
-        for fault in [Fault::Cut, Fault::Stall, Fault::Vanish] {
+        let all = [Fault::Cut, Fault::Stall, Fault::Vanish];
+        let faults = if format == "ndjson" { all.as_slice() } else { &all[..1] };
+        for fault in faults.iter().copied() {
             let lost = begun(&app, &key, format, encoding).await;
             proxy.set(fault);
             if fault == Fault::Vanish {
@@ -89,7 +91,7 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
     }
     let slowest = cut_off.iter().max().unwrap();
     let seen = format!(
-        "3 of 3 whole and alike after their connection ended; {} of 9 cut off before their end, the slowest after {} ms",
+        "3 of 3 whole and alike after their connection ended; {} of 5 cut off before their end, the slowest after {} ms",
         cut_off.len(),
         slowest.as_millis()
     );
