@@ -14,3 +14,4 @@ mod postgres;
 mod redis;
 mod stopping;
 mod streams;
+mod timing;
