@@ -25,7 +25,7 @@ use shared::SharedTier;
 pub use versions::{DependsOn, Versions};
 
 /// How long expired answers rest after a failed refresh, before one request tries again.
-const REST_AFTER_FAILURE_MS: u64 = 1000;
+const REST_AFTER_FAILURE_MS: u64 = 500;
 
 /// How long it holds for everybody that there is no answer to keep: longer than it takes those who waited for it to be
 /// told, shorter than anybody would notice.
@@ -166,8 +166,8 @@ impl Miss<'_> {
         self.end(Slot::Unkept { until_ms: now_ms + SHARED_MS });
     }
 
-    /// No new answer could be had: the stale one, where there is one that may still be shown, for everybody for a
-    /// second. Where there is none, all who wait are told, instead of trying one after the other.
+    /// No new answer could be had: the stale one, where there is one that may still be shown, for everybody for
+    /// half a second. Where there is none, all who wait are told, instead of trying one after the other.
     pub fn fall_back(mut self, now_ms: u64) -> Option<Arc<Entry>> {
         let rested = self.stale.take().map(|stale| Arc::new(stale.resting_until(now_ms + REST_AFTER_FAILURE_MS)));
         let failed = Slot::Failed { until_ms: now_ms + SHARED_MS };
@@ -247,14 +247,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_a_second_and_up_to_the_bound() {
+    async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_half_a_second_and_up_to_the_bound() {
         let cache = cache();
         miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
         let now_ms = 60_000 + 3_600_000 - 1;
         assert!(miss(&cache, now_ms).await.fall_back(now_ms).is_some());
-        assert_eq!(outcome(&cache, now_ms + 999).await, "stale");
-        let too_old = miss(&cache, now_ms + 1000).await;
-        assert!(too_old.fall_back(now_ms + 1000).is_none());
+        assert_eq!(outcome(&cache, now_ms + 499).await, "stale");
+        let too_old = miss(&cache, now_ms + 500).await;
+        assert!(too_old.fall_back(now_ms + 500).is_none());
     }
 
     #[tokio::test]

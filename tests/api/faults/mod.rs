@@ -4,9 +4,17 @@
 //! other.
 
 mod clocks;
+mod connections;
+mod disk;
 mod documented;
+mod failover;
 mod following;
+mod harm;
+mod ingest;
+mod postgres;
 mod redis;
 mod redis_server;
 mod shared;
+mod stopping;
+mod streams;
 mod timing;

@@ -34,6 +34,11 @@ impl Load {
         Self { addresses, keys: owned(keys), paths: owned(paths), clients: 16, per_second: 200 }
     }
 
+    /// The same requests to what stands in front of the servers, as `host:port`.
+    pub fn through(self, address: &str) -> Self {
+        Self { addresses: vec![address.to_owned()], ..self }
+    }
+
     /// How many requests may be under way at once, each over a connection that is kept.
     pub fn clients(self, clients: u32) -> Self {
         Self { clients, ..self }
