@@ -18,6 +18,7 @@ mod demo;
 mod deploy;
 mod documents;
 mod events;
+mod faults;
 mod feeds;
 mod finding;
 mod following;

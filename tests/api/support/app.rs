@@ -97,6 +97,10 @@ impl App {
         &self.address
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Every line that was logged so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 /// `tickerd` with these arguments and an environment that holds nothing of the machine's own.
 pub fn tickerd(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tickerd"));
+    let binary = std::env::var_os("TICKERD_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_tickerd").into());
+    let mut command = Command::new(binary);
     command.args(arguments).env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME", "TMPDIR", "SSL_CERT_FILE"] {
         if let Some(value) = std::env::var_os(name) {

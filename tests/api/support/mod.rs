@@ -8,6 +8,8 @@ mod files;
 mod program;
 mod replica;
 mod servers;
+mod vitals;
+mod wire;
 
 pub use app::{ADMIN_TOKEN, App, header, optional_header};
 pub use browser::{Browser, Look, browse};
@@ -17,6 +19,8 @@ pub use files::{Files, text_of};
 pub use program::{Program, free_port, home};
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};
+pub use vitals::Vitals;
+pub use wire::Wire;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,166 @@
+//! Clients that keep a server waiting: with a head, with a body, with taking what they asked for.
+
+use std::time::Duration;
+
+use crate::support::{App, Database, Vitals, Wire, eventually};
+
+/// Everything there is of five stocks: a megabyte.
+const HISTORY: &str = "/api/prices?symbols=AAPL,GOOG,IBM,MSFT,AMZN&start=1990-01-01&format=csv";
+const PREFLIGHT: &str =
+    "OPTIONS /x HTTP/1.1\r\nhost: x\r\norigin: http://x\r\naccess-control-request-method: GET\r\n\r\n";
+
+fn get(path: &str, key: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n\r\n")
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing_behind() {
+    let database = Database::sample().await;
+    let variables = [("CLIENT_STALL_TIMEOUT_MS", "1000"), ("DATABASE_CONNECTIONS_MAX", "2")];
+    let app = App::with(&database, &variables).await;
+    let key = database.issue("enterprise");
+    app.get(&key, HISTORY).await.bytes().await.unwrap();
+    let before = Vitals::of(app.pid());
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = Wire::narrow(app.address()).await;
+        client.send(get(HISTORY, &key).repeat(16)).await;
+        clients.push(client);
+    }
+    eventually("all are connected", Duration::from_secs(10), async || Vitals::of(app.pid()).files >= before.files + 20)
+        .await;
+    let (mut most, gone) = (0, before.files + 2);
+    let ended = eventually("all are hung up on", Duration::from_secs(20), async || {
+        let now = Vitals::of(app.pid());
+        most = most.max(now.memory_mib);
+        now.files <= gone
+    })
+    .await;
+    let after = Vitals::of(app.pid());
+    assert!(most < before.memory_mib + 60, "{before:?}, {most} MiB at most");
+    assert!(after.memory_mib < before.memory_mib + 30, "{before:?} {after:?}");
+    println!("{before:?} {after:?} {most} {ended:?}");
+    // A reset: what the system still held for them is gone, too.
+    let (text, _) = clients[0].rest().await;
+    assert!(text.len() < 1_000_000, "{}", text.len());
+    assert_eq!(app.get(&key, "/api/stocks").await.status(), 200);
+}
+
+#[tokio::test]
+async fn who_reads_slowly_gets_all_of_it() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("CLIENT_STALL_TIMEOUT_MS", "1000"), ("REQUEST_HEAD_TIMEOUT_MS", "1000")]).await;
+    let key = database.issue("enterprise");
+    let whole = app.get(&key, HISTORY).await.text().await.unwrap();
+    let mut client = Wire::narrow(app.address()).await;
+    // Six answers are more than systems hold for a connection.
+    client.send(get(HISTORY, &key).repeat(6)).await;
+    client.finish().await;
+    let mut bytes = Vec::new();
+    loop {
+        let some = client.some(256 * 1024).await;
+        if some.is_empty() {
+            break;
+        }
+        bytes.extend(some);
+        // A pause is what makes it slow.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 6);
+    let (first, last) = (whole.lines().nth(1).unwrap(), whole.lines().last().unwrap());
+    assert_eq!((text.matches(first).count(), text.matches(last).count()), (6, 6));
+}
+
+#[tokio::test]
+async fn no_head_takes_longer_than_its_time_however_it_drips() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("REQUEST_HEAD_TIMEOUT_MS", "1000")]).await;
+    let (request, drop) = ("GET /health HTTP/1.1\r\nhost: x\r\n\r\n", Duration::from_millis(100));
+    let bound = Duration::from_millis(3000);
+    let mut first = Wire::to(app.address()).await;
+    let took = first.drip("G", drop).await;
+    assert!(took < bound, "the first: {took:?}");
+    let mut second = Wire::to(app.address()).await;
+    second.send(request).await;
+    second.until("}").await;
+    let took = second.drip("G", drop).await;
+    assert!(took < bound, "the second: {took:?}");
+    // Its first byte comes with the request before.
+    let mut tail = Wire::to(app.address()).await;
+    tail.send(format!("{request}G")).await;
+    tail.until("}").await;
+    let took = tail.drip("E", drop).await;
+    assert!(took < bound, "one that began early: {took:?}");
+    // Who is in time is served again and again.
+    let mut good = Wire::to(app.address()).await;
+    for _ in 0..3 {
+        good.send(request).await;
+        assert!(good.until("}").await.starts_with("HTTP/1.1 200"));
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+}
+
+#[tokio::test]
+async fn no_body_takes_longer_than_its_time_read_or_not() {
+    let database = Database::sample().await;
+    let variables = [("REQUEST_HEAD_TIMEOUT_MS", "1000"), ("BODY_TIMEOUT_MS", "1000")];
+    let (app, key) = (App::with(&database, &variables).await, database.issue("pro"));
+    let head = |method: &str, path: &str, kind: &str| {
+        format!("{method} {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n{kind}\r\n\r\n")
+    };
+    let drop = Duration::from_millis(100);
+    for (kind, text) in [("content-length: 1000", " "), ("transfer-encoding: chunked", "1\r\n \r\n")] {
+        for (method, path) in [("POST", "/api/watchlists"), ("POST", "/api/stocks"), ("GET", "/health")] {
+            let mut client = Wire::to(app.address()).await;
+            client.send(head(method, path, kind)).await;
+            let took = client.drip(text, drop).await;
+            assert!(took < Duration::from_secs(4), "{method} {path} {kind}: {took:?}");
+            let mut silent = Wire::to(app.address()).await;
+            silent.send(head(method, path, kind)).await;
+            let (answer, took) = silent.rest().await;
+            assert!(took < Duration::from_secs(4), "{method} {path} {kind}: {took:?}");
+            let expected = if path == "/api/watchlists" { "body_too_slow" } else { "HTTP/1.1 " };
+            assert!(answer.contains(expected), "{method} {path} {kind}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_pipelines_and_takes_no_answers_is_not_read_from() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    let before = Vitals::of(app.pid());
+    let mut client = Wire::narrow(app.address()).await;
+    let requests = PREFLIGHT.repeat(1000);
+    let sending = client.send_until_stuck(requests.as_bytes(), Duration::from_secs(1));
+    let taken = tokio::time::timeout(Duration::from_secs(8), sending).await;
+    let stuck = Vitals::of(app.pid());
+    assert!(stuck.memory_mib < before.memory_mib + 24, "{before:?} {stuck:?} after {taken:?} bytes");
+    let taken = taken.expect("reading stops");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let idle = Vitals::of(app.pid());
+    assert!(idle.cpu_s - stuck.cpu_s < 0.2, "it spins: {stuck:?} {idle:?}");
+    println!("{before:?} {stuck:?} {taken}");
+}
+
+#[tokio::test]
+async fn who_pipelines_and_reads_gets_every_answer() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    let mut client = Wire::narrow(app.address()).await;
+    let (requests, count) = (PREFLIGHT.repeat(100), 100_000);
+    let mut left = requests.as_bytes().repeat(count / 100);
+    let mut seen = 0;
+    let mut tail = String::new();
+    while seen < count {
+        let part = left.len().min(64 * 1024);
+        let sent = client.send_some(&left[..part]).await;
+        left.drain(..sent);
+        tail.push_str(&String::from_utf8_lossy(&client.some(1024 * 1024).await));
+        seen += tail.matches("HTTP/1.1 204").count();
+        let keep = tail.len() - tail.len().min(11);
+        tail.drain(..keep);
+    }
+    assert_eq!(seen, count);
+}
