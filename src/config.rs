@@ -44,6 +44,10 @@ pub struct DatabaseConfig {
     /// To wait for a free connection: beyond it, the answer is 503 with Retry-After
     #[arg(long, env = "DATABASE_WAIT_TIMEOUT_MS", default_value_t = 3000)]
     pub database_wait_timeout_ms: u64,
+    /// Requests that may wait for one: beyond it, the answer is 503 with Retry-After at once. With Postgres 20 ms away 16
+    /// connections serve 800 a second, so that nobody who is let in waits in vain
+    #[arg(long, env = "DATABASE_WAITING_MAX", default_value_t = 1024, value_parser = parallel())]
+    pub database_waiting_max: usize,
     /// For one statement of a request, on the server (statement_timeout) and here. Bulk loads are not bound by it
     #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
     pub database_statement_timeout_ms: u64,

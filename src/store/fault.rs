@@ -21,6 +21,8 @@ pub enum StoreFault {
     Unreachable(String),
     #[error("no connection to Postgres became free in time")]
     NoConnectionFree,
+    #[error("more requests wait for a connection to Postgres than may (DATABASE_WAITING_MAX)")]
+    TooManyWait,
     #[error("Postgres did not answer within {0} ms")]
     Timeout(u128),
     #[error("Postgres: {}", describe(.0))]
@@ -35,7 +37,7 @@ impl StoreFault {
     /// Whether the same request may succeed in a moment, with Postgres back or less busy.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::NoConnectionFree | Self::Timeout(_) => true,
+            Self::Unreachable(_) | Self::NoConnectionFree | Self::TooManyWait | Self::Timeout(_) => true,
             Self::Statement(e) => is_broken(e) || e.code().is_some_and(is_passing_state),
             _ => false,
         }

@@ -1,9 +1,11 @@
 //! One Postgres for the statements of requests: its pool, and how statements are sent.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
 use futures_util::TryStreamExt;
+use tokio::sync::Semaphore;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tracing::Instrument;
@@ -25,6 +27,8 @@ pub(super) struct Bounds {
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    /// For requests that have a connection, and for those that wait for one.
+    places: Arc<Semaphore>,
     pooler: Pooler,
     statement_timeout: Duration,
 }
@@ -48,7 +52,8 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|e| StoreFault::Pool(e.to_string()))?;
-        Ok(Self { pool, pooler, statement_timeout: bounds.statement })
+        let places = config.database_connections_max as usize + config.database_waiting_max;
+        Ok(Self { pool, places: Arc::new(Semaphore::new(places)), pooler, statement_timeout: bounds.statement })
     }
 
     /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
@@ -64,6 +69,8 @@ impl Postgres {
     }
 
     pub(super) async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        // Behind so many others an answer would come late and keep the next from coming in time.
+        let _place = self.places.try_acquire().map_err(|_| StoreFault::TooManyWait)?;
         let started = Instant::now();
         let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
         let rows = self.ask(sql, params).instrument(span).await;

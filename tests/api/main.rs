@@ -21,7 +21,6 @@ mod events;
 mod faults;
 mod feeds;
 mod finding;
-mod following;
 mod generate;
 mod ingest;
 mod keys;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::support::{App, Database, Vitals, Wire, eventually};
+use crate::support::{App, Database, Vitals, Wire, eventually, record};
 
 /// What an attacker wants to be taken for another request: the path would show up in the log.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -115,6 +115,13 @@ async fn nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_a
     for line in app.log() {
         assert!(!line.contains("smuggled") && !line.contains("panic") && !line.contains("ERROR"), "{line}");
     }
+    record(
+        "nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_anybody",
+        &format!(
+            "{} messages, each refused with 400 or hung up on; none of what came behind was a request; no line in the log",
+            MALFORMED.len()
+        ),
+    );
 }
 
 #[tokio::test]
@@ -124,6 +131,10 @@ async fn what_is_unusual_gets_the_one_answer_it_should_get() {
     for (bytes, status) in UNUSUAL {
         assert_eq!(statuses(app.address(), bytes.as_bytes()).await, [*status], "{bytes:?}");
     }
+    record(
+        "what_is_unusual_gets_the_one_answer_it_should_get",
+        &format!("{} messages, one answer each", UNUSUAL.len()),
+    );
 }
 
 #[tokio::test]
@@ -151,4 +162,11 @@ async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
     }
     let after = Vitals::of(app.pid());
     assert!(after.memory_mib < before.memory_mib + 8, "{before:?} {after:?}");
+    record(
+        "whatever_is_too_large_is_refused_and_costs_nobody_anything",
+        &format!(
+            "431, 414 and 413; memory {} MiB before, {} after 20 MB of heads without end",
+            before.memory_mib, after.memory_mib
+        ),
+    );
 }

@@ -97,10 +97,6 @@ impl App {
         &self.address
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Every line that was logged so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
@@ -109,6 +105,11 @@ impl App {
     /// Every line of stdout so far.
     pub fn printed(&self) -> Vec<String> {
         self.printed.lock().unwrap().clone()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Sends a signal, by its name without SIG.
