@@ -8,3 +8,4 @@ mod following;
 mod hostile;
 mod redis;
 mod slow_clients;
+mod wrong_keys;
