@@ -201,10 +201,10 @@ pub struct KeysConfig {
     /// Wrong keys in memory, about 100 bytes each
     #[arg(long, env = "REFUSALS_REMEMBERED_MAX", default_value_t = 10_000)]
     pub refusals_remembered_max: usize,
-    /// argon2id runs at once: each takes 19 MiB and a core for about 20 ms
+    /// argon2id runs at once: each takes 19 MiB and what others leave of a core, for 20 ms or more
     #[arg(long, env = "ARGON2_PARALLEL_MAX", default_value_t = 2, value_parser = parallel())]
     pub argon2_parallel_max: usize,
-    /// Keys that may wait for argon2id: beyond it, the answer is 503 with Retry-After
+    /// New keys that are looked at at once, 4 of one id: beyond it, the answer is 503 with Retry-After
     #[arg(long, env = "ARGON2_QUEUE_MAX", default_value_t = 128, value_parser = parallel())]
     pub argon2_queue_max: usize,
     /// How long a key may wait for argon2id

@@ -38,6 +38,7 @@ mod registry;
 mod restart;
 mod rotation;
 mod scale;
+mod soak;
 mod structure;
 mod symbols;
 mod tiers;

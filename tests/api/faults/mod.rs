@@ -6,6 +6,8 @@
 mod documented;
 mod following;
 mod hostile;
+mod idle;
+mod overload;
 mod redis;
 mod slow_clients;
 mod wrong_keys;

@@ -62,8 +62,8 @@ impl Wire {
         started.elapsed()
     }
 
-    /// Whether the other side ends the connection within this time.
-    async fn has_ended(&mut self, within: Duration) -> bool {
+    /// Whether the other side ends the connection within this time; what it sends until then is read.
+    pub async fn has_ended(&mut self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         let mut bytes = [0; 4096];
         loop {
