@@ -162,7 +162,9 @@ impl Connection {
     fn has_read(&mut self, bytes: usize) {
         self.burst += bytes;
         self.progress.ahead.set(self.progress.ahead.get() + bytes);
-        if let Turn::Theirs { asked: false, .. } = self.progress.turn.get() {
+        if let Turn::Theirs { asked: false, .. } = self.progress.turn.get()
+            && bytes > 0
+        {
             self.progress.turn.set(Turn::Theirs { since: Instant::now(), asked: true });
         }
     }

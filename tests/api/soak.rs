@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Load, Wire, get, id_of, record, redis_url};
+use crate::support::{App, Database, Load, Ran, Wire, get, id_of, record, redis_url};
 use sample::{Sample, verdict};
 
 const MINUTES: u64 = 30;
@@ -18,14 +18,16 @@ const SAMPLE_S: u64 = 10;
 const CORRECTION_S: u64 = 5;
 /// Small enough to be full soon: what is bounded grows until its bound.
 const CACHE_BYTES: &str = "4194304";
-const REDIS_BYTES: &str = "8mb";
+const REDIS_BYTES: &str = "6mb";
+const PREFIX: &str = "soak:";
 const HISTORY: &str = "/api/stocks/IBM/prices?start=1990-01-01&format=csv";
 
 /// What is asked all the time; one of a hundred is a whole history.
 fn paths() -> Vec<String> {
     let stocks = ["AAPL", "FB", "GOOG", "IBM", "MSFT"];
     let prices = (2000..2013).flat_map(|year| {
-        stocks.map(|stock| format!("/api/stocks/{stock}/prices?start={year}-01-01&end={year}-12-31&limit=300"))
+        ["AAPL", "IBM", "MSFT"]
+            .map(|stock| format!("/api/stocks/{stock}/prices?start={year}-01-01&end={year}-12-31&limit=300"))
     });
     let others = stocks
         .iter()
@@ -38,6 +40,17 @@ fn redis(arguments: &[&str]) -> String {
     let mut client = Command::new("redis-cli");
     client.args(["--no-auth-warning", "-u", &redis_url().replace("redis://:", "redis://default:")]).args(arguments);
     String::from_utf8(client.output().expect("redis-cli runs").stdout).expect("text")
+}
+
+/// Loads prices and tells the instances of it.
+fn correct(database: &Database, rows: &str) {
+    let file = tempfile::NamedTempFile::with_suffix(".csv").expect("a file");
+    std::fs::write(file.path(), rows).expect("written");
+    let path = file.path().to_str().expect("its name is text");
+    let mut ingest = database.tickerd(&["ingest", "prices", path]);
+    let ran: Ran =
+        ingest.env("REDIS_URL", redis_url()).env("REDIS_KEY_PREFIX", PREFIX).output().expect("it runs").into();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
 }
 
 /// What else happens, once a second.
@@ -58,7 +71,7 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
         let row = format!(
             "symbol,date,open,high,low,close,volume,adjusted_close\nIBM,2012-12-27,100,200,50,{close},1000,{close}\n"
         );
-        tokio::task::block_in_place(|| database.load("prices", &row));
+        tokio::task::block_in_place(|| correct(database, &row));
     }
     if second % SAMPLE_S == 3 {
         let new = tokio::task::block_in_place(|| database.issue("free"));
@@ -82,7 +95,7 @@ async fn nothing_grows_under_a_mixed_load() {
     assert_eq!(redis(&["CONFIG", "SET", "maxmemory", REDIS_BYTES]).trim(), "OK");
     let variables = [
         ("REDIS_URL", redis_url()),
-        ("REDIS_KEY_PREFIX", "soak:".into()),
+        ("REDIS_KEY_PREFIX", PREFIX.into()),
         ("CACHE_MEMORY_BYTES_MAX", CACHE_BYTES.into()),
         ("CLIENT_STALL_TIMEOUT_MS", "5000".into()),
     ];
@@ -109,7 +122,8 @@ async fn nothing_grows_under_a_mixed_load() {
     let tally = load.stop();
     // A history that is corrected while it is sent is cut off, or not begun.
     let (answers, restated) = (tally.answers.len(), tally.count(503) + tally.failed.len());
-    assert_eq!(tally.count(200) + tally.count(503), answers);
+    let other = tally.answers.iter().find(|answer| ![200, 503].contains(&answer.status));
+    assert!(other.is_none(), "{:?}", other.map(|answer| (answer.status, paths[answer.path])));
     assert!(restated * 1000 < answers, "{restated} of {answers}: {:?}", tally.failed.first());
     let verdict = verdict(&samples);
     record(

@@ -36,7 +36,7 @@ async fn ten_thousand_idle_connections_cost_memory_alone() {
     // Ours and the server's, which inherits it.
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("more files may be open");
-    assert!(limit.maximum.is_none_or(|most| most > 2 * IDLE as u64), "expected ulimit -Hn of 20,000 or more");
+    assert!(limit.maximum.is_none_or(|most| most > IDLE as u64 + 1000), "expected ulimit -Hn of 11,000 or more");
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let calm = newcomers(app.address()).await;
