@@ -21,7 +21,7 @@ pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use exchange::{Reply, exchange, get};
 pub use files::{Files, text_of};
-pub use load::{Load, Running, Tally};
+pub use load::{Answer, Load, Running, Tally};
 pub use program::{Program, free_port, home};
 pub use proxy::{Fault, Proxy};
 pub use record::record;
