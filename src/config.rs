@@ -204,7 +204,7 @@ pub struct KeysConfig {
     /// argon2id runs at once: each takes 19 MiB and what others leave of a core, for 20 ms or more
     #[arg(long, env = "ARGON2_PARALLEL_MAX", default_value_t = 2, value_parser = parallel())]
     pub argon2_parallel_max: usize,
-    /// New keys that are looked at at once, 4 of one id: beyond it, the answer is 503 with Retry-After
+    /// New keys that are looked at at once, 4 of one id and 4 that nobody has: beyond it, the answer is 503 with Retry-After
     #[arg(long, env = "ARGON2_QUEUE_MAX", default_value_t = 128, value_parser = parallel())]
     pub argon2_queue_max: usize,
     /// How long a key may wait for argon2id
@@ -277,6 +277,9 @@ pub enum LogFormat {
     Text,
     Json,
 }
+
+/// The variables whose values are secret: no program that is started gets them.
+pub const SECRETS: [&str; 5] = ["DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_READ_URL", "REDIS_URL", "ADMIN_TOKEN"];
 
 /// Everything that `serve` reads.
 #[derive(Debug, Clone, Args)]

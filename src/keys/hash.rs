@@ -10,6 +10,11 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
+/// Verified in place of a key that doesn't exist, so that an unknown id takes as long as a wrong secret.
+/// It is the hash of 32 bytes that were thrown away, under the parameters above.
+pub const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IG5vYm9keSBubw$8c1u0pJ7Jt0nq9m1Zr2M0x6nqv2vO0u3c4m5bQ6a7Yk";
+
 #[derive(Debug, thiserror::Error)]
 #[error("argon2id could not hash: {0}")]
 pub struct HashFault(String);
@@ -45,5 +50,12 @@ mod tests {
         assert!(secret_matches(&secret, &one) && secret_matches(&secret, &other));
         assert!(!secret_matches(&"wrong".into(), &one));
         assert!(!secret_matches(&secret, "no PHC string"));
+    }
+
+    #[test]
+    fn nobodys_hash_costs_what_a_real_one_costs() {
+        let cost = |phc: &str| PasswordHash::new(phc).unwrap().params.to_string();
+        assert_eq!(cost(NOBODY), cost(&hash_secret(&"x".into()).unwrap()));
+        assert!(!secret_matches(&"x".into(), NOBODY));
     }
 }

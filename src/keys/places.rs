@@ -1,23 +1,24 @@
-//! Room for tokens that are seen for the first time: so many in all, and few of one id.
+//! Room for tokens that are seen for the first time: so many in all, and few of one id, or of all ids that nobody has.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::caller::KeyId;
 
-/// An id is public: whoever floods us with wrong secrets for one is not to keep the keys of others out. More than one,
-/// since of those who send an id one may be its holder.
+/// Whoever floods us with wrong secrets for an id, or with ids that nobody has, is not to keep the keys of others out. More
+/// than one, since of those who send an id one may be its holder.
 const OF_ONE_ID_MAX: usize = 4;
 
 pub struct Places {
-    taken: Mutex<HashMap<KeyId, usize>>,
+    /// By id; `None` for those that nobody has.
+    taken: Mutex<HashMap<Option<KeyId>, usize>>,
     in_all_max: usize,
 }
 
 /// Room for one token, until it is dropped.
 pub struct Place {
     places: Arc<Places>,
-    id: KeyId,
+    id: Option<KeyId>,
 }
 
 impl Places {
@@ -26,7 +27,7 @@ impl Places {
     }
 
     /// `None` where there is no room.
-    pub fn take(self: &Arc<Self>, id: KeyId) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, id: Option<KeyId>) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let in_all: usize = taken.values().sum();
         let of_this = taken.get(&id).copied().unwrap_or_default();
@@ -60,7 +61,7 @@ mod tests {
     #[test]
     fn there_is_room_for_so_many_in_all_and_few_of_one_id_and_it_comes_back() {
         let places = Places::new(6);
-        let (attacked, other): (KeyId, KeyId) = ("000000000000".parse().unwrap(), "000000000001".parse().unwrap());
+        let (attacked, other) = (Some("000000000000".parse().unwrap()), None);
         let of_attacked: Vec<_> = (0..5).filter_map(|_| places.take(attacked)).collect();
         let of_other: Vec<_> = (0..5).filter_map(|_| places.take(other)).collect();
         assert_eq!((of_attacked.len(), of_other.len(), places.taken()), (4, 2, 6));

@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::Token;
 use super::failures::Failures;
+use super::hash::NOBODY;
 use super::hashers::Hashers;
 use super::places::Places;
 use crate::caller::Caller;
@@ -146,7 +147,7 @@ impl Verifier {
             Ok(Err(guard)) => guard,
             Err(_) => return Err(Refusal::Busy),
         };
-        let place = self.places.take(token.id).ok_or(Refusal::Busy)?;
+        let mut place = self.places.take(Some(token.id)).ok_or(Refusal::Busy)?;
         // A neighbour that waited for the same digest may have been refused meanwhile.
         if self.refused.get(&digest).is_some_and(|until_ms| now_ms < until_ms) {
             return Err(Refusal::Invalid);
@@ -162,16 +163,14 @@ impl Verifier {
                 return Err(fault.into());
             }
         };
-        let phc = row.as_ref().map(|row| row.secret_hash.clone()).unwrap_or_default();
-        let caller = match row.and_then(KeyRow::into_caller) {
-            // An id is public: that there is none, or none any more, can be told at once.
-            None => None,
-            Some(caller) => {
-                let proof = self.hashers.matches(token, phc.clone(), place);
-                let matches = proof.instrument(tracing::trace_span!("argon2id")).await;
-                matches.ok_or(Refusal::Busy)?.then_some(caller)
-            }
-        };
+        if row.is_none() {
+            drop(place);
+            place = self.places.take(None).ok_or(Refusal::Busy)?;
+        }
+        let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
+        let proof = self.hashers.matches(token, phc.clone(), place).instrument(tracing::trace_span!("argon2id"));
+        let matches = proof.await.ok_or(Refusal::Busy)?;
+        let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
         let Some(caller) = caller else {
             self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);
             self.failures.record(address, now_ms);

@@ -10,4 +10,5 @@ mod idle;
 mod overload;
 mod redis;
 mod slow_clients;
+mod timing;
 mod wrong_keys;

@@ -35,34 +35,12 @@ async fn is_let_in(app: &App, key: &str) -> bool {
     app.get(key, PATH).await.status() == 200
 }
 
-/// How many secrets were hashed.
-async fn hashes(app: &App) -> String {
-    let metrics = app.admin("GET", "/metrics").send().await.unwrap().text().await.unwrap();
-    let line = metrics.lines().find_map(|line| line.strip_prefix("tickerd_argon2_duration_seconds_count "));
-    line.expect("it is measured").to_owned()
-}
-
-#[tokio::test]
-async fn unknown_revoked_and_malformed_keys_cost_no_argon2id() {
-    let database = Database::sample().await;
-    let app = behind_a_proxy(&database, &[]).await;
-    let revoked = database.issue("pro");
-    assert!(database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
-    for n in 0..20 {
-        for key in [unknown(n), wrong_secret(id_of(&revoked), n), format!("garbage{n}")] {
-            assert_eq!(app.get(&key, PATH).await.status(), 401);
-        }
-    }
-    assert_eq!(hashes(&app).await, "0");
-    record("unknown_revoked_and_malformed_keys_cost_no_argon2id", "60 times 401, argon2id ran 0 times");
-}
-
-#[tokio::test]
-async fn wrong_secrets_of_one_key_keep_no_other_new_key_out() {
+/// Keys that were never seen before, tried once each beside a flood: how that went.
+async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
     let database = Database::sample().await;
     let app = behind_a_proxy(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "8")]).await;
     let (attacked, new) = (database.issue("pro"), Vec::from_iter((0..8).map(|_| database.issue("pro"))));
-    let keys: Vec<_> = (0..2000).map(|n| from_anywhere(n, &wrong_secret(id_of(&attacked), n))).collect();
+    let keys: Vec<_> = (0..2000).map(|n| from_anywhere(n, &wrong(id_of(&attacked), n))).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
     let flood = Load::on(&[&app], &keys, &[PATH]).per_second(400).start();
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -75,15 +53,22 @@ async fn wrong_secrets_of_one_key_keep_no_other_new_key_out() {
     let flood = flood.stop();
     flood.assert_only(&[401, 503]);
     assert!(flood.count(503) > flood.count(401), "it was no flood");
-    record(
-        "wrong_secrets_of_one_key_keep_no_other_new_key_out",
-        &format!(
-            "8 of 8 let in at the first try, the slowest after {} ms, beside {} times 401 and {} times 503",
-            slowest.as_millis(),
-            flood.count(401),
-            flood.count(503)
-        ),
-    );
+    format!(
+        "8 of 8 let in at the first try, the slowest after {} ms, beside {} times 401 and {} times 503",
+        slowest.as_millis(),
+        flood.count(401),
+        flood.count(503)
+    )
+}
+
+#[tokio::test]
+async fn wrong_secrets_of_one_key_keep_no_other_new_key_out() {
+    record("wrong_secrets_of_one_key_keep_no_other_new_key_out", &newcomers_beside(wrong_secret).await);
+}
+
+#[tokio::test]
+async fn keys_that_nobody_has_keep_no_new_key_out() {
+    record("keys_that_nobody_has_keep_no_new_key_out", &newcomers_beside(|_, n| unknown(n)).await);
 }
 
 fn median(mut of: Vec<Duration>) -> Duration {
