@@ -4,9 +4,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::Token;
 use super::hash::secret_matches;
 use super::places::Place;
 use crate::metrics;
@@ -18,7 +18,7 @@ const NICENESS: i32 = 10;
 
 /// A secret to be proven, and who waits for it.
 struct Proof {
-    token: Token,
+    secret: SecretString,
     phc: String,
     asked: Instant,
     answer: oneshot::Sender<bool>,
@@ -44,10 +44,10 @@ impl Hashers {
         Self { proofs, wait }
     }
 
-    /// Whether the token's secret is the one behind `phc`. `None` where that could not be found out in time.
-    pub async fn matches(&self, token: Token, phc: String, place: Place) -> Option<bool> {
+    /// Whether `secret` is the one behind `phc`. `None` where that could not be found out in time.
+    pub async fn matches(&self, secret: SecretString, phc: String, place: Place) -> Option<bool> {
         let (answer, found) = oneshot::channel();
-        let proof = Proof { token, phc, asked: Instant::now(), answer, _place: place };
+        let proof = Proof { secret, phc, asked: Instant::now(), answer, _place: place };
         self.proofs.send(proof).ok()?;
         tokio::time::timeout(self.wait, found).await.ok()?.ok()
     }
@@ -62,10 +62,10 @@ fn prove_all(waiting: &Mutex<Receiver<Proof>>) {
     }
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Proof { token, phc, asked, answer, _place }) = next else { return };
+        let Ok(Proof { secret, phc, asked, answer, _place }) = next else { return };
         // Whoever hung up or was told to come back needs no answer.
         if !answer.is_closed() {
-            let matches = secret_matches(&token.secret, &phc);
+            let matches = secret_matches(&secret, &phc);
             metrics::argon2(asked.elapsed().as_secs_f64());
             let _ = answer.send(matches);
         }

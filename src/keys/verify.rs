@@ -168,7 +168,7 @@ impl Verifier {
             place = self.places.take(None).ok_or(Refusal::Busy)?;
         }
         let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
-        let proof = self.hashers.matches(token, phc.clone(), place).instrument(tracing::trace_span!("argon2id"));
+        let proof = self.hashers.matches(token.secret, phc.clone(), place).instrument(tracing::trace_span!("argon2id"));
         let matches = proof.await.ok_or(Refusal::Busy)?;
         let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
         let Some(caller) = caller else {

@@ -38,7 +38,7 @@ async fn is_let_in(app: &App, key: &str) -> bool {
 /// Keys that were never seen before, tried once each beside a flood: how that went.
 async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
     let database = Database::sample().await;
-    let app = behind_a_proxy(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "8")]).await;
+    let app = behind_a_proxy(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "32")]).await;
     let (attacked, new) = (database.issue("pro"), Vec::from_iter((0..8).map(|_| database.issue("pro"))));
     let keys: Vec<_> = (0..2000).map(|n| from_anywhere(n, &wrong(id_of(&attacked), n))).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
