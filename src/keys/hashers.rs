@@ -11,10 +11,10 @@ use super::hash::secret_matches;
 use super::places::Place;
 use crate::metrics;
 
-/// The weight of a thread at this niceness is a tenth of that of one that serves requests: on a machine that has
-/// nothing to spare a hash of 20 ms takes some 200.
+/// The weight of a thread at this niceness is a third of that of one that serves requests (sched(7)). At 10 it is a tenth: on
+/// a machine that has nothing to spare hashes then took longer than `ARGON2_WAIT_TIMEOUT_MS`.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// A secret to be proven, and who waits for it.
 struct Proof {
