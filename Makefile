@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test test-scale test-openapi test-faults lint deny loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults tools-deny
+.PHONY: demo test test-scale test-openapi test-faults soak lint deny loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults tools-deny
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -22,6 +22,11 @@ test-faults: tools-faults tools-scale ## every fault that RELIABILITY.md tells o
 	cargo build --release --locked
 	FIGURES=1 TICKERD_BINARY="$(CURDIR)/target/release/tickerd" PATH="$$PATH:/usr/sbin" timeout 3600 \
 		cargo test --locked --test api -- faults:: scale:: --include-ignored --test-threads 1
+
+soak: tools ## half an hour of everything at once, or MINUTES=5: nothing may grow; writes what was seen into RELIABILITY.md
+	cargo build --release --locked
+	FIGURES=1 SOAK_MINUTES="$(or $(MINUTES),30)" TICKERD_BINARY="$(CURDIR)/target/release/tickerd" \
+		cargo test --locked --test api soak:: -- --ignored --nocapture
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check

@@ -2,13 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::web::{Bytes, PayloadConfig};
 use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use tokio::time::timeout;
 
+use crate::http::connection::Progress;
 use crate::http::error::Problem;
 use crate::http::state::State;
 
@@ -22,12 +25,16 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let state = State::of(request);
         let bytes_max = state.http.body_bytes_max;
-        let body = Bytes::from_request(request, payload);
+        let timeout_ms = state.http.body_timeout_ms;
+        let body = timeout(Duration::from_millis(timeout_ms), Bytes::from_request(request, payload));
+        let request = request.clone();
         Box::pin(async move {
-            let bytes = body.await.map_err(|e| match e.as_response_error().status_code() {
+            let body = body.await.map_err(|_| Problem::BodyTooSlow { timeout_ms })?;
+            let bytes = body.map_err(|e| match e.as_response_error().status_code() {
                 actix_web::http::StatusCode::PAYLOAD_TOO_LARGE => Problem::BodyTooLarge { bytes_max },
                 _ => Problem::BadRequest,
             })?;
+            Progress::body_ends(&request);
             let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
             // A list would be taken for the fields in their order.
             if text.trim_ascii_start().first() != Some(&b'{') {
