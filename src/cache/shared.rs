@@ -18,21 +18,49 @@ const FORMAT: u8 = 3;
 const HEAD_BYTES: usize = 1 + 1 + 2 * 2 + 3 * 8;
 
 pub struct SharedTier {
-    redis: Redis,
+    values: Values,
     /// Where writes run on, after the request that made the answer is done.
     runtime: Handle,
     writes: Arc<Semaphore>,
 }
 
+/// Where the values lie.
+#[derive(Clone)]
+pub enum Values {
+    Redis(Redis),
+    #[cfg(test)]
+    Model(super::model::RedisModel),
+}
+
+impl Values {
+    /// `None` where there is nothing, or it is not to be had.
+    async fn get(&self, name: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Redis(redis) => redis.get(name).await.ok().flatten(),
+            #[cfg(test)]
+            Self::Model(model) => model.get(name).await,
+        }
+    }
+
+    /// A write that is lost costs one query later.
+    async fn set(&self, name: &str, value: Vec<u8>, keep_ms: u64) {
+        match self {
+            Self::Redis(redis) => drop(redis.set(name, value, keep_ms.cast_signed()).await),
+            #[cfg(test)]
+            Self::Model(model) => model.set(name, value, keep_ms).await,
+        }
+    }
+}
+
 impl SharedTier {
     /// Writes run on the runtime that this is called on, at most `writes_max` at once.
-    pub fn new(redis: Redis, writes_max: usize) -> Self {
-        Self { redis, runtime: Handle::current(), writes: Arc::new(Semaphore::new(writes_max)) }
+    pub fn new(values: Values, writes_max: usize) -> Self {
+        Self { values, runtime: Handle::current(), writes: Arc::new(Semaphore::new(writes_max)) }
     }
 
     /// `None` where Redis has nothing, or nothing that can be read, or is not to be had.
     pub async fn get(&self, key: &str) -> Option<Entry> {
-        let entry = self.redis.get(&name(key)).await.ok().flatten().and_then(decode);
+        let entry = self.values.get(&name(key)).await.and_then(decode);
         metrics::lookup(CacheTier::Redis, entry.is_some());
         entry
     }
@@ -41,10 +69,9 @@ impl SharedTier {
     /// on their way it is left out.
     pub fn set(&self, key: &str, entry: &Entry, keep_ms: u64) {
         let Ok(place) = self.writes.clone().try_acquire_owned() else { return };
-        let (redis, name, value) = (self.redis.clone(), name(key), encode(entry));
+        let (values, name, value) = (self.values.clone(), name(key), encode(entry));
         self.runtime.spawn(async move {
-            // A lost write costs one query later.
-            let _ = redis.set(&name, value, keep_ms.cast_signed()).await;
+            values.set(&name, value, keep_ms).await;
             drop(place);
         });
     }

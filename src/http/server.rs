@@ -6,7 +6,8 @@ use std::time::Duration;
 use actix_web::HttpServer;
 use chrono::Utc;
 
-use super::background::{follow_changes, keep_house, store_usage};
+use super::background::{keep_house, store_usage};
+use super::changes::follow_changes;
 use super::stop::{Signals, stop_on_signal};
 use super::{State, admin, app, systemd};
 use crate::config::{AdminConfig, AdminPort, HttpConfig, LogConfig, ServeConfig};
