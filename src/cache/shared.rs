@@ -116,6 +116,7 @@ fn decode(value: Vec<u8>) -> Option<Entry> {
 mod tests {
     use super::*;
     use crate::cache::Lifetime;
+    use proptest::prelude::*;
 
     #[test]
     fn an_answer_survives_the_way_through_redis_with_its_times_and_tag() {
@@ -133,6 +134,30 @@ mod tests {
     fn what_another_version_wrote_is_no_answer() {
         for value in [vec![], vec![FORMAT; HEAD_BYTES - 1], vec![FORMAT + 1; 100], vec![FORMAT; 100]] {
             assert!(decode(value).is_none());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_survives_the_way_through_redis(
+            body in prop::collection::vec(any::<u8>(), 0..200), media in prop::sample::select(&Media::ALL),
+            notes in prop::array::uniform2(prop::option::of("[ -~]{1,300}")), times: [u32; 3]
+        ) {
+            let [link, unknown] = notes.map(|note| note.map(Bytes::from));
+            let answer = Answer { body: body.into(), media, notes: Notes { link, unknown } };
+            let times = times.map(u64::from);
+            let back = decode(encode(&Entry::stored(answer.clone(), times[0], times[1], times[2]))).unwrap();
+            prop_assert_eq!((back.answer(), back.times_ms()), (answer, times));
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer_or_none_without_a_panic(mut value in prop::collection::vec(any::<u8>(), 0..100), is_ours: bool) {
+            if let (true, Some(form)) = (is_ours, value.first_mut()) {
+                *form = FORMAT;
+            }
+            if let Some(entry) = decode(value.clone()) {
+                prop_assert_eq!(encode(&entry), value);
+            }
         }
     }
 }
