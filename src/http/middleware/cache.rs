@@ -217,7 +217,8 @@ mod tests {
             let mut tags = others;
             prop_assert!(!is_held(&entry, &tags.join(",")));
             tags.insert(at.index(tags.len() + 1), if weak { format!("W/{tag}") } else { tag });
-            prop_assert!(is_held(&entry, &tags.join(&format!("{blank},{blank}"))));
+            let tags = tags.join(&format!("{blank},{blank}"));
+            prop_assert!(is_held(&entry, &tags), "{}", tags);
         }
 
         #[test]

@@ -107,7 +107,10 @@ proptest! {
     }
 
     #[test]
-    fn questions_with_another_parameter_have_another_key(bars in pairs(&BARS), other in pairs(&BARS)) {
+    fn questions_that_differ_in_one_parameter_have_different_keys(bars in pairs(&BARS), change in pairs(&BARS)) {
+        let Some(change) = change.into_iter().next() else { return Ok(()) };
+        let mut other: Pairs = bars.iter().filter(|(name, _)| *name != change.0).cloned().collect();
+        other.push(change);
         // What is as usual may be left out.
         let usual = |pairs: &Pairs| {
             let mut pairs: Pairs = pairs.clone();
@@ -130,9 +133,11 @@ proptest! {
     }
 
     #[test]
-    fn any_query_is_read_or_refused_without_a_panic(query in "[ -~&&[^#]]{0,60}", name in select(SEVERAL.to_vec()), value in "[ -~&&[^#&]]{0,30}") {
+    fn any_query_is_read_or_refused_without_a_panic(query in "[A-Za-z0-9=&%+,.:;/_~-]{0,60}", name in select(SEVERAL.to_vec()), value in "[A-Za-z0-9=%+,.:;/_~-]{0,30}") {
         for query in [query, format!("start=2012-01-01&symbols=A&{name}={value}")] {
-            prop_assume!(format!("/?{query}").parse::<actix_web::http::Uri>().is_ok() && !matches!(key_in(&query), Ok(Some(_)) | Err(_)));
+            if !matches!(key_in(&query), Ok(None)) {
+                continue;
+            }
             for asked in [key::<PricesQuestion>(&query), key::<ManyQuestion>(&query), key::<DayQuestion>(&query), key::<ChartQuestion>(&query), key::<EventsQuestion>(&query)] {
                 prop_assert!(asked.is_ok() || asked.as_ref().is_err_and(|problem| problem.len() > 10), "{asked:?}");
             }
