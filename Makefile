@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test test-scale test-openapi lint loadtest deploy rollback tools tools-test tools-scale tools-openapi
+.PHONY: demo test test-scale test-openapi test-faults lint loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -17,6 +17,11 @@ test-openapi: tools-openapi ## asks the server whatever its reference allows, an
 	python3 -m venv target/schemathesis
 	target/schemathesis/bin/pip install --quiet --requirement tests/openapi/requirements.txt
 	timeout 900 cargo test --workspace --locked --test api reference:: -- --include-ignored
+
+test-faults: tools-faults tools-scale ## every fault that RELIABILITY.md tells of, made to happen to a release binary; writes what was seen there
+	cargo build --release --locked
+	FIGURES=1 TICKERD_BINARY="$(CURDIR)/target/release/tickerd" PATH="$$PATH:/usr/sbin" timeout 3600 \
+		cargo test --locked --test api -- faults:: scale:: --include-ignored --test-threads 1
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check
@@ -46,3 +51,6 @@ tools-openapi:
 
 tools-scale:
 	@deploy/install-tools scale
+
+tools-faults:
+	@deploy/install-tools faults

@@ -10,10 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{App, Database, scratch};
+use crate::support::{App, Database, exchange, get, scratch};
 
 const RESTARTS: usize = 5;
 /// Between a client's requests, for one client each: from none to nearly as long as a client may stay silent (DRAIN_MS).
@@ -34,38 +33,24 @@ async fn activated(database: &Database, socket: &TcpListener) -> App {
 
 /// A client that keeps its connection for as long as it may, and tries nothing twice.
 async fn ask_on(address: String, key: String, pause: Duration, over: &AtomicBool, answered: &AtomicU32) -> Duration {
-    let request = format!("GET /api/stocks/AAPL HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\n\r\n");
+    let request = get("/api/stocks/AAPL", &key);
     let (mut kept, mut slowest) = (None, Duration::ZERO);
     while !over.load(Ordering::Relaxed) {
         let started = Instant::now();
-        let stream = match kept.take() {
+        let mut stream = match kept.take() {
             Some(stream) => stream,
             None => TcpStream::connect(&address).await.expect("somebody listens"),
         };
-        kept = tokio::time::timeout(SLOWEST_MAX, exchange(stream, &request)).await.expect("an answer in time");
+        let reply =
+            tokio::time::timeout(SLOWEST_MAX, exchange(&mut stream, &request)).await.expect("an answer in time");
+        let reply = reply.expect("an answer instead of an end");
+        assert_eq!(reply.status, 200, "{}", reply.head);
+        kept = (!reply.closes()).then_some(stream);
         slowest = slowest.max(started.elapsed());
         answered.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(pause).await;
     }
     slowest
-}
-
-/// Sends a request and reads all of its answer; yields the connection unless the answer says that it ends.
-async fn exchange(mut stream: TcpStream, request: &str) -> Option<TcpStream> {
-    stream.write_all(request.as_bytes()).await.expect("the connection is open");
-    let mut received = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&received).to_lowercase();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.split("content-length: ").nth(1).expect("a length").split("\r\n").next().unwrap();
-            if body.len() >= length.parse::<usize>().unwrap() {
-                assert!(head.starts_with("http/1.1 200"), "{text}");
-                return (!head.contains("connection: close")).then_some(stream);
-            }
-        }
-        let count = stream.read_buf(&mut received).await.expect("the connection stays open");
-        assert!(count > 0, "it was closed instead of answered, after {received:?}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

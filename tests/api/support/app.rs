@@ -107,6 +107,11 @@ impl App {
         self.printed.lock().unwrap().clone()
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends a signal, by its name without SIG.
     pub fn signal(&self, name: &str) {
         let kill = ["-s", name, &self.process.id().to_string()];

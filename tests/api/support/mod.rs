@@ -4,8 +4,12 @@ mod app;
 mod browser;
 mod command;
 mod database;
+mod exchange;
 mod files;
+mod load;
 mod program;
+mod proxy;
+mod record;
 mod replica;
 mod servers;
 
@@ -13,8 +17,12 @@ pub use app::{ADMIN_TOKEN, App, header, optional_header};
 pub use browser::{Browser, Look, browse};
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
+pub use exchange::{Reply, exchange, get};
 pub use files::{Files, text_of};
+pub use load::{Load, Running, Tally};
 pub use program::{Program, free_port, home};
+pub use proxy::{Fault, Proxy};
+pub use record::record;
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{App, Database, Files, eventually, header, redis_url, unique};
+use crate::support::{App, Database, Files, eventually, header, record, redis_url, unique};
 
 const PATH: &str = "/api/stocks/AAPL/prices?start=2012-12-31&end=2012-12-31";
 /// How often instances look for themselves here, instead of every 30 s.
@@ -49,14 +49,17 @@ async fn two_instances_serve_a_commit_within_a_second_and_when_its_message_is_lo
         }
     };
     warm().await;
-    served(&apps, &key, &correct(&database, &shared, 601), SOON).await;
+    let told = served(&apps, &key, &correct(&database, &shared, 601), SOON).await;
     warm().await;
     // Said on another channel, it reaches nobody.
     let elsewhere = [("REDIS_URL", url.as_str()), ("REDIS_KEY_PREFIX", "nobody:")];
     let expected = correct(&database, &elsewhere, 602);
     let within = Duration::from_millis(POLL_MS) + SOON;
-    let took = served(&apps, &key, &expected, within).await;
-    println!("without the message: {took:?}");
+    let untold = served(&apps, &key, &expected, within).await;
+    record(
+        "two_instances_serve_a_commit_within_a_second_and_when_its_message_is_lost_when_they_look_next",
+        &format!("both after {} ms; after {} ms without the message", told.as_millis(), untold.as_millis()),
+    );
 }
 
 #[tokio::test]
@@ -66,7 +69,11 @@ async fn two_instances_without_redis_serve_a_commit_within_a_second() {
     for app in &apps {
         app.get(&key, PATH).await;
     }
-    served(&apps, &key, &correct(&database, &[], 603), SOON).await;
+    let took = served(&apps, &key, &correct(&database, &[], 603), SOON).await;
+    record(
+        "two_instances_without_redis_serve_a_commit_within_a_second",
+        &format!("both after {} ms", took.as_millis()),
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,212 @@
+//! A steady load of real requests, and what became of each.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::net::TcpStream;
+
+use super::App;
+use super::exchange::{Reply, exchange, get};
+
+/// Longer than any wait that the server is allowed.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is asked, of whom, how often.
+#[derive(Clone)]
+pub struct Load {
+    addresses: Vec<String>,
+    keys: Vec<String>,
+    paths: Vec<String>,
+    clients: u32,
+    per_second: u32,
+}
+
+impl Load {
+    /// Requests that go round the servers, then round the keys and the paths.
+    pub fn on(apps: &[&App], keys: &[&str], paths: &[&str]) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let addresses = apps.iter().map(|app| app.address().to_owned()).collect();
+        Self { addresses, keys: owned(keys), paths: owned(paths), clients: 16, per_second: 200 }
+    }
+
+    /// How many requests may be under way at once, each over a connection that is kept.
+    pub fn clients(self, clients: u32) -> Self {
+        Self { clients, ..self }
+    }
+
+    /// How many requests are due in a second. Those that nobody is free for wait, and their wait counts.
+    pub fn per_second(self, per_second: u32) -> Self {
+        Self { per_second, ..self }
+    }
+
+    /// Starts to ask, on a thread of its own.
+    pub fn start(self) -> Running {
+        let (tally, over) = (Arc::new(Mutex::new(Tally::default())), Arc::new(AtomicBool::new(false)));
+        let (kept, ends) = (tally.clone(), over.clone());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let (next, started) = (AtomicU32::new(0), Instant::now());
+            let clients = (0..self.clients).map(|_| self.client(&next, started, &kept, &ends));
+            runtime.block_on(join_all(clients));
+        });
+        Running { tally, over, thread: Some(thread) }
+    }
+
+    /// The same for so long.
+    pub async fn run(self, time: Duration) -> Tally {
+        let running = self.start();
+        tokio::time::sleep(time).await;
+        running.stop()
+    }
+
+    async fn client(&self, next: &AtomicU32, started: Instant, tally: &Mutex<Tally>, over: &AtomicBool) {
+        let mut kept: HashMap<usize, TcpStream> = HashMap::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let due = started + Duration::from_secs_f64(f64::from(number) / f64::from(self.per_second));
+            tokio::time::sleep_until(due.into()).await;
+            if over.load(Ordering::Relaxed) {
+                return;
+            }
+            let number = number as usize;
+            let app = number % self.addresses.len();
+            let path = number / self.addresses.len() % self.paths.len();
+            let request = get(&self.paths[path], &self.keys[number / self.addresses.len() % self.keys.len()]);
+            let asked = self.ask(app, kept.remove(&app), &request);
+            match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
+                Ok(Ok((reply, stream))) => {
+                    kept.extend(stream.map(|stream| (app, stream)));
+                    tally.lock().unwrap().answers.push(Answer::of(&reply, app, path, due));
+                }
+                Ok(Err(e)) => tally.lock().unwrap().failed.push((due, format!("{}: {e}", self.paths[path]))),
+                Err(_) => tally.lock().unwrap().failed.push((due, format!("{}: no answer", self.paths[path]))),
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        app: usize,
+        kept: Option<TcpStream>,
+        request: &str,
+    ) -> std::io::Result<(Reply, Option<TcpStream>)> {
+        let mut stream = match kept {
+            Some(stream) => stream,
+            None => TcpStream::connect(&self.addresses[app]).await?,
+        };
+        stream.set_nodelay(true)?;
+        let reply = exchange(&mut stream, request).await?;
+        let stays = !reply.closes();
+        Ok((reply, stays.then_some(stream)))
+    }
+}
+
+/// A load that goes on until it is told to stop.
+pub struct Running {
+    tally: Arc<Mutex<Tally>>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// What became of the requests that are done with.
+    pub fn so_far(&self) -> Tally {
+        self.tally.lock().unwrap().clone()
+    }
+
+    /// Lets those under way finish.
+    pub fn stop(mut self) -> Tally {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.take().expect("it is stopped once").join().expect("no client panicked");
+        self.so_far()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What became of one request that was answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// When it should have been sent.
+    pub due: Instant,
+    /// From then to the last byte of its answer.
+    pub took: Duration,
+    /// Which server and which path, by their places in what the load was told.
+    pub app: usize,
+    pub path: usize,
+    pub status: u16,
+    /// What `X-Cache` said, in lower case; empty without it.
+    pub cache: String,
+    pub retry_after: Option<String>,
+    /// Equal for equal bodies.
+    pub body: u64,
+}
+
+impl Answer {
+    fn of(reply: &Reply, app: usize, path: usize, due: Instant) -> Self {
+        let mut hasher = DefaultHasher::new();
+        reply.body.hash(&mut hasher);
+        let header = |name| reply.header(name).map(str::to_owned);
+        Self {
+            due,
+            took: due.elapsed(),
+            app,
+            path,
+            status: reply.status,
+            cache: header("x-cache").unwrap_or_default(),
+            retry_after: header("retry-after"),
+            body: hasher.finish(),
+        }
+    }
+}
+
+/// What became of all requests.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    pub answers: Vec<Answer>,
+    /// Those that got no whole answer: when they were due, and what happened.
+    pub failed: Vec<(Instant, String)>,
+}
+
+impl Tally {
+    /// Those that were due in this time.
+    pub fn between(&self, from: Instant, to: Instant) -> Self {
+        let within = |due: &Instant| (from..to).contains(due);
+        Self {
+            answers: self.answers.iter().filter(|answer| within(&answer.due)).cloned().collect(),
+            failed: self.failed.iter().filter(|(due, _)| within(due)).cloned().collect(),
+        }
+    }
+
+    pub fn count(&self, status: u16) -> usize {
+        self.answers.iter().filter(|answer| answer.status == status).count()
+    }
+
+    /// That every request got a whole answer, with one of these statuses.
+    pub fn assert_only(&self, statuses: &[u16]) {
+        assert!(!self.answers.is_empty(), "nothing was asked");
+        assert!(self.failed.is_empty(), "{} failed, as {:?}", self.failed.len(), self.failed.first());
+        let other = self.answers.iter().find(|answer| !statuses.contains(&answer.status));
+        assert!(other.is_none(), "{other:?}");
+    }
+
+    pub fn slowest(&self) -> Duration {
+        self.answers.iter().map(|answer| answer.took).max().unwrap_or_default()
+    }
+
+    /// What 99 of 100 answers took at most.
+    pub fn p99(&self) -> Duration {
+        let mut took: Vec<_> = self.answers.iter().map(|answer| answer.took).collect();
+        took.sort();
+        took.get((took.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
+    }
+}
