@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test test-scale test-openapi test-faults fuzz lint loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults
+.PHONY: demo test test-scale test-openapi test-faults fuzz lint deny loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults tools-deny
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -32,6 +32,9 @@ lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
+deny: tools-deny ## licences, sources, bans and, where GitHub can be reached, advisories of all dependencies: deny.toml
+	target/tools/bin/cargo-deny --locked check $(CHECKS)
+
 loadtest: tools ## what it does under load, beside what the machine can do; some 11 minutes
 	loadtest/run
 
@@ -59,3 +62,8 @@ tools-scale:
 
 tools-faults:
 	@deploy/install-tools faults
+
+CARGO_DENY = 0.20.2
+tools-deny: tools ## some minutes, once
+	@[ "$$(target/tools/bin/cargo-deny --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || \
+		cargo install cargo-deny --locked --version $(CARGO_DENY) --root target/tools

@@ -4,6 +4,8 @@
 //! A file below `web/` names another as `"/assets/NAME"`. It is served under a name that changes with its content, so that
 //! browsers may keep it for good; the names are put in here.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -266,6 +266,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// The variables whose values are secret: no program that is started gets them.
+pub const SECRETS: [&str; 5] = ["DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_READ_URL", "REDIS_URL", "ADMIN_TOKEN"];
+
 /// Everything that `serve` reads.
 #[derive(Debug, Clone, Args)]
 pub struct ServeConfig {

@@ -14,6 +14,8 @@
 //!
 //! What must never be: a key in a log, a URL or a metric; a driver's text in an answer; a wait without a bound.
 
+#![forbid(unsafe_code)]
+
 pub mod cache;
 pub mod caller;
 pub mod cli;

@@ -1,5 +1,7 @@
 //! Parses the command line and runs the subcommand.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// Answers are made of many small pieces: the system's allocator took an eighth of the server's time.

@@ -3,6 +3,8 @@
 //! The rooms, in reading order: [`options`] and [`cases`] say what is measured; [`stage`], [`data`], [`keys`] and
 //! [`server`] are what it is measured on; [`load`] asks, [`probe`] watches, [`report`] tells.
 
+#![forbid(unsafe_code)]
+
 mod bare;
 mod cases;
 mod data;

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// One to so many printable characters, not all of them blank.
+use super::TOKEN_PREFIX;
+
+/// One to so many printable characters, not all of them blank, and no token: texts are listed, logged and backed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<const CHARS_MAX: usize>(String);
 
@@ -13,7 +15,7 @@ pub type Label = Text<200>;
 pub type Note = Text<1000>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected 1 to {chars_max} printable characters")]
+#[error("expected 1 to {chars_max} printable characters, and no key among them")]
 pub struct TextFault {
     chars_max: usize,
 }
@@ -29,7 +31,11 @@ impl<const CHARS_MAX: usize> FromStr for Text<CHARS_MAX> {
 
     fn from_str(text: &str) -> Result<Self, TextFault> {
         let fits = !text.trim().is_empty() && text.chars().count() <= CHARS_MAX && !text.chars().any(is_hidden);
-        if fits { Ok(Self(text.to_owned())) } else { Err(TextFault { chars_max: CHARS_MAX }) }
+        if fits && !text.contains(TOKEN_PREFIX) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(TextFault { chars_max: CHARS_MAX })
+        }
     }
 }
 

@@ -19,6 +19,9 @@ pub use label::{Label, Note, TextFault};
 pub use tier::{REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName, TierNameFault};
 pub use watchlist::{WatchlistId, WatchlistIdFault, WatchlistName};
 
+/// What every token of a key starts with. Nowhere else has a text a reason to hold it.
+pub const TOKEN_PREFIX: &str = "tk_live_";
+
 /// The length of a key's id, in characters.
 pub const ID_CHARS: usize = 12;
 

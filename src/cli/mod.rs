@@ -12,6 +12,7 @@ mod stocks;
 mod telemetry;
 mod tiers;
 mod usage;
+mod wrong;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -65,7 +66,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the command line. 0: done; 1: it failed, and stderr says why in a sentence; 2: it was called wrongly.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(fault) => return wrong::say(&fault),
+    };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

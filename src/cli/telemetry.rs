@@ -7,7 +7,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -18,6 +18,8 @@ use crate::config::{LogConfig, LogFormat, TracesConfig};
 
 /// For one batch of spans to reach the collector, and for what is left to reach it at the end.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Spans that wait for the collector, some 500 bytes each; more are lost.
+const SPANS_WAITING_MAX: usize = 2048;
 
 /// Sends what is left when it is dropped.
 pub struct Telemetry(Option<SdkTracerProvider>);
@@ -64,8 +66,9 @@ fn provider(config: &TracesConfig) -> Result<Option<SdkTracerProvider>, Failure>
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before ours.
     let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
     let resource = if named { Resource::builder() } else { Resource::builder().with_service_name("tickerd") };
+    let batches = BatchConfigBuilder::default().with_max_queue_size(SPANS_WAITING_MAX).build();
     let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
         .with_sampler(share)
         .with_resource(resource.build())
         .build();

@@ -1,7 +1,7 @@
 //! Opening a file and finding its columns.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Take};
 use std::path::Path;
 
 use csv::StringRecord;
@@ -13,6 +13,8 @@ use crate::market::Symbol;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 128 * 1024;
+/// The longest row, and what is read ahead of the next: a quote that is left open would take in the rest of the file.
+const ROW_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What keeps a file from being read at all.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,10 @@ pub enum FeedFault {
     Io { name: String, reason: String },
     #[error("{name} line {line} is no CSV: {reason}")]
     Csv { name: String, line: u64, reason: String },
+    #[error(
+        "{name} line {line} has no end: expected a row of at most {ROW_BYTES_MAX} bytes; a quote may have been left open"
+    )]
+    RowTooLong { name: String, line: u64 },
     #[error("{name} lacks the column {column}: expected a first line that names {expected}")]
     Missing { name: String, column: &'static str, expected: String },
     #[error("{name} has the column {column} twice, as {first:?} and {second:?}: expected it once")]
@@ -62,7 +68,7 @@ impl Source {
 /// The rows of a CSV file, with the columns that are wanted found by the names in its first line.
 pub struct Reader {
     name: String,
-    csv: csv::Reader<Box<dyn Read + Send>>,
+    csv: csv::Reader<Take<Box<dyn Read + Send>>>,
     columns: Vec<(&'static str, Place)>,
     record: StringRecord,
 }
@@ -79,7 +85,7 @@ impl Reader {
         let mut raw = BufReader::with_capacity(READ_BYTES, raw);
         let is_gzip = raw.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
         let text: Box<dyn Read + Send> = if is_gzip { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
-        let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+        let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.take(ROW_BYTES_MAX));
         let header = csv.headers().map_err(|e| not_csv(&name, &e))?;
         let columns = places(&name, header, wanted, symbol)?;
         Ok(Self { name, csv, columns, record: StringRecord::new() })
@@ -100,7 +106,13 @@ impl Reader {
     /// # Errors
     /// When the file breaks off, or a line has more or fewer fields than the first.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, FeedFault> {
-        if !self.csv.read_record(&mut self.record).map_err(|e| not_csv(&self.name, &e))? {
+        self.csv.get_mut().set_limit(ROW_BYTES_MAX);
+        let read = self.csv.read_record(&mut self.record);
+        if self.csv.get_ref().limit() == 0 {
+            let line = self.record.position().map_or(1, csv::Position::line);
+            return Err(FeedFault::RowTooLong { name: self.name.clone(), line });
+        }
+        if !read.map_err(|e| not_csv(&self.name, &e))? {
             return Ok(None);
         }
         let line = self.record.position().map_or(0, csv::Position::line);
@@ -120,4 +132,22 @@ fn not_csv(name: &str, error: &csv::Error) -> FeedFault {
         _ => error.to_string(),
     };
     FeedFault::Csv { name, line, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::columns;
+    use crate::store::Table;
+
+    #[test]
+    fn a_quote_that_is_left_open_does_not_take_in_the_whole_file() {
+        let rows = "AAPL,2013-03-01,1,9,1,7,5,1\n".repeat(100_000);
+        let text = format!("symbol,date,open,high,low,close,volume,adjusted_close\n\"{rows}");
+        let source =
+            Source { name: "x".to_owned(), length_bytes: None, raw: Box::new(std::io::Cursor::new(text.into_bytes())) };
+        let mut reader = Reader::open(source, columns(Table::Prices), None).unwrap();
+        let fault = reader.next_row().err().unwrap();
+        assert!(matches!(fault, FeedFault::RowTooLong { line: 2, .. }), "{fault}");
+    }
 }

@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use super::error::Problem;
 use super::parameter::{Parameter, Whole};
 use super::state::State;
+use crate::keys::TOKEN_PREFIX;
 use crate::market::{Symbol, parse_date};
 
 /// The parameter that a key may come in.
@@ -50,6 +51,13 @@ impl<'a> Query<'a> {
             };
             if pairs.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(twice(known_name));
+            }
+            // It would be asked of Postgres, and kept in cache keys.
+            if value.contains(TOKEN_PREFIX) && name != KEY {
+                return Err(invalid(
+                    known_name,
+                    "holds what looks like a key: expected one in X-API-Key, and nowhere else",
+                ));
             }
             pairs.push((name, value));
         }

@@ -7,10 +7,9 @@
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};
 
+pub use crate::caller::TOKEN_PREFIX;
 use crate::caller::{ID_CHARS, KeyId, base62};
 
-/// What every token starts with.
-pub const TOKEN_PREFIX: &str = "tk_live_";
 const SECRET_CHARS: usize = 32;
 const CHECKSUM_CHARS: usize = 6;
 /// The length of every token, in characters.

@@ -58,8 +58,8 @@ impl Usage {
     pub async fn flush(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreFault> {
         let mut outbox = self.outbox.lock().await;
         let earlier = outbox.send(store).await;
-        // While Postgres is away counts add up where they are, but not across days.
-        if earlier.is_ok() || outbox.is_of_another_day(now) {
+        // While Postgres is away counts add up where they are, but not across days; when there is no more room, across days.
+        if earlier.is_ok() || (outbox.is_of_another_day(now) && !outbox.is_full()) {
             outbox.put(self.drain(), now);
         }
         earlier?;
@@ -151,6 +151,32 @@ mod tests {
         drop(held);
         assert_eq!(usage.drain().len(), 1, "an answer counts, however late");
         assert_eq!((usage.drain().len(), usage.keys.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn however_many_days_postgres_is_away_memory_is_bounded_and_no_count_is_lost() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Only {
+            #[command(flatten)]
+            database: crate::config::DatabaseConfig,
+        }
+        // Nobody listens on a port that was just given back.
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("postgres://u:p@{nobody}/d");
+        let store = Store::new(&Only::parse_from(["test", "--database-url", &url]).database).unwrap();
+        let (began, key) = (Utc::now(), KeyId::random());
+        let usage = Usage::new(began);
+        let days = 200;
+        for day in 0..days {
+            usage.of(key).came(Route::Prices, 1_700_000_000_000);
+            assert!(usage.flush(&store, began + chrono::TimeDelta::days(day + 1)).await.is_err());
+        }
+        let outbox = usage.outbox.lock().await;
+        assert!(outbox.is_full());
+        let waiting: i64 = outbox.rows().map(|row| row.requests).sum();
+        let left: i64 = usage.drain().iter().map(|row| row.requests).sum();
+        assert!(waiting < days && waiting + left == days, "{waiting} and {left}");
     }
 
     #[test]

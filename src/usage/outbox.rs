@@ -8,6 +8,9 @@ use crate::store::{Store, StoreFault, UsageBatch, UsageRow};
 
 /// Rows in a batch: it is stored within the time-out of a statement by a wide margin.
 const ROWS_MAX: usize = 5000;
+/// Batches that wait, half a megabyte each where they are full, before no more are made of another day: a month of days
+/// without Postgres for some thousand keys.
+const BATCHES_MAX: usize = 64;
 
 /// What was taken out of the counts and is not known to be stored. Each batch has a number, and Postgres remembers the
 /// newest of this process: a batch whose answer got lost is sent again and counted once.
@@ -27,6 +30,16 @@ impl Outbox {
     /// Whether what is counted now began on another day.
     pub fn is_of_another_day(&self, now: DateTime<Utc>) -> bool {
         now.date_naive() != self.day
+    }
+
+    /// Whether no more days can be told apart until Postgres is back.
+    pub fn is_full(&self) -> bool {
+        self.batches.len() >= BATCHES_MAX
+    }
+
+    #[cfg(test)]
+    pub fn rows(&self) -> impl Iterator<Item = &UsageRow> {
+        self.batches.iter().flat_map(|batch| &batch.rows)
     }
 
     pub fn put(&mut self, rows: Vec<UsageRow>, now: DateTime<Utc>) {

@@ -58,3 +58,60 @@ fn the_examples_of_environments_set_only_what_exists() {
         assert!(known.iter().any(|known| known == name), "{name} is no variable");
     }
 }
+
+/// The section of ARCHITECTURE.md that lists every bound.
+fn bounds() -> String {
+    let document = read("ARCHITECTURE.md");
+    document.split("\n## ").find(|section| section.starts_with("Bounds\n")).expect("a section on bounds").to_owned()
+}
+
+#[test]
+fn every_knob_that_bounds_something_is_in_the_list_of_bounds() {
+    let bounds = bounds();
+    let words: Vec<_> = bounds.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    // A share and a level bound nothing.
+    let is_bound = |name: &String| ["_MAX", "_MS", "_S"].iter().any(|unit| name.ends_with(unit));
+    let is_listed = |name: &String| words.contains(&name.as_str());
+    let missing: Vec<_> = variables().into_iter().filter(|name| is_bound(name) && !is_listed(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_name_in_the_list_of_bounds_is_a_knob_or_a_constant() {
+    let (bounds, known, mut code) = (bounds(), variables(), String::new());
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
+    let is_name = |word: &&str| {
+        word.contains('_') && word.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+    };
+    let names: Vec<_> = bounds.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(names.len() > 60, "{names:?}");
+    for name in names {
+        assert!(
+            known.iter().any(|known| known == name) || code.contains(&format!("const {name}: ")),
+            "{name} is neither"
+        );
+    }
+}
+
+fn sources(dir: &Path, into: &mut String) {
+    for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        match path.is_dir() {
+            true => sources(&path, into),
+            false => into.push_str(&std::fs::read_to_string(path).unwrap_or_default()),
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let (model, mut code) = (read("SECURITY.md"), String::new());
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut code);
+    let is_test = |word: &&str| {
+        word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+    };
+    let names: Vec<_> = model.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}

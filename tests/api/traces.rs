@@ -15,8 +15,8 @@ const RANGE: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
-/// Takes what is exported, over real HTTP, and keeps the bodies.
-async fn collector() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+/// Takes what is exported, over real HTTP, and keeps the bodies: its URL, and what came so far.
+pub async fn collector() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let bodies = Arc::new(Mutex::new(Vec::new()));

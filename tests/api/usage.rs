@@ -192,9 +192,11 @@ async fn a_key_holder_sees_what_the_own_key_used_and_nothing_of_others() {
     eventually("all is stored", Duration::from_secs(10), async || requests(&database) == 10).await;
     let (status, body) = app.json(&key, "/api/usage").await;
     assert_eq!((status, &body["key"], &body["tier"]), (200, &id_of(&key).into(), &"pro".into()), "{body}");
-    let rows = body["usage"].as_array().unwrap();
+    let all = body["usage"].as_array().unwrap();
+    // The question itself may have been stored before it was answered.
+    let rows: Vec<_> = all.iter().filter(|row| row["route"] != "/api/usage").collect();
     assert_eq!(rows.iter().map(|row| row["requests"].as_i64().unwrap()).sum::<i64>(), 5, "{body}");
-    assert_eq!((rows.len(), &body["count"]), (4, &4.into()), "one for each route: {body}");
+    assert_eq!((rows.len(), &body["count"]), (4, &all.len().into()), "one for each route: {body}");
     let today = Utc::now().date_naive();
     assert_eq!(body["end"], today.to_string());
     assert!(rows.iter().all(|row| row["day"].as_str().unwrap().parse::<NaiveDate>().is_ok()));

@@ -1,5 +1,7 @@
 //! `tickerd keys ...`, as it is typed.
 
+use std::io::{BufRead, Read};
+
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, Subcommand};
 
@@ -7,6 +9,9 @@ use crate::caller::{KeyId, KeyIdFault, Label, Note, TextFault, TierName};
 use crate::cli::operator::OperatorArgs;
 use crate::keys::{Grace, TOKEN_PREFIX, ValidityFault, expiry};
 use crate::store::{ENTRIES_PER_PAGE_MAX, KeyChange, Search};
+
+/// What is read of stdin for a token of 59 characters.
+const LINE_BYTES_MAX: u64 = 256;
 
 #[derive(Debug, Args)]
 pub struct KeysArgs {
@@ -38,7 +43,7 @@ pub enum KeysCommand {
     },
     /// Issue a key that takes over from another, on one limit: its token goes to stdout, alone and only now
     Rotate {
-        /// The old key's id, or its token
+        /// The old key's id, or its token; - reads it from stdin
         #[arg(value_parser = key_id)]
         id: KeyId,
         /// How long the old key goes on: 30m, 24h, 7d; 0s asks first
@@ -68,7 +73,7 @@ pub enum KeysCommand {
     },
     /// Show all that is known of a key
     Show {
-        /// The key's id, or its token
+        /// The key's id, or its token; - reads it from stdin
         #[arg(value_parser = key_id)]
         id: KeyId,
     },
@@ -100,7 +105,7 @@ pub enum KeysCommand {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true))]
 pub struct SetArgs {
-    /// The key's id, or its token
+    /// The key's id, or its token; - reads it from stdin
     #[arg(value_parser = key_id)]
     pub id: KeyId,
     /// The tier that sets its limit
@@ -131,8 +136,18 @@ impl From<SetArgs> for KeyChange {
     }
 }
 
-/// The id of a key, also where a token was given: it must not be shown in an error.
+/// The id of a key, also where a token was given: it must not be shown in an error. `-` stands for either on stdin: while
+/// a command runs, its arguments are there for all users of the machine.
 pub fn key_id(text: &str) -> Result<KeyId, KeyIdFault> {
+    if text == "-" {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line);
+        return read.map_err(|_| KeyIdFault).and_then(|_| id_in(line.trim()));
+    }
+    id_in(text)
+}
+
+fn id_in(text: &str) -> Result<KeyId, KeyIdFault> {
     let id = text.strip_prefix(TOKEN_PREFIX).and_then(|rest| rest.split('_').next());
     id.unwrap_or(text).parse()
 }

@@ -6,3 +6,4 @@
 mod documented;
 mod following;
 mod redis;
+mod timing;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::place::Home;
 use super::{PrivateError, pause};
+use crate::config::SECRETS;
 
 /// PostgreSQL writes what it still has in memory first.
 const STOP_TIMEOUT_S: u64 = 10;
@@ -80,6 +81,8 @@ impl Guard {
         command.arg(launch.program).args(launch.args);
         // We search the logs, so they must be in the language we know.
         command.current_dir(&home.dir).env("LC_ALL", "C").env("TZ", "UTC");
+        // What an operator's own servers are reached with is nothing to them.
+        SECRETS.iter().for_each(|name| _ = command.env_remove(name));
         // Own group: a terminal's Ctrl-C is for us, we then stop the server.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let failed = PrivateError::io("start", launch.program);

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::guard::{Guard, Launch};
 use super::launch::{PickPort, free_port, on_free_port};
 use super::place::Home;
@@ -40,7 +42,7 @@ pub struct PrivatePostgres {
     guard: Guard,
     _home: Home,
     port: u16,
-    password: String,
+    password: SecretString,
 }
 
 impl PrivatePostgres {
@@ -69,6 +71,7 @@ impl PrivatePostgres {
             initdb::run(&home, &bin.join("initdb"), &data, &password_file)?;
         }
         let password = fs::read_to_string(&password_file)
+            .map(SecretString::from)
             .map_err(PrivateError::io("read the database password from", &password_file))?;
         let program = bin.join("postgres");
         let launch = |port| {
@@ -89,7 +92,8 @@ impl PrivatePostgres {
     /// password included.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://{}:{}@127.0.0.1:{}/postgres", initdb::SUPERUSER, self.password, self.port)
+        let password = self.password.expose_secret();
+        format!("postgres://{}:{password}@127.0.0.1:{}/postgres", initdb::SUPERUSER, self.port)
     }
 
     /// The server's main process.

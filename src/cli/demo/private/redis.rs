@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::guard::{Guard, Launch};
 use super::launch::{PickPort, free_port, on_free_port};
 use super::place::Home;
@@ -21,7 +23,7 @@ pub struct PrivateRedis {
     guard: Guard,
     _home: Home,
     port: u16,
-    password: String,
+    password: SecretString,
 }
 
 impl PrivateRedis {
@@ -57,13 +59,13 @@ impl PrivateRedis {
         };
         let ready = |_, port| talk(port, &password, "PING").is_ok_and(|reply| reply == "+PONG");
         let (guard, port) = on_free_port(&home, pick_port, launch, ready)?;
-        Ok(Self { guard, _home: home, port, password })
+        Ok(Self { guard, _home: home, port, password: password.into() })
     }
 
     /// The URL of database 0, password included.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://:{}@127.0.0.1:{}/0", self.password, self.port)
+        format!("redis://:{}@127.0.0.1:{}/0", self.password.expose_secret(), self.port)
     }
 
     /// The server's process.

@@ -1,0 +1,96 @@
+//! What must not be found, and the places where it is looked for.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Database, Ran};
+
+/// Secrets, each with what it is called in a failure.
+#[derive(Default)]
+pub struct Secrets(Vec<(String, String)>);
+
+impl Secrets {
+    pub fn add(&mut self, name: &str, secret: &str) {
+        assert!(secret.len() >= 16, "{name} is too short to be looked for: {secret}");
+        self.0.push((name.to_owned(), secret.to_owned()));
+    }
+
+    /// The secret part of a token: who has that has all of it, since the rest is public.
+    pub fn add_token(&mut self, name: &str, token: &str) {
+        self.add(name, &token[21..53]);
+    }
+
+    /// The password in a URL.
+    pub fn add_password(&mut self, name: &str, url: &str) {
+        let (credentials, _) = url.split_once("://").unwrap().1.split_once('@').expect("a URL with a password");
+        self.add(name, credentials.split_once(':').unwrap().1);
+    }
+
+    /// That none of them is in a place. `control` has to be there: it proves that the place was looked into.
+    pub fn are_not_in(&self, place: &str, text: &[u8], control: &str) {
+        assert!(holds(text, control.as_bytes()), "{place} lacks even {control:?}: {} bytes", text.len());
+        for (name, secret) in &self.0 {
+            for written in forms(secret) {
+                assert!(!holds(text, written.as_bytes()), "{place} holds {name}, as {written}");
+            }
+        }
+    }
+}
+
+/// How programs write bytes: as they are, as a list of numbers, in hexadecimal.
+fn forms(secret: &str) -> [String; 3] {
+    let each =
+        |write: fn(&u8) -> String, between| secret.as_bytes().iter().map(write).collect::<Vec<_>>().join(between);
+    [secret.to_owned(), each(|byte| byte.to_string(), ", "), each(|byte| format!("{byte:02x}"), "")]
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|bytes| bytes == part)
+}
+
+/// Everything that a database holds, as SQL.
+pub fn dump(database: &Database) -> String {
+    let url = database.url();
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (credentials, server) = rest.split_once('@').unwrap();
+    let (user, password) = credentials.split_once(':').unwrap();
+    let mut command = Command::new("pg_dump");
+    let ran = Ran::of(command.env("PGPASSWORD", password).args(["--dbname", &format!("{scheme}://{user}@{server}")]));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.stdout
+}
+
+/// Every key of a Redis with its value, whatever its type, as the bytes that Redis would restore it from.
+pub fn redis_content(url: &str) -> Vec<u8> {
+    let ask = |arguments: &[&str]| {
+        let mut client = Command::new("redis-cli");
+        client.args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")]).args(arguments);
+        let output = client.output().expect("redis-cli runs");
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    let keys = String::from_utf8(ask(&["--scan"])).expect("keys are text");
+    let mut content = keys.clone().into_bytes();
+    for key in keys.lines() {
+        content.extend(ask(&["GET", key]));
+    }
+    content.extend(ask(&["SLOWLOG", "GET", "128"]));
+    content.extend(ask(&["CLIENT", "LIST"]));
+    content
+}
+
+/// The process and all that it started: (pid, its arguments, its environment).
+pub fn processes(pid: u32) -> Vec<(u32, Vec<u8>, Vec<u8>)> {
+    let of = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let mut all = vec![(pid, of("cmdline"), of("environ"))];
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        all.extend(children.split_whitespace().flat_map(|child| processes(child.parse().unwrap())));
+    }
+    all
+}
+
+/// What a server of a test's own wrote into its log.
+pub fn server_log(dir: &Path, server: &str) -> Vec<u8> {
+    std::fs::read(dir.join(server).join("server.log")).expect("the log of a server")
+}

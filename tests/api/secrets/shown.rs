@@ -1,0 +1,109 @@
+//! What a value says of itself where somebody prints it: secrets leave themselves out.
+
+use std::path::Path;
+
+use clap::{Arg, Command, Parser};
+use tickerd::config::{SECRETS, ServeConfig, TracesConfig};
+use tickerd::keys::Token;
+
+use crate::support::{Ran, tickerd};
+
+const CANARY: &str = "canary-in-a-coal-mine-0123456789";
+
+#[derive(Debug, Parser)]
+struct Everything {
+    #[command(flatten)]
+    _serve: ServeConfig,
+    #[command(flatten)]
+    _traces: TracesConfig,
+}
+
+fn arguments() -> Vec<Arg> {
+    let command = tickerd::cli::command();
+    let all = |command: &Command| command.get_arguments().cloned().collect::<Vec<_>>();
+    std::iter::once(&command).chain(command.get_subcommands()).flat_map(all).collect()
+}
+
+fn variable(argument: &Arg) -> &str {
+    argument.get_env().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+#[test]
+fn every_variable_that_may_hold_a_secret_is_known_as_one_and_not_shown_in_the_help() {
+    let looks_secret = |name: &str| {
+        let holds = ["TOKEN", "PASSWORD", "SECRET"].iter().any(|word| name.contains(word)) && !name.ends_with("_FILE");
+        holds || ((name.starts_with("DATABASE") || name.starts_with("REDIS")) && name.ends_with("URL"))
+    };
+    let arguments = arguments();
+    let secret: Vec<_> = arguments.iter().filter(|argument| looks_secret(variable(argument))).collect();
+    assert!(secret.len() >= SECRETS.len());
+    for argument in &secret {
+        assert!(SECRETS.contains(&variable(argument)), "{}", variable(argument));
+        assert!(argument.is_hide_env_values_set(), "{}", variable(argument));
+    }
+    for name in SECRETS {
+        assert!(secret.iter().any(|argument| variable(argument) == name), "{name} is no variable");
+        for subcommand in ["serve", "keys", "migrate"] {
+            let ran = Ran::of(tickerd(&[subcommand, "--help"]).env(name, CANARY));
+            assert!(ran.code == Some(0) && !ran.stdout.contains(CANARY), "{name}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn printed_for_debugging_no_configuration_holds_a_secret() {
+    let flags = SECRETS.map(|name| format!("--{}={CANARY}", name.to_lowercase().replace('_', "-")));
+    let config = Everything::parse_from(std::iter::once("test".to_owned()).chain(flags));
+    let shown = format!("{config:?} {config:#?}");
+    assert!(shown.contains("database_url") && !shown.contains(CANARY), "{shown}");
+}
+
+#[test]
+fn printed_for_debugging_no_token_holds_its_secret() {
+    use secrecy::ExposeSecret;
+    let token = Token::random();
+    let (secret, text) = (token.secret.expose_secret(), token.reveal());
+    for shown in [format!("{token:?}"), format!("{text:?}"), format!("{:?}", Some(&token))] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    // What a panic would say of one.
+    let failed: fn() -> Result<(), Token> = || Err(Token::random());
+    let panicked = std::panic::catch_unwind(|| failed().expect("no token"));
+    let said = *panicked.unwrap_err().downcast::<String>().unwrap();
+    assert!(said.starts_with("no token: Token {") && said.contains("REDACTED"), "{said}");
+}
+
+/// The names of fields that hold secrets, and where one is shown on purpose.
+const NAMES: [&str; 4] = ["token", "secret", "password", "admin_token"];
+const SHOWN_ON_PURPOSE: [&str; 1] = ["token: &'a str,"];
+
+/// A text that is not wrapped would be printed by whoever derives Debug next, and would stay in memory.
+#[test]
+fn fields_that_hold_secrets_are_of_a_type_that_shows_none() {
+    let mut fields = 0;
+    for (path, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for line in code.lines().map(str::trim) {
+            let Some((name, kind)) = line.strip_prefix("pub ").unwrap_or(line).split_once(": ") else { continue };
+            if !NAMES.contains(&name) || !kind.ends_with(',') || line.contains('=') {
+                continue;
+            }
+            fields += 1;
+            let wrapped = ["SecretString", "AdminToken"].iter().any(|safe| kind.contains(safe));
+            assert!(wrapped || SHOWN_ON_PURPOSE.contains(&line), "{path}: {line}");
+        }
+    }
+    assert!(fields > 5, "{fields}");
+}
+
+fn sources(dir: &Path) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            all.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    all
+}
