@@ -217,6 +217,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_alike_however_they_end() {
+        let rows = format!("{HEADER}AAPL,x,1,2,1,1,5,1\nAAPL,2000-03-01,1,2,1,1,5,1\nAAPL,y,1,2,1,1,5,1\n");
+        let (staged, faults) = read(&rows);
+        assert!(faults[0].starts_with("line 2, ") && faults[1].starts_with("line 4, "), "{faults:?}");
+        assert!(staged.starts_with("3,7,"), "{staged}");
+        assert_eq!(read(&rows.replace('\n', "\r\n")), (staged, faults));
+    }
+
+    #[test]
     fn a_missing_column_and_a_short_line_are_named() {
         let fault = open("symbol,date\nAAPL,2000-03-01\n").err().unwrap().to_string();
         assert!(fault.starts_with("prices.csv lacks the column open"), "{fault}");
