@@ -260,3 +260,24 @@ pub struct ServeConfig {
     #[command(flatten)]
     pub usage: UsageConfig,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_network_is_read_as_it_is_written_and_an_address_is_one_of_its_own(address: IpAddr, length in 0u8..=32) {
+            let net = IpNet::new(address, length).unwrap();
+            prop_assert_eq!(network(&net.to_string()), Ok(net));
+            let alone = network(&address.to_string()).unwrap();
+            prop_assert_eq!((alone.network(), alone.broadcast()), (address, address));
+        }
+
+        #[test]
+        fn any_text_is_a_network_or_refused_with_an_example(text in "[0-9a-f.:/]{0,20}|.{0,10}") {
+            prop_assert!(network(&text).is_ok() || network(&text).is_err_and(|why| why.contains("as in 127.0.0.1")));
+        }
+    }
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use super::background::{follow_changes, keep_house, store_usage};
+use super::background::{keep_house, store_usage};
+use super::changes::follow_changes;
 use super::listener::{Workers, serve};
 use super::stop::{Signals, stop_on_signal};
 use super::{State, admin, app, systemd};
