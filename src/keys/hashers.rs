@@ -11,10 +11,11 @@ use super::hash::secret_matches;
 use super::places::Place;
 use crate::metrics;
 
-/// The weight of a thread at this niceness is a third of that of one that serves requests (sched(7)). At 10 it is a tenth: on
-/// a machine that has nothing to spare hashes then took longer than `ARGON2_WAIT_TIMEOUT_MS`.
+/// The weight of a thread at this niceness is a tenth of that of one that serves requests (sched(7)): on a machine that has
+/// nothing to spare a hash of 20 ms takes some 200. A request that wakes up may still have to wait for the end of its slice,
+/// some 3 ms.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 5;
+const NICENESS: i32 = 10;
 
 /// A secret to be proven, and who waits for it.
 struct Proof {
