@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::harm::issue_unlimited;
 use crate::support::{App, Database, Fault, Proxy, header, record};
@@ -13,12 +13,13 @@ const DAYS: u32 = 90_000;
 /// What ends a body whose length was not known when it began.
 pub const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
-/// A history that is read in 90 batches, some 12 MB.
+/// A history that is read in 90 batches, some 16 MB, of numbers that can't be packed to little.
 pub async fn long_history() -> Database {
     let database = Database::sample().await;
     let sql = format!(
         "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
-         SELECT id, date '1750-01-01' + day, 1.5, 2.5, 1.25, 1.75, 1.75, day
+         SELECT id, date '1750-01-01' + day, 1 + 100 * random(), 200, 0.5, 1 + 100 * random(), 1 + 100 * random(),
+                (1e12 * random())::bigint
          FROM stocks, generate_series(1, {DAYS}) AS day WHERE symbol = 'MSFT'"
     );
     database.connect().await.batch_execute(&sql).await.unwrap();
@@ -27,7 +28,10 @@ pub async fn long_history() -> Database {
 
 /// Asks for that history and reads nothing of the answer but its beginning.
 pub async fn begun(app: &App, key: &str, format: &str, encoding: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    // No more of the answer may lie in the buffers of the system than has to: the rest is still to be read from Postgres.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stream = socket.connect(app.address().parse().unwrap()).await.unwrap();
     let path = format!("/api/stocks/MSFT/prices?start=1750-01-01&end=1995-12-31&format={format}");
     let head = format!(
         "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\naccept-encoding: {encoding}\r\nx-api-key: {key}\r\n\r\n"
