@@ -14,6 +14,7 @@ mod versions;
 
 use std::sync::Arc;
 
+use crate::clock::is_ahead;
 use crate::config::CacheConfig;
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
@@ -118,8 +119,8 @@ impl Cache {
     fn judge(&self, key: &str, slot: &Slot, now_ms: u64) -> Option<Found<'_>> {
         let entry = match slot {
             Slot::Answer(entry) => entry.clone(),
-            Slot::Failed { until_ms } => return (now_ms < *until_ms).then_some(Found::Failed),
-            Slot::Unkept { until_ms } => return (now_ms < *until_ms).then_some(Found::Unkept),
+            Slot::Failed { until_ms } => return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Failed),
+            Slot::Unkept { until_ms } => return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Unkept),
         };
         if entry.is_fresh(now_ms) {
             // A write that is left out is not made up for: it costs a query elsewhere.

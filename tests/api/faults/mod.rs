@@ -3,6 +3,7 @@
 //! Those that take long, or a machine of their own, are left out by default and run by `make test-faults`, one after the
 //! other.
 
+mod clocks;
 mod connections;
 mod disk;
 mod documented;
@@ -12,6 +13,8 @@ mod harm;
 mod ingest;
 mod postgres;
 mod redis;
+mod redis_server;
+mod shared;
 mod stopping;
 mod streams;
 mod timing;

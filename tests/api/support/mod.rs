@@ -2,6 +2,7 @@
 
 mod app;
 mod browser;
+mod clock;
 mod command;
 mod database;
 mod disk;
@@ -12,11 +13,13 @@ mod postgres;
 mod program;
 mod proxy;
 mod record;
+mod redis;
 mod replica;
 mod servers;
 
 pub use app::{ADMIN_TOKEN, App, header, optional_header};
 pub use browser::{Browser, Look, browse};
+pub use clock::Clock;
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use disk::SmallDisk;
@@ -27,6 +30,7 @@ pub use postgres::Postgres;
 pub use program::{Program, free_port, home};
 pub use proxy::{Fault, Proxy};
 pub use record::record;
+pub use redis::RedisServer;
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};
 
