@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::harm::issue_unlimited;
-use crate::support::{App, Database, Fault, Proxy, header, record};
+use crate::support::{App, Database, Fault, Proxy, eventually, header, record};
 
 const DAYS: u32 = 90_000;
 /// What ends a body whose length was not known when it began.
@@ -90,6 +90,8 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
             assert!(lost.len() < whole.len(), "{fault:?}");
             cut_off.push(started.elapsed());
             proxy.set(Fault::None);
+            let back = async || app.get(&key, "/api/watchlists").await.status() == 200;
+            eventually("Postgres is back", Duration::from_secs(5), back).await;
             assert!(rest(begun(&app, &key, format, encoding).await).await.ends_with(LAST_CHUNK));
         }
     }
@@ -132,7 +134,7 @@ async fn what_is_beyond_its_time_is_served_and_says_so_while_postgres_is_away() 
     }
     proxy.set(Fault::None);
     let renewed = async || header(&app.get(&key, quote).await, "x-cache") != "STALE";
-    let back = crate::support::eventually("it is fresh again", Duration::from_secs(3), renewed).await;
+    let back = eventually("it is fresh again", Duration::from_secs(3), renewed).await;
     let seen =
         format!("50 of 50 were 200, STALE and max-age=0; fresh again {} ms after Postgres was back", back.as_millis());
     record("what_is_beyond_its_time_is_served_and_says_so_while_postgres_is_away", &seen);
