@@ -94,6 +94,13 @@ pub struct HttpConfig {
     /// For a client to send the head of its request
     #[arg(long, env = "REQUEST_HEAD_TIMEOUT_MS", default_value_t = 5000)]
     pub request_head_timeout_ms: u64,
+    /// For a client to send the body of its request: beyond it, the answer is 408
+    #[arg(long, env = "BODY_TIMEOUT_MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub body_timeout_ms: u64,
+    /// For a client to take some of its answer: one that takes nothing for so long is hung up on. Longer than a phone in
+    /// a tunnel
+    #[arg(long, env = "CLIENT_STALL_TIMEOUT_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub client_stall_timeout_ms: u64,
     /// The path and query of a request: beyond it, the answer is 414
     #[arg(long, env = "URL_BYTES_MAX", default_value_t = 4096)]
     pub url_bytes_max: usize,
@@ -151,10 +158,10 @@ pub struct KeysConfig {
     /// Wrong keys in memory, about 100 bytes each
     #[arg(long, env = "REFUSALS_REMEMBERED_MAX", default_value_t = 10_000)]
     pub refusals_remembered_max: usize,
-    /// argon2id runs at once: each takes 19 MiB and a core for about 20 ms
+    /// argon2id runs at once: each takes 19 MiB and what others leave of a core, for 20 ms or more
     #[arg(long, env = "ARGON2_PARALLEL_MAX", default_value_t = 2, value_parser = parallel())]
     pub argon2_parallel_max: usize,
-    /// Keys that may wait for argon2id: beyond it, the answer is 503 with Retry-After
+    /// New keys that are looked at at once, 4 of one id and 4 that nobody has: beyond it, the answer is 503 with Retry-After
     #[arg(long, env = "ARGON2_QUEUE_MAX", default_value_t = 128, value_parser = parallel())]
     pub argon2_queue_max: usize,
     /// How long a key may wait for argon2id
@@ -208,8 +215,9 @@ pub struct UsageConfig {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logs")]
 pub struct LogConfig {
-    /// Levels, as in `info` or `tickerd=debug,warn`
-    #[arg(long, global = true, env = "LOG", default_value = "info,actix_server=warn")]
+    /// Levels, as in `info` or `tickerd=debug,warn`. The framework is not to say so of each message that is no HTTP: nothing
+    /// would bound that
+    #[arg(long, global = true, env = "LOG", default_value = "info,actix_server=warn,actix_http=off")]
     pub log: String,
     /// text, json, or auto: text on a terminal, JSON otherwise
     #[arg(long, global = true, env = "LOG_FORMAT", default_value = "auto")]
@@ -251,4 +259,25 @@ pub struct ServeConfig {
     pub cache: CacheConfig,
     #[command(flatten)]
     pub usage: UsageConfig,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_network_is_read_as_it_is_written_and_an_address_is_one_of_its_own(address: IpAddr, length in 0u8..=32) {
+            let net = IpNet::new(address, length).unwrap();
+            prop_assert_eq!(network(&net.to_string()), Ok(net));
+            let alone = network(&address.to_string()).unwrap();
+            prop_assert_eq!((alone.network(), alone.broadcast()), (address, address));
+        }
+
+        #[test]
+        fn any_text_is_a_network_or_refused_with_an_example(text in "[0-9a-f.:/]{0,20}|.{0,10}") {
+            prop_assert!(network(&text).is_ok() || network(&text).is_err_and(|why| why.contains("as in 127.0.0.1")));
+        }
+    }
 }

@@ -72,6 +72,8 @@ pub enum Problem {
     KeyRotated(RegistryFault),
     #[error("expected a body of at most {bytes_max} bytes")]
     BodyTooLarge { bytes_max: u64 },
+    #[error("expected the whole body within {timeout_ms} ms")]
+    BodyTooSlow { timeout_ms: u64 },
     #[error("expected a path and query of at most {bytes_max} bytes")]
     UrlTooLong { bytes_max: usize },
     #[error("expected headers of at most {bytes_max} bytes")]
@@ -126,6 +128,7 @@ impl Problem {
             Self::KeyNotActive(_) => (StatusCode::CONFLICT, "key_not_active"),
             Self::KeyRotated(_) => (StatusCode::CONFLICT, "key_rotated"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url_too_long"),
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),

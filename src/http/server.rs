@@ -3,10 +3,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use chrono::Utc;
 
-use super::background::{follow_changes, keep_house, store_usage};
+use super::background::{keep_house, store_usage};
+use super::changes::follow_changes;
+use super::listener::{Workers, serve};
 use super::stop::{Signals, stop_on_signal};
 use super::{State, admin, app, systemd};
 use crate::config::{AdminConfig, AdminPort, HttpConfig, LogConfig, ServeConfig};
@@ -86,33 +87,19 @@ impl Server {
         tokio::spawn(keep_house(self.state));
         tokio::spawn(store_usage(self.state, self.config.usage.usage_flush_ms));
         let state = self.state;
-        let mut server = HttpServer::new(move || app(state))
-            .keep_alive(Duration::from_secs(http.keep_alive_s))
-            .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
-            .max_connections(http.connections_per_worker_max)
-            // What is streamed goes out in several writes: each after the first would wait for the client's delayed
-            // acknowledgement, 40 ms (RFC 896 with RFC 1122, 4.2.3.2).
-            .tcp_nodelay(true)
-            .shutdown_timeout(http.shutdown_timeout_s)
-            .disable_signals();
-        if http.workers > 0 {
-            server = server.workers(usize::from(http.workers));
-        }
         let signals = Signals::catch().map_err(ServeFault::Run)?;
         let Listeners { callers, is_ours, operators } = self.listeners;
         let port = if is_ours { Some(callers.try_clone().map_err(ServeFault::Run)?) } else { None };
-        let callers = server.listen(callers).map_err(ServeFault::Run)?.run();
+        let workers = Workers {
+            count: (http.workers > 0).then(|| usize::from(http.workers)),
+            connections_max: http.connections_per_worker_max,
+        };
+        let callers = serve(callers, workers, http, move || app(state)).map_err(ServeFault::Run)?;
         let operators = match operators {
             None => None,
             Some(listener) => {
-                let server = HttpServer::new(move || admin::app(state))
-                    .workers(1)
-                    .keep_alive(Duration::from_secs(http.keep_alive_s))
-                    .client_request_timeout(Duration::from_millis(http.request_head_timeout_ms))
-                    .max_connections(OPERATORS_MAX)
-                    .shutdown_timeout(http.shutdown_timeout_s)
-                    .disable_signals();
-                Some(server.listen(listener).map_err(ServeFault::Run)?.run())
+                let workers = Workers { count: Some(1), connections_max: OPERATORS_MAX };
+                Some(serve(listener, workers, http, move || admin::app(state)).map_err(ServeFault::Run)?)
             }
         };
         let servers = std::iter::once(&callers).chain(&operators).map(actix_web::dev::Server::handle).collect();

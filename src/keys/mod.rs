@@ -2,6 +2,8 @@
 
 mod failures;
 mod hash;
+mod hashers;
+mod places;
 mod registry;
 mod token;
 mod validity;

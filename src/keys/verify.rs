@@ -7,22 +7,22 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use rand::RngExt;
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::Token;
 use super::failures::Failures;
-use super::hash::{NOBODY, secret_matches};
+use super::hash::NOBODY;
+use super::hashers::Hashers;
+use super::places::Places;
 use crate::caller::Caller;
 use crate::clock::is_ahead;
 use crate::config::KeysConfig;
-use crate::metrics;
 use crate::store::{KeyRow, Store, StoreFault};
 
 type Digest = [u8; 32];
@@ -73,8 +73,8 @@ pub struct Verifier {
     doubts: AtomicU64,
     /// Until when no new key is looked up, epoch milliseconds: those who waited behind a failure share it.
     in_vain_until_ms: AtomicU64,
-    queue: Arc<Semaphore>,
-    hashers: Arc<Semaphore>,
+    places: Arc<Places>,
+    hashers: Hashers,
 }
 
 impl Verifier {
@@ -87,8 +87,8 @@ impl Verifier {
             failures: Failures::new(config.auth_failures_per_minute_max, config.auth_addresses_max),
             doubts: AtomicU64::new(0),
             in_vain_until_ms: AtomicU64::new(0),
-            queue: Arc::new(Semaphore::new(config.argon2_queue_max)),
-            hashers: Arc::new(Semaphore::new(config.argon2_parallel_max)),
+            places: Places::new(config.argon2_queue_max),
+            hashers: Hashers::start(config.argon2_parallel_max, Duration::from_millis(config.argon2_wait_timeout_ms)),
             config,
         }
     }
@@ -118,7 +118,7 @@ impl Verifier {
 
     /// Keys that are being verified or wait for it.
     pub fn waiting(&self) -> usize {
-        self.config.argon2_queue_max.saturating_sub(self.queue.available_permits())
+        self.places.taken()
     }
 
     /// Believes nothing any more of what the rows of these callers' keys said: each is read again at its next request,
@@ -142,11 +142,14 @@ impl Verifier {
         if let Some(until_ms) = self.failures.blocked_until_ms(address, now_ms) {
             return Err(Refusal::TooManyFailures { until_ms });
         }
-        let guard = match self.known.get_value_or_guard_async(&digest).await {
-            Ok(known) => return Ok(known),
-            Err(guard) => guard,
+        // Those who waited for a neighbour's proof in vain don't wait for their own as well.
+        let wait = Duration::from_millis(self.config.argon2_wait_timeout_ms);
+        let guard = match tokio::time::timeout(wait, self.known.get_value_or_guard_async(&digest)).await {
+            Ok(Ok(known)) => return Ok(known),
+            Ok(Err(guard)) => guard,
+            Err(_) => return Err(Refusal::Busy),
         };
-        let _place = self.queue.try_acquire().map_err(|_| Refusal::Busy)?;
+        let mut place = self.places.take(Some(token.id)).ok_or(Refusal::Busy)?;
         // A neighbour that waited for the same digest may have been refused meanwhile.
         if self.refused.get(&digest).is_some_and(|until_ms| is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms))
         {
@@ -163,9 +166,13 @@ impl Verifier {
                 return Err(fault.into());
             }
         };
+        if row.is_none() {
+            drop(place);
+            place = self.places.take(None).ok_or(Refusal::Busy)?;
+        }
         let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
-        let proof = self.hash_matches(token, phc.clone()).instrument(tracing::trace_span!("argon2id"));
-        let matches = proof.await.inspect_err(|_| self.share_failure())?;
+        let proof = self.hashers.matches(token.secret, phc.clone(), place).instrument(tracing::trace_span!("argon2id"));
+        let matches = proof.await.ok_or(Refusal::Busy)?;
         let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
         let Some(caller) = caller else {
             self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);
@@ -188,21 +195,6 @@ impl Verifier {
     /// Whether somebody has just asked Postgres in vain.
     fn was_in_vain(&self, now_ms: u64) -> bool {
         is_ahead(self.in_vain_until_ms.load(Ordering::Relaxed), now_ms, FAILURE_SHARED_MS)
-    }
-
-    /// argon2id off the workers. The permits move into the blocking task, which can't be cancelled: a client that
-    /// hangs up must not free the place of a hash that still runs.
-    async fn hash_matches(&self, token: Token, phc: String) -> Result<bool, Refusal> {
-        let (wait, started) = (Duration::from_millis(self.config.argon2_wait_timeout_ms), Instant::now());
-        let hasher = tokio::time::timeout(wait, self.hashers.clone().acquire_owned()).await;
-        let Ok(Ok(permit)) = hasher else { return Err(Refusal::Busy) };
-        let check = move || {
-            let matches = secret_matches(&token.secret, &phc);
-            metrics::argon2(started.elapsed().as_secs_f64());
-            drop(permit);
-            matches
-        };
-        tokio::task::spawn_blocking(check).await.map_err(|_| Refusal::Busy)
     }
 
     /// What the key's row says now. `caller` is what it said when it was last asked.

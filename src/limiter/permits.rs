@@ -73,3 +73,20 @@ fn word_of(ends_ms: u64, early_s: u64, count: u64) -> u64 {
 fn early_s(word: u64) -> u64 {
     word >> COUNT_BITS & ((1 << (ENDS_AT - COUNT_BITS)) - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_who_take_at_once_as_many_get_one_as_there_are_permits() {
+        let permits = Permits::default();
+        permits.put(10_000, 1000);
+        let takes = || (0..5000).filter(|_| permits.take(3, 999).is_some()).count();
+        let taken: usize = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(takes)).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        });
+        assert_eq!((taken, permits.take_all().count), (3333, 1));
+    }
+}

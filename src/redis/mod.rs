@@ -294,3 +294,22 @@ impl Word {
         text.strip_prefix("key ").and_then(|id| id.parse().ok()).map_or(Self::Look, Self::Key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_on_the_channel_is_a_reason_to_look(text in ".{0,30}|key [0-9A-Za-z]{12}") {
+            match Word::parse(&text) {
+                Word::Key(id) => prop_assert_eq!(format!("key {id}"), text),
+                Word::Look => {
+                    let id = text.strip_prefix("key ").map(str::parse::<crate::caller::KeyId>);
+                    prop_assert!(!matches!(id, Some(Ok(_))));
+                }
+            }
+        }
+    }
+}

@@ -1,10 +1,9 @@
-//! Bad input gets a sentence that helps, always in the one form.
+//! Bad input gets a sentence that helps, always in the one form. What is no HTTP is in `faults/hostile.rs`.
 
 use std::time::Duration;
 
 use reqwest::Response;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{App, Database, eventually, header};
 
@@ -105,24 +104,6 @@ async fn oversized_headers_and_bodies_are_refused_as_documents() {
     let large = app.request("POST", "/api/stocks").header("x-api-key", &key).body("x".repeat(20_000));
     let (status, code, detail) = problem(large.send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (413, "body_too_large"), "{detail}");
-}
-
-#[tokio::test]
-async fn what_is_no_http_ends_its_own_connection_and_harms_nobody() {
-    let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for garbage in
-        ["\r\n\r\n\0\0\0", "GET / HTTP/9.9\r\n\r\n", "GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}"]
-    {
-        let mut connection = tokio::net::TcpStream::connect(app.address()).await.unwrap();
-        connection.write_all(garbage.as_bytes()).await.unwrap();
-        connection.shutdown().await.unwrap();
-        let mut answer = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(10), connection.read_to_end(&mut answer)).await;
-        assert!(read.is_ok(), "{garbage:?} keeps its connection");
-        assert!(!String::from_utf8_lossy(&answer).contains(" 500 "), "{garbage:?}");
-    }
-    assert_eq!(app.get(&key, "/api/stocks").await.status(), 200);
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ mod restart;
 mod rotation;
 mod scale;
 mod secrets;
+mod soak;
 mod structure;
 mod symbols;
 mod tiers;

@@ -15,8 +15,11 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// Which rooms may name which crate.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("actix_web", &["http"]),
+    ("actix_http", &["http"]),
+    ("actix_server", &["http"]),
+    ("actix_service", &["http"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("fred", &["redis"]),

@@ -8,12 +8,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError};
+use actix_web::{Error, HttpMessage, ResponseError};
 use tracing::{Instrument, Span};
 
 use super::trace::span;
 use super::{REQUEST_ID, cors, refuse, routed_path, state};
 use crate::config::HttpConfig;
+use crate::http::connection::Progress;
 use crate::http::error::Problem;
 use crate::http::log::without_keys;
 use crate::http::state::State;
@@ -55,6 +56,7 @@ async fn within(
     started: Instant,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = state(&request);
+    let _answering = Progress::begin(request.request(), request.chunked().unwrap_or(false));
     Visit::begin(&request, routed_path(&request));
     let id = request_id(request.headers());
     let from_a_page = pages_may_ask && request.headers().contains_key(header::ORIGIN);

@@ -142,7 +142,7 @@ impl Operation {
             Counted::ByAddress => &[&["address_limited"]],
             Counted::Not => &[],
         };
-        let sent: &[&str] = if self.sent.is_some() { &["invalid_body"] } else { &[] };
+        let sent: &[&str] = if self.sent.is_some() { &["invalid_body", "body_too_slow"] } else { &[] };
         [ANYWHERE, &counted.concat(), sent, self.problems].concat()
     }
 

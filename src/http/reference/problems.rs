@@ -15,6 +15,7 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
     (404, "no_calendar", "the calendar of this exchange is not known"),
     (404, "not_found", "there is nothing at this path"),
     (405, "method_not_allowed", "the path takes other methods: see `Allow`"),
+    (408, "body_too_slow", "the body did not come in time"),
     (409, "watchlist_exists", "the owner has another watchlist of this name"),
     (409, "too_many_watchlists", "the owner has as many watchlists as are kept"),
     (413, "body_too_large", "the body is larger than this server takes"),

@@ -16,6 +16,8 @@ mod record;
 mod redis;
 mod replica;
 mod servers;
+mod vitals;
+mod wire;
 
 pub use app::{ADMIN_TOKEN, App, header, optional_header};
 pub use browser::{Browser, Look, browse};
@@ -23,9 +25,9 @@ pub use clock::Clock;
 pub use command::{Ran, tickerd};
 pub use database::{Database, id_of};
 pub use disk::SmallDisk;
-pub use exchange::{Reply, exchange, get};
+pub use exchange::{exchange, get};
 pub use files::{Files, text_of};
-pub use load::{Load, Running, Tally};
+pub use load::{Answer, Load, Tally};
 pub use postgres::Postgres;
 pub use program::{Program, free_port, home};
 pub use proxy::{Fault, Proxy};
@@ -33,6 +35,8 @@ pub use record::record;
 pub use redis::RedisServer;
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};
+pub use vitals::Vitals;
+pub use wire::Wire;
 
 use std::time::{Duration, Instant};
 

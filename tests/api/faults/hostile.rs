@@ -1,0 +1,173 @@
+//! What is no HTTP, or nearly: each message ends its own connection or gets a status, and nothing after an ambiguous one
+//! is taken for a request.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::support::{App, Database, Vitals, Wire, eventually, record};
+
+/// What an attacker wants to be taken for another request: the path would show up in the log.
+const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// What is sent, and what each answer to it may be. None: the connection ends without a word.
+const MALFORMED: &[(&str, &[u16])] = &[
+    // Request lines.
+    ("GET\r\n\r\n", &[400]),
+    ("GET /\r\n\r\n", &[400]), // HTTP/0.9
+    ("GET / HTTP/1.1 \r\nhost: x\r\n\r\n", &[400]),
+    ("GET / HTTP/1.2\r\nhost: x\r\n\r\n", &[400]),
+    ("GET / HTTP/9.9\r\n\r\n", &[400]),
+    ("GET / http/1.1\r\nhost: x\r\n\r\n", &[400]),
+    ("GET  / HTTP/1.1\r\nhost: x\r\n\r\n", &[400]),
+    ("G\x01T / HTTP/1.1\r\nhost: x\r\n\r\n", &[400]),
+    ("GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n", &[400]),
+    ("GET /a b HTTP/1.1\r\nhost: x\r\n\r\n", &[400]),
+    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[400]),
+    ("\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03", &[400]), // TLS
+    ("SSH-2.0-OpenSSH_9.6\r\n", &[400]),
+    ("*1\r\n$4\r\nPING\r\n", &[400]),
+    ("\r\n\r\n\0\0\0", &[400]),
+    ("\u{ff}\u{fe}\u{0}", &[400]),
+    // Headers.
+    ("GET /health HTTP/1.1\r\n\r\n", &[400]), // no Host
+    ("GET /health HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n", &[400]),
+    ("GET /health HTTP/1.1\r\nhost: x\r\nno colon\r\n\r\n", &[400]),
+    ("GET /health HTTP/1.1\r\nhost: x\r\nspaced : y\r\n\r\n", &[400]),
+    ("GET /health HTTP/1.1\r\nhost: x\r\nfolded: y\r\n z\r\n\r\n", &[400]),
+    ("GET /health HTTP/1.1\r\nhost: x\r\nnul: \0\r\n\r\n", &[400]),
+    ("GET /health HTTP/1.1\r\nhost: x\r\n: y\r\n\r\n", &[400]),
+    // Lengths: who disagrees with a proxy about where a message ends can be made to take its rest for a request.
+    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5, 5\r\n\r\nhello", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: +5\r\n\r\nhello", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 0x5\r\n\r\nhello", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: x\r\n\r\n0\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.0\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n", &[400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n", &[400]),
+    // Chunks: the head is answered before its body is found to be wrong.
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nx\r\n", &[405, 400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n-1\r\n", &[405, 400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n", &[405, 400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxx\r\n0\r\n\r\n", &[405, 400]),
+    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;a\nb\r\nx\r\n0\r\n\r\n", &[405, 400]),
+];
+
+/// What is unusual and may be asked: the bytes, and the status.
+const UNUSUAL: &[(&str, u16)] = &[
+    ("GET /health HTTP/1.0\r\n\r\n", 200),
+    ("GET http://x/health HTTP/1.1\r\nhost: x\r\n\r\n", 200),
+    ("GET //health HTTP/1.1\r\nhost: x\r\n\r\n", 404),
+    ("GET /api/../health HTTP/1.1\r\nhost: x\r\n\r\n", 401),
+    ("GET /%ff%fe HTTP/1.1\r\nhost: x\r\n\r\n", 404),
+    ("GET /\u{fc} HTTP/1.1\r\nhost: x\r\n\r\n", 400), // not a URI
+    ("GET /%00 HTTP/1.1\r\nhost: x\r\n\r\n", 404),
+    ("OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n", 404),
+    ("CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n", 404),
+    ("TRACE /health HTTP/1.1\r\nhost: x\r\n\r\n", 405),
+    ("BREW /health HTTP/1.1\r\nhost: x\r\n\r\n", 405),
+    ("\r\nGET /health HTTP/1.1\r\nhost: x\r\n\r\n", 200),
+    ("GET /health HTTP/1.1\nhost: x\n\n", 200),
+    ("GET /health HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n\r\n", 200),
+    ("GET /health HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", 200),
+    ("GET /health HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n", 200),
+];
+
+/// Sends this to a connection of its own, then nothing more: the statuses that came back.
+async fn statuses(address: &str, bytes: &[u8]) -> Vec<u16> {
+    let mut client = Wire::to(address).await;
+    client.offer(bytes).await;
+    client.finish().await;
+    let (text, _) = client.rest().await;
+    let heads = text.split("HTTP/1.").skip(1);
+    let statuses = heads.filter_map(|head| head.get(2..5)?.parse().ok());
+    statuses.filter(|status| *status != 100).collect()
+}
+
+#[tokio::test]
+async fn nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_anybody() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("REQUEST_HEAD_TIMEOUT_MS", "1000")]).await;
+    let mut attacks = JoinSet::new();
+    for (bytes, expected) in MALFORMED {
+        let address = app.address().to_owned();
+        let bytes = format!("{bytes}{SMUGGLED}");
+        attacks.spawn(async move {
+            let got = statuses(&address, bytes.as_bytes()).await;
+            assert!(!got.is_empty() && expected.starts_with(&got), "{bytes:?}: {got:?}");
+        });
+    }
+    while let Some(attacked) = attacks.join_next().await {
+        attacked.unwrap();
+    }
+    assert_eq!(app.get("none", "/health").await.status(), 200);
+    eventually("the log is written", Duration::from_secs(5), async || {
+        app.log().iter().any(|line| line.contains("\"/health\""))
+    })
+    .await;
+    let own_words = |line: &&String| !line.contains("\"message\":\"request\"");
+    assert!(app.log().iter().all(|line| !line.contains("smuggled") && !line.contains("panic")), "{:?}", app.log());
+    let said: Vec<_> = app.log().into_iter().filter(|line| own_words(&line) && line.contains("ERROR")).collect();
+    assert!(said.is_empty(), "a flood of it would fill the disk: {said:?}");
+    record(
+        "nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_anybody",
+        &format!(
+            "{} messages, each refused with 400 or hung up on; none of what came behind was a request; no line in the log",
+            MALFORMED.len()
+        ),
+    );
+}
+
+#[tokio::test]
+async fn what_is_unusual_gets_the_one_answer_it_should_get() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    for (bytes, status) in UNUSUAL {
+        assert_eq!(statuses(app.address(), bytes.as_bytes()).await, [*status], "{bytes:?}");
+    }
+    record(
+        "what_is_unusual_gets_the_one_answer_it_should_get",
+        &format!("{} messages, one answer each", UNUSUAL.len()),
+    );
+}
+
+#[tokio::test]
+async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
+    let database = Database::sample().await;
+    let app = App::alone(&database).await;
+    let head = |filler: &str| format!("GET /health HTTP/1.1\r\nhost: x\r\n{filler}\r\n");
+    for (bytes, status) in [
+        (format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(5000)), 414),
+        (format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(60_000)), 414),
+        (head(&format!("f: {}\r\n", "x".repeat(20_000))), 431),
+        (head(&format!("f: {}\r\n", "x".repeat(100_000))), 431),
+        (head(&"f: x\r\n".repeat(90)), 200),
+        (head(&"f: x\r\n".repeat(97)), 431),
+        (head("content-length: 99999999\r\n"), 413),
+    ] {
+        let got = statuses(app.address(), bytes.as_bytes()).await;
+        assert_eq!(got, [status], "{}", &bytes[..60]);
+    }
+    // Of what has no end only a part is read: the answer may be lost with the rest.
+    let before = Vitals::of(app.pid());
+    for bytes in [format!("GET /{}", "x".repeat(10_000_000)), head(&format!("f: {}\r\n", "x".repeat(10_000_000)))] {
+        let got = statuses(app.address(), bytes.as_bytes()).await;
+        assert!(got.is_empty() || got == [431], "{got:?}");
+    }
+    let after = Vitals::of(app.pid());
+    assert!(after.memory_mib < before.memory_mib + 8, "{before:?} {after:?}");
+    record(
+        "whatever_is_too_large_is_refused_and_costs_nobody_anything",
+        &format!(
+            "431, 414 and 413; memory {} MiB before, {} after 20 MB of heads without end",
+            before.memory_mib, after.memory_mib
+        ),
+    );
+}

@@ -1,0 +1,172 @@
+//! Floods of wrong keys, from so many addresses that no limit on an address is in the way.
+
+use std::time::{Duration, Instant};
+
+use crate::auth::with_checksum;
+use crate::support::{App, Database, Load, Tally, Vitals, id_of, record};
+
+const PATH: &str = "/api/stocks/AAPL";
+const FLOOD_PER_S: u32 = 1000;
+const ROUNDS: u32 = 3;
+const ROUND: Duration = Duration::from_secs(3);
+
+/// A server that believes whom its proxy vouches for.
+async fn behind_a_proxy(database: &Database, variables: &[(&str, &str)]) -> App {
+    let limit = "UPDATE tiers SET requests_per_minute = 10000000 WHERE name = 'enterprise'";
+    database.connect().await.batch_execute(limit).await.unwrap();
+    App::with(database, &[&[("TRUSTED_PROXIES", "127.0.0.1")], variables].concat()).await
+}
+
+/// A key as the proxy passes it on, from an address of its own.
+fn from_anywhere(n: u32, key: &str) -> String {
+    let [_, a, b, c] = n.to_be_bytes();
+    format!("{key}\r\nx-forwarded-for: 10.{a}.{b}.{c}")
+}
+
+fn unknown(n: u32) -> String {
+    with_checksum(&format!("tk_live_{n:012}_{n:032}"))
+}
+
+fn wrong_secret(id: &str, n: u32) -> String {
+    with_checksum(&format!("tk_live_{id}_{n:032}"))
+}
+
+async fn is_let_in(app: &App, key: &str) -> bool {
+    app.get(key, PATH).await.status() == 200
+}
+
+/// Keys that were never seen before, tried once each beside a flood: how that went.
+async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
+    let database = Database::sample().await;
+    let app = behind_a_proxy(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "32")]).await;
+    let (attacked, new) = (database.issue("pro"), Vec::from_iter((0..8).map(|_| database.issue("pro"))));
+    let keys: Vec<_> = (0..2000).map(|n| from_anywhere(n, &wrong(id_of(&attacked), n))).collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    let flood = Load::on(&[&app], &keys, &[PATH]).per_second(400).start();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut slowest = Duration::ZERO;
+    for key in &new {
+        let asked = Instant::now();
+        assert!(is_let_in(&app, key).await, "it has to try again");
+        slowest = slowest.max(asked.elapsed());
+    }
+    let flood = flood.stop();
+    flood.assert_only(&[401, 503]);
+    assert!(flood.count(503) > flood.count(401), "it was no flood");
+    format!(
+        "8 of 8 let in at the first try, the slowest after {} ms, beside {} times 401 and {} times 503",
+        slowest.as_millis(),
+        flood.count(401),
+        flood.count(503)
+    )
+}
+
+#[tokio::test]
+async fn wrong_secrets_of_one_key_keep_no_other_new_key_out() {
+    record("wrong_secrets_of_one_key_keep_no_other_new_key_out", &newcomers_beside(wrong_secret).await);
+}
+
+#[tokio::test]
+async fn keys_that_nobody_has_keep_no_new_key_out() {
+    record("keys_that_nobody_has_keep_no_new_key_out", &newcomers_beside(|_, n| unknown(n)).await);
+}
+
+fn median(mut of: Vec<Duration>) -> Duration {
+    of.sort();
+    of[of.len() / 2]
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1000.0)
+}
+
+/// What a flood did to those whose keys are right.
+struct Seen {
+    /// p99 of known keys: medians of the rounds without and with it.
+    calm: Duration,
+    flooded: Duration,
+    /// Until the new keys were let in, tried again when they were told to.
+    slowest_new: Duration,
+    memory_mib: u64,
+    flood: Tally,
+}
+
+/// Rounds without and with a flood of these keys, in turns.
+async fn floods(key: impl Fn(&str, u32) -> String) -> Seen {
+    let database = Database::sample().await;
+    let app = behind_a_proxy(&database, &[]).await;
+    let (known, attacked) = (database.issue("enterprise"), database.issue("pro"));
+    let new: Vec<_> = (0..ROUNDS).map(|_| database.issue("pro")).collect();
+    // They are known to it from here on, memory is warm.
+    let valid = Load::on(&[&app], &[&known], &[PATH, "/api/stocks/MSFT/quote"]).per_second(500);
+    valid.clone().run(Duration::from_secs(1)).await.assert_only(&[200]);
+    let before = Vitals::of(app.pid());
+    let (mut calm, mut flooded) = (Vec::new(), Vec::new());
+    let (mut slowest_new, mut memory_mib, mut flood) = (Duration::ZERO, 0, Tally::default());
+    for (round, new) in (0..ROUNDS).zip(&new) {
+        let tally = valid.clone().run(ROUND).await;
+        tally.assert_only(&[200]);
+        calm.push(tally.p99());
+        let count = FLOOD_PER_S * 4;
+        let keys: Vec<_> =
+            (round * count..(round + 1) * count).map(|n| from_anywhere(n, &key(id_of(&attacked), n))).collect();
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        let wrong = Load::on(&[&app], &keys, &[PATH]).clients(256).per_second(FLOOD_PER_S).start();
+        let right = valid.clone().start();
+        tokio::time::sleep(ROUND / 3).await;
+        let asked = Instant::now();
+        while !is_let_in(&app, new).await {
+            assert!(asked.elapsed() < Duration::from_secs(10), "a new key is kept out");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        slowest_new = slowest_new.max(asked.elapsed());
+        tokio::time::sleep(ROUND.saturating_sub(ROUND / 3 + asked.elapsed())).await;
+        memory_mib = memory_mib.max(Vitals::of(app.pid()).memory_mib.saturating_sub(before.memory_mib));
+        let tally = right.stop();
+        tally.assert_only(&[200]);
+        flooded.push(tally.p99());
+        let wrong = wrong.stop();
+        wrong.assert_only(&[401, 503]);
+        flood.answers.extend(wrong.answers);
+    }
+    Seen { calm: median(calm), flooded: median(flooded), slowest_new, memory_mib, flood }
+}
+
+fn tell(test: &str, seen: &Seen) {
+    let Seen { calm, flooded, slowest_new, memory_mib, flood } = seen;
+    record(
+        test,
+        &format!(
+            "p99 of known keys {} ms, {} without; new keys let in after {} ms at most; {memory_mib} MiB more; \
+             {} times 401, {} times 503",
+            ms(*flooded),
+            ms(*calm),
+            slowest_new.as_millis(),
+            flood.count(401),
+            flood.count(503)
+        ),
+    );
+    // A difference of less than a millisecond says nothing on a shared machine.
+    assert!(*flooded < calm.mul_f64(1.5).max(*calm + Duration::from_millis(1)), "{calm:?} {flooded:?}");
+    // Two hashes of 19 MiB, and what is remembered of addresses and refusals.
+    assert!(*memory_mib < 64, "{memory_mib} MiB");
+    assert!(*slowest_new < Duration::from_secs(3), "{slowest_new:?}");
+}
+
+#[tokio::test]
+#[ignore = "make test-faults"]
+async fn a_flood_of_unknown_keys_slows_no_known_one() {
+    tell("a_flood_of_unknown_keys_slows_no_known_one", &floods(|_, n| unknown(n)).await);
+}
+
+#[tokio::test]
+#[ignore = "make test-faults"]
+async fn a_flood_of_wrong_secrets_slows_no_known_key() {
+    tell("a_flood_of_wrong_secrets_slows_no_known_key", &floods(wrong_secret).await);
+}
+
+#[tokio::test]
+#[ignore = "make test-faults"]
+async fn a_flood_of_garbage_slows_no_known_key() {
+    tell("a_flood_of_garbage_slows_no_known_key", &floods(|_, n| format!("garbage{n}")).await);
+}

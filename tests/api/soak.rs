@@ -1,0 +1,137 @@
+//! Everything at once, for as long as is wanted: what is held must stop growing. `make soak`, or `make soak MINUTES=5`.
+
+mod sample;
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::auth::with_checksum;
+use crate::support::{App, Database, Load, Ran, Wire, get, id_of, record, redis_url};
+use sample::{Sample, verdict};
+
+const MINUTES: u64 = 30;
+const REQUESTS_PER_S: u32 = 200;
+const SAMPLE_S: u64 = 10;
+const CORRECTION_S: u64 = 5;
+/// Small enough to be full soon: what is bounded grows until its bound.
+const CACHE_BYTES: &str = "4194304";
+const REDIS_BYTES: &str = "6mb";
+const PREFIX: &str = "soak:";
+const HISTORY: &str = "/api/stocks/IBM/prices?start=1990-01-01&format=csv";
+
+/// What is asked all the time; one of a hundred is a whole history.
+fn paths() -> Vec<String> {
+    let stocks = ["AAPL", "FB", "GOOG", "IBM", "MSFT"];
+    let prices = (2000..2013).flat_map(|year| {
+        ["AAPL", "IBM", "MSFT"]
+            .map(|stock| format!("/api/stocks/{stock}/prices?start={year}-01-01&end={year}-12-31&limit=300"))
+    });
+    let others = stocks
+        .iter()
+        .flat_map(|stock| ["", "/quote", "/events", "/chart.svg"].map(|what| format!("/api/stocks/{stock}{what}")));
+    let lists = ["/api/stocks", "/api/exchanges", "/api/status", "/api/usage", "/api/watchlists", "/health/ready"];
+    prices.chain(others).chain(lists.map(str::to_owned)).chain([HISTORY.to_owned()]).collect()
+}
+
+fn redis(arguments: &[&str]) -> String {
+    let mut client = Command::new("redis-cli");
+    client.args(["--no-auth-warning", "-u", &redis_url().replace("redis://:", "redis://default:")]).args(arguments);
+    String::from_utf8(client.output().expect("redis-cli runs").stdout).expect("text")
+}
+
+/// Loads prices and tells the instances of it.
+fn correct(database: &Database, rows: &str) {
+    let file = tempfile::NamedTempFile::with_suffix(".csv").expect("a file");
+    std::fs::write(file.path(), rows).expect("written");
+    let path = file.path().to_str().expect("its name is text");
+    let mut ingest = database.tickerd(&["ingest", "prices", path]);
+    let ran: Ran =
+        ingest.env("REDIS_URL", redis_url()).env("REDIS_KEY_PREFIX", PREFIX).output().expect("it runs").into();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
+/// What else happens, once a second.
+async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, list: &str) {
+    let app = &apps[(second % 2) as usize];
+    // One writes, one hangs up in the middle of a history, one tries a key.
+    let change = if second % 4 < 2 { json!({ "add": ["IBM"] }) } else { json!({ "remove": ["IBM"] }) };
+    let written = app.request("PATCH", list).header("x-api-key", key).json(&change).send().await.expect("an answer");
+    assert_eq!(written.status(), 200);
+    let mut gone = Wire::narrow(app.address()).await;
+    gone.send(get(HISTORY, key)).await;
+    gone.some(1000).await;
+    drop(gone);
+    let wrong = with_checksum(&format!("tk_live_{}_{second:032}", id_of(key)));
+    assert!([401, 429].contains(&app.get(&wrong, "/api/stocks").await.status().as_u16()));
+    if second.is_multiple_of(CORRECTION_S) {
+        let close = 100 + second % 50;
+        let row = format!(
+            "symbol,date,open,high,low,close,volume,adjusted_close\nIBM,2012-12-27,100,200,50,{close},1000,{close}\n"
+        );
+        tokio::task::block_in_place(|| correct(database, &row));
+    }
+    if second % SAMPLE_S == 3 {
+        let new = tokio::task::block_in_place(|| database.issue("free"));
+        for app in apps {
+            assert_eq!(app.get(&new, "/api/stocks/AAPL").await.status(), 200);
+        }
+        let id = id_of(&new);
+        let (set, rotate, revoke) = (["set", id, "--tier", "pro"], ["rotate", id], ["revoke", id, "--yes"]);
+        for change in [set.as_slice(), &rotate, &revoke] {
+            let ran = tokio::task::block_in_place(|| database.ran(&[&["keys"], change].concat()));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "make soak"]
+async fn nothing_grows_under_a_mixed_load() {
+    let minutes = std::env::var("SOAK_MINUTES").map_or(MINUTES, |text| text.parse().expect("SOAK_MINUTES is a number"));
+    let database = Database::sample().await;
+    assert_eq!(redis(&["CONFIG", "SET", "maxmemory", REDIS_BYTES]).trim(), "OK");
+    let variables = [
+        ("REDIS_URL", redis_url()),
+        ("REDIS_KEY_PREFIX", PREFIX.into()),
+        ("CACHE_MEMORY_BYTES_MAX", CACHE_BYTES.into()),
+        ("CLIENT_STALL_TIMEOUT_MS", "5000".into()),
+    ];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
+    let keys: Vec<_> = (0..10).map(|_| database.issue("enterprise")).collect();
+    let (keys, paths): (Vec<_>, _) = (keys.iter().map(String::as_str).collect(), paths());
+    let made = apps[0].request("POST", "/api/watchlists").header("x-api-key", keys[0]).json(&json!({ "name": "soak" }));
+    let made = made.send().await.expect("an answer");
+    let list = made.headers()["location"].to_str().expect("a path").to_owned();
+    let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+    let load = Load::on(&[&apps[0], &apps[1]], &keys, &paths).per_second(REQUESTS_PER_S).start();
+    let (started, mut samples) = (Instant::now(), Vec::new());
+    println!("{}", Sample::head());
+    for second in 0..minutes * 60 {
+        tokio::time::sleep_until(started + Duration::from_secs(second)).await;
+        happens(second, &database, &apps, keys[0], &list).await;
+        if second % SAMPLE_S == SAMPLE_S - 1 {
+            let sample = Sample::take(&database, &apps).await;
+            println!("{}", sample.row(second + 1));
+            samples.push(sample);
+        }
+    }
+    let tally = load.stop();
+    // A history that is corrected while it is sent is cut off, or not begun.
+    let (answers, restated) = (tally.answers.len(), tally.count(503) + tally.failed.len());
+    let other = tally.answers.iter().find(|answer| ![200, 503].contains(&answer.status));
+    assert!(other.is_none(), "{:?}", other.map(|answer| (answer.status, paths[answer.path])));
+    assert!(restated * 1000 < answers, "{restated} of {answers}: {:?}", tally.failed.first());
+    let verdict = verdict(&samples);
+    record(
+        "nothing_grows_under_a_mixed_load",
+        &format!(
+            "{minutes} minutes, {answers} answers, {restated} histories corrected while they were read; {}",
+            verdict.text
+        ),
+    );
+    assert!(verdict.is_flat, "{}", verdict.text);
+}
