@@ -121,7 +121,7 @@ async fn a_second_sigterm_cuts_the_drain_short_and_lets_what_is_under_way_finish
     let took = told.elapsed();
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(stored(&database, &key).await, app.log().iter().filter(|line| line.contains(id_of(&key))).count());
-    let seen = format!("a stream of 12 MB finished, all usage stored, ended {} ms after the second", took.as_millis());
+    let seen = format!("a stream of 16 MB finished, all usage stored, ended {} ms after the second", took.as_millis());
     record("a_second_sigterm_cuts_the_drain_short_and_lets_what_is_under_way_finish", &seen);
 }
 

@@ -4,21 +4,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::harm::issue_unlimited;
-use crate::support::{App, Database, Fault, Proxy, header, record};
+use crate::support::{App, Database, Fault, Proxy, eventually, header, record};
 
 const DAYS: u32 = 90_000;
 /// What ends a body whose length was not known when it began.
 pub const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
-/// A history that is read in 90 batches, some 12 MB.
+/// A history that is read in 90 batches, some 16 MB, of numbers that can't be packed to little.
 pub async fn long_history() -> Database {
     let database = Database::sample().await;
     let sql = format!(
         "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
-         SELECT id, date '1750-01-01' + day, 1.5, 2.5, 1.25, 1.75, 1.75, day
+         SELECT id, date '1750-01-01' + day, 1 + 100 * random(), 200, 0.5, 1 + 100 * random(), 1 + 100 * random(),
+                (1e12 * random())::bigint
          FROM stocks, generate_series(1, {DAYS}) AS day WHERE symbol = 'MSFT'"
     );
     database.connect().await.batch_execute(&sql).await.unwrap();
@@ -27,7 +28,10 @@ pub async fn long_history() -> Database {
 
 /// Asks for that history and reads nothing of the answer but its beginning.
 pub async fn begun(app: &App, key: &str, format: &str, encoding: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    // No more of the answer may lie in the buffers of the system than has to: the rest is still to be read from Postgres.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stream = socket.connect(app.address().parse().unwrap()).await.unwrap();
     let path = format!("/api/stocks/MSFT/prices?start=1750-01-01&end=1995-12-31&format={format}");
     let head = format!(
         "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\naccept-encoding: {encoding}\r\nx-api-key: {key}\r\n\r\n"
@@ -86,6 +90,8 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
             assert!(lost.len() < whole.len(), "{fault:?}");
             cut_off.push(started.elapsed());
             proxy.set(Fault::None);
+            let back = async || app.get(&key, "/api/watchlists").await.status() == 200;
+            eventually("Postgres is back", Duration::from_secs(5), back).await;
             assert!(rest(begun(&app, &key, format, encoding).await).await.ends_with(LAST_CHUNK));
         }
     }
@@ -128,7 +134,7 @@ async fn what_is_beyond_its_time_is_served_and_says_so_while_postgres_is_away() 
     }
     proxy.set(Fault::None);
     let renewed = async || header(&app.get(&key, quote).await, "x-cache") != "STALE";
-    let back = crate::support::eventually("it is fresh again", Duration::from_secs(3), renewed).await;
+    let back = eventually("it is fresh again", Duration::from_secs(3), renewed).await;
     let seen =
         format!("50 of 50 were 200, STALE and max-age=0; fresh again {} ms after Postgres was back", back.as_millis());
     record("what_is_beyond_its_time_is_served_and_says_so_while_postgres_is_away", &seen);
