@@ -1,5 +1,5 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test test-scale test-openapi test-faults soak lint deny loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults tools-deny
+.PHONY: demo test test-scale test-openapi test-faults soak fuzz lint deny loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults tools-deny
 
 # --- what a person types ------------------------------------------------------------------------------------------
 
@@ -22,6 +22,10 @@ test-faults: tools-faults tools-scale ## every fault that RELIABILITY.md tells o
 	cargo build --release --locked
 	FIGURES=1 TICKERD_BINARY="$(CURDIR)/target/release/tickerd" PATH="$$PATH:/usr/sbin" timeout 3600 \
 		cargo test --locked --test api -- faults:: scale:: --include-ignored --test-threads 1
+	FIGURES=1 cargo test --locked --lib simulation -- --include-ignored --nocapture
+
+fuzz: tools ## what is random to the parsers of tokens, queries, cursors and CSV, a minute each (FUZZ_S=60); needs a nightly toolchain
+	fuzz/run
 
 soak: tools ## half an hour of everything at once, or MINUTES=5: nothing may grow; writes what was seen into RELIABILITY.md
 	cargo build --release --locked
@@ -30,6 +34,7 @@ soak: tools ## half an hour of everything at once, or MINUTES=5: nothing may gro
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
 deny: tools-deny ## licences, sources, bans and, where GitHub can be reached, advisories of all dependencies: deny.toml

@@ -3,6 +3,7 @@
 //! Each is a flag and an environment variable of the same name. The doc comment of a field is its `--help`.
 
 mod admin;
+mod database;
 mod keyless;
 mod traces;
 
@@ -14,53 +15,9 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use admin::{AdminConfig, AdminPort};
+pub use database::{DatabaseConfig, Pooler};
 pub use keyless::KeylessConfig;
 pub use traces::TracesConfig;
-
-/// Postgres: the truth.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Postgres")]
-pub struct DatabaseConfig {
-    /// Where Postgres is: postgres://user:password@host:port/name?sslmode=require
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: SecretString,
-    /// Postgres itself, for migrations and loads, where DATABASE_URL leads through a transaction pooler
-    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
-    pub database_direct_url: Option<SecretString>,
-    /// What DATABASE_URL and DATABASE_READ_URL lead through: none, or transaction for PgBouncer in transaction mode and what hosted databases
-    /// call a pooler. Statements are then sent whole, since nobody remembers prepared ones
-    #[arg(long, env = "DATABASE_POOLER", default_value = "none")]
-    pub database_pooler: Pooler,
-    /// A PEM file with the certificate authority of Postgres, where the system's do not know it
-    #[arg(long, env = "DATABASE_CA_FILE")]
-    pub database_ca_file: Option<PathBuf>,
-    /// Connections at most. A range read takes under a millisecond: 16 serve thousands a second and leave a small
-    /// Postgres (100 connections by default) room for other instances
-    #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub database_connections_max: u32,
-    /// To open a connection, TLS and sign-in included. Hosted databases take about 500 ms to wake up
-    #[arg(long, env = "DATABASE_CONNECT_TIMEOUT_MS", default_value_t = 3000)]
-    pub database_connect_timeout_ms: u64,
-    /// To wait for a free connection: beyond it, the answer is 503 with Retry-After
-    #[arg(long, env = "DATABASE_WAIT_TIMEOUT_MS", default_value_t = 3000)]
-    pub database_wait_timeout_ms: u64,
-    /// Requests that may wait for one: beyond it, the answer is 503 with Retry-After at once. With Postgres 20 ms away 16
-    /// connections serve 800 a second, so that nobody who is let in waits in vain
-    #[arg(long, env = "DATABASE_WAITING_MAX", default_value_t = 1024, value_parser = parallel())]
-    pub database_waiting_max: usize,
-    /// For one statement of a request, on the server (statement_timeout) and here. Bulk loads are not bound by it
-    #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
-    pub database_statement_timeout_ms: u64,
-}
-
-/// What stands between this process and Postgres.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Pooler {
-    /// Nothing that a session would notice.
-    None,
-    /// A pooler that gives a connection for the length of a transaction.
-    Transaction,
-}
 
 /// A replica of Postgres that content is read from.
 #[derive(Debug, Clone, Args)]
@@ -302,4 +259,25 @@ pub struct ServeConfig {
     pub cache: CacheConfig,
     #[command(flatten)]
     pub usage: UsageConfig,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_network_is_read_as_it_is_written_and_an_address_is_one_of_its_own(address: IpAddr, length in 0u8..=32) {
+            let net = IpNet::new(address, length).unwrap();
+            prop_assert_eq!(network(&net.to_string()), Ok(net));
+            let alone = network(&address.to_string()).unwrap();
+            prop_assert_eq!((alone.network(), alone.broadcast()), (address, address));
+        }
+
+        #[test]
+        fn any_text_is_a_network_or_refused_with_an_example(text in "[0-9a-f.:/]{0,20}|.{0,10}") {
+            prop_assert!(network(&text).is_ok() || network(&text).is_err_and(|why| why.contains("as in 127.0.0.1")));
+        }
+    }
 }

@@ -10,7 +10,7 @@
 //!   they know nothing of HTTP
 //! - [`store`]: Postgres; the only room that knows tokio-postgres
 //! - [`redis`]: the one client and its breaker; `tls`: certificates are always verified
-//! - [`caller`], [`market`], [`route`], [`config`]: types and pure logic; no I/O, and the time is an argument
+//! - [`caller`], [`market`], [`route`], [`config`], `clock`: types and pure logic; no I/O, and the time is an argument
 //!
 //! What must never be: a key in a log, a URL or a metric; a driver's text in an answer; a wait without a bound.
 
@@ -19,6 +19,7 @@
 pub mod cache;
 pub mod caller;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod feed;
 pub mod http;

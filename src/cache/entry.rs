@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::Lifetime;
+use crate::clock::is_ahead;
 
 /// Below this a packet holds it anyway.
 const GZIP_BYTES_MIN: usize = 1024;
@@ -154,7 +155,7 @@ impl Entry {
     }
 
     pub fn is_fresh(&self, now_ms: u64) -> bool {
-        now_ms < self.fresh_until_ms
+        is_ahead(self.fresh_until_ms, now_ms, self.fresh_until_ms.saturating_sub(self.stored_at_ms))
     }
 
     /// Seconds since the answer was made.
@@ -164,7 +165,7 @@ impl Entry {
 
     /// Seconds for which the answer stays fresh.
     pub fn fresh_for_s(&self, now_ms: u64) -> u64 {
-        self.fresh_until_ms.saturating_sub(now_ms) / 1000
+        self.fresh_until_ms.saturating_sub(now_ms.max(self.stored_at_ms)) / 1000
     }
 
     /// Bytes of memory at most, the gzip variant included: it is kept only where it halves the size.
@@ -178,7 +179,7 @@ impl Entry {
     }
 
     pub(super) fn may_be_shown_while_revalidating(&self, now_ms: u64) -> bool {
-        now_ms < self.revalidate_until_ms
+        is_ahead(self.revalidate_until_ms, now_ms, self.revalidate_until_ms.saturating_sub(self.stored_at_ms))
     }
 
     pub(super) fn expired_at_ms(&self) -> u64 {
@@ -198,7 +199,7 @@ impl Entry {
     /// hangs up doesn't block the others.
     pub(super) fn claim_refresh(&self, now_ms: u64) -> bool {
         let claimed_until_ms = self.refresh_claimed_until_ms.load(Ordering::Relaxed);
-        now_ms >= claimed_until_ms
+        !is_ahead(claimed_until_ms, now_ms, REFRESH_CLAIM_MS)
             && self
                 .refresh_claimed_until_ms
                 .compare_exchange(claimed_until_ms, now_ms + REFRESH_CLAIM_MS, Ordering::Relaxed, Ordering::Relaxed)
@@ -240,6 +241,20 @@ mod tests {
         for body in [Bytes::from_static(b"{}"), noise.into()] {
             assert_eq!(Entry::new(Answer::json(body), LIFETIME, 0).variant(true).encoding, Encoding::Identity);
         }
+    }
+
+    #[test]
+    fn no_answer_stays_fresh_for_longer_because_the_clock_stepped_back() {
+        let (made_ms, hour_ms) = (10 * 3_600_000, 3_600_000);
+        let entry = Entry::new(Answer::json(Bytes::new()), LIFETIME, made_ms);
+        assert!(entry.is_fresh(made_ms) && entry.is_fresh(made_ms + 59_999) && !entry.is_fresh(made_ms + 60_000));
+        // Another instance may be behind by as much as that.
+        assert!(entry.is_fresh(made_ms - 5000));
+        assert_eq!(entry.fresh_for_s(made_ms - 5000), 60);
+        assert!(!entry.is_fresh(made_ms - hour_ms) && !entry.may_be_shown_while_revalidating(made_ms - hour_ms));
+        assert!(
+            entry.claim_refresh(made_ms) && !entry.claim_refresh(made_ms) && entry.claim_refresh(made_ms - hour_ms)
+        );
     }
 
     #[test]

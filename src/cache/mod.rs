@@ -8,23 +8,26 @@
 
 mod entry;
 mod memory;
+#[cfg(test)]
+pub mod model;
 mod policy;
 mod shared;
 mod versions;
 
 use std::sync::Arc;
 
+use crate::clock::is_ahead;
 use crate::config::CacheConfig;
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 pub use entry::{Answer, Encoding, Entry, Media, Notes, Variant};
 use memory::{Guard, Memory, Slot};
 pub use policy::{Content, Lifetime, lifetime};
-use shared::SharedTier;
+use shared::{SharedTier, Values};
 pub use versions::{DependsOn, Versions};
 
 /// How long expired answers rest after a failed refresh, before one request tries again.
-const REST_AFTER_FAILURE_MS: u64 = 1000;
+const REST_AFTER_FAILURE_MS: u64 = 500;
 
 /// How long it holds for everybody that there is no answer to keep: longer than it takes those who waited for it to be
 /// told, shorter than anybody would notice.
@@ -62,9 +65,19 @@ pub struct Miss<'a> {
 
 impl Cache {
     pub fn new(config: &CacheConfig, redis: Option<Redis>) -> Self {
+        Self::on(config, redis.map(Values::Redis))
+    }
+
+    /// One that shares its answers through a model of Redis.
+    #[cfg(test)]
+    pub fn on_model(config: &CacheConfig, model: model::RedisModel) -> Self {
+        Self::on(config, Some(Values::Model(model)))
+    }
+
+    fn on(config: &CacheConfig, values: Option<Values>) -> Self {
         Self {
             memory: Memory::new(config.cache_memory_bytes_max),
-            shared: redis.map(|redis| SharedTier::new(redis, config.cache_writes_max)),
+            shared: values.map(|values| SharedTier::new(values, config.cache_writes_max)),
             stale_ms_max: u64::from(config.cache_stale_s_max) * 1000,
         }
     }
@@ -91,17 +104,26 @@ impl Cache {
 
     /// Waits for whoever is at it already, or looks in Redis. `expired` is what memory had.
     async fn look_further(&self, key: Arc<str>, mut expired: Option<Arc<Entry>>, now_ms: u64) -> Found<'_> {
-        let guard = match self.memory.get_or_guard(&key).await {
-            Ok(Slot::Unkept { .. }) => return Found::Unkept,
-            Ok(Slot::Failed { .. }) => {
-                // Another worker may have tried without the old answer that we have.
-                let stale = expired.filter(|entry| self.may_be_shown_stale(entry, now_ms));
-                return stale.map_or(Found::Failed, Found::Stale);
+        let guard = loop {
+            let slot = match self.memory.get_or_guard(&key).await {
+                Ok(slot) => slot,
+                Err(guard) => break guard,
+            };
+            match &slot {
+                Slot::Unkept { .. } => return Found::Unkept,
+                Slot::Failed { .. } => {
+                    // Another worker may have tried without the old answer that we have.
+                    let stale = expired.filter(|entry| self.may_be_shown_stale(entry, now_ms));
+                    return stale.map_or(Found::Failed, Found::Stale);
+                }
+                Slot::Answer(entry) if entry.is_fresh(now_ms) => return Found::Hit(entry.clone()),
+                Slot::Answer(entry) if entry.may_be_shown_while_revalidating(now_ms) => {
+                    return Found::Stale(entry.clone());
+                }
+                // Whoever was at it hung up, and left what may be shown only where no better is to be had.
+                Slot::Answer(entry) => expired = Some(entry.clone()),
             }
-            // Somebody answered while we waited. Too old already is still better than to wait once more.
-            Ok(Slot::Answer(entry)) if entry.is_fresh(now_ms) => return Found::Hit(entry),
-            Ok(Slot::Answer(entry)) => return Found::Stale(entry),
-            Err(guard) => guard,
+            self.memory.remove(&key, &slot);
         };
         if let Some(entry) = self.fetch(&key).await {
             if entry.is_fresh(now_ms) {
@@ -118,8 +140,8 @@ impl Cache {
     fn judge(&self, key: &str, slot: &Slot, now_ms: u64) -> Option<Found<'_>> {
         let entry = match slot {
             Slot::Answer(entry) => entry.clone(),
-            Slot::Failed { until_ms } => return (now_ms < *until_ms).then_some(Found::Failed),
-            Slot::Unkept { until_ms } => return (now_ms < *until_ms).then_some(Found::Unkept),
+            Slot::Failed { until_ms } => return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Failed),
+            Slot::Unkept { until_ms } => return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Unkept),
         };
         if entry.is_fresh(now_ms) {
             // A write that is left out is not made up for: it costs a query elsewhere.
@@ -165,10 +187,13 @@ impl Miss<'_> {
         self.end(Slot::Unkept { until_ms: now_ms + SHARED_MS });
     }
 
-    /// No new answer could be had: the stale one, where there is one that may still be shown, for everybody for a
-    /// second. Where there is none, all who wait are told, instead of trying one after the other.
+    /// No new answer could be had: the stale one, where there is one that may still be shown, for everybody for
+    /// half a second. Where there is none, all who wait are told, instead of trying one after the other.
     pub fn fall_back(mut self, now_ms: u64) -> Option<Arc<Entry>> {
-        let rested = self.stale.take().map(|stale| Arc::new(stale.resting_until(now_ms + REST_AFTER_FAILURE_MS)));
+        let rested = self.stale.take().map(|stale| {
+            let until_ms = (now_ms + REST_AFTER_FAILURE_MS).min(stale.expired_at_ms() + self.cache.stale_ms_max);
+            Arc::new(stale.resting_until(until_ms))
+        });
         let failed = Slot::Failed { until_ms: now_ms + SHARED_MS };
         self.end(rested.clone().map_or(failed, Slot::Answer));
         rested
@@ -246,14 +271,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_a_second_and_up_to_the_bound() {
+    async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_half_a_second_and_up_to_the_bound() {
         let cache = cache();
         miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
-        let now_ms = 60_000 + 3_600_000 - 1;
-        assert!(miss(&cache, now_ms).await.fall_back(now_ms).is_some());
-        assert_eq!(outcome(&cache, now_ms + 999).await, "stale");
-        let too_old = miss(&cache, now_ms + 1000).await;
-        assert!(too_old.fall_back(now_ms + 1000).is_none());
+        let bound_ms = 60_000 + 3_600_000;
+        for (failed_ms, shown_ms) in [(100_000, 100_499), (bound_ms - 300, bound_ms - 1)] {
+            assert!(miss(&cache, failed_ms).await.fall_back(failed_ms).is_some());
+            assert_eq!(outcome(&cache, shown_ms).await, "stale");
+        }
+        assert!(miss(&cache, bound_ms).await.fall_back(bound_ms).is_none());
     }
 
     #[tokio::test]
@@ -290,6 +316,20 @@ mod tests {
         miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
         drop(miss(&cache, 100_000).await);
         assert!(miss(&cache, 100_000).await.fall_back(100_000).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_hangs_up_shows_nobody_an_answer_beyond_its_time() {
+        let cache = cache();
+        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
+        let leader = miss(&cache, 100_000).await;
+        let next = async { miss(&cache, 100_000).await.fall_back(100_000).is_some() };
+        let hangs_up = async {
+            tokio::task::yield_now().await;
+            drop(leader);
+        };
+        let (falls_back, ()) = tokio::join!(next, hangs_up);
+        assert!(falls_back, "and it is still there, should the next one fail");
     }
 
     #[tokio::test]

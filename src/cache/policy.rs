@@ -54,7 +54,7 @@ pub fn lifetime(content: Content, exchange: &Exchange, now: DateTime<Utc>, sprea
 mod tests {
     use super::*;
     use crate::market::parse_date;
-    use chrono::NaiveTime;
+    use chrono::{Days, NaiveTime, TimeDelta};
     use proptest::prelude::*;
 
     fn exchange(zone: chrono_tz::Tz) -> Exchange {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     fn bars(end: Option<&str>) -> Content {
-        Content::Bars(DateRange::new(parse_date("2012-01-01").unwrap(), end.and_then(parse_date)).unwrap())
+        Content::Bars(DateRange::new(parse_date("1998-01-01").unwrap(), end.and_then(parse_date)).unwrap())
     }
 
     #[test]
@@ -79,6 +79,41 @@ mod tests {
         }
     }
 
+    /// The first instant after each day, as the tables of the zones have it: where clocks were put forward in that night or
+    /// back, where it is the last of a year, and where midnight itself was left out or came twice.
+    const DAYS_END: [(chrono_tz::Tz, &str, &str); 15] = [
+        (chrono_tz::America::New_York, "2026-03-07", "2026-03-08T05:00:00Z"),
+        (chrono_tz::America::New_York, "2026-03-08", "2026-03-09T04:00:00Z"),
+        (chrono_tz::America::New_York, "2026-10-31", "2026-11-01T04:00:00Z"),
+        (chrono_tz::America::New_York, "2026-11-01", "2026-11-02T05:00:00Z"),
+        (chrono_tz::America::New_York, "2026-12-31", "2027-01-01T05:00:00Z"),
+        (chrono_tz::America::New_York, "2028-02-29", "2028-03-01T05:00:00Z"),
+        (chrono_tz::Europe::London, "2026-03-28", "2026-03-29T00:00:00Z"),
+        (chrono_tz::Europe::London, "2026-03-29", "2026-03-29T23:00:00Z"),
+        (chrono_tz::Europe::London, "2026-10-24", "2026-10-24T23:00:00Z"),
+        (chrono_tz::Europe::London, "2026-10-25", "2026-10-26T00:00:00Z"),
+        (chrono_tz::Europe::London, "2026-12-31", "2027-01-01T00:00:00Z"),
+        (chrono_tz::Asia::Tokyo, "2026-12-31", "2026-12-31T15:00:00Z"),
+        // At midnight it was 1 a.m.; at midnight it was 11 p.m. again; a day that never was.
+        (chrono_tz::America::Sao_Paulo, "2018-11-03", "2018-11-04T03:00:00Z"),
+        (chrono_tz::America::Sao_Paulo, "2018-02-17", "2018-02-18T03:00:00Z"),
+        (chrono_tz::Pacific::Apia, "2011-12-29", "2011-12-30T10:00:00Z"),
+    ];
+
+    #[test]
+    fn on_both_sides_of_every_edge_a_range_lives_as_long_as_it_should() {
+        for (zone, day, ends_at) in DAYS_END {
+            let (exchange, ends_at) = (exchange(zone), ends_at.parse::<DateTime<Utc>>().unwrap());
+            let fresh_s = |now| lifetime(bars(Some(day)), &exchange, now, 0).fresh_s;
+            assert_eq!(fresh_s(ends_at - TimeDelta::nanoseconds(1)), OPEN_RANGE_S, "{zone}, the last instant of {day}");
+            assert_eq!(fresh_s(ends_at), CLOSED_RANGE_S, "{zone}, the first instant after {day}");
+            // A range that goes on is open on both sides.
+            let day_after = parse_date(day).unwrap() + Days::new(2);
+            let goes_on = bars(Some(&day_after.to_string()));
+            assert_eq!(lifetime(goes_on, &exchange, ends_at, 0).fresh_s, OPEN_RANGE_S, "{zone}, {day} and two more");
+        }
+    }
+
     #[test]
     fn what_still_moves_lives_for_a_short_time() {
         let (new_york, now) = (exchange(chrono_tz::America::New_York), "2026-07-15T12:00:00Z".parse().unwrap());
@@ -88,7 +123,38 @@ mod tests {
         assert_eq!(lifetime(Content::Metadata, &new_york, now, 7), Lifetime { fresh_s: 3600, revalidate_s: 30 });
     }
 
+    /// Places where clocks are moved at midnight, by half an hour, not at all, or against the seasons of the north.
+    const ZONES: [chrono_tz::Tz; 8] = [
+        chrono_tz::America::New_York,
+        chrono_tz::Europe::London,
+        chrono_tz::Asia::Tokyo,
+        chrono_tz::America::Sao_Paulo,
+        chrono_tz::Australia::Lord_Howe,
+        chrono_tz::Asia::Kolkata,
+        chrono_tz::Pacific::Apia,
+        chrono_tz::America::St_Johns,
+    ];
+
     proptest! {
+        #[test]
+        fn a_range_closes_once_when_its_last_day_ends_and_never_opens_again(
+            zone in prop::sample::select(&ZONES[..]), day in 0u64..15_000, later_s in 0i64..400_000,
+        ) {
+            let day = parse_date("2000-01-01").unwrap() + Days::new(day);
+            let (exchange, start) = (exchange(zone), day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::days(1));
+            let at = |offset_s| start + TimeDelta::seconds(offset_s);
+            let is_closed = |offset_s| lifetime(bars(Some(&day.to_string())), &exchange, at(offset_s), 0).fresh_s > OPEN_RANGE_S;
+            let (mut open_s, mut closed_s) = (0, 400_000);
+            prop_assert!(!is_closed(open_s) && is_closed(closed_s));
+            while open_s + 1 < closed_s {
+                let middle_s = (open_s + closed_s) / 2;
+                *if is_closed(middle_s) { &mut closed_s } else { &mut open_s } = middle_s;
+            }
+            prop_assert!(at(open_s).with_timezone(&zone).date_naive() <= day);
+            prop_assert!(at(closed_s).with_timezone(&zone).date_naive() > day);
+            prop_assert_eq!(is_closed(later_s), later_s >= closed_s);
+        }
+
         #[test]
         fn jitter_never_lengthens_a_life_nor_takes_more_than_five_minutes(spread: u32) {
             let (new_york, now) = (exchange(chrono_tz::America::New_York), "2026-07-15T12:00:00Z".parse().unwrap());

@@ -18,21 +18,49 @@ const FORMAT: u8 = 3;
 const HEAD_BYTES: usize = 1 + 1 + 2 * 2 + 3 * 8;
 
 pub struct SharedTier {
-    redis: Redis,
+    values: Values,
     /// Where writes run on, after the request that made the answer is done.
     runtime: Handle,
     writes: Arc<Semaphore>,
 }
 
+/// Where the values lie.
+#[derive(Clone)]
+pub enum Values {
+    Redis(Redis),
+    #[cfg(test)]
+    Model(super::model::RedisModel),
+}
+
+impl Values {
+    /// `None` where there is nothing, or it is not to be had.
+    async fn get(&self, name: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Redis(redis) => redis.get(name).await.ok().flatten(),
+            #[cfg(test)]
+            Self::Model(model) => model.get(name).await,
+        }
+    }
+
+    /// A write that is lost costs one query later.
+    async fn set(&self, name: &str, value: Vec<u8>, keep_ms: u64) {
+        match self {
+            Self::Redis(redis) => drop(redis.set(name, value, keep_ms.cast_signed()).await),
+            #[cfg(test)]
+            Self::Model(model) => model.set(name, value, keep_ms).await,
+        }
+    }
+}
+
 impl SharedTier {
     /// Writes run on the runtime that this is called on, at most `writes_max` at once.
-    pub fn new(redis: Redis, writes_max: usize) -> Self {
-        Self { redis, runtime: Handle::current(), writes: Arc::new(Semaphore::new(writes_max)) }
+    pub fn new(values: Values, writes_max: usize) -> Self {
+        Self { values, runtime: Handle::current(), writes: Arc::new(Semaphore::new(writes_max)) }
     }
 
     /// `None` where Redis has nothing, or nothing that can be read, or is not to be had.
     pub async fn get(&self, key: &str) -> Option<Entry> {
-        let entry = self.redis.get(&name(key)).await.ok().flatten().and_then(decode);
+        let entry = self.values.get(&name(key)).await.and_then(decode);
         metrics::lookup(CacheTier::Redis, entry.is_some());
         entry
     }
@@ -41,10 +69,9 @@ impl SharedTier {
     /// on their way it is left out.
     pub fn set(&self, key: &str, entry: &Entry, keep_ms: u64) {
         let Ok(place) = self.writes.clone().try_acquire_owned() else { return };
-        let (redis, name, value) = (self.redis.clone(), name(key), encode(entry));
+        let (values, name, value) = (self.values.clone(), name(key), encode(entry));
         self.runtime.spawn(async move {
-            // A lost write costs one query later.
-            let _ = redis.set(&name, value, keep_ms.cast_signed()).await;
+            values.set(&name, value, keep_ms).await;
             drop(place);
         });
     }
@@ -89,6 +116,7 @@ fn decode(value: Vec<u8>) -> Option<Entry> {
 mod tests {
     use super::*;
     use crate::cache::Lifetime;
+    use proptest::prelude::*;
 
     #[test]
     fn an_answer_survives_the_way_through_redis_with_its_times_and_tag() {
@@ -106,6 +134,30 @@ mod tests {
     fn what_another_version_wrote_is_no_answer() {
         for value in [vec![], vec![FORMAT; HEAD_BYTES - 1], vec![FORMAT + 1; 100], vec![FORMAT; 100]] {
             assert!(decode(value).is_none());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_survives_the_way_through_redis(
+            body in prop::collection::vec(any::<u8>(), 0..200), media in prop::sample::select(&Media::ALL),
+            notes in prop::array::uniform2(prop::option::of("[ -~]{1,300}")), times: [u32; 3]
+        ) {
+            let [link, unknown] = notes.map(|note| note.map(Bytes::from));
+            let answer = Answer { body: body.into(), media, notes: Notes { link, unknown } };
+            let times = times.map(u64::from);
+            let back = decode(encode(&Entry::stored(answer.clone(), times[0], times[1], times[2]))).unwrap();
+            prop_assert_eq!((back.answer(), back.times_ms()), (answer, times));
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer_or_none_without_a_panic(mut value in prop::collection::vec(any::<u8>(), 0..100), is_ours: bool) {
+            if let (true, Some(form)) = (is_ours, value.first_mut()) {
+                *form = FORMAT;
+            }
+            if let Some(entry) = decode(value.clone()) {
+                prop_assert_eq!(encode(&entry), value);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use chrono::NaiveTime;
 
 use crate::caller::KeyId;
 use crate::market::{Exchange, Symbol};
-use crate::store::{StockRef, Store, StoreFault};
+use crate::store::{Changes, StockRef, Store, StoreFault};
 
 /// For lists of stocks, and stocks whose exchange was not heard of yet.
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
@@ -80,9 +80,15 @@ impl Versions {
     /// # Errors
     /// When Postgres can't be asked: nothing is forgotten, and the next call hears it all.
     pub async fn catch_up(&self, store: &Store) -> Result<(Vec<KeyId>, Vec<String>), StoreFault> {
-        let changes = store.changes_since(self.newest.load(Ordering::Acquire)).await?;
+        let changes = store.changes_since(self.heard()).await?;
+        let exchanges = if changes.stocks.is_empty() { HashMap::new() } else { store.exchanges().await? };
+        self.hear(&changes, &exchanges);
+        Ok((changes.keys, changes.tiers))
+    }
+
+    /// Takes in what was committed since [`Self::heard`]; `exchanges` by their codes.
+    pub(crate) fn hear(&self, changes: &Changes, exchanges: &HashMap<String, Exchange>) {
         if !changes.stocks.is_empty() {
-            let exchanges = store.exchanges().await?;
             let exchange = |code: &str| exchanges.get(code).copied().unwrap_or_else(default_exchange);
             let mut stocks = HashMap::clone(&self.stocks.load());
             stocks.extend(changes.stocks.iter().map(|heard| (heard.under, (heard.stock, exchange(&heard.exchange)))));
@@ -92,17 +98,21 @@ impl Versions {
         }
         // At least 0: an empty database has been looked at, too.
         self.newest.store(changes.revision.max(0), Ordering::Release);
-        Ok((changes.keys, changes.tiers))
+    }
+
+    /// The revision to hear on from: -1 before the first.
+    pub(crate) fn heard(&self) -> i64 {
+        self.newest.load(Ordering::Acquire)
     }
 
     /// The newest revision heard of; `None` before the first.
     pub fn newest(&self) -> Option<i64> {
-        Some(self.newest.load(Ordering::Acquire)).filter(|newest| *newest >= 0)
+        Some(self.heard()).filter(|newest| *newest >= 0)
     }
 
     /// Whether what was committed is known here, as of the last look.
     pub fn are_followed(&self) -> bool {
-        self.newest.load(Ordering::Acquire) >= 0 && !self.behind.load(Ordering::Relaxed)
+        self.heard() >= 0 && !self.behind.load(Ordering::Relaxed)
     }
 
     pub fn set_behind(&self, behind: bool) {

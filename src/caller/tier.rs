@@ -74,6 +74,7 @@ impl FromStr for RequestsPerMinute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn names_are_those_that_the_table_takes() {
@@ -93,6 +94,17 @@ mod tests {
         }
         for number in ["0", "10000001", "-1", "1.5", "many", ""] {
             assert!(number.parse::<RequestsPerMinute>().is_err(), "{number:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_written_as_it_was_read(name in "[a-zA-Z0-9_ -]{0,40}|.{0,5}", number: u32) {
+            if let Ok(read) = name.parse::<TierName>() {
+                prop_assert_eq!(read.to_string(), name);
+            }
+            let limit = number.to_string().parse::<RequestsPerMinute>();
+            prop_assert_eq!(limit.ok().map(RequestsPerMinute::get), RequestsPerMinute::new(number).ok().map(|_| number));
         }
     }
 }

@@ -87,7 +87,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     }
     // Drives the connections to Postgres and Redis; HTTP has threads of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::run(*args, &cli.log).await,
             Command::Demo(args) => demo::run(args, &cli.log).await,
@@ -99,7 +99,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Stocks(args) => stocks::run(args).await,
             Command::Generate(_) => Ok(()),
         }
-    })
+    });
+    // What still reads a pipe that nobody writes to is not waited for: it would keep what failed from being said.
+    runtime.shutdown_background();
+    done
 }
 
 /// Prints a line for a script. A reader that has gone away, as `head` does, wanted no more.

@@ -2,6 +2,7 @@
 
 mod columns;
 pub mod generate;
+mod newlines;
 mod reader;
 mod row;
 mod rows;

@@ -9,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::Row;
 use super::columns::{Column, Place, places};
+use super::newlines::Newlines;
 use crate::market::Symbol;
 
 /// Bytes that are read at once.
@@ -84,7 +85,10 @@ impl Reader {
         let io = |e: std::io::Error| FeedFault::Io { name: name.clone(), reason: e.to_string() };
         let mut raw = BufReader::with_capacity(READ_BYTES, raw);
         let is_gzip = raw.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
-        let text: Box<dyn Read + Send> = if is_gzip { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
+        let text: Box<dyn Read + Send> = match is_gzip {
+            true => Box::new(Newlines::of(MultiGzDecoder::new(raw))),
+            false => Box::new(Newlines::of(raw)),
+        };
         let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.take(ROW_BYTES_MAX));
         let header = csv.headers().map_err(|e| not_csv(&name, &e))?;
         let columns = places(&name, header, wanted, symbol)?;

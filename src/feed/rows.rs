@@ -150,6 +150,7 @@ fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowFault> {
 mod tests {
     use super::*;
     use crate::feed::{FeedFault, Reader, Source, columns};
+    use proptest::prelude::*;
 
     fn open(text: &str) -> Result<Reader, FeedFault> {
         let raw = Box::new(std::io::Cursor::new(text.to_owned()));
@@ -216,11 +217,76 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_alike_however_they_end() {
+        let rows = format!("{HEADER}AAPL,x,1,2,1,1,5,1\nAAPL,2000-03-01,1,2,1,1,5,1\nAAPL,y,1,2,1,1,5,1\n");
+        let (staged, faults) = read(&rows);
+        assert!(faults[0].starts_with("line 2, ") && faults[1].starts_with("line 4, "), "{faults:?}");
+        assert!(staged.starts_with("3,7,"), "{staged}");
+        assert_eq!(read(&rows.replace('\n', "\r\n")), (staged, faults));
+    }
+
+    #[test]
     fn a_missing_column_and_a_short_line_are_named() {
         let fault = open("symbol,date\nAAPL,2000-03-01\n").err().unwrap().to_string();
         assert!(fault.starts_with("prices.csv lacks the column open"), "{fault}");
         let mut reader = open(&format!("{HEADER}AAPL,2000-03-01\n")).unwrap();
         let fault = reader.next_row().err().unwrap().to_string();
         assert_eq!(fault, "prices.csv line 2 is no CSV: expected 8 fields, found 2");
+    }
+
+    /// A price as a feed may write it.
+    fn price() -> impl Strategy<Value = String> {
+        (1u32..100_000_000, 0usize..5)
+            .prop_map(|(cents, decimals)| format!("{:.*}", decimals.max(2), f64::from(cents) / 100.0))
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_of_prices_goes_to_staging_with_the_numbers_that_it_has(
+            prices in prop::collection::vec(price(), 4), volume in 0u32.., zeros in prop::option::of("0{0,3}"), columns in Just(vec![0usize, 1, 2, 3, 4, 5, 6]).prop_shuffle()
+        ) {
+            let mut sorted = prices;
+            sorted.sort_by(|a, b| a.parse::<f64>().unwrap().total_cmp(&b.parse().unwrap()));
+            let [low, open, close, high] = [0, 1, 2, 3].map(|at| sorted[at].clone());
+            let written = zeros.map_or(volume.to_string(), |zeros| format!("{volume}.{zeros}"));
+            let fields = ["AAPL".to_owned(), "2000-03-01".to_owned(), open, high, low, close, written];
+            let names = ["symbol", "date", "open", "high", "low", "close", "volume"];
+            let line = |of: &dyn Fn(usize) -> String| columns.iter().map(|at| of(*at)).collect::<Vec<_>>().join(",");
+            let (staged, faults) = read(&format!("{}\n{}\n", line(&|at| names[at].to_owned()), line(&|at| fields[at].clone())));
+            prop_assert!(faults.is_empty(), "{faults:?}");
+            let staged: Vec<_> = staged.trim_end().split(',').collect();
+            for (at, field) in [(3, 2), (4, 3), (5, 4), (6, 5)] {
+                prop_assert_eq!(staged[at].parse::<f64>(), fields[field].parse::<f64>());
+            }
+            prop_assert_eq!(staged[8], volume.to_string());
+        }
+
+        #[test]
+        fn a_fault_names_a_place_in_the_file_and_what_is_there(field in "[^,\"\r\n]{0,50}|[-+.0-9eE]{1,8}", at in 0usize..8) {
+            let mut fields = ["AAPL", "2000-03-01", "1", "2", "1", "1", "5", "1"];
+            fields[at] = &field;
+            let (staged, faults) = read(&format!("{HEADER}{}\n", fields.join(",")));
+            prop_assert_eq!(staged.is_empty(), faults.len() == 1, "{:?}", faults);
+            for fault in faults {
+                prop_assert!(fault.starts_with("line 2, column "), "{fault}");
+                prop_assert!(fault.contains(": expected "), "{fault}");
+            }
+        }
+
+        #[test]
+        fn any_file_of_any_kind_is_read_to_its_end_or_refused_without_a_panic(file in prop::collection::vec(any::<u8>(), 0..200), rows in "([A-Z0-9.,\"-]{0,12}\n?){0,9}") {
+            let headers = ["symbol,name,exchange,currency\n", HEADER, "symbol,ex_date,split_from,split_to,dividend\n"];
+            for (table, header) in [Table::Stocks, Table::Prices, Table::Actions].into_iter().zip(headers) {
+                for text in [file.clone(), format!("{header}{rows}").into_bytes()] {
+                    let raw = Box::new(std::io::Cursor::new(text));
+                    let source = Source { name: "file.csv".to_owned(), length_bytes: None, raw };
+                    let mut out = csv::Writer::from_writer(Vec::new());
+                    let Ok(mut reader) = Reader::open(source, columns(table), None) else { continue };
+                    while let Ok(Some(row)) = reader.next_row() {
+                        let _ = check(table, &row, &Known::default(), &mut out);
+                    }
+                }
+            }
+        }
     }
 }

@@ -31,6 +31,8 @@ fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
 
     #[test]
     fn a_client_can_not_choose_the_address_it_is_counted_under() {
@@ -49,6 +51,38 @@ mod tests {
             let mut headers = HeaderMap::new();
             forwarded.iter().for_each(|line| headers.append(header::X_FORWARDED_FOR, line.parse().unwrap()));
             assert_eq!(behind(peer.parse().unwrap(), &headers, &trusted).to_string(), client, "{peer} {forwarded:?}");
+        }
+    }
+
+    /// A line of the header: addresses, and whatever else somebody may write.
+    fn line() -> impl Strategy<Value = String> {
+        let hop =
+            prop_oneof![any::<Ipv4Addr>().prop_map(|it| it.to_string()), "[ -~]{0,20}", Just("10.1.2.3".to_owned())];
+        prop::collection::vec(hop, 0..4).prop_map(|hops| hops.join(", "))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_writes_before_its_proxy_is_no_matter(
+            forged in prop::collection::vec(line(), 0..3), client in "[1-9]\\.[0-9]\\.[0-9]\\.[0-9]", more in line()
+        ) {
+            let trusted = ["10.0.0.0/8".parse().unwrap()];
+            let mut headers = HeaderMap::new();
+            forged.iter().for_each(|line| headers.append(header::X_FORWARDED_FOR, line.parse().unwrap()));
+            headers.append(header::X_FORWARDED_FOR, format!("{more}, {client}, 10.9.9.9").parse().unwrap());
+            prop_assert_eq!(behind("10.0.0.1".parse().unwrap(), &headers, &trusted).to_string(), client);
+            let stranger = "203.0.113.9".parse().unwrap();
+            prop_assert_eq!(behind(stranger, &headers, &trusted), stranger);
+        }
+
+        #[test]
+        fn any_header_leaves_an_address_that_it_names_or_that_of_the_peer(line in prop::collection::vec(32u8..=255, 0..60)) {
+            let mut headers = HeaderMap::new();
+            prop_assume!(HeaderValue::from_bytes(&line).map(|line| headers.append(header::X_FORWARDED_FOR, line)).is_ok());
+            let peer: IpAddr = "127.0.0.1".parse().unwrap();
+            let found = behind(peer, &headers, &["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]);
+            let named = String::from_utf8_lossy(&line).split(',').any(|hop| hop.trim().parse().is_ok_and(|hop: IpAddr| hop.to_canonical() == found));
+            prop_assert!(found == peer || named, "{found}");
         }
     }
 }

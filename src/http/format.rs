@@ -79,6 +79,7 @@ impl FromStr for Format {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_weightiest_form_that_is_ours_is_sent() {
@@ -97,6 +98,28 @@ mod tests {
             ("", Format::Json),
         ] {
             assert_eq!(Format::preferred(accept.lines()), format, "{accept}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn of_our_forms_the_one_with_the_greatest_weight_is_sent_wherever_it_stands(
+            weights in prop::sample::subsequence(vec![1u8, 2, 3, 4, 5, 6, 7, 8, 9, 10], 3).prop_shuffle(),
+            order in Just(vec![0usize, 1, 2]).prop_shuffle(), other in "text/(html|plain)"
+        ) {
+            let names = ["application/json", "text/csv", "application/x-ndjson"];
+            let range = |at: usize| format!("{}; q={}.{}", names[at], weights[at] / 10, weights[at] % 10);
+            let ranges: Vec<_> = order.iter().map(|at| range(*at)).chain([other]).collect();
+            let best = (0..3).max_by_key(|at| weights[*at]).unwrap();
+            let form = [Format::Json, Format::Csv, Format::Ndjson][best];
+            prop_assert_eq!(Format::preferred([ranges.join(",").as_str()].into_iter()), form);
+        }
+
+        #[test]
+        fn whoever_names_no_lines_gets_json_without_a_panic(accept in "[ -~]{0,60}") {
+            let form = Format::preferred([accept.as_str()].into_iter());
+            let lower = accept.to_lowercase();
+            prop_assert!(form == Format::Json || lower.contains("csv") || lower.contains("ndjson") || lower.contains("jsonl"));
         }
     }
 }

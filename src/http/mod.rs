@@ -5,6 +5,7 @@ mod answer;
 mod background;
 mod body;
 mod calendar;
+mod changes;
 mod chart;
 mod client;
 mod connection;
@@ -27,6 +28,8 @@ pub mod question;
 mod quote;
 mod reference;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod site;
 mod state;
 mod status;

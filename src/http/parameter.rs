@@ -60,3 +60,24 @@ impl Parameter {
         Self { name, takes, required: true, about }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_number_is_read_within_its_bounds_and_nowhere_else(number: u32, a: u32, b: u32) {
+            let whole = Whole { min: a.min(b), max: a.max(b), default: 0 };
+            let read = whole.read(&number.to_string());
+            prop_assert_eq!(read.is_some(), whole.min <= number && number <= whole.max);
+            prop_assert!(read.is_none_or(|read| read == number));
+        }
+
+        #[test]
+        fn what_is_no_number_in_digits_is_refused(text in "[^0-9]{0,5}[0-9]{0,12}[^0-9]{1,5}|[+-][0-9]{1,9}|") {
+            prop_assert_eq!(Whole { min: 0, max: u32::MAX, default: 0 }.read(&text), None);
+        }
+    }
+}

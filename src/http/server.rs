@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use super::background::{follow_changes, keep_house, store_usage};
+use super::background::{keep_house, store_usage};
+use super::changes::follow_changes;
 use super::listener::{Workers, serve};
 use super::stop::{Signals, stop_on_signal};
 use super::{State, admin, app, systemd};
@@ -18,6 +19,10 @@ const BACKLOG: u32 = 1024;
 
 /// How long the start waits for Redis.
 const REDIS_WAIT: Duration = Duration::from_millis(500);
+
+/// For what keys used since the last batch to be stored when the process ends. The time-outs of a store that hangs add up to
+/// more than service managers wait.
+const LAST_BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeFault {
@@ -45,6 +50,8 @@ const OPERATORS_MAX: usize = 64;
 /// Ports that were taken.
 pub struct Listeners {
     pub callers: TcpListener,
+    /// Whether that of callers is nobody else's: then whoever comes when we end is to be refused, not kept waiting.
+    pub is_ours: bool,
     /// `None` where that is switched off.
     pub operators: Option<TcpListener>,
 }
@@ -81,12 +88,14 @@ impl Server {
         tokio::spawn(store_usage(self.state, self.config.usage.usage_flush_ms));
         let state = self.state;
         let signals = Signals::catch().map_err(ServeFault::Run)?;
+        let Listeners { callers, is_ours, operators } = self.listeners;
+        let port = if is_ours { Some(callers.try_clone().map_err(ServeFault::Run)?) } else { None };
         let workers = Workers {
             count: (http.workers > 0).then(|| usize::from(http.workers)),
             connections_max: http.connections_per_worker_max,
         };
-        let callers = serve(self.listeners.callers, workers, http, move || app(state)).map_err(ServeFault::Run)?;
-        let operators = match self.listeners.operators {
+        let callers = serve(callers, workers, http, move || app(state)).map_err(ServeFault::Run)?;
+        let operators = match operators {
             None => None,
             Some(listener) => {
                 let workers = Workers { count: Some(1), connections_max: OPERATORS_MAX };
@@ -94,12 +103,13 @@ impl Server {
             }
         };
         let servers = std::iter::once(&callers).chain(&operators).map(actix_web::dev::Server::handle).collect();
-        tokio::spawn(stop_on_signal(signals, servers, &state.draining, Duration::from_millis(http.drain_ms)));
+        tokio::spawn(stop_on_signal(signals, servers, port, &state.draining, Duration::from_millis(http.drain_ms)));
         systemd::say_ready();
         let operators = async { if let Some(server) = operators { server.await } else { Ok(()) } };
         let served = tokio::try_join!(callers, operators).map(drop);
-        // What was counted since the last batch; the time-outs of the store bound it.
-        if let Err(fault) = state.usage.flush(&state.store, Utc::now()).await {
+        // What was counted since the last batch.
+        let last = tokio::time::timeout(LAST_BATCH_TIMEOUT, state.usage.flush(&state.store, Utc::now())).await;
+        if let Err(fault) = last.unwrap_or(Err(StoreFault::Timeout(LAST_BATCH_TIMEOUT.as_millis()))) {
             tracing::error!(cause = %fault, "the usage since the last batch is lost");
         }
         served.map_err(ServeFault::Run)
@@ -112,7 +122,9 @@ impl Listeners {
     /// # Errors
     /// When one can't be had.
     pub fn take(http: &HttpConfig, admin: &AdminConfig) -> Result<Self, ServeFault> {
-        let callers = match systemd::listener()? {
+        let passed = systemd::listener()?;
+        let is_ours = passed.is_none();
+        let callers = match passed {
             Some(passed) => passed,
             None => listen(SocketAddr::new(http.host, http.port), "--port (PORT)")?,
         };
@@ -120,7 +132,7 @@ impl Listeners {
             AdminPort::Off => None,
             AdminPort::At(port) => Some(listen(SocketAddr::new(admin.admin_host, port), "--admin-port (ADMIN_PORT)")?),
         };
-        Ok(Self { callers, operators })
+        Ok(Self { callers, is_ours, operators })
     }
 }
 

@@ -2,15 +2,19 @@
 //!
 //! A client that keeps its connection can't know that we are about to close it: its next request may cross the close on
 //! the way and is lost. So after SIGTERM each answer first says `Connection: close` for a while, with which a client ends
-//! the connection itself and opens another. Then nothing more is accepted, and those who were just let in get to ask.
+//! the connection itself and opens another. Then nothing more is accepted, and those who were just let in get to ask. A port
+//! of our own is closed by then, so that whoever comes is refused at once and asks elsewhere: a connection that is held and
+//! then dropped may have carried a request, which a proxy does not send twice where it writes.
 //! What still stays idle after that is closed by the server, and whatever is in flight finishes.
 
 use std::io;
+use std::net::{Shutdown, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use futures_util::future::join_all;
+use socket2::SockRef;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::systemd;
@@ -50,9 +54,11 @@ impl Signals {
 }
 
 /// Waits for a signal, then stops the servers. While `draining` holds, answers are to tell their clients to connect anew.
+/// `port` is closed with the end of that; `None` where somebody else holds it open for the next process.
 pub async fn stop_on_signal(
     mut signals: Signals,
     servers: Vec<ServerHandle>,
+    port: Option<TcpListener>,
     draining: &'static AtomicBool,
     drain: Duration,
 ) {
@@ -62,8 +68,11 @@ pub async fn stop_on_signal(
     if ending == Ending::InOrder {
         let drained = async {
             tokio::time::sleep(drain).await;
-            // The socket stays open: what waits in it is for the next process, if systemd holds it.
             join_all(servers.iter().map(ServerHandle::pause)).await;
+            // The servers have it open, too: only so is it closed for all. Where a system can't, it closes with the process.
+            if let Some(port) = &port {
+                let _ = SockRef::from(port).shutdown(Shutdown::Both);
+            }
             tokio::time::sleep(SETTLE).await;
         };
         // A second signal cuts it short.
@@ -72,5 +81,7 @@ pub async fn stop_on_signal(
             _ = signals.next() => {}
         }
     }
+    // From here on it is the servers' to close.
+    drop(port);
     join_all(servers.iter().map(|server| server.stop(true))).await;
 }

@@ -125,4 +125,29 @@ mod tests {
             let _ = (expiry(&text, now()), text.parse::<Grace>());
         }
     }
+
+    proptest! {
+        #[test]
+        fn a_span_is_so_many_seconds_from_now_in_whichever_unit(seconds in 1i64..3_000_000_000) {
+            let now: DateTime<Utc> = "2026-07-14T12:00:00Z".parse().unwrap();
+            for (unit, unit_s) in [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)] {
+                let count = seconds / unit_s;
+                let text = format!("{count}{unit}");
+                let expires = expiry(&text, now).ok().map(|at| (at - now).num_seconds());
+                let fits = count > 0 && count * unit_s <= 36_500 * 86_400;
+                prop_assert_eq!(expires, fits.then_some(count * unit_s), "{}", text);
+                let grace = text.parse::<Grace>().ok().map(|grace| TimeDelta::from(grace).num_seconds());
+                prop_assert_eq!(grace, (count * unit_s <= 90 * 86_400).then_some(count * unit_s), "{}", text);
+            }
+        }
+
+        #[test]
+        fn an_expiry_is_read_as_it_is_written(ahead_s in 1i64..3_000_000_000) {
+            let now: DateTime<Utc> = "2026-07-14T12:00:00Z".parse().unwrap();
+            let at = now + TimeDelta::seconds(ahead_s);
+            prop_assert_eq!(expiry(&at.to_rfc3339(), now).unwrap(), at);
+            let day = at.date_naive().and_time(NaiveTime::MIN).and_utc();
+            prop_assert_eq!(expiry(&at.date_naive().to_string(), now).ok(), Some(day).filter(|day| *day > now));
+        }
+    }
 }

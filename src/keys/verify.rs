@@ -21,6 +21,7 @@ use super::hash::NOBODY;
 use super::hashers::Hashers;
 use super::places::Places;
 use crate::caller::Caller;
+use crate::clock::is_ahead;
 use crate::config::KeysConfig;
 use crate::store::{KeyRow, Store, StoreFault};
 
@@ -106,7 +107,7 @@ impl Verifier {
             None => Box::pin(self.meet(token, digest, address, now_ms)).await?,
         };
         let Some(mut caller) = known.current() else { return Err(Refusal::Invalid) };
-        if known.is_old(now_ms) {
+        if known.is_old(now_ms, &self.config) {
             caller = Box::pin(self.ask_again(&known, caller, digest, now_ms)).await?;
         }
         match caller.expires_at {
@@ -134,7 +135,8 @@ impl Verifier {
     /// The first sight of a token in this process. Concurrent firsts of one token share one look-up.
     async fn meet(&self, text: &str, digest: Digest, address: IpAddr, now_ms: u64) -> Result<Arc<Known>, Refusal> {
         let token = Token::parse(text).ok_or(Refusal::Invalid)?;
-        if self.refused.get(&digest).is_some_and(|until_ms| now_ms < until_ms) {
+        if self.refused.get(&digest).is_some_and(|until_ms| is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms))
+        {
             return Err(Refusal::Invalid);
         }
         if let Some(until_ms) = self.failures.blocked_until_ms(address, now_ms) {
@@ -149,11 +151,12 @@ impl Verifier {
         };
         let mut place = self.places.take(Some(token.id)).ok_or(Refusal::Busy)?;
         // A neighbour that waited for the same digest may have been refused meanwhile.
-        if self.refused.get(&digest).is_some_and(|until_ms| now_ms < until_ms) {
+        if self.refused.get(&digest).is_some_and(|until_ms| is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms))
+        {
             return Err(Refusal::Invalid);
         }
         let doubts = self.doubts.load(Ordering::SeqCst);
-        if now_ms < self.in_vain_until_ms.load(Ordering::Relaxed) {
+        if self.was_in_vain(now_ms) {
             return Err(Refusal::TriedInVain);
         }
         let row = match self.store.find_key(token.id).await {
@@ -189,6 +192,11 @@ impl Verifier {
         self.in_vain_until_ms.store(epoch_ms() + FAILURE_SHARED_MS, Ordering::Relaxed);
     }
 
+    /// Whether somebody has just asked Postgres in vain.
+    fn was_in_vain(&self, now_ms: u64) -> bool {
+        is_ahead(self.in_vain_until_ms.load(Ordering::Relaxed), now_ms, FAILURE_SHARED_MS)
+    }
+
     /// What the key's row says now. `caller` is what it said when it was last asked.
     async fn ask_again(
         &self,
@@ -201,23 +209,23 @@ impl Verifier {
         // is in doubt they don't go on.
         let _one_at_a_time = match known.refresh.try_lock() {
             Ok(turn) => turn,
-            Err(_) if now_ms < known.believed_until_ms.load(Ordering::SeqCst) => return Ok(caller),
+            Err(_) if known.is_believed(now_ms, &self.config) => return Ok(caller),
             Err(_) => {
                 let turn = known.refresh.lock().await;
                 // Those who waited behind a failure share it.
-                if epoch_ms() < self.in_vain_until_ms.load(Ordering::Relaxed) {
+                if self.was_in_vain(epoch_ms()) {
                     return Err(Refusal::TriedInVain);
                 }
                 turn
             }
         };
-        if !known.is_old(now_ms) {
+        if !known.is_old(now_ms, &self.config) {
             return known.current().ok_or(Refusal::Invalid);
         }
         let doubts = self.doubts.load(Ordering::SeqCst);
         let row = match self.store.find_key(caller.id).await {
             Ok(row) => row,
-            Err(_) if now_ms < known.believed_until_ms.load(Ordering::SeqCst) => {
+            Err(_) if known.is_believed(now_ms, &self.config) => {
                 // Postgres is away: go on with what we know, and leave it alone for a moment.
                 known.ask_again_at_ms.store(epoch_ms() + self.config.key_status_retry_ms, Ordering::Relaxed);
                 return Ok(caller);
@@ -266,8 +274,12 @@ impl Known {
         self.caller.load_full()
     }
 
-    fn is_old(&self, now_ms: u64) -> bool {
-        now_ms >= self.ask_again_at_ms.load(Ordering::Relaxed)
+    fn is_old(&self, now_ms: u64, config: &KeysConfig) -> bool {
+        !is_ahead(self.ask_again_at_ms.load(Ordering::Relaxed), now_ms, config.key_status_ttl_ms)
+    }
+
+    fn is_believed(&self, now_ms: u64, config: &KeysConfig) -> bool {
+        is_ahead(self.believed_until_ms.load(Ordering::SeqCst), now_ms, config.key_status_believed_ms)
     }
 
     fn renew(&self, caller: Caller, now_ms: u64, config: &KeysConfig) -> Arc<Caller> {

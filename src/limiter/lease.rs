@@ -5,9 +5,9 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::permits::Permits;
+use super::permits::{Permits, Rest};
 use super::refusals::Refusals;
-use super::ring::{AHEAD_S_MAX, Grant, Want};
+use super::ring::{AHEAD_S_MAX, Grant, Settlement, Want};
 
 /// How much of a hot key's traffic a lease holds at most: what comes within this many seconds.
 const HOT_S: f64 = 0.25;
@@ -53,14 +53,15 @@ pub struct Lease {
 /// What the next call depends on.
 #[derive(Debug, Default)]
 struct Book {
-    /// The second in which the permits at hand are counted, and how many they were.
+    /// The second in which the permits at hand are counted, how many were taken ahead, and with those for requests that
+    /// were there already.
     stamp_s: u64,
+    ahead: u32,
     held: u32,
     /// How many of the permits asked for are for requests that wait.
     waiting: u32,
-    /// Permits of an earlier lease that nobody used, and the second in which they are counted: they go back with the
-    /// next call.
-    unused: (u32, u64),
+    /// What became of an earlier lease: the next call says so.
+    settlement: Settlement,
     called_ms: Option<u64>,
     /// When the lease at hand was asked for, and when it ends.
     lease_sent_ms: Option<u64>,
@@ -112,10 +113,11 @@ impl Lease {
     }
 
     /// What to ask the ledger for, for a request that counts as `weight`, where those that wait for the answer count as
-    /// `waiting` (this one included). Permits that are too few for it or ran out unused go back.
+    /// `waiting` (this one included). Permits that are too few for it or ran out unused go back, and used ones are counted
+    /// when they were used.
     pub fn want(&self, now_ms: u64, weight: u32, waiting: u32, limit: u32, instances: u32) -> Want {
         let mut book = self.book();
-        let unused = self.permits.take_all();
+        let Rest { count: unused, early_s } = self.permits.take_all();
         match book.called_ms {
             Some(called_ms) => {
                 let elapsed_ms = now_ms.saturating_sub(called_ms);
@@ -126,8 +128,7 @@ impl Lease {
                 book.rate_per_s = SLOW_RATE_PER_S;
             }
         }
-        let stamp_s = book.stamp_s;
-        book.give_back_later(unused, stamp_s);
+        book.settle_later(unused, early_s);
         let free = self.remaining.load(Ordering::Relaxed).saturating_add(unused);
         let (ahead, ahead_s) = book.prefetch(limit, free);
         book.waiting = waiting.saturating_sub(weight);
@@ -145,7 +146,7 @@ impl Lease {
     pub fn learn(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant, limit: u32) -> Step {
         let mut book = self.book();
         let taken = if grant.admitted { want.weight } else { 0 };
-        (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + taken);
+        (book.stamp_s, book.ahead, book.held) = (grant.stamp_s, grant.ahead, grant.ahead + taken);
         self.take_in(&mut book, sent_ms, now_ms, want, grant);
         if !grant.admitted {
             self.refusals.note(now_ms, want.weight, limit, now_ms + grant.reset_in_ms);
@@ -176,16 +177,16 @@ impl Lease {
             self.remaining.store(0, Ordering::Relaxed);
             return;
         }
-        let (left, stamp_s) = (self.permits.take_all(), book.stamp_s);
-        book.give_back_later(left + 1, stamp_s);
+        let Rest { count: left, early_s } = self.permits.take_all();
+        book.settle_later(left + 1, early_s);
         let used_meanwhile = book.held.saturating_sub(left);
-        (book.stamp_s, book.held) = (grant.stamp_s, grant.ahead + used_meanwhile);
+        (book.stamp_s, book.ahead, book.held) = (grant.stamp_s, grant.ahead, grant.ahead + used_meanwhile);
         self.take_in(&mut book, sent_ms, now_ms, want, grant);
     }
 
     fn take_in(&self, book: &mut Book, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
         // What waits to go back is nobody's.
-        self.remaining.store(grant.remaining.saturating_add(book.unused.0), Ordering::Relaxed);
+        self.remaining.store(grant.remaining.saturating_add(book.settlement.unused), Ordering::Relaxed);
         self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
         self.alone_until_ms.store(0, Ordering::Relaxed);
         let spare = grant.ahead.saturating_sub(book.waiting);
@@ -234,19 +235,27 @@ impl Book {
         self.size = if too_small { self.size.saturating_mul(2).max(1) } else { self.size / 2 };
     }
 
-    /// Permits of two leases may wait to go back; a call takes those of one second. The others are the fewer, and run out.
-    fn give_back_later(&mut self, count: u32, stamp_s: u64) {
-        if stamp_s == self.unused.1 {
-            self.unused.0 += count;
-        } else if count > self.unused.0 {
-            self.unused = (count, stamp_s);
+    /// The lease at hand is used no more: `unused` of its permits are left, and the others were used `early_s` or more
+    /// before its end. It ends within the second in which it is counted, so that they were used by so much earlier a second.
+    ///
+    /// Two leases may wait to be settled; a call settles those of one second. The others are the fewer, and run out.
+    fn settle_later(&mut self, unused: u32, early_s: u64) {
+        let stamp_s = self.stamp_s;
+        let used = std::mem::take(&mut self.ahead).saturating_sub(unused);
+        let used = if early_s > 0 { used } else { 0 };
+        let (used_s, last) = (stamp_s.saturating_sub(early_s), self.settlement);
+        if stamp_s == last.stamp_s {
+            let (unused, used) = (last.unused + unused, last.used + used);
+            self.settlement = Settlement { stamp_s, unused, used, used_s: last.used_s.max(used_s) };
+        } else if unused + used > last.unused + last.used {
+            self.settlement = Settlement { stamp_s, unused, used, used_s };
         }
     }
 
     fn call(&mut self, now_ms: u64, weight: u32, ahead: u32, ahead_s: u32) -> Want {
         self.called_ms = Some(now_ms);
-        let (returned, returned_stamp_s) = std::mem::take(&mut self.unused);
-        Want { weight, ahead, ahead_s, returned, returned_stamp_s }
+        let settlement = std::mem::take(&mut self.settlement);
+        Want { weight, ahead, ahead_s, settlement }
     }
 
     /// How many permits to take beyond those waited for, and for how many seconds, where `remaining` are left.
@@ -443,6 +452,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_quiet_key_took_ahead_and_used_counts_no_longer_than_its_other_requests() {
+        for quick in 1..=10 {
+            let (lease, mut ring) = (Lease::default(), Ring::default());
+            for now_ms in 1000..1000 + quick {
+                assert!(matches!(request(&lease, &mut ring, now_ms, 100, 1), Step::Admit { .. }));
+            }
+            // A second more for where in its second the lease began, another for where in its second it was used.
+            let again_ms = 1000 + quick + 62_000;
+            let heaviest = request(&lease, &mut ring, again_ms, 100, 100);
+            assert!(matches!(heaviest, Step::Admit { remaining: 0, .. }), "after {quick}: {heaviest:?}");
+        }
+    }
+
+    #[test]
     fn heavy_requests_too_use_leases_and_one_of_them_renews() {
         let (lease, mut ring) = (Lease::default(), Ring::default());
         let (mut asked, mut renewed) = (0, 0);
@@ -471,7 +494,7 @@ mod tests {
             assert!(matches!(lease.learn(1000, 1000, want, ring.take(1000, 100, want), 100), Step::Admit { .. }));
             (1..waiting).for_each(|_| assert!(matches!(lease.step(1000, 100, 1), Step::Admit { .. })));
         }
-        let left = lease.permits.take_all();
+        let left = lease.permits.take_all().count;
         assert!(left <= 4, "{left}");
     }
 }

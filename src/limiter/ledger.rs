@@ -1,6 +1,6 @@
 //! The window that instances share: one Redis string a key, one script call a take.
 
-use super::ring::{Grant, HOUR_SLOWNESS, Want};
+use super::ring::{Grant, HOUR_SLOWNESS, Settlement, Want};
 use crate::caller::{Household, KeyId};
 use crate::redis::{Redis, RedisFault, Script};
 
@@ -40,10 +40,11 @@ impl Ledger {
         want: Want,
         now_ms: Option<u64>,
     ) -> Result<Grant, RedisFault> {
-        let Want { weight, ahead, ahead_s, returned, returned_stamp_s } = want;
-        let (limit, weight, ahead, ahead_s) = (limit.into(), weight.into(), ahead.into(), ahead_s.into());
-        let numbers = [limit, weight, ahead, ahead_s, returned.into(), returned_stamp_s, span.slowness, span.ttl_s];
-        let mut arguments: Vec<_> = numbers.iter().map(u64::to_string).collect();
+        let Want { weight, ahead, ahead_s, settlement: Settlement { stamp_s, unused, used, used_s } } = want;
+        let take = [limit, weight, ahead, ahead_s].map(u64::from);
+        let settle = [stamp_s, unused.into(), used.into(), used_s];
+        let numbers = take.into_iter().chain(settle).chain([span.slowness, span.ttl_s]);
+        let mut arguments: Vec<_> = numbers.map(|number| number.to_string()).collect();
         arguments.push(now_ms.map_or(String::new(), |ms| ms.to_string()));
         let answer = self.redis.run(&self.window, name, arguments).await?;
         let (admitted, ahead, stamp_s, remaining, reset_in_ms): (u8, u32, u64, u32, u64) = answer;

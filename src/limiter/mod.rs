@@ -218,6 +218,8 @@ impl Renewal {
                 metrics::lease(grant.ahead);
                 meter.lease.learn_renewal(sent_ms, clock.now_ms(), want, grant);
             }
+            // Whoever waits for this answer has waited enough.
+            Err(_) if meter.waiting.load(Ordering::Relaxed) > 0 => meter.lease.fail(clock.now_ms()),
             Err(_) => meter.lease.fail_renewal(),
         }
     }

@@ -5,7 +5,8 @@
 //! at once. Counting the oldest whole only ever refuses too early, by less than a second; it never admits too much.
 //!
 //! Permits can also be taken ahead, to be used within so many seconds. They are counted in the second in which they
-//! can last be used, as if all were used then: also that only ever refuses too early.
+//! can last be used, as if all were used then: also that only ever refuses too early. Once it is known by when they were
+//! used they are counted then, and those that were not used are not counted any more.
 
 /// The length of the window, in seconds: a limit holds in any trailing stretch of this length.
 pub const WINDOW_S: u64 = 60;
@@ -35,10 +36,21 @@ pub struct Want {
     pub ahead: u32,
     /// For how many seconds, at most [`AHEAD_S_MAX`].
     pub ahead_s: u32,
-    /// Permits taken ahead earlier that were not used,
-    pub returned: u32,
-    /// and the second that they were counted in.
-    pub returned_stamp_s: u64,
+    /// What became of permits that were taken ahead earlier.
+    pub settlement: Settlement,
+}
+
+/// What became of permits that were taken ahead. Whoever sends it never uses another one of them, and sends it once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// The second that they are counted in.
+    pub stamp_s: u64,
+    /// How many were not used: they are not counted any more.
+    pub unused: u32,
+    /// How many are to be counted earlier,
+    pub used: u32,
+    /// in this second, no later than `stamp_s`: all of them were used by its end.
+    pub used_s: u64,
 }
 
 /// What a window gives.
@@ -62,8 +74,12 @@ impl Want {
 
     /// The permits of a request that counts as `weight`, and nothing else.
     pub const fn of(weight: u32) -> Self {
-        Self { weight, ahead: 0, ahead_s: 0, returned: 0, returned_stamp_s: 0 }
+        Self { weight, ahead: 0, ahead_s: 0, settlement: Settlement::NOTHING }
     }
+}
+
+impl Settlement {
+    pub const NOTHING: Self = Self { stamp_s: 0, unused: 0, used: 0, used_s: 0 };
 }
 
 impl Default for Ring {
@@ -77,7 +93,7 @@ impl Ring {
     /// more than `limit`.
     pub fn take(&mut self, now_ms: u64, limit: u32, want: Want) -> Grant {
         self.advance(now_ms / 1000);
-        self.give_back(want.returned_stamp_s, want.returned);
+        self.settle(want.settlement);
         let free = u64::from(limit).saturating_sub(self.total) as u32;
         let stamp_s = self.newest_s + u64::from(want.ahead_s.min(AHEAD_S_MAX));
         let Some(left) = free.checked_sub(want.weight) else {
@@ -108,12 +124,16 @@ impl Ring {
         self.total += u64::from(permits);
     }
 
-    fn give_back(&mut self, second: u64, permits: u32) {
+    fn settle(&mut self, Settlement { stamp_s, unused, used, used_s }: Settlement) {
         let live = self.newest_s.saturating_sub(WINDOW_S)..=self.newest_s + u64::from(AHEAD_S_MAX);
-        if live.contains(&second) {
-            let given = permits.min(*self.bucket(second));
-            *self.bucket(second) -= given;
-            self.total -= u64::from(given);
+        if live.contains(&stamp_s) {
+            let counted = *self.bucket(stamp_s);
+            let settled = counted.min(unused.saturating_add(used));
+            *self.bucket(stamp_s) -= settled;
+            self.total -= u64::from(settled);
+            if live.contains(&used_s) {
+                self.count(used_s, settled.saturating_sub(unused));
+            }
         }
     }
 
@@ -157,8 +177,9 @@ pub mod model {
     //! The reference: a list of every permit's second, as simple as the promise itself.
 
     use std::collections::VecDeque;
+    use std::iter::repeat_n;
 
-    use super::{Grant, WINDOW_S, Want};
+    use super::{Grant, Settlement, WINDOW_S, Want};
 
     /// Counts from scratch each time.
     #[derive(Default)]
@@ -173,9 +194,11 @@ pub mod model {
             self.newest_s = self.newest_s.max(now_ms / 1000);
             let now_s = self.newest_s;
             self.stamps_s.retain(|stamp_s| stamp_s + WINDOW_S >= now_s);
-            for _ in 0..want.returned {
-                if let Some(at) = self.stamps_s.iter().position(|stamp_s| *stamp_s == want.returned_stamp_s) {
+            let Settlement { stamp_s, unused, used, used_s } = want.settlement;
+            for instead_s in repeat_n(None, unused as usize).chain(repeat_n(Some(used_s), used as usize)) {
+                if let Some(at) = self.stamps_s.iter().position(|counted_s| *counted_s == stamp_s) {
                     self.stamps_s.remove(at);
+                    self.stamps_s.extend(instead_s.filter(|used_s| used_s + WINDOW_S >= now_s));
                 }
             }
             let free = (limit as usize).saturating_sub(self.stamps_s.len());
@@ -183,8 +206,8 @@ pub mod model {
             let admitted = free >= weight;
             let (taken, ahead) = if admitted { (weight, (want.ahead as usize).min(free - weight)) } else { (0, 0) };
             let stamp_s = now_s + u64::from(want.ahead_s);
-            self.stamps_s.extend(std::iter::repeat_n(now_s, taken));
-            self.stamps_s.extend(std::iter::repeat_n(stamp_s, ahead));
+            self.stamps_s.extend(repeat_n(now_s, taken));
+            self.stamps_s.extend(repeat_n(stamp_s, ahead));
             self.stamps_s.sort_unstable();
             let in_the_way = if admitted { 1 } else { self.stamps_s.len() + weight - limit as usize };
             let reset_s = self.stamps_s[in_the_way - 1] + WINDOW_S + 1;
@@ -225,8 +248,11 @@ pub mod model {
         pub weight: u32,
         pub ahead: u32,
         pub ahead_s: u32,
-        /// How many of the last grant's permits ahead come back.
-        pub returned: u32,
+        /// How many of the last grant's permits ahead come back, how many of the others were used, and how many seconds
+        /// before their last.
+        pub unused: u32,
+        pub used: u32,
+        pub early_s: u64,
     }
 
     pub fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
@@ -235,23 +261,28 @@ pub mod model {
         let limit = prop_oneof![9 => Just(9u32), 1 => 1u32..20];
         let ahead_s = prop_oneof![Just(1u32), Just(120), 0u32..=120];
         let weight = prop_oneof![2 => Just(1u32), 1 => 2u32..20];
-        let step = (wait_ms, limit, weight, 0u32..4, ahead_s, 0u32..4);
-        let step = step.prop_map(|(wait_ms, limit, weight, ahead, ahead_s, returned)| Step {
+        let settled = (0u32..4, 0u32..4, 0u64..=120);
+        let step = (wait_ms, limit, weight, 0u32..4, ahead_s, settled);
+        let step = step.prop_map(|(wait_ms, limit, weight, ahead, ahead_s, (unused, used, early_s))| Step {
             wait_ms,
             limit,
             weight: weight.min(limit),
             ahead,
             ahead_s,
-            returned,
+            unused,
+            used,
+            early_s,
         });
         proptest::collection::vec(step, 1..150)
     }
 
     /// The want of a step, after the grant before it.
     pub fn want(step: &Step, last: Option<Grant>) -> Want {
-        let returned = last.map_or(0, |grant| step.returned.min(grant.ahead));
-        let returned_stamp_s = last.map_or(0, |grant| grant.stamp_s);
-        Want { weight: step.weight, ahead: step.ahead, ahead_s: step.ahead_s, returned, returned_stamp_s }
+        let settlement = last.map_or(Settlement::NOTHING, |Grant { ahead, stamp_s, .. }| {
+            let unused = step.unused.min(ahead);
+            Settlement { stamp_s, unused, used: step.used.min(ahead - unused), used_s: stamp_s - step.early_s }
+        });
+        Want { weight: step.weight, ahead: step.ahead, ahead_s: step.ahead_s, settlement }
     }
 }
 

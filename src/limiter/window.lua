@@ -6,12 +6,14 @@
 -- ARGV[2]  weight: permits for the request that is here now, at most the limit; it gets all of them or none
 -- ARGV[3]  ahead: permits to take beyond those; fewer are given where fewer are left
 -- ARGV[4]  ahead_s: the seconds within which those are used
--- ARGV[5]  returned: permits taken ahead earlier and not used
--- ARGV[6]  the second that those were counted in
--- ARGV[7]  slowness: how many times slower than time the window's clock goes. By one of 60 all that is called a second
+-- ARGV[5]  the second that permits taken ahead earlier were counted in
+-- ARGV[6]  unused: how many of those are not counted any more
+-- ARGV[7]  used: how many of the others are counted earlier,
+-- ARGV[8]  used_s: in this second
+-- ARGV[9]  slowness: how many times slower than time the window's clock goes. By one of 60 all that is called a second
 --          here takes a minute, and the window is an hour
--- ARGV[8]  ttl_s: for how many true seconds the log is kept from now on; 0 for as long as it is there
--- ARGV[9]  now in epoch milliseconds; empty for this server's own clock, which all instances share
+-- ARGV[10] ttl_s: for how many true seconds the log is kept from now on; 0 for as long as it is there
+-- ARGV[11] now in epoch milliseconds; empty for this server's own clock, which all instances share
 --
 -- Returns { admitted (0 or 1), ahead given, the second those are counted in, remaining, reset }: reset is the
 -- milliseconds until the oldest counted permit leaves the window or, where none was given, until as many as were asked
@@ -19,8 +21,8 @@
 local WINDOW_S = 60
 
 local limit, weight, ahead, ahead_s = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local returned, returned_stamp_s = tonumber(ARGV[5]), tonumber(ARGV[6])
-local slowness, ttl_s, now_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local settled_s, unused, used, used_s = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local slowness, ttl_s, now_ms = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 if not now_ms then
   local time = redis.call('TIME')
   now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -29,7 +31,7 @@ now_ms = math.floor(now_ms / slowness)
 local now_s = math.floor(now_ms / 1000)
 
 -- The pairs of the log as two lists, without those that have left the window.
-local seconds, counts, total = {}, {}, 0
+local seconds, counts, total, moved = {}, {}, 0, 0
 local log = redis.call('GET', KEYS[1])
 if log then
   -- Time never goes back: an earlier clock counts as the newest second seen.
@@ -37,8 +39,10 @@ if log then
   for at = 5, #log, 8 do
     local second, count = struct.unpack('>I4I4', log, at)
     if now_s - second <= WINDOW_S then
-      if second == returned_stamp_s then
-        count = math.max(0, count - returned)
+      if second == settled_s then
+        count = math.max(0, count - unused)
+        moved = math.min(used, count)
+        count = count - moved
       end
       seconds[#seconds + 1], counts[#counts + 1] = second, count
       total = total + count
@@ -59,6 +63,10 @@ local function count(second, permits)
   end
 end
 
+if now_s - used_s <= WINDOW_S then
+  count(used_s, moved)
+end
+
 -- Milliseconds until fewer than `permits` are left.
 local function falls_below(permits)
   local left, second = total, now_s
@@ -71,7 +79,7 @@ end
 
 local free, stamp_s = math.max(0, limit - total), now_s + ahead_s
 local admitted = free >= weight
-if not admitted and returned == 0 then
+if not admitted and unused + moved == 0 then
   -- Nothing changes, nothing is written.
   return { 0, 0, stamp_s, free, falls_below(limit - weight + 1) }
 end

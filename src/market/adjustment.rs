@@ -102,4 +102,23 @@ mod tests {
             prop_assert_eq!(factors_found, factors(sorted));
         }
     }
+
+    proptest! {
+        #[test]
+        fn each_step_back_multiplies_by_the_factor_of_its_day_alone_and_older_actions_change_none_of_the_newer(
+            days in prop::collection::btree_map(0u64..1000, (1.0f64..10.0, 1.0f64..10.0, prop::bool::ANY), 1..20)
+        ) {
+            let action = |(n, (a, b, splits)): (u64, (f64, f64, bool))| {
+                if splits { split(n, a, b) } else { taken(n, ActionKind::Dividend(a), b) }
+            };
+            let actions: Vec<_> = days.into_iter().map(action).collect();
+            let all = factors(actions.clone());
+            prop_assert_eq!(&factors(actions[1..].to_vec())[..], &all[..all.len() - 1]);
+            let mut product = 1.0;
+            for (of, action) in all.iter().zip(actions.iter().rev()) {
+                product *= factors(vec![*action])[0].factor;
+                prop_assert!((of.factor / product - 1.0).abs() < 1e-9);
+            }
+        }
+    }
 }

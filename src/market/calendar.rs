@@ -315,6 +315,19 @@ mod tests {
             ("2024-07-08T03:00:00Z", "2024-07-05"),
             ("2001-09-17T12:00:00Z", "2001-09-10"),
             ("2024-01-02T03:00:00Z", "2023-12-29"),
+            // Clocks go forward between the first two closings, back between the next two, and a year ends.
+            ("2026-03-06T20:59:59Z", "2026-03-05"),
+            ("2026-03-06T21:00:00Z", "2026-03-06"),
+            ("2026-03-09T19:59:59Z", "2026-03-06"),
+            ("2026-03-09T20:00:00Z", "2026-03-09"),
+            ("2026-10-30T19:59:59Z", "2026-10-29"),
+            ("2026-10-30T20:00:00Z", "2026-10-30"),
+            ("2026-11-02T20:59:59Z", "2026-10-30"),
+            ("2026-11-02T21:00:00Z", "2026-11-02"),
+            ("2026-12-31T20:59:59Z", "2026-12-30"),
+            ("2026-12-31T21:00:00Z", "2026-12-31"),
+            ("2027-01-04T20:59:59Z", "2026-12-31"),
+            ("2027-01-04T21:00:00Z", "2027-01-04"),
         ] {
             assert_eq!(newest_session(&nyse, now.parse().unwrap()), Some(date(newest)), "{now}");
         }
@@ -324,5 +337,57 @@ mod tests {
     fn a_range_that_ends_before_it_starts_has_no_trading_days() {
         assert_eq!(trading_days(date("2024-01-03"), date("2024-01-02")).count(), 0);
         assert_eq!(trading_days(date("2024-01-02"), date("2024-01-02")).count(), 1);
+    }
+
+    /// The day on which the exchanges keep a holiday that falls on `date`, by the rule of the exchanges in words.
+    fn kept_on(date: NaiveDate) -> NaiveDate {
+        match date.weekday() {
+            Weekday::Sat => date - Days::new(1),
+            Weekday::Sun => date + Days::new(1),
+            _ => date,
+        }
+    }
+
+    /// Good Friday by the tables of the missal (golden number, epact, first Sunday after the full moon), not by the formula.
+    fn good_friday_by_the_moon(year: i32) -> NaiveDate {
+        let (golden, century) = (year % 19 + 1, year / 100 + 1);
+        let mut epact = (11 * golden + 20 + (8 * century + 5) / 25 - 5 - (3 * century / 4 - 12)).rem_euclid(30);
+        if epact == 24 || (epact == 25 && golden > 11) {
+            epact += 1;
+        }
+        let after_march = if epact < 24 { 44 - epact } else { 74 - epact };
+        let full_moon = date(&format!("{year}-03-01")) + Days::new(after_march.unsigned_abs().into()) - Days::new(1);
+        let easter = full_moon.iter_days().skip(1).find(|day| day.weekday() == Weekday::Sun).unwrap();
+        easter - Days::new(2)
+    }
+
+    /// A year's holidays, each looked for from the words of its rule: no day is asked whether it is one.
+    fn holidays_of(year: i32) -> BTreeSet<NaiveDate> {
+        let of = |month: u32, day: u32| NaiveDate::from_ymd_opt(year, month, day).unwrap();
+        let mondays = |month: u32| of(month, 1).iter_days().filter(|day| day.weekday() == Weekday::Mon);
+        let mut holidays = BTreeSet::from([
+            mondays(1).nth(2).unwrap(),
+            mondays(2).nth(2).unwrap(),
+            good_friday_by_the_moon(year),
+            mondays(5).take_while(|day| day.month() == 5).last().unwrap(),
+            kept_on(of(7, 4)),
+            mondays(9).next().unwrap(),
+            of(11, 1).iter_days().filter(|day| day.weekday() == Weekday::Thu).nth(3).unwrap(),
+            kept_on(of(12, 25)),
+        ]);
+        // A Saturday's is not kept: the day before is the end of an accounting year.
+        holidays.extend(Some(of(1, 1)).filter(|day| day.weekday() != Weekday::Sat).map(kept_on));
+        holidays.extend((year >= 2022).then(|| kept_on(of(6, 19))));
+        holidays
+    }
+
+    #[test]
+    fn in_each_year_exactly_the_holidays_of_the_rules_are_kept() {
+        for year in FIRST_YEAR..=LAST_YEAR {
+            let days = date(&format!("{year}-01-01")).iter_days().take_while(|day| day.year() == year);
+            let kept =
+                days.filter(|day| closure(*day).is_some_and(|why| why != "weekend") && special_closure(*day).is_none());
+            assert_eq!(kept.collect::<BTreeSet<_>>(), holidays_of(year), "{year}");
+        }
     }
 }

@@ -161,4 +161,29 @@ mod tests {
             let _ = parse_date(&text);
         }
     }
+
+    proptest! {
+        #[test]
+        fn pages_after_each_other_are_the_whole_for_any_size_in_either_order(
+            days in prop::collection::btree_set(0u64..400, 0..60), size in 1usize..20,
+            start in 0u64..400, length in prop::option::of(0u64..400), order in prop::sample::select(vec![Order::Desc, Order::Asc])
+        ) {
+            let day = |n: u64| day("2012-01-01") + chrono::Days::new(n);
+            let range = DateRange::new(day(start), length.map(|length| day(start + length))).unwrap();
+            let page = |of: DateRange| {
+                let mut found: Vec<_> = days.iter().map(|n| day(*n)).filter(|date| of.contains(*date)).collect();
+                if order == Order::Desc {
+                    found.reverse();
+                }
+                found
+            };
+            let (mut rest, mut pages) = (Some(range), Vec::new());
+            while let Some(found) = rest.map(page).filter(|found| !found.is_empty()) {
+                let found = &found[..found.len().min(size)];
+                pages.extend_from_slice(found);
+                rest = rest.and_then(|rest| rest.after(*found.last()?, order));
+            }
+            prop_assert_eq!(pages, page(range));
+        }
+    }
 }

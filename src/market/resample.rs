@@ -161,4 +161,25 @@ mod tests {
             prop_assert!(ascending.iter().all(|of| of.bar.check().is_ok()));
         }
     }
+
+    proptest! {
+        #[test]
+        fn years_of_months_are_years_of_days(
+            prices in prop::collection::vec((1u64..60, 1.0f64..100.0, 0i64..1_000_000), 1..200)
+        ) {
+            let mut date = day("2000-01-03");
+            let bars: Vec<Bar> = prices.into_iter().map(|(gap, price, volume)| {
+                date = date + chrono::Days::new(gap);
+                Bar { volume, ..bar(date, price) }
+            }).collect();
+            let standing = Standing { newest: date, is_delisted: true, keeps_us_calendar: true };
+            let months: Vec<_> = resample(Interval::Month, standing, &bars).iter().map(|of| of.bar).collect();
+            let years = resample(Interval::Year, standing, &bars);
+            prop_assert_eq!(&resample(Interval::Year, standing, &months), &years);
+            let most = |of: fn(&Bar) -> f64, bars: &[Bar]| bars.iter().map(of).fold(f64::MIN, f64::max);
+            let whole: Vec<_> = years.iter().map(|of| of.bar).collect();
+            prop_assert_eq!(most(|bar| bar.high, &whole), most(|bar| bar.high, &bars));
+            prop_assert_eq!(most(|bar| -bar.low, &whole), most(|bar| -bar.low, &bars));
+        }
+    }
 }

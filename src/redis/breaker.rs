@@ -7,17 +7,34 @@ use std::time::Instant;
 const FAILURES_IN_A_ROW: u32 = 3;
 const CLOSED: u64 = 0;
 
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Answered,
+    Failed,
+    /// It was waited for in vain, for as long as that is done.
+    Silent,
+}
+
 pub struct Breaker {
     started: Instant,
     open_ms: u64,
     failures: AtomicU32,
     /// Milliseconds since `started` at which one command may try again, or [`CLOSED`].
     retry_at_ms: AtomicU64,
+    /// When a command was last waited for in vain; 0 for never.
+    silent_at_ms: AtomicU64,
 }
 
 impl Breaker {
     pub fn new(open_ms: u64) -> Self {
-        Self { started: Instant::now(), open_ms, failures: AtomicU32::new(0), retry_at_ms: AtomicU64::new(CLOSED) }
+        Self {
+            started: Instant::now(),
+            open_ms,
+            failures: AtomicU32::new(0),
+            retry_at_ms: AtomicU64::new(CLOSED),
+            silent_at_ms: AtomicU64::new(0),
+        }
     }
 
     /// Whether a command may be sent now. While open, one of many is let through to try.
@@ -34,9 +51,18 @@ impl Breaker {
                 .is_ok()
     }
 
-    /// Takes note of how a command went.
-    pub fn note(&self, succeeded: bool) {
-        if succeeded {
+    /// Whether somebody waited in vain within the last `within_ms`: whoever can do without need not wait as well.
+    pub fn was_silent(&self, within_ms: u64) -> bool {
+        let silent_at_ms = self.silent_at_ms.load(Ordering::Relaxed);
+        silent_at_ms != 0 && self.now_ms() <= silent_at_ms + within_ms
+    }
+
+    /// Takes note of what became of a command.
+    pub fn note(&self, outcome: Outcome) {
+        if outcome == Outcome::Silent {
+            self.silent_at_ms.store(self.now_ms(), Ordering::Relaxed);
+        }
+        if outcome == Outcome::Answered {
             // Stores only when there is something to clear: this line is on every command's way.
             // Both are looked at: a failure and a success at once can leave it open without one counted.
             if self.failures.load(Ordering::Relaxed) != 0 || self.retry_at_ms.load(Ordering::Relaxed) != CLOSED {
@@ -56,18 +82,19 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
+    use super::Outcome::{Answered, Failed, Silent};
     use super::*;
 
     #[test]
     fn three_failures_in_a_row_open_it_and_a_success_closes_it() {
         let breaker = Breaker::new(60_000);
-        for succeeded in [false, false, true, false, false] {
-            breaker.note(succeeded);
+        for outcome in [Failed, Silent, Answered, Silent, Failed] {
+            breaker.note(outcome);
             assert!(breaker.lets_pass());
         }
-        breaker.note(false);
+        breaker.note(Failed);
         assert!(!breaker.lets_pass());
-        breaker.note(true);
+        breaker.note(Answered);
         assert!(breaker.lets_pass());
     }
 
@@ -75,20 +102,31 @@ mod tests {
     fn whatever_two_at_once_leave_behind_the_next_success_closes_it() {
         for _ in 0..2000 {
             let breaker = Breaker::new(60_000);
-            (0..2).for_each(|_| breaker.note(false));
+            (0..2).for_each(|_| breaker.note(Failed));
             std::thread::scope(|scope| {
-                scope.spawn(|| breaker.note(false));
-                scope.spawn(|| breaker.note(true));
+                scope.spawn(|| breaker.note(Failed));
+                scope.spawn(|| breaker.note(Answered));
             });
-            breaker.note(true);
+            breaker.note(Answered);
             assert!(breaker.lets_pass());
         }
     }
 
     #[test]
+    fn silence_is_remembered_for_a_while_and_no_failure_is_taken_for_it() {
+        let breaker = Breaker::new(60_000);
+        breaker.note(Failed);
+        assert!(!breaker.was_silent(60_000));
+        breaker.note(Silent);
+        assert!(breaker.was_silent(60_000));
+        std::thread::sleep(std::time::Duration::from_millis(3));
+        assert!(!breaker.was_silent(1));
+    }
+
+    #[test]
     fn when_the_time_is_up_one_is_let_through_and_the_rest_still_wait() {
         let breaker = Breaker::new(0);
-        (0..3).for_each(|_| breaker.note(false));
+        (0..3).for_each(|_| breaker.note(Failed));
         assert!(breaker.lets_pass());
         let breaker = Breaker { retry_at_ms: AtomicU64::new(1), ..Breaker::new(60_000) };
         assert_eq!((0..10).filter(|_| breaker.lets_pass()).count(), 1);

@@ -20,7 +20,7 @@ use tracing::Instrument;
 use crate::config::RedisConfig;
 use crate::metrics;
 use crate::tls;
-use breaker::Breaker;
+use breaker::{Breaker, Outcome};
 use watch::{ASK_AGAIN_MS, watch};
 
 /// What instances tell each other on the one channel.
@@ -138,7 +138,14 @@ impl Redis {
         self.bounded("ping", self.shared.client.ping::<String>(None)).await.map(drop)
     }
 
+    /// What can be had elsewhere: whoever has just waited for Redis in vain doesn't wait for this as well.
+    ///
+    /// # Errors
+    /// When Redis did not answer in time, or is left alone.
     pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, RedisFault> {
+        if self.shared.breaker.was_silent(self.shared.timeout_ms) {
+            return Err(RedisFault::LeftAlone);
+        }
         self.bounded("get", self.shared.client.get(self.name(name))).await
     }
 
@@ -260,7 +267,12 @@ impl Redis {
             Ok(answer) => answer.map_err(RedisFault::from),
             Err(_) => Err(RedisFault::Timeout(self.shared.timeout_ms)),
         };
-        self.shared.breaker.note(answer.is_ok());
+        self.shared.breaker.note(match answer {
+            Ok(_) => Outcome::Answered,
+            Err(RedisFault::Timeout(_)) => Outcome::Silent,
+            Err(RedisFault::Command(ref e)) if *e.kind() == ErrorKind::Timeout => Outcome::Silent,
+            Err(_) => Outcome::Failed,
+        });
         metrics::redis_call(call, answer.is_ok(), started.elapsed().as_secs_f64());
         answer
     }
@@ -280,5 +292,24 @@ const WORDS_WAITING_MAX: usize = 1024;
 impl Word {
     fn parse(text: &str) -> Self {
         text.strip_prefix("key ").and_then(|id| id.parse().ok()).map_or(Self::Look, Self::Key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_on_the_channel_is_a_reason_to_look(text in ".{0,30}|key [0-9A-Za-z]{12}") {
+            match Word::parse(&text) {
+                Word::Key(id) => prop_assert_eq!(format!("key {id}"), text),
+                Word::Look => {
+                    let id = text.strip_prefix("key ").map(str::parse::<crate::caller::KeyId>);
+                    prop_assert!(!matches!(id, Some(Ok(_))));
+                }
+            }
+        }
     }
 }

@@ -19,13 +19,18 @@ use crate::tls;
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a load or a migration waits for a lock that another one holds.
 const LOCK_TIMEOUT_S: u32 = 600;
+/// A connection that is silent for so long is asked whether it lives, and again after each interval: one whose other end
+/// vanished is dead after both, since an unanswered question is older than `TCP_USER_TIMEOUT` by then.
 const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Where Postgres is and how to get in.
 #[derive(Clone)]
 pub struct Database {
     config: Config,
     connect_timeout: Duration,
+    /// For one step of a load.
+    pub(super) load_timeout: Duration,
     connector: Connector,
 }
 
@@ -50,12 +55,14 @@ impl Database {
             .tcp_user_timeout(TCP_USER_TIMEOUT)
             .keepalives(true)
             .keepalives_idle(TCP_KEEPALIVE_IDLE)
+            .keepalives_interval(TCP_KEEPALIVE_INTERVAL)
             .application_name("tickerd");
+        let load_timeout = Duration::from_secs(config.database_load_timeout_s);
         let tls = match pg.get_ssl_mode() {
             SslMode::Disable => None,
             _ => Some(MakeRustlsConnect::new(tls::client_config(config.database_ca_file.as_deref())?)),
         };
-        Ok(Self { config: pg, connect_timeout, connector: Connector { tls, runtime: Handle::current() } })
+        Ok(Self { config: pg, connect_timeout, load_timeout, connector: Connector { tls, runtime: Handle::current() } })
     }
 
     /// What makes a pool's connections, whose statements the server bounds in time.

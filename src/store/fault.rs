@@ -21,8 +21,8 @@ pub enum StoreFault {
     Unreachable(String),
     #[error("no connection to Postgres became free in time")]
     NoConnectionFree,
-    #[error("more requests wait for a connection to Postgres than may (DATABASE_WAITING_MAX)")]
-    TooManyWait,
+    #[error("too many requests wait for a connection to Postgres (DATABASE_QUEUE_MAX)")]
+    QueueFull,
     #[error("Postgres did not answer within {0} ms")]
     Timeout(u128),
     #[error("Postgres: {}", describe(.0))]
@@ -37,10 +37,15 @@ impl StoreFault {
     /// Whether the same request may succeed in a moment, with Postgres back or less busy.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::NoConnectionFree | Self::TooManyWait | Self::Timeout(_) => true,
+            Self::Unreachable(_) | Self::NoConnectionFree | Self::QueueFull | Self::Timeout(_) => true,
             Self::Statement(e) => is_broken(e) || e.code().is_some_and(is_passing_state),
             _ => false,
         }
+    }
+
+    /// Whether Postgres may have done what it was told, and could not say so.
+    pub(super) fn is_without_answer(&self) -> bool {
+        matches!(self, Self::Timeout(_)) || self.is_dead_connection()
     }
 
     pub(super) fn is_dead_connection(&self) -> bool {
@@ -83,9 +88,14 @@ impl From<PoolError> for StoreFault {
 
 /// The driver's own text says only "db error" or "error connecting to server": the cause is what helps.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
+    if error.is_closed() {
+        return "the connection was lost".to_owned();
+    }
     if let Some(db) = error.as_db_error() {
         let lacking = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
         let hint = match db.code() {
+            // Its own text names a file of its own.
+            &SqlState::DISK_FULL => return "its disk is full (53100): make room there, then try again".to_owned(),
             code if lacking.contains(code) => ": run tickerd migrate first",
             _ if is_of_a_pooler(error) => ": behind a transaction pooler set DATABASE_POOLER=transaction",
             _ => "",

@@ -26,6 +26,7 @@ mod watchlists;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::Row;
 
 use crate::config::{DatabaseConfig, ReplicaConfig};
@@ -39,7 +40,7 @@ pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
 };
-pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Table};
+pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Rows, Table};
 use pool::{Bounds, Params, Postgres};
 pub use quotes::Quote;
 use replica::Replica;
@@ -59,6 +60,8 @@ pub struct Store {
     primary: Postgres,
     /// `None` where none is configured.
     replica: Option<Arc<Replica>>,
+    /// For requests that have a connection or wait for one.
+    places: Arc<Semaphore>,
 }
 
 /// Connections of the pool, and requests that wait for one.
@@ -81,7 +84,8 @@ impl Store {
             statement: Duration::from_millis(config.database_statement_timeout_ms),
         };
         let primary = Postgres::new(database, config, bounds)?;
-        Ok(Self { primary, replica: None })
+        let places = config.database_connections_max as usize + config.database_queue_max as usize;
+        Ok(Self { primary, replica: None, places: Arc::new(Semaphore::new(places)) })
     }
 
     /// The same, with content read from a replica where one is configured.
@@ -99,25 +103,37 @@ impl Store {
 
     /// Whether Postgres answers.
     pub async fn ping(&self) -> Result<(), StoreFault> {
-        self.rows("SELECT 1", &[]).await.map(drop)
+        self.rows_in_turn("SELECT 1", &[]).await.map(drop)
     }
 
     /// Runs one statement that reads content of a data version: from the replica where it has come that far.
     async fn content(&self, version: i64, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let _place = self.place()?;
         if let Some(replica) = &self.replica
             && let Some(rows) = replica.rows(version, sql, params).await
         {
             return Ok(rows);
         }
-        self.rows(sql, params).await
+        self.primary.rows(sql, params).await
     }
 
     /// Runs one statement that only reads, on the primary: once more where its connection was dead.
     async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let _place = self.place()?;
         self.primary.rows(sql, params).await
     }
 
     async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let _place = self.place()?;
         self.primary.rows_once(sql, params).await
+    }
+
+    /// The same as [`Self::rows`], beside the requests: however many of them wait, this has its turn.
+    async fn rows_in_turn(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        self.primary.rows(sql, params).await
+    }
+
+    fn place(&self) -> Result<SemaphorePermit<'_>, StoreFault> {
+        self.places.try_acquire().map_err(|_| StoreFault::QueueFull)
     }
 }

@@ -1,11 +1,10 @@
 //! One Postgres for the statements of requests: its pool, and how statements are sent.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
 use futures_util::TryStreamExt;
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tracing::Instrument;
@@ -27,10 +26,15 @@ pub(super) struct Bounds {
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
-    /// For requests that have a connection, and for those that wait for one.
-    places: Arc<Semaphore>,
     pooler: Pooler,
     statement_timeout: Duration,
+    runtime: Handle,
+}
+
+/// A connection while a statement is under way on it.
+struct Lent<'a> {
+    client: Option<Client>,
+    by: &'a Postgres,
 }
 
 impl Postgres {
@@ -52,25 +56,19 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|e| StoreFault::Pool(e.to_string()))?;
-        let places = config.database_connections_max as usize + config.database_waiting_max;
-        Ok(Self { pool, places: Arc::new(Semaphore::new(places)), pooler, statement_timeout: bounds.statement })
+        Ok(Self { pool, pooler, statement_timeout: bounds.statement, runtime: Handle::current() })
     }
 
     /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
     /// for one: the statement is then run once more on a new one.
     pub(super) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
         match self.rows_once(sql, params).await {
-            Err(fault) if fault.is_dead_connection() => {
-                self.pool.retain(|client, _| !client.is_closed());
-                self.rows_once(sql, params).await
-            }
+            Err(fault) if fault.is_dead_connection() => self.rows_once(sql, params).await,
             answer => answer,
         }
     }
 
     pub(super) async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        // Behind so many others an answer would come late and keep the next from coming in time.
-        let _place = self.places.try_acquire().map_err(|_| StoreFault::TooManyWait)?;
         let started = Instant::now();
         let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
         let rows = self.ask(sql, params).instrument(span).await;
@@ -86,15 +84,45 @@ impl Postgres {
 
     /// The same as [`Self::rows_once`], of no request: neither counted nor traced.
     pub(super) async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        let client = self.pool.get().await?;
-        match tokio::time::timeout(self.statement_timeout, query(&client, self.pooler, sql, params)).await {
-            Ok(rows) => Ok(rows?),
-            Err(_) => {
-                // Nobody else may wait behind a statement that hangs: this connection is closed.
-                drop(Client::take(client));
-                Err(StoreFault::Timeout(self.statement_timeout.as_millis()))
-            }
+        let mut lent = Lent { client: Some(self.pool.get().await?), by: self };
+        let client = lent.client.as_ref().expect("it was lent a line ago");
+        let sent = Instant::now();
+        let rows = tokio::time::timeout(self.statement_timeout, query(client, self.pooler, sql, params)).await;
+        let rows = match rows {
+            Ok(rows) => rows.map_err(StoreFault::from),
+            Err(_) => Err(StoreFault::Timeout(self.statement_timeout.as_millis())),
+        };
+        let client = lent.client.take();
+        if let Err(fault) = &rows
+            && fault.is_without_answer()
+        {
+            // Nobody else may wait behind a statement that hangs: this connection is closed.
+            drop(client.map(Client::take));
+            self.distrust_since(sent);
         }
+        rows
+    }
+
+    /// Closes the idle connections that were not used since: what one has turned out to be, dead or silent, the others that
+    /// lead to the same machine may be as well, and each would cost somebody a failure or a time-out.
+    fn distrust_since(&self, sent: Instant) {
+        let silence = sent.elapsed();
+        self.pool.retain(|_, metrics| metrics.last_used() < silence);
+    }
+}
+
+impl Drop for Lent<'_> {
+    /// The request is gone, and its statement is still under way. Whoever is next is not to wait behind it: the connection
+    /// is free again when Postgres has answered, and closed if it does not.
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let timeout = self.by.statement_timeout;
+        self.by.runtime.spawn(async move {
+            let answered = tokio::time::timeout(timeout, client.check_connection()).await;
+            if !matches!(answered, Ok(Ok(()))) {
+                drop(Client::take(client));
+            }
+        });
     }
 }
 

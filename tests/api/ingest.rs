@@ -1,14 +1,12 @@
 //! All of a file is loaded, or nothing of it.
 
 use std::io::Write;
-use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Files, Ran, eventually, redis_url, text_of, tickerd};
+use crate::support::{Database, Files, Ran, redis_url, text_of, tickerd};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 /// What each kind of file is, where its rows go, and how many the sample has.
@@ -165,20 +163,6 @@ async fn a_redis_that_cannot_be_told_costs_a_line_on_stderr_and_not_the_load() {
     assert!(ran.stderr.contains("Redis could not be reached"), "{ran:?}");
 }
 
-fn start(database: &Database, arguments: &[&str]) -> Child {
-    database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Waits until so many connections of `tickerd` are as `condition` says.
-async fn connections(database: &Database, count: usize, condition: &str) {
-    let sql = format!(
-        "SELECT pid::text FROM pg_stat_activity LEFT JOIN pg_stat_progress_copy USING (pid)
-         WHERE application_name = 'tickerd' AND pg_stat_activity.datname = current_database() AND {condition}"
-    );
-    let there = async || database.texts(&sql).await.len() == count;
-    eventually(condition, Duration::from_secs(30), there).await;
-}
-
 #[tokio::test]
 async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
     let (database, files) = (migrated().await, Files::new());
@@ -189,22 +173,22 @@ async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
     assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
     let before = database.texts(STATE).await;
 
-    let mut arriving = start(&database, &["ingest", "prices", &prices]);
-    connections(&database, 1, "tuples_processed > 1000").await;
+    let mut arriving = database.started(&["ingest", "prices", &prices]);
+    database.connections(1, "tuples_processed > 1000").await;
     arriving.kill().unwrap();
     assert!(!arriving.wait().unwrap().success());
-    connections(&database, 0, "true").await;
+    database.connections(0, "true").await;
     assert_eq!(database.texts(STATE).await, before);
 
     // All is merged and only the last lock before the commit is missing.
     let gate = database.connect().await;
     gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
-    let mut merged = start(&database, &["ingest", "prices", &prices]);
-    connections(&database, 1, "wait_event_type = 'Lock'").await;
+    let mut merged = database.started(&["ingest", "prices", &prices]);
+    database.connections(1, "wait_event_type = 'Lock'").await;
     merged.kill().unwrap();
     assert!(!merged.wait().unwrap().success());
     gate.batch_execute("ROLLBACK").await.unwrap();
-    connections(&database, 0, "true").await;
+    database.connections(0, "true").await;
     assert_eq!(database.texts(STATE).await, before);
 
     assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], generated["prices"]);
@@ -222,8 +206,8 @@ async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their
     // has, they would now be stuck.
     let gate = database.connect().await;
     gate.batch_execute("BEGIN; SELECT * FROM prices WHERE date = '2000-03-02' FOR UPDATE").await.unwrap();
-    let loads = paths.map(|path| start(&database, &["ingest", "prices", &path, "--json"]));
-    connections(&database, 2, "wait_event_type = 'Lock'").await;
+    let loads = paths.map(|path| database.started(&["ingest", "prices", &path, "--json"]));
+    database.connections(2, "wait_event_type = 'Lock'").await;
     gate.batch_execute("ROLLBACK").await.unwrap();
     for load in loads {
         let report = Ran::from(load.wait_with_output().unwrap()).json();
@@ -249,8 +233,8 @@ async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_some
         let other =
             "BEGIN; INSERT INTO prices SELECT id, '2020-01-13', 1, 2, 1, 1, 1, 3 FROM stocks WHERE symbol = 'AAPL'";
         gate.batch_execute(other).await.unwrap();
-        let loads = paths.map(|path| start(&database, &["ingest", "prices", &path, "--json"]));
-        connections(&database, 2, "wait_event_type = 'Lock'").await;
+        let loads = paths.map(|path| database.started(&["ingest", "prices", &path, "--json"]));
+        database.connections(2, "wait_event_type = 'Lock'").await;
         gate.batch_execute(others).await.unwrap();
         let mut reports = loads.map(|load| {
             let report = Ran::from(load.wait_with_output().unwrap()).json();

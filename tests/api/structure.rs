@@ -11,7 +11,7 @@ const LEVELS: [&[&str]; 8] = [
     &["redis"],
     &["tls"],
     &["config", "metrics"],
-    &["caller", "market", "route"],
+    &["caller", "clock", "market", "route"],
 ];
 
 /// Which rooms may name which crate.

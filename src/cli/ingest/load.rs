@@ -1,16 +1,13 @@
 //! One load: a thread reads and checks rows, Postgres takes them meanwhile, one commit at the end.
 
-use std::pin::pin;
-
 use bytes::Bytes;
-use futures_util::SinkExt;
 use tokio::sync::mpsc;
 
 use super::progress::Progress;
 use crate::cli::Failure;
 use crate::feed::{self, FeedFault, Reader, Source};
 use crate::market::Symbol;
-use crate::store::{Database, Known, LoadFault, LoadReport, Loader, Origin, Refusal, StoreFault, Table};
+use crate::store::{Database, Known, LoadFault, LoadReport, Loader, Origin, Refusal, Table};
 
 /// Rows on their way to Postgres are sent in pieces of this size,
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -42,7 +39,7 @@ impl Load {
 
 /// What a load came to.
 pub enum Loaded {
-    Done(LoadReport, Loader),
+    Done(LoadReport, Box<Loader>),
     /// Nothing was loaded: first somebody has to say yes to what this says.
     Asks(String),
 }
@@ -50,7 +47,8 @@ pub enum Loaded {
 /// Loads a file in one transaction.
 ///
 /// # Errors
-/// When the file or Postgres can't be read, or any row is not as it should be: then nothing was loaded.
+/// When the file or Postgres can't be read, or any row is not as it should be: then nothing was loaded, but where the fault
+/// says that this is not known.
 pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<Loaded, Failure> {
     let (name, progress) = (source.name.clone(), Progress::start(source.length_bytes));
     let loader = Loader::begin(database, wanted.table).await?;
@@ -61,16 +59,21 @@ pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<
         let (wanted, progress) = (wanted.clone(), progress.clone());
         tokio::task::spawn_blocking(move || read(&wanted, source, &known, &chunks, &progress))
     };
-    let mut rows = pin!(loader.rows::<Bytes>().await?);
+    let nothing_loaded = |why: &dyn std::fmt::Display| Failure::from(format!("nothing of {name} was loaded: {why}"));
+    let mut rows = loader.rows().await.map_err(|fault| nothing_loaded(&fault))?;
     while let Some(chunk) = waiting.recv().await {
-        rows.send(chunk).await.map_err(StoreFault::from)?;
+        rows.send(chunk).await.map_err(|fault| nothing_loaded(&fault))?;
     }
     let origin = reading.await??;
-    rows.close().await.map_err(StoreFault::from)?;
+    rows.close().await.map_err(|fault| nothing_loaded(&fault))?;
     progress.merging();
     let refusal = match loader.commit(origin, wanted.may_replace).await {
-        Ok(report) => return Ok(Loaded::Done(report, loader)),
-        Err(LoadFault::Store(fault)) => return Err(fault.into()),
+        Ok(report) => return Ok(Loaded::Done(report, Box::new(loader))),
+        Err(LoadFault::Store(fault)) => return Err(nothing_loaded(&fault)),
+        Err(LoadFault::InDoubt(fault)) => {
+            let again = "run it again, what is there already stays as it is";
+            return Err(format!("whether {name} was loaded is not known: {fault}; {again}").into());
+        }
         Err(LoadFault::Refused(refusal)) => refusal,
     };
     match refusal {
@@ -78,7 +81,7 @@ pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<
         Refusal::Repeats(repeats) => {
             Err(rejected(&name, repeats.iter().map(|repeat| feed::repeated(wanted.table, repeat))))
         }
-        _ => Err(format!("nothing of {name} was loaded: {refusal}").into()),
+        _ => Err(nothing_loaded(&refusal)),
     }
 }
 

@@ -108,7 +108,9 @@ pub async fn run(args: IngestArgs) -> Result<(), Failure> {
     tell_of_data(redis).await;
     loader.vacuum(&report).await;
     if args.json {
-        print_line(&serde_json::to_string(&report)?)?;
+        let name = args.file.display();
+        print_line(&serde_json::to_string(&report)?)
+            .map_err(|fault| format!("{name} was loaded, but the report of it can't be written: {fault}"))?;
     } else {
         eprintln!("{}", report::in_words(&args.file.display().to_string(), &report));
     }

@@ -43,3 +43,47 @@ pub fn bearer(request: &ServiceRequest) -> Option<&str> {
     let (scheme, token) = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+    use proptest::prelude::*;
+
+    fn read(request: TestRequest) -> Option<String> {
+        token(&request.to_srv_request(), true).ok().flatten().map(Cow::into_owned)
+    }
+
+    fn query(key: &str) -> String {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("apikey", key).finish();
+        format!("/?limit=5&{query}&end=2012-12-31")
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_read_as_it_was_sent_and_the_first_way_counts(
+            [api_key, bearer, asked] in prop::array::uniform3(prop::option::of("[!-~]{1,70}")), scheme in "(?i)bearer"
+        ) {
+            let mut request = TestRequest::default();
+            if let Some(key) = &api_key {
+                request = request.insert_header(("x-api-key", key.as_str()));
+            }
+            if let Some(key) = &bearer {
+                request = request.insert_header(("authorization", format!("{scheme} {key}")));
+            }
+            if let Some(key) = &asked {
+                request = request.uri(&query(key));
+            }
+            prop_assert_eq!(read(request), api_key.or(bearer).or(asked));
+        }
+
+        #[test]
+        fn any_header_is_read_without_a_panic_and_no_other_scheme_holds_a_key(value in prop::collection::vec(32u8..=255, 0..80)) {
+            let Ok(value) = header::HeaderValue::from_bytes(&value) else { return Ok(()) };
+            let found = read(TestRequest::default().insert_header(("authorization", value.clone())));
+            let is_bearer = value.to_str().is_ok_and(|value| value.to_lowercase().starts_with("bearer "));
+            prop_assert_eq!(found.is_some(), is_bearer);
+            let _ = read(TestRequest::default().insert_header(("x-api-key", value)));
+        }
+    }
+}

@@ -185,3 +185,66 @@ fn spread(key: &str) -> u32 {
 fn epoch_ms(time: DateTime<Utc>) -> u64 {
     time.timestamp_millis().unsigned_abs()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+    use proptest::prelude::*;
+
+    fn entry(body: &str) -> Entry {
+        Entry::new(Answer::json(body.to_owned()), Lifetime { fresh_s: 60, revalidate_s: 6 }, 0)
+    }
+
+    fn headers(name: HeaderName, value: &[u8]) -> Option<HeaderMap> {
+        let value = HeaderValue::from_bytes(value).ok()?;
+        Some(TestRequest::default().insert_header((name, value)).to_http_request().headers().clone())
+    }
+
+    fn is_held(entry: &Entry, tags: &str) -> bool {
+        let headers = headers(header::IF_NONE_MATCH, tags.as_bytes()).unwrap();
+        held_tag(&headers, entry, &entry.variant(false).etag).is_some()
+    }
+
+    proptest! {
+        #[test]
+        fn a_client_that_names_the_tag_among_others_holds_the_answer_and_one_that_names_others_does_not(
+            body in ".{0,40}", others in prop::collection::vec("(W/)?\"[!#-~&&[^,]]{0,20}\"", 0..4), at in any::<prop::sample::Index>(),
+            weak: bool, blank in " {0,2}"
+        ) {
+            let entry = entry(&body);
+            let tag = std::str::from_utf8(&entry.variant(false).etag).unwrap().to_owned();
+            let mut tags = others;
+            prop_assert!(!is_held(&entry, &tags.join(",")));
+            tags.insert(at.index(tags.len() + 1), if weak { format!("W/{tag}") } else { tag });
+            let tags = tags.join(&format!("{blank},{blank}"));
+            prop_assert!(is_held(&entry, &tags), "{}", tags);
+        }
+
+        #[test]
+        fn no_header_makes_a_panic_nor_an_answer_that_the_client_does_not_hold(value in prop::collection::vec(32u8..=255, 0..60)) {
+            let Some(headers) = headers(header::IF_NONE_MATCH, &value) else { return Ok(()) };
+            let entry = entry("{}");
+            let held = held_tag(&headers, &entry, &entry.variant(false).etag).is_some();
+            prop_assert!(!held || value.contains(&b'*'));
+        }
+
+        #[test]
+        fn gzip_is_sent_to_none_who_refuses_it_and_to_all_who_name_it(
+            others in prop::collection::vec("(br|deflate|identity|zstd)(;q=(0|0\\.[0-9]|1))?", 0..4), at in any::<prop::sample::Index>(),
+            tenths in 0u8..=10, upper: bool
+        ) {
+            let name = if upper { "GZIP" } else { "gzip" };
+            let mut encodings = others;
+            encodings.insert(at.index(encodings.len() + 1), format!("{name};q={}.{}", tenths / 10, tenths % 10));
+            let accepted = accepts_gzip(&headers(header::ACCEPT_ENCODING, encodings.join(", ").as_bytes()).unwrap());
+            prop_assert_eq!(accepted, tenths > 0);
+        }
+
+        #[test]
+        fn any_word_of_encodings_is_read_without_a_panic_and_only_gzip_or_a_star_asks_for_gzip(value in "[ -~]{0,60}") {
+            let Some(headers) = headers(header::ACCEPT_ENCODING, value.as_bytes()) else { return Ok(()) };
+            prop_assert!(!accepts_gzip(&headers) || value.to_lowercase().contains("gzip") || value.contains('*'));
+        }
+    }
+}

@@ -45,3 +45,33 @@ impl Extractor for Headers<'_> {
         self.0.keys().map(|name| name.as_str()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+    use opentelemetry::propagation::TextMapPropagator;
+    use opentelemetry::trace::TraceContextExt;
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use proptest::prelude::*;
+
+    /// The trace that a request belongs to, and its parent there.
+    fn parent(traceparent: &[u8]) -> Option<String> {
+        let value = actix_web::http::header::HeaderValue::from_bytes(traceparent).ok()?;
+        let request = TestRequest::default().insert_header(("traceparent", value)).to_http_request();
+        let context = TraceContextPropagator::new().extract(&Headers(request.headers()));
+        let span = context.span().span_context().clone();
+        span.is_valid().then(|| format!("{}-{}", span.trace_id(), span.span_id()))
+    }
+
+    proptest! {
+        #[test]
+        fn a_trace_is_read_from_a_traceparent_and_from_nothing_else(
+            trace in 1u128.., span in 1u64.., flags in 0u8..=1, garbage in prop::collection::vec(32u8..=255, 0..60)
+        ) {
+            let ids = format!("{trace:032x}-{span:016x}");
+            prop_assert_eq!(parent(format!("00-{ids}-{flags:02x}").as_bytes()), Some(ids));
+            prop_assert!(parent(&garbage).is_none());
+        }
+    }
+}

@@ -122,6 +122,7 @@ impl FromStr for Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn columns_are_sent_in_the_order_asked_for() {
@@ -135,6 +136,27 @@ mod tests {
             ("close,close", ColumnsFault::Twice(Column::Close)),
         ] {
             assert_eq!(text.parse::<Columns>(), Err(fault), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn columns_are_written_as_they_are_read(
+            names in prop::sample::subsequence(Column::NAMES.to_vec(), 1..=Column::NAMES.len()).prop_shuffle()
+        ) {
+            let mut written = String::new();
+            let columns: Columns = names.join(",").parse().unwrap();
+            columns.write_names(&mut written);
+            prop_assert_eq!(&written, &names.join(","));
+            let twice = format!("{written},{}", names[0]).parse::<Columns>().unwrap_err().to_string();
+            prop_assert!(twice.starts_with(names[0]), "{twice}");
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(text in "[a-zA-Z,]{0,40}|.{0,20}") {
+            if let Err(fault) = text.parse::<Columns>() {
+                prop_assert!(fault.to_string().contains("expected"));
+            }
         }
     }
 }

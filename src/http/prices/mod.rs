@@ -8,6 +8,8 @@ mod reader;
 mod rows;
 mod schema;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::str::FromStr;
 

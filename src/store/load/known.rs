@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{NaiveDate, TimeDelta, Utc};
 use tokio_postgres::Row;
 
-use super::{Loader, Table};
+use super::{Loader, Table, within};
 use crate::market::Symbol;
 use crate::store::StoreFault;
 use crate::store::symbols::LOCK_SYMBOLS;
@@ -58,7 +58,13 @@ impl Known {
 }
 
 impl Loader {
+    /// # Errors
+    /// When Postgres fails, or a rename of stocks holds this up for too long.
     pub async fn known(&self) -> Result<Known, StoreFault> {
+        within(self.timeout, self.read_known()).await
+    }
+
+    async fn read_known(&self) -> Result<Known, StoreFault> {
         if self.table == Table::Stocks {
             // Rows name their stocks by symbol until they are merged: no symbol may change hands meanwhile.
             self.client.batch_execute(LOCK_SYMBOLS).await?;

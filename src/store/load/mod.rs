@@ -6,25 +6,36 @@ mod known;
 mod merge;
 mod origin;
 mod report;
+mod rows;
 mod staging;
 mod vacuum;
 
 use std::collections::HashMap;
-use std::pin::Pin;
+use std::time::Duration;
 
-use tokio_postgres::{Client, CopyInSink};
+use tokio_postgres::Client;
 
 use super::{Database, StoreFault};
 pub use known::{Known, KnownStock};
 pub use origin::Origin;
 use report::Merged;
 pub use report::{LoadFault, LoadReport, Refusal, Repeat, Restated};
+pub use rows::Rows;
 pub use staging::Table;
+
+/// Whatever the server's defaults are. A vacuum takes no row for visible to all whose commit is not on the disk yet; and a
+/// load whose machine has vanished must not hold its locks for the hours that systems wait for one: it never says nothing
+/// between two statements, and an end that is silent is asked whether it lives.
+const SETTINGS: &str = "SET LOCAL synchronous_commit = on; SET LOCAL idle_in_transaction_session_timeout = '30s';
+                        SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10;
+                        SET LOCAL tcp_keepalives_count = 3";
 
 /// A transaction under way.
 pub struct Loader {
     client: Client,
     table: Table,
+    /// For one step.
+    timeout: Duration,
 }
 
 /// A stock that rows arrived for.
@@ -41,15 +52,16 @@ impl Loader {
     /// When Postgres can't be reached or the tables are missing.
     pub async fn begin(database: &Database, table: Table) -> Result<Self, StoreFault> {
         let client = database.connect_alone().await?;
-        // Whatever the server's default is: a vacuum takes no row for visible to all whose commit is not on the disk yet.
-        client.batch_execute("BEGIN; SET LOCAL synchronous_commit = on").await?;
-        client.batch_execute(table.staging()).await?;
-        Ok(Self { client, table })
+        let timeout = database.load_timeout;
+        let begin = format!("BEGIN; {SETTINGS}; {}", table.staging());
+        within(timeout, client.batch_execute(&begin)).await?;
+        Ok(Self { client, table, timeout })
     }
 
-    /// Where rows go: CSV, the line of the file first, then the columns of the staging table.
-    pub async fn rows<B: bytes::Buf + Send + 'static>(&self) -> Result<Pin<Box<CopyInSink<B>>>, StoreFault> {
-        Ok(Box::pin(self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)").await?))
+    /// Where rows go.
+    pub async fn rows(&self) -> Result<Rows, StoreFault> {
+        let sink = within(self.timeout, self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)")).await?;
+        Ok(Rows::new(sink, self.timeout))
     }
 
     /// Loads the staged rows and commits: from here on everybody reads them.
@@ -57,8 +69,19 @@ impl Loader {
     /// `origin` is where the adjusted closes of prices come from. `may_replace` lets computed ones replace a feed's.
     ///
     /// # Errors
-    /// When Postgres fails or the rows are refused: then nothing was loaded.
+    /// When Postgres fails or the rows are refused: then nothing was loaded, unless the fault is [`LoadFault::InDoubt`].
     pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadFault> {
+        let merging = async { Ok::<_, StoreFault>(self.merge_staged(origin, may_replace).await) };
+        let report = within(self.timeout, merging).await??;
+        match within(self.timeout, self.client.batch_execute("COMMIT")).await {
+            Ok(()) => Ok(report),
+            Err(fault) if fault.is_without_answer() => Err(LoadFault::InDoubt(fault)),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// All but the commit.
+    async fn merge_staged(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadFault> {
         let stocks = self.lock_stocks().await?;
         let mut stale = self.settle(origin, &stocks, may_replace).await?;
         let mut merged = self.merge_all().await?;
@@ -70,7 +93,6 @@ impl Loader {
         if !merged.is_empty() {
             self.touch(&merged.iter().map(|of| of.stock_id).collect::<Vec<_>>()).await?;
         }
-        self.client.batch_execute("COMMIT").await?;
         Ok(report)
     }
 
@@ -118,5 +140,16 @@ impl Loader {
         let sql = "WITH next AS (SELECT next_revision() AS current)
                    UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";
         Ok(self.client.execute(sql, &[&stocks]).await?)
+    }
+}
+
+/// One step of a load. A Postgres that hangs ends it.
+async fn within<T, E: Into<StoreFault>>(
+    timeout: Duration,
+    step: impl Future<Output = Result<T, E>>,
+) -> Result<T, StoreFault> {
+    match tokio::time::timeout(timeout, step).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => Err(StoreFault::Timeout(timeout.as_millis())),
     }
 }

@@ -70,6 +70,9 @@ pub enum LoadFault {
     Store(#[from] StoreFault),
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The commit was sent and its answer got lost.
+    #[error("{0}")]
+    InDoubt(StoreFault),
 }
 
 impl From<tokio_postgres::Error> for LoadFault {

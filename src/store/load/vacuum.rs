@@ -1,6 +1,6 @@
 //! What a large load leaves to be tidied up.
 
-use super::{LoadReport, Loader};
+use super::{LoadReport, Loader, within};
 use crate::store::StoreFault;
 
 /// From how many rows on the table is vacuumed at once: only then are its index-only reads fast again.
@@ -27,13 +27,13 @@ impl Loader {
 
     async fn vacuum_prices(&self, rows: i64) -> Result<(), StoreFault> {
         let known = "SELECT reltuples FROM pg_class WHERE oid = 'prices'::regclass";
-        let rows_known: f32 = self.client.query_one(known, &[]).await?.get(0);
+        let rows_known: f32 = within(self.timeout, self.client.query_one(known, &[])).await?.get(0);
         let is_large = rows as f64 >= ANALYZE_FROM_PART * f64::from(rows_known);
         let sql = if is_large { "VACUUM (ANALYZE) prices" } else { "VACUUM prices" };
-        Ok(self.client.batch_execute(sql).await?)
+        within(self.timeout, self.client.batch_execute(sql)).await
     }
 
     async fn vacuum_stocks_and_actions(&self) -> Result<(), StoreFault> {
-        Ok(self.client.batch_execute("VACUUM stocks, corporate_actions").await?)
+        within(self.timeout, self.client.batch_execute("VACUUM stocks, corporate_actions")).await
     }
 }

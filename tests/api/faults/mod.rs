@@ -3,12 +3,23 @@
 //! Those that take long, or a machine of their own, are left out by default and run by `make test-faults`, one after the
 //! other.
 
+mod clocks;
+mod connections;
+mod disk;
 mod documented;
+mod failover;
 mod following;
+mod harm;
 mod hostile;
 mod idle;
+mod ingest;
 mod overload;
+mod postgres;
 mod redis;
+mod redis_server;
+mod shared;
 mod slow_clients;
+mod stopping;
+mod streams;
 mod timing;
 mod wrong_keys;

@@ -46,11 +46,8 @@ async fn twice_of_what_postgres_can_serve_is_half_served_and_half_refused_at_onc
     let proxy = Proxy::to(&database.url());
     // A Postgres that is 10 ms away, so that what it can serve doesn't depend on what else this machine does.
     proxy.set(Fault::Slow(Duration::from_millis(5)));
-    let variables = [
-        ("DATABASE_URL", proxy.url()),
-        ("DATABASE_CONNECTIONS_MAX", "4".into()),
-        ("DATABASE_WAITING_MAX", "40".into()),
-    ];
+    let variables =
+        [("DATABASE_URL", proxy.url()), ("DATABASE_CONNECTIONS_MAX", "4".into()), ("DATABASE_QUEUE_MAX", "40".into())];
     let (app, key) =
         without_limits(&database, &variables.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
     let load = |paths: &[String]| Load::on(&[&app], &[&key], &texts(paths));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::support::{App, Database, Program, eventually, free_port, header, home, id_of, scratch, unique};
+use crate::support::{App, Database, Program, eventually, free_port, header, home, id_of, record, scratch, unique};
 
 const PASSWORD: &str = "of-a-test";
 const PATH: &str = "/api/stocks/AAPL";
@@ -167,8 +167,12 @@ async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back
     }
     cluster.nodes[1].start();
     cluster.is_whole().await;
-    is_shared_by(&apps).await;
+    let took = is_shared_by(&apps).await;
     assert_eq!(admitted(&apps, &database.issue("free"), 300).await, 100);
+    record(
+        "a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back",
+        &format!("all 200, the slowest {} ms; shared {} ms after it was whole", slowest.as_millis(), took.as_millis()),
+    );
 }
 
 #[tokio::test]
@@ -183,10 +187,14 @@ async fn a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again(
     let slowest = slowest_within(Duration::from_secs(4), &apps, &key).await;
     assert!(slowest < Duration::from_millis(1500), "{slowest:?}");
     cluster.is_whole().await;
-    is_shared_by(&apps).await;
+    let took = is_shared_by(&apps).await;
     for _ in 0..3 {
         assert_eq!(admitted(&apps, &database.issue("free"), 300).await, 100);
     }
+    record(
+        "a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again",
+        &format!("all 200, the slowest {} ms; shared {} ms after it was whole", slowest.as_millis(), took.as_millis()),
+    );
 }
 
 /// The slowest of many requests, one after the other, of which none may fail.
@@ -200,10 +208,12 @@ async fn slowest_within(time: Duration, apps: &[App], key: &str) -> Duration {
     slowest
 }
 
-async fn is_shared_by(apps: &[App]) {
+async fn is_shared_by(apps: &[App]) -> Duration {
+    let started = Instant::now();
     for app in apps {
         let up =
             async || app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap().contains("\"ok\"");
         eventually("the cluster is shared", Duration::from_secs(10), up).await;
     }
+    started.elapsed()
 }

@@ -5,7 +5,7 @@
 
 mod cluster;
 mod pooler;
-mod proxy;
+pub mod proxy;
 mod replica;
 mod units;
 mod whole;

@@ -1,9 +1,10 @@
 //! A database of a test's own, with the tables and the sample data in it.
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use super::{Ran, servers, tickerd, unique};
+use super::{Ran, eventually, servers, tickerd, unique};
 
 pub struct Database {
     name: String,
@@ -61,6 +62,21 @@ impl Database {
         let mut command = tickerd(arguments);
         command.env("DATABASE_URL", self.url());
         command
+    }
+
+    /// `tickerd` on this database, under way.
+    pub fn started(&self, arguments: &[&str]) -> Child {
+        self.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+    }
+
+    /// Waits until so many connections of `tickerd` are as `condition` says.
+    pub async fn connections(&self, count: usize, condition: &str) {
+        let sql = format!(
+            "SELECT pid::text FROM pg_stat_activity LEFT JOIN pg_stat_progress_copy USING (pid)
+             WHERE application_name = 'tickerd' AND pg_stat_activity.datname = current_database() AND {condition}"
+        );
+        let there = async || self.texts(&sql).await.len() == count;
+        eventually(condition, Duration::from_secs(30), there).await;
     }
 
     /// Runs `tickerd` on this database to its end.

@@ -34,6 +34,11 @@ impl Load {
         Self { addresses, keys: owned(keys), paths: owned(paths), clients: 16, per_second: 200 }
     }
 
+    /// The same requests to what stands in front of the servers, as `host:port`.
+    pub fn through(self, address: &str) -> Self {
+        Self { addresses: vec![address.to_owned()], ..self }
+    }
+
     /// How many requests may be under way at once, each over a connection that is kept.
     pub fn clients(self, clients: u32) -> Self {
         Self { clients, ..self }
@@ -81,7 +86,7 @@ impl Load {
             match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
                 Ok(Ok((reply, stream))) => {
                     kept.extend(stream.map(|stream| (app, stream)));
-                    tally.lock().unwrap().answers.push(Answer::of(&reply, app, path, due));
+                    tally.lock().unwrap().answers.push(Answer::of(&reply, path, due));
                 }
                 Ok(Err(e)) => tally.lock().unwrap().failed.push((due, format!("{}: {e}", self.paths[path]))),
                 Err(_) => tally.lock().unwrap().failed.push((due, format!("{}: no answer", self.paths[path]))),
@@ -140,8 +145,7 @@ pub struct Answer {
     pub due: Instant,
     /// From then to the last byte of its answer.
     pub took: Duration,
-    /// Which server and which path, by their places in what the load was told.
-    pub app: usize,
+    /// By its place in what the load was told.
     pub path: usize,
     pub status: u16,
     /// What `X-Cache` said, in lower case; empty without it.
@@ -152,14 +156,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn of(reply: &Reply, app: usize, path: usize, due: Instant) -> Self {
+    fn of(reply: &Reply, path: usize, due: Instant) -> Self {
         let mut hasher = DefaultHasher::new();
         reply.body.hash(&mut hasher);
         let header = |name| reply.header(name).map(str::to_owned);
         Self {
             due,
             took: due.elapsed(),
-            app,
             path,
             status: reply.status,
             cache: header("x-cache").unwrap_or_default(),

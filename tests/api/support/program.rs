@@ -22,6 +22,15 @@ impl Program {
         Self { process: command.spawn().expect("setpriv (util-linux) runs") }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether it has not ended yet.
+    pub fn lives(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
     /// Sends a signal, by its name without SIG.
     pub fn signal(&self, name: &str) {
         let kill = ["-s", name, &self.process.id().to_string()];

@@ -1,0 +1,13 @@
+//! Tokens, as anybody may send them: what is taken for one is written as it was read.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use secrecy::ExposeSecret;
+use tickerd::keys::Token;
+
+fuzz_target!(|text: &str| {
+    if let Some(token) = Token::parse(text) {
+        assert_eq!(token.reveal().expose_secret(), text);
+    }
+});

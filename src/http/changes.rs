@@ -1,0 +1,115 @@
+//! Hearing of what was committed: at once when word comes, and every so often in case it got lost.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::state::State;
+use crate::config::CacheConfig;
+use crate::redis::{Redis, Word};
+use crate::store::StoreFault;
+
+/// Who follows changes: an instance, as it is and in the simulation of the cache.
+pub(super) trait Follows {
+    /// Looks for what was committed since the last time.
+    async fn look(&self) -> Result<(), StoreFault>;
+
+    fn heed(&self, word: Word);
+
+    /// Whether whoever changes something can send word of it.
+    fn word_may_come(&self) -> bool;
+
+    fn set_behind(&self, behind: bool);
+}
+
+impl Follows for State {
+    async fn look(&self) -> Result<(), StoreFault> {
+        let (keys, tiers) = self.versions.catch_up(&self.store).await?;
+        if !keys.is_empty() || !tiers.is_empty() {
+            let keys: HashSet<_> = keys.into_iter().collect();
+            self.verifier.doubt(|caller| keys.contains(&caller.id) || tiers.contains(&caller.tier.name));
+        }
+        Ok(())
+    }
+
+    fn heed(&self, word: Word) {
+        if let Word::Key(id) = word {
+            self.verifier.doubt(|caller| caller.id == id);
+        }
+    }
+
+    fn word_may_come(&self) -> bool {
+        self.redis.as_ref().is_some_and(Redis::is_connected)
+    }
+
+    fn set_behind(&self, behind: bool) {
+        self.versions.set_behind(behind);
+    }
+}
+
+/// Follows changes for as long as the process lives.
+pub async fn follow_changes(state: &'static State, config: CacheConfig) {
+    let words = state.redis.as_ref().and_then(|redis| redis.listen().ok());
+    follow(state, words, &config).await;
+}
+
+/// `words` is `None` where nobody can send any.
+pub(super) async fn follow(follower: &impl Follows, mut words: Option<mpsc::Receiver<Word>>, config: &CacheConfig) {
+    let mut behind = false;
+    loop {
+        let looked_at = Instant::now();
+        let (looked, mut heard) = look(follower, &mut words).await;
+        // Once an outage: it may last.
+        if let (Err(fault), false) = (&looked, behind) {
+            tracing::warn!(cause = %fault, "changes can't be looked for; what is known goes on");
+        }
+        behind = looked.is_err();
+        follower.set_behind(behind);
+        while !heard && !is_due(follower, config, behind, looked_at) {
+            let pause = Duration::from_millis(config.changes_poll_alone_ms);
+            if let Ok(word) = tokio::time::timeout(pause, next_word(&mut words)).await {
+                follower.heed(word);
+                heard = true;
+            }
+        }
+    }
+}
+
+/// Whether it is time to look again: soon where nobody can send word or the last look failed, else now and then.
+fn is_due(follower: &impl Follows, config: &CacheConfig, behind: bool, looked_at: Instant) -> bool {
+    let waits_for_word = follower.word_may_come() && !behind;
+    let every_ms = if waits_for_word { config.changes_poll_ms } else { config.changes_poll_alone_ms };
+    looked_at.elapsed() >= Duration::from_millis(every_ms)
+}
+
+/// Looks for changes, and goes on listening meanwhile: a key is forgotten when word of it comes, whether or not
+/// Postgres can be asked about it. Also tells whether any word came, since what it speaks of may have been missed.
+async fn look(follower: &impl Follows, words: &mut Option<mpsc::Receiver<Word>>) -> (Result<(), StoreFault>, bool) {
+    let mut looking = std::pin::pin!(follower.look());
+    let mut heard = false;
+    loop {
+        tokio::select! {
+            // In this order: however many words come, the look ends. And a simulation can be repeated.
+            biased;
+            looked = &mut looking => return (looked, heard),
+            word = next_word(words) => {
+                follower.heed(word);
+                heard = true;
+            }
+        }
+    }
+}
+
+/// The next word of another instance; none ever comes where there is no Redis.
+async fn next_word(words: &mut Option<mpsc::Receiver<Word>>) -> Word {
+    if let Some(listener) = words {
+        if let Some(word) = listener.recv().await {
+            return word;
+        }
+        // Nobody will say anything any more: the poll is what is left.
+        *words = None;
+    }
+    std::future::pending().await
+}

@@ -1,0 +1,227 @@
+//! Postgres lives, and its connections are too few, too slow, silent, or for reading alone.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio_postgres::Client;
+
+use super::harm::{issue_unlimited, unasked};
+use crate::support::{
+    App, Database, Fault, Postgres, Proxy, eventually, exchange, get, header, id_of, record, scratch,
+};
+
+const LISTS: &str = "/api/watchlists";
+const QUOTE: &str = "/api/stocks/AAPL/quote";
+/// What a machine adds on which all tests run at once.
+const SLACK: Duration = Duration::from_millis(800);
+
+/// The status of an answer, `Retry-After`, and how long it took.
+async fn ask(app: &App, key: &str, path: &str) -> (u16, String, Duration) {
+    let started = Instant::now();
+    let answer = app.get(key, path).await;
+    (answer.status().as_u16(), header(&answer, "retry-after").to_owned(), started.elapsed())
+}
+
+/// Ends the connections of a server, as seen by its database.
+async fn end_connections(operator: &Client) {
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE application_name = 'tickerd' AND datname = current_database()";
+    operator.execute(end, &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_wakes_up_costs_the_first_request_that_time_and_no_failure() {
+    let database = Database::sample().await;
+    let proxy = Proxy::to(&database.url());
+    let app = App::with(&Database::at(&proxy.url()), &[]).await;
+    let key = issue_unlimited(&database).await;
+    assert_eq!(ask(&app, &key, QUOTE).await.0, 200);
+    let wakes_up = Duration::from_millis(500);
+    let mut slowest = Duration::ZERO;
+    for path in unasked(5) {
+        // It went to sleep, and takes connections at once but its time to say the first word.
+        proxy.set(Fault::Stall);
+        end_connections(&database.connect().await).await;
+        let awake = async {
+            tokio::time::sleep(wakes_up).await;
+            proxy.set(Fault::None);
+        };
+        let ((status, _, took), ()) = tokio::join!(ask(&app, &key, &path), awake);
+        assert_eq!(status, 200, "{path}");
+        assert!(took < wakes_up + SLACK, "{took:?}");
+        slowest = slowest.max(took);
+    }
+    let seen = format!("5 of 5 answered 200, the slowest after {} ms", slowest.as_millis());
+    record("a_database_that_wakes_up_costs_the_first_request_that_time_and_no_failure", &seen);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else() {
+    let database = Database::sample().await;
+    let bounds = [
+        ("DATABASE_CONNECTIONS_MAX", "4"),
+        ("DATABASE_QUEUE_MAX", "8"),
+        ("DATABASE_WAIT_TIMEOUT_MS", "700"),
+        ("DATABASE_STATEMENT_TIMEOUT_MS", "1500"),
+    ];
+    let app = App::with(&database, &bounds).await;
+    let key = issue_unlimited(&database).await;
+    for path in [QUOTE, LISTS] {
+        assert_eq!(ask(&app, &key, path).await.0, 200);
+    }
+    let operator = database.connect().await;
+    operator.batch_execute("BEGIN; LOCK watchlists").await.unwrap();
+    let (held, cached) = tokio::join!(join_all((0..40).map(|_| ask(&app, &key, LISTS))), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut cached = Vec::new();
+        for _ in 0..50 {
+            cached.push(ask(&app, &key, QUOTE).await);
+        }
+        cached
+    });
+    assert!(cached.iter().all(|(status, ..)| *status == 200));
+    assert!(held.iter().all(|(status, retry, _)| (*status, retry.as_str()) == (503, "1")), "{held:?}");
+    let within = |low_ms: u64, high_ms: u64| {
+        let (low, high) = (Duration::from_millis(low_ms), Duration::from_millis(high_ms));
+        held.iter().filter(|(.., took)| (low..high).contains(took)).count()
+    };
+    // 4 have a connection until their statement takes too long, 8 wait for one, 28 find no place to wait. The server's own
+    // look for changes has its turn among them.
+    let (at_once, waited, ran) = (within(0, 650), within(650, 1450), within(1450, 3500));
+    assert!((27..=29).contains(&at_once) && at_once + waited + ran == 40 && ran >= 3, "{at_once}, {waited}, {ran}");
+    operator.batch_execute("ROLLBACK").await.unwrap();
+    let back = async || ask(&app, &key, LISTS).await.0 == 200;
+    let back = eventually("it is back", Duration::from_secs(1), back).await;
+    let slowest = cached.iter().map(|(.., took)| *took).max().unwrap();
+    let seen = format!(
+        "{at_once} refused at once, {waited} after the wait, {ran} after their statement's time-out, all 503; 50 cached ones \
+         200, the slowest after {} ms; back after {} ms",
+        slowest.as_millis(),
+        back.as_millis()
+    );
+    record("a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else", &seen);
+}
+
+#[tokio::test]
+async fn callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs() {
+    let database = Database::sample().await;
+    let proxy = Proxy::to(&database.url());
+    // Nothing but callers asks Postgres: it would find out for them.
+    let bounds = [
+        ("DATABASE_CONNECTIONS_MAX", "4"),
+        ("DATABASE_STATEMENT_TIMEOUT_MS", "1500"),
+        ("CHANGES_POLL_ALONE_MS", "60000"),
+    ];
+    let app = App::with(&Database::at(&proxy.url()), &bounds).await;
+    let key = issue_unlimited(&database).await;
+    join_all((0..8).map(|_| ask(&app, &key, LISTS))).await;
+    proxy.set(Fault::Vanish);
+    let (mut answered, vanished) = (None, Instant::now());
+    while answered.is_none() && vanished.elapsed() < Duration::from_secs(6) {
+        let mut stream = TcpStream::connect(app.address()).await.unwrap();
+        let request = get(LISTS, &key);
+        match tokio::time::timeout(Duration::from_millis(200), exchange(&mut stream, &request)).await {
+            Ok(reply) => answered = (reply.unwrap().status == 200).then(|| vanished.elapsed()),
+            // Its end comes as a reset, which the server takes for the end of the request.
+            Err(_) => SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
+        }
+    }
+    let answered = answered.expect("somebody is answered");
+    assert!(answered < Duration::from_millis(200 + 1500) + SLACK, "{answered:?}");
+    let seen = format!("answered again after {} ms", answered.as_millis());
+    record("callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs", &seen);
+}
+
+#[tokio::test]
+async fn others_that_use_up_all_connections_cost_what_needs_one_and_nothing_after_they_left() {
+    let scratch = scratch();
+    let mut postgres = Postgres::with_sample(scratch.path()).await;
+    postgres.stop().await;
+    // Three of them are kept for superusers, which these are.
+    postgres.start(&["max_connections=12"]).await;
+    let database = postgres.database();
+    let app = App::with(&database, &[("DATABASE_CONNECTIONS_MAX", "8")]).await;
+    let key = issue_unlimited(&database).await;
+    assert_eq!(ask(&app, &key, QUOTE).await.0, 200);
+    let paths = unasked(2000);
+    let mut others = Vec::new();
+    while let Ok((client, connection)) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await {
+        tokio::spawn(connection);
+        others.push(client);
+    }
+    let burst = join_all(paths[..40].iter().map(|path| ask(&app, &key, path))).await;
+    assert!(
+        burst.iter().all(|(status, retry, _)| *status == 200 || (*status, retry.as_str()) == (503, "1")),
+        "{burst:?}"
+    );
+    // The server's own connections go on, one request after the other.
+    for path in &paths[40..60] {
+        assert_eq!(ask(&app, &key, path).await.0, 200, "{path}");
+    }
+    assert_eq!(ask(&app, &key, QUOTE).await.0, 200);
+    let (held, left) = (others.len(), Instant::now());
+    drop(others);
+    let mut next = paths[60..].chunks(20);
+    let back = async || {
+        let burst = join_all(next.next().expect("enough").iter().map(|path| ask(&app, &key, path))).await;
+        burst.iter().all(|(status, ..)| *status == 200)
+    };
+    eventually("all is back", Duration::from_secs(1), back).await;
+    let seen = format!(
+        "{held} of 12 held by others: of 40 at once {} were 200, the others 503; one after the other 20 of 20; back after {} ms",
+        burst.iter().filter(|(status, ..)| *status == 200).count(),
+        left.elapsed().as_millis()
+    );
+    record("others_that_use_up_all_connections_cost_what_needs_one_and_nothing_after_they_left", &seen);
+}
+
+#[tokio::test]
+async fn a_database_that_can_only_be_read_serves_reads_and_keeps_usage_until_it_can_be_written() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("USAGE_FLUSH_MS", "100")]).await;
+    let key = issue_unlimited(&database).await;
+    let make = async |name: &str| {
+        let list = json!({ "name": name, "symbols": ["AAPL"] });
+        let answer = app.request("POST", LISTS).header("x-api-key", &key).json(&list).send().await.unwrap();
+        (answer.status().as_u16(), header(&answer, "retry-after").to_owned())
+    };
+    assert_eq!(make("before").await.0, 201);
+    let (operator, name) = (database.connect().await, "current_database()");
+    let set = |to: &str| {
+        format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {to}', {name}); END $$"
+        )
+    };
+    operator.batch_execute(&set("on")).await.unwrap();
+    end_connections(&operator).await;
+    let paths = unasked(20);
+    for path in &paths {
+        assert_eq!(ask(&app, &key, path).await.0, 200, "{path}");
+    }
+    assert_eq!(make("meanwhile").await, (503, "1".to_owned()));
+    let lists = app.json(&key, LISTS).await.1;
+    assert_eq!((&lists["count"], &lists["watchlists"][0]["name"]), (&1.into(), &"before".into()));
+    let warned = async || app.log().iter().any(|line| line.contains("usage can't be stored"));
+    eventually("a batch is refused", Duration::from_secs(5), warned).await;
+    operator.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+    operator.batch_execute(&set("off")).await.unwrap();
+    end_connections(&operator).await;
+    let writable = async || make("after").await.0 == 201;
+    let back = eventually("it is written", Duration::from_secs(1), writable).await;
+    // Whatever was asked: one that was made before, the reads, one refused, one look, those that tried until one was made.
+    let sent = app.log().iter().filter(|line| line.contains(&format!("\"key\":\"{}\"", id_of(&key)))).count();
+    let stored = async || {
+        let total = "SELECT coalesce(sum(requests), 0)::text FROM key_usage";
+        database.texts(total).await == [sent.to_string()]
+    };
+    eventually("all usage is stored", Duration::from_secs(5), stored).await;
+    let seen = format!(
+        "{} reads, all 200; a write 503; {sent} requests counted exactly once it could be written, which it was after {} ms",
+        paths.len(),
+        back.as_millis()
+    );
+    record("a_database_that_can_only_be_read_serves_reads_and_keeps_usage_until_it_can_be_written", &seen);
+}

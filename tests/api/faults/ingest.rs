@@ -1,0 +1,219 @@
+//! Loads that can't be finished: nothing of them is there, and it is said why.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::harm::{PRICES, SEEN_BY_ALL, STATE, history, in_copy};
+use crate::support::{Database, Fault, Files, Postgres, Proxy, Ran, eventually, record, scratch, text_of};
+
+/// Holds a load up when all is merged and only the commit is missing.
+const ALL_BUT_COMMITTED: &str = "BEGIN; SELECT * FROM revision FOR UPDATE";
+
+#[tokio::test]
+async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_for_no_more_rows() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let (stocks, prices, rows) = history(&files, 20);
+    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    let before = database.texts(STATE).await;
+    let mut load = database.tickerd(&["ingest", "prices", "-"]);
+    let mut load = load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The other end of the pipe stays open: whoever writes to it may be waiting for something else.
+    let mut feed = load.stdin.take().unwrap();
+    let text = text_of(&prices);
+    let (first, more) = text.split_at(text.len() / 2);
+    feed.write_all(first.as_bytes()).unwrap();
+    in_copy(&database, "true").await;
+    database
+        .texts("SELECT pg_terminate_backend(pid)::text FROM pg_stat_progress_copy WHERE datname = current_database()")
+        .await;
+    database.connections(0, "true").await;
+    // Enough to be sent on, and no more after it: what is left to read is nothing to wait for.
+    let _ = feed.write_all(&more.as_bytes()[..300 * 1024]);
+    let ends = async || load.try_wait().unwrap().is_some();
+    let took = eventually("the load ends", Duration::from_secs(10), ends).await;
+    let ran = Ran::from(load.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.stderr.contains("nothing of stdin was loaded: Postgres: the connection was lost"), "{ran:?}");
+    assert_eq!(database.texts(STATE).await, before);
+    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
+    record(
+        "a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_for_no_more_rows",
+        &format!("exit code 1 {} ms after more rows came; nothing loaded; then {rows} rows", took.as_millis()),
+    );
+}
+
+#[tokio::test]
+async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_and_can_be_repeated() {
+    let (scratch, files) = (scratch(), Files::new());
+    let mut postgres = Postgres::with_sample(scratch.path()).await;
+    let database = postgres.database();
+    let (stocks, prices, rows) = history(&files, 20);
+    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    let before = database.texts(STATE).await;
+    for merged in [false, true] {
+        let held = database.connect().await;
+        held.batch_execute(if merged { ALL_BUT_COMMITTED } else { "SELECT 1" }).await.unwrap();
+        let load = database.started(&["ingest", "prices", &prices]);
+        match merged {
+            true => database.connections(1, "wait_event_type = 'Lock'").await,
+            false => in_copy(&database, "tuples_processed > 1000").await,
+        }
+        postgres.kill();
+        let ran = Ran::from(load.wait_with_output().unwrap());
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres: ")), "{ran:?}");
+        postgres.start(&[]).await;
+        assert_eq!(database.texts(STATE).await, before, "merged: {merged}");
+    }
+    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
+    // What was said to be loaded is there after the next one.
+    postgres.kill();
+    postgres.start(&[]).await;
+    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["unchanged"], rows);
+    record(
+        "a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_and_can_be_repeated",
+        &format!("2 of 2 times nothing of it after the recovery; {rows} rows of the next one there after another kill"),
+    );
+}
+
+#[tokio::test]
+async fn a_load_whose_commit_gets_no_answer_says_that_nobody_knows_and_is_there_whole() {
+    let (scratch, files) = (scratch(), Files::new());
+    let postgres = Postgres::with_sample(scratch.path()).await;
+    let database = postgres.database();
+    let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
+    // Commits wait for a replica that is away.
+    let operator = database.connect().await;
+    operator.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'away'").await.unwrap();
+    operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let mut load = database.tickerd(&["ingest", "prices", &path]);
+    let ran = Ran::of(load.env("DATABASE_LOAD_TIMEOUT_S", "1"));
+    assert!(
+        ran.sentence().contains("whether") && ran.sentence().contains("is not known: Postgres did not answer"),
+        "{ran:?}"
+    );
+    operator.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    database.connections(0, "true").await;
+    let report = database.ran(&["ingest", "prices", &path, "--json"]).json();
+    assert_eq!((&report["added"], &report["unchanged"]), (&0.into(), &1.into()));
+    let seen = ran.sentence().replace(&path, "FILE");
+    record("a_load_whose_commit_gets_no_answer_says_that_nobody_knows_and_is_there_whole", &seen);
+}
+
+#[tokio::test]
+#[ignore = "make test-faults: takes a minute"]
+async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let (stocks, prices, rows) = history(&files, 20);
+    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    let before = database.texts(STATE).await;
+    let mut ended = Vec::new();
+    for fault in [Fault::Cut, Fault::Refuse, Fault::Stall, Fault::LoseAnswers, Fault::Vanish] {
+        for merged in [false, true] {
+            let (proxy, gate) = (Proxy::to(&database.url()), database.connect().await);
+            gate.batch_execute(if merged { ALL_BUT_COMMITTED } else { "BEGIN" }).await.unwrap();
+            let mut load = Database::at(&proxy.url()).tickerd(&["ingest", "prices", &prices]);
+            let load =
+                load.env("DATABASE_LOAD_TIMEOUT_S", "6").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            match merged {
+                true => database.connections(1, "wait_event_type = 'Lock'").await,
+                false => in_copy(&database, "tuples_processed > 1000").await,
+            }
+            let started = Instant::now();
+            proxy.set(fault);
+            let waiting = tokio::task::spawn_blocking(|| Ran::from(load.wait_with_output().unwrap()));
+            let ran = tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it ends").unwrap();
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{fault:?}: {ran:?}");
+            assert!(ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres")), "{fault:?}: {ran:?}");
+            ended.push((fault, started.elapsed()));
+            gate.batch_execute("ROLLBACK").await.unwrap();
+            drop(proxy);
+            database.connections(0, "true").await;
+            assert_eq!(database.texts(STATE).await, before, "{fault:?}, merged: {merged}");
+        }
+    }
+    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
+    let slowest = |faults: &[Fault]| {
+        let times = ended.iter().filter(|(fault, _)| faults.contains(fault)).map(|(_, time)| time.as_millis());
+        times.max().unwrap_or_default()
+    };
+    let seen = format!(
+        "10 of 10 ended with a sentence and nothing loaded: those cut off within {} ms, those left in silence within {} ms",
+        slowest(&[Fault::Cut, Fault::Refuse]),
+        slowest(&[Fault::Stall, Fault::LoseAnswers, Fault::Vanish])
+    );
+    record("a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing", &seen);
+}
+
+#[tokio::test]
+#[ignore = "make test-faults: takes half a minute"]
+async fn a_load_whose_machine_vanished_lets_its_stocks_go_within_a_minute() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let (proxy, gate) = (Proxy::to(&database.url()), database.connect().await);
+    let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
+    gate.batch_execute(ALL_BUT_COMMITTED).await.unwrap();
+    let mut load = Database::at(&proxy.url()).tickerd(&["ingest", "prices", &path]);
+    let mut load = load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    database.connections(1, "wait_event_type = 'Lock'").await;
+    proxy.set(Fault::Vanish);
+    gate.batch_execute("ROLLBACK").await.unwrap();
+    let started = Instant::now();
+    let next = database.started(&["ingest", "prices", &path, "--json"]);
+    let waiting = tokio::task::spawn_blocking(|| Ran::from(next.wait_with_output().unwrap()));
+    let ran = tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it is let in").unwrap();
+    assert_eq!(ran.json()["added"], 1);
+    load.kill().unwrap();
+    load.wait().unwrap();
+    let seen = format!("the next load of the same stock waited for {} s, then loaded it", started.elapsed().as_secs());
+    record("a_load_whose_machine_vanished_lets_its_stocks_go_within_a_minute", &seen);
+}
+
+/// Prices without adjusted closes, so that they are computed, and the actions that they are computed from.
+#[tokio::test]
+async fn prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_after_the_other() {
+    let files = Files::new();
+    let sample = text_of("seed/prices.csv.gz");
+    let raw = sample.lines().skip(1).map(|line| line.rsplit_once(',').unwrap().0);
+    let prices = files.write("prices.csv", format!("{PRICES}\n{}\n", raw.collect::<Vec<_>>().join("\n")));
+    let early =
+        sample.lines().skip(1).filter(|line| !line.contains(",2012-")).map(|line| line.rsplit_once(',').unwrap().0);
+    let early = files.write("early.csv", format!("{PRICES}\n{}\n", early.collect::<Vec<_>>().join("\n")));
+    let loads = [["ingest", "prices", &prices], ["ingest", "actions", "seed/corporate_actions.csv"]];
+    let mut found = Vec::new();
+    for order in [None, Some([0, 1]), Some([1, 0])] {
+        let database = Database::empty().await;
+        for arguments in
+            [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"], &["ingest", "prices", &early]]
+        {
+            assert_eq!(database.ran(arguments).code, Some(0));
+        }
+        let Some(order) = order else {
+            assert!(loads.iter().all(|load| database.ran(load).code == Some(0)));
+            found.push(database.texts(SEEN_BY_ALL).await);
+            continue;
+        };
+        // Both have all their rows and want the same stocks before either changes one.
+        let gate = database.connect().await;
+        gate.batch_execute("BEGIN; SELECT * FROM stocks FOR UPDATE").await.unwrap();
+        let mut under_way = Vec::new();
+        for (waiting, load) in order.into_iter().enumerate() {
+            under_way.push(database.started(&loads[load]));
+            database.connections(waiting + 1, "wait_event_type = 'Lock'").await;
+        }
+        gate.batch_execute("ROLLBACK").await.unwrap();
+        for load in under_way {
+            let ran = Ran::from(load.wait_with_output().unwrap());
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+        found.push(database.texts(SEEN_BY_ALL).await);
+    }
+    assert_eq!(found[0].len(), 12_154);
+    assert!(found[1] == found[0], "the prices first");
+    assert!(found[2] == found[0], "the actions first");
+    record(
+        "prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_after_the_other",
+        &format!("{} bars alike in both orders, adjusted closes included", found[0].len()),
+    );
+}

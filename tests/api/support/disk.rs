@@ -1,0 +1,58 @@
+//! A disk that can be filled.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::Command;
+
+use super::scratch;
+
+/// A small disk of a test's own, in memory.
+pub struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// # Panics
+    /// Where nothing may be mounted: a test that can't fill a disk has shown nothing.
+    pub fn mount(megabytes: u32) -> Self {
+        let dir = scratch();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={megabytes}m,mode=755"), "tmpfs"]).arg(dir.path());
+        let mounted = mount.output().expect("mount runs");
+        let why = String::from_utf8_lossy(&mounted.stderr);
+        assert!(mounted.status.success(), "this test can't run: it mounts a small disk, which takes root: {why}");
+        Self(dir)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Fills it but for so many megabytes.
+    pub fn leave(&self, megabytes: u64) {
+        let (mut ballast, zeros) = (File::create(self.ballast()).expect("a file"), vec![0; 1 << 20]);
+        let full = loop {
+            if let Err(fault) = ballast.write_all(&zeros) {
+                break fault;
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+        let length = ballast.metadata().expect("its length").len();
+        ballast.set_len(length.saturating_sub(megabytes << 20)).expect("shortened");
+    }
+
+    /// There is room again.
+    pub fn make_room(&self) {
+        std::fs::remove_file(self.ballast()).expect("the ballast is gone");
+    }
+
+    fn ballast(&self) -> std::path::PathBuf {
+        self.path().join("ballast")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Servers that are still ending may have files open there.
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+    }
+}
