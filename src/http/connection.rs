@@ -43,8 +43,15 @@ pub struct Patience {
 enum Turn {
     /// A request is being answered.
     Ours,
-    /// `asked`: a part of what the client has to send has come.
-    Theirs { since: Instant, asked: bool },
+    /// `asked`: a part of what the client has to send has come. `since` is looked up by the first who has to wait: most
+    /// requests come whole, and the clock would be read several times for each.
+    Theirs { since: Option<Instant>, asked: bool },
+}
+
+impl Turn {
+    const fn theirs(asked: bool) -> Self {
+        Self::Theirs { since: None, asked }
+    }
 }
 
 /// What a connection knows of its requests: the boundary notes it here.
@@ -82,7 +89,7 @@ impl Progress {
 impl Drop for Answering {
     fn drop(&mut self) {
         if let Some(progress) = &self.0 {
-            progress.turn.set(Turn::Theirs { since: Instant::now(), asked: false });
+            progress.turn.set(Turn::theirs(false));
         }
     }
 }
@@ -111,7 +118,7 @@ impl Connection {
         // more there before it counts as one that takes something.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES)?;
-        let turn = Cell::new(Turn::Theirs { since: Instant::now(), asked: false });
+        let turn = Cell::new(Turn::theirs(false));
         let progress = Rc::new(Progress { turn, ahead: Cell::default(), body_is_open: Cell::default() });
         Ok(Self { socket, patience, progress, unsent_since: None, put_off: false, burst: 0, alarm: None })
     }
@@ -125,8 +132,11 @@ impl Connection {
     fn due(&self) -> Option<Instant> {
         let theirs = match self.progress.turn.get() {
             Turn::Ours => None,
-            Turn::Theirs { since, asked: true } => Some(since + self.patience.head),
-            Turn::Theirs { since, asked: false } => Some(since + self.patience.idle),
+            Turn::Theirs { since, asked } => {
+                let since = since.unwrap_or_else(Instant::now);
+                self.progress.turn.set(Turn::Theirs { since: Some(since), asked });
+                Some(since + if asked { self.patience.head } else { self.patience.idle })
+            }
         };
         let taken = self.unsent_since.map(|since| since + self.patience.stall);
         theirs.into_iter().chain(taken).min()
@@ -135,13 +145,8 @@ impl Connection {
     /// Fails once something is overdue; until then, sees to it that we are woken for it.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while let Some(due) = self.due() {
-            if due <= Instant::now() {
-                // Nobody waits for it: the system is not to keep what was not taken.
-                self.socket.set_zero_linger()?;
-                return Err(io::ErrorKind::TimedOut.into());
-            }
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            // A later one is left as it is: setting a timer with each request would cost each request.
+            // An earlier one is left as it is: setting a timer with each request would cost each request.
             if alarm.deadline() > due {
                 alarm.as_mut().reset(due);
             }
@@ -149,6 +154,11 @@ impl Connection {
                 break;
             }
             self.alarm = None;
+            if due <= Instant::now() {
+                // Nobody waits for it: the system is not to keep what was not taken.
+                self.socket.set_zero_linger()?;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
         Ok(())
     }
@@ -165,7 +175,7 @@ impl Connection {
         if let Turn::Theirs { asked: false, .. } = self.progress.turn.get()
             && bytes > 0
         {
-            self.progress.turn.set(Turn::Theirs { since: Instant::now(), asked: true });
+            self.progress.turn.set(Turn::theirs(true));
         }
     }
 
@@ -174,7 +184,7 @@ impl Connection {
         // An answer goes out, so what had come was a request; of its body there may be more to come.
         if let Turn::Theirs { .. } = self.progress.turn.get() {
             let asked = self.progress.body_is_open.get();
-            self.progress.turn.set(Turn::Theirs { since: Instant::now(), asked });
+            self.progress.turn.set(Turn::theirs(asked));
         }
     }
 }

@@ -12,8 +12,7 @@ use super::places::Place;
 use crate::metrics;
 
 /// The weight of a thread at this niceness is a tenth of that of one that serves requests (sched(7)): on a machine that has
-/// nothing to spare a hash of 20 ms takes some 200. A request that wakes up may still have to wait for the end of its slice,
-/// some 3 ms.
+/// nothing to spare a hash of 20 ms takes some 200.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
@@ -33,8 +32,10 @@ pub struct Hashers {
 }
 
 impl Hashers {
-    /// So many threads. `wait` is how long a proof may take, the wait for a thread included.
+    /// So many threads, or one on every two cores for 0. `wait` is how long a proof may take, the wait for a thread included.
     pub fn start(threads: usize, wait: Duration) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { cores.div_ceil(2) } else { threads };
         let (proofs, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..threads {

@@ -88,7 +88,10 @@ impl Verifier {
             doubts: AtomicU64::new(0),
             in_vain_until_ms: AtomicU64::new(0),
             places: Places::new(config.argon2_queue_max),
-            hashers: Hashers::start(config.argon2_parallel_max, Duration::from_millis(config.argon2_wait_timeout_ms)),
+            hashers: Hashers::start(
+                config.argon2_parallel_max.into(),
+                Duration::from_millis(config.argon2_wait_timeout_ms),
+            ),
             config,
         }
     }

@@ -9,6 +9,8 @@ const PATH: &str = "/api/stocks/AAPL";
 const FLOOD_PER_S: u32 = 1000;
 const ROUNDS: u32 = 3;
 const ROUND: Duration = Duration::from_secs(3);
+/// What a p99 of 2 ms differs by from one round to the next.
+const NOISE: Duration = Duration::from_millis(1);
 
 /// A server that believes whom its proxy vouches for.
 async fn behind_a_proxy(database: &Database, variables: &[(&str, &str)]) -> App {
@@ -146,27 +148,26 @@ fn tell(test: &str, seen: &Seen) {
             flood.count(503)
         ),
     );
-    // With two hashes on two cores a request may have to wait for the end of a slice of the scheduler, some 3 ms.
-    assert!(*flooded < calm.mul_f64(1.5).max(*calm + Duration::from_millis(5)), "{calm:?} {flooded:?}");
-    // Two hashes of 19 MiB, and what is remembered of addresses and refusals.
+    assert!(*flooded < calm.mul_f64(1.5).max(*calm + NOISE), "{calm:?} {flooded:?}");
+    // Hashes of 19 MiB, and what is remembered of addresses and refusals.
     assert!(*memory_mib < 64, "{memory_mib} MiB");
     assert!(*slowest_new < Duration::from_secs(3), "{slowest_new:?}");
 }
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn a_flood_of_unknown_keys_costs_known_ones_milliseconds() {
-    tell("a_flood_of_unknown_keys_costs_known_ones_milliseconds", &floods(|_, n| unknown(n)).await);
+async fn a_flood_of_unknown_keys_slows_no_known_key() {
+    tell("a_flood_of_unknown_keys_slows_no_known_key", &floods(|_, n| unknown(n)).await);
 }
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn a_flood_of_wrong_secrets_costs_known_keys_milliseconds() {
-    tell("a_flood_of_wrong_secrets_costs_known_keys_milliseconds", &floods(wrong_secret).await);
+async fn a_flood_of_wrong_secrets_slows_no_known_key() {
+    tell("a_flood_of_wrong_secrets_slows_no_known_key", &floods(wrong_secret).await);
 }
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn a_flood_of_garbage_costs_known_keys_milliseconds() {
-    tell("a_flood_of_garbage_costs_known_keys_milliseconds", &floods(|_, n| format!("garbage{n}")).await);
+async fn a_flood_of_garbage_slows_no_known_key() {
+    tell("a_flood_of_garbage_slows_no_known_key", &floods(|_, n| format!("garbage{n}")).await);
 }
