@@ -92,7 +92,7 @@ pub struct HttpConfig {
     #[arg(long, env = "KEEP_ALIVE_S", default_value_t = 75)]
     pub keep_alive_s: u64,
     /// For a client to send the head of its request
-    #[arg(long, env = "REQUEST_HEAD_TIMEOUT_MS", default_value_t = 5000)]
+    #[arg(long, env = "REQUEST_HEAD_TIMEOUT_MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub request_head_timeout_ms: u64,
     /// For a client to send the body of its request: beyond it, the answer is 408
     #[arg(long, env = "BODY_TIMEOUT_MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=600_000))]

@@ -27,14 +27,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         let bytes_max = state.http.body_bytes_max;
         let timeout_ms = state.http.body_timeout_ms;
         let body = timeout(Duration::from_millis(timeout_ms), Bytes::from_request(request, payload));
-        let request = request.clone();
+        let reading = Progress::read_body(request);
         Box::pin(async move {
             let body = body.await.map_err(|_| Problem::BodyTooSlow { timeout_ms })?;
             let bytes = body.map_err(|e| match e.as_response_error().status_code() {
                 actix_web::http::StatusCode::PAYLOAD_TOO_LARGE => Problem::BodyTooLarge { bytes_max },
                 _ => Problem::BadRequest,
             })?;
-            Progress::body_ends(&request);
+            reading.ends();
             read(&bytes).map(Self)
         })
     }

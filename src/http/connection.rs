@@ -13,14 +13,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What is read before others get their turn: some hundred pipelined requests.
 const BURST_BYTES: usize = 16 * 1024;
-/// What is read ahead, beside a body, while a request is being answered. With more than 128 KiB that it can do nothing
-/// with, the framework would ask for the next byte over and over.
+/// What is read ahead while a request is being answered, beside a body that somebody reads. With more than 128 KiB that it
+/// can do nothing with, the framework would ask for the next byte over and over.
 const AHEAD_BYTES: usize = 64 * 1024;
 /// What the system holds for a client beside what is on its way. By default it is up to 4 MB.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -35,8 +36,6 @@ pub struct Patience {
     pub idle: Duration,
     /// For room to send more of an answer.
     pub stall: Duration,
-    /// The body that a request may have, bytes.
-    pub body_bytes_max: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,14 +56,21 @@ impl Turn {
 /// What a connection knows of its requests: the boundary notes it here.
 pub struct Progress {
     turn: Cell<Turn>,
-    /// Bytes that were read since the last request was begun.
+    /// Bytes that were read and, as far as is known, not used for a request yet: no less than there are.
     ahead: Cell<usize>,
+    /// The client was waited for, and nothing has come since.
+    is_idle: Cell<bool>,
     /// A body of unknown length, of which nobody has seen the end.
     body_is_open: Cell<bool>,
+    /// Somebody reads the body.
+    body_is_read: Cell<bool>,
 }
 
 /// A request that is being answered, until this is dropped.
 pub struct Answering(Option<Rc<Progress>>);
+
+/// A body that is being read, until this is dropped.
+pub struct Reading(Option<Rc<Progress>>);
 
 impl Progress {
     /// `body_is_open`: the request has a body whose length is not told before.
@@ -72,17 +78,49 @@ impl Progress {
         let progress = request.conn_data::<Rc<Self>>().cloned();
         if let Some(progress) = &progress {
             progress.turn.set(Turn::Ours);
-            progress.ahead.set(0);
+            progress.is_idle.set(false);
             progress.body_is_open.set(body_is_open);
+            let ahead = progress.ahead.get();
+            // Of one request at a time it is forgotten when the next one comes.
+            if ahead > AHEAD_BYTES / 2 {
+                progress.ahead.set(ahead.saturating_sub(head_bytes(request)));
+            }
         }
         Answering(progress)
     }
 
+    /// The body is what we wait for now, and read as it comes.
+    pub fn read_body(request: &HttpRequest) -> Reading {
+        let progress = request.conn_data::<Rc<Self>>().cloned();
+        progress.iter().for_each(|progress| progress.body_is_read.set(true));
+        Reading(progress)
+    }
+}
+
+/// The head of a request as it is usually written.
+fn head_bytes(request: &HttpRequest) -> usize {
+    let line = request.method().as_str().len() + request.uri().to_string().len() + "  HTTP/1.1\r\n".len();
+    let header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    line + request.headers().iter().map(header).sum::<usize>() + "\r\n".len()
+}
+
+impl Answering {
+    /// Whether there is more of a body than was read, nobody knows how much.
+    pub fn leaves_body_open(&self) -> bool {
+        self.0.as_ref().is_some_and(|progress| progress.body_is_open.get())
+    }
+}
+
+impl Reading {
     /// The body was read to its end.
-    pub fn body_ends(request: &HttpRequest) {
-        if let Some(progress) = request.conn_data::<Rc<Self>>() {
-            progress.body_is_open.set(false);
-        }
+    pub fn ends(self) {
+        self.0.iter().for_each(|progress| progress.body_is_open.set(false));
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|progress| progress.body_is_read.set(false));
     }
 }
 
@@ -119,7 +157,13 @@ impl Connection {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES)?;
         let turn = Cell::new(Turn::theirs(false));
-        let progress = Rc::new(Progress { turn, ahead: Cell::default(), body_is_open: Cell::default() });
+        let progress = Rc::new(Progress {
+            turn,
+            ahead: Cell::default(),
+            is_idle: Cell::default(),
+            body_is_open: Cell::default(),
+            body_is_read: Cell::default(),
+        });
         Ok(Self { socket, patience, progress, unsent_since: None, put_off: false, burst: 0, alarm: None })
     }
 
@@ -165,13 +209,19 @@ impl Connection {
 
     /// Whether more is not to be read for now: who takes no answers gets none to more questions.
     fn has_enough(&self) -> bool {
-        let ours = matches!(self.progress.turn.get(), Turn::Ours);
-        self.unsent_since.is_some() || ours && self.progress.ahead.get() >= AHEAD_BYTES + self.patience.body_bytes_max
+        let is_busy = matches!(self.progress.turn.get(), Turn::Ours) && !self.progress.body_is_read.get();
+        self.unsent_since.is_some() || is_busy && self.progress.ahead.get() >= AHEAD_BYTES
     }
 
     fn has_read(&mut self, bytes: usize) {
         self.burst += bytes;
-        self.progress.ahead.set(self.progress.ahead.get() + bytes);
+        let progress = &self.progress;
+        if progress.is_idle.take() {
+            progress.ahead.set(0);
+        }
+        if !progress.body_is_read.get() {
+            progress.ahead.set(progress.ahead.get() + bytes);
+        }
         if let Turn::Theirs { asked: false, .. } = self.progress.turn.get()
             && bytes > 0
         {
@@ -202,6 +252,8 @@ impl AsyncRead for Connection {
                 this.has_read(buf.filled().len() - before);
                 return Poll::Ready(read);
             }
+            // What has come was made requests of, and those are answered.
+            this.progress.is_idle.set(matches!(this.progress.turn.get(), Turn::Theirs { .. }));
         }
         this.burst = 0;
         this.check(cx)?;

@@ -43,10 +43,8 @@ where
     let stall = Duration::from_millis(http.client_stall_timeout_ms);
     let patience = Patience {
         head: Duration::from_millis(http.request_head_timeout_ms),
-        // A stream may be silent between two batches.
-        idle: keep_alive.max(stall) + Duration::from_secs(1),
+        idle: keep_alive + Duration::from_secs(1),
         stall,
-        body_bytes_max: usize::try_from(http.body_bytes_max).unwrap_or(usize::MAX),
     };
     let mut builder = Server::build()
         .max_concurrent_connections(workers.connections_max)

@@ -1,6 +1,8 @@
 //! The outermost layer: what every answer has, and the one place where errors become documents and log lines.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -8,13 +10,14 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, ResponseError};
 use tracing::{Instrument, Span};
 
 use super::trace::span;
 use super::{REQUEST_ID, cors, refuse, routed_path, state};
 use crate::config::HttpConfig;
-use crate::http::connection::Progress;
+use crate::http::connection::{Answering, Progress};
 use crate::http::error::Problem;
 use crate::http::log::without_keys;
 use crate::http::state::State;
@@ -56,7 +59,7 @@ async fn within(
     started: Instant,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = state(&request);
-    let _answering = Progress::begin(request.request(), request.chunked().unwrap_or(false));
+    let answering = Progress::begin(request.request(), request.chunked().unwrap_or(false));
     Visit::begin(&request, routed_path(&request));
     let id = request_id(request.headers());
     let from_a_page = pages_may_ask && request.headers().contains_key(header::ORIGIN);
@@ -83,11 +86,33 @@ async fn within(
         cors::open(headers);
     }
     headers.insert(REQUEST_ID, id.clone());
-    if state.draining.load(Ordering::Relaxed) {
+    if state.draining.load(Ordering::Relaxed) || answering.leaves_body_open() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     log(state, &response, id.to_str().unwrap_or_default(), started);
+    // It is being answered for as long as something is streamed.
+    if matches!(response.response().body().size(), BodySize::Stream) {
+        response = response.map_body(|_, body| BoxBody::new(Streamed { body, _answering: answering }));
+    }
     Ok(response)
+}
+
+/// A body that is made while it is sent.
+struct Streamed {
+    body: BoxBody,
+    _answering: Answering,
+}
+
+impl MessageBody for Streamed {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
 }
 
 /// The client's own id where it is one that can be logged, otherwise a new one.

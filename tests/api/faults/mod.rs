@@ -14,6 +14,7 @@ mod hostile;
 mod idle;
 mod ingest;
 mod overload;
+mod pipelined;
 mod postgres;
 mod redis;
 mod redis_server;
