@@ -6,6 +6,7 @@
 //! the same window, with an hour for a minute ([`Visitors`]).
 
 mod fallback;
+mod headcount;
 mod lease;
 mod ledger;
 mod permits;
@@ -15,8 +16,8 @@ mod ring;
 mod simulation;
 mod visitors;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use dashmap::DashMap;
@@ -26,6 +27,7 @@ use crate::caller::{Caller, KeyId};
 use crate::metrics::{self, Basis};
 use crate::redis::Redis;
 use fallback::LocalWindows;
+use headcount::Headcount;
 use lease::{Lease, Step};
 use ledger::Ledger;
 pub use ring::{Grant, HOUR_SLOWNESS, Ring, WINDOW_S, Want};
@@ -39,8 +41,11 @@ pub struct Limiter {
     /// One for each key that was seen within the last minutes: only verified callers get here.
     meters: DashMap<KeyId, Arc<Meter>>,
     local: LocalWindows,
-    /// Instances that share the Redis, as last seen: what a lost Redis divides the limit by.
+    /// Instances that share the Redis, as last seen.
     instances: AtomicU32,
+    /// What a lost Redis divides the limit by: the most that were seen lately.
+    shares: AtomicU32,
+    headcount: Mutex<Headcount>,
 }
 
 /// Milliseconds since the limiter was made: a clock that never steps.
@@ -93,6 +98,8 @@ impl Limiter {
             meters: DashMap::new(),
             local: LocalWindows::default(),
             instances: AtomicU32::new(1),
+            shares: AtomicU32::new(1),
+            headcount: Mutex::default(),
         }
     }
 
@@ -148,9 +155,10 @@ impl Limiter {
         if step == Step::GoAlone { Some(self.go_alone(call)) } else { Decision::of(step, limit, Basis::Memory) }
     }
 
-    /// Redis is lost: this instance admits its share of the limit, at least one request a minute, whatever it weighs.
+    /// Redis is lost: this instance admits its share of the limit, at least one request a minute, whatever it weighs. One
+    /// that has counted nobody yet takes the whole limit for its share.
     fn go_alone(&self, call: Call) -> Decision {
-        let share = (call.limit / self.instances().max(1)).max(call.weight);
+        let share = (call.limit / self.shares()).max(call.weight);
         self.decide_alone(call, share)
     }
 
@@ -173,9 +181,17 @@ impl Limiter {
         self.instances.load(Ordering::Relaxed)
     }
 
+    /// How many of them admit a share of a limit each when Redis is lost: also those that were not seen for some minutes.
+    pub fn shares(&self) -> u32 {
+        self.shares.load(Ordering::Relaxed)
+    }
+
     /// Tells how many instances share the Redis now.
     pub fn set_instances(&self, instances: u32) {
-        self.instances.store(instances.max(1), Ordering::Relaxed);
+        let instances = instances.max(1);
+        self.instances.store(instances, Ordering::Relaxed);
+        let mut headcount = self.headcount.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shares.store(headcount.count(self.clock.now_ms(), instances), Ordering::Relaxed);
     }
 
     /// Forgets what can't matter any more.

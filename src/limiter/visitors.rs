@@ -45,9 +45,9 @@ impl Visitors {
         }
     }
 
-    /// Admits or refuses one request from `address`; `None` where there is no limit. With a Redis that is lost, each of
-    /// `instances` admits its share, at least one.
-    pub async fn admit(&self, address: IpAddr, instances: u32) -> Option<Decision> {
+    /// Admits or refuses one request from `address`; `None` where there is no limit. With a Redis that is lost, this
+    /// instance admits one of so many `shares`, at least one page.
+    pub async fn admit(&self, address: IpAddr, shares: u32) -> Option<Decision> {
         let limit = self.per_hour_max;
         if limit == 0 {
             return None;
@@ -65,7 +65,7 @@ impl Visitors {
         };
         let (grant, holds) = match shared {
             Some(Ok(grant)) => (grant, true),
-            Some(Err(_)) => (lock(&visitor).take_alone(now_ms, (limit / instances.max(1)).max(1)), false),
+            Some(Err(_)) => (lock(&visitor).take_alone(now_ms, (limit / shares.max(1)).max(1)), false),
             None => (lock(&visitor).take_alone(now_ms, limit), true),
         };
         let Grant { admitted, remaining, reset_in_ms, .. } = grant;
@@ -136,13 +136,13 @@ mod tests {
         let lost = RedisConfig { redis_url: Some(url.into()), ..RedisConfig::default() };
         let config = KeylessConfig { keyless_requests_per_hour_max: 7, keyless_addresses_max: 50 };
         let visitors = Visitors::new(&config, Redis::start(&lost).unwrap());
-        for (address, instances, share) in [(1, 1, 7), (2, 2, 3), (3, 9, 1)] {
+        for (address, shares, share) in [(1, 1, 7), (2, 2, 3), (3, 9, 1)] {
             let mut admitted = 0;
             for _ in 0..20 {
-                let decision = visitors.admit(IpAddr::V4(address.into()), instances).await.unwrap();
+                let decision = visitors.admit(IpAddr::V4(address.into()), shares).await.unwrap();
                 admitted += u32::from(decision.admitted);
             }
-            assert_eq!(admitted, share, "of {instances} instances");
+            assert_eq!(admitted, share, "of {shares} shares");
         }
     }
 

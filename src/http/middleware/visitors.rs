@@ -27,7 +27,7 @@ pub async fn visitors(
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let address = client::address(&request, &state.http.trusted_proxies);
-    let Some(decision) = state.visitors.admit(address, state.limiter.instances()).await else {
+    let Some(decision) = state.visitors.admit(address, state.limiter.shares()).await else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let mut response = if decision.admitted {

@@ -3,6 +3,7 @@
 //! Those that take long, or a machine of their own, are left out by default and run by `make test-faults`, one after the
 //! other.
 
+mod apart;
 mod clocks;
 mod connections;
 mod disk;
