@@ -97,8 +97,8 @@ pub struct HttpConfig {
     /// For a client to send the body of its request: beyond it, the answer is 408
     #[arg(long, env = "BODY_TIMEOUT_MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub body_timeout_ms: u64,
-    /// For a client to take some of its answer: one that takes nothing for so long is hung up on. Longer than a phone in
-    /// a tunnel
+    /// For a client to take some of its answer: one that takes less than 64 KiB for so long, while more waits, is hung up
+    /// on. Longer than a phone in a tunnel
     #[arg(long, env = "CLIENT_STALL_TIMEOUT_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub client_stall_timeout_ms: u64,
     /// The path and query of a request: beyond it, the answer is 414

@@ -23,7 +23,8 @@ const BURST_BYTES: usize = 16 * 1024;
 /// What is read ahead while a request is being answered, beside a body that somebody reads. With more than 128 KiB that it
 /// can do nothing with, the framework would ask for the next byte over and over.
 const AHEAD_BYTES: usize = 64 * 1024;
-/// What the system holds for a client beside what is on its way. By default it is up to 4 MB.
+/// What the system holds for a client beside what is on its way. By default it is up to 4 MB. It says that there is room
+/// once half of it is taken (tcp(7), TCP_NOTSENT_LOWAT): so much a client has to take to count as one that takes something.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
 

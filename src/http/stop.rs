@@ -63,6 +63,7 @@ pub async fn stop_on_signal(
     drain: Duration,
 ) {
     let ending = signals.next().await;
+    tracing::info!(drains = ending == Ending::InOrder, "stopping");
     systemd::say_stopping();
     draining.store(true, Ordering::Relaxed);
     if ending == Ending::InOrder {

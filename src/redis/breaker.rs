@@ -57,8 +57,8 @@ impl Breaker {
         silent_at_ms != 0 && self.now_ms() <= silent_at_ms + within_ms
     }
 
-    /// Takes note of what became of a command.
-    pub fn note(&self, outcome: Outcome) {
+    /// Takes note of what became of a command. True where it is open from now on.
+    pub fn note(&self, outcome: Outcome) -> bool {
         if outcome == Outcome::Silent {
             self.silent_at_ms.store(self.now_ms(), Ordering::Relaxed);
         }
@@ -69,9 +69,13 @@ impl Breaker {
                 self.failures.store(0, Ordering::Relaxed);
                 self.retry_at_ms.store(CLOSED, Ordering::Relaxed);
             }
-        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES_IN_A_ROW {
+            return false;
+        }
+        let opens = self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES_IN_A_ROW;
+        if opens {
             self.retry_at_ms.store(self.now_ms() + self.open_ms, Ordering::Relaxed);
         }
+        opens
     }
 
     /// At least 1, so that no time is taken for [`CLOSED`].
@@ -92,9 +96,9 @@ mod tests {
             breaker.note(outcome);
             assert!(breaker.lets_pass());
         }
-        breaker.note(Failed);
+        assert!(breaker.note(Failed));
         assert!(!breaker.lets_pass());
-        breaker.note(Answered);
+        assert!(!breaker.note(Answered));
         assert!(breaker.lets_pass());
     }
 
@@ -102,7 +106,7 @@ mod tests {
     fn whatever_two_at_once_leave_behind_the_next_success_closes_it() {
         for _ in 0..2000 {
             let breaker = Breaker::new(60_000);
-            (0..2).for_each(|_| breaker.note(Failed));
+            assert!((0..2).all(|_| !breaker.note(Failed)));
             std::thread::scope(|scope| {
                 scope.spawn(|| breaker.note(Failed));
                 scope.spawn(|| breaker.note(Answered));
@@ -126,7 +130,7 @@ mod tests {
     #[test]
     fn when_the_time_is_up_one_is_let_through_and_the_rest_still_wait() {
         let breaker = Breaker::new(0);
-        (0..3).for_each(|_| breaker.note(Failed));
+        assert_eq!((0..3).filter(|_| breaker.note(Failed)).count(), 1);
         assert!(breaker.lets_pass());
         let breaker = Breaker { retry_at_ms: AtomicU64::new(1), ..Breaker::new(60_000) };
         assert_eq!((0..10).filter(|_| breaker.lets_pass()).count(), 1);

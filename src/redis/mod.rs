@@ -21,7 +21,7 @@ use crate::config::RedisConfig;
 use crate::metrics;
 use crate::tls;
 use breaker::{Breaker, Outcome};
-use watch::{ASK_AGAIN_MS, watch};
+use watch::{ASK_AGAIN_MS, Complaint, watch};
 
 /// What instances tell each other on the one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,8 @@ struct Shared {
     breaker: Breaker,
     /// Kept by ourselves: the client calls itself connected while it tries to be.
     connected: Arc<AtomicBool>,
+    /// Told when the breaker opens.
+    complaints: mpsc::Sender<Complaint>,
 }
 
 impl Redis {
@@ -115,11 +117,14 @@ impl Redis {
             });
         let client = builder.build()?;
         let connected = Arc::new(AtomicBool::new(false));
-        tokio::spawn(watch(client.clone(), connected.clone(), timeout));
+        let (complaints, complained) = mpsc::channel(1);
+        tokio::spawn(watch(client.clone(), connected.clone(), timeout, complained));
         client.connect();
         let breaker = Breaker::new(config.redis_breaker_open_ms);
         let (prefix, timeout_ms) = (config.redis_key_prefix.clone(), config.redis_command_timeout_ms);
-        Ok(Some(Self { shared: Arc::new(Shared { client, builder, prefix, timeout_ms, breaker, connected }) }))
+        Ok(Some(Self {
+            shared: Arc::new(Shared { client, builder, prefix, timeout_ms, breaker, connected, complaints }),
+        }))
     }
 
     /// Waits for the first connection, at most `wait`. False where there is none yet.
@@ -267,12 +272,21 @@ impl Redis {
             Ok(answer) => answer.map_err(RedisFault::from),
             Err(_) => Err(RedisFault::Timeout(self.shared.timeout_ms)),
         };
-        self.shared.breaker.note(match answer {
+        let outcome = match answer {
             Ok(_) => Outcome::Answered,
             Err(RedisFault::Timeout(_)) => Outcome::Silent,
             Err(RedisFault::Command(ref e)) if *e.kind() == ErrorKind::Timeout => Outcome::Silent,
             Err(_) => Outcome::Failed,
-        });
+        };
+        if self.shared.breaker.note(outcome)
+            && let Err(fault) = &answer
+        {
+            // Where somebody has said so already, nothing more has to be said.
+            let _ = self
+                .shared
+                .complaints
+                .try_send(Complaint { is_silent: outcome == Outcome::Silent, cause: fault.to_string() });
+        }
         metrics::redis_call(call, answer.is_ok(), started.elapsed().as_secs_f64());
         answer
     }

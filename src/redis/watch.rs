@@ -2,32 +2,59 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fred::prelude::*;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
 
 /// How often a Redis that seems lost is asked whether it is.
 pub(super) const ASK_AGAIN_MS: u64 = 500;
+/// How often it is said that Redis refuses what it is asked. It may do so for hours.
+const SAID_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// That several commands in a row had no answer, or only refusals.
+pub(super) struct Complaint {
+    /// There was none: the other end may hang, or be gone without a word. The client does not see that for as long as
+    /// commands are sent.
+    pub is_silent: bool,
+    pub cause: String,
+}
 
 /// Follows whether there is a connection, for as long as there is a client. What was heard in the wrong order, or was no
 /// loss after all, is put right by asking.
-pub(super) async fn watch(client: Client, connected: Arc<AtomicBool>, timeout: Duration) {
+pub(super) async fn watch(
+    client: Client,
+    connected: Arc<AtomicBool>,
+    timeout: Duration,
+    mut complaints: mpsc::Receiver<Complaint>,
+) {
     let (mut connects, mut errors) = (client.reconnect_rx(), client.error_rx());
     let mut tick = tokio::time::interval(Duration::from_millis(ASK_AGAIN_MS));
-    let mut is_said_lost = false;
+    let (mut is_said_lost, mut refusal_said): (bool, Option<Instant>) = (false, None);
+    let say_lost = |cause: &str, is_said: &mut bool| {
+        // Once an outage: it may last.
+        if !std::mem::replace(is_said, true) {
+            tracing::warn!(cause, "Redis is lost (REDIS_URL): limits and cache go on in process");
+        }
+    };
     loop {
         let is_connected = tokio::select! {
             biased;
             error = errors.recv() => error.map(|(cause, _)| {
-                // Once an outage: it may last.
-                if !is_said_lost {
-                    tracing::warn!(%cause, "Redis is lost (REDIS_URL): limits and cache go on in process");
-                }
-                is_said_lost = true;
+                say_lost(&cause.to_string(), &mut is_said_lost);
                 false
             }),
             connect = connects.recv() => connect.map(|_| true),
+            Some(Complaint { is_silent, cause }) = complaints.recv() => {
+                if is_silent {
+                    say_lost(&cause, &mut is_said_lost);
+                } else if refusal_said.is_none_or(|said| said.elapsed() >= SAID_AGAIN_AFTER) {
+                    refusal_said = Some(Instant::now());
+                    tracing::warn!(cause, "Redis refuses what it is asked (REDIS_URL): limits and cache go on in process");
+                }
+                Ok(!is_silent && connected.load(Ordering::Relaxed))
+            }
             _ = tick.tick(), if !connected.load(Ordering::Relaxed) => {
                 Ok(matches!(tokio::time::timeout(timeout, client.ping::<String>(None)).await, Ok(Ok(_))))
             }

@@ -83,6 +83,35 @@ async fn a_redis_that_hangs_is_a_lost_redis() {
 }
 
 #[tokio::test]
+async fn a_redis_that_hangs_holds_up_no_revocation_and_is_said_to_be_lost() {
+    let scene = Scene::start().await;
+    let revoked = scene.database.issue("free");
+    for app in &scene.apps {
+        assert_eq!(app.get(&revoked, PATHS[0]).await.status(), 200);
+    }
+    let load = scene.load.clone().start();
+    scene.server.signal("STOP");
+    let said = async || scene.apps.iter().all(|app| app.log().iter().any(|line| line.contains("Redis is lost")));
+    let said = eventually("it is said", Duration::from_secs(10), said).await;
+    // Nobody can tell the instances of it.
+    assert!(scene.database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
+    let started = Instant::now();
+    for app in &scene.apps {
+        let refused = async || app.get(&revoked, PATHS[0]).await.status() == 401;
+        eventually("the key is refused", Duration::from_secs(4), refused).await;
+    }
+    let refused = started.elapsed();
+    scene.server.signal("CONT");
+    let again = async || scene.apps.iter().all(|app| app.log().iter().any(|line| line.contains("answers again")));
+    eventually("it is said", Duration::from_secs(4), again).await;
+    load.stop().assert_only(&[200]);
+    record(
+        "a_redis_that_hangs_holds_up_no_revocation_and_is_said_to_be_lost",
+        &format!("logged after {} ms; both refuse the key after {} ms", said.as_millis(), refused.as_millis()),
+    );
+}
+
+#[tokio::test]
 async fn a_redis_that_is_killed_and_started_again_is_shared_within_two_seconds() {
     let mut scene = Scene::start().await;
     let seen = scene.lost_and_shared_again(async |server| server.kill(), async |server| server.run().await).await;
@@ -97,6 +126,7 @@ async fn a_redis_that_is_full_and_may_evict_nothing_is_a_lost_redis() {
     let seen = scene
         .lost_and_shared_again(async |server| server.tell(&bound("1")), async |server| server.tell(&bound("0")))
         .await;
+    assert!(scene.apps[0].log().iter().any(|line| line.contains("Redis refuses") && line.contains("OOM")));
     record("a_redis_that_is_full_and_may_evict_nothing_is_a_lost_redis", &seen);
 }
 
@@ -111,6 +141,7 @@ async fn a_redis_that_became_a_replica_is_a_lost_redis() {
             async |server| server.tell(&["REPLICAOF", "NO", "ONE"]),
         )
         .await;
+    assert!(scene.apps[0].log().iter().any(|line| line.contains("Redis refuses") && line.contains("READONLY")));
     record("a_redis_that_became_a_replica_is_a_lost_redis", &seen);
 }
 
