@@ -48,8 +48,7 @@ fn correct(database: &Database, rows: &str) {
     std::fs::write(file.path(), rows).expect("written");
     let path = file.path().to_str().expect("its name is text");
     let mut ingest = database.tickerd(&["ingest", "prices", path]);
-    let ran: Ran =
-        ingest.env("REDIS_URL", redis_url()).env("REDIS_KEY_PREFIX", PREFIX).output().expect("it runs").into();
+    let ran = Ran::of(ingest.env("REDIS_URL", redis_url()).env("REDIS_KEY_PREFIX", PREFIX));
     assert_eq!(ran.code, Some(0), "{ran:?}");
 }
 

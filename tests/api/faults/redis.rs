@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use super::shared::{SLOWEST_MAX, granted_again, know_of_each_other, milliseconds};
 use crate::limits::burst;
 use crate::support::{
-    App, Database, Fault, Load, Proxy, RedisServer, Tally, eventually, id_of, record, redis_url, scratch, unique,
+    App, Database, Fault, Load, Proxy, RedisServer, Tally, eventually, id_of, record, redis_url, run, scratch, unique,
 };
 
 const PATHS: [&str; 4] = ["/api/stocks/AAPL", "/api/stocks/MSFT", "/api/stocks/IBM", "/api/stocks/GOOG"];
@@ -211,7 +211,7 @@ async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() 
     let revoked = database.issue("free");
     assert_eq!(apps[0].get(&revoked, PATHS[0]).await.status(), 200);
     let revoke = ["keys", "revoke", id_of(&revoked), "--yes", "--json"];
-    let told = || database.tickerd(&revoke).env("REDIS_URL", &url).output().unwrap();
+    let told = || run(database.tickerd(&revoke).env("REDIS_URL", &url));
     let both_told = async || String::from_utf8_lossy(&told().stdout).contains("\"instancesTold\":2");
     eventually("both listen", Duration::from_secs(2), both_told).await;
     record(

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::harm::{issue_unlimited, unasked};
 use super::streams::{LAST_CHUNK, begun, long_history, rest};
 use crate::scale::proxy::{addresses, nginx};
-use crate::support::{App, Database, Fault, Load, Proxy, eventually, id_of, record, redis_url, scratch, unique};
+use crate::support::{
+    App, Database, Fault, Load, Proxy, client, eventually, id_of, record, redis_url, scratch, unique,
+};
 
 const LISTS: &str = "/api/watchlists";
 const QUOTE: &str = "/api/stocks/AAPL/quote";
@@ -73,7 +75,7 @@ async fn sigterm_of_one_of_two_instances_behind_nginx_fails_nothing_writes_inclu
     let mut apps = App::sharing(&database, 2).await;
     let (key, writer) = (issue_unlimited(&database).await, issue_unlimited(&database).await);
     let nginx = nginx(scratch.path(), &addresses(&apps)).await;
-    let (client, made) = (reqwest::Client::new(), json!({ "name": "0", "symbols": ["AAPL"] }));
+    let (client, made) = (client(), json!({ "name": "0", "symbols": ["AAPL"] }));
     let made = apps[0].request("POST", LISTS).header("x-api-key", &writer).json(&made).send().await.unwrap();
     let list = format!("{}{LISTS}/{}", nginx.url, made.json::<Value>().await.unwrap()["id"].as_str().unwrap());
     let load =
