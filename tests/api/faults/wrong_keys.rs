@@ -136,6 +136,10 @@ async fn floods(key: impl Fn(&str, u32) -> String) -> Seen {
 
 fn tell(test: &str, seen: &Seen) {
     let Seen { calm, flooded, slowest_new, memory_mib, flood } = seen;
+    assert!(*flooded < calm.mul_f64(1.5).max(*calm + NOISE), "{calm:?} {flooded:?}");
+    // Hashes of 19 MiB, and what is remembered of addresses and refusals.
+    assert!(*memory_mib < 64, "{memory_mib} MiB");
+    assert!(*slowest_new < Duration::from_secs(3), "{slowest_new:?}");
     record(
         test,
         &format!(
@@ -148,10 +152,6 @@ fn tell(test: &str, seen: &Seen) {
             flood.count(503)
         ),
     );
-    assert!(*flooded < calm.mul_f64(1.5).max(*calm + NOISE), "{calm:?} {flooded:?}");
-    // Hashes of 19 MiB, and what is remembered of addresses and refusals.
-    assert!(*memory_mib < 64, "{memory_mib} MiB");
-    assert!(*slowest_new < Duration::from_secs(3), "{slowest_new:?}");
 }
 
 #[tokio::test]
