@@ -11,7 +11,7 @@ use crate::support::{Database, Fault, Files, Postgres, Proxy, Ran, eventually, r
 const ALL_BUT_COMMITTED: &str = "BEGIN; SELECT * FROM revision FOR UPDATE";
 
 #[tokio::test]
-async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_for_no_more_rows() {
+async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_with_the_next_rows() {
     let (database, files) = (Database::sample().await, Files::new());
     let (stocks, prices, rows) = history(&files, 20);
     assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
@@ -38,7 +38,7 @@ async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_f
     assert_eq!(database.texts(STATE).await, before);
     assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
     record(
-        "a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_for_no_more_rows",
+        "a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_with_the_next_rows",
         &format!("exit code 1 {} ms after more rows came; nothing loaded; then {rows} rows", took.as_millis()),
     );
 }
