@@ -9,7 +9,7 @@ use crate::support::{App, Database, Files, Postgres, Ran, SmallDisk, record, tic
 const QUOTE: &str = "/api/stocks/AAPL/quote";
 
 #[tokio::test]
-#[ignore = "make test-faults: mounts a small disk, as root"]
+#[ignore = "make test-faults: mounts a small disk, as root or with sudo"]
 async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_is_room() {
     let (disk, files) = (SmallDisk::mount(400), Files::new());
     let mut postgres = Postgres::with_sample(disk.path()).await;
@@ -49,7 +49,7 @@ async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_
 }
 
 #[tokio::test]
-#[ignore = "make test-faults: mounts a small disk, as root"]
+#[ignore = "make test-faults: mounts a small disk, as root or with sudo"]
 async fn a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where() {
     let disk = SmallDisk::mount(1);
     let out = disk.path().to_str().unwrap();
