@@ -8,7 +8,7 @@ demo: tools ## everything from nothing: servers, tables, data, keys, a running A
 	./target/release/tickerd demo
 
 test: tools-test ## every test, against a real Postgres and a real Redis that the tests start
-	cargo test --workspace --locked
+	timeout 3600 cargo test --workspace --locked
 
 test-scale: tools-scale ## several instances behind nginx on a Redis Cluster, PgBouncer and a replica; a minute
 	PATH="$$PATH:/usr/sbin" timeout 600 cargo test --locked --test api scale:: -- --include-ignored
@@ -22,7 +22,7 @@ test-faults: tools-faults tools-scale ## every fault that RELIABILITY.md tells o
 	cargo build --release --locked
 	FIGURES=1 TICKERD_BINARY="$(CURDIR)/target/release/tickerd" PATH="$$PATH:/usr/sbin" timeout 3600 \
 		cargo test --locked --test api -- faults:: scale:: --include-ignored --test-threads 1
-	FIGURES=1 cargo test --locked --lib simulation -- --include-ignored --nocapture
+	FIGURES=1 timeout 900 cargo test --locked --lib simulation -- --include-ignored --nocapture
 
 fuzz: tools ## what is random to the parsers of tokens, queries, cursors and CSV, a minute each (FUZZ_S=60); needs a nightly toolchain
 	fuzz/run
@@ -30,7 +30,7 @@ fuzz: tools ## what is random to the parsers of tokens, queries, cursors and CSV
 soak: tools ## half an hour of everything at once, or MINUTES=5: nothing may grow; writes what was seen into RELIABILITY.md
 	cargo build --release --locked
 	FIGURES=1 SOAK_MINUTES="$(or $(MINUTES),30)" TICKERD_BINARY="$(CURDIR)/target/release/tickerd" \
-		cargo test --locked --test api soak:: -- --ignored --nocapture
+		timeout "$$(($(or $(MINUTES),30) * 60 + 1800))" cargo test --locked --test api soak:: -- --ignored --nocapture
 
 lint: tools ## formatting and lints of the whole workspace, warnings denied
 	cargo fmt --all --check

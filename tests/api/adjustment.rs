@@ -202,7 +202,7 @@ async fn actions_and_prices_of_a_stock_that_are_loaded_at_once_leave_it_adjusted
         }
         gate.batch_execute("ROLLBACK").await.unwrap();
         for load in loads {
-            let ran = Ran::from(load.wait_with_output().unwrap());
+            let ran = Ran::at_the_end_of(load);
             assert_eq!(ran.code, Some(0), "{ran:?}");
         }
         let adjusted: Vec<_> = closes(&database, "FB").await.into_iter().map(|day| day.2).collect();

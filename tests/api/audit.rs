@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN_TOKEN, App, Database, id_of};
+use crate::support::{ADMIN_TOKEN, App, Database, id_of, run};
 
 /// Entries as (actor, action, subject, was, became), oldest first.
 async fn entries(database: &Database) -> Vec<(String, String, String, Value, Value)> {
@@ -138,8 +138,8 @@ async fn the_audit_is_read_by_key_and_page_by_page() {
 async fn without_a_name_the_actor_is_the_user_who_ran_the_command() {
     let database = Database::sample().await;
     let mut command = database.tickerd(&["keys", "issue", "--owner", "o", "--name", "n"]);
-    assert!(command.env("USER", "carol").output().unwrap().status.success());
-    assert!(database.tickerd(&["keys", "issue", "--owner", "o", "--name", "n"]).output().unwrap().status.success());
+    assert!(run(command.env("USER", "carol")).status.success());
+    assert!(database.run(&["keys", "issue", "--owner", "o", "--name", "n"]).status.success());
     let actors: Vec<_> = entries(&database).await.into_iter().map(|entry| entry.0).collect();
     assert_eq!(actors[0], "cli:carol");
     assert!(actors[1].starts_with("cli:uid-"), "{actors:?}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
 
-use crate::support::{App, Database, eventually, header, id_of, redis_url, scratch, unique};
+use crate::support::{App, Database, eventually, header, id_of, redis_url, run, scratch, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -155,7 +155,7 @@ async fn a_revoked_key_is_refused_within_a_second_on_every_instance_that_shares_
         assert_eq!(app.get(&key, PATH).await.status(), 200);
     }
     let mut revoke = database.tickerd(&["keys", "revoke", id_of(&key), "--yes", "--json"]);
-    let output = revoke.envs(variables.iter().copied()).output().unwrap();
+    let output = run(revoke.envs(variables.iter().copied()));
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":2"), "{output:?}");
     for app in &apps {
         let refused = async || app.get(&key, PATH).await.status() == 401;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::support::{App, Database, eventually, header, redis_url, unique};
+use crate::support::{App, Database, eventually, header, redis_url, run, unique};
 
 const CLOSED: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=1000";
 const OPEN: &str = "/api/stocks/AAPL/prices?start=2012-01-01";
@@ -176,7 +176,7 @@ async fn a_correction_is_served_by_every_instance_within_a_second_of_its_commit(
         "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2012-12-31,510.53,535.4,509,532.17,23553300,69\n";
     std::fs::write(file.path(), rows).unwrap();
     let mut ingest = database.tickerd(&["ingest", "prices", file.path().to_str().unwrap()]);
-    let output = ingest.envs(variables.iter().copied()).output().unwrap();
+    let output = run(ingest.envs(variables.iter().copied()));
     assert!(output.status.success(), "{output:?}");
     for app in &apps {
         let corrected = async || app.get(&key, path).await.text().await.unwrap().contains("\"close\":532.17,");

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::{App, Database, Ran, eventually, tickerd};
@@ -11,7 +11,7 @@ const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 
 fn script(name: &str, arguments: &[&str], database: &Database) -> Ran {
     let mut command = Command::new(format!("deploy/{name}"));
-    command.args(arguments).env_remove("DATABASE_DIRECT_URL").env("DATABASE_URL", database.url());
+    command.args(arguments).stdin(Stdio::null()).env_remove("DATABASE_DIRECT_URL").env("DATABASE_URL", database.url());
     Ran::of(&mut command)
 }
 
@@ -91,7 +91,7 @@ impl Machine {
     fn push(&self, what: &str) -> Ran {
         let path = format!("{}:{}", self.dir.path().display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("deploy/push");
-        command.args(["there", what]).env("PATH", path).env("DEPLOY_PLACE", self.place());
+        command.args(["there", what]).stdin(Stdio::null()).env("PATH", path).env("DEPLOY_PLACE", self.place());
         Ran::of(command.env("DEPLOY_HEALTH_URL", &self.health).env("DEPLOY_WAIT_S", "1"))
     }
 

@@ -46,7 +46,7 @@ async fn stdin_is_read_like_a_file_plain_or_packed() {
     let mut load = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let rows = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2020-01-02,1,2,1,1,5,1\nAAPL,2020-01";
     load.stdin.take().unwrap().write_all(rows.as_bytes()).unwrap();
-    let ran = Ran::from(load.wait_with_output().unwrap());
+    let ran = Ran::at_the_end_of(load);
     assert!(ran.code == Some(1) && ran.stderr.contains("stdin line 3"), "{ran:?}");
     let count = "SELECT count(*)::text FROM prices";
     assert_eq!(database.texts(count).await, ["12154"]);

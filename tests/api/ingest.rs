@@ -210,7 +210,7 @@ async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their
     database.connections(2, "wait_event_type = 'Lock'").await;
     gate.batch_execute("ROLLBACK").await.unwrap();
     for load in loads {
-        let report = Ran::from(load.wait_with_output().unwrap()).json();
+        let report = Ran::at_the_end_of(load).json();
         let restated = json!([{ "symbol": "AAPL", "changed": 3, "readjusted": 0, "from": days[0], "to": days[2] }]);
         assert_eq!((&report["added"], &report["changed"], &report["restated"]), (&0.into(), &3.into(), &restated));
     }
@@ -237,7 +237,7 @@ async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_some
         database.connections(2, "wait_event_type = 'Lock'").await;
         gate.batch_execute(others).await.unwrap();
         let mut reports = loads.map(|load| {
-            let report = Ran::from(load.wait_with_output().unwrap()).json();
+            let report = Ran::at_the_end_of(load).json();
             ["added", "changed", "unchanged", "stocksTouched"].map(|count| report[count].as_i64().unwrap())
         });
         reports.sort_unstable();

@@ -43,7 +43,7 @@ async fn eight_processes_at_once_all_succeed_and_each_migration_is_applied_once(
     gate.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.unwrap();
     let mut applied = Vec::new();
     for process in processes {
-        let ran = Ran::from(process.wait_with_output().unwrap());
+        let ran = Ran::at_the_end_of(process);
         applied.push(ran.json()["applied"].as_array().unwrap().len());
     }
     applied.sort_unstable();

@@ -24,7 +24,7 @@ async fn a_postgres_that_accepts_and_stays_silent_is_given_up_within_the_connect
             }
         }
         process.kill().unwrap();
-        let ran = Ran::from(process.wait_with_output().unwrap());
+        let ran = Ran::at_the_end_of(process);
         assert!(ended, "{arguments:?} still waits after 5 s: {ran:?}");
         assert!(ran.sentence().starts_with("Postgres can't be reached: "), "{ran:?}");
     }
@@ -58,7 +58,7 @@ async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
     waiting(2).await;
     gate.batch_execute("ROLLBACK").await.unwrap();
     for load in [first, second] {
-        assert_eq!(Ran::from(load.wait_with_output().unwrap()).json()["changed"], 1);
+        assert_eq!(Ran::at_the_end_of(load).json()["changed"], 1);
     }
 }
 
@@ -110,7 +110,7 @@ async fn a_reader_that_goes_away_is_no_panic() {
     for arguments in [["keys", "list"].as_slice(), &["keys", "list", "--json"], &["migrate", "--json"]] {
         let mut process = database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(process.stdout.take());
-        let ran = Ran::from(process.wait_with_output().unwrap());
+        let ran = Ran::at_the_end_of(process);
         assert!(!ran.stderr.contains("panicked"), "{ran:?}");
     }
 }

@@ -64,8 +64,8 @@ async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else
     let bounds = [
         ("DATABASE_CONNECTIONS_MAX", "4"),
         ("DATABASE_QUEUE_MAX", "8"),
-        ("DATABASE_WAIT_TIMEOUT_MS", "700"),
-        ("DATABASE_STATEMENT_TIMEOUT_MS", "1500"),
+        ("DATABASE_WAIT_TIMEOUT_MS", "2000"),
+        ("DATABASE_STATEMENT_TIMEOUT_MS", "4000"),
     ];
     let app = App::with(&database, &bounds).await;
     let key = issue_unlimited(&database).await;
@@ -89,9 +89,9 @@ async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else
         held.iter().filter(|(.., took)| (low..high).contains(took)).count()
     };
     // 4 have a connection until their statement takes too long, 8 wait for one, 28 find no place to wait. The server's own
-    // look for changes has its turn among them.
-    let (at_once, waited, ran) = (within(0, 650), within(650, 1450), within(1450, 3500));
-    assert!((27..=29).contains(&at_once) && at_once + waited + ran == 40 && ran >= 3, "{at_once}, {waited}, {ran}");
+    // look for changes has its turn among them. Between any two of these times lies more than a busy machine adds.
+    let (at_once, waited, ran) = (within(0, 1900), within(1900, 3900), within(3900, 8000));
+    assert!((26..=30).contains(&at_once) && at_once + waited + ran == 40 && ran >= 3, "{at_once}, {waited}, {ran}");
     operator.batch_execute("ROLLBACK").await.unwrap();
     let back = async || ask(&app, &key, LISTS).await.0 == 200;
     let back = eventually("it is back", Duration::from_secs(1), back).await;
@@ -107,6 +107,8 @@ async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else
 
 #[tokio::test]
 async fn callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs() {
+    /// Before the statement's time-out, and enough for an answer on a machine where all tests run at once.
+    const PATIENCE: Duration = Duration::from_millis(700);
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
     // Nothing but callers asks Postgres: it would find out for them.
@@ -120,17 +122,18 @@ async fn callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs() {
     join_all((0..8).map(|_| ask(&app, &key, LISTS))).await;
     proxy.set(Fault::Vanish);
     let (mut answered, vanished) = (None, Instant::now());
-    while answered.is_none() && vanished.elapsed() < Duration::from_secs(6) {
+    while answered.is_none() && vanished.elapsed() < Duration::from_secs(10) {
         let mut stream = TcpStream::connect(app.address()).await.unwrap();
         let request = get(LISTS, &key);
-        match tokio::time::timeout(Duration::from_millis(200), exchange(&mut stream, &request)).await {
+        match tokio::time::timeout(PATIENCE, exchange(&mut stream, &request)).await {
             Ok(reply) => answered = (reply.unwrap().status == 200).then(|| vanished.elapsed()),
             // Its end comes as a reset, which the server takes for the end of the request.
             Err(_) => SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
         }
     }
     let answered = answered.expect("somebody is answered");
-    assert!(answered < Duration::from_millis(200 + 1500) + SLACK, "{answered:?}");
+    // All four at once: one after the other would take them 6 s.
+    assert!(answered < PATIENCE + Duration::from_millis(1500) + 3 * SLACK, "{answered:?}");
     let seen = format!("answered again after {} ms", answered.as_millis());
     record("callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs", &seen);
 }

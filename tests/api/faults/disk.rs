@@ -1,6 +1,7 @@
 //! Disks that are full.
 
 use std::fs::File;
+use std::process::Stdio;
 
 use super::harm::{PRICES, STATE, history};
 use crate::support::{App, Database, Files, Postgres, Ran, SmallDisk, record, tickerd};
@@ -8,7 +9,7 @@ use crate::support::{App, Database, Files, Postgres, Ran, SmallDisk, record, tic
 const QUOTE: &str = "/api/stocks/AAPL/quote";
 
 #[tokio::test]
-#[ignore = "make test-faults: mounts a small disk, as root"]
+#[ignore = "make test-faults: mounts a small disk, as root or with sudo"]
 async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_is_room() {
     let (disk, files) = (SmallDisk::mount(400), Files::new());
     let mut postgres = Postgres::with_sample(disk.path()).await;
@@ -48,7 +49,7 @@ async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_
 }
 
 #[tokio::test]
-#[ignore = "make test-faults: mounts a small disk, as root"]
+#[ignore = "make test-faults: mounts a small disk, as root or with sudo"]
 async fn a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where() {
     let disk = SmallDisk::mount(1);
     let out = disk.path().to_str().unwrap();
@@ -73,7 +74,8 @@ async fn a_report_that_finds_no_room_says_that_the_load_is_done() {
     let (database, files) = (Database::sample().await, Files::new());
     let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
     let mut load = database.tickerd(&["ingest", "prices", &path, "--json"]);
-    let ran = Ran::of(load.stdout(File::create("/dev/full").unwrap()));
+    let ran =
+        Ran::at_the_end_of(load.stdout(File::create("/dev/full").unwrap()).stderr(Stdio::piped()).spawn().unwrap());
     assert!(ran.sentence().contains("was loaded, but the report of it can't be written"), "{ran:?}");
     assert_eq!(database.ran(&["ingest", "prices", &path, "--json"]).json()["unchanged"], 1);
     record("a_report_that_finds_no_room_says_that_the_load_is_done", &ran.sentence().replace(&path, "FILE"));

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{App, Database, Files, eventually, header, record, redis_url, unique};
+use crate::support::{App, Database, Files, eventually, header, record, redis_url, run, unique};
 
 const PATH: &str = "/api/stocks/AAPL/prices?start=2012-12-31&end=2012-12-31";
 /// How often instances look for themselves here, instead of every 30 s.
@@ -16,7 +16,7 @@ fn correct(database: &Database, variables: &[(&str, &str)], close: u32) -> Strin
         "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2012-12-31,510,900,500,{close},23553300,69\n"
     );
     let file = files.write("prices.csv", rows);
-    let output = database.tickerd(&["ingest", "prices", &file]).envs(variables.iter().copied()).output().unwrap();
+    let output = run(database.tickerd(&["ingest", "prices", &file]).envs(variables.iter().copied()));
     assert!(output.status.success(), "{output:?}");
     format!("\"close\":{close}.0,")
 }
@@ -87,7 +87,7 @@ async fn two_instances_serve_a_rename_within_a_second() {
     for app in &apps {
         assert!(app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"FB\""));
     }
-    let ran = database.tickerd(&["stocks", "rename", "FB", "META"]).envs(shared).output().unwrap();
+    let ran = run(database.tickerd(&["stocks", "rename", "FB", "META"]).envs(shared));
     assert!(ran.status.success(), "{ran:?}");
     for app in &apps {
         let renamed = async || app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"META\"");

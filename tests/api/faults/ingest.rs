@@ -11,7 +11,7 @@ use crate::support::{Database, Fault, Files, Postgres, Proxy, Ran, eventually, r
 const ALL_BUT_COMMITTED: &str = "BEGIN; SELECT * FROM revision FOR UPDATE";
 
 #[tokio::test]
-async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_for_no_more_rows() {
+async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_with_the_next_rows() {
     let (database, files) = (Database::sample().await, Files::new());
     let (stocks, prices, rows) = history(&files, 20);
     assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
@@ -32,13 +32,13 @@ async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_f
     let _ = feed.write_all(&more.as_bytes()[..300 * 1024]);
     let ends = async || load.try_wait().unwrap().is_some();
     let took = eventually("the load ends", Duration::from_secs(10), ends).await;
-    let ran = Ran::from(load.wait_with_output().unwrap());
+    let ran = Ran::at_the_end_of(load);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
     assert!(ran.stderr.contains("nothing of stdin was loaded: Postgres: the connection was lost"), "{ran:?}");
     assert_eq!(database.texts(STATE).await, before);
     assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
     record(
-        "a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_waits_for_no_more_rows",
+        "a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_with_the_next_rows",
         &format!("exit code 1 {} ms after more rows came; nothing loaded; then {rows} rows", took.as_millis()),
     );
 }
@@ -60,7 +60,7 @@ async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_
             false => in_copy(&database, "tuples_processed > 1000").await,
         }
         postgres.kill();
-        let ran = Ran::from(load.wait_with_output().unwrap());
+        let ran = Ran::at_the_end_of(load);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres: ")), "{ran:?}");
         postgres.start(&[]).await;
@@ -123,7 +123,7 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
             }
             let started = Instant::now();
             proxy.set(fault);
-            let waiting = tokio::task::spawn_blocking(|| Ran::from(load.wait_with_output().unwrap()));
+            let waiting = tokio::task::spawn_blocking(|| Ran::at_the_end_of(load));
             let ran = tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it ends").unwrap();
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{fault:?}: {ran:?}");
             assert!(ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres")), "{fault:?}: {ran:?}");
@@ -161,7 +161,7 @@ async fn a_load_whose_machine_vanished_lets_its_stocks_go_within_a_minute() {
     gate.batch_execute("ROLLBACK").await.unwrap();
     let started = Instant::now();
     let next = database.started(&["ingest", "prices", &path, "--json"]);
-    let waiting = tokio::task::spawn_blocking(|| Ran::from(next.wait_with_output().unwrap()));
+    let waiting = tokio::task::spawn_blocking(|| Ran::at_the_end_of(next));
     let ran = tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it is let in").unwrap();
     assert_eq!(ran.json()["added"], 1);
     load.kill().unwrap();
@@ -204,7 +204,7 @@ async fn prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_af
         }
         gate.batch_execute("ROLLBACK").await.unwrap();
         for load in under_way {
-            let ran = Ran::from(load.wait_with_output().unwrap());
+            let ran = Ran::at_the_end_of(load);
             assert_eq!(ran.code, Some(0), "{ran:?}");
         }
         found.push(database.texts(SEEN_BY_ALL).await);

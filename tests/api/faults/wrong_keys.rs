@@ -40,7 +40,9 @@ async fn is_let_in(app: &App, key: &str) -> bool {
 /// Keys that were never seen before, tried once each beside a flood: how that went.
 async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
     let database = Database::sample().await;
-    let app = behind_a_proxy(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "32")]).await;
+    // Who has a place waits for as long as a busy machine takes for it: it is about who gets one.
+    let bounds = [("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "32"), ("ARGON2_WAIT_TIMEOUT_MS", "20000")];
+    let app = behind_a_proxy(&database, &bounds).await;
     let (attacked, new) = (database.issue("pro"), Vec::from_iter((0..8).map(|_| database.issue("pro"))));
     let keys: Vec<_> = (0..2000).map(|n| from_anywhere(n, &wrong(id_of(&attacked), n))).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
@@ -136,6 +138,10 @@ async fn floods(key: impl Fn(&str, u32) -> String) -> Seen {
 
 fn tell(test: &str, seen: &Seen) {
     let Seen { calm, flooded, slowest_new, memory_mib, flood } = seen;
+    assert!(*flooded < calm.mul_f64(1.5).max(*calm + NOISE), "{calm:?} {flooded:?}");
+    // Hashes of 19 MiB, and what is remembered of addresses and refusals.
+    assert!(*memory_mib < 64, "{memory_mib} MiB");
+    assert!(*slowest_new < Duration::from_secs(3), "{slowest_new:?}");
     record(
         test,
         &format!(
@@ -148,10 +154,6 @@ fn tell(test: &str, seen: &Seen) {
             flood.count(503)
         ),
     );
-    assert!(*flooded < calm.mul_f64(1.5).max(*calm + NOISE), "{calm:?} {flooded:?}");
-    // Hashes of 19 MiB, and what is remembered of addresses and refusals.
-    assert!(*memory_mib < 64, "{memory_mib} MiB");
-    assert!(*slowest_new < Duration::from_secs(3), "{slowest_new:?}");
 }
 
 #[tokio::test]

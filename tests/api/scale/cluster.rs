@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::support::{App, Database, Program, eventually, free_port, header, home, id_of, record, scratch, unique};
+use crate::support::{
+    App, Database, Program, eventually, free_port, header, home, id_of, record, run, scratch, unique,
+};
 
 const PASSWORD: &str = "of-a-test";
 const PATH: &str = "/api/stocks/AAPL";
@@ -135,7 +137,7 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
     let mut revoke = database.tickerd(&["keys", "revoke", id_of(&shared), "--yes", "--json"]);
     let prefix = cluster.masters().iter().map(|master| master.ask(&["KEYS", "*rl:*"])).collect::<String>();
     let prefix = prefix.split_once("rl:").unwrap().0.to_owned();
-    let told = revoke.env("REDIS_URL", cluster.url()).env("REDIS_KEY_PREFIX", prefix).output().unwrap();
+    let told = run(revoke.env("REDIS_URL", cluster.url()).env("REDIS_KEY_PREFIX", prefix));
     assert!(String::from_utf8_lossy(&told.stdout).contains("\"instancesTold\":3"), "{told:?}");
     for app in &apps {
         let refused = async || app.get(&shared, PATH).await.status() == 401;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Program, eventually, free_port, home, id_of, scratch};
+use crate::support::{App, Database, Program, client, eventually, free_port, home, id_of, scratch};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -83,7 +83,14 @@ struct Caller(Client);
 impl Caller {
     fn at(address: &str) -> Self {
         let address: IpAddr = address.parse().unwrap();
-        Self(Client::builder().local_address(address).pool_max_idle_per_host(0).build().unwrap())
+        Self(
+            Client::builder()
+                .local_address(address)
+                .timeout(Duration::from_secs(60))
+                .pool_max_idle_per_host(0)
+                .build()
+                .unwrap(),
+        )
     }
 
     async fn ask(&self, url: &str, key: &str, forged: &str) -> StatusCode {
@@ -155,7 +162,7 @@ async fn neither_sample_writes_down_a_key_when_no_instance_answers() {
     for (proxy, (name, logged)) in
         proxies.iter().zip([("nginx", "\"GET /api/stocks\" 502"), ("caddy", "/api/stocks?...")])
     {
-        let request = reqwest::Client::new().get(format!("{}/api/stocks?apikey={key}&APIKEY={key}", proxy.url));
+        let request = client().get(format!("{}/api/stocks?apikey={key}&APIKEY={key}", proxy.url));
         let answer = request.header("x-api-key", &key).bearer_auth(&key).send().await.unwrap();
         assert!(answer.status().is_server_error(), "{name}");
         let log = || written(&scratch.path().join(name));
@@ -196,8 +203,7 @@ async fn what_writes_is_sent_to_one_instance_only_and_what_reads_to_the_next_one
             eventually("it is sent", Duration::from_secs(20), async || {
                 asked += 1;
                 let path = format!("/{name}/{asked}");
-                let answer =
-                    Client::new().request(method.clone(), format!("{}{path}", proxy.url)).send().await.unwrap();
+                let answer = client().request(method.clone(), format!("{}{path}", proxy.url)).send().await.unwrap();
                 assert!(answer.status().is_server_error());
                 let head = format!("{method} {path} ");
                 let times = read.lock().unwrap().iter().filter(|it| it.starts_with(&head)).count();
@@ -220,7 +226,7 @@ async fn what_writes_goes_to_the_next_instance_where_one_can_not_be_reached() {
     for (at, proxy) in proxies.iter().enumerate() {
         for n in 0..8 {
             let body = serde_json::json!({ "name": format!("{at} {n}") });
-            let request = Client::new().post(format!("{}/api/watchlists", proxy.url)).header("x-api-key", &key);
+            let request = client().post(format!("{}/api/watchlists", proxy.url)).header("x-api-key", &key);
             assert_eq!(request.json(&body).send().await.unwrap().status(), 201, "{body}");
             // Whoever was left out for having failed is tried again meanwhile.
             tokio::time::sleep(Duration::from_millis(300)).await;

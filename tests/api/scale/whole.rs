@@ -8,7 +8,7 @@ use reqwest::Client;
 use super::cluster::Cluster;
 use super::pooler::PgBouncer;
 use super::proxy::{addresses, nginx};
-use crate::support::{App, Ran, Replicated, eventually, header, id_of, scratch};
+use crate::support::{App, Ran, Replicated, client, eventually, header, id_of, scratch};
 
 const PATH: &str = "/api/stocks/AAPL";
 const INSTANCES: usize = 3;
@@ -37,7 +37,7 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
         command.env("TRUSTED_PROXIES", "127.0.0.1");
         apps.push(App::start(command).await);
     }
-    let (proxy, client) = (nginx(scratch.path(), &addresses(&apps)).await, Client::new());
+    let (proxy, client) = (nginx(scratch.path(), &addresses(&apps)).await, client());
     for tier in ["free", "free", "pro"] {
         let (key, limit) = (database.issue(tier), if tier == "pro" { 1000 } else { 100 });
         assert_eq!(admitted(&proxy.url, &client, &key, 4 * limit).await, limit, "{tier}");

@@ -66,7 +66,7 @@ async fn a_token_can_be_given_on_stdin_where_nobody_else_sees_it() {
     let mut command = database.tickerd(&["keys", "show", "-", "--json"]);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     process.stdin.take().unwrap().write_all(format!("{token}\n").as_bytes()).unwrap();
-    let shown: serde_json::Value = Ran::from(process.wait_with_output().unwrap()).json();
+    let shown: serde_json::Value = Ran::at_the_end_of(process).json();
     assert_eq!(shown["id"], id_of(&token));
     let nothing = Ran::of(database.tickerd(&["keys", "show", "-"]).stdin(Stdio::null()));
     assert!(nothing.code == Some(2) && nothing.stderr.contains("expected a key id"), "{nothing:?}");

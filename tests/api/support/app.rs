@@ -13,6 +13,9 @@ use super::{Database, eventually, redis_url, unique};
 /// The operators' token of the tests.
 pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
+/// Longer than any answer takes, streamed ones included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What a stream held so far.
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -56,7 +59,7 @@ impl App {
         let log = collect(process.stderr.take().expect("stderr is piped"));
         let printed = collect(process.stdout.take().expect("stdout is piped"));
         let mut app =
-            Self { process, address: String::new(), admin_address: String::new(), log, printed, client: Client::new() };
+            Self { process, address: String::new(), admin_address: String::new(), log, printed, client: client() };
         eventually("the server listens", Duration::from_secs(30), async || {
             assert!(app.process.try_wait().unwrap().is_none(), "it ended: {:?}", app.log());
             app.find_address()
@@ -184,6 +187,11 @@ fn collect(stream: impl Read + Send + 'static) -> Lines {
         }
     });
     lines
+}
+
+/// A client that waits for no answer for ever.
+pub fn client() -> Client {
+    Client::builder().timeout(ANSWER_TIMEOUT).build().expect("a client")
 }
 
 /// A header of an answer as text; empty where there is none.

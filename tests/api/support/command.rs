@@ -1,8 +1,14 @@
 //! The real binary.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+/// Longer than any command takes that a test waits for.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// `tickerd` with these arguments and an environment that holds nothing of the machine's own.
 ///
@@ -21,6 +27,29 @@ pub fn tickerd(arguments: &[&str]) -> Command {
     command
 }
 
+/// What a command under way said when it had ended, as far as its streams are pipes.
+///
+/// # Panics
+/// Where it does not end in time: it is killed then.
+pub fn finish(child: Child) -> Output {
+    let (pid, started) = (Pid::from_child(&child), Instant::now());
+    let (over, ended) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(COMMAND_TIMEOUT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    });
+    let output = child.wait_with_output().expect("its output can be read");
+    drop(over);
+    assert!(started.elapsed() < COMMAND_TIMEOUT, "it did not end within {COMMAND_TIMEOUT:?}: {output:?}");
+    output
+}
+
+/// Runs a command to its end, as [`finish`] does.
+pub fn run(command: &mut Command) -> Output {
+    finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs"))
+}
+
 /// How a command ended, and what it said.
 #[derive(Debug)]
 pub struct Ran {
@@ -32,7 +61,12 @@ pub struct Ran {
 impl Ran {
     /// Runs a command to its end.
     pub fn of(command: &mut Command) -> Self {
-        command.output().expect("the binary runs").into()
+        run(command).into()
+    }
+
+    /// Waits for the end of a command that is under way.
+    pub fn at_the_end_of(child: Child) -> Self {
+        finish(child).into()
     }
 
     /// That it succeeded, and the one JSON object that is alone on its stdout.

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::{Ran, eventually, servers, tickerd, unique};
+use super::{Ran, eventually, run, servers, tickerd, unique};
 
 pub struct Database {
     name: String,
@@ -81,7 +81,7 @@ impl Database {
 
     /// Runs `tickerd` on this database to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.tickerd(arguments).output().expect("the binary runs")
+        run(&mut self.tickerd(arguments))
     }
 
     /// The same, with its output as text.

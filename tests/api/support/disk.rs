@@ -2,10 +2,22 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::scratch;
+use super::program::is_root;
+use super::{run, scratch};
+
+/// A program that only root may run: with sudo, where that asks for no password, unless the tests are root's themselves.
+fn as_root(program: &str) -> Command {
+    if is_root() {
+        return Command::new(program);
+    }
+    let mut sudo = Command::new("sudo");
+    sudo.args(["--non-interactive", program]);
+    sudo
+}
 
 /// A small disk of a test's own, in memory.
 pub struct SmallDisk(tempfile::TempDir);
@@ -15,11 +27,11 @@ impl SmallDisk {
     /// Where nothing may be mounted: a test that can't fill a disk has shown nothing.
     pub fn mount(megabytes: u32) -> Self {
         let dir = scratch();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={megabytes}m,mode=755"), "tmpfs"]).arg(dir.path());
-        let mounted = mount.output().expect("mount runs");
+        let owner = dir.path().metadata().expect("it was made");
+        let options = format!("size={megabytes}m,mode=755,uid={},gid={}", owner.uid(), owner.gid());
+        let mounted = run(as_root("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()));
         let why = String::from_utf8_lossy(&mounted.stderr);
-        assert!(mounted.status.success(), "this test can't run: it mounts a small disk, which takes root: {why}");
+        assert!(mounted.status.success(), "this test can't run: it mounts a small disk, as root or with sudo: {why}");
         Self(dir)
     }
 
@@ -53,6 +65,6 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Servers that are still ending may have files open there.
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+        let _ = as_root("umount").arg("--lazy").arg(self.path()).status();
     }
 }

@@ -19,10 +19,10 @@ mod servers;
 mod vitals;
 mod wire;
 
-pub use app::{ADMIN_TOKEN, App, header, optional_header};
+pub use app::{ADMIN_TOKEN, App, client, header, optional_header};
 pub use browser::{Browser, Look, browse};
 pub use clock::Clock;
-pub use command::{Ran, tickerd};
+pub use command::{Ran, run, tickerd};
 pub use database::{Database, id_of};
 pub use disk::SmallDisk;
 pub use exchange::{exchange, get};
@@ -40,13 +40,18 @@ pub use wire::Wire;
 
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
+/// A single look that takes longer is stuck.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Waits until `condition` holds.
 ///
 /// # Panics
-/// When it does not within `within`.
+/// When it does not within `within`, or when it takes a minute to say so.
 pub async fn eventually(what: &str, within: Duration, mut condition: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
-    while !condition().await {
+    while !timeout(LOOK_TIMEOUT, condition()).await.unwrap_or_else(|_| panic!("{what}: a look at it is stuck")) {
         assert!(started.elapsed() < within, "{what}: not within {within:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -77,7 +77,7 @@ pub fn home(parent: &Path, name: &str) -> PathBuf {
 /// Of the user that owns nothing, on every common system.
 const NOBODY: u32 = 65534;
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     Path::new("/proc/self").metadata().expect("the tests of servers run on Linux").uid() == 0
 }
 

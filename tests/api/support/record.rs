@@ -43,10 +43,12 @@ fn machine() -> String {
     };
     let redis = printed("redis-server", &["--version"]);
     let redis = redis.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("unknown").to_owned();
+    // What follows the first two numbers is a distribution's, or a machine's owner's.
+    let kernel = read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
     format!(
-        "Measured on {} of {}: {cores} shared cores of {cpu}, {memory_gb} GB, Linux {}, Redis {redis}.",
+        "Measured on {} of {}: {cores} shared cores of {cpu}, {memory_gb} GB, Linux {kernel}, Redis {redis}.",
         chrono::Utc::now().format("%Y-%m-%d"),
         printed("git", &["describe", "--always", "--abbrev=9"]),
-        read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
     )
 }
