@@ -22,7 +22,7 @@ pub struct DatabaseConfig {
     /// A PEM file with the certificate authority of Postgres, where the system's do not know it
     #[arg(long, env = "DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
-    /// Connections at most. A range read takes under a millisecond: 16 serve thousands a second and leave a small
+    /// Connections for requests at most; 2 more are for what runs beside them. A range read takes under a millisecond: 16 serve thousands a second and leave a small
     /// Postgres (100 connections by default) room for other instances
     #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub database_connections_max: u32,

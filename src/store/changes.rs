@@ -35,7 +35,7 @@ impl Store {
                    UNION ALL SELECT id, revision, 'key', NULL, NULL, NULL FROM api_keys WHERE revision > $1
                    UNION ALL SELECT name, revision, 'tier', NULL, NULL, NULL FROM tiers WHERE revision > $1";
         let mut changes = Changes { revision, ..Changes::default() };
-        for row in self.rows_in_turn(sql, &[&revision]).await? {
+        for row in self.rows_beside(sql, &[&revision]).await? {
             let (name, version): (&str, i64) = (row.get(0), row.get(1));
             let broken = || StoreFault::Broken(format!("{name:?} is neither a symbol nor a key id"));
             changes.revision = changes.revision.max(version);

@@ -40,7 +40,7 @@ pub struct NewestDay {
 impl Store {
     /// Every exchange by its code. One whose time zone is none is left out, and said so: it must not keep the others away.
     pub async fn exchanges(&self) -> Result<HashMap<String, Exchange>, StoreFault> {
-        let rows = self.rows_in_turn("SELECT code, time_zone, closes_at FROM exchanges", &[]).await?;
+        let rows = self.rows_beside("SELECT code, time_zone, closes_at FROM exchanges", &[]).await?;
         let exchange = |row: &tokio_postgres::Row| {
             let (code, zone): (String, String) = (row.get(0), row.get(1));
             let Ok(zone) = zone.parse() else {

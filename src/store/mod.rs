@@ -64,7 +64,7 @@ pub struct Store {
     places: Arc<Semaphore>,
 }
 
-/// Connections of the pool, and requests that wait for one.
+/// Connections of the pools, and requests that wait for one.
 pub struct Connections {
     pub idle: usize,
     pub busy: usize,
@@ -72,7 +72,7 @@ pub struct Connections {
 }
 
 impl Store {
-    /// Makes the pool. It connects when it is first used, from the runtime that this is called on.
+    /// Makes the pools. They connect when they are first used, from the runtime that this is called on.
     ///
     /// # Errors
     /// When the URL or the certificate authority can't be read. A Postgres that is down is no error.
@@ -103,7 +103,7 @@ impl Store {
 
     /// Whether Postgres answers.
     pub async fn ping(&self) -> Result<(), StoreFault> {
-        self.rows_in_turn("SELECT 1", &[]).await.map(drop)
+        self.rows_beside("SELECT 1", &[]).await.map(drop)
     }
 
     /// Runs one statement that reads content of a data version: from the replica where it has come that far.
@@ -128,9 +128,9 @@ impl Store {
         self.primary.rows_once(sql, params).await
     }
 
-    /// The same as [`Self::rows`], beside the requests: however many of them wait, this has its turn.
-    async fn rows_in_turn(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        self.primary.rows(sql, params).await
+    /// The same as [`Self::rows`], beside the requests: however many of them wait, on connections of its own.
+    async fn rows_beside(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        self.primary.rows_beside(sql, params).await
     }
 
     fn place(&self) -> Result<SemaphorePermit<'_>, StoreFault> {

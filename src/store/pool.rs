@@ -1,4 +1,4 @@
-//! One Postgres for the statements of requests: its pool, and how statements are sent.
+//! One Postgres: its pools, and how statements are sent.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,9 @@ use crate::metrics;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
 
+/// Connections for what runs beside the requests: storing usage may wait for a lock, following changes must not wait for that.
+const BESIDE_CONNECTIONS_MAX: usize = 2;
+
 /// How long a request may wait: for a connection of others, for a new one, for its statement.
 pub(super) struct Bounds {
     pub(super) wait: Duration,
@@ -25,7 +28,9 @@ pub(super) struct Bounds {
 
 #[derive(Clone)]
 pub(super) struct Postgres {
-    pool: Pool,
+    requests: Pool,
+    /// For what runs beside them: it doesn't wait for as long as they do.
+    beside: Pool,
     pooler: Pooler,
     statement_timeout: Duration,
     runtime: Handle,
@@ -38,25 +43,33 @@ struct Lent<'a> {
 }
 
 impl Postgres {
-    /// Makes the pool. It connects when it is first used, from the runtime that this is called on.
+    /// Makes the pools. They connect when they are first used, from the runtime that this is called on.
     pub(super) fn new(database: Database, config: &DatabaseConfig, bounds: Bounds) -> Result<Self, StoreFault> {
-        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let pooler = config.database_pooler;
-        let manager = match pooler {
-            // Each statement is bound in time by the server, too.
-            Pooler::None => database.manager(manager_config, Some(bounds.statement)),
-            // It would turn the setting away: its connections are not for one client.
-            Pooler::Transaction => database.manager(manager_config, None),
+        let pool = |connections_max| {
+            let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+            let manager = match pooler {
+                // Each statement is bound in time by the server, too.
+                Pooler::None => database.clone().manager(manager_config, Some(bounds.statement)),
+                // It would turn the setting away: its connections are not for one client.
+                Pooler::Transaction => database.clone().manager(manager_config, None),
+            };
+            let pool = Pool::builder(manager)
+                .max_size(connections_max)
+                .wait_timeout(Some(bounds.wait))
+                .create_timeout(Some(bounds.connect))
+                .recycle_timeout(Some(bounds.connect))
+                .runtime(Runtime::Tokio1)
+                .build();
+            pool.map_err(|e| StoreFault::Pool(e.to_string()))
         };
-        let pool = Pool::builder(manager)
-            .max_size(config.database_connections_max as usize)
-            .wait_timeout(Some(bounds.wait))
-            .create_timeout(Some(bounds.connect))
-            .recycle_timeout(Some(bounds.connect))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|e| StoreFault::Pool(e.to_string()))?;
-        Ok(Self { pool, pooler, statement_timeout: bounds.statement, runtime: Handle::current() })
+        Ok(Self {
+            requests: pool(config.database_connections_max as usize)?,
+            beside: pool(BESIDE_CONNECTIONS_MAX)?,
+            pooler,
+            statement_timeout: bounds.statement,
+            runtime: Handle::current(),
+        })
     }
 
     /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
@@ -69,22 +82,43 @@ impl Postgres {
     }
 
     pub(super) async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        self.counted(&self.requests, sql, params).await
+    }
+
+    /// The same as [`Self::rows`], beside the requests: it waits for none of them.
+    pub(super) async fn rows_beside(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        match self.counted(&self.beside, sql, params).await {
+            Err(fault) if fault.is_dead_connection() => self.counted(&self.beside, sql, params).await,
+            answer => answer,
+        }
+    }
+
+    async fn counted(&self, pool: &Pool, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
         let started = Instant::now();
         let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
-        let rows = self.ask(sql, params).instrument(span).await;
+        let rows = self.ask(pool, sql, params).instrument(span).await;
         metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
         rows
     }
 
     /// What the connections are doing.
     pub(super) fn connections(&self) -> Connections {
-        let Status { size, available, waiting, .. } = self.pool.status();
-        Connections { idle: available, busy: size.saturating_sub(available), waiters: waiting }
+        let [requests, beside] = [&self.requests, &self.beside].map(Pool::status);
+        let busy = |status: &Status| status.size.saturating_sub(status.available);
+        Connections {
+            idle: requests.available + beside.available,
+            busy: busy(&requests) + busy(&beside),
+            waiters: requests.waiting,
+        }
     }
 
-    /// The same as [`Self::rows_once`], of no request: neither counted nor traced.
-    pub(super) async fn ask(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        let mut lent = Lent { client: Some(self.pool.get().await?), by: self };
+    /// The same as [`Self::rows_beside`], once, and neither counted nor traced.
+    pub(super) async fn look(&self, sql: &'static str) -> Result<Vec<Row>, StoreFault> {
+        self.ask(&self.beside, sql, &[]).await
+    }
+
+    async fn ask(&self, pool: &Pool, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        let mut lent = Lent { client: Some(pool.get().await?), by: self };
         let client = lent.client.as_ref().expect("it was lent a line ago");
         let sent = Instant::now();
         let rows = tokio::time::timeout(self.statement_timeout, query(client, self.pooler, sql, params)).await;
@@ -107,7 +141,9 @@ impl Postgres {
     /// lead to the same machine may be as well, and each would cost somebody a failure or a time-out.
     fn distrust_since(&self, sent: Instant) {
         let silence = sent.elapsed();
-        self.pool.retain(|_, metrics| metrics.last_used() < silence);
+        for pool in [&self.requests, &self.beside] {
+            pool.retain(|_, metrics| metrics.last_used() < silence);
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl Replica {
     }
 
     async fn current(&self) -> Result<i64, StoreFault> {
-        let rows = self.postgres.ask("SELECT current FROM revision", &[]).await?;
+        let rows = self.postgres.look("SELECT current FROM revision").await?;
         rows.first().map(|row| row.get(0)).ok_or_else(|| StoreFault::Broken("revision has no row".to_owned()))
     }
 }

@@ -120,7 +120,7 @@ impl Store {
             &last_used_at,
         ];
         // The batch has a number: it may be sent again on another connection.
-        self.rows_in_turn(sql, params).await.map(drop)
+        self.rows_beside(sql, params).await.map(drop)
     }
 
     /// Totals, newest day first.

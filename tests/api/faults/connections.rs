@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 use super::harm::{issue_unlimited, unasked};
 use crate::support::{
-    App, Database, Fault, Postgres, Proxy, eventually, exchange, get, header, id_of, record, scratch,
+    App, Database, Fault, Load, Postgres, Proxy, eventually, exchange, get, header, id_of, record, scratch,
 };
 
 const LISTS: &str = "/api/watchlists";
@@ -89,7 +89,7 @@ async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else
         held.iter().filter(|(.., took)| (low..high).contains(took)).count()
     };
     // 4 have a connection until their statement takes too long, 8 wait for one, 28 find no place to wait. The server's own
-    // look for changes has its turn among them. Between any two of these times lies more than a busy machine adds.
+    // look for changes takes none from them. Between any two of these times lies more than a busy machine adds.
     let (at_once, waited, ran) = (within(0, 1900), within(1900, 3900), within(3900, 8000));
     assert!((26..=30).contains(&at_once) && at_once + waited + ran == 40 && ran >= 3, "{at_once}, {waited}, {ran}");
     operator.batch_execute("ROLLBACK").await.unwrap();
@@ -103,6 +103,46 @@ async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else
         back.as_millis()
     );
     record("a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else", &seen);
+}
+
+#[tokio::test]
+async fn however_long_all_connections_are_used_up_a_revocation_is_followed_within_a_second() {
+    let database = Database::sample().await;
+    // Statements outlast the wait for a connection: whoever waits behind those of the flood waits in vain.
+    let bounds = [
+        ("DATABASE_CONNECTIONS_MAX", "4"),
+        ("DATABASE_QUEUE_MAX", "16"),
+        ("DATABASE_WAIT_TIMEOUT_MS", "1000"),
+        ("DATABASE_STATEMENT_TIMEOUT_MS", "8000"),
+    ];
+    let app = App::with(&database, &bounds).await;
+    let (flooding, revoked) = (issue_unlimited(&database).await, database.issue("pro"));
+    for (key, path) in [(&flooding, LISTS), (&revoked, QUOTE), (&revoked, QUOTE)] {
+        assert_eq!(ask(&app, key, path).await.0, 200);
+    }
+    let operator = database.connect().await;
+    operator.batch_execute("BEGIN; LOCK watchlists").await.unwrap();
+    let flood = Load::on(&[&app], &[&flooding], &[LISTS]).clients(32).start();
+    database.connections(4, "wait_event_type = 'Lock'").await;
+    assert_eq!(ask(&app, &revoked, QUOTE).await.0, 200, "it is known and the answer is kept");
+    let output = database.run(&["keys", "revoke", id_of(&revoked), "--yes"]);
+    assert!(output.status.success(), "{output:?}");
+    // Its row can't be read again before the flood is over: until then nobody knows more than that it changed.
+    let refused = async || ask(&app, &revoked, QUOTE).await.0 == 503;
+    // A second, and what the request itself waits for a connection.
+    let within = Duration::from_secs(1 + 1) + SLACK;
+    let took = eventually("it is refused", within, refused).await;
+    let ready = app.get("", "/health/ready").await;
+    let (status, says) = (ready.status(), ready.text().await.unwrap());
+    assert!(status == 200 && says.contains("\"changes\":\"followed\""), "{status} {says}");
+    operator.batch_execute("ROLLBACK").await.unwrap();
+    flood.stop();
+    let unauthorized = async || ask(&app, &revoked, QUOTE).await.0 == 401;
+    eventually("it is told apart", Duration::from_secs(2), unauthorized).await;
+    record(
+        "however_long_all_connections_are_used_up_a_revocation_is_followed_within_a_second",
+        &format!("refused {} ms after the command, 401 once the flood was over", took.as_millis()),
+    );
 }
 
 #[tokio::test]
