@@ -1,7 +1,10 @@
 # The two commands of the README: `make demo` and `make test`. Both install what is missing first.
-.PHONY: demo test test-scale test-openapi test-faults soak fuzz lint deny loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults tools-deny
+.PHONY: help demo test test-scale test-openapi test-faults soak fuzz lint deny loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults tools-deny
 
 # --- what a person types ------------------------------------------------------------------------------------------
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / && !/^tools/ { printf "%-13s %s\n", $$1, $$2 }' Makefile
 
 demo: tools ## everything from nothing: servers, tables, data, keys, a running API on port 3000
 	cargo build --release --locked
