@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::support::{App, Database, eventually, header, id_of, redis_url};
+use crate::support::{App, Database, eventually, header, id_of, redis_url, run};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -144,7 +144,7 @@ async fn a_full_redis_can_evict_answers_and_no_window_of_a_limit() {
     let redis = |arguments: &[&str]| {
         let mut client = std::process::Command::new("redis-cli");
         client.args(["--no-auth-warning", "-u", &redis_url().replace("redis://:", "redis://default:")]).args(arguments);
-        String::from_utf8(client.output().unwrap().stdout).unwrap()
+        String::from_utf8(run(&mut client).stdout).unwrap()
     };
     let window = redis(&["--scan", "--pattern", &format!("*rl:{{{}}}", id_of(&key))]);
     assert_eq!(redis(&["TTL", window.trim()]).trim(), "-1", "{window}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{App, Database, eventually, header, id_of, redis_url, unique};
+use crate::support::{App, Database, eventually, header, id_of, redis_url, run, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -154,7 +154,7 @@ async fn a_tier_changed_during_a_rotation_is_that_of_both_keys_within_a_second()
         assert_eq!(header(&app.get(key, PATH).await, "x-ratelimit-limit"), "100");
     }
     let mut set = database.tickerd(&["keys", "set", id_of(&new), "--tier", "pro", "--json"]);
-    let output = set.envs(variables.iter().copied()).output().unwrap();
+    let output = run(set.envs(variables.iter().copied()));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((told["instancesTold"].as_u64(), told["tier"].as_str()), (Some(1), Some("pro")), "{told}");
     for key in [&old, &new] {

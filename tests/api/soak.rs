@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Load, Ran, Wire, get, id_of, record, redis_url};
+use crate::support::{App, Database, Load, Ran, Wire, get, id_of, record, redis_url, run};
 use sample::{Sample, verdict};
 
 const MINUTES: u64 = 30;
@@ -39,7 +39,7 @@ fn paths() -> Vec<String> {
 fn redis(arguments: &[&str]) -> String {
     let mut client = Command::new("redis-cli");
     client.args(["--no-auth-warning", "-u", &redis_url().replace("redis://:", "redis://default:")]).args(arguments);
-    String::from_utf8(client.output().expect("redis-cli runs").stdout).expect("text")
+    String::from_utf8(run(&mut client).stdout).expect("text")
 }
 
 /// Loads prices and tells the instances of it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Database, eventually, header, redis_url, unique};
+use crate::support::{App, Database, eventually, header, redis_url, run, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
 const SET: [&str; 4] = ["tiers", "set", "free", "--requests-per-minute"];
@@ -22,7 +22,7 @@ async fn a_limit_is_that_of_every_running_instance_within_a_second() {
         assert_eq!(limit(app).await, "100");
     }
     let mut set = database.tickerd(&[SET.as_slice(), &["250", "--json"]].concat());
-    let output = set.envs(variables.iter().copied()).output().unwrap();
+    let output = run(set.envs(variables.iter().copied()));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told, json!({ "name": "free", "requestsPerMinute": 250, "activeKeys": 1, "instancesTold": 2 }));
     for app in apps.iter().chain([&alone]) {
@@ -46,7 +46,7 @@ async fn a_caller_at_the_limit_goes_on_within_a_second_of_a_better_tier() {
     }
     assert_eq!(app.get(&key, PATH).await.status(), 429);
     let mut set = database.tickerd(&["keys", "set", &key, "--tier", "pro"]);
-    assert!(set.envs(variables.iter().copied()).output().unwrap().status.success());
+    assert!(run(set.envs(variables.iter().copied())).status.success());
     eventually("it goes on", Duration::from_secs(1), async || app.get(&key, PATH).await.status() == 200).await;
     let answer = app.get(&key, PATH).await;
     let left: u32 = header(&answer, "x-ratelimit-remaining").parse().unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
 
-use crate::support::{App, Database, scratch, tickerd};
+use crate::support::{self, App, Database, scratch, tickerd};
 
 /// An authority, and files with a certificate of its for 127.0.0.1.
 struct Authority {
@@ -42,7 +42,7 @@ fn write_private(dir: &Path, name: &str, text: &str) -> PathBuf {
 
 /// `tickerd keys list` with these variables: the shortest way to both servers and back.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    tickerd(arguments).envs(variables.iter().copied()).output().unwrap()
+    support::run(tickerd(arguments).envs(variables.iter().copied()))
 }
 
 fn failure(output: &Output) -> String {

@@ -7,7 +7,7 @@ use reqwest::Response;
 use serde_json::Value;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Program, eventually, free_port, header, home, redis_url, scratch, unique};
+use crate::support::{App, Database, Program, eventually, free_port, header, home, redis_url, run, scratch, unique};
 
 /// The tests are a proxy to the server, so that they can come from any address.
 const BEHIND_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
@@ -78,7 +78,7 @@ async fn instances_that_share_a_redis_admit_an_address_as_often_as_one() {
     let ttl = ["TTL", &format!("{prefix}rl:{{ip:2001:db8::}}")];
     let mut client = std::process::Command::new("redis-cli");
     client.args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")]).args(ttl);
-    let ttl_s: i64 = String::from_utf8(client.output().unwrap().stdout).unwrap().trim().parse().unwrap();
+    let ttl_s: i64 = String::from_utf8(run(&mut client).stdout).unwrap().trim().parse().unwrap();
     assert!((3660..=7200).contains(&ttl_s), "{ttl_s}");
 }
 

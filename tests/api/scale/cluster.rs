@@ -46,7 +46,7 @@ impl Node {
     fn ask(&self, arguments: &[&str]) -> String {
         let mut client = Command::new("redis-cli");
         client.args(["--no-auth-warning", "-a", PASSWORD, "-p", &self.port.to_string()]).args(arguments);
-        String::from_utf8(client.output().unwrap().stdout).unwrap()
+        String::from_utf8(run(&mut client).stdout).unwrap()
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Program, client, eventually, free_port, home, id_of, scratch};
+use crate::support::{App, Database, Program, client, eventually, free_port, home, id_of, run, scratch};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -254,7 +254,7 @@ async fn the_samples_are_accepted_by_the_programs_they_are_for() {
     let mut caddy = Command::new("caddy");
     caddy.args(["validate", "--adapter", "caddyfile", "--config", "deploy/Caddyfile"]).env("HOME", &dir);
     for mut checks in [nginx, caddy] {
-        let output = checks.output().unwrap();
+        let output = run(&mut checks);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

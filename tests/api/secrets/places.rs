@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Database, Ran};
+use crate::support::{Database, Ran, run};
 
 /// Secrets, each with what it is called in a failure.
 #[derive(Default)]
@@ -65,7 +65,7 @@ pub fn redis_content(url: &str) -> Vec<u8> {
     let ask = |arguments: &[&str]| {
         let mut client = Command::new("redis-cli");
         client.args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")]).args(arguments);
-        let output = client.output().expect("redis-cli runs");
+        let output = run(&mut client);
         assert!(output.status.success(), "{output:?}");
         output.stdout
     };

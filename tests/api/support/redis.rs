@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Program, eventually, free_port, home};
+use super::{Program, eventually, free_port, home, run};
 
 /// A real `redis-server` without a password, that writes nothing to disk.
 pub struct RedisServer {
@@ -49,7 +49,7 @@ impl RedisServer {
     pub fn ask(&self, arguments: &[&str]) -> String {
         let mut client = Command::new("redis-cli");
         client.args(["-p", &self.port.to_string()]).args(arguments);
-        let output = client.output().expect("redis-cli runs");
+        let output = run(&mut client);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 

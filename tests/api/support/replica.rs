@@ -6,7 +6,7 @@ use std::path::Path;
 use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
 
 use super::program::as_owner;
-use super::{Database, scratch};
+use super::{Database, run, scratch};
 
 /// Two servers of a test's own.
 pub struct Replicated {
@@ -49,7 +49,7 @@ fn follow(original: &Path, primary: &PrivatePostgres, copy: &Path) -> PrivatePos
         "--dbname",
         &primary.url(),
     ]);
-    let output = backup.output().unwrap();
+    let output = run(&mut backup);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::copy(from.join("password"), to.join("password")).unwrap();
     PrivatePostgres::start(copy, Durability::Throwaway).unwrap()
