@@ -7,9 +7,16 @@ use chrono::{DateTime, Days, NaiveTime, Utc};
 use tokio::time::interval;
 
 use super::state::State;
+use crate::store::StoreFault;
 
 /// Between two looks at how many instances there are, and two sweeps.
 const HOUSEKEEPING_MS: u64 = 10_000;
+
+/// For what keys used since the last batch to be stored when the process ends. The time-outs of a store that hangs add up to
+/// more than service managers wait.
+const LAST_BATCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries at it.
+const LAST_BATCH_PAUSE: Duration = Duration::from_millis(100);
 
 /// Stores what was used, every so often and when a day (UTC) ends.
 pub async fn store_usage(state: &'static State, flush_ms: u64) {
@@ -26,6 +33,21 @@ pub async fn store_usage(state: &'static State, flush_ms: u64) {
         if Utc::now().date_naive() == began.date_naive() {
             tokio::time::sleep(pause(Utc::now(), flush_ms)).await;
         }
+    }
+}
+
+/// Stores what was counted since the last batch, as the process ends. What fails is tried again for as long as there is time:
+/// a connection may have died in an outage that is over, and a batch counts once however often it is sent.
+pub async fn store_last_usage(state: &State) {
+    let mut fault = StoreFault::Timeout(LAST_BATCH_TIMEOUT.as_millis());
+    let stored = async {
+        while let Err(again) = state.usage.flush(&state.store, Utc::now()).await {
+            fault = again;
+            tokio::time::sleep(LAST_BATCH_PAUSE).await;
+        }
+    };
+    if tokio::time::timeout(LAST_BATCH_TIMEOUT, stored).await.is_err() {
+        tracing::error!(cause = %fault, "the usage since the last batch is lost");
     }
 }
 

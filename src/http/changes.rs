@@ -68,7 +68,8 @@ pub(super) async fn follow(follower: &impl Follows, mut words: Option<mpsc::Rece
         behind = looked.is_err();
         follower.set_behind(behind);
         while !heard && !is_due(follower, config, behind, looked_at) {
-            let pause = Duration::from_millis(config.changes_poll_alone_ms);
+            // Whichever of them holds may change meanwhile.
+            let pause = Duration::from_millis(config.changes_poll_alone_ms.min(config.changes_poll_ms));
             if let Ok(word) = tokio::time::timeout(pause, next_word(&mut words)).await {
                 follower.heed(word);
                 heard = true;
@@ -84,7 +85,7 @@ fn is_due(follower: &impl Follows, config: &CacheConfig, behind: bool, looked_at
     looked_at.elapsed() >= Duration::from_millis(every_ms)
 }
 
-/// Looks for changes, and goes on listening meanwhile: a key is forgotten when word of it comes, whether or not
+/// Looks for changes, and goes on listening meanwhile: a key is doubted when word of it comes, whether or not
 /// Postgres can be asked about it. Also tells whether any word came, since what it speaks of may have been missed.
 async fn look(follower: &impl Follows, words: &mut Option<mpsc::Receiver<Word>>) -> (Result<(), StoreFault>, bool) {
     let mut looking = std::pin::pin!(follower.look());
@@ -112,4 +113,52 @@ async fn next_word(words: &mut Option<mpsc::Receiver<Word>>) -> Word {
         *words = None;
     }
     std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Counts looks; word may come, and none does.
+    #[derive(Default)]
+    struct Looks(Cell<u64>);
+
+    impl Follows for Looks {
+        async fn look(&self) -> Result<(), StoreFault> {
+            self.0.set(self.0.get() + 1);
+            Ok(())
+        }
+
+        fn heed(&self, _: Word) {}
+
+        fn word_may_come(&self) -> bool {
+            true
+        }
+
+        fn set_behind(&self, _: bool) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_are_looked_for_as_often_as_they_are_to_be_with_redis() {
+        for (changes_poll_ms, looks) in [(100, 100), (500, 20), (2000, 5)] {
+            let config = CacheConfig {
+                cache_memory_bytes_max: 0,
+                cache_writes_max: 1,
+                changes_poll_ms,
+                changes_poll_alone_ms: 500,
+                cache_stale_s_max: 0,
+            };
+            let follower = Looks::default();
+            let followed = follow(&follower, None, &config);
+            let over = tokio::time::timeout(Duration::from_millis(9_990), followed).await;
+            // A timer ends a millisecond late at most.
+            let seen = follower.0.get();
+            assert!(
+                over.is_err() && (looks * 98 / 100..=looks).contains(&seen),
+                "{seen} in 10 s, every {changes_poll_ms} ms"
+            );
+        }
+    }
 }

@@ -1,16 +1,48 @@
 //! `GET /health`: this process answers. `GET /health/ready`: it can serve, and what it stands on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, http::StatusCode, http::header};
 use serde::Serialize;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use super::answer::JSON;
 use super::state::State;
+use crate::store::Store;
 
 /// For Postgres to answer: a load balancer asks every few seconds and gives up early.
 const READY_TIMEOUT_MS: u64 = 1000;
+
+/// How long an answer of Postgres, or its silence, is everybody's who asks: whoever likes may ask, and as often.
+const READY_SHARED_MS: u64 = 200;
+
+/// Whether Postgres answers, as of the last look. Held by the one that looks.
+#[derive(Default)]
+pub struct Pulse(Mutex<Option<(Instant, bool)>>);
+
+impl Pulse {
+    /// Whether it does now, or did a moment ago. One look at a time, whoever hangs up meanwhile: those who were given up
+    /// would hold their connections for longer.
+    async fn is_felt(&'static self, store: &'static Store) -> bool {
+        let timeout = Duration::from_millis(READY_TIMEOUT_MS);
+        let felt = async {
+            let mut last = self.0.lock().await;
+            match *last {
+                Some((at, answers)) if at.elapsed() < Duration::from_millis(READY_SHARED_MS) => answers,
+                _ => {
+                    let look = tokio::spawn(async move {
+                        let answers = store.ping(timeout).await.is_ok();
+                        *last = Some((Instant::now(), answers));
+                        answers
+                    });
+                    look.await.unwrap_or(false)
+                }
+            }
+        };
+        tokio::time::timeout(timeout, felt).await.unwrap_or(false)
+    }
+}
 
 #[derive(Serialize, ToSchema)]
 pub struct Alive {
@@ -42,8 +74,7 @@ pub async fn alive() -> HttpResponse {
 
 /// 503 only without Postgres or its tables: a lost Redis costs accuracy, not availability.
 pub async fn ready(state: &'static State) -> HttpResponse {
-    let postgres = tokio::time::timeout(Duration::from_millis(READY_TIMEOUT_MS), state.store.ping()).await;
-    let postgres = if matches!(postgres, Ok(Ok(()))) { "up" } else { "down" };
+    let postgres = if state.pulse.is_felt(&state.store).await { "up" } else { "down" };
     let redis = match &state.redis {
         None => "not configured",
         Some(redis) if redis.ping().await.is_ok() => "up",

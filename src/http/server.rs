@@ -3,9 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use chrono::Utc;
-
-use super::background::{keep_house, store_usage};
+use super::background::{keep_house, store_last_usage, store_usage};
 use super::changes::follow_changes;
 use super::listener::{Workers, serve};
 use super::stop::{Signals, stop_on_signal};
@@ -19,10 +17,6 @@ const BACKLOG: u32 = 1024;
 
 /// How long the start waits for Redis.
 const REDIS_WAIT: Duration = Duration::from_millis(500);
-
-/// For what keys used since the last batch to be stored when the process ends. The time-outs of a store that hangs add up to
-/// more than service managers wait.
-const LAST_BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeFault {
@@ -107,11 +101,7 @@ impl Server {
         systemd::say_ready();
         let operators = async { if let Some(server) = operators { server.await } else { Ok(()) } };
         let served = tokio::try_join!(callers, operators).map(drop);
-        // What was counted since the last batch.
-        let last = tokio::time::timeout(LAST_BATCH_TIMEOUT, state.usage.flush(&state.store, Utc::now())).await;
-        if let Err(fault) = last.unwrap_or(Err(StoreFault::Timeout(LAST_BATCH_TIMEOUT.as_millis()))) {
-            tracing::error!(cause = %fault, "the usage since the last batch is lost");
-        }
+        store_last_usage(state).await;
         served.map_err(ServeFault::Run)
     }
 }

@@ -19,6 +19,7 @@ use crate::usage::Usage;
 use super::ServeFault;
 use super::admin::AdminToken;
 use super::admin::Freshness;
+use super::health::Pulse;
 use super::log::RequestLog;
 
 pub struct State {
@@ -30,6 +31,7 @@ pub struct State {
     pub cache: Cache,
     pub usage: Usage,
     pub freshness: Freshness,
+    pub pulse: Pulse,
     pub versions: Versions,
     pub http: HttpConfig,
     /// `None` where operators may not ask over HTTP.
@@ -55,6 +57,7 @@ impl State {
             versions: Versions::default(),
             usage: Usage::new(Utc::now()),
             freshness: Freshness::default(),
+            pulse: Pulse::default(),
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),

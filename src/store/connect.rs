@@ -199,7 +199,7 @@ mod tests {
         let only = Only::parse_from(["test", "--database-url", &url, "--database-connect-timeout-ms", "100"]);
         let store = crate::store::Store::new(&only.database).unwrap();
         for _ in 0..5 {
-            assert!(store.ping().await.is_err());
+            assert!(store.ping(Duration::from_secs(1)).await.is_err());
             let (mut socket, _) = silent.accept().await.unwrap();
             let mut received = Vec::new();
             let closed = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut received)).await;

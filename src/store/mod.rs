@@ -101,9 +101,16 @@ impl Store {
         self.primary.connections()
     }
 
-    /// Whether Postgres answers.
-    pub async fn ping(&self) -> Result<(), StoreFault> {
-        self.rows_beside("SELECT 1", &[]).await.map(drop)
+    /// Whether Postgres answers within so long, once it has given us a connection.
+    ///
+    /// # Errors
+    /// When it doesn't: its connection is given up then.
+    pub async fn ping(&self, within: Duration) -> Result<(), StoreFault> {
+        match self.primary.look("SELECT 1", within).await {
+            Err(fault) if fault.is_dead_connection() => self.primary.look("SELECT 1", within).await,
+            answer => answer,
+        }
+        .map(drop)
     }
 
     /// Runs one statement that reads content of a data version: from the replica where it has come that far.

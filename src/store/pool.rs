@@ -96,7 +96,7 @@ impl Postgres {
     async fn counted(&self, pool: &Pool, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
         let started = Instant::now();
         let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
-        let rows = self.ask(pool, sql, params).instrument(span).await;
+        let rows = self.ask(pool, sql, params, self.statement_timeout).instrument(span).await;
         metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
         rows
     }
@@ -112,19 +112,25 @@ impl Postgres {
         }
     }
 
-    /// The same as [`Self::rows_beside`], once, and neither counted nor traced.
-    pub(super) async fn look(&self, sql: &'static str) -> Result<Vec<Row>, StoreFault> {
-        self.ask(&self.beside, sql, &[]).await
+    /// The same as [`Self::rows_beside`], once, within so long, and neither counted nor traced.
+    pub(super) async fn look(&self, sql: &'static str, within: Duration) -> Result<Vec<Row>, StoreFault> {
+        self.ask(&self.beside, sql, &[], within.min(self.statement_timeout)).await
     }
 
-    async fn ask(&self, pool: &Pool, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    async fn ask(
+        &self,
+        pool: &Pool,
+        sql: &'static str,
+        params: Params<'_>,
+        within: Duration,
+    ) -> Result<Vec<Row>, StoreFault> {
         let mut lent = Lent { client: Some(pool.get().await?), by: self };
         let client = lent.client.as_ref().expect("it was lent a line ago");
         let sent = Instant::now();
-        let rows = tokio::time::timeout(self.statement_timeout, query(client, self.pooler, sql, params)).await;
+        let rows = tokio::time::timeout(within, query(client, self.pooler, sql, params)).await;
         let rows = match rows {
             Ok(rows) => rows.map_err(StoreFault::from),
-            Err(_) => Err(StoreFault::Timeout(self.statement_timeout.as_millis())),
+            Err(_) => Err(StoreFault::Timeout(within.as_millis())),
         };
         let client = lent.client.take();
         if let Err(fault) = &rows

@@ -20,6 +20,7 @@ const AWAY: i64 = -1;
 
 pub(super) struct Replica {
     postgres: Postgres,
+    timeout: Duration,
     /// The revision that it was seen to have reached, or [`AWAY`].
     reached: AtomicI64,
 }
@@ -36,7 +37,7 @@ impl Replica {
         let timeout = Duration::from_millis(config.database_read_timeout_ms);
         let bounds = Bounds { wait: timeout, connect: timeout, statement: timeout };
         let postgres = Postgres::new(replica, database, bounds)?;
-        let replica = Arc::new(Self { postgres, reached: AtomicI64::new(AWAY) });
+        let replica = Arc::new(Self { postgres, timeout, reached: AtomicI64::new(AWAY) });
         tokio::spawn(follow(Arc::downgrade(&replica), Duration::from_millis(config.database_read_poll_ms)));
         Ok(Some(replica))
     }
@@ -52,7 +53,7 @@ impl Replica {
     }
 
     async fn current(&self) -> Result<i64, StoreFault> {
-        let rows = self.postgres.look("SELECT current FROM revision").await?;
+        let rows = self.postgres.look("SELECT current FROM revision", self.timeout).await?;
         rows.first().map(|row| row.get(0)).ok_or_else(|| StoreFault::Broken("revision has no row".to_owned()))
     }
 }

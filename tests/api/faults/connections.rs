@@ -146,6 +146,29 @@ async fn however_long_all_connections_are_used_up_a_revocation_is_followed_withi
 }
 
 #[tokio::test]
+async fn however_many_ask_whether_it_is_ready_while_postgres_hangs_each_is_told_in_time() {
+    let database = Database::sample().await;
+    let proxy = Proxy::to(&database.url());
+    let app = App::with(&Database::at(&proxy.url()), &[]).await;
+    let ready = || ask(&app, "", "/health/ready");
+    assert_eq!(ready().await.0, 200);
+    proxy.set(Fault::Stall);
+    eventually("it is noticed", Duration::from_secs(2), async || ready().await.0 == 503).await;
+    // What was found just now is everybody's for 200 ms: those who ask then have to look.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let told = join_all((0..200).map(|_| ready())).await;
+    let slowest = told.iter().map(|(.., took)| *took).max().unwrap();
+    assert!(told.iter().all(|(status, ..)| *status == 503), "{told:?}");
+    assert!(slowest < Duration::from_secs(1) + 2 * SLACK, "{slowest:?}");
+    proxy.set(Fault::None);
+    let back = eventually("it is ready", Duration::from_secs(1) + SLACK, async || ready().await.0 == 200).await;
+    record(
+        "however_many_ask_whether_it_is_ready_while_postgres_hangs_each_is_told_in_time",
+        &format!("200 of 200 told 503 within {} ms; 200 again after {} ms", slowest.as_millis(), back.as_millis()),
+    );
+}
+
+#[tokio::test]
 async fn callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs() {
     /// Before the statement's time-out, and enough for an answer on a machine where all tests run at once.
     const PATIENCE: Duration = Duration::from_millis(700);

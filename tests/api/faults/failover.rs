@@ -22,7 +22,8 @@ fn either(servers: &Replicated) -> String {
 async fn a_replica_that_is_promoted_serves_within_a_second_where_the_url_names_both() {
     let servers = Replicated::with_sample();
     let primary = servers.database();
-    let (app, key) = (App::with(&Database::at(&either(&servers)), &[]).await, issue_unlimited(&primary).await);
+    // Issued first: a server that hears of a key while it uses it reads its row again.
+    let (key, app) = (issue_unlimited(&primary).await, App::with(&Database::at(&either(&servers)), &[]).await);
     let write = async |name: &str| {
         let list = json!({ "name": name, "symbols": ["AAPL"] });
         let sent = app.request("POST", LISTS).header("x-api-key", &key).json(&list).send().await;
