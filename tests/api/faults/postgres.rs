@@ -85,8 +85,8 @@ async fn happen(harms: &[Harm]) -> String {
     let scratch = scratch();
     let mut postgres = Postgres::with_sample(scratch.path()).await;
     let proxy = Proxy::to(&postgres.database().url());
-    let app = App::with(&Database::at(&proxy.url()), &TIMEOUTS).await;
     let key = issue_unlimited(&postgres.database()).await;
+    let app = App::with(&Database::at(&proxy.url()), &TIMEOUTS).await;
     let list = json!({ "name": "all", "symbols": ["AAPL", "IBM"] });
     let made = app.request("POST", "/api/watchlists").header("x-api-key", &key).json(&list).send().await.unwrap();
     assert_eq!(made.status(), 201);

@@ -28,8 +28,8 @@ async fn stored(database: &Database, key: &str) -> usize {
 #[tokio::test]
 async fn sigterm_under_load_fails_nothing_but_what_meets_the_closing_port_and_stores_all_usage() {
     let database = long_history().await;
-    let mut app = App::alone(&database).await;
     let key = issue_unlimited(&database).await;
+    let mut app = App::alone(&database).await;
     let paths = unasked(4000);
     let mut paths: Vec<_> = paths.iter().map(String::as_str).collect();
     // Every other one is in memory.
@@ -108,8 +108,8 @@ async fn sigterm_of_one_of_two_instances_behind_nginx_fails_no_read_and_one_writ
 #[tokio::test]
 async fn a_second_sigterm_cuts_the_drain_short_and_lets_what_is_under_way_finish() {
     let database = long_history().await;
-    let mut app = App::with(&database, &[("DRAIN_MS", "60000")]).await;
     let key = issue_unlimited(&database).await;
+    let mut app = App::with(&database, &[("DRAIN_MS", "60000")]).await;
     let stream = begun(&app, &key, "csv", "identity").await;
     app.signal("TERM");
     let stopping = async || {
@@ -133,8 +133,8 @@ async fn sigterm_while_postgres_hangs_ends_in_time_and_says_what_is_lost() {
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
     let bounds = [("DRAIN_MS", "100"), ("SHUTDOWN_TIMEOUT_S", "2")];
-    let mut app = App::with(&Database::at(&proxy.url()), &bounds).await;
     let key = issue_unlimited(&database).await;
+    let mut app = App::with(&Database::at(&proxy.url()), &bounds).await;
     assert_eq!(app.get(&key, QUOTE).await.status(), 200);
     proxy.set(Fault::Stall);
     let hanging = Load::on(&[&app], &[&key], &[LISTS]).per_second(20).clients(40).start();

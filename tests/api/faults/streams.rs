@@ -60,8 +60,8 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
         ("DATABASE_WAIT_TIMEOUT_MS", "500"),
         ("DATABASE_STATEMENT_TIMEOUT_MS", "1000"),
     ];
-    let app = App::with(&Database::at(&proxy.url()), &bounds).await;
     let key = issue_unlimited(&database).await;
+    let app = App::with(&Database::at(&proxy.url()), &bounds).await;
     let mut cut_off = Vec::new();
     for (format, encoding) in [("ndjson", "identity"), ("csv", "identity"), ("csv", "gzip")] {
         let (whole, ended) = (begun(&app, &key, format, encoding).await, begun(&app, &key, format, encoding).await);
@@ -116,8 +116,8 @@ async fn what_is_beyond_its_time_is_served_and_says_so_while_postgres_is_away() 
     let library = library.into_iter().find(|file| std::path::Path::new(file).exists());
     serve.env("LD_PRELOAD", library.expect("libfaketime is installed (deploy/install-tools faults)"));
     serve.env("FAKETIME_TIMESTAMP_FILE", offset.path()).env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1");
-    let app = App::start(serve).await;
     let key = issue_unlimited(&database).await;
+    let app = App::start(serve).await;
     let quote = "/api/stocks/AAPL/quote";
     let fresh = app.get(&key, quote).await;
     assert_eq!(header(&fresh, "x-cache"), "MISS");
