@@ -93,7 +93,8 @@ fn every_name_in_the_list_of_bounds_is_a_knob_or_a_constant() {
     }
 }
 
-fn sources(dir: &Path, into: &mut String) {
+/// Adds the text of all files below a directory.
+pub fn sources(dir: &Path, into: &mut String) {
     for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
         match path.is_dir() {
             true => sources(&path, into),

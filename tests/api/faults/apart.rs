@@ -2,19 +2,14 @@
 
 use std::time::Duration;
 
-use super::shared::{know_of_each_other, measured};
+use super::shared::{each_on_its_own_way, measured};
 use crate::limits::burst;
-use crate::support::{App, Database, Fault, Proxy, eventually, record, redis_url, unique};
+use crate::support::{Database, Fault, eventually, record};
 
 #[tokio::test]
 async fn instances_that_lose_redis_one_after_the_other_share_the_limit_as_if_they_had_together() {
-    let (database, prefix) = (Database::sample().await, format!("{}:", unique("test")));
-    let proxies = [Proxy::to(&redis_url()), Proxy::to(&redis_url())];
-    let mut apps = Vec::new();
-    for proxy in &proxies {
-        apps.push(App::with(&database, &[("REDIS_URL", &proxy.url()), ("REDIS_KEY_PREFIX", &prefix)]).await);
-    }
-    know_of_each_other(&apps).await;
+    let database = Database::sample().await;
+    let (proxies, apps) = each_on_its_own_way(&database).await;
     proxies[0].set(Fault::Refuse);
     let sees_itself_alone = async || measured(&apps[1], "tickerd_instances").await == 1;
     eventually("the second counts anew", Duration::from_secs(15), sees_itself_alone).await;

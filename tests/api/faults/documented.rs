@@ -2,14 +2,7 @@
 
 use std::path::Path;
 
-fn sources(dir: &Path, into: &mut String) {
-    for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
-        match entry.is_dir() {
-            true => sources(&entry, into),
-            false => into.push_str(&std::fs::read_to_string(entry).unwrap_or_default()),
-        }
-    }
-}
+use crate::documents::sources;
 
 #[test]
 fn each_row_is_of_a_test_that_exists_and_was_run() {

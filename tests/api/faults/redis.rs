@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::shared::{SLOWEST_MAX, granted_again, know_of_each_other, milliseconds};
+use super::shared::{SLOWEST_MAX, each_on_its_own_way, granted_again, milliseconds};
 use crate::limits::burst;
 use crate::support::{
     App, Database, Fault, Load, Proxy, RedisServer, Tally, eventually, id_of, record, redis_url, run, scratch, unique,
@@ -98,13 +98,8 @@ async fn however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_i
     let seed = rand::rng().random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let (database, prefix) = (Database::sample().await, format!("{}:", unique("test")));
-    let proxies = [Proxy::to(&redis_url()), Proxy::to(&redis_url())];
-    let mut apps = Vec::new();
-    for proxy in &proxies {
-        apps.push(App::with(&database, &[("REDIS_URL", &proxy.url()), ("REDIS_KEY_PREFIX", &prefix)]).await);
-    }
-    know_of_each_other(&apps).await;
+    let database = Database::sample().await;
+    let (proxies, apps) = each_on_its_own_way(&database).await;
     let keys: Vec<_> = PATHS.iter().map(|_| database.issue("free")).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
     // Each key has a path of its own, which tells the answers of one from those of the others.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{App, eventually};
+use crate::support::{App, Database, Proxy, eventually, redis_url, unique};
 
 /// REDIS_COMMAND_TIMEOUT_MS as it is by default, and what a machine adds on which all tests run at once.
 pub const SLOWEST_MAX: Duration = Duration::from_millis(250 + 1250);
@@ -44,4 +44,15 @@ pub async fn measured(app: &App, name: &str) -> u64 {
 
 pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
+}
+
+/// Two instances that share a Redis and know of each other, and the way to it of each.
+pub async fn each_on_its_own_way(database: &Database) -> ([Proxy; 2], Vec<App>) {
+    let (prefix, proxies) = (format!("{}:", unique("test")), [Proxy::to(&redis_url()), Proxy::to(&redis_url())]);
+    let mut apps = Vec::new();
+    for proxy in &proxies {
+        apps.push(App::with(database, &[("REDIS_URL", &proxy.url()), ("REDIS_KEY_PREFIX", &prefix)]).await);
+    }
+    know_of_each_other(&apps).await;
+    (proxies, apps)
 }
