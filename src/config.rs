@@ -158,11 +158,11 @@ pub struct KeysConfig {
     /// Wrong keys in memory, about 100 bytes each
     #[arg(long, env = "REFUSALS_REMEMBERED_MAX", default_value_t = 10_000)]
     pub refusals_remembered_max: usize,
-    /// argon2id runs at once; 0 for one on every two cores. Each takes 19 MiB and a core for 20 ms or more: with as many as there
-    /// are cores, a flood of wrong keys doubles the p99 of known ones
+    /// argon2id runs at once; 0 for one on every two cores. Each keeps 19 MiB and takes a core for some 15 ms: more prove keys
+    /// faster after a restart, and leave less to requests
     #[arg(long, env = "ARGON2_PARALLEL_MAX", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
     pub argon2_parallel_max: u16,
-    /// New keys that are looked at at once, 4 of one id and 4 that nobody has: beyond it, the answer is 503 with Retry-After
+    /// New keys that are looked at at once: beyond it, the answer is 503 with Retry-After
     #[arg(long, env = "ARGON2_QUEUE_MAX", default_value_t = 128, value_parser = parallel())]
     pub argon2_queue_max: usize,
     /// How long a key may wait for argon2id

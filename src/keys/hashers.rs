@@ -1,4 +1,4 @@
-//! Threads for argon2id alone, which stand back for whoever else wants the processor.
+//! Threads for argon2id alone: it is to leave processors to requests.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +7,9 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::hash::secret_matches;
-use super::places::Place;
+use super::hash::Memory;
+use super::prove::Room;
 use crate::metrics;
-
-/// The weight of a thread at this niceness is a tenth of that of one that serves requests (sched(7)): on a machine that has
-/// nothing to spare a hash of 20 ms takes some 200.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 
 /// A secret to be proven, and who waits for it.
 struct Proof {
@@ -22,8 +17,8 @@ struct Proof {
     phc: String,
     asked: Instant,
     answer: oneshot::Sender<bool>,
-    /// It bounds how many of these there are. A client that hangs up must not free the place of a hash that still runs.
-    _place: Place,
+    /// A client that hangs up must not free that of a hash which still runs.
+    _room: Room,
 }
 
 pub struct Hashers {
@@ -47,9 +42,9 @@ impl Hashers {
     }
 
     /// Whether `secret` is the one behind `phc`. `None` where that could not be found out in time.
-    pub async fn matches(&self, secret: SecretString, phc: String, place: Place) -> Option<bool> {
+    pub async fn matches(&self, secret: SecretString, phc: String, room: Room) -> Option<bool> {
         let (answer, found) = oneshot::channel();
-        let proof = Proof { secret, phc, asked: Instant::now(), answer, _place: place };
+        let proof = Proof { secret, phc, asked: Instant::now(), answer, _room: room };
         self.proofs.send(proof).ok()?;
         tokio::time::timeout(self.wait, found).await.ok()?.ok()
     }
@@ -57,17 +52,13 @@ impl Hashers {
 
 /// Until those who ask are gone.
 fn prove_all(waiting: &Mutex<Receiver<Proof>>) {
-    // Elsewhere it would be that of the whole process.
-    #[cfg(target_os = "linux")]
-    if let Err(fault) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::warn!(cause = %fault, "argon2id runs at the priority of everything else");
-    }
+    let mut memory = Memory::default();
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Proof { secret, phc, asked, answer, _place }) = next else { return };
+        let Ok(Proof { secret, phc, asked, answer, _room }) = next else { return };
         // Whoever hung up or was told to come back needs no answer.
         if !answer.is_closed() {
-            let matches = secret_matches(&secret, &phc);
+            let matches = memory.matches(&secret, &phc);
             metrics::argon2(asked.elapsed().as_secs_f64());
             let _ = answer.send(matches);
         }

@@ -4,6 +4,7 @@ mod failures;
 mod hash;
 mod hashers;
 mod places;
+mod prove;
 mod registry;
 mod token;
 mod validity;

@@ -1,46 +1,35 @@
-//! Room for tokens that are seen for the first time: so many in all, and few of one id, or of all ids that nobody has.
+//! Room for secrets that only argon2id can refuse: few of one key.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::caller::KeyId;
 
-/// Whoever floods us with wrong secrets for an id, or with ids that nobody has, is not to keep the keys of others out. More
-/// than one, since of those who send an id one may be its holder.
-const OF_ONE_ID_MAX: usize = 4;
+/// Who floods us with wrong secrets of a key that has no hint yet is not to keep the keys of others out. More than one,
+/// since of those who send them one may be its holder.
+const OF_ONE_KEY_MAX: usize = 4;
 
+#[derive(Default)]
 pub struct Places {
-    /// By id; `None` for those that nobody has.
-    taken: Mutex<HashMap<Option<KeyId>, usize>>,
-    in_all_max: usize,
+    taken: Mutex<HashMap<KeyId, usize>>,
 }
 
-/// Room for one token, until it is dropped.
+/// Room for one secret, until it is dropped.
 pub struct Place {
     places: Arc<Places>,
-    id: Option<KeyId>,
+    id: KeyId,
 }
 
 impl Places {
-    pub fn new(in_all_max: usize) -> Arc<Self> {
-        Arc::new(Self { taken: Mutex::default(), in_all_max })
-    }
-
     /// `None` where there is no room.
-    pub fn take(self: &Arc<Self>, id: Option<KeyId>) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, id: KeyId) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_all: usize = taken.values().sum();
-        let of_this = taken.get(&id).copied().unwrap_or_default();
-        if in_all >= self.in_all_max || of_this >= OF_ONE_ID_MAX {
+        let of_this = taken.entry(id).or_default();
+        if *of_this >= OF_ONE_KEY_MAX {
             return None;
         }
-        taken.insert(id, of_this + 1);
+        *of_this += 1;
         Some(Place { places: self.clone(), id })
-    }
-
-    /// Those that are taken.
-    pub fn taken(&self) -> usize {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 }
 
@@ -59,16 +48,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_room_for_so_many_in_all_and_few_of_one_id_and_it_comes_back() {
-        let places = Places::new(6);
-        let (attacked, other) = (Some("000000000000".parse().unwrap()), None);
+    fn there_is_room_for_few_of_one_key_and_for_others_beside_it_and_it_comes_back() {
+        let places = Arc::<Places>::default();
+        let (attacked, other) = ("000000000000".parse().unwrap(), "111111111111".parse().unwrap());
         let of_attacked: Vec<_> = (0..5).filter_map(|_| places.take(attacked)).collect();
-        let of_other: Vec<_> = (0..5).filter_map(|_| places.take(other)).collect();
-        assert_eq!((of_attacked.len(), of_other.len(), places.taken()), (4, 2, 6));
+        let of_other = places.take(other);
+        assert!(of_attacked.len() == 4 && of_other.is_some());
         drop(of_attacked);
-        assert_eq!(places.taken(), 2);
         assert!(places.take(attacked).is_some());
         drop(of_other);
-        assert!(places.taken() == 0 && places.taken.lock().unwrap().is_empty());
+        assert!(places.taken.lock().unwrap().is_empty());
     }
 }

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use super::hash::hint_of;
 use super::{Grace, HashFault, Token, hash_secret};
 use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
 use crate::redis::{Redis, Word};
@@ -96,9 +97,11 @@ impl Registry {
 
     pub async fn issue(&self, order: &IssueOrder) -> Result<Issued, RegistryFault> {
         let (token, secret_hash) = new_token(order.id).await?;
+        let secret_hint = hint_of(&token.secret);
         let key = NewKey {
             id: token.id,
             secret_hash: &secret_hash,
+            secret_hint,
             owner: &order.owner,
             name: &order.name,
             note: order.note.as_ref(),
@@ -120,7 +123,7 @@ impl Registry {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<Told<Rotated>, RegistryFault> {
         let (token, secret_hash) = new_token(None).await?;
-        let new = (token.id, secret_hash.as_str());
+        let new = (token.id, secret_hash.as_str(), hint_of(&token.secret));
         match self.store.rotate_key(&self.actor, id, new, expires_at, TimeDelta::from(grace)).await? {
             Written::Done(Some(Rotation { new, old_expires_at })) => {
                 let instances_told = self.tell(&[Word::Key(id)]).await;

@@ -13,13 +13,11 @@ use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use rand::RngExt;
-use tracing::Instrument;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Token;
 use super::failures::Failures;
-use super::hash::NOBODY;
-use super::hashers::Hashers;
-use super::places::Places;
+use super::prove::{Proven, Prover};
 use crate::caller::Caller;
 use crate::clock::is_ahead;
 use crate::config::KeysConfig;
@@ -29,6 +27,10 @@ type Digest = [u8; 32];
 
 /// How long a failure to look up or verify a key is everybody's who waited behind it.
 const FAILURE_SHARED_MS: u64 = 200;
+
+/// A token that is no key's is refused so long after it came, whatever is wrong with it and however that was found out: in a
+/// look-up that finds nothing, in one that finds a key, in 20 ms of argon2id.
+const REFUSED_AFTER_MS: u64 = 50;
 
 /// Why a request may not go on.
 #[derive(Debug, thiserror::Error)]
@@ -73,25 +75,20 @@ pub struct Verifier {
     doubts: AtomicU64,
     /// Until when no new key is looked up, epoch milliseconds: those who waited behind a failure share it.
     in_vain_until_ms: AtomicU64,
-    places: Arc<Places>,
-    hashers: Hashers,
+    prover: Prover,
 }
 
 impl Verifier {
     pub fn new(store: Store, config: KeysConfig) -> Self {
         Self {
-            store,
             digest_key: rand::rng().random(),
             known: Cache::new(config.keys_remembered_max),
             refused: Cache::new(config.refusals_remembered_max),
             failures: Failures::new(config.auth_failures_per_minute_max, config.auth_addresses_max),
             doubts: AtomicU64::new(0),
             in_vain_until_ms: AtomicU64::new(0),
-            places: Places::new(config.argon2_queue_max),
-            hashers: Hashers::start(
-                config.argon2_parallel_max.into(),
-                Duration::from_millis(config.argon2_wait_timeout_ms),
-            ),
+            prover: Prover::new(store.clone(), &config),
+            store,
             config,
         }
     }
@@ -121,7 +118,7 @@ impl Verifier {
 
     /// Keys that are being verified or wait for it.
     pub fn waiting(&self) -> usize {
-        self.places.taken()
+        self.prover.busy_with()
     }
 
     /// Believes nothing any more of what the rows of these callers' keys said: each is read again at its next request,
@@ -137,9 +134,8 @@ impl Verifier {
 
     /// The first sight of a token in this process. Concurrent firsts of one token share one look-up.
     async fn meet(&self, text: &str, digest: Digest, address: IpAddr, now_ms: u64) -> Result<Arc<Known>, Refusal> {
-        let token = Token::parse(text).ok_or(Refusal::Invalid)?;
-        if self.refused.get(&digest).is_some_and(|until_ms| is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms))
-        {
+        let (started, token) = (Instant::now(), Token::parse(text).ok_or(Refusal::Invalid)?);
+        if self.was_refused(&digest, now_ms) {
             return Err(Refusal::Invalid);
         }
         if let Some(until_ms) = self.failures.blocked_until_ms(address, now_ms) {
@@ -147,40 +143,34 @@ impl Verifier {
         }
         // Those who waited for a neighbour's proof in vain don't wait for their own as well.
         let wait = Duration::from_millis(self.config.argon2_wait_timeout_ms);
-        let guard = match tokio::time::timeout(wait, self.known.get_value_or_guard_async(&digest)).await {
+        let guard = match timeout(wait, self.known.get_value_or_guard_async(&digest)).await {
             Ok(Ok(known)) => return Ok(known),
             Ok(Err(guard)) => guard,
             Err(_) => return Err(Refusal::Busy),
         };
-        let mut place = self.places.take(Some(token.id)).ok_or(Refusal::Busy)?;
         // A neighbour that waited for the same digest may have been refused meanwhile.
-        if self.refused.get(&digest).is_some_and(|until_ms| is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms))
-        {
+        if self.was_refused(&digest, now_ms) {
             return Err(Refusal::Invalid);
         }
         let doubts = self.doubts.load(Ordering::SeqCst);
         if self.was_in_vain(now_ms) {
             return Err(Refusal::TriedInVain);
         }
-        let row = match self.store.find_key(token.id).await {
-            Ok(row) => row,
-            Err(fault) => {
-                self.share_failure();
-                return Err(fault.into());
+        let Proven { phc, caller } = match self.prover.prove(token).await {
+            Ok(proven) => proven,
+            Err(Refusal::Invalid) => {
+                self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);
+                self.failures.record(address, now_ms);
+                // Those who sent the same wait with it: they learn no more from their time.
+                sleep_until(started + Duration::from_millis(REFUSED_AFTER_MS)).await;
+                return Err(Refusal::Invalid);
             }
-        };
-        if row.is_none() {
-            drop(place);
-            place = self.places.take(None).ok_or(Refusal::Busy)?;
-        }
-        let phc = row.as_ref().map_or(NOBODY, |row| row.secret_hash.as_str()).to_owned();
-        let proof = self.hashers.matches(token.secret, phc.clone(), place).instrument(tracing::trace_span!("argon2id"));
-        let matches = proof.await.ok_or(Refusal::Busy)?;
-        let caller = row.filter(|_| matches).and_then(KeyRow::into_caller);
-        let Some(caller) = caller else {
-            self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);
-            self.failures.record(address, now_ms);
-            return Err(Refusal::Invalid);
+            Err(refusal) => {
+                if matches!(refusal, Refusal::Store(_)) {
+                    self.share_failure();
+                }
+                return Err(refusal);
+            }
         };
         let known = Arc::new(Known::new(phc, caller, now_ms, &self.config));
         let _ = guard.insert(known.clone());
@@ -189,6 +179,10 @@ impl Verifier {
             self.known.remove(&digest);
         }
         Ok(known)
+    }
+
+    fn was_refused(&self, digest: &Digest, now_ms: u64) -> bool {
+        self.refused.get(digest).is_some_and(|until_ms| is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms))
     }
 
     fn share_failure(&self) {

@@ -23,6 +23,7 @@ mod faults;
 mod feeds;
 mod finding;
 mod generate;
+mod hints;
 mod ingest;
 mod keys;
 mod killed;

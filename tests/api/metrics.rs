@@ -9,7 +9,7 @@ use crate::support::{App, Database, eventually, id_of};
 const RANGE: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31";
 
 /// Every sample: its name and labels as they are written, and its value.
-async fn samples(app: &App) -> BTreeMap<String, f64> {
+pub async fn samples(app: &App) -> BTreeMap<String, f64> {
     let answer = app.admin("GET", "/metrics").send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let text = answer.text().await.unwrap();

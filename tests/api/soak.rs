@@ -58,13 +58,16 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
     // One writes, one hangs up in the middle of a history, one tries a key.
     let change = if second % 4 < 2 { json!({ "add": ["IBM"] }) } else { json!({ "remove": ["IBM"] }) };
     let written = app.request("PATCH", list).header("x-api-key", key).json(&change).send().await.expect("an answer");
-    assert_eq!(written.status(), 200);
+    let status = written.status();
+    assert_eq!(status, 200, "at second {second}: {}", written.text().await.expect("a body"));
     let mut gone = Wire::narrow(app.address()).await;
     gone.send(get(HISTORY, key)).await;
     gone.some(1000).await;
     drop(gone);
     let wrong = with_checksum(&format!("tk_live_{}_{second:032}", id_of(key)));
-    assert!([401, 429].contains(&app.get(&wrong, "/api/stocks").await.status().as_u16()));
+    let refused = app.get(&wrong, "/api/stocks").await;
+    let status = refused.status().as_u16();
+    assert!([401, 429].contains(&status), "{status} at second {second}: {}", refused.text().await.expect("a body"));
     if second.is_multiple_of(CORRECTION_S) {
         let close = 100 + second % 50;
         let row = format!(

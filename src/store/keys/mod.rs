@@ -19,6 +19,8 @@ pub struct KeyRow {
     owner: String,
     /// argon2id, as a PHC string.
     pub secret_hash: String,
+    /// Of the secret; `None` where the key was issued by a version that made none.
+    pub secret_hint: Option<i32>,
     tier: Tier,
     expires_at: Option<DateTime<Utc>>,
     revoked: bool,
@@ -37,7 +39,7 @@ impl Store {
     /// The key and its tier's limit as of now, revoked or not.
     pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreFault> {
         let sql = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL, t.name, t.requests_per_minute,
-                          coalesce(k.limit_id, k.id), k.owner
+                          coalesce(k.limit_id, k.id), k.owner, k.secret_hint
                    FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
         let rows = self.rows(sql, &[&id.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -47,6 +49,7 @@ impl Store {
             limit_id: key_id(row.get(5))?,
             owner: row.get(6),
             secret_hash: row.get(0),
+            secret_hint: row.get(7),
             expires_at: row.get(1),
             revoked: row.get(2),
             tier: Tier { name: row.get(3), requests_per_minute: requests_per_minute.unsigned_abs() },

@@ -13,6 +13,7 @@ use crate::caller::{Actor, KeyId, Label, Note, TierName};
 pub struct NewKey<'a> {
     pub id: KeyId,
     pub secret_hash: &'a str,
+    pub secret_hint: i32,
     pub owner: &'a Label,
     pub name: &'a Label,
     pub note: Option<&'a Note>,
@@ -51,14 +52,14 @@ impl Store {
     pub async fn insert_key(&self, actor: &Actor, key: &NewKey<'_>) -> Result<Written<KeyStatus>, StoreFault> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
-             new AS (INSERT INTO api_keys (id, secret_hash, owner, name, note, tier, expires_at, revision)
-                     SELECT $2, $3, $4, $5, $6, $7, $8, current FROM next RETURNING *) ",
+             new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier, expires_at, revision)
+                     SELECT $2, $3, $4, $5, $6, $7, $8, $9, current FROM next RETURNING *) ",
             status_of!("new")
         );
         let (id, owner, name, note) = (key.id.as_str(), key.owner.as_str(), key.name.as_str(), key.note);
         let (note, tier) = (note.map(Note::as_str), key.tier.as_str());
         let params: Params<'_> =
-            &[&actor.as_str(), &id, &key.secret_hash, &owner, &name, &note, &tier, &key.expires_at];
+            &[&actor.as_str(), &id, &key.secret_hash, &key.secret_hint, &owner, &name, &note, &tier, &key.expires_at];
         Ok(match written(self.rows_once(sql, params).await)? {
             Written::Done(rows) => rows.first().map_or(Written::NoTier, |row| Written::Done(KeyStatus::of(row))),
             Written::NoTier => Written::NoTier,
@@ -72,7 +73,7 @@ impl Store {
         &self,
         actor: &Actor,
         id: KeyId,
-        (new_id, secret_hash): (KeyId, &str),
+        (new_id, secret_hash, secret_hint): (KeyId, &str, i32),
         expires_at: Option<DateTime<Utc>>,
         grace: TimeDelta,
     ) -> Result<Written<Option<Rotation>>, StoreFault> {
@@ -81,11 +82,12 @@ impl Store {
              old AS (SELECT k.*, next.current FROM next, api_keys k
                      WHERE k.id = $2 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
                      FOR UPDATE OF k),
-             new AS (INSERT INTO api_keys (id, secret_hash, owner, name, note, tier, expires_at, limit_id, replaces,
-                                           revision)
-                     SELECT $3, $4, owner, name, note, tier, coalesce($5, expires_at), coalesce(limit_id, id), id, current
+             new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier, expires_at, limit_id,
+                                           replaces, revision)
+                     SELECT $3, $4, $5, owner, name, note, tier, coalesce($6, expires_at), coalesce(limit_id, id), id,
+                            current
                      FROM old RETURNING *),
-             ending AS (UPDATE api_keys k SET expires_at = least(k.expires_at, now() + make_interval(secs => $6)),
+             ending AS (UPDATE api_keys k SET expires_at = least(k.expires_at, now() + make_interval(secs => $7)),
                                               revision = old.current
                         FROM old, new WHERE k.id = new.replaces RETURNING k.expires_at)
              SELECT status.*, ending.expires_at FROM ending, (",
@@ -94,9 +96,16 @@ impl Store {
         );
         let grace_s = grace.as_seconds_f64();
         let params: Params<'_> =
-            &[&actor.as_str(), &id.as_str(), &new_id.as_str(), &secret_hash, &expires_at, &grace_s];
+            &[&actor.as_str(), &id.as_str(), &new_id.as_str(), &secret_hash, &secret_hint, &expires_at, &grace_s];
         let rotation = |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(14) };
         Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.first().map(rotation)))
+    }
+
+    /// Keeps the hint of a secret that was proven against this hash, where a version before left none. It is no change of
+    /// the key: nobody is told and nothing is written down.
+    pub async fn keep_hint(&self, id: KeyId, secret_hash: &str, secret_hint: i32) -> Result<(), StoreFault> {
+        let sql = "UPDATE api_keys SET secret_hint = $3 WHERE id = $1 AND secret_hash = $2 AND secret_hint IS NULL";
+        self.rows_once(sql, &[&id.as_str(), &secret_hash, &secret_hint]).await.map(drop)
     }
 
     /// Changes a key, and with it those that share its limit and are not revoked: a rotation is one key to its holder.

@@ -24,4 +24,4 @@ mod slow_clients;
 mod stopping;
 mod streams;
 mod timing;
-mod wrong_keys;
+pub mod wrong_keys;
