@@ -1,5 +1,6 @@
 //! `GET /health`: this process answers. `GET /health/ready`: it can serve, and what it stands on.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, http::StatusCode, http::header};
@@ -54,7 +55,7 @@ pub struct Alive {
 
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ok`, `degraded` or `unavailable`.
+    /// `ok`, `degraded`, `unavailable` or, after SIGTERM, `stopping`.
     status: &'static str,
     /// That of this server.
     version: &'static str,
@@ -72,7 +73,7 @@ pub async fn alive() -> HttpResponse {
     document(StatusCode::OK, &Alive { status: "ok", version: VERSION })
 }
 
-/// 503 only without Postgres or its tables: a lost Redis costs accuracy, not availability.
+/// 503 only without Postgres or its tables, and once it is told to stop: a lost Redis costs accuracy, not availability.
 pub async fn ready(state: &'static State) -> HttpResponse {
     let postgres = if state.pulse.is_felt(&state.store).await { "up" } else { "down" };
     let redis = match &state.redis {
@@ -84,6 +85,7 @@ pub async fn ready(state: &'static State) -> HttpResponse {
     // Before the tables were ever read, there is nothing to serve.
     let postgres_has_tables = state.versions.newest().is_some();
     let (http_status, status) = match (postgres, redis, changes) {
+        _ if state.draining.load(Ordering::Relaxed) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         ("down", _, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         _ if !postgres_has_tables => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         (_, "down", _) | (_, _, "behind") => (StatusCode::OK, "degraded"),

@@ -3,6 +3,7 @@
 mod failures;
 mod hash;
 mod hashers;
+mod known;
 mod places;
 mod prove;
 mod registry;

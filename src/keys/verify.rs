@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use rand::RngExt;
@@ -17,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Token;
 use super::failures::Failures;
+use super::known::Known;
 use super::prove::{Proven, Prover};
 use crate::caller::Caller;
 use crate::clock::is_ahead;
@@ -49,18 +49,6 @@ pub enum Refusal {
     TriedInVain,
     #[error("the key could not be looked up")]
     Store(#[from] StoreFault),
-}
-
-/// A token that matched its hash once.
-struct Known {
-    phc: String,
-    /// Swapped, not locked: every request of the key reads it. `None` once the key was withdrawn.
-    caller: ArcSwapOption<Caller>,
-    /// When the row is asked again, epoch milliseconds.
-    ask_again_at_ms: AtomicU64,
-    /// Until when a row that can't be asked is believed, epoch milliseconds.
-    believed_until_ms: AtomicU64,
-    refresh: tokio::sync::Mutex<()>,
 }
 
 pub struct Verifier {
@@ -224,7 +212,7 @@ impl Verifier {
             Ok(row) => row,
             Err(_) if known.is_believed(now_ms, &self.config) => {
                 // Postgres is away: go on with what we know, and leave it alone for a moment.
-                known.ask_again_at_ms.store(epoch_ms() + self.config.key_status_retry_ms, Ordering::Relaxed);
+                known.ask_again_at(epoch_ms() + self.config.key_status_retry_ms);
                 return Ok(caller);
             }
             Err(fault) => {
@@ -254,48 +242,4 @@ impl Verifier {
 /// The time after a wait, when the request's own is no longer now.
 fn epoch_ms() -> u64 {
     Utc::now().timestamp_millis().unsigned_abs()
-}
-
-impl Known {
-    fn new(phc: String, caller: Caller, now_ms: u64, config: &KeysConfig) -> Self {
-        Self {
-            phc,
-            caller: ArcSwapOption::from_pointee(caller),
-            ask_again_at_ms: AtomicU64::new(now_ms + config.key_status_ttl_ms),
-            believed_until_ms: AtomicU64::new(now_ms + config.key_status_believed_ms),
-            refresh: tokio::sync::Mutex::default(),
-        }
-    }
-
-    fn current(&self) -> Option<Arc<Caller>> {
-        self.caller.load_full()
-    }
-
-    fn is_old(&self, now_ms: u64, config: &KeysConfig) -> bool {
-        !is_ahead(self.ask_again_at_ms.load(Ordering::Relaxed), now_ms, config.key_status_ttl_ms)
-    }
-
-    fn is_believed(&self, now_ms: u64, config: &KeysConfig) -> bool {
-        is_ahead(self.believed_until_ms.load(Ordering::SeqCst), now_ms, config.key_status_believed_ms)
-    }
-
-    fn renew(&self, caller: Caller, now_ms: u64, config: &KeysConfig) -> Arc<Caller> {
-        let caller = match self.current() {
-            Some(same) if *same == caller => same,
-            _ => Arc::new(caller),
-        };
-        self.caller.store(Some(caller.clone()));
-        self.ask_again_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::SeqCst);
-        self.believed_until_ms.store(now_ms + config.key_status_believed_ms, Ordering::Relaxed);
-        caller
-    }
-
-    fn doubt(&self) {
-        self.believed_until_ms.store(0, Ordering::SeqCst);
-        self.ask_again_at_ms.store(0, Ordering::SeqCst);
-    }
-
-    fn withdraw(&self) {
-        self.caller.store(None);
-    }
 }

@@ -4,16 +4,16 @@
 
 mod breaker;
 mod watch;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fred::prelude::*;
-use fred::types::config::{Options, TlsConfig, TlsConnector, UnresponsiveConfig};
+use fred::types::config::{TlsConfig, TlsConnector, UnresponsiveConfig};
 use fred::types::scripts;
 use secrecy::ExposeSecret;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -22,15 +22,7 @@ use crate::metrics;
 use crate::tls;
 use breaker::{Breaker, Outcome};
 use watch::{ASK_AGAIN_MS, Complaint, watch};
-
-/// What instances tell each other on the one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    /// A key changed: believe nothing of what is remembered of its row.
-    Key(crate::caller::KeyId),
-    /// Data changed, or words may have been lost: look for what did.
-    Look,
-}
+pub use words::Word;
 
 /// Why Redis gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -182,78 +174,8 @@ impl Redis {
         .await
     }
 
-    /// Tells every instance that listens, and returns how many do.
-    pub async fn tell(&self, word: Word) -> Result<u32, RedisFault> {
-        let text = match word {
-            Word::Key(id) => format!("key {id}"),
-            Word::Look => "look".to_owned(),
-        };
-        let told = self.bounded("publish", self.shared.client.publish(self.channel(), text)).await?;
-        // A node of a cluster hands it on to the others, and knows only of its own listeners.
-        if self.shared.client.is_clustered() { self.listeners().await } else { Ok(told) }
-    }
-
-    /// How many instances listen for words now, this one included.
-    pub async fn listeners(&self) -> Result<u32, RedisFault> {
-        let (client, mut listeners) = (&self.shared.client, 0);
-        // An instance listens at one node of a cluster, and each node counts its own.
-        let nodes = match client.is_clustered() {
-            true => client.active_connections().into_iter().map(Some).collect(),
-            false => vec![None],
-        };
-        for cluster_node in nodes {
-            let at_node = client.with_options(&Options { cluster_node, ..Options::default() });
-            let (_, count): (String, u32) = self.bounded("pubsub", at_node.pubsub_numsub(self.channel())).await?;
-            listeners += count;
-        }
-        Ok(listeners)
-    }
-
-    /// Listens for words until the receiver is dropped, on a connection of its own that comes back by itself.
-    ///
-    /// # Errors
-    /// When the second client can't be built.
-    pub fn listen(&self) -> Result<mpsc::Receiver<Word>, RedisFault> {
-        let subscriber = self.shared.builder.build_subscriber_client()?;
-        let (words, listener) = mpsc::channel(WORDS_WAITING_MAX);
-        let channel = self.channel();
-        tokio::spawn(async move {
-            let (mut messages, mut reconnects) = (subscriber.message_rx(), subscriber.reconnect_rx());
-            subscriber.connect();
-            subscriber.manage_subscriptions();
-            // Once it has succeeded, the client subscribes again by itself after each reconnect.
-            while subscriber.wait_for_connect().await.is_err() || subscriber.subscribe(channel.clone()).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(RECONNECT_DELAY_MS.into())).await;
-            }
-            if words.send(Word::Look).await.is_err() {
-                return;
-            }
-            loop {
-                let word = tokio::select! {
-                    message = messages.recv() => message.map(|message| Word::parse(&message.value.as_string().unwrap_or_default())),
-                    // Whatever was said meanwhile was lost.
-                    reconnect = reconnects.recv() => reconnect.map(|_| Word::Look),
-                };
-                let word = match word {
-                    Ok(word) => word,
-                    // Too many at once: some were lost.
-                    Err(RecvError::Lagged(_)) => Word::Look,
-                    Err(RecvError::Closed) => return,
-                };
-                if words.send(word).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(listener)
-    }
-
     fn name(&self, name: &str) -> String {
         format!("{}{name}", self.shared.prefix)
-    }
-
-    fn channel(&self) -> String {
-        self.name("changes")
     }
 
     async fn bounded<T>(
@@ -300,30 +222,3 @@ const SILENCE_MAX_MS: u64 = 2000;
 const COMMANDS_WAITING_MAX: usize = 10_000;
 /// The longest wait between attempts to connect: Redis is shared again within a second of its return.
 const RECONNECT_DELAY_MS: u32 = 250;
-/// Words that may wait for a busy instance.
-const WORDS_WAITING_MAX: usize = 1024;
-
-impl Word {
-    fn parse(text: &str) -> Self {
-        text.strip_prefix("key ").and_then(|id| id.parse().ok()).map_or(Self::Look, Self::Key)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn whatever_is_said_on_the_channel_is_a_reason_to_look(text in ".{0,30}|key [0-9A-Za-z]{12}") {
-            match Word::parse(&text) {
-                Word::Key(id) => prop_assert_eq!(format!("key {id}"), text),
-                Word::Look => {
-                    let id = text.strip_prefix("key ").map(str::parse::<crate::caller::KeyId>);
-                    prop_assert!(!matches!(id, Some(Ok(_))));
-                }
-            }
-        }
-    }
-}

@@ -14,14 +14,14 @@ const DAYS: u32 = 150_000;
 /// What ends a body whose length was not known when it began.
 pub const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
-/// A history that is read in 150 batches, some 23 MB, of numbers that can't be packed to little.
-pub async fn long_history() -> Database {
+/// A history that is read in batches of 1,000 days, of numbers that can't be packed to little.
+pub async fn long_history(days: u32) -> Database {
     let database = Database::sample().await;
     let sql = format!(
         "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
          SELECT id, date '1584-01-01' + day, 1 + 100 * random(), 200, 0.5, 1 + 100 * random(), 1 + 100 * random(),
                 (1e12 * random())::bigint
-         FROM stocks, generate_series(1, {DAYS}) AS day WHERE symbol = 'MSFT'"
+         FROM stocks, generate_series(1, {days}) AS day WHERE symbol = 'MSFT'"
     );
     database.connect().await.batch_execute(&sql).await.unwrap();
     database
@@ -54,7 +54,7 @@ pub async fn rest(mut stream: TcpStream) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_ends_is_whole() {
-    let database = long_history().await;
+    let database = long_history(DAYS).await;
     let proxy = Proxy::to(&database.url());
     let bounds = [
         ("DATABASE_CONNECT_TIMEOUT_MS", "2000"),

@@ -12,7 +12,7 @@ pub fn operations() -> Vec<Operation> {
     let page = || Body::Text("A page");
     let alive = open("getHealth", Route::Health.pattern(), "Whether this server lives", JSON, json::<Alive>());
     let mut ready = open("getReadiness", "/health/ready", "What this server stands on", JSON, json::<Readiness>());
-    let about = "Postgres or its tables are not there";
+    let about = "Postgres or its tables are not there, or this server is about to end";
     ready.answers.push(Good { status: 503, about, ..Good::ok(vec![(JSON, json::<Readiness>())]) });
     let asset = open("getAsset", Route::Asset.pattern(), "A part of a page", "*/*", Body::Text("A file"));
     vec![
