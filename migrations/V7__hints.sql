@@ -1,9 +1,9 @@
--- A hint of each key's secret: a wrong secret can be refused without argon2id, so that nobody wears that out by sending
--- wrong ones. It is 32 bits of a digest of the secret's 190, which leaves 158 to whoever reads this table. Null where the key
--- was issued by a version before: it is added when the key is next proven. It is added: that version goes on working.
-ALTER TABLE api_keys ADD COLUMN secret_hint integer;
+-- A hint of each key's secret: of the wrong secrets that are sent, all but one in 256 are refused without argon2id, so that
+-- nobody wears that out. It is 8 bits of a digest of the id and the secret, which has 190. Null where the key was issued by
+-- the version before, which goes on working on this table: it is added when the key is next proven.
+ALTER TABLE api_keys ADD COLUMN secret_hint smallint CHECK (secret_hint BETWEEN 0 AND 255);
 
--- A hash that is replaced by a version before, or by hand, takes the hint of the secret before with it.
+-- A hash that is replaced by hand takes the hint of the secret before with it.
 CREATE FUNCTION forget_hint() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.secret_hint := NULL;
@@ -14,7 +14,8 @@ CREATE TRIGGER api_keys_hint BEFORE UPDATE OF secret_hash ON api_keys FOR EACH R
     WHEN (NEW.secret_hash <> OLD.secret_hash AND NEW.secret_hint IS NOT DISTINCT FROM OLD.secret_hint)
     EXECUTE FUNCTION forget_hint();
 
--- The audit as it was, without the hint: it says no more than that a secret was replaced.
+-- The audit as it was, without the hint: that one was changed is written down as that a secret was replaced, for it locks the
+-- key's holder out; that one was added is no change.
 CREATE OR REPLACE FUNCTION write_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     hidden CONSTANT text[] := ARRAY['secret_hash', 'secret_hint', 'revision'];
@@ -28,7 +29,8 @@ BEGIN
         SELECT jsonb_object_agg(key, o.value), jsonb_object_agg(key, n.value) INTO was, became
         FROM jsonb_each(old_row) o JOIN jsonb_each(new_row) n USING (key) WHERE o.value <> n.value;
         -- That a secret was replaced, and neither the old hash nor the new one.
-        IF to_jsonb(OLD) -> 'secret_hash' <> to_jsonb(NEW) -> 'secret_hash' THEN
+        IF to_jsonb(OLD) -> 'secret_hash' <> to_jsonb(NEW) -> 'secret_hash'
+            OR nullif(to_jsonb(OLD) -> 'secret_hint', 'null') <> to_jsonb(NEW) -> 'secret_hint' THEN
             became := coalesce(became, '{}') || '{"secret": "replaced"}';
         END IF;
         IF became IS NULL THEN

@@ -55,13 +55,13 @@ pub struct Alive {
 
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ok`, `degraded`, `unavailable` or, after SIGTERM, `stopping`.
+    /// `ok`, `degraded`, `unavailable` or, once its port is about to close, `stopping`.
     status: &'static str,
     /// That of this server.
     version: &'static str,
-    /// `up` or `down`.
+    /// `up`, `down` or, while it is stopping, `not asked`.
     postgres: &'static str,
-    /// `up`, `down` or `not configured`.
+    /// `up`, `down`, `not configured` or, while it is stopping, `not asked`.
     redis: &'static str,
     /// Whether this instance knows what was committed: `followed` or `behind`.
     changes: &'static str,
@@ -73,19 +73,24 @@ pub async fn alive() -> HttpResponse {
     document(StatusCode::OK, &Alive { status: "ok", version: VERSION })
 }
 
-/// 503 only without Postgres or its tables, and once it is told to stop: a lost Redis costs accuracy, not availability.
+/// 503 only without Postgres or its tables, and once the port is about to close: a lost Redis costs accuracy, not availability.
 pub async fn ready(state: &'static State) -> HttpResponse {
+    let changes = if state.versions.are_followed() { "followed" } else { "behind" };
+    if state.port_closes.load(Ordering::Relaxed) {
+        // Who is to go elsewhere needn't wait for a Postgres that hangs.
+        let (status, postgres, redis) = ("stopping", "not asked", "not asked");
+        let document_of = Readiness { status, version: VERSION, postgres, redis, changes };
+        return document(StatusCode::SERVICE_UNAVAILABLE, &document_of);
+    }
     let postgres = if state.pulse.is_felt(&state.store).await { "up" } else { "down" };
     let redis = match &state.redis {
         None => "not configured",
         Some(redis) if redis.ping().await.is_ok() => "up",
         Some(_) => "down",
     };
-    let changes = if state.versions.are_followed() { "followed" } else { "behind" };
     // Before the tables were ever read, there is nothing to serve.
     let postgres_has_tables = state.versions.newest().is_some();
     let (http_status, status) = match (postgres, redis, changes) {
-        _ if state.draining.load(Ordering::Relaxed) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         ("down", _, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         _ if !postgres_has_tables => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         (_, "down", _) | (_, _, "behind") => (StatusCode::OK, "degraded"),

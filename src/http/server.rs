@@ -97,7 +97,7 @@ impl Server {
             }
         };
         let servers = std::iter::once(&callers).chain(&operators).map(actix_web::dev::Server::handle).collect();
-        tokio::spawn(stop_on_signal(signals, servers, port, &state.draining, Duration::from_millis(http.drain_ms)));
+        tokio::spawn(stop_on_signal(signals, servers, port, state, Duration::from_millis(http.drain_ms)));
         systemd::say_ready();
         let operators = async { if let Some(server) = operators { server.await } else { Ok(()) } };
         let served = tokio::try_join!(callers, operators).map(drop);

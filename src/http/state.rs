@@ -39,6 +39,8 @@ pub struct State {
     pub log: RequestLog,
     /// Whether answers are to tell their clients to connect anew: this process is about to end.
     pub draining: AtomicBool,
+    /// Whether load balancers are to go elsewhere, since the port is about to close as well.
+    pub port_closes: AtomicBool,
 }
 
 impl State {
@@ -62,6 +64,7 @@ impl State {
             admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),
             draining: AtomicBool::new(false),
+            port_closes: AtomicBool::new(false),
             store,
             redis,
         })

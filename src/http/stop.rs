@@ -9,7 +9,7 @@
 
 use std::io;
 use std::net::{Shutdown, TcpListener};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -17,6 +17,7 @@ use futures_util::future::join_all;
 use socket2::SockRef;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::state::State;
 use super::systemd;
 
 /// For connections that were just accepted to send their request: a round trip across an ocean.
@@ -53,19 +54,20 @@ impl Signals {
     }
 }
 
-/// Waits for a signal, then stops the servers. While `draining` holds, answers are to tell their clients to connect anew.
+/// Waits for a signal, then stops the servers. Meanwhile answers tell their clients to connect anew.
 /// `port` is closed with the end of that; `None` where somebody else holds it open for the next process.
 pub async fn stop_on_signal(
     mut signals: Signals,
     servers: Vec<ServerHandle>,
     port: Option<TcpListener>,
-    draining: &'static AtomicBool,
+    state: &'static State,
     drain: Duration,
 ) {
     let ending = signals.next().await;
     tracing::info!(drains = ending == Ending::InOrder, "stopping");
     systemd::say_stopping();
-    draining.store(true, Ordering::Relaxed);
+    state.draining.store(true, Ordering::Relaxed);
+    state.port_closes.store(port.is_some(), Ordering::Relaxed);
     if ending == Ending::InOrder {
         let drained = async {
             tokio::time::sleep(drain).await;

@@ -4,14 +4,13 @@ mod failures;
 mod hash;
 mod hashers;
 mod known;
-mod places;
 mod prove;
 mod registry;
 mod token;
 mod validity;
 mod verify;
 
-pub use hash::{HashFault, hash_secret};
+pub use hash::{HashFault, hash_secret, hint_of};
 pub use registry::{IssueOrder, Issued, Registry, RegistryFault, Rotated, Told};
 pub use token::{TOKEN_PREFIX, Token};
 pub use validity::{Grace, ValidityFault, expiry};

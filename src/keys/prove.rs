@@ -9,16 +9,22 @@ use tracing::Instrument;
 use super::Token;
 use super::hash::hint_of;
 use super::hashers::Hashers;
-use super::places::{Place, Places};
 use super::verify::Refusal;
 use crate::caller::{Caller, KeyId};
 use crate::config::KeysConfig;
-use crate::store::{KeyRow, Store};
+use crate::store::Store;
 
-/// What bounds how many tokens are looked at, for as long as one is.
+/// Rows of keys that are read at once for tokens that are new here: a flood of them is to leave connections to others.
+const LOOK_UPS_MAX: usize = 4;
+
+/// Hints that are written at once, for keys that have none. What is left out is tried again by the next process.
+const HINTS_WRITTEN_MAX: usize = 4;
+
+/// A token's share of what bounds how many are proven, for as long as it is.
 pub struct Room {
     _in_all: OwnedSemaphorePermit,
-    _of_this_key: Option<Place>,
+    /// Where only argon2id can refuse it.
+    _without_hint: Option<OwnedSemaphorePermit>,
 }
 
 /// A key whose secret is right.
@@ -32,23 +38,28 @@ pub struct Prover {
     store: Store,
     in_all: Arc<Semaphore>,
     in_all_max: usize,
-    places: Arc<Places>,
+    without_hint: Arc<Semaphore>,
+    look_ups: Semaphore,
+    hints_written: Arc<Semaphore>,
     hashers: Hashers,
 }
 
 impl Prover {
     pub fn new(store: Store, config: &KeysConfig) -> Self {
-        let wait = Duration::from_millis(config.argon2_wait_timeout_ms);
+        let (wait, in_all_max) = (Duration::from_millis(config.argon2_wait_timeout_ms), config.argon2_queue_max);
         Self {
             store,
-            in_all: Arc::new(Semaphore::new(config.argon2_queue_max)),
-            in_all_max: config.argon2_queue_max,
-            places: Arc::default(),
+            in_all: Arc::new(Semaphore::new(in_all_max)),
+            in_all_max,
+            // Whoever sends wrong secrets of keys without a hint is not to keep the keys of others out.
+            without_hint: Arc::new(Semaphore::new(in_all_max.div_ceil(4))),
+            look_ups: Semaphore::new(LOOK_UPS_MAX),
+            hints_written: Arc::new(Semaphore::new(HINTS_WRITTEN_MAX)),
             hashers: Hashers::start(config.argon2_parallel_max.into(), wait),
         }
     }
 
-    /// Tokens that are looked at.
+    /// Tokens that are being proven or wait for it.
     pub fn busy_with(&self) -> usize {
         self.in_all_max - self.in_all.available_permits()
     }
@@ -60,29 +71,37 @@ impl Prover {
     /// argon2id took too long; `Store` where Postgres could not be asked.
     pub async fn prove(&self, token: Token) -> Result<Proven, Refusal> {
         let in_all = self.in_all.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        let Some(row) = self.store.find_key(token.id).await? else { return Err(Refusal::Invalid) };
-        let hint = hint_of(&token.secret);
-        let of_this_key = match row.secret_hint {
-            Some(right) if right == hint => None,
-            Some(_) => return Err(Refusal::Invalid),
-            None => Some(self.places.take(token.id).ok_or(Refusal::Busy)?),
+        let row = {
+            let _turn = self.look_ups.acquire().await.expect("nobody closes it");
+            self.store.find_key(token.id).await?
         };
-        let room = Room { _in_all: in_all, _of_this_key: of_this_key };
-        let proof = self.hashers.matches(token.secret, row.secret_hash.clone(), room);
-        if !proof.instrument(tracing::trace_span!("argon2id")).await.ok_or(Refusal::Busy)? {
+        let (row, hint) = (row.ok_or(Refusal::Invalid)?, hint_of(token.id, &token.secret));
+        let without_hint = match row.secret_hint {
+            Some(right) if right != hint => return Err(Refusal::Invalid),
+            Some(_) => None,
+            None => Some(self.without_hint.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?),
+        };
+        let (has_hint, phc) = (without_hint.is_none(), row.secret_hash.clone());
+        let room = Room { _in_all: in_all, _without_hint: without_hint };
+        let proof = self.hashers.matches(token.secret, phc.clone(), room).instrument(tracing::trace_span!("argon2id"));
+        if !proof.await.ok_or(Refusal::Busy)? {
             return Err(Refusal::Invalid);
         }
-        if row.secret_hint.is_none() {
-            self.keep_hint(&row, token.id, hint).await;
+        if !has_hint {
+            self.keep_hint(token.id, phc.clone(), hint);
         }
-        let phc = row.secret_hash.clone();
         row.into_caller().map(|caller| Proven { phc, caller }).ok_or(Refusal::Invalid)
     }
 
-    /// Without it the key works as well, and costs argon2id what others cost nothing.
-    async fn keep_hint(&self, row: &KeyRow, id: KeyId, hint: i32) {
-        if let Err(fault) = self.store.keep_hint(id, &row.secret_hash, hint).await {
-            tracing::debug!(cause = %fault, key = %id, "the hint of a secret was not kept");
-        }
+    /// Without it the key works as well; its wrong secrets cost argon2id. No request waits for that.
+    fn keep_hint(&self, id: KeyId, phc: String, hint: i16) {
+        let Ok(turn) = self.hints_written.clone().try_acquire_owned() else { return };
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let _turn = turn;
+            if let Err(fault) = store.keep_hint(id, &phc, hint).await {
+                tracing::warn!(cause = %fault, key = %id, "the hint of a secret was not kept: its wrong secrets cost argon2id");
+            }
+        });
     }
 }

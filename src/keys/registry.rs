@@ -7,13 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::hash::hint_of;
-use super::{Grace, HashFault, Token, hash_secret};
+use super::{Grace, HashFault, Token, hash_secret, hint_of};
 use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
 use crate::redis::{Redis, Word};
 use crate::store::{KeyChange, KeyState, KeyStatus, NewKey, Rotation, Store, StoreFault, TierStatus, Written};
 
-/// New secrets are hashed one at a time: each takes 19 MiB and a core for about 20 ms. Those who wait are the connections
+/// New secrets are hashed one at a time: each takes 19 MiB and a core for about 15 ms. Those who wait are the connections
 /// of operators, which are bounded.
 static HASHING: Semaphore = Semaphore::const_new(1);
 
@@ -97,7 +96,7 @@ impl Registry {
 
     pub async fn issue(&self, order: &IssueOrder) -> Result<Issued, RegistryFault> {
         let (token, secret_hash) = new_token(order.id).await?;
-        let secret_hint = hint_of(&token.secret);
+        let secret_hint = hint_of(token.id, &token.secret);
         let key = NewKey {
             id: token.id,
             secret_hash: &secret_hash,
@@ -123,7 +122,7 @@ impl Registry {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<Told<Rotated>, RegistryFault> {
         let (token, secret_hash) = new_token(None).await?;
-        let new = (token.id, secret_hash.as_str(), hint_of(&token.secret));
+        let new = (token.id, secret_hash.as_str(), hint_of(token.id, &token.secret));
         match self.store.rotate_key(&self.actor, id, new, expires_at, TimeDelta::from(grace)).await? {
             Written::Done(Some(Rotation { new, old_expires_at })) => {
                 let instances_told = self.tell(&[Word::Key(id)]).await;

@@ -28,8 +28,8 @@ type Digest = [u8; 32];
 /// How long a failure to look up or verify a key is everybody's who waited behind it.
 const FAILURE_SHARED_MS: u64 = 200;
 
-/// A token that is no key's is refused so long after it came, whatever is wrong with it and however that was found out: in a
-/// look-up that finds nothing, in one that finds a key, in 20 ms of argon2id.
+/// A token that is no key's is refused so long after it first came, however that was found out: in a look-up that finds
+/// nothing, in one that finds a key, in 15 ms of argon2id.
 const REFUSED_AFTER_MS: u64 = 50;
 
 /// Why a request may not go on.
@@ -51,13 +51,22 @@ pub enum Refusal {
     Store(#[from] StoreFault),
 }
 
+/// A token that was refused.
+#[derive(Clone, Copy)]
+struct Refused {
+    /// Until when it is refused from memory, epoch milliseconds.
+    until_ms: u64,
+    /// Nobody is told before: who sent the same twice could tell from the second when the first was decided.
+    told_at: Instant,
+}
+
 pub struct Verifier {
     store: Store,
     config: KeysConfig,
     /// New with every process: a digest tells nothing outside of it.
     digest_key: [u8; 32],
     known: Cache<Digest, Arc<Known>>,
-    refused: Cache<Digest, u64>,
+    refused: Cache<Digest, Refused>,
     failures: Failures,
     /// Counts the changes heard of, so that a row read before one is not remembered after it.
     doubts: AtomicU64,
@@ -123,9 +132,7 @@ impl Verifier {
     /// The first sight of a token in this process. Concurrent firsts of one token share one look-up.
     async fn meet(&self, text: &str, digest: Digest, address: IpAddr, now_ms: u64) -> Result<Arc<Known>, Refusal> {
         let (started, token) = (Instant::now(), Token::parse(text).ok_or(Refusal::Invalid)?);
-        if self.was_refused(&digest, now_ms) {
-            return Err(Refusal::Invalid);
-        }
+        self.refuse_again(&digest, now_ms).await?;
         if let Some(until_ms) = self.failures.blocked_until_ms(address, now_ms) {
             return Err(Refusal::TooManyFailures { until_ms });
         }
@@ -137,9 +144,7 @@ impl Verifier {
             Err(_) => return Err(Refusal::Busy),
         };
         // A neighbour that waited for the same digest may have been refused meanwhile.
-        if self.was_refused(&digest, now_ms) {
-            return Err(Refusal::Invalid);
-        }
+        self.refuse_again(&digest, now_ms).await?;
         let doubts = self.doubts.load(Ordering::SeqCst);
         if self.was_in_vain(now_ms) {
             return Err(Refusal::TriedInVain);
@@ -147,10 +152,10 @@ impl Verifier {
         let Proven { phc, caller } = match self.prover.prove(token).await {
             Ok(proven) => proven,
             Err(Refusal::Invalid) => {
-                self.refused.insert(digest, now_ms + self.config.key_refusal_ttl_ms);
+                let told_at = started + Duration::from_millis(REFUSED_AFTER_MS);
+                self.refused.insert(digest, Refused { until_ms: now_ms + self.config.key_refusal_ttl_ms, told_at });
                 self.failures.record(address, now_ms);
-                // Those who sent the same wait with it: they learn no more from their time.
-                sleep_until(started + Duration::from_millis(REFUSED_AFTER_MS)).await;
+                sleep_until(told_at).await;
                 return Err(Refusal::Invalid);
             }
             Err(refusal) => {
@@ -169,8 +174,16 @@ impl Verifier {
         Ok(known)
     }
 
-    fn was_refused(&self, digest: &Digest, now_ms: u64) -> bool {
-        self.refused.get(digest).is_some_and(|until_ms| is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms))
+    /// Refuses what was refused a moment ago.
+    async fn refuse_again(&self, digest: &Digest, now_ms: u64) -> Result<(), Refusal> {
+        let refused = self.refused.get(digest);
+        match refused.filter(|refused| is_ahead(refused.until_ms, now_ms, self.config.key_refusal_ttl_ms)) {
+            None => Ok(()),
+            Some(refused) => {
+                sleep_until(refused.told_at).await;
+                Err(Refusal::Invalid)
+            }
+        }
     }
 
     fn share_failure(&self) {

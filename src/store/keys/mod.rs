@@ -20,7 +20,7 @@ pub struct KeyRow {
     /// argon2id, as a PHC string.
     pub secret_hash: String,
     /// Of the secret; `None` where the key was issued by a version that made none.
-    pub secret_hint: Option<i32>,
+    pub secret_hint: Option<i16>,
     tier: Tier,
     expires_at: Option<DateTime<Utc>>,
     revoked: bool,

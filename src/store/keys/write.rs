@@ -13,7 +13,7 @@ use crate::caller::{Actor, KeyId, Label, Note, TierName};
 pub struct NewKey<'a> {
     pub id: KeyId,
     pub secret_hash: &'a str,
-    pub secret_hint: i32,
+    pub secret_hint: i16,
     pub owner: &'a Label,
     pub name: &'a Label,
     pub note: Option<&'a Note>,
@@ -73,7 +73,7 @@ impl Store {
         &self,
         actor: &Actor,
         id: KeyId,
-        (new_id, secret_hash, secret_hint): (KeyId, &str, i32),
+        (new_id, secret_hash, secret_hint): (KeyId, &str, i16),
         expires_at: Option<DateTime<Utc>>,
         grace: TimeDelta,
     ) -> Result<Written<Option<Rotation>>, StoreFault> {
@@ -103,7 +103,7 @@ impl Store {
 
     /// Keeps the hint of a secret that was proven against this hash, where a version before left none. It is no change of
     /// the key: nobody is told and nothing is written down.
-    pub async fn keep_hint(&self, id: KeyId, secret_hash: &str, secret_hint: i32) -> Result<(), StoreFault> {
+    pub async fn keep_hint(&self, id: KeyId, secret_hash: &str, secret_hint: i16) -> Result<(), StoreFault> {
         let sql = "UPDATE api_keys SET secret_hint = $3 WHERE id = $1 AND secret_hash = $2 AND secret_hint IS NULL";
         self.rows_once(sql, &[&id.as_str(), &secret_hash, &secret_hint]).await.map(drop)
     }
