@@ -7,6 +7,7 @@ mod known;
 mod prove;
 mod registry;
 mod token;
+mod vain;
 mod validity;
 mod verify;
 

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::Token;
 use super::hash::hint_of;
 use super::hashers::Hashers;
+use super::vain::InVain;
 use super::verify::Refusal;
 use crate::caller::{Caller, KeyId};
 use crate::config::KeysConfig;
-use crate::store::Store;
+use crate::store::{KeyRow, Store};
 
 /// Rows of keys that are read at once for tokens that are new here: a flood of them is to leave connections to others.
 const LOOK_UPS_MAX: usize = 4;
@@ -42,10 +44,13 @@ pub struct Prover {
     look_ups: Semaphore,
     hints_written: Arc<Semaphore>,
     hashers: Hashers,
+    in_vain: Arc<InVain>,
+    /// For a turn to be looked up, and for a hash.
+    wait: Duration,
 }
 
 impl Prover {
-    pub fn new(store: Store, config: &KeysConfig) -> Self {
+    pub fn new(store: Store, config: &KeysConfig, in_vain: Arc<InVain>) -> Self {
         let (wait, in_all_max) = (Duration::from_millis(config.argon2_wait_timeout_ms), config.argon2_queue_max);
         Self {
             store,
@@ -56,6 +61,8 @@ impl Prover {
             look_ups: Semaphore::new(LOOK_UPS_MAX),
             hints_written: Arc::new(Semaphore::new(HINTS_WRITTEN_MAX)),
             hashers: Hashers::start(config.argon2_parallel_max.into(), wait),
+            in_vain,
+            wait,
         }
     }
 
@@ -67,15 +74,11 @@ impl Prover {
     /// The key that `token` is of.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] where there is none, its secret is another or it was revoked; `Busy` where there is no room or
-    /// argon2id took too long; `Store` where Postgres could not be asked.
+    /// [`Refusal::Invalid`] where there is none, its secret is another or it was revoked; `Busy` where there is no room, or
+    /// its turn or argon2id took too long; `Store` or `TriedInVain` where Postgres could not be asked.
     pub async fn prove(&self, token: Token) -> Result<Proven, Refusal> {
         let in_all = self.in_all.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        let row = {
-            let _turn = self.look_ups.acquire().await.expect("nobody closes it");
-            self.store.find_key(token.id).await?
-        };
-        let (row, hint) = (row.ok_or(Refusal::Invalid)?, hint_of(token.id, &token.secret));
+        let (row, hint) = (self.row(token.id).await?, hint_of(token.id, &token.secret));
         let without_hint = match row.secret_hint {
             Some(right) if right != hint => return Err(Refusal::Invalid),
             Some(_) => None,
@@ -91,6 +94,22 @@ impl Prover {
             self.keep_hint(token.id, phc.clone(), hint);
         }
         row.into_caller().map(|caller| Proven { phc, caller }).ok_or(Refusal::Invalid)
+    }
+
+    /// The row of a key, in its turn.
+    async fn row(&self, id: KeyId) -> Result<KeyRow, Refusal> {
+        let turn = timeout(self.wait, self.look_ups.acquire()).await;
+        let _turn = turn.map_err(|_| Refusal::Busy)?.expect("nobody closes it");
+        if self.in_vain.was_a_moment_ago() {
+            return Err(Refusal::TriedInVain);
+        }
+        match self.store.find_key(id).await {
+            Ok(row) => row.ok_or(Refusal::Invalid),
+            Err(fault) => {
+                self.in_vain.note();
+                Err(fault.into())
+            }
+        }
     }
 
     /// Without it the key works as well; its wrong secrets cost argon2id. No request waits for that.

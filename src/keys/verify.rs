@@ -18,15 +18,13 @@ use super::Token;
 use super::failures::Failures;
 use super::known::Known;
 use super::prove::{Proven, Prover};
+use super::vain::InVain;
 use crate::caller::Caller;
 use crate::clock::is_ahead;
 use crate::config::KeysConfig;
 use crate::store::{KeyRow, Store, StoreFault};
 
 type Digest = [u8; 32];
-
-/// How long a failure to look up or verify a key is everybody's who waited behind it.
-const FAILURE_SHARED_MS: u64 = 200;
 
 /// A token that is no key's is refused so long after it first came, however that was found out: in a look-up that finds
 /// nothing, in one that finds a key, in 15 ms of argon2id.
@@ -70,21 +68,21 @@ pub struct Verifier {
     failures: Failures,
     /// Counts the changes heard of, so that a row read before one is not remembered after it.
     doubts: AtomicU64,
-    /// Until when no new key is looked up, epoch milliseconds: those who waited behind a failure share it.
-    in_vain_until_ms: AtomicU64,
+    in_vain: Arc<InVain>,
     prover: Prover,
 }
 
 impl Verifier {
     pub fn new(store: Store, config: KeysConfig) -> Self {
+        let in_vain = Arc::<InVain>::default();
         Self {
             digest_key: rand::rng().random(),
             known: Cache::new(config.keys_remembered_max),
             refused: Cache::new(config.refusals_remembered_max),
             failures: Failures::new(config.auth_failures_per_minute_max, config.auth_addresses_max),
             doubts: AtomicU64::new(0),
-            in_vain_until_ms: AtomicU64::new(0),
-            prover: Prover::new(store.clone(), &config),
+            prover: Prover::new(store.clone(), &config, in_vain.clone()),
+            in_vain,
             store,
             config,
         }
@@ -146,9 +144,6 @@ impl Verifier {
         // A neighbour that waited for the same digest may have been refused meanwhile.
         self.refuse_again(&digest, now_ms).await?;
         let doubts = self.doubts.load(Ordering::SeqCst);
-        if self.was_in_vain(now_ms) {
-            return Err(Refusal::TriedInVain);
-        }
         let Proven { phc, caller } = match self.prover.prove(token).await {
             Ok(proven) => proven,
             Err(Refusal::Invalid) => {
@@ -158,12 +153,7 @@ impl Verifier {
                 sleep_until(told_at).await;
                 return Err(Refusal::Invalid);
             }
-            Err(refusal) => {
-                if matches!(refusal, Refusal::Store(_)) {
-                    self.share_failure();
-                }
-                return Err(refusal);
-            }
+            Err(refusal) => return Err(refusal),
         };
         let known = Arc::new(Known::new(phc, caller, now_ms, &self.config));
         let _ = guard.insert(known.clone());
@@ -186,15 +176,6 @@ impl Verifier {
         }
     }
 
-    fn share_failure(&self) {
-        self.in_vain_until_ms.store(epoch_ms() + FAILURE_SHARED_MS, Ordering::Relaxed);
-    }
-
-    /// Whether somebody has just asked Postgres in vain.
-    fn was_in_vain(&self, now_ms: u64) -> bool {
-        is_ahead(self.in_vain_until_ms.load(Ordering::Relaxed), now_ms, FAILURE_SHARED_MS)
-    }
-
     /// What the key's row says now. `caller` is what it said when it was last asked.
     async fn ask_again(
         &self,
@@ -211,7 +192,7 @@ impl Verifier {
             Err(_) => {
                 let turn = known.refresh.lock().await;
                 // Those who waited behind a failure share it.
-                if self.was_in_vain(epoch_ms()) {
+                if self.in_vain.was_a_moment_ago() {
                     return Err(Refusal::TriedInVain);
                 }
                 turn
@@ -229,7 +210,7 @@ impl Verifier {
                 return Ok(caller);
             }
             Err(fault) => {
-                self.share_failure();
+                self.in_vain.note();
                 return Err(fault.into());
             }
         };

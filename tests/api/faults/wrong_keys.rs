@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+
 use crate::auth::with_checksum;
 use crate::metrics::samples;
-use crate::support::{App, Database, Load, Tally, Vitals, id_of, record};
+use crate::support::{App, Database, Fault, Load, Proxy, Tally, Vitals, header, id_of, record};
 
 const PATH: &str = "/api/stocks/AAPL";
 const FLOOD_PER_S: u32 = 1000;
@@ -76,6 +78,25 @@ async fn wrong_secrets_of_one_key_keep_no_other_new_key_out() {
 #[tokio::test]
 async fn keys_that_nobody_has_keep_no_new_key_out() {
     record("keys_that_nobody_has_keep_no_new_key_out", &newcomers_beside(|_, n| unknown(n)).await);
+}
+
+#[tokio::test]
+async fn of_many_new_keys_while_postgres_hangs_none_waits_for_the_time_outs_of_others() {
+    let database = Database::sample().await;
+    let proxy = Proxy::to(&database.url());
+    let app = App::with(&Database::at(&proxy.url()), &[("DATABASE_STATEMENT_TIMEOUT_MS", "500")]).await;
+    let keys: Vec<_> = (0..100).map(unknown).collect();
+    proxy.set(Fault::Stall);
+    let started = Instant::now();
+    let answers = join_all(keys.iter().map(|key| app.get(key, PATH))).await;
+    let took = started.elapsed();
+    assert!(answers.iter().all(|answer| answer.status() == 503 && !header(answer, "retry-after").is_empty()));
+    // Four are looked up at once: one after the other they would take 12.5 s.
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    record(
+        "of_many_new_keys_while_postgres_hangs_none_waits_for_the_time_outs_of_others",
+        &format!("100 of 100 told 503 within {} ms (DATABASE_STATEMENT_TIMEOUT_MS=500)", took.as_millis()),
+    );
 }
 
 fn median(mut of: Vec<Duration>) -> Duration {
