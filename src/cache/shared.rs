@@ -151,9 +151,12 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_an_answer_or_none_without_a_panic(mut value in prop::collection::vec(any::<u8>(), 0..100), is_ours: bool) {
-            if let (true, Some(form)) = (is_ours, value.first_mut()) {
-                *form = FORMAT;
+        fn any_bytes_are_an_answer_or_none_without_a_panic(
+            mut value in prop::collection::vec(any::<u8>(), 0..100), is_ours: bool, lengths in prop::array::uniform2(0u8..60)
+        ) {
+            // Notes that may be longer than what is there.
+            if is_ours && value.len() >= 6 {
+                value[..6].copy_from_slice(&[FORMAT, 0, 0, lengths[0], 0, lengths[1]]);
             }
             if let Some(entry) = decode(value.clone()) {
                 prop_assert_eq!(encode(&entry), value);

@@ -58,11 +58,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_label_is_kept_as_it_was_written_and_is_one_line_that_shows(text in ".{0,30}|\\PC{190,210}") {
+        fn a_label_is_kept_as_it_was_written_and_is_one_line_that_shows(text in ".{0,30}|[ a-z\n\r\u{7}]{1,5}|\\PC{190,210}") {
             match text.parse::<Label>() {
                 Ok(label) => {
                     prop_assert_eq!(label.to_string(), text.clone());
-                    prop_assert_eq!(text.lines().count(), 1);
+                    prop_assert!(!text.contains(char::is_control));
                     prop_assert!(text.chars().count() <= 200 && text.chars().any(|c| !c.is_whitespace()));
                 }
                 Err(fault) => prop_assert!(fault.to_string().starts_with("expected 1 to 200 printable characters")),

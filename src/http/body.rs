@@ -111,7 +111,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn any_bytes_are_read_or_refused_without_a_panic(
+            bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..60), "[ \t\r\n{\"]{0,3}".prop_map(String::into_bytes)]
+        ) {
             if let Err(problem) = read::<WatchlistBody>(&bytes) {
                 prop_assert!(matches!(&problem, Problem::InvalidBody(why) if !why.is_empty()));
             }

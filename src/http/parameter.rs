@@ -70,9 +70,11 @@ mod tests {
         #[test]
         fn a_number_is_read_within_its_bounds_and_nowhere_else(number: u32, a: u32, b: u32) {
             let whole = Whole { min: a.min(b), max: a.max(b), default: 0 };
-            let read = whole.read(&number.to_string());
-            prop_assert_eq!(read.is_some(), whole.min <= number && number <= whole.max);
-            prop_assert!(read.is_none_or(|read| read == number));
+            let edges = [whole.min, whole.max].map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)]);
+            for number in edges.into_iter().flatten().chain([number]) {
+                let read = whole.read(&number.to_string());
+                prop_assert_eq!(read, (whole.min <= number && number <= whole.max).then_some(number));
+            }
         }
 
         #[test]

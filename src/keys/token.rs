@@ -99,12 +99,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_wrong_character_is_always_noticed(at in 0..TOKEN_CHARS, to in "[A-Za-z0-9_]") {
+        fn one_wrong_character_is_always_noticed(to in "[A-Za-z0-9_]") {
             let text = Token::random().reveal().expose_secret().to_owned();
-            let mut wrong = text.clone();
-            wrong.replace_range(at..=at, &to);
-            prop_assume!(wrong != text);
-            prop_assert!(Token::parse(&wrong).is_none());
+            for at in 0..TOKEN_CHARS {
+                let mut wrong = text.clone();
+                wrong.replace_range(at..=at, &to);
+                prop_assert!(wrong == text || Token::parse(&wrong).is_none(), "at {}", at);
+            }
         }
 
         #[test]

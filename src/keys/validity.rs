@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_span_is_so_many_seconds_from_now_in_whichever_unit(seconds in 1i64..3_000_000_000) {
+        fn a_span_is_so_many_seconds_from_now_in_whichever_unit(seconds in prop_oneof![1i64..10_000_000, 1i64..4_000_000_000]) {
             let now: DateTime<Utc> = "2026-07-14T12:00:00Z".parse().unwrap();
             for (unit, unit_s) in [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)] {
                 let count = seconds / unit_s;

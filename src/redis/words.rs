@@ -113,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_said_on_the_channel_is_a_reason_to_look(text in ".{0,30}|key [0-9A-Za-z]{12}") {
+        fn whatever_is_said_on_the_channel_is_a_reason_to_look(text in ".{0,30}|key .{0,14}|key [0-9A-Za-z]{12}") {
             match Word::parse(&text) {
                 Word::Key(id) => prop_assert_eq!(format!("key {id}"), text),
                 Word::Look => {
