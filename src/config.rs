@@ -165,8 +165,8 @@ pub struct KeysConfig {
     /// New keys that are looked at at once: beyond it, the answer is 503 with Retry-After
     #[arg(long, env = "ARGON2_QUEUE_MAX", default_value_t = 128, value_parser = parallel())]
     pub argon2_queue_max: usize,
-    /// How long a new key may wait for its look-up, and for argon2id
-    #[arg(long, env = "ARGON2_WAIT_TIMEOUT_MS", default_value_t = 3000)]
+    /// How long a new key may wait for its look-up, and then as long again for argon2id
+    #[arg(long, env = "ARGON2_WAIT_TIMEOUT_MS", default_value_t = 3000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub argon2_wait_timeout_ms: u64,
     /// Wrong keys from one address (an IPv4, or an IPv6 /64) in any minute, before more are refused unread
     #[arg(long, env = "AUTH_FAILURES_PER_MINUTE_MAX", default_value_t = 60)]

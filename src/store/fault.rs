@@ -58,6 +58,11 @@ impl StoreFault {
         matches!(self, Self::Statement(e) if e.code() == Some(state))
     }
 
+    /// Whether Postgres did its work, and a write was against a rule of a table (class 23): a caller's mistake.
+    pub(super) fn is_of_a_rule(&self) -> bool {
+        matches!(self, Self::Statement(e) if e.code().is_some_and(|state| state.code().starts_with("23")))
+    }
+
     /// The rule of a table that a write was against.
     pub(super) fn constraint(&self) -> Option<&str> {
         let Self::Statement(e) = self else { return None };

@@ -97,7 +97,8 @@ impl Postgres {
         let started = Instant::now();
         let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
         let rows = self.ask(pool, sql, params, self.statement_timeout).instrument(span).await;
-        metrics::query(rows.is_ok(), started.elapsed().as_secs_f64());
+        let failed = rows.as_ref().is_err_and(|fault| !fault.is_of_a_rule());
+        metrics::query(!failed, started.elapsed().as_secs_f64());
         rows
     }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::support::{App, Database, eventually, id_of};
 
 const RANGE: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31";
@@ -17,6 +19,18 @@ pub async fn samples(app: &App) -> BTreeMap<String, f64> {
     lines
         .filter_map(|line| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap())))
         .collect()
+}
+
+/// Whoever sends a list again is told so, and nobody is called out of bed for it.
+#[tokio::test]
+async fn what_a_caller_does_against_a_rule_is_no_failure_of_postgres() {
+    let database = Database::sample().await;
+    let (app, key) = (App::with_admin(&database).await, database.issue("pro"));
+    let make = || app.request("POST", "/api/watchlists").header("x-api-key", &key).json(&json!({ "name": "mine" }));
+    for status in [201, 409] {
+        assert_eq!(make().send().await.unwrap().status(), status);
+    }
+    assert_eq!(samples(&app).await["tickerd_database_query_failures_total"], 0.0);
 }
 
 fn count_of(route: &str, outcome: &str) -> String {
