@@ -79,8 +79,8 @@ pub async fn ready(state: &'static State) -> HttpResponse {
     if state.port_closes.load(Ordering::Relaxed) {
         // Who is to go elsewhere needn't wait for a Postgres that hangs.
         let (status, postgres, redis) = ("stopping", "not asked", "not asked");
-        let document_of = Readiness { status, version: VERSION, postgres, redis, changes };
-        return document(StatusCode::SERVICE_UNAVAILABLE, &document_of);
+        let stopping = Readiness { status, version: VERSION, postgres, redis, changes };
+        return document(StatusCode::SERVICE_UNAVAILABLE, &stopping);
     }
     let postgres = if state.pulse.is_felt(&state.store).await { "up" } else { "down" };
     let redis = match &state.redis {

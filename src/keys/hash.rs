@@ -1,4 +1,4 @@
-//! Secrets at rest: argon2id, as PHC strings, and a hint of each, by which wrong ones are refused for nothing.
+//! Secrets at rest: argon2id, as PHC strings, and a hint of each, by which most wrong ones are refused.
 
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::password_hash::{Error, PasswordHasher};

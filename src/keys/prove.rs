@@ -84,13 +84,13 @@ impl Prover {
             Some(_) => None,
             None => Some(self.without_hint.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?),
         };
-        let (has_hint, phc) = (without_hint.is_none(), row.secret_hash.clone());
+        let phc = row.secret_hash.clone();
         let room = Room { _in_all: in_all, _without_hint: without_hint };
         let proof = self.hashers.matches(token.secret, phc.clone(), room).instrument(tracing::trace_span!("argon2id"));
         if !proof.await.ok_or(Refusal::Busy)? {
             return Err(Refusal::Invalid);
         }
-        if !has_hint {
+        if row.secret_hint.is_none() {
             self.keep_hint(token.id, phc.clone(), hint);
         }
         row.into_caller().map(|caller| Proven { phc, caller }).ok_or(Refusal::Invalid)

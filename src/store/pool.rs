@@ -75,10 +75,7 @@ impl Postgres {
     /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
     /// for one: the statement is then run once more on a new one.
     pub(super) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        match self.rows_once(sql, params).await {
-            Err(fault) if fault.is_dead_connection() => self.rows_once(sql, params).await,
-            answer => answer,
-        }
+        self.twice(&self.requests, sql, params).await
     }
 
     pub(super) async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
@@ -87,8 +84,13 @@ impl Postgres {
 
     /// The same as [`Self::rows`], beside the requests: it waits for none of them.
     pub(super) async fn rows_beside(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
-        match self.counted(&self.beside, sql, params).await {
-            Err(fault) if fault.is_dead_connection() => self.counted(&self.beside, sql, params).await,
+        self.twice(&self.beside, sql, params).await
+    }
+
+    /// Once more where the connection turned out to be dead.
+    async fn twice(&self, pool: &Pool, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+        match self.counted(pool, sql, params).await {
+            Err(fault) if fault.is_dead_connection() => self.counted(pool, sql, params).await,
             answer => answer,
         }
     }

@@ -84,7 +84,12 @@ async fn keys_that_nobody_has_keep_no_new_key_out() {
 async fn of_many_new_keys_while_postgres_hangs_none_waits_for_the_time_outs_of_others() {
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
-    let bounds = [("DATABASE_CONNECT_TIMEOUT_MS", "500"), ("DATABASE_STATEMENT_TIMEOUT_MS", "500")];
+    // However long they may wait for their turn.
+    let bounds = [
+        ("DATABASE_CONNECT_TIMEOUT_MS", "500"),
+        ("DATABASE_STATEMENT_TIMEOUT_MS", "500"),
+        ("ARGON2_WAIT_TIMEOUT_MS", "60000"),
+    ];
     let app = App::with(&Database::at(&proxy.url()), &bounds).await;
     let keys: Vec<_> = (0..100).map(unknown).collect();
     proxy.set(Fault::Stall);
