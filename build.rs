@@ -1,8 +1,8 @@
-//! What the binary carries: the page for people, the reference and their parts, packed. Migrations are embedded by a
-//! macro, which alone would not notice a new file.
+//! What the binary carries: the page for people, the reference and their parts, packed. Migrations
+//! are embedded by a macro, which alone would not notice a new file.
 //!
-//! A file below `web/` names another as `"/assets/NAME"`. It is served under a name that changes with its content, so that
-//! browsers may keep it for good; the names are put in here.
+//! A file below `web/` names another as `"/assets/NAME"`. It is served under a name that changes
+//! with its content, so that browsers may keep it for good; the names are put in here.
 
 #![forbid(unsafe_code)]
 
@@ -17,12 +17,16 @@ use std::{env, fs};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Pages are served under a path of their own, as they are: what is theirs has to be looked for at each visit.
+/// Pages are served under a path of their own, as they are: what is theirs has to be looked for at
+/// each visit.
 const PAGES: [&str; 2] = ["index.html", "docs.html"];
 const OWN: [&str; 6] = ["app.js", "docs.js", "base.css", "page.css", "docs.css", "icon.svg"];
 /// What is taken from packages: (path there, name here).
 const TAKEN: [(&str, &str); 3] = [
-    ("lightweight-charts/dist/lightweight-charts.standalone.production.mjs", "lightweight-charts.js"),
+    (
+        "lightweight-charts/dist/lightweight-charts.standalone.production.mjs",
+        "lightweight-charts.js",
+    ),
     ("swagger-ui-dist/swagger-ui-bundle.js", "swagger-ui.js"),
     ("swagger-ui-dist/swagger-ui.css", "swagger-ui.css"),
 ];
@@ -34,7 +38,8 @@ const TERMS: [&str; 4] = [
     "swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt",
 ];
 const TERMS_NAME: &str = "licences.txt";
-/// What the first needs to be told beside its licence; a package inside it that has no file of its own.
+/// What the first needs to be told beside its licence; a package inside it that has no file of its
+/// own.
 const NOTICES: &str = "TradingView Lightweight Charts\u{2122}\nCopyright (c) 2026 TradingView, Inc. https://www.tradingview.com/\n\
     fancy-canvas, inside it: MIT licence, by smakarov@tradingview.com\n\n";
 
@@ -55,35 +60,50 @@ fn main() {
     let (mut pages, mut assets) = (String::new(), String::new());
     for (name, content) in &files {
         let taken = TAKEN.iter().any(|(_, taken)| taken == name);
-        let content = if taken || name == TERMS_NAME { content.clone() } else { linked(content, &names) };
+        let content =
+            if taken || name == TERMS_NAME { content.clone() } else { linked(content, &names) };
         let packed = out.join(format!("{name}.gz"));
         fs::write(&packed, gzip(content.as_bytes())).expect("cargo's directory can be written to");
         let (served, media, tag) = (&names[name], media(name), hash(&content));
-        let file = format!("File::new({served:?}, {media:?}, \"{tag:016x}\", include_bytes!({packed:?}))");
+        let file =
+            format!("File::new({served:?}, {media:?}, \"{tag:016x}\", include_bytes!({packed:?}))");
         match PAGES.iter().position(|page| page == name) {
             Some(at) => writeln!(pages, "pub static {}: File = {file};", ["PAGE", "REFERENCE"][at]),
             None => writeln!(assets, "    {file},"),
         }
         .expect("a text takes any text");
     }
-    let code = format!("{pages}pub static ASSETS: [File; {}] = [\n{assets}];\n", files.len() - PAGES.len());
+    let code = format!(
+        "{pages}pub static ASSETS: [File; {}] = [\n{assets}];\n",
+        files.len() - PAGES.len()
+    );
     fs::write(out.join("site.rs"), code).expect("cargo's directory can be written to");
 }
 
-/// Where the packages are that `web/package-lock.json` names; npm is asked for them where they are not there yet.
+/// Where the packages are that `web/package-lock.json` names; npm is asked for them where they are
+/// not there yet.
 fn packages() -> PathBuf {
-    let (lock, installed) = (Path::new("web/package-lock.json"), Path::new("web/node_modules/.package-lock.json"));
+    let (lock, installed) =
+        (Path::new("web/package-lock.json"), Path::new("web/node_modules/.package-lock.json"));
     let written = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
     if written(installed) < written(lock) {
-        let npm = ["ci", "--prefix", "web", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+        let npm = [
+            "ci",
+            "--prefix",
+            "web",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ];
         match Command::new("npm").args(npm).status() {
             Ok(status) if status.success() => {}
-            Ok(status) => {
-                stop(&format!("npm could not install what web/package-lock.json names ({status}): see above"))
-            }
-            Err(_) => {
-                stop("npm is missing, which the page is built with: install Node.js 18 or newer, or run `make tools`")
-            }
+            Ok(status) => stop(&format!(
+                "npm could not install what web/package-lock.json names ({status}): see above"
+            )),
+            Err(_) => stop(
+                "npm is missing, which the page is built with: install Node.js 18 or newer, or run `make tools`",
+            ),
         }
     }
     PathBuf::from("web/node_modules")
@@ -91,10 +111,12 @@ fn packages() -> PathBuf {
 
 fn own_files() -> BTreeMap<String, String> {
     let own = PAGES.iter().chain(&OWN).map(|name| (*name).to_owned());
-    let mut files: BTreeMap<_, _> = own.map(|name| (name.clone(), read(&Path::new("web").join(name)))).collect();
+    let mut files: BTreeMap<_, _> =
+        own.map(|name| (name.clone(), read(&Path::new("web").join(name)))).collect();
     for entry in fs::read_dir("web/app").expect("the page's parts are there") {
         let path = entry.expect("a directory can be read").path();
-        let name = path.file_name().and_then(|name| name.to_str()).expect("names are plain").to_owned();
+        let name =
+            path.file_name().and_then(|name| name.to_str()).expect("names are plain").to_owned();
         let before = files.insert(name, read(&path));
         assert!(before.is_none(), "{} has a name that is taken", path.display());
     }
@@ -134,7 +156,10 @@ fn media(name: &str) -> &'static str {
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(content).and_then(|()| encoder.finish()).expect("memory takes what is written")
+    encoder
+        .write_all(content)
+        .and_then(|()| encoder.finish())
+        .expect("memory takes what is written")
 }
 
 fn hash(what: &impl Hash) -> u64 {
@@ -144,7 +169,8 @@ fn hash(what: &impl Hash) -> u64 {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|fault| stop(&format!("can't read {}: {fault}", path.display())))
+    fs::read_to_string(path)
+        .unwrap_or_else(|fault| stop(&format!("can't read {}: {fault}", path.display())))
 }
 
 fn stop(sentence: &str) -> ! {

@@ -24,11 +24,15 @@ fn tokens(c: &mut Criterion) {
     let token = Token::random();
     let text = token.reveal();
     let typo = text.expose_secret().replace("tk_live_", "tk_live-");
-    c.bench_function("token: a good one is parsed", |b| b.iter(|| Token::parse(black_box(text.expose_secret()))));
+    c.bench_function("token: a good one is parsed", |b| {
+        b.iter(|| Token::parse(black_box(text.expose_secret())))
+    });
     c.bench_function("token: a bad one is refused", |b| b.iter(|| Token::parse(black_box(&typo))));
     let mut slow = c.benchmark_group("token");
     slow.sample_size(10);
-    slow.bench_function("argon2id, which a remembered token is spared", |b| b.iter(|| hash_secret(&token.secret)));
+    slow.bench_function("argon2id, which a remembered token is spared", |b| {
+        b.iter(|| hash_secret(&token.secret))
+    });
 }
 
 fn windows(c: &mut Criterion) {
@@ -41,7 +45,13 @@ fn windows(c: &mut Criterion) {
     });
     let tier = Tier { name: "enterprise".to_owned(), requests_per_minute: 10_000 };
     let id = KeyId::random();
-    let caller = Caller { id, limit_id: id, owner: "bench".to_owned(), tier: Arc::new(tier), expires_at: None };
+    let caller = Caller {
+        id,
+        limit_id: id,
+        owner: "bench".to_owned(),
+        tier: Arc::new(tier),
+        expires_at: None,
+    };
     let limiter = Limiter::new(None);
     c.bench_function("limiter: a decision in process", |b| {
         b.iter(|| limiter.admit(black_box(&caller), black_box(1)).now_or_never().unwrap().admitted);
@@ -63,10 +73,17 @@ fn cache(c: &mut Criterion) {
         changes_poll_alone_ms: 1000,
     };
     let (cache, key) = (Cache::new(&config, None), question.canonical(1));
-    let exchange = Exchange { zone: chrono_tz::America::New_York, closes_at: chrono::NaiveTime::MIN };
-    let hour =
-        lifetime(Content::Metadata, &exchange, chrono::DateTime::from_timestamp_millis(EPOCH_MS as i64).unwrap(), 0);
-    let Some(Found::Miss(miss)) = cache.look_up(&key, EPOCH_MS).now_or_never() else { panic!("an empty cache misses") };
+    let exchange =
+        Exchange { zone: chrono_tz::America::New_York, closes_at: chrono::NaiveTime::MIN };
+    let hour = lifetime(
+        Content::Metadata,
+        &exchange,
+        chrono::DateTime::from_timestamp_millis(EPOCH_MS as i64).unwrap(),
+        0,
+    );
+    let Some(Found::Miss(miss)) = cache.look_up(&key, EPOCH_MS).now_or_never() else {
+        panic!("an empty cache misses")
+    };
     miss.fill(Answer::json("{}"), hour, EPOCH_MS);
     c.bench_function("cache: a hit", |b| {
         b.iter(|| {
@@ -78,7 +95,8 @@ fn cache(c: &mut Criterion) {
 
 fn json(c: &mut Criterion) {
     let symbol: Symbol = "AAPL".parse().unwrap();
-    let request = TestRequest::with_uri("/?start=2012-01-01").param("symbol", "AAPL").to_http_request();
+    let request =
+        TestRequest::with_uri("/?start=2012-01-01").param("symbol", "AAPL").to_http_request();
     let question = PricesQuestion::parse(&request).unwrap();
     let newest = NaiveDate::from_ymd_opt(2012, 12, 31).unwrap();
     let bar = |back: u32| Bar {
@@ -91,8 +109,9 @@ fn json(c: &mut Criterion) {
         volume: 23_553_300,
     };
     for rows in [20, 250, 1000] {
-        let bars: Vec<_> =
-            (0..rows).map(|back| Row { symbol, asked_for_by: symbol, bar: bar(back), unfinished: false }).collect();
+        let bars: Vec<_> = (0..rows)
+            .map(|back| Row { symbol, asked_for_by: symbol, bar: bar(back), unfinished: false })
+            .collect();
         c.bench_function(&format!("json: {rows} bars"), |b| {
             b.iter(|| question.body(symbol, black_box(&bars), None));
         });

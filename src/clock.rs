@@ -1,11 +1,12 @@
 //! Times that are kept, by a clock that may step.
 
-/// How much further ahead a time may be than it was ever set, in milliseconds: a request looks at its clock once and may then
-/// wait for seconds, and instances that share answers have clocks of their own.
+/// How much further ahead a time may be than it was ever set, in milliseconds: a request looks at
+/// its clock once and may then wait for seconds, and instances that share answers have clocks of
+/// their own.
 const SLACK_MS: u64 = 10_000;
 
-/// Whether a time that was set `span_ms` ahead is still to come. One that is much further ahead than that was set before the
-/// clock stepped back: it is no time to wait for.
+/// Whether a time that was set `span_ms` ahead is still to come. One that is much further ahead
+/// than that was set before the clock stepped back: it is no time to wait for.
 pub fn is_ahead(until_ms: u64, now_ms: u64, span_ms: u64) -> bool {
     (1..=span_ms.saturating_add(SLACK_MS)).contains(&until_ms.saturating_sub(now_ms))
 }

@@ -4,7 +4,8 @@
 
 use std::process::ExitCode;
 
-/// Answers are made of many small pieces: the system's allocator took an eighth of the server's time.
+/// Answers are made of many small pieces: the system's allocator took an eighth of the server's
+/// time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

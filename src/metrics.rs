@@ -1,4 +1,5 @@
-//! Everything that is measured, by name: what Prometheus reads. No label holds a key, an owner or a symbol.
+//! Everything that is measured, by name: what Prometheus reads. No label holds a key, an owner or a
+//! symbol.
 
 use std::array::from_fn;
 use std::sync::{LazyLock, OnceLock};
@@ -6,8 +7,8 @@ use std::sync::{LazyLock, OnceLock};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::route::Route;
@@ -16,8 +17,9 @@ use crate::route::Route;
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// From an answer out of memory to a time-out, in seconds.
-const SECONDS: [f64; 14] =
-    [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+const SECONDS: [f64; 14] = [
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
+];
 const PERMITS: [f64; 8] = [0.0, 1.0, 2.0, 4.0, 16.0, 64.0, 256.0, 1024.0];
 
 /// How a request ended.
@@ -114,39 +116,128 @@ struct Metrics {
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 impl Metrics {
-    #[rustfmt::skip]
     fn new() -> Self {
         let r = Registry::new();
         r.register(Box::new(ProcessCollector::for_self())).expect("no name is there twice");
         gauges(&r, "tickerd_build_info", "1, with the version as a label", &["version"])
-            .with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let decisions = counters(&r, "tickerd_limiter_decisions_total", "Requests with a key that the limiter admitted or refused, by what that stood on", &["basis", "decision"]);
-        let redis_failures = counters(&r, "tickerd_redis_call_failures_total", "Calls to Redis that failed or took too long", &["call"]);
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        let decisions = counters(
+            &r,
+            "tickerd_limiter_decisions_total",
+            "Requests with a key that the limiter admitted or refused, by what that stood on",
+            &["basis", "decision"],
+        );
+        let redis_failures = counters(
+            &r,
+            "tickerd_redis_call_failures_total",
+            "Calls to Redis that failed or took too long",
+            &["call"],
+        );
         // There from the start: a rate of what was not there before is nothing.
         REDIS_CALLS.iter().for_each(|call| drop(redis_failures.with_label_values(&[call])));
-        let lookups = counters(&r, "tickerd_cache_lookups_total", "Answers looked for in each tier of the cache", &["tier", "result"]);
+        let lookups = counters(
+            &r,
+            "tickerd_cache_lookups_total",
+            "Answers looked for in each tier of the cache",
+            &["tier", "result"],
+        );
         Self {
-            requests: histograms(&r, "tickerd_http_request_duration_seconds", "From the head of a request to its answer, by route and outcome", &["route", "outcome"]),
+            requests: histograms(
+                &r,
+                "tickerd_http_request_duration_seconds",
+                "From the head of a request to its answer, by route and outcome",
+                &["route", "outcome"],
+            ),
             by_outcome: Default::default(),
-            decisions: from_fn(|b| ["refused", "admitted"].map(|decision| decisions.with_label_values(&[BASES[b], decision]))),
-            lease_permits: histogram(&r, "tickerd_limiter_lease_permits", "Permits that a call to the ledger took ahead", &PERMITS),
-            lookups: from_fn(|t| ["miss", "hit"].map(|result| lookups.with_label_values(&[TIERS[t], result]))),
-            redis_calls: histograms(&r, "tickerd_redis_call_duration_seconds", "Calls to Redis, failed ones included", &["call"]),
+            decisions: from_fn(|b| {
+                ["refused", "admitted"]
+                    .map(|decision| decisions.with_label_values(&[BASES[b], decision]))
+            }),
+            lease_permits: histogram(
+                &r,
+                "tickerd_limiter_lease_permits",
+                "Permits that a call to the ledger took ahead",
+                &PERMITS,
+            ),
+            lookups: from_fn(|t| {
+                ["miss", "hit"].map(|result| lookups.with_label_values(&[TIERS[t], result]))
+            }),
+            redis_calls: histograms(
+                &r,
+                "tickerd_redis_call_duration_seconds",
+                "Calls to Redis, failed ones included",
+                &["call"],
+            ),
             redis_failures,
-            queries: histogram(&r, "tickerd_database_query_duration_seconds", "Statements of requests, the wait for a connection included", &SECONDS),
-            query_failures: counters(&r, "tickerd_database_query_failures_total", "Statements that failed or took too long", &[]).with_label_values::<&str>(&[]),
-            argon2: histogram(&r, "tickerd_argon2_duration_seconds", "Verifications of a secret, the wait for a thread included", &SECONDS),
+            queries: histogram(
+                &r,
+                "tickerd_database_query_duration_seconds",
+                "Statements of requests, the wait for a connection included",
+                &SECONDS,
+            ),
+            query_failures: counters(
+                &r,
+                "tickerd_database_query_failures_total",
+                "Statements that failed or took too long",
+                &[],
+            )
+            .with_label_values::<&str>(&[]),
+            argon2: histogram(
+                &r,
+                "tickerd_argon2_duration_seconds",
+                "Verifications of a secret, the wait for a thread included",
+                &SECONDS,
+            ),
             cache_bytes: gauge(&r, "tickerd_cache_memory_bytes", "Weight of the answers in memory"),
             cache_entries: gauge(&r, "tickerd_cache_memory_entries", "Answers in memory"),
-            connections: gauges(&r, "tickerd_database_connections", "Connections to Postgres", &["state"]),
-            connection_waiters: gauge(&r, "tickerd_database_connection_waiters", "Requests that wait for a connection"),
-            argon2_waiting: gauge(&r, "tickerd_argon2_waiting", "New keys that are looked up, hashed or wait for it"),
-            redis_configured: gauge(&r, "tickerd_redis_configured", "1 where there is to be a Redis"),
-            redis_connected: gauge(&r, "tickerd_redis_connected", "1 while there is a connection to Redis"),
-            instances: gauge(&r, "tickerd_instances", "Instances that share the Redis, as last seen"),
-            changes_followed: gauge(&r, "tickerd_changes_followed", "1 while what is committed is heard of"),
-            usage_stored_at: gauge(&r, "tickerd_usage_stored_timestamp_seconds", "When usage was last stored, epoch seconds"),
-            newest_day: gauges(&r, "tickerd_newest_day_timestamp_seconds", "The end of the newest day with prices, epoch seconds", &["exchange"]),
+            connections: gauges(
+                &r,
+                "tickerd_database_connections",
+                "Connections to Postgres",
+                &["state"],
+            ),
+            connection_waiters: gauge(
+                &r,
+                "tickerd_database_connection_waiters",
+                "Requests that wait for a connection",
+            ),
+            argon2_waiting: gauge(
+                &r,
+                "tickerd_argon2_waiting",
+                "New keys that are looked up, hashed or wait for it",
+            ),
+            redis_configured: gauge(
+                &r,
+                "tickerd_redis_configured",
+                "1 where there is to be a Redis",
+            ),
+            redis_connected: gauge(
+                &r,
+                "tickerd_redis_connected",
+                "1 while there is a connection to Redis",
+            ),
+            instances: gauge(
+                &r,
+                "tickerd_instances",
+                "Instances that share the Redis, as last seen",
+            ),
+            changes_followed: gauge(
+                &r,
+                "tickerd_changes_followed",
+                "1 while what is committed is heard of",
+            ),
+            usage_stored_at: gauge(
+                &r,
+                "tickerd_usage_stored_timestamp_seconds",
+                "When usage was last stored, epoch seconds",
+            ),
+            newest_day: gauges(
+                &r,
+                "tickerd_newest_day_timestamp_seconds",
+                "The end of the newest day with prices, epoch seconds",
+                &["exchange"],
+            ),
             registry: r,
         }
     }
@@ -220,11 +311,16 @@ pub fn text(readings: &Readings) -> Vec<u8> {
         m.newest_day.with_label_values(&[exchange]).set(*ends_s);
     }
     let mut text = Vec::new();
-    TextEncoder::new().encode(&m.registry.gather(), &mut text).expect("a buffer in memory can be written");
+    TextEncoder::new()
+        .encode(&m.registry.gather(), &mut text)
+        .expect("a buffer in memory can be written");
     text
 }
 
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    made: prometheus::Result<C>,
+) -> C {
     let collector = made.expect("the names are right");
     registry.register(Box::new(collector.clone())).expect("no name is there twice");
     collector
@@ -243,9 +339,15 @@ fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Int
 }
 
 fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-    registered(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
+    registered(
+        registry,
+        Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())),
+    )
 }
 
 fn histograms(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
-    registered(registry, HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels))
+    registered(
+        registry,
+        HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels),
+    )
 }

@@ -54,7 +54,8 @@ impl Route {
         Self::Other,
     ];
 
-    /// The route of a path. It has to be known before the router is reached: who is refused never gets there.
+    /// The route of a path. It has to be known before the router is reached: who is refused never
+    /// gets there.
     pub fn of(path: &str) -> Self {
         match path.strip_prefix("/api/") {
             Some(path) => Self::of_api(path),
@@ -63,7 +64,9 @@ impl Route {
                 "/docs" => Self::Reference,
                 "/openapi.json" => Self::OpenApi,
                 "/health" | "/health/ready" => Self::Health,
-                _ if path.strip_prefix("/assets/").is_some_and(|file| !file.contains('/')) => Self::Asset,
+                _ if path.strip_prefix("/assets/").is_some_and(|file| !file.contains('/')) => {
+                    Self::Asset
+                }
                 _ => Self::Other,
             },
         }
@@ -131,9 +134,15 @@ mod tests {
             assert_eq!(Route::ALL[route as usize], route, "counters are kept by this number");
         }
         assert_eq!(Route::of("/health/ready"), Route::Health);
-        for path in
-            ["", "/api", "/api/stocks/A/prices/", "/api/stocks/A/prices/B", "/apix/stocks", "/metrics", "/assets/a/b"]
-        {
+        for path in [
+            "",
+            "/api",
+            "/api/stocks/A/prices/",
+            "/api/stocks/A/prices/B",
+            "/apix/stocks",
+            "/metrics",
+            "/assets/a/b",
+        ] {
             assert_eq!(Route::of(path), Route::Other, "{path}");
         }
     }

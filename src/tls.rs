@@ -1,4 +1,5 @@
-//! TLS to Postgres and Redis: certificates are always verified, against the system's authorities or a named one.
+//! TLS to Postgres and Redis: certificates are always verified, against the system's authorities or
+//! a named one.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,8 +29,12 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsFault> {
     match ca_file {
         Some(path) => {
             let fault = |reason: String| TlsFault::CaFile { path: path.to_owned(), reason };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|e| fault(e.to_string()))? {
-                roots.add(certificate.map_err(|e| fault(e.to_string()))?).map_err(|e| fault(e.to_string()))?;
+            for certificate in
+                CertificateDer::pem_file_iter(path).map_err(|e| fault(e.to_string()))?
+            {
+                roots
+                    .add(certificate.map_err(|e| fault(e.to_string()))?)
+                    .map_err(|e| fault(e.to_string()))?;
             }
             if roots.is_empty() {
                 return Err(fault("there is none".to_owned()));
@@ -43,6 +48,7 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsFault> {
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

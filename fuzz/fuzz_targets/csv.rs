@@ -1,5 +1,5 @@
-//! Files of all three kinds, packed or not: each row goes to staging as one row that says the same, or it is said where
-//! it is wrong.
+//! Files of all three kinds, packed or not: each row goes to staging as one row that says the same,
+//! or it is said where it is wrong.
 
 #![no_main]
 
@@ -12,20 +12,31 @@ use tickerd::store::{Known, KnownStock, Table};
 fn known() -> Known {
     let symbol = "AAPL".parse().expect("a symbol");
     let stock = KnownStock { id: 7, symbol, delisted_on: None };
-    Known { stocks: [(symbol, stock)].into(), exchanges: ["NYSE".to_owned()].into(), ..Known::default() }
+    Known {
+        stocks: [(symbol, stock)].into(),
+        exchanges: ["NYSE".to_owned()].into(),
+        ..Known::default()
+    }
 }
 
 fn read(table: Table, data: &[u8], known: &Known) {
-    let source = Source { name: "file".to_owned(), length_bytes: None, raw: Box::new(Cursor::new(data.to_vec())) };
+    let source = Source {
+        name: "file".to_owned(),
+        length_bytes: None,
+        raw: Box::new(Cursor::new(data.to_vec())),
+    };
     let Ok(mut reader) = Reader::open(source, columns(table), None) else { return };
-    let (mut out, mut good) = (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), 0);
+    let (mut out, mut good) =
+        (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), 0);
     let mut line_before = 1;
     while let Ok(Some(row)) = reader.next_row() {
         assert!(row.line > line_before, "each row has a line of its own");
         line_before = row.line;
         match check(table, &row, known, &mut out) {
             Ok(()) => good += 1,
-            Err(fault) => assert!(fault.line == row.line && !fault.expected.is_empty() && !fault.column.is_empty()),
+            Err(fault) => assert!(
+                fault.line == row.line && !fault.expected.is_empty() && !fault.column.is_empty()
+            ),
         }
     }
     let staged = out.into_inner().expect("memory can be written to");
@@ -36,7 +47,9 @@ fn read(table: Table, data: &[u8], known: &Known) {
         for row in staged {
             let number = |at: usize| row[at].parse::<f64>().expect("a number");
             let [open, high, low, close] = [3, 4, 5, 6].map(number);
-            assert!(low > 0.0 && low <= open.min(close) && open.max(close) <= high && high.is_finite());
+            assert!(
+                low > 0.0 && low <= open.min(close) && open.max(close) <= high && high.is_finite()
+            );
         }
     }
 }

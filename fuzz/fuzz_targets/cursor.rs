@@ -1,4 +1,5 @@
-//! Cursors, as they are sent and as they are inside: one that is taken is written again as one that means the same.
+//! Cursors, as they are sent and as they are inside: one that is taken is written again as one that
+//! means the same.
 
 #![no_main]
 
@@ -15,20 +16,26 @@ use tickerd::store::EventPlace;
 /// The key of the page after a cursor.
 fn page<Q: Question>(given: &str, cursor: &str) -> Option<String> {
     let uri = format!("/?{given}cursor={cursor}");
-    let request = TestRequest::with_uri(&uri).param("symbol", "AAPL").param("date", "2012-05-01").to_http_request();
+    let request = TestRequest::with_uri(&uri)
+        .param("symbol", "AAPL")
+        .param("date", "2012-05-01")
+        .to_http_request();
     Q::parse(&request).ok().map(|question| question.canonical(7))
 }
 
 fn holds<Q: Question>(given: &str, cursor: &str) {
     if let Some(key) = page::<Q>(given, cursor) {
-        let (_, written) = key.rsplit_once("cursor=").expect("a page after the first says after what");
+        let (_, written) =
+            key.rsplit_once("cursor=").expect("a page after the first says after what");
         assert_eq!(page::<Q>(given, written), Some(key.clone()));
     }
 }
 
 fuzz_target!(|text: &str| {
-    let sent: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
-    for cursor in [sent, URL_SAFE_NO_PAD.encode(text), URL_SAFE_NO_PAD.encode(format!("1:{text}"))] {
+    let sent: String =
+        text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+    for cursor in [sent, URL_SAFE_NO_PAD.encode(text), URL_SAFE_NO_PAD.encode(format!("1:{text}"))]
+    {
         holds::<PricesQuestion>("start=2012-01-01&", &cursor);
         holds::<ManyQuestion>("symbols=A,B&start=2012-01-01&", &cursor);
         holds::<DayQuestion>("", &cursor);

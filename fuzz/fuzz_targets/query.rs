@@ -1,4 +1,5 @@
-//! Queries of the routes of prices: a question that is taken writes itself as a URL, which asks the same.
+//! Queries of the routes of prices: a question that is taken writes itself as a URL, which asks the
+//! same.
 
 #![no_main]
 
@@ -14,7 +15,9 @@ use tickerd::http::question::Question;
 fn ask<Q: Question>(query: &str) -> Option<(String, Option<String>)> {
     let parse = |query: &str| {
         let uri: Uri = format!("/?{query}").parse().ok()?;
-        let request = TestRequest::with_uri(&uri.to_string()).param("symbol", "AAPL").param("date", "2012-05-01");
+        let request = TestRequest::with_uri(&uri.to_string())
+            .param("symbol", "AAPL")
+            .param("date", "2012-05-01");
         Some(Q::parse(&request.to_http_request()).ok()?.canonical(7))
     };
     let key = parse(query)?;
@@ -28,7 +31,9 @@ fuzz_target!(|query: &str| {
     if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "apikey") {
         return;
     }
-    for asked in [ask::<PricesQuestion>(query), ask::<ManyQuestion>(query), ask::<DayQuestion>(query)] {
+    for asked in
+        [ask::<PricesQuestion>(query), ask::<ManyQuestion>(query), ask::<DayQuestion>(query)]
+    {
         if let Some((key, again)) = asked {
             assert_eq!(again.as_ref(), Some(&key));
         }

@@ -1,4 +1,5 @@
-//! The ceiling: actix-web that answers every request with the same bytes. No key, no limit, no cache, no database.
+//! The ceiling: actix-web that answers every request with the same bytes. No key, no limit, no
+//! cache, no database.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -25,13 +26,16 @@ pub struct BareArgs {
 }
 
 pub fn run(args: &BareArgs) -> Result<(), Failure> {
-    let body = std::fs::read(&args.body)
-        .map_err(|e| format!("can't read {}: {e}; name a file with the bytes to answer", args.body.display()))?;
+    let body = std::fs::read(&args.body).map_err(|e| {
+        format!("can't read {}: {e}; name a file with the bytes to answer", args.body.display())
+    })?;
     let (body, encoding) = (Bytes::from(body), args.encoding.clone());
     actix_web::rt::System::new().block_on(async {
         let server = HttpServer::new(move || {
             let (body, encoding) = (body.clone(), encoding.clone());
-            App::new().default_service(web::to(move || std::future::ready(answer(&body, encoding.as_deref()))))
+            App::new().default_service(web::to(move || {
+                std::future::ready(answer(&body, encoding.as_deref()))
+            }))
         });
         let server = server.workers(args.workers).bind((Ipv4Addr::LOCALHOST, 0))?;
         for address in server.addrs() {

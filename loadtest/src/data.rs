@@ -8,7 +8,8 @@ use crate::stage::Stage;
 /// AAAA to AEAA: `A[B-D]` and two letters more are among them, which needs no list of names.
 pub const STOCKS: u32 = 2704;
 pub const FROM: &str = "2016-01-01";
-/// Stocks list within the first four fifths of the days: in the last year every one has 250 rows behind it.
+/// Stocks list within the first four fifths of the days: in the last year every one has 250 rows
+/// behind it.
 pub const TO: &str = "2025-12-31";
 const LOAD_TIMEOUT_S: u64 = 600;
 
@@ -21,14 +22,18 @@ pub async fn load(stage: &Stage) -> Result<(), Failure> {
         return Ok(());
     }
     let out = stage.file("generated");
-    let out = out.to_str().ok_or("expected a directory whose name is UTF-8: choose another --dir")?;
+    let out =
+        out.to_str().ok_or("expected a directory whose name is UTF-8: choose another --dir")?;
     let (stocks, timeout) = (STOCKS.to_string(), Duration::from_secs(LOAD_TIMEOUT_S));
-    let generate = ["generate", "--stocks", &stocks, "--from", FROM, "--to", TO, "--out", out, "--yes"];
+    let generate =
+        ["generate", "--stocks", &stocks, "--from", FROM, "--to", TO, "--out", out, "--yes"];
     stage.tickerd_to_end(&generate, timeout).await?;
     for dir in ["seed", out] {
-        for (table, file) in
-            [("stocks", "stocks.csv"), ("prices", "prices.csv.gz"), ("actions", "corporate_actions.csv")]
-        {
+        for (table, file) in [
+            ("stocks", "stocks.csv"),
+            ("prices", "prices.csv.gz"),
+            ("actions", "corporate_actions.csv"),
+        ] {
             stage.tickerd_to_end(&["ingest", table, &format!("{dir}/{file}")], timeout).await?;
         }
     }

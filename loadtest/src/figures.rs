@@ -40,7 +40,8 @@ pub struct Ceiling {
     /// `bare`, `pgbench` or `COPY`.
     pub name: &'static str,
     pub figures: Figures,
-    /// Medians of the ratios within a round: a machine whose speed drifts changes both sides of each.
+    /// Medians of the ratios within a round: a machine whose speed drifts changes both sides of
+    /// each.
     pub requests_ratio: f64,
     pub p99_ratio: f64,
 }
@@ -48,7 +49,12 @@ pub struct Ceiling {
 impl Ceiling {
     pub fn new(name: &'static str, ours: &[Figures], theirs: &[Figures]) -> Self {
         let ratio = |figure: fn(&Figures) -> f64| {
-            median(ours.iter().zip(theirs).map(|(ours, theirs)| figure(ours) / figure(theirs)).collect())
+            median(
+                ours.iter()
+                    .zip(theirs)
+                    .map(|(ours, theirs)| figure(ours) / figure(theirs))
+                    .collect(),
+            )
         };
         Self {
             name,
@@ -85,15 +91,28 @@ mod tests {
 
     #[test]
     fn medians() {
-        assert_eq!((median(vec![]), median(vec![3.0, 1.0, 2.0]), median(vec![4.0, 1.0])), (0.0, 2.0, 2.5));
+        assert_eq!(
+            (median(vec![]), median(vec![3.0, 1.0, 2.0]), median(vec![4.0, 1.0])),
+            (0.0, 2.0, 2.5)
+        );
         let all = Figures::median(&[turn(1.0, 9.0), turn(5.0, 8.0), turn(2.0, 1.0)]);
-        assert_eq!((all.requests, all.requests_per_s, all.p99_ms, all.statuses["200"]), (30, 2.0, 8.0, 30));
+        assert_eq!(
+            (all.requests, all.requests_per_s, all.p99_ms, all.statuses["200"]),
+            (30, 2.0, 8.0, 30)
+        );
     }
 
     #[test]
     fn ratios_are_taken_within_a_round() {
         // The machine was half as fast in the second round: the ratio of each is the same.
-        let ceiling = Ceiling::new("bare", &[turn(80.0, 2.0), turn(40.0, 4.0)], &[turn(100.0, 1.0), turn(50.0, 2.0)]);
-        assert_eq!((ceiling.requests_ratio, ceiling.p99_ratio, ceiling.figures.requests_per_s), (0.8, 2.0, 75.0));
+        let ceiling = Ceiling::new(
+            "bare",
+            &[turn(80.0, 2.0), turn(40.0, 4.0)],
+            &[turn(100.0, 1.0), turn(50.0, 2.0)],
+        );
+        assert_eq!(
+            (ceiling.requests_ratio, ceiling.p99_ratio, ceiling.figures.requests_per_s),
+            (0.8, 2.0, 75.0)
+        );
     }
 }

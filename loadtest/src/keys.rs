@@ -25,7 +25,9 @@ pub struct Keys(Vec<String>);
 impl Keys {
     pub async fn obtain(stage: &Stage, progress: &ProgressBar) -> Result<Self, Failure> {
         let path = stage.file("keys");
-        let kept = Self(std::fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect());
+        let kept = Self(
+            std::fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect(),
+        );
         if kept.0.len() == KEYS && kept.are_known(stage).await? {
             return Ok(kept);
         }

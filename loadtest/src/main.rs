@@ -1,7 +1,9 @@
-//! Loads a `tickerd serve` over loopback, case by case, beside what the machine can do, and writes down what it saw.
+//! Loads a `tickerd serve` over loopback, case by case, beside what the machine can do, and writes
+//! down what it saw.
 //!
-//! The rooms, in reading order: [`options`] and [`cases`] say what is measured; [`stage`], [`data`], [`keys`] and
-//! [`server`] are what it is measured on; [`load`] asks, [`probe`] watches, [`report`] tells.
+//! The rooms, in reading order: [`options`] and [`cases`] say what is measured; [`stage`],
+//! [`data`], [`keys`] and [`server`] are what it is measured on; [`load`] asks, [`probe`] watches,
+//! [`report`] tells.
 
 #![forbid(unsafe_code)]
 

@@ -29,7 +29,8 @@ pub struct Options {
     /// Seconds that each turn of a case takes
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub seconds: u64,
-    /// Connections, and clients of pgbench (a private Postgres takes 100, and the server has 16 of them)
+    /// Connections, and clients of pgbench (a private Postgres takes 100, and the server has 16 of
+    /// them)
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=80))]
     pub connections: u16,
     /// Turns that the server and its ceiling take, one after the other
@@ -59,7 +60,8 @@ pub struct Options {
 pub enum Case {
     /// The same answer from memory: 20 rows, 250 rows, 250 rows gzipped, 304; against a bare server
     Cached,
-    /// The other shapes of answers from memory: lines, adjusted, weeks, many stocks, a day, events, a search, a chart; against a bare server
+    /// The other shapes of answers from memory: lines, adjusted, weeks, many stocks, a day, events,
+    /// a search, a chart; against a bare server
     Shapes,
     /// Every request another range: 20 and 250 rows; against pgbench
     Uncached,
@@ -80,7 +82,11 @@ impl Options {
     pub fn check(&self) -> Result<(), Failure> {
         for (binary, name) in [(&self.tickerd, "tickerd"), (&self.oha, "oha")] {
             if !binary.is_file() {
-                return Err(format!("expected {name} at {}: start this with loadtest/run", binary.display()).into());
+                return Err(format!(
+                    "expected {name} at {}: start this with loadtest/run",
+                    binary.display()
+                )
+                .into());
             }
         }
         Ok(())

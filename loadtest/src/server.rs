@@ -55,10 +55,18 @@ impl Server {
                 return Ok(server);
             }
             if let Some(status) = server.child.try_wait()? {
-                return Err(format!("a server ended before it listened ({status}): {}", text.trim()).into());
+                return Err(format!(
+                    "a server ended before it listened ({status}): {}",
+                    text.trim()
+                )
+                .into());
             }
             if Instant::now() >= deadline {
-                return Err(format!("a server did not listen within {START_TIMEOUT_S} s: {}", text.trim()).into());
+                return Err(format!(
+                    "a server did not listen within {START_TIMEOUT_S} s: {}",
+                    text.trim()
+                )
+                .into());
             }
             tokio::time::sleep(Duration::from_millis(POLL_INTERVAL_MS)).await;
         }
@@ -78,7 +86,12 @@ impl Server {
 pub fn spawn(command: &mut Command, log: &Path) -> Result<Child, Failure> {
     let log: PathBuf = log.to_owned();
     let file = File::create(&log).map_err(|e| format!("can't write {}: {e}", log.display()))?;
-    Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true).spawn()?)
+    Ok(command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(file)
+        .kill_on_drop(true)
+        .spawn()?)
 }
 
 pub async fn stop(mut child: Child) -> Result<(), Failure> {
@@ -86,14 +99,17 @@ pub async fn stop(mut child: Child) -> Result<(), Failure> {
         kill_process(pid, Signal::TERM)?;
     }
     let ended = tokio::time::timeout(Duration::from_secs(STOP_TIMEOUT_S), child.wait()).await;
-    ended.map_err(|_| format!("a server did not stop within {STOP_TIMEOUT_S} s of SIGTERM: it is killed"))??;
+    ended.map_err(|_| {
+        format!("a server did not stop within {STOP_TIMEOUT_S} s of SIGTERM: it is killed")
+    })??;
     Ok(())
 }
 
 /// Where a server says that it listens, in a complete line of its log.
 fn listening(log: &str) -> Option<SocketAddr> {
-    let line =
-        log.split_inclusive('\n').find(|line| line.contains(r#""message":"listening""#) && line.ends_with('\n'))?;
+    let line = log
+        .split_inclusive('\n')
+        .find(|line| line.contains(r#""message":"listening""#) && line.ends_with('\n'))?;
     line.split_once(r#""address":""#)?.1.split('"').next()?.parse().ok()
 }
 

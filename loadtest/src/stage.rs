@@ -49,7 +49,8 @@ impl Stage {
         let (database, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
         let link = connect_redis(&redis.url())?;
-        let stage = Self { options: options.clone(), postgres, redis, database, link: Mutex::new(link) };
+        let stage =
+            Self { options: options.clone(), postgres, redis, database, link: Mutex::new(link) };
         stage.tickerd_to_end(&["migrate"], Duration::from_secs(MIGRATE_TIMEOUT_S)).await?;
         Ok(stage)
     }
@@ -77,24 +78,38 @@ impl Stage {
         self.options.dir.join(name)
     }
 
-    /// `tickerd ARGS` on the private servers, with default settings: nothing of our environment may change them.
+    /// `tickerd ARGS` on the private servers, with default settings: nothing of our environment may
+    /// change them.
     pub fn tickerd(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.options.tickerd);
-        command.args(args).env_clear().env("DATABASE_URL", self.postgres.url()).env("REDIS_URL", self.redis.url());
+        command
+            .args(args)
+            .env_clear()
+            .env("DATABASE_URL", self.postgres.url())
+            .env("REDIS_URL", self.redis.url());
         command
     }
 
-    pub async fn tickerd_to_end(&self, args: &[&str], timeout: Duration) -> Result<String, Failure> {
+    pub async fn tickerd_to_end(
+        &self,
+        args: &[&str],
+        timeout: Duration,
+    ) -> Result<String, Failure> {
         to_end(self.tickerd(args), &self.options.tickerd, timeout).await
     }
 }
 
 /// Runs a command and returns what it wrote to stdout.
-pub async fn to_end(mut command: Command, program: &Path, timeout: Duration) -> Result<String, Failure> {
+pub async fn to_end(
+    mut command: Command,
+    program: &Path,
+    timeout: Duration,
+) -> Result<String, Failure> {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(timeout, command.output()).await;
-    let output = output.map_err(|_| format!("{name} did not end within {} s", timeout.as_secs()))?;
+    let output =
+        output.map_err(|_| format!("{name} did not end within {} s", timeout.as_secs()))?;
     let output = output.map_err(|e| format!("can't start {}: {e}", program.display()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);

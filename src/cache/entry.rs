@@ -13,8 +13,9 @@ use crate::clock::is_ahead;
 
 /// Below this a packet holds it anyway.
 const GZIP_BYTES_MIN: usize = 1024;
-/// About what TCP sends before it waits for the first acknowledgement: 10 segments of 1460 bytes (RFC 6928). What is larger
-/// arrives sooner packed, though packing takes time; what is smaller is packed when it is asked for again.
+/// About what TCP sends before it waits for the first acknowledgement: 10 segments of 1460 bytes
+/// (RFC 6928). What is larger arrives sooner packed, though packing takes time; what is smaller is
+/// packed when it is asked for again.
 const FIRST_FLIGHT_BYTES: usize = 14_600;
 /// How long one request may take to refresh an answer before another one tries.
 const REFRESH_CLAIM_MS: u64 = 10_000;
@@ -37,8 +38,8 @@ pub enum Media {
 impl Media {
     pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Ndjson, Self::Svg];
 
-    /// How hard it is worth packing. Names that repeat make JSON a third in the least time there is; rows of numbers
-    /// alone come to 60 % in that time, and to 40 % in one and a half times it.
+    /// How hard it is worth packing. Names that repeat make JSON a third in the least time there
+    /// is; rows of numbers alone come to 60 % in that time, and to 40 % in one and a half times it.
     pub fn gzip_level(self) -> Compression {
         Compression::new(if self == Self::Json { 1 } else { 2 })
     }
@@ -105,7 +106,12 @@ impl Entry {
     }
 
     /// One that is not new: it needs no writing to Redis.
-    pub(super) fn stored(answer: Answer, stored_at_ms: u64, fresh_until_ms: u64, revalidate_until_ms: u64) -> Self {
+    pub(super) fn stored(
+        answer: Answer,
+        stored_at_ms: u64,
+        fresh_until_ms: u64,
+        revalidate_until_ms: u64,
+    ) -> Self {
         let Answer { body, media, notes } = answer;
         // 64 bits of BLAKE3: answers of one URL are told apart, nothing is kept secret by it.
         let hash = blake3::hash(&body).to_hex();
@@ -146,7 +152,8 @@ impl Entry {
         if plain.len() < GZIP_BYTES_MIN {
             return None;
         }
-        let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 2), self.media.gzip_level());
+        let mut encoder =
+            GzEncoder::new(Vec::with_capacity(plain.len() / 2), self.media.gzip_level());
         encoder.write_all(plain).ok()?;
         let body = encoder.finish().ok().filter(|body| body.len() <= plain.len() / 2)?;
         // Shrunk, since it stays: the weight counts what is used.
@@ -168,7 +175,8 @@ impl Entry {
         self.fresh_until_ms.saturating_sub(now_ms.max(self.stored_at_ms)) / 1000
     }
 
-    /// Bytes of memory at most, the gzip variant included: it is kept only where it halves the size.
+    /// Bytes of memory at most, the gzip variant included: it is kept only where it halves the
+    /// size.
     pub fn weight_bytes(&self) -> u64 {
         (self.identity.body.len() * 3 / 2 + self.notes.bytes() + size_of::<Self>() + 64) as u64
     }
@@ -179,7 +187,11 @@ impl Entry {
     }
 
     pub(super) fn may_be_shown_while_revalidating(&self, now_ms: u64) -> bool {
-        is_ahead(self.revalidate_until_ms, now_ms, self.revalidate_until_ms.saturating_sub(self.stored_at_ms))
+        is_ahead(
+            self.revalidate_until_ms,
+            now_ms,
+            self.revalidate_until_ms.saturating_sub(self.stored_at_ms),
+        )
     }
 
     pub(super) fn expired_at_ms(&self) -> u64 {
@@ -190,23 +202,30 @@ impl Entry {
         [self.stored_at_ms, self.fresh_until_ms, self.revalidate_until_ms]
     }
 
-    /// True once: for the first request that finds here what this process made, and is to write it to Redis.
+    /// True once: for the first request that finds here what this process made, and is to write it
+    /// to Redis.
     pub(super) fn claim_sharing(&self) -> bool {
         !self.shared.load(Ordering::Relaxed) && !self.shared.swap(true, Ordering::Relaxed)
     }
 
-    /// True for the one request that is to refresh the answer. A claim runs out by itself, so that a client that
-    /// hangs up doesn't block the others.
+    /// True for the one request that is to refresh the answer. A claim runs out by itself, so that
+    /// a client that hangs up doesn't block the others.
     pub(super) fn claim_refresh(&self, now_ms: u64) -> bool {
         let claimed_until_ms = self.refresh_claimed_until_ms.load(Ordering::Relaxed);
         !is_ahead(claimed_until_ms, now_ms, REFRESH_CLAIM_MS)
             && self
                 .refresh_claimed_until_ms
-                .compare_exchange(claimed_until_ms, now_ms + REFRESH_CLAIM_MS, Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(
+                    claimed_until_ms,
+                    now_ms + REFRESH_CLAIM_MS,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
                 .is_ok()
     }
 
-    /// The same stale answer, to be shown to everybody until `until_ms` without a try to refresh it.
+    /// The same stale answer, to be shown to everybody until `until_ms` without a try to refresh
+    /// it.
     pub(super) fn resting_until(&self, until_ms: u64) -> Self {
         let [stored_at_ms, fresh_until_ms, _] = self.times_ms();
         let rested = Self::stored(self.answer(), stored_at_ms, fresh_until_ms, until_ms);
@@ -237,9 +256,13 @@ mod tests {
 
     #[test]
     fn what_gzip_does_not_halve_is_sent_as_it_is() {
-        let noise: Vec<u8> = (0..4096u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
+        let noise: Vec<u8> =
+            (0..4096u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
         for body in [Bytes::from_static(b"{}"), noise.into()] {
-            assert_eq!(Entry::new(Answer::json(body), LIFETIME, 0).variant(true).encoding, Encoding::Identity);
+            assert_eq!(
+                Entry::new(Answer::json(body), LIFETIME, 0).variant(true).encoding,
+                Encoding::Identity
+            );
         }
     }
 
@@ -247,13 +270,22 @@ mod tests {
     fn no_answer_stays_fresh_for_longer_because_the_clock_stepped_back() {
         let (made_ms, hour_ms) = (10 * 3_600_000, 3_600_000);
         let entry = Entry::new(Answer::json(Bytes::new()), LIFETIME, made_ms);
-        assert!(entry.is_fresh(made_ms) && entry.is_fresh(made_ms + 59_999) && !entry.is_fresh(made_ms + 60_000));
+        assert!(
+            entry.is_fresh(made_ms)
+                && entry.is_fresh(made_ms + 59_999)
+                && !entry.is_fresh(made_ms + 60_000)
+        );
         // Another instance may be behind by as much as that.
         assert!(entry.is_fresh(made_ms - 5000));
         assert_eq!(entry.fresh_for_s(made_ms - 5000), 60);
-        assert!(!entry.is_fresh(made_ms - hour_ms) && !entry.may_be_shown_while_revalidating(made_ms - hour_ms));
         assert!(
-            entry.claim_refresh(made_ms) && !entry.claim_refresh(made_ms) && entry.claim_refresh(made_ms - hour_ms)
+            !entry.is_fresh(made_ms - hour_ms)
+                && !entry.may_be_shown_while_revalidating(made_ms - hour_ms)
+        );
+        assert!(
+            entry.claim_refresh(made_ms)
+                && !entry.claim_refresh(made_ms)
+                && entry.claim_refresh(made_ms - hour_ms)
         );
     }
 

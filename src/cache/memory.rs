@@ -23,7 +23,8 @@ pub enum Slot {
     Failed {
         until_ms: u64,
     },
-    /// The answer is none that is kept: until this time everybody gets it for himself, side by side.
+    /// The answer is none that is kept: until this time everybody gets it for himself, side by
+    /// side.
     Unkept {
         until_ms: u64,
     },
@@ -40,8 +41,14 @@ pub struct Memory {
     entries: Cache<Arc<str>, Slot, Bytes>,
 }
 
-type Placeholder<'a> =
-    PlaceholderGuard<'a, Arc<str>, Slot, Bytes, DefaultHashBuilder, DefaultLifecycle<Arc<str>, Slot>>;
+type Placeholder<'a> = PlaceholderGuard<
+    'a,
+    Arc<str>,
+    Slot,
+    Bytes,
+    DefaultHashBuilder,
+    DefaultLifecycle<Arc<str>, Slot>,
+>;
 
 /// The right to fill in a key that others wait for.
 pub struct Guard<'a>(Placeholder<'a>);
@@ -70,7 +77,9 @@ impl Memory {
         self.entries.remove_if(key, |current| match (current, old) {
             (Slot::Answer(current), Slot::Answer(old)) => Arc::ptr_eq(current, old),
             (Slot::Failed { until_ms: current }, Slot::Failed { until_ms: old })
-            | (Slot::Unkept { until_ms: current }, Slot::Unkept { until_ms: old }) => current == old,
+            | (Slot::Unkept { until_ms: current }, Slot::Unkept { until_ms: old }) => {
+                current == old
+            }
             _ => false,
         });
     }
@@ -98,7 +107,8 @@ mod tests {
         let memory = Memory::new(1024 * 1024);
         for n in 0..5000u32 {
             let body = vec![b'x'; 100 + n as usize % 4000];
-            let entry = Entry::new(Answer::json(body), Lifetime { fresh_s: 60, revalidate_s: 0 }, 0);
+            let entry =
+                Entry::new(Answer::json(body), Lifetime { fresh_s: 60, revalidate_s: 0 }, 0);
             memory.insert(n.to_string().into(), Slot::Answer(Arc::new(entry)));
         }
         assert!(memory.entries.weight() <= 1024 * 1024);

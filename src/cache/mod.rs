@@ -1,10 +1,11 @@
 //! Ready answers, in memory and in Redis.
 //!
-//! An answer lives under a canonical key that holds the data version: what an ingest commits makes new keys, so that
-//! no time to live can hide a correction.
+//! An answer lives under a canonical key that holds the data version: what an ingest commits makes
+//! new keys, so that no time to live can hide a correction.
 //!
-//! Memory has every new answer. Redis gets it when somebody asks for it again: most of what is asked for only once, far
-//! back in some history, is nothing to share, and writing it there cost as much as reading it from Postgres.
+//! Memory has every new answer. Redis gets it when somebody asks for it again: most of what is
+//! asked for only once, far back in some history, is nothing to share, and writing it there cost as
+//! much as reading it from Postgres.
 
 mod entry;
 mod memory;
@@ -29,8 +30,8 @@ pub use versions::{DependsOn, Versions};
 /// How long expired answers rest after a failed refresh, before one request tries again.
 const REST_AFTER_FAILURE_MS: u64 = 500;
 
-/// How long it holds for everybody that there is no answer to keep: longer than it takes those who waited for it to be
-/// told, shorter than anybody would notice.
+/// How long it holds for everybody that there is no answer to keep: longer than it takes those who
+/// waited for it to be told, shorter than anybody would notice.
 const SHARED_MS: u64 = 200;
 
 pub struct Cache {
@@ -82,13 +83,17 @@ impl Cache {
         }
     }
 
-    /// Looks a key up at `now_ms` (epoch milliseconds): memory, then Redis. Concurrent misses of one key wait for one.
+    /// Looks a key up at `now_ms` (epoch milliseconds): memory, then Redis. Concurrent misses of
+    /// one key wait for one.
     pub async fn look_up(&self, key: &str, now_ms: u64) -> Found<'_> {
         let mut expired = None;
         if let Some(slot) = self.memory.get(key) {
             match self.judge(key, &slot, now_ms) {
                 Some(found) => {
-                    metrics::lookup(CacheTier::Memory, matches!(found, Found::Hit(_) | Found::Stale(_)));
+                    metrics::lookup(
+                        CacheTier::Memory,
+                        matches!(found, Found::Hit(_) | Found::Stale(_)),
+                    );
                     return found;
                 }
                 None => self.memory.remove(key, &slot),
@@ -103,7 +108,12 @@ impl Cache {
     }
 
     /// Waits for whoever is at it already, or looks in Redis. `expired` is what memory had.
-    async fn look_further(&self, key: Arc<str>, mut expired: Option<Arc<Entry>>, now_ms: u64) -> Found<'_> {
+    async fn look_further(
+        &self,
+        key: Arc<str>,
+        mut expired: Option<Arc<Entry>>,
+        now_ms: u64,
+    ) -> Found<'_> {
         let guard = loop {
             let slot = match self.memory.get_or_guard(&key).await {
                 Ok(slot) => slot,
@@ -120,7 +130,8 @@ impl Cache {
                 Slot::Answer(entry) if entry.may_be_shown_while_revalidating(now_ms) => {
                     return Found::Stale(entry.clone());
                 }
-                // Whoever was at it hung up, and left what may be shown only where no better is to be had.
+                // Whoever was at it hung up, and left what may be shown only where no better is to
+                // be had.
                 Slot::Answer(entry) => expired = Some(entry.clone()),
             }
             self.memory.remove(&key, &slot);
@@ -140,8 +151,12 @@ impl Cache {
     fn judge(&self, key: &str, slot: &Slot, now_ms: u64) -> Option<Found<'_>> {
         let entry = match slot {
             Slot::Answer(entry) => entry.clone(),
-            Slot::Failed { until_ms } => return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Failed),
-            Slot::Unkept { until_ms } => return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Unkept),
+            Slot::Failed { until_ms } => {
+                return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Failed);
+            }
+            Slot::Unkept { until_ms } => {
+                return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Unkept);
+            }
         };
         if entry.is_fresh(now_ms) {
             // A write that is left out is not made up for: it costs a query elsewhere.
@@ -154,7 +169,12 @@ impl Cache {
         } else if !entry.may_be_shown_while_revalidating(now_ms) {
             None
         } else if entry.claim_refresh(now_ms) {
-            Some(Found::Miss(Miss { cache: self, key: key.into(), guard: None, stale: Some(entry) }))
+            Some(Found::Miss(Miss {
+                cache: self,
+                key: key.into(),
+                guard: None,
+                stale: Some(entry),
+            }))
         } else {
             Some(Found::Stale(entry))
         }
@@ -182,16 +202,19 @@ impl Miss<'_> {
         entry
     }
 
-    /// The answer is none that is kept. Those who wait get theirs side by side, not one after the other.
+    /// The answer is none that is kept. Those who wait get theirs side by side, not one after the
+    /// other.
     pub fn pass(mut self, now_ms: u64) {
         self.end(Slot::Unkept { until_ms: now_ms + SHARED_MS });
     }
 
-    /// No new answer could be had: the stale one, where there is one that may still be shown, for everybody for
-    /// half a second. Where there is none, all who wait are told, instead of trying one after the other.
+    /// No new answer could be had: the stale one, where there is one that may still be shown, for
+    /// everybody for half a second. Where there is none, all who wait are told, instead of trying
+    /// one after the other.
     pub fn fall_back(mut self, now_ms: u64) -> Option<Arc<Entry>> {
         let rested = self.stale.take().map(|stale| {
-            let until_ms = (now_ms + REST_AFTER_FAILURE_MS).min(stale.expired_at_ms() + self.cache.stale_ms_max);
+            let until_ms = (now_ms + REST_AFTER_FAILURE_MS)
+                .min(stale.expired_at_ms() + self.cache.stale_ms_max);
             Arc::new(stale.resting_until(until_ms))
         });
         let failed = Slot::Failed { until_ms: now_ms + SHARED_MS };
@@ -209,7 +232,8 @@ impl Miss<'_> {
 }
 
 impl Drop for Miss<'_> {
-    /// The client hung up. Others still need the stale answer: should the next one fail, it is what there is.
+    /// The client hung up. Others still need the stale answer: should the next one fail, it is what
+    /// there is.
     fn drop(&mut self) {
         if let (Some(guard), Some(stale)) = (self.guard.take(), self.stale.take()) {
             guard.fill(Slot::Answer(stale));
@@ -253,7 +277,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_fresh_until_its_time_and_then_refreshed_by_one_while_others_see_it_stale() {
+    async fn an_answer_is_fresh_until_its_time_and_then_refreshed_by_one_while_others_see_it_stale()
+    {
         let cache = cache();
         miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
         assert_eq!(outcome(&cache, 59_999).await, "hit");
@@ -271,7 +296,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_half_a_second_and_up_to_the_bound() {
+    async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_half_a_second_and_up_to_the_bound()
+     {
         let cache = cache();
         miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
         let bound_ms = 60_000 + 3_600_000;

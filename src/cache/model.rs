@@ -27,7 +27,8 @@ struct Inside {
 
 impl RedisModel {
     pub fn new(seed: u64) -> Self {
-        let inside = Inside { random: StdRng::seed_from_u64(seed), values: HashMap::new(), is_away: false };
+        let inside =
+            Inside { random: StdRng::seed_from_u64(seed), values: HashMap::new(), is_away: false };
         Self(Arc::new(Mutex::new(inside)))
     }
 
@@ -47,12 +48,18 @@ impl RedisModel {
     pub(super) async fn get(&self, name: &str) -> Option<Vec<u8>> {
         self.command().await?;
         let inside = self.inside();
-        inside.values.get(name).filter(|(_, until)| Instant::now() < *until).map(|(value, _)| value.clone())
+        inside
+            .values
+            .get(name)
+            .filter(|(_, until)| Instant::now() < *until)
+            .map(|(value, _)| value.clone())
     }
 
     pub(super) async fn set(&self, name: &str, value: Vec<u8>, keep_ms: u64) {
         if self.command().await.is_some() {
-            self.inside().values.insert(name.to_owned(), (value, Instant::now() + Duration::from_millis(keep_ms)));
+            self.inside()
+                .values
+                .insert(name.to_owned(), (value, Instant::now() + Duration::from_millis(keep_ms)));
         }
     }
 

@@ -1,4 +1,5 @@
-//! How long an answer may live: a pure function of what it shows, the exchange's clock and the time.
+//! How long an answer may live: a pure function of what it shows, the exchange's clock and the
+//! time.
 
 use chrono::{DateTime, Utc};
 
@@ -29,15 +30,21 @@ const STATUS_S: u32 = 60;
 const OPEN_RANGE_S: u32 = 300;
 const METADATA_S: u32 = 3600;
 const CLOSED_RANGE_S: u32 = 86_400;
-/// Closed ranges live up to this much shorter, so that what was cached in one rush does not expire in another.
+/// Closed ranges live up to this much shorter, so that what was cached in one rush does not expire
+/// in another.
 const CLOSED_RANGE_JITTER_S: u32 = 300;
 /// The share of its time for which an answer may be shown beyond it.
 const REVALIDATE_SHARE: u32 = 10;
 const REVALIDATE_S_MAX: u32 = 30;
 
-/// The lifetime of an answer made at `now`. Whether a range is closed is decided by the date at the exchange.
-/// `spread` is any number that differs from answer to answer; it sets the jitter.
-pub fn lifetime(content: Content, exchange: &Exchange, now: DateTime<Utc>, spread: u32) -> Lifetime {
+/// The lifetime of an answer made at `now`. Whether a range is closed is decided by the date at the
+/// exchange. `spread` is any number that differs from answer to answer; it sets the jitter.
+pub fn lifetime(
+    content: Content,
+    exchange: &Exchange,
+    now: DateTime<Utc>,
+    spread: u32,
+) -> Lifetime {
     let fresh_s = match content {
         Content::Quote => QUOTE_S,
         Content::Status => STATUS_S,
@@ -62,12 +69,15 @@ mod tests {
     }
 
     fn bars(end: Option<&str>) -> Content {
-        Content::Bars(DateRange::new(parse_date("1998-01-01").unwrap(), end.and_then(parse_date)).unwrap())
+        Content::Bars(
+            DateRange::new(parse_date("1998-01-01").unwrap(), end.and_then(parse_date)).unwrap(),
+        )
     }
 
     #[test]
     fn a_range_gets_24_hours_once_its_last_day_is_over_at_the_exchange_and_not_before() {
-        let (new_york, tokyo) = (exchange(chrono_tz::America::New_York), exchange(chrono_tz::Asia::Tokyo));
+        let (new_york, tokyo) =
+            (exchange(chrono_tz::America::New_York), exchange(chrono_tz::Asia::Tokyo));
         let until_14th = bars(Some("2026-07-14"));
         for (exchange, now, fresh_s) in [
             (&new_york, "2026-07-15T03:59:59Z", 300),
@@ -75,12 +85,17 @@ mod tests {
             (&tokyo, "2026-07-14T14:59:59Z", 300),
             (&tokyo, "2026-07-14T15:00:00Z", 86_400),
         ] {
-            assert_eq!(lifetime(until_14th, exchange, now.parse().unwrap(), 0).fresh_s, fresh_s, "{now}");
+            assert_eq!(
+                lifetime(until_14th, exchange, now.parse().unwrap(), 0).fresh_s,
+                fresh_s,
+                "{now}"
+            );
         }
     }
 
-    /// The first instant after each day, as the tables of the zones have it: where clocks were put forward in that night or
-    /// back, where it is the last of a year, and where midnight itself was left out or came twice.
+    /// The first instant after each day, as the tables of the zones have it: where clocks were put
+    /// forward in that night or back, where it is the last of a year, and where midnight itself was
+    /// left out or came twice.
     const DAYS_END: [(chrono_tz::Tz, &str, &str); 15] = [
         (chrono_tz::America::New_York, "2026-03-07", "2026-03-08T05:00:00Z"),
         (chrono_tz::America::New_York, "2026-03-08", "2026-03-09T04:00:00Z"),
@@ -105,25 +120,44 @@ mod tests {
         for (zone, day, ends_at) in DAYS_END {
             let (exchange, ends_at) = (exchange(zone), ends_at.parse::<DateTime<Utc>>().unwrap());
             let fresh_s = |now| lifetime(bars(Some(day)), &exchange, now, 0).fresh_s;
-            assert_eq!(fresh_s(ends_at - TimeDelta::nanoseconds(1)), OPEN_RANGE_S, "{zone}, the last instant of {day}");
+            assert_eq!(
+                fresh_s(ends_at - TimeDelta::nanoseconds(1)),
+                OPEN_RANGE_S,
+                "{zone}, the last instant of {day}"
+            );
             assert_eq!(fresh_s(ends_at), CLOSED_RANGE_S, "{zone}, the first instant after {day}");
             // A range that goes on is open on both sides.
             let day_after = parse_date(day).unwrap() + Days::new(2);
             let goes_on = bars(Some(&day_after.to_string()));
-            assert_eq!(lifetime(goes_on, &exchange, ends_at, 0).fresh_s, OPEN_RANGE_S, "{zone}, {day} and two more");
+            assert_eq!(
+                lifetime(goes_on, &exchange, ends_at, 0).fresh_s,
+                OPEN_RANGE_S,
+                "{zone}, {day} and two more"
+            );
         }
     }
 
     #[test]
     fn what_still_moves_lives_for_a_short_time() {
-        let (new_york, now) = (exchange(chrono_tz::America::New_York), "2026-07-15T12:00:00Z".parse().unwrap());
-        assert_eq!(lifetime(Content::Quote, &new_york, now, 7), Lifetime { fresh_s: 60, revalidate_s: 6 });
-        assert_eq!(lifetime(bars(None), &new_york, now, 7), Lifetime { fresh_s: 300, revalidate_s: 30 });
+        let (new_york, now) =
+            (exchange(chrono_tz::America::New_York), "2026-07-15T12:00:00Z".parse().unwrap());
+        assert_eq!(
+            lifetime(Content::Quote, &new_york, now, 7),
+            Lifetime { fresh_s: 60, revalidate_s: 6 }
+        );
+        assert_eq!(
+            lifetime(bars(None), &new_york, now, 7),
+            Lifetime { fresh_s: 300, revalidate_s: 30 }
+        );
         assert_eq!(lifetime(bars(Some("2026-07-15")), &new_york, now, 7).fresh_s, 300);
-        assert_eq!(lifetime(Content::Metadata, &new_york, now, 7), Lifetime { fresh_s: 3600, revalidate_s: 30 });
+        assert_eq!(
+            lifetime(Content::Metadata, &new_york, now, 7),
+            Lifetime { fresh_s: 3600, revalidate_s: 30 }
+        );
     }
 
-    /// Places where clocks are moved at midnight, by half an hour, not at all, or against the seasons of the north.
+    /// Places where clocks are moved at midnight, by half an hour, not at all, or against the
+    /// seasons of the north.
     const ZONES: [chrono_tz::Tz; 8] = [
         chrono_tz::America::New_York,
         chrono_tz::Europe::London,

@@ -10,10 +10,10 @@ use super::{Answer, Entry, Media, Notes};
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 
-/// The layout of a value, and what is in the answers: a release that adds a field to one takes the next number.
-/// This byte, the number of the media, the lengths of two notes (u16), three times in epoch milliseconds (u64), all
-/// big-endian; the notes, the bytes of the answer.
-/// Only the identity encoding is kept: gzip is made again in less time than it would take to fetch both.
+/// The layout of a value, and what is in the answers: a release that adds a field to one takes the
+/// next number. This byte, the number of the media, the lengths of two notes (u16), three times in
+/// epoch milliseconds (u64), all big-endian; the notes, the bytes of the answer. Only the identity
+/// encoding is kept: gzip is made again in less time than it would take to fetch both.
 const FORMAT: u8 = 3;
 const HEAD_BYTES: usize = 1 + 1 + 2 * 2 + 3 * 8;
 
@@ -65,8 +65,8 @@ impl SharedTier {
         entry
     }
 
-    /// Stores an answer for `keep_ms` milliseconds, in the background: nobody waits for it, and where too many are
-    /// on their way it is left out.
+    /// Stores an answer for `keep_ms` milliseconds, in the background: nobody waits for it, and
+    /// where too many are on their way it is left out.
     pub fn set(&self, key: &str, entry: &Entry, keep_ms: u64) {
         let Ok(place) = self.writes.clone().try_acquire_owned() else { return };
         let (values, name, value) = (self.values.clone(), name(key), encode(entry));
@@ -84,9 +84,12 @@ fn name(key: &str) -> String {
 fn encode(entry: &Entry) -> Vec<u8> {
     let Answer { body, media, notes } = entry.answer();
     // A note that is longer than that is none that could be sent.
-    let note = |note: Option<Bytes>| note.filter(|note| u16::try_from(note.len()).is_ok()).unwrap_or_default();
+    let note = |note: Option<Bytes>| {
+        note.filter(|note| u16::try_from(note.len()).is_ok()).unwrap_or_default()
+    };
     let notes = [note(notes.link), note(notes.unknown)];
-    let mut value = Vec::with_capacity(HEAD_BYTES + notes.iter().map(Bytes::len).sum::<usize>() + body.len());
+    let mut value =
+        Vec::with_capacity(HEAD_BYTES + notes.iter().map(Bytes::len).sum::<usize>() + body.len());
     value.extend([FORMAT, media as u8]);
     notes.iter().for_each(|note| value.extend((note.len() as u16).to_be_bytes()));
     entry.times_ms().iter().for_each(|time| value.extend(time.to_be_bytes()));
@@ -102,10 +105,12 @@ fn decode(value: Vec<u8>) -> Option<Entry> {
     }
     let head = value.split_to(HEAD_BYTES);
     let media = *Media::ALL.get(usize::from(head[1]))?;
-    let time_ms = |at: usize| Some(u64::from_be_bytes(head[6 + at * 8..14 + at * 8].try_into().ok()?));
+    let time_ms =
+        |at: usize| Some(u64::from_be_bytes(head[6 + at * 8..14 + at * 8].try_into().ok()?));
     let mut note = |at: usize| {
         let length = usize::from(u16::from_be_bytes([head[2 + at * 2], head[3 + at * 2]]));
-        (length <= value.len()).then(|| Some(value.split_to(length)).filter(|note| !note.is_empty()))
+        (length <= value.len())
+            .then(|| Some(value.split_to(length)).filter(|note| !note.is_empty()))
     };
     let notes = Notes { link: note(0)?, unknown: note(1)? };
     let answer = Answer { body: value, media, notes };
@@ -121,8 +126,11 @@ mod tests {
     #[test]
     fn an_answer_survives_the_way_through_redis_with_its_times_and_tag() {
         let link = Some(Bytes::from_static(b"</next>; rel=\"next\""));
-        let answer =
-            Answer { body: Bytes::from_static(b"a\n1\n"), media: Media::Csv, notes: Notes { link, unknown: None } };
+        let answer = Answer {
+            body: Bytes::from_static(b"a\n1\n"),
+            media: Media::Csv,
+            notes: Notes { link, unknown: None },
+        };
         let entry = Entry::new(answer.clone(), Lifetime { fresh_s: 60, revalidate_s: 6 }, 1000);
         let back = decode(encode(&entry)).unwrap();
         assert_eq!(back.times_ms(), [1000, 61_000, 67_000]);
@@ -132,7 +140,9 @@ mod tests {
 
     #[test]
     fn what_another_version_wrote_is_no_answer() {
-        for value in [vec![], vec![FORMAT; HEAD_BYTES - 1], vec![FORMAT + 1; 100], vec![FORMAT; 100]] {
+        for value in
+            [vec![], vec![FORMAT; HEAD_BYTES - 1], vec![FORMAT + 1; 100], vec![FORMAT; 100]]
+        {
             assert!(decode(value).is_none());
         }
     }

@@ -1,4 +1,5 @@
-//! The data version of every stock, as far as this instance has heard: what makes cached answers go out of use.
+//! The data version of every stock, as far as this instance has heard: what makes cached answers go
+//! out of use.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ pub enum DependsOn<'a> {
 }
 
 pub struct Versions {
-    /// Under each symbol by which a stock is found, former ones too. Swapped as a whole: every request reads it, and it
-    /// changes a few times a day.
+    /// Under each symbol by which a stock is found, former ones too. Swapped as a whole: every
+    /// request reads it, and it changes a few times a day.
     stocks: ArcSwap<HashMap<Symbol, (StockRef, Exchange)>>,
     /// The newest revision heard of, of keys and tiers too. -1 before the first.
     newest: AtomicI64,
@@ -45,22 +46,25 @@ impl Default for Versions {
 }
 
 impl Versions {
-    /// The version to put into the key of an answer, and whose clock decides how long it lives. `None` where no version
-    /// was heard of yet.
+    /// The version to put into the key of an answer, and whose clock decides how long it lives.
+    /// `None` where no version was heard of yet.
     pub fn of(&self, depends_on: &DependsOn<'_>) -> Option<(i64, Exchange)> {
         match depends_on {
             DependsOn::Stock(symbol) => {
                 self.stocks.load().get(symbol).map(|(stock, exchange)| (stock.version, *exchange))
             }
-            // Numbers only grow: whichever of them changes next gets a larger one than all have now.
+            // Numbers only grow: whichever of them changes next gets a larger one than all have
+            // now.
             DependsOn::Stocks(symbols) => {
                 let stocks = self.stocks.load();
                 let heard = symbols.iter().filter_map(|symbol| stocks.get(symbol));
-                heard.max_by_key(|(stock, _)| stock.version).map(|(stock, exchange)| (stock.version, *exchange))
+                heard
+                    .max_by_key(|(stock, _)| stock.version)
+                    .map(|(stock, exchange)| (stock.version, *exchange))
             }
-            DependsOn::All => {
-                self.newest().map(|_| (self.newest_of_stocks.load(Ordering::Acquire), default_exchange()))
-            }
+            DependsOn::All => self
+                .newest()
+                .map(|_| (self.newest_of_stocks.load(Ordering::Acquire), default_exchange())),
         }
     }
 
@@ -69,19 +73,21 @@ impl Versions {
         self.stocks.load().get(&symbol).map(|(stock, _)| *stock)
     }
 
-    /// The version that what depends on every stock has to be read as of, or later: the one that it is kept under. Before
-    /// any was heard of, one that no replica can have come to.
+    /// The version that what depends on every stock has to be read as of, or later: the one that it
+    /// is kept under. Before any was heard of, one that no replica can have come to.
     pub fn to_read(&self) -> i64 {
         self.of(&DependsOn::All).map_or(i64::MAX, |(version, _)| version)
     }
 
-    /// Hears what was committed since the last time, and returns the keys and the tiers that changed.
+    /// Hears what was committed since the last time, and returns the keys and the tiers that
+    /// changed.
     ///
     /// # Errors
     /// When Postgres can't be asked: nothing is forgotten, and the next call hears it all.
     pub async fn catch_up(&self, store: &Store) -> Result<(Vec<KeyId>, Vec<String>), StoreFault> {
         let changes = store.changes_since(self.heard()).await?;
-        let exchanges = if changes.stocks.is_empty() { HashMap::new() } else { store.exchanges().await? };
+        let exchanges =
+            if changes.stocks.is_empty() { HashMap::new() } else { store.exchanges().await? };
         self.hear(&changes, &exchanges);
         Ok((changes.keys, changes.tiers))
     }
@@ -89,9 +95,15 @@ impl Versions {
     /// Takes in what was committed since [`Self::heard`]; `exchanges` by their codes.
     pub(crate) fn hear(&self, changes: &Changes, exchanges: &HashMap<String, Exchange>) {
         if !changes.stocks.is_empty() {
-            let exchange = |code: &str| exchanges.get(code).copied().unwrap_or_else(default_exchange);
+            let exchange =
+                |code: &str| exchanges.get(code).copied().unwrap_or_else(default_exchange);
             let mut stocks = HashMap::clone(&self.stocks.load());
-            stocks.extend(changes.stocks.iter().map(|heard| (heard.under, (heard.stock, exchange(&heard.exchange)))));
+            stocks.extend(
+                changes
+                    .stocks
+                    .iter()
+                    .map(|heard| (heard.under, (heard.stock, exchange(&heard.exchange)))),
+            );
             self.stocks.store(Arc::new(stocks));
             let newest = changes.stocks.iter().map(|heard| heard.stock.version).max();
             self.newest_of_stocks.fetch_max(newest.unwrap_or_default(), Ordering::Release);
@@ -121,5 +133,8 @@ impl Versions {
 }
 
 fn default_exchange() -> Exchange {
-    Exchange { zone: DEFAULT_ZONE, closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap_or(NaiveTime::MIN) }
+    Exchange {
+        zone: DEFAULT_ZONE,
+        closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap_or(NaiveTime::MIN),
+    }
 }

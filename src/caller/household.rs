@@ -3,14 +3,17 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// One customer of a provider: an IPv4 address, or the /64 that an IPv6 host can pick addresses from.
+/// One customer of a provider: an IPv4 address, or the /64 that an IPv6 host can pick addresses
+/// from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Household(IpAddr);
 
 impl From<IpAddr> for Household {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V6(v6) => Self(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()),
+            IpAddr::V6(v6) => {
+                Self(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into())
+            }
             v4 @ IpAddr::V4(_) => Self(v4),
         }
     }

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use super::TOKEN_PREFIX;
 
-/// One to so many printable characters, not all of them blank, and no token: texts are listed, logged and backed up.
+/// One to so many printable characters, not all of them blank, and no token: texts are listed,
+/// logged and backed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<const CHARS_MAX: usize>(String);
 
@@ -30,7 +31,9 @@ impl<const CHARS_MAX: usize> FromStr for Text<CHARS_MAX> {
     type Err = TextFault;
 
     fn from_str(text: &str) -> Result<Self, TextFault> {
-        let fits = !text.trim().is_empty() && text.chars().count() <= CHARS_MAX && !text.chars().any(is_hidden);
+        let fits = !text.trim().is_empty()
+            && text.chars().count() <= CHARS_MAX
+            && !text.chars().any(is_hidden);
         if fits && !text.contains(TOKEN_PREFIX) {
             Ok(Self(text.to_owned()))
         } else {

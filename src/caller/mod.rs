@@ -16,7 +16,10 @@ use rand::RngExt;
 pub use actor::Actor;
 pub use household::Household;
 pub use label::{Label, Note, TextFault};
-pub use tier::{REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName, TierNameFault};
+pub use tier::{
+    REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName,
+    TierNameFault,
+};
 pub use watchlist::{WatchlistId, WatchlistIdFault, WatchlistName};
 
 /// What every token of a key starts with. Nowhere else has a text a reason to hold it.
@@ -42,7 +45,9 @@ pub struct Caller {
 pub struct KeyId([u8; ID_CHARS]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a key id: {ID_CHARS} letters and digits, the part of a token between 'tk_live_' and the next '_'")]
+#[error(
+    "expected a key id: {ID_CHARS} letters and digits, the part of a token between 'tk_live_' and the next '_'"
+)]
 pub struct KeyIdFault;
 
 impl KeyId {

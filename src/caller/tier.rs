@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A class of service. Tiers live in the database, so that an operator changes one without a deploy.
+/// A class of service. Tiers live in the database, so that an operator changes one without a
+/// deploy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tier {
     pub name: String,
@@ -43,7 +44,11 @@ impl FromStr for TierName {
     fn from_str(text: &str) -> Result<Self, TierNameFault> {
         let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
         let fits = text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(rest);
-        if fits && text.len() <= NAME_CHARS_MAX { Ok(Self(text.to_owned())) } else { Err(TierNameFault) }
+        if fits && text.len() <= NAME_CHARS_MAX {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(TierNameFault)
+        }
     }
 }
 
@@ -55,7 +60,11 @@ impl fmt::Display for TierName {
 
 impl RequestsPerMinute {
     pub fn new(number: u32) -> Result<Self, RequestsPerMinuteFault> {
-        if (1..=REQUESTS_PER_MINUTE_MAX).contains(&number) { Ok(Self(number)) } else { Err(RequestsPerMinuteFault) }
+        if (1..=REQUESTS_PER_MINUTE_MAX).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(RequestsPerMinuteFault)
+        }
     }
 
     pub fn get(self) -> u32 {

@@ -57,7 +57,9 @@ mod tests {
         let id = WatchlistId::random();
         assert_eq!(id.to_string().parse(), Ok(id.clone()));
         assert_ne!(WatchlistId::random(), id);
-        for text in ["", "0123456789abcde", "0123456789abcdefg", "0123456789abcde\0", "0123456789abcdé"] {
+        for text in
+            ["", "0123456789abcde", "0123456789abcdefg", "0123456789abcde\0", "0123456789abcdé"]
+        {
             assert_eq!(text.parse::<WatchlistId>(), Err(WatchlistIdFault), "{text:?}");
         }
     }

@@ -11,8 +11,8 @@ pub struct Unasked {
     loss: String,
 }
 
-/// Goes on only with consent: `--yes`, or a person's at a terminal. `loss` says what would be lost, as a sentence without
-/// its full stop.
+/// Goes on only with consent: `--yes`, or a person's at a terminal. `loss` says what would be lost,
+/// as a sentence without its full stop.
 ///
 /// # Errors
 /// [`Unasked`] where there is nobody to ask; another failure where the answer is no.

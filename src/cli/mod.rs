@@ -40,7 +40,8 @@ struct Cli {
 enum Command {
     /// Serve the API
     Serve(Box<serve::ServeArgs>),
-    /// Try everything: a private Postgres and Redis, real sample data, one key a tier, a running server
+    /// Try everything: a private Postgres and Redis, real sample data, one key a tier, a running
+    /// server
     Demo(demo::DemoArgs),
     /// Bring the database's tables up to date
     Migrate(migrate::MigrateArgs),
@@ -64,7 +65,8 @@ const WRONG_USAGE: u8 = 2;
 /// Any failure, as the one sentence that it is to its reader.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Runs the command line. 0: done; 1: it failed, and stderr says why in a sentence; 2: it was called wrongly.
+/// Runs the command line. 0: done; 1: it failed, and stderr says why in a sentence; 2: it was
+/// called wrongly.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -74,7 +76,11 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("tickerd: {failure}");
-            if failure.is::<ask::Unasked>() { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
+            if failure.is::<ask::Unasked>() {
+                ExitCode::from(WRONG_USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -100,7 +106,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Generate(_) => Ok(()),
         }
     });
-    // What still reads a pipe that nobody writes to is not waited for: it would keep what failed from being said.
+    // What still reads a pipe that nobody writes to is not waited for: it would keep what failed
+    // from being said.
     runtime.shutdown_background();
     done
 }
@@ -116,7 +123,8 @@ fn print_line(line: &str) -> Result<(), Failure> {
     }
 }
 
-/// Tells every instance that data changed. Where nobody can be told, they look for themselves in a while.
+/// Tells every instance that data changed. Where nobody can be told, they look for themselves in a
+/// while.
 async fn tell_of_data(redis: Option<Redis>) {
     let Some(redis) = redis else { return };
     if !(redis.wait_until_connected(REDIS_WAIT).await && redis.tell(Word::Look).await.is_ok()) {

@@ -43,7 +43,11 @@ impl OperatorArgs {
     }
 
     /// Prints `value` where JSON is wanted, and otherwise what `text` says of it, on stderr.
-    pub fn answer(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub fn answer(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         if self.json {
             return print_line(&serde_json::to_string(value)?);
         }
@@ -63,7 +67,11 @@ pub fn heard(instances_told: u32) -> String {
 
 /// Whoever runs this: the person behind sudo, or the user by name, or by number.
 fn user() -> String {
-    let mut names = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let uid = || std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |own| own.uid().to_string());
+    let mut names =
+        ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let uid = || {
+        std::fs::metadata("/proc/self")
+            .map_or_else(|_| "unknown".to_owned(), |own| own.uid().to_string())
+    };
     names.find(|name| name.parse::<Label>().is_ok()).unwrap_or_else(|| format!("uid-{}", uid()))
 }

@@ -13,7 +13,8 @@ pub struct ServeArgs {
     config: ServeConfig,
     #[command(flatten)]
     pub traces: TracesConfig,
-    /// Bring the database's tables up to date first; instances that start at once wait for each other
+    /// Bring the database's tables up to date first; instances that start at once wait for each
+    /// other
     #[arg(long, env = "MIGRATE", value_parser = clap::builder::BoolishValueParser::new())]
     migrate: bool,
 }
@@ -27,10 +28,15 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), Failure> {
 }
 
 /// Says where, and serves.
-pub async fn serve(listeners: Listeners, config: ServeConfig, log: &LogConfig) -> Result<(), Failure> {
+pub async fn serve(
+    listeners: Listeners,
+    config: ServeConfig,
+    log: &LogConfig,
+) -> Result<(), Failure> {
     let shared = config.redis.redis_url.is_some();
     let address = listeners.callers.local_addr()?;
-    let operators = listeners.operators.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+    let operators =
+        listeners.operators.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
     let server = Server::new(listeners, config, log)?;
     if let Some(address) = operators {
         tracing::info!(%address, "listening for operators");

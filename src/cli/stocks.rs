@@ -59,7 +59,8 @@ pub async fn run(args: StocksArgs) -> Result<(), Failure> {
         StocksCommand::Rename { symbol, new, from, yes } => {
             let from = from.unwrap_or_else(|| Utc::now().date_naive());
             let change = rename(&database, symbol, new, from, yes).await?;
-            let json = serde_json::json!({ "symbol": new.as_str(), "formerSymbol": symbol.as_str() });
+            let json =
+                serde_json::json!({ "symbol": new.as_str(), "formerSymbol": symbol.as_str() });
             (change, format!("{symbol} is {new}, and found under both"), json)
         }
         StocksCommand::Delist { symbol, on } => {

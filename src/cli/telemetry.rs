@@ -1,4 +1,5 @@
-//! Where log lines and traces go: stderr, as text for people and as JSON for machines; a collector, if there is one.
+//! Where log lines and traces go: stderr, as text for people and as JSON for machines; a collector,
+//! if there is one.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,7 +8,9 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
+};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -26,20 +29,23 @@ pub struct Telemetry(Option<SdkTracerProvider>);
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(Err(fault)) = self.0.take().map(|provider| provider.shutdown_with_timeout(EXPORT_TIMEOUT)) {
+        if let Some(Err(fault)) =
+            self.0.take().map(|provider| provider.shutdown_with_timeout(EXPORT_TIMEOUT))
+        {
             tracing::warn!(cause = %fault, "the last traces are lost");
         }
     }
 }
 
-/// Starts logging, and tracing where a collector is named. Call it outside of any runtime: traces have a thread of their
-/// own, so that a slow collector keeps nobody.
+/// Starts logging, and tracing where a collector is named. Call it outside of any runtime: traces
+/// have a thread of their own, so that a slow collector keeps nobody.
 ///
 /// # Errors
 /// When the levels can't be read.
 pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry, Failure> {
-    let levels = EnvFilter::try_new(&log.log)
-        .map_err(|e| format!("LOG is not usable ({e}): expected levels such as info or tickerd=debug,warn"))?;
+    let levels = EnvFilter::try_new(&log.log).map_err(|e| {
+        format!("LOG is not usable ({e}): expected levels such as info or tickerd=debug,warn")
+    })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let is_terminal = std::io::stderr().is_terminal();
     let lines = match (log.log_format, is_terminal) {
@@ -49,7 +55,8 @@ pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry
     let provider = traces.map(provider).transpose()?.flatten();
     let spans = provider.as_ref().map(|provider| {
         // Our own spans alone, whatever the level of the log.
-        let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("tickerd"));
+        let ours =
+            filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("tickerd"));
         tracing_opentelemetry::layer().with_tracer(provider.tracer("tickerd")).with_filter(ours)
     });
     tracing_subscriber::registry().with(spans).with(lines.with_filter(levels)).init();
@@ -58,17 +65,21 @@ pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry
 
 fn provider(config: &TracesConfig) -> Result<Option<SdkTracerProvider>, Failure> {
     let Some(endpoint) = &config.otel_exporter_otlp_endpoint else { return Ok(None) };
-    let exporter = SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces"));
+    let exporter =
+        SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces"));
     let exporter = exporter.with_timeout(EXPORT_TIMEOUT).build()?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     // By the trace's id, also where a client says that its trace is sampled: anybody could.
     let share = Sampler::TraceIdRatioBased(config.otel_traces_sampler_arg);
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before ours.
     let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
-    let resource = if named { Resource::builder() } else { Resource::builder().with_service_name("tickerd") };
+    let resource =
+        if named { Resource::builder() } else { Resource::builder().with_service_name("tickerd") };
     let batches = BatchConfigBuilder::default().with_max_queue_size(SPANS_WAITING_MAX).build();
     let provider = SdkTracerProvider::builder()
-        .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
+        .with_span_processor(
+            BatchSpanProcessor::builder(exporter).with_batch_config(batches).build(),
+        )
         .with_sampler(share)
         .with_resource(resource.build())
         .build();

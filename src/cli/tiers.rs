@@ -20,7 +20,8 @@ pub struct TiersArgs {
 enum TiersCommand {
     /// List tiers, smallest first
     List,
-    /// Give a tier this limit, and make it where there is none of that name; asks before it lowers a limit
+    /// Give a tier this limit, and make it where there is none of that name; asks before it lowers
+    /// a limit
     Set {
         name: TierName,
         /// Requests in any trailing 60 seconds, 1 to 10,000,000
@@ -42,7 +43,10 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
             }
             print_line(&format!("{:32}  {:>10}  {:>11}", "TIER", "LIMIT/MIN", "ACTIVE KEYS"))?;
             for tier in &tiers {
-                print_line(&format!("{:32}  {:>10}  {:>11}", tier.name, tier.requests_per_minute, tier.active_keys))?;
+                print_line(&format!(
+                    "{:32}  {:>10}  {:>11}",
+                    tier.name, tier.requests_per_minute, tier.active_keys
+                ))?;
             }
             Ok(())
         }
@@ -50,7 +54,8 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
             if let Some(loss) = loss(&registry, &name, requests_per_minute).await? {
                 consent(yes, &loss)?;
             }
-            let is_new = matches!(registry.find_tier(&name).await, Err(RegistryFault::NoTier { .. }));
+            let is_new =
+                matches!(registry.find_tier(&name).await, Err(RegistryFault::NoTier { .. }));
             let told = registry.set_tier(&name, requests_per_minute).await?;
             operator.answer(&told, || {
                 let Told { made, instances_told } = &told;
@@ -63,7 +68,11 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
 }
 
 /// What holders of keys would lose by this limit.
-async fn loss(registry: &Registry, name: &TierName, limit: RequestsPerMinute) -> Result<Option<String>, Failure> {
+async fn loss(
+    registry: &Registry,
+    name: &TierName,
+    limit: RequestsPerMinute,
+) -> Result<Option<String>, Failure> {
     let tier = match registry.find_tier(name).await {
         Ok(tier) => tier,
         Err(RegistryFault::NoTier { .. }) => return Ok(None),

@@ -60,7 +60,8 @@ enum Format {
 
 pub async fn run(args: UsageArgs) -> Result<(), Failure> {
     let by = |what| args.by.contains(&what);
-    let by = UsageBy { day: by(By::Day), key: by(By::Key), owner: by(By::Owner), route: by(By::Route) };
+    let by =
+        UsageBy { day: by(By::Day), key: by(By::Key), owner: by(By::Owner), route: by(By::Route) };
     let (start, end) = days(&args, Utc::now().date_naive())?;
     let filter = UsageFilter { start, end, key: args.key, owner: args.owner };
     let totals = Store::new(&args.database)?.usage(&filter, by).await?;
@@ -82,7 +83,8 @@ fn days(args: &UsageArgs, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Fa
         return Ok((day, day));
     }
     let end = args.end.unwrap_or(today);
-    let start = args.start.or_else(|| end.checked_sub_days(Days::new(DAYS_DEFAULT - 1))).unwrap_or(end);
+    let start =
+        args.start.or_else(|| end.checked_sub_days(Days::new(DAYS_DEFAULT - 1))).unwrap_or(end);
     if start > end {
         return Err(format!("--start ({start}) is after --end ({end})").into());
     }
@@ -97,7 +99,8 @@ fn rows(by: UsageBy, totals: &[UsageTotal]) -> Vec<Vec<String>> {
     let row = |total: &UsageTotal| {
         let day = total.day.map(|day| day.to_string());
         let of = [day, total.key.clone(), total.owner.clone(), total.route.clone()];
-        let counts = [total.requests, total.refusals, total.cache_hits, total.bytes].map(|count| count.to_string());
+        let counts = [total.requests, total.refusals, total.cache_hits, total.bytes]
+            .map(|count| count.to_string());
         let last_used_at = total.last_used_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         of.into_iter().flatten().chain(counts).chain([last_used_at]).collect()
     };
@@ -112,8 +115,9 @@ fn csv(rows: &[Vec<String>]) -> Result<String, Failure> {
 
 /// Columns side by side, numbers to the right.
 fn table(rows: &[Vec<String>]) -> String {
-    let widths: Vec<_> =
-        (0..rows[0].len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<_> = (0..rows[0].len())
+        .map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0))
+        .collect();
     let is_number = |cell: &str| cell.bytes().all(|b| b.is_ascii_digit());
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use crate::keys::TOKEN_PREFIX;
 
-/// Says what is wrong, as clap does, and yields the exit code that it has for it. Help and the version come this way, too.
+/// Says what is wrong, as clap does, and yields the exit code that it has for it. Help and the
+/// version come this way, too.
 pub fn say(fault: &clap::Error) -> ExitCode {
     let given = std::env::args_os().chain(std::env::vars_os().map(|(_, value)| value));
     let given: Vec<_> = given.map(|text| text.to_string_lossy().into_owned()).collect();
@@ -20,7 +21,8 @@ pub fn say(fault: &clap::Error) -> ExitCode {
 /// The text without any secret that was given; `None` where it holds none.
 fn without_secrets(said: &str, given: &[String]) -> Option<String> {
     let values = given.iter().filter_map(|text| text.split_once('=')).map(|(_, value)| value);
-    let mut secrets: Vec<_> = given.iter().map(String::as_str).chain(values).filter(|text| is_secret(text)).collect();
+    let mut secrets: Vec<_> =
+        given.iter().map(String::as_str).chain(values).filter(|text| is_secret(text)).collect();
     secrets.retain(|secret| said.contains(secret));
     // One may be a part of another.
     secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -43,10 +45,14 @@ mod tests {
         let said = "error: invalid value 'tk_live_a_b' for '<ID>': between 'tk_live_' and the next";
         for given in ["tk_live_a_b", "--key=tk_live_a_b"] {
             let shown = without_secrets(said, &["tickerd".to_owned(), given.to_owned()]).unwrap();
-            assert_eq!(shown, "error: invalid value '...' for '<ID>': between 'tk_live_' and the next");
+            assert_eq!(
+                shown,
+                "error: invalid value '...' for '<ID>': between 'tk_live_' and the next"
+            );
         }
         let url = "postgres://u:p@h/d".to_owned();
-        let shown = without_secrets("unexpected argument 'postgres://u:p@h/d' found", &[url]).unwrap();
+        let shown =
+            without_secrets("unexpected argument 'postgres://u:p@h/d' found", &[url]).unwrap();
         assert_eq!(shown, "unexpected argument '...' found");
     }
 

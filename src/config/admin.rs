@@ -7,11 +7,13 @@ use std::str::FromStr;
 use clap::Args;
 use secrecy::SecretString;
 
-/// The listener for operators: an address of its own, so that what faces the internet can't reach it.
+/// The listener for operators: an address of its own, so that what faces the internet can't reach
+/// it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Operators")]
 pub struct AdminConfig {
-    /// The address to listen on for operators. Loopback unless told otherwise: metrics are shown there without a token
+    /// The address to listen on for operators. Loopback unless told otherwise: metrics are shown
+    /// there without a token
     #[arg(long, env = "ADMIN_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub admin_host: IpAddr,
     /// The port to listen on for operators; 0 for any free one, off for none

@@ -47,7 +47,8 @@ const STOCKS: &[Column] = &[
     optional("market_cap", &["marketcapitalization"]),
 ];
 
-/// Not among the names of `adjusted_close`: `closeadj`, since files that have it hold no raw close under `close`.
+/// Not among the names of `adjusted_close`: `closeadj`, since files that have it hold no raw close
+/// under `close`.
 const PRICES: &[Column] = &[
     SYMBOL_OF_ALL,
     required("date", &["timestamp", "tradedate"]),
@@ -99,7 +100,8 @@ pub(super) fn places(
             (Some((at, _)), None, None) => Place::At(at),
             (None, _, Some(symbol)) => Place::Given(symbol),
             (None, _, None) if column.is_required => {
-                let required = wanted.iter().filter(|column| column.is_required).map(|column| column.name);
+                let required =
+                    wanted.iter().filter(|column| column.is_required).map(|column| column.name);
                 let mut expected = required.collect::<Vec<_>>().join(", ");
                 if let Some(option) = column.option {
                     expected = format!("{expected}, or {option}");
@@ -120,7 +122,8 @@ impl Column {
     }
 }
 
-/// A name without what vendors write differently: case, spaces, underscores, brackets, a byte order mark.
+/// A name without what vendors write differently: case, spaces, underscores, brackets, a byte order
+/// mark.
 fn folded(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -129,7 +132,11 @@ fn folded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn found(table: Table, header: &str, symbol: Option<&str>) -> Result<Vec<(&'static str, Place)>, String> {
+    fn found(
+        table: Table,
+        header: &str,
+        symbol: Option<&str>,
+    ) -> Result<Vec<(&'static str, Place)>, String> {
         let header = StringRecord::from(header.split(',').collect::<Vec<_>>());
         let symbol = symbol.map(|symbol| symbol.parse().unwrap());
         places("a.csv", &header, columns(table), symbol).map_err(|fault| fault.to_string())
@@ -145,15 +152,19 @@ mod tests {
             "code,timestamp,open,high,low,close,volume,Adjusted_close",
             "<TICKER>,<DATE>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,adjClose",
         ] {
-            let places: Vec<_> = found(Table::Prices, header, None).unwrap().into_iter().map(|(_, at)| at).collect();
+            let places: Vec<_> =
+                found(Table::Prices, header, None).unwrap().into_iter().map(|(_, at)| at).collect();
             assert_eq!(places, in_order, "{header}");
         }
         // Tiingo's, Polygon's and Alpha Vantage's: more columns than are wanted, and each found.
-        let header =
-            "ticker,date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,adjVolume,divCash,splitFactor";
+        let header = "ticker,date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,adjVolume,divCash,splitFactor";
         let places = found(Table::Prices, header, None).unwrap();
-        assert_eq!(places[2..6].iter().map(|(_, at)| *at).collect::<Vec<_>>(), [5, 3, 4, 2].map(Place::At));
-        let splits = found(Table::Actions, "execution_date,split_from,split_to,ticker", None).unwrap();
+        assert_eq!(
+            places[2..6].iter().map(|(_, at)| *at).collect::<Vec<_>>(),
+            [5, 3, 4, 2].map(Place::At)
+        );
+        let splits =
+            found(Table::Actions, "execution_date,split_from,split_to,ticker", None).unwrap();
         assert_eq!(splits[4], ("dividend", Place::Nowhere));
         let dividends = found(Table::Actions, "cash_amount,ex_dividend_date,ticker", None).unwrap();
         assert_eq!(dividends[4], ("dividend", Place::At(0)));
@@ -166,7 +177,9 @@ mod tests {
         assert_eq!(places[0], ("symbol", Place::Given("AAPL".parse().unwrap())));
         let fault = found(Table::Prices, yahoo, None).unwrap_err();
         assert!(
-            fault.starts_with("a.csv lacks the column symbol: expected a first line that names symbol, "),
+            fault.starts_with(
+                "a.csv lacks the column symbol: expected a first line that names symbol, "
+            ),
             "{fault}"
         );
         assert!(fault.ends_with(", volume, or --symbol"), "{fault}");
@@ -189,8 +202,7 @@ mod tests {
     fn a_column_that_is_there_twice_is_named_with_both_its_names() {
         let header = "symbol,date,open,high,low,close,volume,adj_close,Adjusted Close";
         let fault = found(Table::Prices, header, None).unwrap_err();
-        let says =
-            "a.csv has the column adjusted_close twice, as \"adj_close\" and \"Adjusted Close\": expected it once";
+        let says = "a.csv has the column adjusted_close twice, as \"adj_close\" and \"Adjusted Close\": expected it once";
         assert_eq!(fault, says);
     }
 }

@@ -1,4 +1,5 @@
-//! Lines that end as those of Windows or of old Macs do, made to end as all others: the reader of CSV counts `\n` alone.
+//! Lines that end as those of Windows or of old Macs do, made to end as all others: the reader of
+//! CSV counts `\n` alone.
 
 use std::io::{Read, Result};
 
@@ -35,7 +36,11 @@ impl<R: Read> Read for Newlines<R> {
         loop {
             let read = self.raw.read(out)?;
             let bytes = &mut out[..read];
-            let kept = if self.after_return || bytes.contains(&b'\r') { self.translate(bytes) } else { read };
+            let kept = if self.after_return || bytes.contains(&b'\r') {
+                self.translate(bytes)
+            } else {
+                read
+            };
             // Nothing is the end, but where all that came was left out.
             if kept > 0 || read == 0 {
                 return Ok(kept);

@@ -14,7 +14,8 @@ use crate::market::Symbol;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 128 * 1024;
-/// The longest row, and what is read ahead of the next: a quote that is left open would take in the rest of the file.
+/// The longest row, and what is read ahead of the next: a quote that is left open would take in the
+/// rest of the file.
 const ROW_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What keeps a file from being read at all.
@@ -75,12 +76,16 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Unpacks the source where its first bytes say gzip, and reads its header. `symbol` is what the column of that
-    /// name would hold in a file that has none.
+    /// Unpacks the source where its first bytes say gzip, and reads its header. `symbol` is what
+    /// the column of that name would hold in a file that has none.
     ///
     /// # Errors
     /// When the source can't be read, lacks a required column or has one twice.
-    pub fn open(source: Source, wanted: &[Column], symbol: Option<Symbol>) -> Result<Self, FeedFault> {
+    pub fn open(
+        source: Source,
+        wanted: &[Column],
+        symbol: Option<Symbol>,
+    ) -> Result<Self, FeedFault> {
         let Source { name, raw, .. } = source;
         let io = |e: std::io::Error| FeedFault::Io { name: name.clone(), reason: e.to_string() };
         let mut raw = BufReader::with_capacity(READ_BYTES, raw);
@@ -89,7 +94,8 @@ impl Reader {
             true => Box::new(Newlines::of(MultiGzDecoder::new(raw))),
             false => Box::new(Newlines::of(raw)),
         };
-        let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.take(ROW_BYTES_MAX));
+        let mut csv =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.take(ROW_BYTES_MAX));
         let header = csv.headers().map_err(|e| not_csv(&name, &e))?;
         let columns = places(&name, header, wanted, symbol)?;
         Ok(Self { name, csv, columns, record: StringRecord::new() })
@@ -148,8 +154,11 @@ mod tests {
     fn a_quote_that_is_left_open_does_not_take_in_the_whole_file() {
         let rows = "AAPL,2013-03-01,1,9,1,7,5,1\n".repeat(100_000);
         let text = format!("symbol,date,open,high,low,close,volume,adjusted_close\n\"{rows}");
-        let source =
-            Source { name: "x".to_owned(), length_bytes: None, raw: Box::new(std::io::Cursor::new(text.into_bytes())) };
+        let source = Source {
+            name: "x".to_owned(),
+            length_bytes: None,
+            raw: Box::new(std::io::Cursor::new(text.into_bytes())),
+        };
         let mut reader = Reader::open(source, columns(Table::Prices), None).unwrap();
         let fault = reader.next_row().err().unwrap();
         assert!(matches!(fault, FeedFault::RowTooLong { line: 2, .. }), "{fault}");

@@ -62,14 +62,18 @@ impl<'a> Row<'a> {
     }
 
     pub fn symbol(&self, column: &'static str) -> Result<Symbol, RowFault> {
-        self.text(column).parse().map_err(|fault: crate::market::SymbolFault| self.fault(column, fault.to_string()))
+        self.text(column)
+            .parse()
+            .map_err(|fault: crate::market::SymbolFault| self.fault(column, fault.to_string()))
     }
 
     pub fn date(&self, column: &'static str) -> Result<NaiveDate, RowFault> {
-        parse_date(self.text(column)).ok_or_else(|| self.fault(column, "expected a date as YYYY-MM-DD"))
+        parse_date(self.text(column))
+            .ok_or_else(|| self.fault(column, "expected a date as YYYY-MM-DD"))
     }
 
-    /// A finite decimal number. Rust would also read `inf`, `NaN` and `1e5`, which no price is written as.
+    /// A finite decimal number. Rust would also read `inf`, `NaN` and `1e5`, which no price is
+    /// written as.
     pub fn number(&self, column: &'static str) -> Result<f64, RowFault> {
         let text = self.text(column);
         let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
@@ -84,12 +88,9 @@ impl<'a> Row<'a> {
     /// A whole number of 0 or more; `1000.0`, as some feeds write volumes, is one.
     pub fn whole(&self, column: &'static str) -> Result<i64, RowFault> {
         let text = self.text(column);
-        let digits = text.split_once('.').map_or(
-            text,
-            |(whole, zeros)| {
-                if zeros.bytes().all(|b| b == b'0') { whole } else { text }
-            },
-        );
+        let digits = text.split_once('.').map_or(text, |(whole, zeros)| {
+            if zeros.bytes().all(|b| b == b'0') { whole } else { text }
+        });
         let whole = digits.parse().ok().filter(|n| *n >= 0);
         whole.ok_or_else(|| self.fault(column, "expected a whole number of 0 or more"))
     }

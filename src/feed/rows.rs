@@ -12,7 +12,12 @@ use crate::store::{Known, KnownStock, Repeat, Table};
 ///
 /// # Errors
 /// The first thing that is wrong with the row.
-pub fn check<W: Write>(table: Table, row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
+pub fn check<W: Write>(
+    table: Table,
+    row: &Row<'_>,
+    known: &Known,
+    out: &mut csv::Writer<W>,
+) -> Result<(), RowFault> {
     match table {
         Table::Stocks => stock(row, known, out),
         Table::Prices => price(row, known, out),
@@ -43,30 +48,42 @@ fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
         let mut codes: Vec<_> = known.exchanges.iter().map(String::as_str).collect();
         codes.sort_unstable();
         let codes = codes.join(", ");
-        return Err(row.fault("exchange", format!("expected a known exchange, a row of the table exchanges ({codes})")));
+        return Err(row.fault(
+            "exchange",
+            format!("expected a known exchange, a row of the table exchanges ({codes})"),
+        ));
     }
     let currency = row.text("currency").to_ascii_uppercase();
     if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
         return Err(row.fault("currency", "expected an ISO 4217 code such as USD"));
     }
-    let market_cap = if row.text("market_cap").is_empty() { None } else { Some(row.whole("market_cap")?) };
-    let (name, sector, industry) = (row.filled("name")?, row.plain("sector")?, row.plain("industry")?);
+    let market_cap =
+        if row.text("market_cap").is_empty() { None } else { Some(row.whole("market_cap")?) };
+    let (name, sector, industry) =
+        (row.filled("name")?, row.plain("sector")?, row.plain("industry")?);
     let line = row.line;
-    out.serialize((line, symbol.as_str(), name, exchange, sector, industry, currency, market_cap)).expect(TO_MEMORY);
+    out.serialize((line, symbol.as_str(), name, exchange, sector, industry, currency, market_cap))
+        .expect(TO_MEMORY);
     Ok(())
 }
 
 fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
     let (stock, date) = stock_on(row, known, "date")?;
     if let Some(today) = known.today.filter(|today| date > *today) {
-        return Err(row.fault("date", format!("expected a day up to {today}, since later ones have not come")));
+        return Err(row.fault(
+            "date",
+            format!("expected a day up to {today}, since later ones have not come"),
+        ));
     }
     if let Some(last) = stock.delisted_on.filter(|last| date > *last) {
         let symbol = stock.symbol;
-        let expected = format!("expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)");
+        let expected = format!(
+            "expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)"
+        );
         return Err(row.fault("date", expected));
     }
-    let adjusted_close = if row.has("adjusted_close") { Some(row.number("adjusted_close")?) } else { None };
+    let adjusted_close =
+        if row.has("adjusted_close") { Some(row.number("adjusted_close")?) } else { None };
     let close = row.number("close")?;
     let bar = Bar {
         date,
@@ -78,12 +95,26 @@ fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
         volume: row.whole("volume")?,
     };
     bar.check().map_err(|fault| row.fault(fault.column, fault.expected))?;
-    out.serialize((row.line, stock.id, bar.date, bar.open, bar.high, bar.low, bar.close, adjusted_close, bar.volume))
-        .expect(TO_MEMORY);
+    out.serialize((
+        row.line,
+        stock.id,
+        bar.date,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        adjusted_close,
+        bar.volume,
+    ))
+    .expect(TO_MEMORY);
     Ok(())
 }
 
-fn action<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
+fn action<W: Write>(
+    row: &Row<'_>,
+    known: &Known,
+    out: &mut csv::Writer<W>,
+) -> Result<(), RowFault> {
     let (stock, ex_date) = stock_on(row, known, "ex_date")?;
     let action = Action { ex_date, kind: action_kind(row)? };
     let (kind, from, to, dividend) = match action.kind {
@@ -97,9 +128,13 @@ fn action<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> R
 fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowFault> {
     let (from, to) = (row.number_if_any("split_from")?, row.number_if_any("split_to")?);
     match (from, to, row.number_if_any("dividend")?) {
-        (Some(from), Some(to), None) if from > 0.0 && to > 0.0 => Ok(ActionKind::Split { from, to }),
+        (Some(from), Some(to), None) if from > 0.0 && to > 0.0 => {
+            Ok(ActionKind::Split { from, to })
+        }
         (None, None, Some(dividend)) if dividend > 0.0 => Ok(ActionKind::Dividend(dividend)),
-        (None, None, _) => Err(row.fault("dividend", "expected a dividend above 0, or split_from and split_to")),
+        (None, None, _) => {
+            Err(row.fault("dividend", "expected a dividend above 0, or split_from and split_to"))
+        }
         (Some(_), Some(_), Some(_)) => {
             Err(row.fault("dividend", "expected none beside a split: give it a row of its own"))
         }
@@ -107,14 +142,20 @@ fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowFault> {
     }
 }
 
-/// The stock that a row is about, and the day in `column`. Where its symbol is a former one of the stock, the day has
-/// to be one on which the stock had it: later ones may be another company's.
-fn stock_on(row: &Row<'_>, known: &Known, column: &'static str) -> Result<(KnownStock, NaiveDate), RowFault> {
+/// The stock that a row is about, and the day in `column`. Where its symbol is a former one of the
+/// stock, the day has to be one on which the stock had it: later ones may be another company's.
+fn stock_on(
+    row: &Row<'_>,
+    known: &Known,
+    column: &'static str,
+) -> Result<(KnownStock, NaiveDate), RowFault> {
     let symbol = row.symbol("symbol")?;
-    let unknown = || row.fault("symbol", "expected a known symbol (ingest its row of stocks first)");
+    let unknown =
+        || row.fault("symbol", "expected a known symbol (ingest its row of stocks first)");
     let (stock, day) = (*known.stocks.get(&symbol).ok_or_else(unknown)?, row.date(column)?);
     if let Some(since) = known.free_since.get(&symbol).filter(|since| day < **since) {
-        let expected = format!("expected a day from {since} on, before which {symbol} was another company's");
+        let expected =
+            format!("expected a day from {since} on, before which {symbol} was another company's");
         return Err(row.fault(column, expected));
     }
     match known.former.get(&symbol) {
@@ -129,8 +170,8 @@ fn stock_on(row: &Row<'_>, known: &Known, column: &'static str) -> Result<(Known
     }
 }
 
-/// The symbol of the stock that a row of stocks is about. Under a former one it has to be called what it is called
-/// here: another company may have the symbol by now.
+/// The symbol of the stock that a row of stocks is about. Under a former one it has to be called
+/// what it is called here: another company may have the symbol by now.
 fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowFault> {
     let symbol = row.symbol("symbol")?;
     let own = known.stocks.get(&symbol).map_or(symbol, |stock| stock.symbol);
@@ -154,16 +195,22 @@ mod tests {
 
     fn open(text: &str) -> Result<Reader, FeedFault> {
         let raw = Box::new(std::io::Cursor::new(text.to_owned()));
-        Reader::open(Source { name: "prices.csv".to_owned(), length_bytes: None, raw }, columns(Table::Prices), None)
+        Reader::open(
+            Source { name: "prices.csv".to_owned(), length_bytes: None, raw },
+            columns(Table::Prices),
+            None,
+        )
     }
 
     /// Reads a file of prices of AAPL and returns what staging gets and what is wrong.
     fn read(text: &str) -> (String, Vec<String>) {
         let symbol = "AAPL".parse().unwrap();
-        let stock = KnownStock { id: 7, symbol, delisted_on: crate::market::parse_date("2030-01-02") };
+        let stock =
+            KnownStock { id: 7, symbol, delisted_on: crate::market::parse_date("2030-01-02") };
         let known = Known { stocks: [(symbol, stock)].into(), ..Known::default() };
         let mut reader = open(text).unwrap();
-        let (mut out, mut faults) = (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), Vec::new());
+        let (mut out, mut faults) =
+            (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), Vec::new());
         while let Some(row) = reader.next_row().unwrap() {
             if let Err(fault) = check(Table::Prices, &row, &known, &mut out) {
                 faults.push(fault.to_string());
@@ -176,15 +223,17 @@ mod tests {
 
     #[test]
     fn a_good_row_goes_to_staging_digit_for_digit() {
-        let (staged, faults) =
-            read(&format!("{HEADER}aapl,2000-03-01,118.56,132.06,118.5,130.31,9616100,4.186662803811\n"));
+        let (staged, faults) = read(&format!(
+            "{HEADER}aapl,2000-03-01,118.56,132.06,118.5,130.31,9616100,4.186662803811\n"
+        ));
         assert_eq!(staged, "2,7,2000-03-01,118.56,132.06,118.5,130.31,4.186662803811,9616100\n");
         assert!(faults.is_empty(), "{faults:?}");
     }
 
     #[test]
     fn a_file_without_adjusted_closes_leaves_them_open() {
-        let (staged, faults) = read("date,close,low,high,open,volume,ticker\n2000-03-01,1.5,1,2,1,5,AAPL\n");
+        let (staged, faults) =
+            read("date,close,low,high,open,volume,ticker\n2000-03-01,1.5,1,2,1,5,AAPL\n");
         assert_eq!(staged, "2,7,2000-03-01,1.0,2.0,1.0,1.5,,5\n");
         assert!(faults.is_empty(), "{faults:?}");
     }
@@ -193,18 +242,30 @@ mod tests {
     fn each_bad_value_is_named_by_line_and_column() {
         let rows = [
             ("AAPL,2000-03-01,x,2,1,1,5,1", "line 2, column open: expected a number, found \"x\""),
-            ("AAPL,2000-02-30,1,2,1,1,5,1", "line 3, column date: expected a date as YYYY-MM-DD, found \"2000-02-30\""),
+            (
+                "AAPL,2000-02-30,1,2,1,1,5,1",
+                "line 3, column date: expected a date as YYYY-MM-DD, found \"2000-02-30\"",
+            ),
             (
                 "MSFT,2000-03-01,1,2,1,1,5,1",
                 "line 4, column symbol: expected a known symbol (ingest its row of stocks first), found \"MSFT\"",
             ),
-            ("AAPL,2000-03-01,1,2,3,2,5,1", "line 5, column low: expected low to be at most high, found \"3\""),
-            ("AAPL,2000-03-01,1,inf,1,1,5,1", "line 6, column high: expected a number, found \"inf\""),
+            (
+                "AAPL,2000-03-01,1,2,3,2,5,1",
+                "line 5, column low: expected low to be at most high, found \"3\"",
+            ),
+            (
+                "AAPL,2000-03-01,1,inf,1,1,5,1",
+                "line 6, column high: expected a number, found \"inf\"",
+            ),
             (
                 "AAPL,2000-03-01,1,2,1,1,5.5,1",
                 "line 7, column volume: expected a whole number of 0 or more, found \"5.5\"",
             ),
-            ("AAPL,2000-03-01,1,2,1,1,5,", "line 8, column adjusted_close: expected a number, found \"\""),
+            (
+                "AAPL,2000-03-01,1,2,1,1,5,",
+                "line 8, column adjusted_close: expected a number, found \"\"",
+            ),
             (
                 "AAPL,2030-01-03,1,2,1,1,5,1",
                 "line 9, column date: expected no day after 2030-01-02, on which AAPL was delisted (tickerd stocks relist), found \"2030-01-03\"",
@@ -218,9 +279,14 @@ mod tests {
 
     #[test]
     fn lines_are_counted_alike_however_they_end() {
-        let rows = format!("{HEADER}AAPL,x,1,2,1,1,5,1\nAAPL,2000-03-01,1,2,1,1,5,1\nAAPL,y,1,2,1,1,5,1\n");
+        let rows = format!(
+            "{HEADER}AAPL,x,1,2,1,1,5,1\nAAPL,2000-03-01,1,2,1,1,5,1\nAAPL,y,1,2,1,1,5,1\n"
+        );
         let (staged, faults) = read(&rows);
-        assert!(faults[0].starts_with("line 2, ") && faults[1].starts_with("line 4, "), "{faults:?}");
+        assert!(
+            faults[0].starts_with("line 2, ") && faults[1].starts_with("line 4, "),
+            "{faults:?}"
+        );
         assert!(staged.starts_with("3,7,"), "{staged}");
         for newline in ["\r\n", "\r"] {
             assert_eq!(read(&rows.replace('\n', newline)), (staged.clone(), faults.clone()));
@@ -238,8 +304,9 @@ mod tests {
 
     /// A price as a feed may write it.
     fn price() -> impl Strategy<Value = String> {
-        (1u32..100_000_000, 0usize..5)
-            .prop_map(|(cents, decimals)| format!("{:.*}", decimals.max(2), f64::from(cents) / 100.0))
+        (1u32..100_000_000, 0usize..5).prop_map(|(cents, decimals)| {
+            format!("{:.*}", decimals.max(2), f64::from(cents) / 100.0)
+        })
     }
 
     proptest! {

@@ -10,7 +10,8 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What an answer depends on, beside its URL; the second where `Accept` has a say.
 pub const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
-pub const VARY_NEGOTIATED: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key, Accept");
+pub const VARY_NEGOTIATED: HeaderValue =
+    HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key, Accept");
 
 /// The media type of a body.
 pub const fn media_type(media: Media) -> HeaderValue {
@@ -31,7 +32,8 @@ pub fn media_of(headers: &HeaderMap) -> Media {
 
 pub const UNKNOWN: HeaderName = HeaderName::from_static("x-unknown-symbols");
 
-/// Names the symbols of a question that no stock has: in a header, since not every format has another place for them.
+/// Names the symbols of a question that no stock has: in a header, since not every format has
+/// another place for them.
 pub fn unknown(answer: &mut HttpResponse, symbols: &[String]) {
     if !symbols.is_empty()
         && let Ok(symbols) = HeaderValue::try_from(symbols.join(", "))

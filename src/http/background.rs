@@ -1,5 +1,5 @@
-//! What goes on beside the requests: counting instances, sweeping, storing what was used. Hearing of changes has a file of
-//! its own.
+//! What goes on beside the requests: counting instances, sweeping, storing what was used. Hearing
+//! of changes has a file of its own.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::store::StoreFault;
 /// Between two looks at how many instances there are, and two sweeps.
 const HOUSEKEEPING_MS: u64 = 10_000;
 
-/// For what keys used since the last batch to be stored when the process ends. The time-outs of a store that hangs add up to
-/// more than service managers wait.
+/// For what keys used since the last batch to be stored when the process ends. The time-outs of a
+/// store that hangs add up to more than service managers wait.
 const LAST_BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries at it.
 const LAST_BATCH_PAUSE: Duration = Duration::from_millis(100);
@@ -36,8 +36,9 @@ pub async fn store_usage(state: &'static State, flush_ms: u64) {
     }
 }
 
-/// Stores what was counted since the last batch, as the process ends. What fails is tried again for as long as there is time:
-/// a connection may have died in an outage that is over, and a batch counts once however often it is sent.
+/// Stores what was counted since the last batch, as the process ends. What fails is tried again for
+/// as long as there is time: a connection may have died in an outage that is over, and a batch
+/// counts once however often it is sent.
 pub async fn store_last_usage(state: &State) {
     let mut fault = StoreFault::Timeout(LAST_BATCH_TIMEOUT.as_millis());
     let stored = async {

@@ -26,12 +26,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         let state = State::of(request);
         let bytes_max = state.http.body_bytes_max;
         let timeout_ms = state.http.body_timeout_ms;
-        let body = timeout(Duration::from_millis(timeout_ms), Bytes::from_request(request, payload));
+        let body =
+            timeout(Duration::from_millis(timeout_ms), Bytes::from_request(request, payload));
         let reading = Progress::read_body(request);
         Box::pin(async move {
             let body = body.await.map_err(|_| Problem::BodyTooSlow { timeout_ms })?;
             let bytes = body.map_err(|e| match e.as_response_error().status_code() {
-                actix_web::http::StatusCode::PAYLOAD_TOO_LARGE => Problem::BodyTooLarge { bytes_max },
+                actix_web::http::StatusCode::PAYLOAD_TOO_LARGE => {
+                    Problem::BodyTooLarge { bytes_max }
+                }
                 _ => Problem::BadRequest,
             })?;
             reading.ends();
@@ -75,12 +78,14 @@ mod tests {
             ".{0,8}".prop_map(Value::from)
         ];
         leaf.prop_recursive(3, 30, 5, |inner| {
-            let name =
-                prop::sample::select(vec!["name", "symbols", "add", "remove", "owner", ""]).prop_map(str::to_owned);
+            let name = prop::sample::select(vec!["name", "symbols", "add", "remove", "owner", ""])
+                .prop_map(str::to_owned);
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                prop::collection::btree_map(name, inner, 0..4)
-                    .prop_map(|fields| fields.into_iter().collect::<serde_json::Map<_, _>>().into()),
+                prop::collection::btree_map(name, inner, 0..4).prop_map(|fields| fields
+                    .into_iter()
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()),
             ]
         })
     }

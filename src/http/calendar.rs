@@ -16,7 +16,11 @@ use crate::market::calendar::{self, EARLY_CLOSE, FIRST_YEAR, LAST_YEAR};
 /// Five years.
 const DAYS_MAX: i64 = 1830;
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::new("exchange", Takes::Text, "The code of a US exchange, in any case; NYSE where it is not given"),
+    Parameter::new(
+        "exchange",
+        Takes::Text,
+        "The code of a US exchange, in any case; NYSE where it is not given",
+    ),
     Parameter::new(
         "start",
         Takes::Date,
@@ -77,14 +81,19 @@ pub struct CalendarQuestion {
 pub async fn calendar(Asked(question): Asked<CalendarQuestion>) -> HttpResponse {
     let CalendarQuestion { exchange, start, end } = question;
     let trading_days: Vec<_> = calendar::trading_days(start, end).collect();
-    let weekdays =
-        start.iter_days().take_while(|day| *day <= end).filter(|day| day.weekday().num_days_from_monday() < 5);
-    let holidays = weekdays.filter_map(|date| calendar::closure(date).map(|name| NamedDay { date, name })).collect();
+    let weekdays = start
+        .iter_days()
+        .take_while(|day| *day <= end)
+        .filter(|day| day.weekday().num_days_from_monday() < 5);
+    let holidays = weekdays
+        .filter_map(|date| calendar::closure(date).map(|name| NamedDay { date, name }))
+        .collect();
     let closes_at = EARLY_CLOSE.format("%H:%M").to_string();
     let early = |date: &NaiveDate| calendar::early_close(*date).map(|name| (*date, name));
     let early_closes = trading_days.iter().filter_map(early);
-    let early_closes =
-        early_closes.map(|(date, name)| EarlyClose { date, name, closes_at: closes_at.clone() }).collect();
+    let early_closes = early_closes
+        .map(|(date, name)| EarlyClose { date, name, closes_at: closes_at.clone() })
+        .collect();
     let count = trading_days.len();
     let body = Calendar { exchange, start, end, count, trading_days, holidays, early_closes };
     json(written(&body, count * DAY_BYTES))
@@ -93,7 +102,9 @@ pub async fn calendar(Asked(question): Asked<CalendarQuestion>) -> HttpResponse 
 impl Question for CalendarQuestion {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let query = Query::of(request, PARAMETERS)?;
-        let code = query.text("exchange")?.map_or_else(|| "NYSE".to_owned(), |code| code.to_ascii_uppercase());
+        let code = query
+            .text("exchange")?
+            .map_or_else(|| "NYSE".to_owned(), |code| code.to_ascii_uppercase());
         let known = calendar::EXCHANGES.into_iter().find(|known| *known == code);
         let exchange = known.ok_or(Problem::NoCalendar { exchange: code })?;
         let this_year = Utc::now().with_timezone(&calendar::ZONE).year();
@@ -102,7 +113,10 @@ impl Question for CalendarQuestion {
     }
 
     fn canonical(&self, version: i64) -> String {
-        format!("v{version}/calendar?exchange={}&start={}&end={}", self.exchange, self.start, self.end)
+        format!(
+            "v{version}/calendar?exchange={}&start={}&end={}",
+            self.exchange, self.start, self.end
+        )
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
@@ -115,7 +129,11 @@ impl Question for CalendarQuestion {
 }
 
 /// From and to which day, both included: where one is not given, the whole year of the other.
-fn years(start: Option<NaiveDate>, end: Option<NaiveDate>, this_year: i32) -> Result<(NaiveDate, NaiveDate), Problem> {
+fn years(
+    start: Option<NaiveDate>,
+    end: Option<NaiveDate>,
+    this_year: i32,
+) -> Result<(NaiveDate, NaiveDate), Problem> {
     let year = start.or(end).map_or(this_year, |date| date.year());
     let first = start.or_else(|| NaiveDate::from_ymd_opt(year, 1, 1)).unwrap_or(NaiveDate::MIN);
     let last = end.or_else(|| NaiveDate::from_ymd_opt(year, 12, 31)).unwrap_or(NaiveDate::MAX);
@@ -123,10 +141,16 @@ fn years(start: Option<NaiveDate>, end: Option<NaiveDate>, this_year: i32) -> Re
         return Err(invalid("start", format!("({first}) is after end ({last})")));
     }
     if first.year() < FIRST_YEAR {
-        return Err(invalid("start", format!("({first}) is too early: expected {FIRST_YEAR}-01-01 or later")));
+        return Err(invalid(
+            "start",
+            format!("({first}) is too early: expected {FIRST_YEAR}-01-01 or later"),
+        ));
     }
     if last.year() > LAST_YEAR {
-        return Err(invalid("end", format!("({last}) is too late: expected {LAST_YEAR}-12-31 or earlier")));
+        return Err(invalid(
+            "end",
+            format!("({last}) is too late: expected {LAST_YEAR}-12-31 or earlier"),
+        ));
     }
     if (last - first).num_days() >= DAYS_MAX {
         return Err(invalid(

@@ -29,7 +29,8 @@ impl Follows for State {
         let (keys, tiers) = self.versions.catch_up(&self.store).await?;
         if !keys.is_empty() || !tiers.is_empty() {
             let keys: HashSet<_> = keys.into_iter().collect();
-            self.verifier.doubt(|caller| keys.contains(&caller.id) || tiers.contains(&caller.tier.name));
+            self.verifier
+                .doubt(|caller| keys.contains(&caller.id) || tiers.contains(&caller.tier.name));
         }
         Ok(())
     }
@@ -56,7 +57,11 @@ pub async fn follow_changes(state: &'static State, config: CacheConfig) {
 }
 
 /// `words` is `None` where nobody can send any.
-pub(super) async fn follow(follower: &impl Follows, mut words: Option<mpsc::Receiver<Word>>, config: &CacheConfig) {
+pub(super) async fn follow(
+    follower: &impl Follows,
+    mut words: Option<mpsc::Receiver<Word>>,
+    config: &CacheConfig,
+) {
     let mut behind = false;
     loop {
         let looked_at = Instant::now();
@@ -69,7 +74,8 @@ pub(super) async fn follow(follower: &impl Follows, mut words: Option<mpsc::Rece
         follower.set_behind(behind);
         while !heard && !is_due(follower, config, behind, looked_at) {
             // Whichever of them holds may change meanwhile.
-            let pause = Duration::from_millis(config.changes_poll_alone_ms.min(config.changes_poll_ms));
+            let pause =
+                Duration::from_millis(config.changes_poll_alone_ms.min(config.changes_poll_ms));
             if let Ok(word) = tokio::time::timeout(pause, next_word(&mut words)).await {
                 follower.heed(word);
                 heard = true;
@@ -78,21 +84,28 @@ pub(super) async fn follow(follower: &impl Follows, mut words: Option<mpsc::Rece
     }
 }
 
-/// Whether it is time to look again: soon where nobody can send word or the last look failed, else now and then.
+/// Whether it is time to look again: soon where nobody can send word or the last look failed, else
+/// now and then.
 fn is_due(follower: &impl Follows, config: &CacheConfig, behind: bool, looked_at: Instant) -> bool {
     let waits_for_word = follower.word_may_come() && !behind;
-    let every_ms = if waits_for_word { config.changes_poll_ms } else { config.changes_poll_alone_ms };
+    let every_ms =
+        if waits_for_word { config.changes_poll_ms } else { config.changes_poll_alone_ms };
     looked_at.elapsed() >= Duration::from_millis(every_ms)
 }
 
-/// Looks for changes, and goes on listening meanwhile: a key is doubted when word of it comes, whether or not
-/// Postgres can be asked about it. Also tells whether any word came, since what it speaks of may have been missed.
-async fn look(follower: &impl Follows, words: &mut Option<mpsc::Receiver<Word>>) -> (Result<(), StoreFault>, bool) {
+/// Looks for changes, and goes on listening meanwhile: a key is doubted when word of it comes,
+/// whether or not Postgres can be asked about it. Also tells whether any word came, since what it
+/// speaks of may have been missed.
+async fn look(
+    follower: &impl Follows,
+    words: &mut Option<mpsc::Receiver<Word>>,
+) -> (Result<(), StoreFault>, bool) {
     let mut looking = std::pin::pin!(follower.look());
     let mut heard = false;
     loop {
         tokio::select! {
-            // In this order: however many words come, the look ends. And a simulation can be repeated.
+            // In this order: however many words come, the look ends. And a simulation can be
+            // repeated.
             biased;
             looked = &mut looking => return (looked, heard),
             word = next_word(words) => {

@@ -6,18 +6,21 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderMap};
 use ipnet::IpNet;
 
-/// The address of the client: the peer's or, where the peer is a trusted proxy, the one that the proxies vouch for.
+/// The address of the client: the peer's or, where the peer is a trusted proxy, the one that the
+/// proxies vouch for.
 pub fn address(request: &ServiceRequest, trusted: &[IpNet]) -> IpAddr {
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     behind(peer, request.headers(), trusted)
 }
 
-/// Walks X-Forwarded-For from its end, where the nearest proxy wrote, for as long as who wrote is trusted. What stands
-/// further left anybody can have written.
+/// Walks X-Forwarded-For from its end, where the nearest proxy wrote, for as long as who wrote is
+/// trusted. What stands further left anybody can have written.
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut nearest = peer.to_canonical();
-    let lines: Vec<_> =
-        headers.get_all(header::X_FORWARDED_FOR).map(|line| line.to_str().unwrap_or_default()).collect();
+    let lines: Vec<_> = headers
+        .get_all(header::X_FORWARDED_FOR)
+        .map(|line| line.to_str().unwrap_or_default())
+        .collect();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         if !trusted.iter().any(|network| network.contains(&nearest)) {
             break;
@@ -49,15 +52,24 @@ mod tests {
             ("127.0.0.1", vec!["2001:db8::1"], "2001:db8::1"),
         ] {
             let mut headers = HeaderMap::new();
-            forwarded.iter().for_each(|line| headers.append(header::X_FORWARDED_FOR, line.parse().unwrap()));
-            assert_eq!(behind(peer.parse().unwrap(), &headers, &trusted).to_string(), client, "{peer} {forwarded:?}");
+            forwarded
+                .iter()
+                .for_each(|line| headers.append(header::X_FORWARDED_FOR, line.parse().unwrap()));
+            assert_eq!(
+                behind(peer.parse().unwrap(), &headers, &trusted).to_string(),
+                client,
+                "{peer} {forwarded:?}"
+            );
         }
     }
 
     /// A line of the header: addresses, and whatever else somebody may write.
     fn line() -> impl Strategy<Value = String> {
-        let hop =
-            prop_oneof![any::<Ipv4Addr>().prop_map(|it| it.to_string()), "[ -~]{0,20}", Just("10.1.2.3".to_owned())];
+        let hop = prop_oneof![
+            any::<Ipv4Addr>().prop_map(|it| it.to_string()),
+            "[ -~]{0,20}",
+            Just("10.1.2.3".to_owned())
+        ];
         prop::collection::vec(hop, 0..4).prop_map(|hops| hops.join(", "))
     }
 

@@ -1,8 +1,9 @@
 //! A client's connection, which ends when the client keeps us waiting.
 //!
-//! The framework bounds the first head of a connection, and how long it idles. Without end it would wait for each later
-//! head, for what is left of a body that nobody reads, and for a client to take its answers; and it would go on reading
-//! requests from who takes no answers, and keep those in memory. All that can be seen where bytes go in and out.
+//! The framework bounds the first head of a connection, and how long it idles. Without end it would
+//! wait for each later head, for what is left of a body that nobody reads, and for a client to take
+//! its answers; and it would go on reading requests from who takes no answers, and keep those in
+//! memory. All that can be seen where bytes go in and out.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -20,20 +21,24 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What is read before others get their turn: some hundred pipelined requests.
 const BURST_BYTES: usize = 16 * 1024;
-/// What is read ahead while a request is being answered, beside a body that somebody reads. With more than 128 KiB that it
-/// can do nothing with, the framework would ask for the next byte over and over.
+/// What is read ahead while a request is being answered, beside a body that somebody reads. With
+/// more than 128 KiB that it can do nothing with, the framework would ask for the next byte over
+/// and over.
 const AHEAD_BYTES: usize = 64 * 1024;
-/// What the system holds for a client beside what is on its way. By default it is up to 4 MB. It says that there is room
-/// once half of it is taken (tcp(7), TCP_NOTSENT_LOWAT): so much a client has to take to count as one that takes something.
+/// What the system holds for a client beside what is on its way. By default it is up to 4 MB. It
+/// says that there is room once half of it is taken (tcp(7), TCP_NOTSENT_LOWAT): so much a client
+/// has to take to count as one that takes something.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
 
 /// How long a client may keep us waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For the head of a request, from its first byte, and for what is left of a body that nobody reads.
+    /// For the head of a request, from its first byte, and for what is left of a body that nobody
+    /// reads.
     pub head: Duration,
-    /// For the first byte of a request. The framework closes idle connections in a better way: this is to be longer.
+    /// For the first byte of a request. The framework closes idle connections in a better way: this
+    /// is to be longer.
     pub idle: Duration,
     /// For room to send more of an answer.
     pub stall: Duration,
@@ -43,8 +48,9 @@ pub struct Patience {
 enum Turn {
     /// A request is being answered.
     Ours,
-    /// `asked`: a part of what the client has to send has come. `since` is looked up by the first who has to wait: most
-    /// requests come whole, and the clock would be read several times for each.
+    /// `asked`: a part of what the client has to send has come. `since` is looked up by the first
+    /// who has to wait: most requests come whole, and the clock would be read several times for
+    /// each.
     Theirs { since: Option<Instant>, asked: bool },
 }
 
@@ -57,7 +63,8 @@ impl Turn {
 /// What a connection knows of its requests: the boundary notes it here.
 pub struct Progress {
     turn: Cell<Turn>,
-    /// Bytes that were read and, as far as is known, not used for a request yet: no less than there are.
+    /// Bytes that were read and, as far as is known, not used for a request yet: no less than there
+    /// are.
     ahead: Cell<usize>,
     /// The client was waited for, and nothing has come since.
     is_idle: Cell<bool>,
@@ -100,8 +107,11 @@ impl Progress {
 
 /// The head of a request as it is usually written.
 fn head_bytes(request: &HttpRequest) -> usize {
-    let line = request.method().as_str().len() + request.uri().to_string().len() + "  HTTP/1.1\r\n".len();
-    let header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    let line =
+        request.method().as_str().len() + request.uri().to_string().len() + "  HTTP/1.1\r\n".len();
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        name.as_str().len() + value.len() + ": \r\n".len()
+    };
     line + request.headers().iter().map(header).sum::<usize>() + "\r\n".len()
 }
 
@@ -150,11 +160,11 @@ impl Connection {
     /// # Errors
     /// When the system refuses what is asked of the socket.
     pub fn new(socket: TcpStream, patience: Patience) -> io::Result<Self> {
-        // What is streamed goes out in several writes: each after the first would wait for the client's delayed
-        // acknowledgement, 40 ms (RFC 896 with RFC 1122, 4.2.3.2).
+        // What is streamed goes out in several writes: each after the first would wait for the
+        // client's delayed acknowledgement, 40 ms (RFC 896 with RFC 1122, 4.2.3.2).
         socket.set_nodelay(true)?;
-        // Other systems say that there is room once a third or so of what they hold is taken: a slow client has to take
-        // more there before it counts as one that takes something.
+        // Other systems say that there is room once a third or so of what they hold is taken: a
+        // slow client has to take more there before it counts as one that takes something.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES)?;
         let turn = Cell::new(Turn::theirs(false));
@@ -165,7 +175,15 @@ impl Connection {
             body_is_open: Cell::default(),
             body_is_read: Cell::default(),
         });
-        Ok(Self { socket, patience, progress, unsent_since: None, put_off: false, burst: 0, alarm: None })
+        Ok(Self {
+            socket,
+            patience,
+            progress,
+            unsent_since: None,
+            put_off: false,
+            burst: 0,
+            alarm: None,
+        })
     }
 
     /// For the requests of this connection.
@@ -191,7 +209,8 @@ impl Connection {
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while let Some(due) = self.due() {
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            // An earlier one is left as it is: setting a timer with each request would cost each request.
+            // An earlier one is left as it is: setting a timer with each request would cost each
+            // request.
             if alarm.deadline() > due {
                 alarm.as_mut().reset(due);
             }
@@ -210,7 +229,8 @@ impl Connection {
 
     /// Whether more is not to be read for now: who takes no answers gets none to more questions.
     fn has_enough(&self) -> bool {
-        let is_busy = matches!(self.progress.turn.get(), Turn::Ours) && !self.progress.body_is_read.get();
+        let is_busy =
+            matches!(self.progress.turn.get(), Turn::Ours) && !self.progress.body_is_read.get();
         self.unsent_since.is_some() || is_busy && self.progress.ahead.get() >= AHEAD_BYTES
     }
 
@@ -232,7 +252,8 @@ impl Connection {
 
     fn has_written(&mut self) {
         self.unsent_since = None;
-        // An answer goes out, so what had come was a request; of its body there may be more to come.
+        // An answer goes out, so what had come was a request; of its body there may be more to
+        // come.
         if let Turn::Theirs { .. } = self.progress.turn.get() {
             let asked = self.progress.body_is_open.get();
             self.progress.turn.set(Turn::theirs(asked));
@@ -241,7 +262,11 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.has_enough() {
             this.put_off = true;
@@ -263,7 +288,11 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.socket).poll_write(cx, bytes);
         if wrote.is_ready() {
             self.has_written();

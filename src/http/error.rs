@@ -1,4 +1,5 @@
-//! Every error that a client can see: one type, one body (RFC 9457), one place that maps to a status.
+//! Every error that a client can see: one type, one body (RFC 9457), one place that maps to a
+//! status.
 
 use std::fmt;
 
@@ -41,7 +42,9 @@ pub enum Problem {
     UnknownWatchlist,
     #[error("there is a watchlist with the name {0:?} already: expected another name")]
     WatchlistExists(String),
-    #[error("there are {WATCHLISTS_PER_OWNER_MAX} watchlists, the most that are kept: delete one first")]
+    #[error(
+        "there are {WATCHLISTS_PER_OWNER_MAX} watchlists, the most that are kept: delete one first"
+    )]
     TooManyWatchlists,
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
@@ -94,7 +97,8 @@ pub enum Problem {
     Busy,
     #[error("the data can't be reached right now: retry in {RETRY_AFTER_S} s")]
     Unavailable(#[source] StoreFault),
-    /// Another request for the same has just failed for want of Postgres; its line in the log has the cause.
+    /// Another request for the same has just failed for want of Postgres; its line in the log has
+    /// the cause.
     #[error("the data can't be reached right now: retry in {RETRY_AFTER_S} s")]
     TriedInVain,
     #[error("something went wrong here")]
@@ -130,15 +134,21 @@ impl Problem {
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyTooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::UrlTooLong { .. } => (StatusCode::URI_TOO_LONG, "url_too_long"),
-            Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
+            Self::HeadersTooLarge { .. } => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large")
+            }
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::TooHeavy { .. } => (StatusCode::BAD_REQUEST, "too_heavy"),
             Self::AddressLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "address_limited"),
             Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
             Self::Restated => (StatusCode::SERVICE_UNAVAILABLE, "restated"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            Self::Unavailable(_) | Self::TriedInVain => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::Internal(_) | Self::NotHashed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Unavailable(_) | Self::TriedInVain => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+            Self::Internal(_) | Self::NotHashed(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
         }
     }
 
@@ -160,7 +170,9 @@ impl Problem {
             Self::RateLimited { retry_after_s, .. }
             | Self::AddressLimited { retry_after_s, .. }
             | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
-            Self::Busy | Self::Restated | Self::Unavailable(_) | Self::TriedInVain => Some(RETRY_AFTER_S),
+            Self::Busy | Self::Restated | Self::Unavailable(_) | Self::TriedInVain => {
+                Some(RETRY_AFTER_S)
+            }
             _ => None,
         }
     }
@@ -169,7 +181,8 @@ impl Problem {
     pub fn document(&self, request_id: &str) -> Vec<u8> {
         let (status, code) = self.kind();
         let detail = self.to_string();
-        let upgrade = if let Self::RateLimited { upgrade, .. } = self { upgrade.as_deref() } else { None };
+        let upgrade =
+            if let Self::RateLimited { upgrade, .. } = self { upgrade.as_deref() } else { None };
         let document = Document {
             r#type: format_args!("urn:problem-type:tickerd:{code}"),
             title: status.canonical_reason().unwrap_or_default(),
@@ -235,8 +248,10 @@ impl ResponseError for Problem {
         }
         match self {
             Self::Unauthorized | Self::AdminUnauthorized => {
-                response
-                    .insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tickerd\"")));
+                response.insert_header((
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"tickerd\""),
+                ));
             }
             Self::MethodNotAllowed { allowed, .. } => {
                 response.insert_header((header::ALLOW, HeaderValue::from_static(allowed)));
@@ -257,7 +272,9 @@ fn no_day(exchange: Option<&str>, why: Option<&str>) -> String {
 fn no_room(limit: u32, weight: u32) -> String {
     match weight {
         1 => format!("the limit of {limit} requests a minute is reached"),
-        _ => format!("the limit of {limit} requests a minute has no room for one that counts as {weight}"),
+        _ => format!(
+            "the limit of {limit} requests a minute has no room for one that counts as {weight}"
+        ),
     }
 }
 

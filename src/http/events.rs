@@ -1,4 +1,5 @@
-//! `GET /api/stocks/{symbol}/events` and `GET /api/events`: splits and dividends, by their ex-dates.
+//! `GET /api/stocks/{symbol}/events` and `GET /api/events`: splits and dividends, by their
+//! ex-dates.
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
@@ -18,14 +19,22 @@ use crate::market::{DateRange, EventKind, Order, Symbol};
 use crate::store::{Event, EventPage, MarketEvent};
 
 const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
-/// The first date that can be asked for: where the events of a stock begin when nobody says from when.
+/// The first date that can be asked for: where the events of a stock begin when nobody says from
+/// when.
 const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(0, 1, 1).expect("a day of the calendar");
-const END: Parameter = Parameter::new("end", Takes::Date, "The last ex-date, included; open where it is not given");
-const KIND: Parameter = Parameter::new("kind", Takes::Only(&EventKind::WORDS), "Only splits, or only dividends");
-const LIMIT_PARAMETER: Parameter = Parameter::new("limit", Takes::Number(LIMIT), "Events on a page");
-const CURSOR: Parameter =
-    Parameter::new("cursor", Takes::Cursor, "Where the page begins: `next` of the page before has it");
-const ORDER: Parameter = Parameter::new("order", Takes::OneOf(&Order::WORDS), "The newest first, or the oldest");
+const END: Parameter =
+    Parameter::new("end", Takes::Date, "The last ex-date, included; open where it is not given");
+const KIND: Parameter =
+    Parameter::new("kind", Takes::Only(&EventKind::WORDS), "Only splits, or only dividends");
+const LIMIT_PARAMETER: Parameter =
+    Parameter::new("limit", Takes::Number(LIMIT), "Events on a page");
+const CURSOR: Parameter = Parameter::new(
+    "cursor",
+    Takes::Cursor,
+    "Where the page begins: `next` of the page before has it",
+);
+const ORDER: Parameter =
+    Parameter::new("order", Takes::OneOf(&Order::WORDS), "The newest first, or the oldest");
 
 pub const STOCK_PARAMETERS: &[Parameter] = &[
     Parameter::new("start", Takes::Date, "The first ex-date; all there are where it is not given"),
@@ -99,7 +108,10 @@ pub async fn of_stock(
     Ok(answer)
 }
 
-pub async fn of_all(Asked(question): Asked<EventsQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn of_all(
+    Asked(question): Asked<EventsQuestion>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     let (exchange, version) = (question.exchange.as_deref(), state.versions.to_read());
     let found = state.store.market_events(exchange, &question.page, version).await?;
     let next = found.last.map(|place| url_after(question.url(), place));
@@ -113,7 +125,9 @@ pub async fn of_all(Asked(question): Asked<EventsQuestion>, state: &'static Stat
 /// The page that is asked for; without `start`, from the first event on.
 fn page(query: &Query<'_>) -> Result<EventPage, Problem> {
     let range = DateRange::new(query.date("start")?.unwrap_or(FIRST_DAY), query.date("end")?)
-        .map_err(|fault| invalid("start", format!("({}) is after end ({})", fault.start, fault.end)))?;
+        .map_err(|fault| {
+            invalid("start", format!("({}) is after end ({})", fault.start, fault.end))
+        })?;
     Ok(EventPage {
         range,
         kind: query.value("kind")?,
@@ -126,9 +140,11 @@ fn page(query: &Query<'_>) -> Result<EventPage, Problem> {
 /// The URL of the first page, with all that was asked for; without `start` where that is `None`.
 fn url(path: &str, start: Option<NaiveDate>, exchange: Option<&str>, page: &EventPage) -> String {
     let [start, end] = [start, page.range.end()].map(|date| date.map(|date| date.to_string()));
-    let (kind, limit) = (page.kind.map(|kind| kind.as_str().to_owned()), Some(page.limit.to_string()));
+    let (kind, limit) =
+        (page.kind.map(|kind| kind.as_str().to_owned()), Some(page.limit.to_string()));
     let exchange = exchange.map(str::to_owned);
-    let given = [("start", start), ("end", end), ("exchange", exchange), ("kind", kind), ("limit", limit)];
+    let given =
+        [("start", start), ("end", end), ("exchange", exchange), ("kind", kind), ("limit", limit)];
     let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let at = path.len() + 1;
     Serializer::for_suffix(format!("{path}?"), at)

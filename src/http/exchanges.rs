@@ -27,7 +27,10 @@ pub struct Exchanges {
 #[derive(Clone)]
 pub struct ExchangesQuestion;
 
-pub async fn exchanges(_: Asked<ExchangesQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn exchanges(
+    _: Asked<ExchangesQuestion>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     let exchanges = state.store.listed_exchanges(state.versions.to_read()).await?;
     let count = exchanges.len();
     Ok(json(written(&Exchanges { exchanges, count }, 0)))

@@ -34,9 +34,9 @@ impl Problem {
             Refusal::Busy => Self::Busy,
             Refusal::TriedInVain => Self::TriedInVain,
             Refusal::Store(fault) => fault.into(),
-            Refusal::TooManyFailures { until_ms } => {
-                Self::TooManyFailures { retry_after_s: until_ms.saturating_sub(now_ms).div_ceil(1000).max(1) }
-            }
+            Refusal::TooManyFailures { until_ms } => Self::TooManyFailures {
+                retry_after_s: until_ms.saturating_sub(now_ms).div_ceil(1000).max(1),
+            },
         }
     }
 }

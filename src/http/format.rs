@@ -34,7 +34,8 @@ impl Format {
         }))
     }
 
-    /// What stands in the `Accept` headers with the greatest weight (RFC 9110, 12.5.1); JSON where nothing there is ours.
+    /// What stands in the `Accept` headers with the greatest weight (RFC 9110, 12.5.1); JSON where
+    /// nothing there is ours.
     fn preferred<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
         let mut best = (Self::Json, 0.0);
         // What those send who don't care.
@@ -46,7 +47,9 @@ impl Format {
                 "application/json" | "application/*" | "*/*" => Self::Json,
                 _ => continue,
             };
-            let weight = parts.find_map(|part| part.strip_prefix(['q', 'Q'])?.strip_prefix('=')?.parse::<f32>().ok());
+            let weight = parts.find_map(|part| {
+                part.strip_prefix(['q', 'Q'])?.strip_prefix('=')?.parse::<f32>().ok()
+            });
             let weight = weight.unwrap_or(1.0);
             if weight > best.1 {
                 best = (format, weight);
@@ -72,7 +75,10 @@ impl FromStr for Format {
     type Err = FormatFault;
 
     fn from_str(text: &str) -> Result<Self, FormatFault> {
-        [Self::Json, Self::Csv, Self::Ndjson].into_iter().find(|format| format.as_str() == text).ok_or(FormatFault)
+        [Self::Json, Self::Csv, Self::Ndjson]
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or(FormatFault)
     }
 }
 

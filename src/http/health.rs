@@ -15,7 +15,8 @@ use crate::store::Store;
 /// For Postgres to answer: a load balancer asks every few seconds and gives up early.
 const READY_TIMEOUT_MS: u64 = 1000;
 
-/// How long an answer of Postgres, or its silence, is everybody's who asks: whoever likes may ask, and as often.
+/// How long an answer of Postgres, or its silence, is everybody's who asks: whoever likes may ask,
+/// and as often.
 const READY_SHARED_MS: u64 = 200;
 
 /// Whether Postgres answers, as of the last look. Held by the one that looks.
@@ -23,14 +24,16 @@ const READY_SHARED_MS: u64 = 200;
 pub struct Pulse(Mutex<Option<(Instant, bool)>>);
 
 impl Pulse {
-    /// Whether it does now, or did a moment ago. One look at a time, whoever hangs up meanwhile: those who were given up
-    /// would hold their connections for longer.
+    /// Whether it does now, or did a moment ago. One look at a time, whoever hangs up meanwhile:
+    /// those who were given up would hold their connections for longer.
     async fn is_felt(&'static self, store: &'static Store) -> bool {
         let timeout = Duration::from_millis(READY_TIMEOUT_MS);
         let felt = async {
             let mut last = self.0.lock().await;
             match *last {
-                Some((at, answers)) if at.elapsed() < Duration::from_millis(READY_SHARED_MS) => answers,
+                Some((at, answers)) if at.elapsed() < Duration::from_millis(READY_SHARED_MS) => {
+                    answers
+                }
                 _ => {
                     let look = tokio::spawn(async move {
                         let answers = store.ping(timeout).await.is_ok();
@@ -73,7 +76,8 @@ pub async fn alive() -> HttpResponse {
     document(StatusCode::OK, &Alive { status: "ok", version: VERSION })
 }
 
-/// 503 only without Postgres or its tables, and once the port is about to close: a lost Redis costs accuracy, not availability.
+/// 503 only without Postgres or its tables, and once the port is about to close: a lost Redis costs
+/// accuracy, not availability.
 pub async fn ready(state: &'static State) -> HttpResponse {
     let changes = if state.versions.are_followed() { "followed" } else { "behind" };
     if state.port_closes.load(Ordering::Relaxed) {

@@ -1,4 +1,5 @@
-//! One listener and its workers. As the framework's own, but for the connections, which end when a client stalls.
+//! One listener and its workers. As the framework's own, but for the connections, which end when a
+//! client stalls.
 
 use std::io;
 use std::net::TcpListener;
@@ -36,8 +37,13 @@ pub fn serve<B, S>(
 ) -> io::Result<Server>
 where
     B: MessageBody + 'static,
-    S: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
-        + 'static,
+    S: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
 {
     let keep_alive = Duration::from_secs(http.keep_alive_s);
     let stall = Duration::from_millis(http.client_stall_timeout_ms);

@@ -7,9 +7,11 @@ use percent_encoding::percent_decode_str;
 
 use crate::keys::TOKEN_PREFIX;
 
-/// Bounds the lines about requests in any second: those about server errors, and the others, each for themselves.
+/// Bounds the lines about requests in any second: those about server errors, and the others, each
+/// for themselves.
 pub struct RequestLog {
-    /// Whether lines about requests that did not fail are wanted at all: asked once, since that goes through every filter.
+    /// Whether lines about requests that did not fail are wanted at all: asked once, since that
+    /// goes through every filter.
     tells_all: bool,
     errors: Budget,
     others: Budget,
@@ -23,7 +25,11 @@ impl RequestLog {
 
     /// Whether one more line fits into this second.
     pub fn takes_a_line(&self, is_error: bool) -> bool {
-        if is_error { self.errors.takes_a_line() } else { self.tells_all && self.others.takes_a_line() }
+        if is_error {
+            self.errors.takes_a_line()
+        } else {
+            self.tells_all && self.others.takes_a_line()
+        }
     }
 }
 
@@ -44,7 +50,9 @@ impl Budget {
     /// Whether one more fits. At the turn of a second, says how many did not.
     fn takes_a_line(&self) -> bool {
         let second = self.started.elapsed().as_secs();
-        if self.second.load(Ordering::Relaxed) != second && self.second.swap(second, Ordering::Relaxed) != second {
+        if self.second.load(Ordering::Relaxed) != second
+            && self.second.swap(second, Ordering::Relaxed) != second
+        {
             self.lines.store(0, Ordering::Relaxed);
             let left_out = self.left_out.swap(0, Ordering::Relaxed);
             if left_out > 0 {
@@ -60,10 +68,11 @@ impl Budget {
     }
 }
 
-/// A path and query as they may be logged: a part that holds what looks like a token, wherever it was put by mistake, is
-/// left out, and so is one that is named as if it held one.
+/// A path and query as they may be logged: a part that holds what looks like a token, wherever it
+/// was put by mistake, is left out, and so is one that is named as if it held one.
 pub fn without_keys(url: &str) -> String {
-    let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+    let (path, query) =
+        url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let mut shown = String::with_capacity(url.len());
     show_parts(&mut shown, path, '/');
     if let Some(query) = query {
@@ -85,8 +94,9 @@ fn show_parts(shown: &mut String, text: &str, separator: char) {
 fn may_hold_a_key(part: &str) -> bool {
     let part = percent_decode_str(part).decode_utf8_lossy().to_ascii_lowercase();
     let name = part.split_once('=').map(|(name, _)| name.replace(['-', '_'], ""));
-    let names_a_key =
-        name.is_some_and(|name| ["apikey", "xapikey", "key", "token", "accesstoken"].contains(&name.as_str()));
+    let names_a_key = name.is_some_and(|name| {
+        ["apikey", "xapikey", "key", "token", "accesstoken"].contains(&name.as_str())
+    });
     names_a_key || part.contains(TOKEN_PREFIX)
 }
 

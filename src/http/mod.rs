@@ -54,7 +54,8 @@ use question::Question;
 pub use server::{Listeners, ServeFault, Server};
 pub use state::State;
 
-/// The service of one worker. actix runs the wrap that was added last first: the numbers give the order.
+/// The service of one worker. actix runs the wrap that was added last first: the numbers give the
+/// order.
 fn app(
     state: &'static State,
 ) -> App<
@@ -67,8 +68,9 @@ fn app(
     >,
 > {
     let api = web::scope("/api")
-        // The router tries one after the other. A path is compared, which is little; each pattern is a regular expression,
-        // so that of the question that is asked most stands first among them.
+        // The router tries one after the other. A path is compared, which is little; each pattern
+        // is a regular expression, so that of the question that is asked most stands first among
+        // them.
         .service(read::<prices::many::ManyQuestion, _, _>("/prices", prices::many::prices))
         .service(read::<stocks::ListQuestion, _, _>("/stocks", stocks::list))
         .service(read::<events::EventsQuestion, _, _>("/events", events::of_all))
@@ -83,10 +85,16 @@ fn app(
         .service(plain("/usage", usage::usage))
         .service(read::<prices::PricesQuestion, _, _>("/stocks/{symbol}/prices", prices::prices))
         .service(read::<quote::QuoteQuestion, _, _>("/stocks/{symbol}/quote", quote::quote))
-        .service(read::<events::StockEventsQuestion, _, _>("/stocks/{symbol}/events", events::of_stock))
+        .service(read::<events::StockEventsQuestion, _, _>(
+            "/stocks/{symbol}/events",
+            events::of_stock,
+        ))
         .service(read::<chart::ChartQuestion, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
         .service(read::<stocks::StockQuestion, _, _>("/stocks/{symbol}", stocks::stock))
-        .service(read::<prices::day::DayQuestion, _, _>("/prices/daily/{date}", prices::day::prices))
+        .service(read::<prices::day::DayQuestion, _, _>(
+            "/prices/daily/{date}",
+            prices::day::prices,
+        ))
         .service(
             plain("/watchlists/{id}", watchlists::show)
                 .route(web::patch().to(watchlists::write::change))

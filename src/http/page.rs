@@ -1,7 +1,7 @@
 //! Pages of a long answer: where the next one begins, and its URL.
 //!
-//! A page goes on from the last row of the one before, not from a number of rows: what is loaded meanwhile can neither
-//! hide a row nor show one twice.
+//! A page goes on from the last row of the one before, not from a number of rows: what is loaded
+//! meanwhile can neither hide a row nor show one twice.
 
 use std::fmt::{Display, Write};
 use std::str::FromStr;
@@ -25,8 +25,13 @@ impl Query<'_> {
         let Some(cursor) = self.given(name) else { return Ok(None) };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        let row = text.as_deref().and_then(|text| text.strip_prefix(FORM)).and_then(|row| row.parse().ok());
-        row.map(Some).ok_or_else(|| invalid(name, "is not valid: expected what `next` of an earlier answer holds"))
+        let row = text
+            .as_deref()
+            .and_then(|text| text.strip_prefix(FORM))
+            .and_then(|row| row.parse().ok());
+        row.map(Some).ok_or_else(|| {
+            invalid(name, "is not valid: expected what `next` of an earlier answer holds")
+        })
     }
 }
 

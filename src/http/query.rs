@@ -71,19 +71,23 @@ impl<'a> Query<'a> {
 
     pub fn date(&self, name: &'static str) -> Result<Option<NaiveDate>, Problem> {
         let Some(text) = self.given(name) else { return Ok(None) };
-        parse_date(text)
-            .map(Some)
-            .ok_or_else(|| invalid(name, "is not a date: expected YYYY-MM-DD, a day of the calendar"))
+        parse_date(text).map(Some).ok_or_else(|| {
+            invalid(name, "is not a date: expected YYYY-MM-DD, a day of the calendar")
+        })
     }
 
     pub fn number(&self, name: &'static str, whole: Whole) -> Result<u32, Problem> {
         let Some(text) = self.given(name) else { return Ok(whole.default) };
-        let expected = || format!("is not valid: expected a whole number from {} to {}", whole.min, whole.max);
+        let expected =
+            || format!("is not valid: expected a whole number from {} to {}", whole.min, whole.max);
         whole.read(text).ok_or_else(|| invalid(name, expected()))
     }
 
     /// A value that knows itself what it takes.
-    pub fn value<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<Option<T>, Problem> {
+    pub fn value<T: FromStr<Err: Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, Problem> {
         self.given(name).map(|text| value(name, text)).transpose()
     }
 
@@ -100,8 +104,10 @@ impl<'a> Query<'a> {
 
     pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
         let Some(text) = self.given(name) else { return Ok(None) };
-        let fits = !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
-        let expected = || format!("is not valid: expected a text of 1 to {TEXT_CHARS_MAX} characters");
+        let fits =
+            !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
+        let expected =
+            || format!("is not valid: expected a text of 1 to {TEXT_CHARS_MAX} characters");
         if fits { Ok(Some(text.to_owned())) } else { Err(invalid(name, expected())) }
     }
 }
@@ -112,7 +118,10 @@ pub fn symbol(request: &HttpRequest) -> Result<Symbol, Problem> {
 }
 
 /// A part of the path of a request.
-pub fn in_path<T: FromStr<Err: Display>>(request: &HttpRequest, name: &'static str) -> Result<T, Problem> {
+pub fn in_path<T: FromStr<Err: Display>>(
+    request: &HttpRequest,
+    name: &'static str,
+) -> Result<T, Problem> {
     value(name, request.match_info().query(name))
 }
 
@@ -161,12 +170,25 @@ mod tests {
 
     #[test]
     fn a_number_is_whole_and_within_its_bounds() {
-        assert_eq!((limit("").unwrap(), limit("limit=1").unwrap(), limit("limit=1000").unwrap()), (100, 1, 1000));
-        for query in
-            ["limit=0", "limit=1001", "limit=ten", "limit=", "limit=+5", "limit=1.0", "limit=-1", "limit=99999999999"]
-        {
+        assert_eq!(
+            (limit("").unwrap(), limit("limit=1").unwrap(), limit("limit=1000").unwrap()),
+            (100, 1, 1000)
+        );
+        for query in [
+            "limit=0",
+            "limit=1001",
+            "limit=ten",
+            "limit=",
+            "limit=+5",
+            "limit=1.0",
+            "limit=-1",
+            "limit=99999999999",
+        ] {
             let problem = limit(query).unwrap_err().to_string();
-            assert_eq!(problem, "limit is not valid: expected a whole number from 1 to 1000", "{query}");
+            assert_eq!(
+                problem, "limit is not valid: expected a whole number from 1 to 1000",
+                "{query}"
+            );
         }
     }
 
@@ -174,7 +196,10 @@ mod tests {
     fn what_is_not_known_or_given_twice_is_refused_by_name() {
         let problem = limit("limti=5").unwrap_err().to_string();
         assert_eq!(problem, "the parameter \"limti\" is not known here: expected limit");
-        assert_eq!(limit("limit=5&limit=5").unwrap_err().to_string(), "limit is given twice: expected it once");
+        assert_eq!(
+            limit("limit=5&limit=5").unwrap_err().to_string(),
+            "limit is given twice: expected it once"
+        );
     }
 
     #[test]
@@ -193,7 +218,10 @@ mod tests {
         assert_eq!(key_in("apikey=a&apikey=a").unwrap_err().to_string(), twice);
         assert_eq!(limit("limit=5&apikey=a&api%6bey=a").unwrap_err().to_string(), twice);
         assert_eq!(limit("limit=5&apikey=a").unwrap(), 5);
-        let off = Query::parse("apikey=tk_live_a", ["limit"].into_iter(), || false).err().unwrap().to_string();
+        let off = Query::parse("apikey=tk_live_a", ["limit"].into_iter(), || false)
+            .err()
+            .unwrap()
+            .to_string();
         assert_eq!(off, "the parameter \"apikey\" is not known here: expected limit");
     }
 

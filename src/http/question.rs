@@ -21,8 +21,8 @@ pub trait Question: Clone + 'static {
     /// The first thing in the request that is not as expected.
     fn parse(request: &HttpRequest) -> Result<Self, Problem>;
 
-    /// The question in one way of writing, and the data version that it is asked of: equal questions, however they were
-    /// asked, have equal keys.
+    /// The question in one way of writing, and the data version that it is asked of: equal
+    /// questions, however they were asked, have equal keys.
     fn canonical(&self, version: i64) -> String;
 
     /// The stocks whose change makes another answer of it.
@@ -31,7 +31,8 @@ pub trait Question: Clone + 'static {
     fn content(&self) -> Content;
 }
 
-/// The stock that is meant by a symbol: the one that was heard of, without a trip, or the one that Postgres knows.
+/// The stock that is meant by a symbol: the one that was heard of, without a trip, or the one that
+/// Postgres knows.
 pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem> {
     match state.versions.stock(symbol) {
         Some(stock) => Ok(stock),
@@ -39,12 +40,17 @@ pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem
     }
 }
 
-/// The stocks that are meant by symbols, each once, with the symbol that it was asked for by, in the order of these; and the
-/// symbols that no stock has.
-pub async fn stocks_of(state: &State, symbols: &[Symbol]) -> Result<(Vec<(Symbol, StockRef)>, Vec<Symbol>), Problem> {
+/// The stocks that are meant by symbols, each once, with the symbol that it was asked for by, in
+/// the order of these; and the symbols that no stock has.
+pub async fn stocks_of(
+    state: &State,
+    symbols: &[Symbol],
+) -> Result<(Vec<(Symbol, StockRef)>, Vec<Symbol>), Problem> {
     let heard = |symbol: &Symbol| state.versions.stock(*symbol);
-    let mut stocks: Vec<_> = symbols.iter().filter_map(|symbol| Some((*symbol, heard(symbol)?))).collect();
-    let mut unheard: Vec<Symbol> = symbols.iter().copied().filter(|symbol| heard(symbol).is_none()).collect();
+    let mut stocks: Vec<_> =
+        symbols.iter().filter_map(|symbol| Some((*symbol, heard(symbol)?))).collect();
+    let mut unheard: Vec<Symbol> =
+        symbols.iter().copied().filter(|symbol| heard(symbol).is_none()).collect();
     if !unheard.is_empty() {
         let found = state.store.stocks_of(&unheard).await?;
         unheard.retain(|symbol| found.iter().all(|(under, _)| under != symbol));

@@ -1,4 +1,5 @@
-//! `GET /api/stocks/{symbol}/quote`: the latest bar, and how it compares with the trading day before.
+//! `GET /api/stocks/{symbol}/quote`: the latest bar, and how it compares with the trading day
+//! before.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -35,10 +36,14 @@ pub struct QuoteAnswer {
     change_percent: Option<f64>,
 }
 
-pub async fn quote(Asked(question): Asked<QuoteQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn quote(
+    Asked(question): Asked<QuoteQuestion>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     let stock = stock_of(state, question.symbol).await?;
     let quoted = state.store.quotes(&[stock]).await?.pop();
-    let (_, quote) = quoted.ok_or(Problem::NoData { symbol: stock.symbol, range: "yet".to_owned() })?;
+    let (_, quote) =
+        quoted.ok_or(Problem::NoData { symbol: stock.symbol, range: "yet".to_owned() })?;
     Ok(json(written(&QuoteAnswer::new(stock.symbol, quote), 0)))
 }
 

@@ -44,7 +44,8 @@ const OPERATORS_MAX: usize = 64;
 /// Ports that were taken.
 pub struct Listeners {
     pub callers: TcpListener,
-    /// Whether that of callers is nobody else's: then whoever comes when we end is to be refused, not kept waiting.
+    /// Whether that of callers is nobody else's: then whoever comes when we end is to be refused,
+    /// not kept waiting.
     pub is_ours: bool,
     /// `None` where that is switched off.
     pub operators: Option<TcpListener>,
@@ -58,11 +59,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Builds what the server stands on. Call it on the runtime that is to drive the connections to Postgres and Redis.
+    /// Builds what the server stands on. Call it on the runtime that is to drive the connections to
+    /// Postgres and Redis.
     ///
     /// # Errors
     /// When a URL or a certificate authority can't be read.
-    pub fn new(listeners: Listeners, config: ServeConfig, log: &LogConfig) -> Result<Self, ServeFault> {
+    pub fn new(
+        listeners: Listeners,
+        config: ServeConfig,
+        log: &LogConfig,
+    ) -> Result<Self, ServeFault> {
         let state = Box::leak(Box::new(State::new(&config, log)?));
         Ok(Self { listeners, state, config })
     }
@@ -73,7 +79,8 @@ impl Server {
     /// When the listener fails.
     pub async fn run(self) -> Result<(), ServeFault> {
         let http = &self.config.http;
-        // Limits are to be shared from the first request on; a Redis that is down must not keep us from serving.
+        // Limits are to be shared from the first request on; a Redis that is down must not keep us
+        // from serving.
         if let Some(redis) = &self.state.redis {
             redis.wait_until_connected(REDIS_WAIT).await;
         }
@@ -93,11 +100,23 @@ impl Server {
             None => None,
             Some(listener) => {
                 let workers = Workers { count: Some(1), connections_max: OPERATORS_MAX };
-                Some(serve(listener, workers, http, move || admin::app(state)).map_err(ServeFault::Run)?)
+                Some(
+                    serve(listener, workers, http, move || admin::app(state))
+                        .map_err(ServeFault::Run)?,
+                )
             }
         };
-        let servers = std::iter::once(&callers).chain(&operators).map(actix_web::dev::Server::handle).collect();
-        tokio::spawn(stop_on_signal(signals, servers, port, state, Duration::from_millis(http.drain_ms)));
+        let servers = std::iter::once(&callers)
+            .chain(&operators)
+            .map(actix_web::dev::Server::handle)
+            .collect();
+        tokio::spawn(stop_on_signal(
+            signals,
+            servers,
+            port,
+            state,
+            Duration::from_millis(http.drain_ms),
+        ));
         systemd::say_ready();
         let operators = async { if let Some(server) = operators { server.await } else { Ok(()) } };
         let served = tokio::try_join!(callers, operators).map(drop);
@@ -120,7 +139,9 @@ impl Listeners {
         };
         let operators = match admin.admin_port {
             AdminPort::Off => None,
-            AdminPort::At(port) => Some(listen(SocketAddr::new(admin.admin_host, port), "--admin-port (ADMIN_PORT)")?),
+            AdminPort::At(port) => {
+                Some(listen(SocketAddr::new(admin.admin_host, port), "--admin-port (ADMIN_PORT)")?)
+            }
         };
         Ok(Self { callers, is_ours, operators })
     }

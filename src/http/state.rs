@@ -44,12 +44,14 @@ pub struct State {
 }
 
 impl State {
-    /// Builds everything; nothing has to be up yet. Connections live on the runtime that this is called on.
+    /// Builds everything; nothing has to be up yet. Connections live on the runtime that this is
+    /// called on.
     ///
     /// # Errors
     /// When a URL or a certificate authority can't be read.
     pub fn new(config: &ServeConfig, log: &LogConfig) -> Result<Self, ServeFault> {
-        let store = Store::new(&config.database)?.reading_from(&config.replica, &config.database)?;
+        let store =
+            Store::new(&config.database)?.reading_from(&config.replica, &config.database)?;
         let redis = Redis::start(&config.redis)?;
         Ok(Self {
             verifier: Verifier::new(store.clone(), config.keys.clone()),
@@ -76,8 +78,8 @@ impl State {
     }
 }
 
-/// Hands a handler what it shares with all others. It lives as long as the process, so that no request has to count
-/// who else holds it.
+/// Hands a handler what it shares with all others. It lives as long as the process, so that no
+/// request has to count who else holds it.
 impl FromRequest for &'static State {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

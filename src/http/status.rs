@@ -42,9 +42,11 @@ pub struct ExchangeStatus {
     stocks_with_newest: i64,
     /// The date that it is at the exchange.
     today: NaiveDate,
-    /// The newest trading day whose session has ended; null where the exchange's calendar is not known.
+    /// The newest trading day whose session has ended; null where the exchange's calendar is not
+    /// known.
     expected_date: Option<NaiveDate>,
-    /// Whether `newestDate` is `expectedDate` or later; null where the exchange's calendar is not known.
+    /// Whether `newestDate` is `expectedDate` or later; null where the exchange's calendar is not
+    /// known.
     is_current: Option<bool>,
 }
 
@@ -68,7 +70,10 @@ impl ExchangeStatus {
 #[derive(Clone)]
 pub struct StatusQuestion;
 
-pub async fn status(_: Asked<StatusQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn status(
+    _: Asked<StatusQuestion>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     let (store, version) = (&state.store, state.versions.to_read());
     let (exchanges, newest_days) = (store.exchanges().await?, store.newest_days(version).await?);
     let now = Utc::now();
@@ -107,11 +112,19 @@ mod tests {
 
     #[test]
     fn data_is_current_from_the_load_of_a_day_until_the_next_session_ends() {
-        let exchange = Exchange { zone: calendar::ZONE, closes_at: chrono::NaiveTime::from_hms_opt(16, 0, 0).unwrap() };
+        let exchange = Exchange {
+            zone: calendar::ZONE,
+            closes_at: chrono::NaiveTime::from_hms_opt(16, 0, 0).unwrap(),
+        };
         let is_current = |code: &str, newest: Option<&str>, now: &str| {
             let date = newest.and_then(parse_date);
-            let newest =
-                NewestDay { exchange: code.to_owned(), date, loaded_at: None, stocks: 1, stocks_with_newest: 1 };
+            let newest = NewestDay {
+                exchange: code.to_owned(),
+                date,
+                loaded_at: None,
+                stocks: 1,
+                stocks_with_newest: 1,
+            };
             ExchangeStatus::of(newest, &exchange, now.parse().unwrap()).is_current
         };
         for (code, newest, now, expected) in [

@@ -55,7 +55,10 @@ pub struct StockList {
     total: i64,
 }
 
-pub async fn list(Asked(question): Asked<ListQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    Asked(question): Asked<ListQuestion>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     let (store, version) = (&state.store, state.versions.to_read());
     let ListQuestion { search, filter, page } = question;
     let found = match search {
@@ -71,19 +74,28 @@ impl Question for ListQuestion {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let query = Query::of(request, LIST_PARAMETERS)?;
         let search = match query.text("q")? {
-            Some(text) => {
-                Some(StockSearch::of(&text).ok_or_else(|| invalid("q", "is blank: expected a symbol or words"))?)
-            }
+            Some(text) => Some(
+                StockSearch::of(&text)
+                    .ok_or_else(|| invalid("q", "is blank: expected a symbol or words"))?,
+            ),
             None => None,
         };
         let exchange = query.text("exchange")?.map(|code| code.to_ascii_uppercase());
-        let filter = StockFilter { exchange, sector: query.text("sector")?, active: query.only("active")? };
-        let page = Listing { limit: query.number("limit", LIMIT)?, offset: query.number("offset", OFFSET)? };
+        let filter =
+            StockFilter { exchange, sector: query.text("sector")?, active: query.only("active")? };
+        let page = Listing {
+            limit: query.number("limit", LIMIT)?,
+            offset: query.number("offset", OFFSET)?,
+        };
         Ok(Self { search, filter, page })
     }
 
     fn canonical(&self, version: i64) -> String {
-        let Self { search, filter: StockFilter { exchange, sector, active }, page: Listing { limit, offset } } = self;
+        let Self {
+            search,
+            filter: StockFilter { exchange, sector, active },
+            page: Listing { limit, offset },
+        } = self;
         let q = search.as_ref().map(StockSearch::as_str);
         // Debug quotes the texts: no text can pose as another parameter.
         format!(
@@ -112,7 +124,10 @@ pub struct SingleStock {
     stock: Stock,
 }
 
-pub async fn stock(Asked(question): Asked<StockQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn stock(
+    Asked(question): Asked<StockQuestion>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     let found = state.store.find_stock(stock_of(state, question.symbol).await?).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(question.symbol))?;
     Ok(json(written(&SingleStock { stock }, STOCK_BYTES)))

@@ -1,11 +1,13 @@
 //! Stopping without failing a request.
 //!
-//! A client that keeps its connection can't know that we are about to close it: its next request may cross the close on
-//! the way and is lost. So after SIGTERM each answer first says `Connection: close` for a while, with which a client ends
-//! the connection itself and opens another. Then nothing more is accepted, and those who were just let in get to ask. A port
-//! of our own is closed by then, so that whoever comes is refused at once and asks elsewhere: a connection that is held and
-//! then dropped may have carried a request, which a proxy does not send twice where it writes.
-//! What still stays idle after that is closed by the server, and whatever is in flight finishes.
+//! A client that keeps its connection can't know that we are about to close it: its next request
+//! may cross the close on the way and is lost. So after SIGTERM each answer first says
+//! `Connection: close` for a while, with which a client ends the connection itself and opens
+//! another. Then nothing more is accepted, and those who were just let in get to ask. A port of our
+//! own is closed by then, so that whoever comes is refused at once and asks elsewhere: a connection
+//! that is held and then dropped may have carried a request, which a proxy does not send twice
+//! where it writes. What still stays idle after that is closed by the server, and whatever is in
+//! flight finishes.
 
 use std::io;
 use std::net::{Shutdown, TcpListener};
@@ -43,7 +45,10 @@ impl Signals {
     /// # Errors
     /// When the system refuses.
     pub fn catch() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) -> Ending {
@@ -54,8 +59,9 @@ impl Signals {
     }
 }
 
-/// Waits for a signal, then stops the servers. Meanwhile answers tell their clients to connect anew.
-/// `port` is closed with the end of that; `None` where somebody else holds it open for the next process.
+/// Waits for a signal, then stops the servers. Meanwhile answers tell their clients to connect
+/// anew. `port` is closed with the end of that; `None` where somebody else holds it open for the
+/// next process.
 pub async fn stop_on_signal(
     mut signals: Signals,
     servers: Vec<ServerHandle>,
@@ -72,7 +78,8 @@ pub async fn stop_on_signal(
         let drained = async {
             tokio::time::sleep(drain).await;
             join_all(servers.iter().map(ServerHandle::pause)).await;
-            // The servers have it open, too: only so is it closed for all. Where a system can't, it closes with the process.
+            // The servers have it open, too: only so is it closed for all. Where a system can't, it
+            // closes with the process.
             if let Some(port) = &port {
                 let _ = SockRef::from(port).shutdown(Shutdown::Both);
             }

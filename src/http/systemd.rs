@@ -1,4 +1,5 @@
-//! What systemd hands us and is told, where it started us (sd_listen_fds(3), sd_notify(3)). Elsewhere nothing happens.
+//! What systemd hands us and is told, where it started us (sd_listen_fds(3), sd_notify(3)).
+//! Elsewhere nothing happens.
 
 use std::net::TcpListener;
 
@@ -7,8 +8,8 @@ use sd_notify::NotifyState;
 
 use super::ServeFault;
 
-/// The socket that systemd listens on for us. It stays open while we are replaced: who connects meanwhile is served by
-/// the next process.
+/// The socket that systemd listens on for us. It stays open while we are replaced: who connects
+/// meanwhile is served by the next process.
 ///
 /// # Errors
 /// When it is no TCP socket.

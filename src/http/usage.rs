@@ -17,8 +17,16 @@ use crate::store::{UsageBy, UsageFilter, UsageTotal};
 const DAYS_DEFAULT: u64 = 30;
 const DAYS_MAX: i64 = 366;
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::new("start", Takes::Date, "The first day, of UTC; 29 days before `end` where it is not given"),
-    Parameter::new("end", Takes::Date, "The last day, of UTC, included; today where it is not given"),
+    Parameter::new(
+        "start",
+        Takes::Date,
+        "The first day, of UTC; 29 days before `end` where it is not given",
+    ),
+    Parameter::new(
+        "end",
+        Takes::Date,
+        "The last day, of UTC, included; today where it is not given",
+    ),
 ];
 
 #[derive(Serialize, ToSchema)]
@@ -40,7 +48,10 @@ pub async fn usage(request: HttpRequest, state: &'static State) -> Result<HttpRe
     let caller = Visit::of(&request, |visit| visit.guest.get().map(|guest| guest.caller.clone()));
     let caller = caller.ok_or(Problem::Unauthorized)?;
     let filter = UsageFilter { start, end, key: Some(caller.id), owner: None };
-    let usage = state.store.usage(&filter, UsageBy { day: true, route: true, ..UsageBy::default() }).await?;
+    let usage = state
+        .store
+        .usage(&filter, UsageBy { day: true, route: true, ..UsageBy::default() })
+        .await?;
     let (key, tier, count) = (caller.id.as_str(), &*caller.tier.name, usage.len());
     // It changes with every request, and nobody else is to see it.
     Ok(ok(&Used { key, tier, start, end, count, usage }))
@@ -50,13 +61,17 @@ pub async fn usage(request: HttpRequest, state: &'static State) -> Result<HttpRe
 fn days(request: &HttpRequest, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
     let query = Query::of(request, PARAMETERS)?;
     let end = query.date("end")?.unwrap_or(today);
-    let start =
-        query.date("start")?.unwrap_or_else(|| end.checked_sub_days(Days::new(DAYS_DEFAULT - 1)).unwrap_or(end));
+    let start = query
+        .date("start")?
+        .unwrap_or_else(|| end.checked_sub_days(Days::new(DAYS_DEFAULT - 1)).unwrap_or(end));
     if start > end {
         return Err(invalid("start", format!("({start}) is after end ({end})")));
     }
     if (end - start).num_days() >= DAYS_MAX {
-        return Err(invalid("start", format!("is too early: expected at most {DAYS_MAX} days up to end ({end})")));
+        return Err(invalid(
+            "start",
+            format!("is too early: expected at most {DAYS_MAX} days up to end ({end})"),
+        ));
     }
     Ok((start, end))
 }

@@ -1,4 +1,5 @@
-//! What a request went through: each stage leaves a note, and the boundary reads them when the answer goes out.
+//! What a request went through: each stage leaves a note, and the boundary reads them when the
+//! answer goes out.
 
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
@@ -43,7 +44,11 @@ impl CacheOutcome {
 impl Visit {
     pub fn begin(request: &impl HttpMessage, path: &str) -> Route {
         let route = Route::of(path);
-        request.extensions_mut().insert(Self { route, guest: OnceCell::new(), cache: Cell::default() });
+        request.extensions_mut().insert(Self {
+            route,
+            guest: OnceCell::new(),
+            cache: Cell::default(),
+        });
         route
     }
 

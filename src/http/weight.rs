@@ -8,7 +8,8 @@ use crate::route::Route;
 
 /// Bars that count as one request, in an answer that holds those of all stocks.
 const BARS_PER_REQUEST: u32 = 100;
-/// However few bars are asked for: a day that few stocks have prices of, or none, is looked for in all of them.
+/// However few bars are asked for: a day that few stocks have prices of, or none, is looked for in
+/// all of them.
 const DAY_MIN: u32 = 10;
 /// The quotes of a list are one statement for up to 100 stocks.
 const LIST_OF_QUOTES: u32 = 5;
@@ -21,9 +22,11 @@ pub fn weight(route: Route, query: &str) -> u32 {
             let symbols = first(query, "symbols").map_or(1, |symbols| symbols.split(',').count());
             if symbols <= SYMBOLS_MAX { symbols as u32 } else { 1 }
         }
-        // One for each started hundred of the bars asked for, and no less than the look for them costs.
+        // One for each started hundred of the bars asked for, and no less than the look for them
+        // costs.
         Route::PricesOfDay => {
-            let bars = first(query, "limit").map_or(Some(LIMIT.default), |limit| LIMIT.read(&limit));
+            let bars =
+                first(query, "limit").map_or(Some(LIMIT.default), |limit| LIMIT.read(&limit));
             bars.map_or(1, |bars| bars.div_ceil(BARS_PER_REQUEST).max(DAY_MIN))
         }
         Route::WatchlistQuotes => LIST_OF_QUOTES,
@@ -33,7 +36,9 @@ pub fn weight(route: Route, query: &str) -> u32 {
 
 /// The value of a parameter. Given twice, it is refused further in.
 fn first<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
-    form_urlencoded::parse(query.as_bytes()).find(|(given, _)| given == name).map(|(_, value)| value)
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(given, _)| given == name)
+        .map(|(_, value)| value)
 }
 
 #[cfg(test)]

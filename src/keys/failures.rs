@@ -15,7 +15,8 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// `addresses_max` bounds the memory (about 800 bytes an address); the coldest are forgotten beyond it.
+    /// `addresses_max` bounds the memory (about 800 bytes an address); the coldest are forgotten
+    /// beyond it.
     pub fn new(per_minute_max: u32, addresses_max: usize) -> Self {
         Self { rings: Cache::new(addresses_max), per_minute_max }
     }
@@ -32,7 +33,11 @@ impl Failures {
     pub fn record(&self, address: IpAddr, now_ms: u64) {
         let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Ring::default())));
         let Ok(ring) = self.rings.get_or_insert_with(&Household::from(address), fresh);
-        ring.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms, self.per_minute_max, Want::ONE);
+        ring.lock().unwrap_or_else(PoisonError::into_inner).take(
+            now_ms,
+            self.per_minute_max,
+            Want::ONE,
+        );
     }
 }
 
@@ -43,7 +48,8 @@ mod tests {
     #[test]
     fn an_address_that_failed_too_often_waits_until_the_minute_has_passed() {
         let failures = Failures::new(2, 100);
-        let (bad, other): (IpAddr, IpAddr) = ("2001:db8::1".parse().unwrap(), "192.0.2.1".parse().unwrap());
+        let (bad, other): (IpAddr, IpAddr) =
+            ("2001:db8::1".parse().unwrap(), "192.0.2.1".parse().unwrap());
         let now_ms = 1_700_000_000_000;
         failures.record(bad, now_ms);
         assert_eq!(failures.blocked_until_ms(bad, now_ms), None);

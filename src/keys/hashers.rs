@@ -27,7 +27,8 @@ pub struct Hashers {
 }
 
 impl Hashers {
-    /// So many threads, or one on every two cores for 0. `wait` is how long a proof may take, the wait for a thread included.
+    /// So many threads, or one on every two cores for 0. `wait` is how long a proof may take, the
+    /// wait for a thread included.
     pub fn start(threads: usize, wait: Duration) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores.div_ceil(2) } else { threads };

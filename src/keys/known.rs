@@ -43,7 +43,11 @@ impl Known {
     }
 
     pub fn is_believed(&self, now_ms: u64, config: &KeysConfig) -> bool {
-        is_ahead(self.believed_until_ms.load(Ordering::SeqCst), now_ms, config.key_status_believed_ms)
+        is_ahead(
+            self.believed_until_ms.load(Ordering::SeqCst),
+            now_ms,
+            config.key_status_believed_ms,
+        )
     }
 
     pub fn renew(&self, caller: Caller, now_ms: u64, config: &KeysConfig) -> Arc<Caller> {

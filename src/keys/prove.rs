@@ -16,10 +16,12 @@ use crate::caller::{Caller, KeyId};
 use crate::config::KeysConfig;
 use crate::store::{KeyRow, Store};
 
-/// Rows of keys that are read at once for tokens that are new here: a flood of them is to leave connections to others.
+/// Rows of keys that are read at once for tokens that are new here: a flood of them is to leave
+/// connections to others.
 const LOOK_UPS_MAX: usize = 4;
 
-/// Hints that are written at once, for keys that have none. What is left out is tried again by the next process.
+/// Hints that are written at once, for keys that have none. What is left out is tried again by the
+/// next process.
 const HINTS_WRITTEN_MAX: usize = 4;
 
 /// A token's share of what bounds how many are proven, for as long as it is.
@@ -51,12 +53,14 @@ pub struct Prover {
 
 impl Prover {
     pub fn new(store: Store, config: &KeysConfig, in_vain: Arc<InVain>) -> Self {
-        let (wait, in_all_max) = (Duration::from_millis(config.argon2_wait_timeout_ms), config.argon2_queue_max);
+        let (wait, in_all_max) =
+            (Duration::from_millis(config.argon2_wait_timeout_ms), config.argon2_queue_max);
         Self {
             store,
             in_all: Arc::new(Semaphore::new(in_all_max)),
             in_all_max,
-            // Whoever sends wrong secrets of keys without a hint is not to keep the keys of others out.
+            // Whoever sends wrong secrets of keys without a hint is not to keep the keys of others
+            // out.
             without_hint: Arc::new(Semaphore::new(in_all_max.div_ceil(4))),
             look_ups: Semaphore::new(LOOK_UPS_MAX),
             hints_written: Arc::new(Semaphore::new(HINTS_WRITTEN_MAX)),
@@ -74,8 +78,9 @@ impl Prover {
     /// The key that `token` is of.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] where there is none, its secret is another or it was revoked; `Busy` where there is no room, or
-    /// its turn or argon2id took too long; `Store` or `TriedInVain` where Postgres could not be asked.
+    /// [`Refusal::Invalid`] where there is none, its secret is another or it was revoked; `Busy`
+    /// where there is no room, or its turn or argon2id took too long; `Store` or `TriedInVain`
+    /// where Postgres could not be asked.
     pub async fn prove(&self, token: Token) -> Result<Proven, Refusal> {
         let in_all = self.in_all.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
         let (row, hint) = (self.row(token.id).await?, hint_of(token.id, &token.secret));
@@ -86,7 +91,10 @@ impl Prover {
         };
         let phc = row.secret_hash.clone();
         let room = Room { _in_all: in_all, _without_hint: without_hint };
-        let proof = self.hashers.matches(token.secret, phc.clone(), room).instrument(tracing::trace_span!("argon2id"));
+        let proof = self
+            .hashers
+            .matches(token.secret, phc.clone(), room)
+            .instrument(tracing::trace_span!("argon2id"));
         if !proof.await.ok_or(Refusal::Busy)? {
             return Err(Refusal::Invalid);
         }
@@ -112,7 +120,8 @@ impl Prover {
         }
     }
 
-    /// Without it the key works as well; its wrong secrets cost argon2id. No request waits for that.
+    /// Without it the key works as well; its wrong secrets cost argon2id. No request waits for
+    /// that.
     fn keep_hint(&self, id: KeyId, phc: String, hint: i16) {
         let Ok(turn) = self.hints_written.clone().try_acquire_owned() else { return };
         let store = self.store.clone();

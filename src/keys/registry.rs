@@ -1,4 +1,5 @@
-//! What operators do with keys and tiers, whichever way they ask: the command line and HTTP both end here.
+//! What operators do with keys and tiers, whichever way they ask: the command line and HTTP both
+//! end here.
 
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use tokio::sync::Semaphore;
 use super::{Grace, HashFault, Token, hash_secret, hint_of};
 use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
 use crate::redis::{Redis, Word};
-use crate::store::{KeyChange, KeyState, KeyStatus, NewKey, Rotation, Store, StoreFault, TierStatus, Written};
+use crate::store::{
+    KeyChange, KeyState, KeyStatus, NewKey, Rotation, Store, StoreFault, TierStatus, Written,
+};
 
-/// New secrets are hashed one at a time: each takes 19 MiB and a core for about 15 ms. Those who wait are the connections
-/// of operators, which are bounded.
+/// New secrets are hashed one at a time: each takes 19 MiB and a core for about 15 ms. Those who
+/// wait are the connections of operators, which are bounded.
 static HASHING: Semaphore = Semaphore::const_new(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +92,8 @@ impl Issued {
 }
 
 impl Registry {
-    /// `redis_wait` bounds how long a change waits for a connection to the Redis through which instances are told.
+    /// `redis_wait` bounds how long a change waits for a connection to the Redis through which
+    /// instances are told.
     pub fn new(store: Store, redis: Option<Redis>, redis_wait: Duration, actor: Actor) -> Self {
         Self { store, redis, redis_wait, actor }
     }
@@ -123,10 +127,15 @@ impl Registry {
     ) -> Result<Told<Rotated>, RegistryFault> {
         let (token, secret_hash) = new_token(None).await?;
         let new = (token.id, secret_hash.as_str(), hint_of(token.id, &token.secret));
-        match self.store.rotate_key(&self.actor, id, new, expires_at, TimeDelta::from(grace)).await? {
+        match self
+            .store
+            .rotate_key(&self.actor, id, new, expires_at, TimeDelta::from(grace))
+            .await?
+        {
             Written::Done(Some(Rotation { new, old_expires_at })) => {
                 let instances_told = self.tell(&[Word::Key(id)]).await;
-                let made = Rotated { new: Issued { key: new, token: token.reveal() }, old_expires_at };
+                let made =
+                    Rotated { new: Issued { key: new, token: token.reveal() }, old_expires_at };
                 Ok(Told { made, instances_told })
             }
             _ => {
@@ -140,12 +149,23 @@ impl Registry {
     }
 
     /// Changes a key, and those that share its limit.
-    pub async fn change(&self, id: KeyId, change: &KeyChange) -> Result<Told<KeyStatus>, RegistryFault> {
+    pub async fn change(
+        &self,
+        id: KeyId,
+        change: &KeyChange,
+    ) -> Result<Told<KeyStatus>, RegistryFault> {
         match self.store.change_key(&self.actor, id, change).await? {
             Written::Done(mut touched) => {
-                let words: Vec<_> = touched.iter().filter_map(|key| key.id.parse().ok()).map(Word::Key).collect();
-                let asked = touched.iter().position(|key| key.id == id.as_str()).ok_or(RegistryFault::NoKey(id))?;
-                Ok(Told { made: touched.swap_remove(asked), instances_told: self.tell(&words).await })
+                let words: Vec<_> =
+                    touched.iter().filter_map(|key| key.id.parse().ok()).map(Word::Key).collect();
+                let asked = touched
+                    .iter()
+                    .position(|key| key.id == id.as_str())
+                    .ok_or(RegistryFault::NoKey(id))?;
+                Ok(Told {
+                    made: touched.swap_remove(asked),
+                    instances_told: self.tell(&words).await,
+                })
             }
             Written::NoTier | Written::Taken => match &change.tier {
                 Some(tier) => Err(self.no_tier(tier).await?),
@@ -165,7 +185,11 @@ impl Registry {
     }
 
     /// Gives a tier this limit, and makes it where there is none of that name.
-    pub async fn set_tier(&self, name: &TierName, limit: RequestsPerMinute) -> Result<Told<TierStatus>, RegistryFault> {
+    pub async fn set_tier(
+        &self,
+        name: &TierName,
+        limit: RequestsPerMinute,
+    ) -> Result<Told<TierStatus>, RegistryFault> {
         self.store.set_tier(&self.actor, name, limit).await?;
         let instances_told = self.tell(&[Word::Look]).await;
         Ok(Told { made: self.find_tier(name).await?, instances_told })
@@ -189,7 +213,8 @@ impl Registry {
         Ok(RegistryFault::NoTier { name: name.clone(), tiers })
     }
 
-    /// Tells every instance, and returns how many were told. Those that were not find out by themselves.
+    /// Tells every instance, and returns how many were told. Those that were not find out by
+    /// themselves.
     async fn tell(&self, words: &[Word]) -> u32 {
         let Some(redis) = &self.redis else { return 0 };
         if !redis.is_connected() && !redis.wait_until_connected(self.redis_wait).await {
@@ -212,5 +237,7 @@ async fn new_token(id: Option<KeyId>) -> Result<(Token, String), RegistryFault> 
         let token = id.map_or_else(Token::random, Token::for_id);
         hash_secret(&token.secret).map(|hash| (token, hash))
     };
-    Ok(tokio::task::spawn_blocking(make).await.expect("hashing does not panic, and the runtime waits for it")?)
+    Ok(tokio::task::spawn_blocking(make)
+        .await
+        .expect("hashing does not panic, and the runtime waits for it")?)
 }

@@ -1,8 +1,9 @@
 //! The token that a key holder sends: `tk_live_<id><_><secret><checksum>`.
 //!
-//! The id (12 base62) is public: keys are logged, listed and revoked by it. The secret is 32 base62 characters, 190
-//! bits. The checksum is the CRC-32 (IEEE) of all before it in 6 base62 characters, so that a typo or garbage is turned
-//! away before any I/O, and secret scanners can tell a leaked token from text that looks like one.
+//! The id (12 base62) is public: keys are logged, listed and revoked by it. The secret is 32 base62
+//! characters, 190 bits. The checksum is the CRC-32 (IEEE) of all before it in 6 base62 characters,
+//! so that a typo or garbage is turned away before any I/O, and secret scanners can tell a leaked
+//! token from text that looks like one.
 
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};
@@ -31,7 +32,8 @@ impl Token {
     /// A new token of a key that has its id already.
     pub fn for_id(id: KeyId) -> Self {
         let mut rng = rand::rng();
-        let secret: String = (0..SECRET_CHARS).map(|_| char::from(base62(rng.random_range(0..62)))).collect();
+        let secret: String =
+            (0..SECRET_CHARS).map(|_| char::from(base62(rng.random_range(0..62)))).collect();
         Self { id, secret: secret.into() }
     }
 
@@ -49,7 +51,8 @@ impl Token {
         }
         let (body, sum) = text.split_at(TOKEN_CHARS - CHECKSUM_CHARS);
         let (id, secret) = body.strip_prefix(TOKEN_PREFIX)?.split_once('_')?;
-        let secret_is_base62 = secret.len() == SECRET_CHARS && secret.bytes().all(|b| b.is_ascii_alphanumeric());
+        let secret_is_base62 =
+            secret.len() == SECRET_CHARS && secret.bytes().all(|b| b.is_ascii_alphanumeric());
         if !secret_is_base62 || checksum(body) != sum.as_bytes() {
             return None;
         }

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a failure to look up a key is everybody's who waited behind it: each would wait for a time-out of its own.
+/// How long a failure to look up a key is everybody's who waited behind it: each would wait for a
+/// time-out of its own.
 const SHARED: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
@@ -15,6 +16,9 @@ impl InVain {
     }
 
     pub fn was_a_moment_ago(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < SHARED)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some_and(|at| at.elapsed() < SHARED)
     }
 }

@@ -25,8 +25,15 @@ impl Grace {
     /// # Errors
     /// When it is longer than two keys should stand side by side.
     pub fn from_s(seconds: u64) -> Result<Self, ValidityFault> {
-        let span = i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds).ok_or(ValidityFault::Grace)?;
-        if span <= TimeDelta::days(GRACE_DAYS_MAX) { Ok(Self(span)) } else { Err(ValidityFault::Grace) }
+        let span = i64::try_from(seconds)
+            .ok()
+            .and_then(TimeDelta::try_seconds)
+            .ok_or(ValidityFault::Grace)?;
+        if span <= TimeDelta::days(GRACE_DAYS_MAX) {
+            Ok(Self(span))
+        } else {
+            Err(ValidityFault::Grace)
+        }
     }
 
     pub fn is_none(self) -> bool {
@@ -61,11 +68,19 @@ impl std::str::FromStr for Grace {
 /// # Errors
 /// When it is none of these, or does not lie in the time to come.
 pub fn expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ValidityFault> {
-    let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let day = || {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .ok()
+            .map(|day| day.and_time(NaiveTime::MIN).and_utc())
+    };
     let time = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
     let later = || span(text).and_then(|span| now.checked_add_signed(span));
     let at = later().or_else(day).or_else(time).ok_or(ValidityFault::Expiry)?;
-    if at > now && at - now <= TimeDelta::days(EXPIRES_IN_DAYS_MAX) { Ok(at) } else { Err(ValidityFault::Expiry) }
+    if at > now && at - now <= TimeDelta::days(EXPIRES_IN_DAYS_MAX) {
+        Ok(at)
+    } else {
+        Err(ValidityFault::Expiry)
+    }
 }
 
 /// A whole number of seconds, minutes, hours or days.
@@ -100,11 +115,24 @@ mod tests {
             ("90d", "2027-02-19T12:00:00Z"),
             ("1s", "2026-11-21T12:00:01Z"),
         ] {
-            assert_eq!(expiry(text, now()).unwrap(), at.parse::<DateTime<Utc>>().unwrap(), "{text}");
+            assert_eq!(
+                expiry(text, now()).unwrap(),
+                at.parse::<DateTime<Utc>>().unwrap(),
+                "{text}"
+            );
         }
-        for text in
-            ["", "0s", "2026-11-21", "2026-11-21T12:00:00Z", "2026-02-30", "tomorrow", "-1d", "1.5d", "90", "36501d"]
-        {
+        for text in [
+            "",
+            "0s",
+            "2026-11-21",
+            "2026-11-21T12:00:00Z",
+            "2026-02-30",
+            "tomorrow",
+            "-1d",
+            "1.5d",
+            "90",
+            "36501d",
+        ] {
             assert_eq!(expiry(text, now()), Err(ValidityFault::Expiry), "{text}");
         }
     }

@@ -1,8 +1,9 @@
 //! Who is calling? From memory where we know, from Postgres and argon2id where we don't.
 //!
-//! A token is remembered by a keyed digest, never by itself. What is remembered is two things of different age: that
-//! this secret belongs to this hash, which can't change, and what the key's row said, which is asked again after
-//! `key_status_ttl_ms`. So argon2id runs once for a key and a process, and a revocation is seen even if no word of it came.
+//! A token is remembered by a keyed digest, never by itself. What is remembered is two things of
+//! different age: that this secret belongs to this hash, which can't change, and what the key's row
+//! said, which is asked again after `key_status_ttl_ms`. So argon2id runs once for a key and a
+//! process, and a revocation is seen even if no word of it came.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ use crate::store::{KeyRow, Store, StoreFault};
 
 type Digest = [u8; 32];
 
-/// A token that is no key's is refused so long after it first came, however that was found out: in a look-up that finds
-/// nothing, in one that finds a key, in 15 ms of argon2id.
+/// A token that is no key's is refused so long after it first came, however that was found out: in
+/// a look-up that finds nothing, in one that finds a key, in 15 ms of argon2id.
 const REFUSED_AFTER_MS: u64 = 50;
 
 /// Why a request may not go on.
@@ -54,7 +55,8 @@ pub enum Refusal {
 struct Refused {
     /// Until when it is refused from memory, epoch milliseconds.
     until_ms: u64,
-    /// Nobody is told before: who sent the same twice could tell from the second when the first was decided.
+    /// Nobody is told before: who sent the same twice could tell from the second when the first was
+    /// decided.
     told_at: Instant,
 }
 
@@ -92,11 +94,17 @@ impl Verifier {
     ///
     /// # Errors
     /// A [`Refusal`]; see there.
-    pub async fn verify(&self, token: &str, address: IpAddr, now: DateTime<Utc>) -> Result<Arc<Caller>, Refusal> {
+    pub async fn verify(
+        &self,
+        token: &str,
+        address: IpAddr,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Caller>, Refusal> {
         let now_ms = now.timestamp_millis().unsigned_abs();
         let digest = *blake3::keyed_hash(&self.digest_key, token.as_bytes()).as_bytes();
-        // The ways that wait are boxed: a request that is answered from memory would carry room for all of them, some
-        // kilobytes, and move them with each layer. That was a seventh of the server's time.
+        // The ways that wait are boxed: a request that is answered from memory would carry room for
+        // all of them, some kilobytes, and move them with each layer. That was a seventh of the
+        // server's time.
         let known = match self.known.get(&digest) {
             Some(known) => known,
             None => Box::pin(self.meet(token, digest, address, now_ms)).await?,
@@ -116,8 +124,9 @@ impl Verifier {
         self.prover.busy_with()
     }
 
-    /// Believes nothing any more of what the rows of these callers' keys said: each is read again at its next request,
-    /// whatever happens. Their secrets stay proven: a change of many keys must not make them all wait for argon2id.
+    /// Believes nothing any more of what the rows of these callers' keys said: each is read again
+    /// at its next request, whatever happens. Their secrets stay proven: a change of many keys must
+    /// not make them all wait for argon2id.
     pub fn doubt(&self, is_meant: impl Fn(&Caller) -> bool) {
         self.doubts.fetch_add(1, Ordering::SeqCst);
         for (_, known) in self.known.iter() {
@@ -127,8 +136,15 @@ impl Verifier {
         }
     }
 
-    /// The first sight of a token in this process. Concurrent firsts of one token share one look-up.
-    async fn meet(&self, text: &str, digest: Digest, address: IpAddr, now_ms: u64) -> Result<Arc<Known>, Refusal> {
+    /// The first sight of a token in this process. Concurrent firsts of one token share one
+    /// look-up.
+    async fn meet(
+        &self,
+        text: &str,
+        digest: Digest,
+        address: IpAddr,
+        now_ms: u64,
+    ) -> Result<Arc<Known>, Refusal> {
         let (started, token) = (Instant::now(), Token::parse(text).ok_or(Refusal::Invalid)?);
         self.refuse_again(&digest, now_ms).await?;
         if let Some(until_ms) = self.failures.blocked_until_ms(address, now_ms) {
@@ -148,7 +164,10 @@ impl Verifier {
             Ok(proven) => proven,
             Err(Refusal::Invalid) => {
                 let told_at = started + Duration::from_millis(REFUSED_AFTER_MS);
-                self.refused.insert(digest, Refused { until_ms: now_ms + self.config.key_refusal_ttl_ms, told_at });
+                self.refused.insert(
+                    digest,
+                    Refused { until_ms: now_ms + self.config.key_refusal_ttl_ms, told_at },
+                );
                 self.failures.record(address, now_ms);
                 sleep_until(told_at).await;
                 return Err(Refusal::Invalid);
@@ -167,7 +186,9 @@ impl Verifier {
     /// Refuses what was refused a moment ago.
     async fn refuse_again(&self, digest: &Digest, now_ms: u64) -> Result<(), Refusal> {
         let refused = self.refused.get(digest);
-        match refused.filter(|refused| is_ahead(refused.until_ms, now_ms, self.config.key_refusal_ttl_ms)) {
+        match refused
+            .filter(|refused| is_ahead(refused.until_ms, now_ms, self.config.key_refusal_ttl_ms))
+        {
             None => Ok(()),
             Some(refused) => {
                 sleep_until(refused.told_at).await;
@@ -184,8 +205,8 @@ impl Verifier {
         digest: Digest,
         now_ms: u64,
     ) -> Result<Arc<Caller>, Refusal> {
-        // One asks; the others go on with what is known meanwhile, rather than wait for a Postgres that may hang. With what
-        // is in doubt they don't go on.
+        // One asks; the others go on with what is known meanwhile, rather than wait for a Postgres
+        // that may hang. With what is in doubt they don't go on.
         let _one_at_a_time = match known.refresh.try_lock() {
             Ok(turn) => turn,
             Err(_) if known.is_believed(now_ms, &self.config) => return Ok(caller),

@@ -1,4 +1,5 @@
-//! Windows in process: exact for one instance without Redis, each instance's share when Redis is lost.
+//! Windows in process: exact for one instance without Redis, each instance's share when Redis is
+//! lost.
 
 use dashmap::DashMap;
 
@@ -7,7 +8,8 @@ use crate::caller::KeyId;
 
 /// One ring for each key that was admitted within the last minute.
 ///
-/// Bounded by the number of valid keys, since only verified callers get here; [`LocalWindows::sweep`] drops the idle.
+/// Bounded by the number of valid keys, since only verified callers get here;
+/// [`LocalWindows::sweep`] drops the idle.
 #[derive(Default)]
 pub struct LocalWindows {
     rings: DashMap<KeyId, Ring>,

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// How long an instance that is no longer seen keeps its share. One that has lost Redis is seen no more, and goes on
-/// admitting: whoever loses it minutes later must not take that share as well.
+/// How long an instance that is no longer seen keeps its share. One that has lost Redis is seen no
+/// more, and goes on admitting: whoever loses it minutes later must not take that share as well.
 const MISSED_FOR_MS: u64 = 5 * 60_000;
 
 /// What was counted lately. Every count but the last is larger than all that came after it.
@@ -16,7 +16,8 @@ struct Count {
 }
 
 impl Headcount {
-    /// Takes in how many instances there are now, and returns the most of the last [`MISSED_FOR_MS`].
+    /// Takes in how many instances there are now, and returns the most of the last
+    /// [`MISSED_FOR_MS`].
     pub(super) fn count(&mut self, now_ms: u64, instances: u32) -> u32 {
         while self.0.back().is_some_and(|count| count.instances <= instances) {
             self.0.pop_back();

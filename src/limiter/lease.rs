@@ -1,6 +1,8 @@
-//! A lease: permits of one key that one instance has taken ahead, so that most requests need no Redis.
+//! A lease: permits of one key that one instance has taken ahead, so that most requests need no
+//! Redis.
 //!
-//! Pure: the time is an argument, in milliseconds of a clock of the instance's own that never steps.
+//! Pure: the time is an argument, in milliseconds of a clock of the instance's own that never
+//! steps.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,7 +28,8 @@ const SLOW_RATE_PER_S: f64 = SLOW_PERMITS_MAX as f64 / SLOW_AHEAD_S as f64;
 /// After a failed call, how long requests go on without another one.
 const ALONE_MS: u64 = 100;
 
-/// A lease of at least so many permits is renewed when half of them are used: those who use it never wait for Redis.
+/// A lease of at least so many permits is renewed when half of them are used: those who use it
+/// never wait for Redis.
 const RENEWED_PERMITS_MIN: u32 = 8;
 
 /// A key that was not asked about for this long starts anew.
@@ -34,8 +37,8 @@ const IDLE_MS: u64 = 10 * 60 * 1000;
 
 /// What one instance holds and knows of one key.
 ///
-/// Deciding on a request that counts as one takes no lock: a worker that the system puts to sleep with a lock in its
-/// hand would stop all others that serve the same key for as long as it sleeps.
+/// Deciding on a request that counts as one takes no lock: a worker that the system puts to sleep
+/// with a lock in its hand would stop all others that serve the same key for as long as it sleeps.
 #[derive(Debug, Default)]
 pub struct Lease {
     permits: Permits,
@@ -53,8 +56,8 @@ pub struct Lease {
 /// What the next call depends on.
 #[derive(Debug, Default)]
 struct Book {
-    /// The second in which the permits at hand are counted, how many were taken ahead, and with those for requests that
-    /// were there already.
+    /// The second in which the permits at hand are counted, how many were taken ahead, and with
+    /// those for requests that were there already.
     stamp_s: u64,
     ahead: u32,
     held: u32,
@@ -103,7 +106,8 @@ impl Lease {
             return Step::Admit { remaining, reset_in_ms, renew: renews.then_some(ends_ms) };
         }
         if let Some(until_ms) = self.refusals.until_ms(now_ms, weight, limit) {
-            let free = self.remaining.load(Ordering::Relaxed).saturating_add(self.permits.at_hand(now_ms));
+            let free =
+                self.remaining.load(Ordering::Relaxed).saturating_add(self.permits.at_hand(now_ms));
             Step::Refuse { remaining: free.min(weight - 1), reset_in_ms: until_ms - now_ms }
         } else if now_ms < self.alone_until_ms.load(Ordering::Relaxed) {
             Step::GoAlone
@@ -112,16 +116,20 @@ impl Lease {
         }
     }
 
-    /// What to ask the ledger for, for a request that counts as `weight`, where those that wait for the answer count as
-    /// `waiting` (this one included). Permits that are too few for it or ran out unused go back, and used ones are counted
-    /// when they were used.
+    /// What to ask the ledger for, for a request that counts as `weight`, where those that wait for
+    /// the answer count as `waiting` (this one included). Permits that are too few for it or ran
+    /// out unused go back, and used ones are counted when they were used.
     pub fn want(&self, now_ms: u64, weight: u32, waiting: u32, limit: u32, instances: u32) -> Want {
         let mut book = self.book();
         let Rest { count: unused, early_s } = self.permits.take_all();
         match book.called_ms {
             Some(called_ms) => {
                 let elapsed_ms = now_ms.saturating_sub(called_ms);
-                book.observe(elapsed_ms, unused, unused < weight && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000);
+                book.observe(
+                    elapsed_ms,
+                    unused,
+                    unused < weight && elapsed_ms < u64::from(HOT_AHEAD_S) * 1000,
+                );
             }
             None => {
                 self.remaining.store(limit, Ordering::Relaxed);
@@ -139,10 +147,12 @@ impl Lease {
         book.call(now_ms, weight, ahead, ahead_s)
     }
 
-    /// Takes in the ledger's answer to a `want` that was sent at `sent_ms`, and decides on the request that asked.
+    /// Takes in the ledger's answer to a `want` that was sent at `sent_ms`, and decides on the
+    /// request that asked.
     ///
-    /// The lease ends counted from the sending: the ledger stamped the permits later than that, so the last use of one
-    /// lies within the second that it is counted in, whatever the clocks say and however long the answer took.
+    /// The lease ends counted from the sending: the ledger stamped the permits later than that, so
+    /// the last use of one lies within the second that it is counted in, whatever the clocks say
+    /// and however long the answer took.
     pub fn learn(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant, limit: u32) -> Step {
         let mut book = self.book();
         let taken = if grant.admitted { want.weight } else { 0 };
@@ -156,9 +166,16 @@ impl Lease {
         Step::Admit { remaining, reset_in_ms: grant.reset_in_ms, renew: None }
     }
 
-    /// What to ask the ledger for while the lease that ends at `ends_ms` is in use. `None` where another one has taken
-    /// its place: whoever started the renewal had no permit of that one to give back.
-    pub fn want_renewal(&self, now_ms: u64, ends_ms: u64, limit: u32, instances: u32) -> Option<Want> {
+    /// What to ask the ledger for while the lease that ends at `ends_ms` is in use. `None` where
+    /// another one has taken its place: whoever started the renewal had no permit of that one to
+    /// give back.
+    pub fn want_renewal(
+        &self,
+        now_ms: u64,
+        ends_ms: u64,
+        limit: u32,
+        instances: u32,
+    ) -> Option<Want> {
         let mut book = self.book();
         let left = self.permits.left(ends_ms)?;
         let called_ms = book.called_ms.unwrap_or(now_ms);
@@ -169,8 +186,9 @@ impl Lease {
         Some(book.call(now_ms, 1, ahead.min(free / (2 * instances.max(1))), ahead_s))
     }
 
-    /// Takes in the answer to a `want_renewal`. The permit for now that comes with it stands for one of those of the old
-    /// lease by which the request was admitted that started the renewal: that one goes back with the unused.
+    /// Takes in the answer to a `want_renewal`. The permit for now that comes with it stands for
+    /// one of those of the old lease by which the request was admitted that started the renewal:
+    /// that one goes back with the unused.
     pub fn learn_renewal(&self, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
         let mut book = self.book();
         if !grant.admitted {
@@ -180,20 +198,22 @@ impl Lease {
         let Rest { count: left, early_s } = self.permits.take_all();
         book.settle_later(left + 1, early_s);
         let used_meanwhile = book.held.saturating_sub(left);
-        (book.stamp_s, book.ahead, book.held) = (grant.stamp_s, grant.ahead, grant.ahead + used_meanwhile);
+        (book.stamp_s, book.ahead, book.held) =
+            (grant.stamp_s, grant.ahead, grant.ahead + used_meanwhile);
         self.take_in(&mut book, sent_ms, now_ms, want, grant);
     }
 
     fn take_in(&self, book: &mut Book, sent_ms: u64, now_ms: u64, want: Want, grant: Grant) {
         // What waits to go back is nobody's.
-        self.remaining.store(grant.remaining.saturating_add(book.settlement.unused), Ordering::Relaxed);
+        self.remaining
+            .store(grant.remaining.saturating_add(book.settlement.unused), Ordering::Relaxed);
         self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
         self.alone_until_ms.store(0, Ordering::Relaxed);
         let spare = grant.ahead.saturating_sub(book.waiting);
         let renewed = spare >= RENEWED_PERMITS_MIN && want.ahead_s == HOT_AHEAD_S;
         self.renew_at.store(if renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
-        // A renewal knows its lease by its end. Where a heavy request took the place of one within its first millisecond,
-        // the next one ends earlier by one.
+        // A renewal knows its lease by its end. Where a heavy request took the place of one within
+        // its first millisecond, the next one ends earlier by one.
         let ends_ms = sent_ms + u64::from(want.ahead_s) * 1000;
         let is_twin = book.lease_sent_ms == Some(sent_ms);
         book.ends_ms = if is_twin { ends_ms.min(book.ends_ms.saturating_sub(1)) } else { ends_ms };
@@ -201,7 +221,8 @@ impl Lease {
         self.permits.put(grant.ahead, book.ends_ms);
     }
 
-    /// A renewal got no answer. Nobody waited for it: whoever runs out of permits asks, and judges for himself.
+    /// A renewal got no answer. Nobody waited for it: whoever runs out of permits asks, and judges
+    /// for himself.
     pub fn fail_renewal(&self) {
         self.book().held = 0;
     }
@@ -214,7 +235,8 @@ impl Lease {
 
     /// Whether nothing in here matters at `now_ms` any more.
     pub fn is_idle(&self, now_ms: u64) -> bool {
-        let called_long_ago = self.book().called_ms.is_none_or(|called_ms| now_ms > called_ms + IDLE_MS);
+        let called_long_ago =
+            self.book().called_ms.is_none_or(|called_ms| now_ms > called_ms + IDLE_MS);
         called_long_ago && self.refusals.have_ended(now_ms) && self.permits.has_ended(now_ms)
     }
 
@@ -224,9 +246,9 @@ impl Lease {
 }
 
 impl Book {
-    /// Learns from the time since the last call, and from what is `unused` of the lease: the key's rate, and whether the
-    /// lease was too small. It doubles where it was used up and halves where it was not, so that a burst strands no more
-    /// permits than the burst before needed.
+    /// Learns from the time since the last call, and from what is `unused` of the lease: the key's
+    /// rate, and whether the lease was too small. It doubles where it was used up and halves where
+    /// it was not, so that a burst strands no more permits than the burst before needed.
     fn observe(&mut self, elapsed_ms: u64, unused: u32, too_small: bool) {
         let elapsed_s = elapsed_ms.max(1) as f64 / 1000.0;
         let used = self.held.saturating_sub(unused);
@@ -235,10 +257,12 @@ impl Book {
         self.size = if too_small { self.size.saturating_mul(2).max(1) } else { self.size / 2 };
     }
 
-    /// The lease at hand is used no more: `unused` of its permits are left, and the others were used `early_s` or more
-    /// before its end. It ends within the second in which it is counted, so that they were used by so much earlier a second.
+    /// The lease at hand is used no more: `unused` of its permits are left, and the others were
+    /// used `early_s` or more before its end. It ends within the second in which it is counted, so
+    /// that they were used by so much earlier a second.
     ///
-    /// Two leases may wait to be settled; a call settles those of one second. The others are the fewer, and run out.
+    /// Two leases may wait to be settled; a call settles those of one second. The others are the
+    /// fewer, and run out.
     fn settle_later(&mut self, unused: u32, early_s: u64) {
         let stamp_s = self.stamp_s;
         let used = std::mem::take(&mut self.ahead).saturating_sub(unused);
@@ -258,7 +282,8 @@ impl Book {
         Want { weight, ahead, ahead_s, settlement }
     }
 
-    /// How many permits to take beyond those waited for, and for how many seconds, where `remaining` are left.
+    /// How many permits to take beyond those waited for, and for how many seconds, where
+    /// `remaining` are left.
     fn prefetch(&mut self, limit: u32, remaining: u32) -> (u32, u32) {
         let hot = (self.rate_per_s * HOT_S) as u32;
         if hot >= 1 {
@@ -283,7 +308,8 @@ mod tests {
 
     const LIMIT: u32 = 10_000;
 
-    /// It doubles with each call that finds no permit left, and while the ledger is away there are many of those.
+    /// It doubles with each call that finds no permit left, and while the ledger is away there are
+    /// many of those.
     #[test]
     fn a_ledger_that_stays_away_for_minutes_makes_no_lease_overflow() {
         let lease = Lease::default();
@@ -295,9 +321,11 @@ mod tests {
         }
     }
 
-    /// Requests at these times, one after the other, through one lease: (admitted, calls, requests that waited).
+    /// Requests at these times, one after the other, through one lease: (admitted, calls, requests
+    /// that waited).
     fn drive(times_ms: impl Iterator<Item = u64>, limit: u32) -> (u32, u32, u32) {
-        let (lease, mut ring, mut admitted, mut calls, mut waited) = (Lease::default(), Ring::default(), 0, 0, 0);
+        let (lease, mut ring, mut admitted, mut calls, mut waited) =
+            (Lease::default(), Ring::default(), 0, 0, 0);
         for now_ms in times_ms {
             let mut step = lease.step(now_ms, limit, 1);
             if step == Step::Ask {
@@ -325,7 +353,8 @@ mod tests {
 
     #[test]
     fn those_who_use_a_hot_key_do_not_wait_for_redis() {
-        // 1,000 a second for ten minutes: it waits until the first leases have grown, and never again.
+        // 1,000 a second for ten minutes: it waits until the first leases have grown, and never
+        // again.
         let (admitted, _, waited) = drive(0..600_000, 100_000);
         assert_eq!(admitted, 600_000);
         assert!(waited < 10, "{waited}");
@@ -352,13 +381,17 @@ mod tests {
             ends_ms.push(lease.book().ends_ms);
         }
         let [first, second, third] = ends_ms[..] else { panic!("{ends_ms:?}") };
-        assert_eq!([lease.want_renewal(900, first, LIMIT, 1), lease.want_renewal(900, second, LIMIT, 1)], [None, None]);
+        assert_eq!(
+            [lease.want_renewal(900, first, LIMIT, 1), lease.want_renewal(900, second, LIMIT, 1)],
+            [None, None]
+        );
         assert!(lease.want_renewal(900, third, LIMIT, 1).is_some());
     }
 
     #[test]
     fn renewals_lose_no_permits() {
-        // 500 a second against 10,000 a minute: all of them are admitted, and the next one comes a minute later.
+        // 500 a second against 10,000 a minute: all of them are admitted, and the next one comes a
+        // minute later.
         let (admitted, ..) = drive((0..60_000).step_by(2), LIMIT);
         assert_eq!(admitted, LIMIT);
     }
@@ -381,7 +414,8 @@ mod tests {
         for _ in 0..800 {
             let mut now_ms = 0.0;
             let waits = std::iter::repeat_with(|| {
-                now_ms += -random.random_range(f64::MIN_POSITIVE..1.0f64).ln() * 1000.0 * 800.0 / 23.0;
+                now_ms +=
+                    -random.random_range(f64::MIN_POSITIVE..1.0f64).ln() * 1000.0 * 800.0 / 23.0;
                 now_ms as u64
             });
             let (admitted, calls, _) = drive(waits.take_while(|now_ms| *now_ms < 3_600_000), 100);
@@ -433,7 +467,10 @@ mod tests {
         for _ in 0..40 {
             assert!(matches!(request(&lease, &mut ring, 1000, 100, 1), Step::Admit { .. }));
         }
-        assert!(matches!(request(&lease, &mut ring, 1000, 100, 1), Step::Refuse { remaining: 0, .. }));
+        assert!(matches!(
+            request(&lease, &mut ring, 1000, 100, 1),
+            Step::Refuse { remaining: 0, .. }
+        ));
         assert_eq!(lease.step(1000, 100, 2), Step::Ask, "when two are free, only the ledger knows");
         assert!(matches!(request(&lease, &mut ring, 62_000, 100, 41), Step::Admit { .. }));
     }
@@ -447,7 +484,10 @@ mod tests {
         }
         let held = lease.permits.at_hand(1999);
         assert!(held > 0, "there has to be a lease");
-        assert!(matches!(request(&lease, &mut ring, 1999, 1000, 1000 - used), Step::Admit { remaining: 0, .. }));
+        assert!(matches!(
+            request(&lease, &mut ring, 1999, 1000, 1000 - used),
+            Step::Admit { remaining: 0, .. }
+        ));
         assert!(matches!(request(&lease, &mut ring, 1999, 1000, 1), Step::Refuse { .. }));
     }
 
@@ -458,10 +498,14 @@ mod tests {
             for now_ms in 1000..1000 + quick {
                 assert!(matches!(request(&lease, &mut ring, now_ms, 100, 1), Step::Admit { .. }));
             }
-            // A second more for where in its second the lease began, another for where in its second it was used.
+            // A second more for where in its second the lease began, another for where in its
+            // second it was used.
             let again_ms = 1000 + quick + 62_000;
             let heaviest = request(&lease, &mut ring, again_ms, 100, 100);
-            assert!(matches!(heaviest, Step::Admit { remaining: 0, .. }), "after {quick}: {heaviest:?}");
+            assert!(
+                matches!(heaviest, Step::Admit { remaining: 0, .. }),
+                "after {quick}: {heaviest:?}"
+            );
         }
     }
 
@@ -491,8 +535,12 @@ mod tests {
         let (lease, mut ring) = (Lease::default(), Ring::default());
         for waiting in [1, 60, 14] {
             let want = lease.want(1000, 1, waiting, 100, 2);
-            assert!(matches!(lease.learn(1000, 1000, want, ring.take(1000, 100, want), 100), Step::Admit { .. }));
-            (1..waiting).for_each(|_| assert!(matches!(lease.step(1000, 100, 1), Step::Admit { .. })));
+            assert!(matches!(
+                lease.learn(1000, 1000, want, ring.take(1000, 100, want), 100),
+                Step::Admit { .. }
+            ));
+            (1..waiting)
+                .for_each(|_| assert!(matches!(lease.step(1000, 100, 1), Step::Admit { .. })));
         }
         let left = lease.permits.take_all().count;
         assert!(left <= 4, "{left}");

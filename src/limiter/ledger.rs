@@ -15,10 +15,12 @@ impl Ledger {
         Self { redis, window: Script::new(include_str!("window.lua")) }
     }
 
-    /// Takes a permit of `key`, and permits ahead, by the clock of Redis: instances' own clocks don't matter.
+    /// Takes a permit of `key`, and permits ahead, by the clock of Redis: instances' own clocks
+    /// don't matter.
     ///
     /// # Errors
-    /// When Redis did not answer in time. The permits may then have been charged: a failed call can only under-admit.
+    /// When Redis did not answer in time. The permits may then have been charged: a failed call can
+    /// only under-admit.
     pub async fn take(&self, key: KeyId, limit: u32, want: Want) -> Result<Grant, RedisFault> {
         self.take_at(&of_key(key), MINUTE, limit, want, None).await
     }
@@ -27,7 +29,11 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::take`].
-    pub async fn take_of_hour(&self, household: Household, limit: u32) -> Result<Grant, RedisFault> {
+    pub async fn take_of_hour(
+        &self,
+        household: Household,
+        limit: u32,
+    ) -> Result<Grant, RedisFault> {
         self.take_at(&of_household(household), HOUR, limit, Want::ONE, None).await
     }
 
@@ -40,7 +46,12 @@ impl Ledger {
         want: Want,
         now_ms: Option<u64>,
     ) -> Result<Grant, RedisFault> {
-        let Want { weight, ahead, ahead_s, settlement: Settlement { stamp_s, unused, used, used_s } } = want;
+        let Want {
+            weight,
+            ahead,
+            ahead_s,
+            settlement: Settlement { stamp_s, unused, used, used_s },
+        } = want;
         let take = [limit, weight, ahead, ahead_s].map(u64::from);
         let settle = [stamp_s, unused.into(), used.into(), used_s];
         let numbers = take.into_iter().chain(settle).chain([span.slowness, span.ttl_s]);
@@ -62,13 +73,15 @@ struct Span {
     ttl_s: u64,
 }
 
-/// One short string for each API key that was ever used, for ever: a full Redis evicts what has a time to live.
+/// One short string for each API key that was ever used, for ever: a full Redis evicts what has a
+/// time to live.
 const MINUTE: Span = Span { slowness: 1, ttl_s: 0 };
-/// Addresses are without number, so that these have to go: after twice the hour in which they matter. A full Redis may
-/// evict one before, which forgives that address an hour of pages.
+/// Addresses are without number, so that these have to go: after twice the hour in which they
+/// matter. A full Redis may evict one before, which forgives that address an hour of pages.
 const HOUR: Span = Span { slowness: HOUR_SLOWNESS, ttl_s: 2 * 3600 };
 
-// The braces are the hash tag: whatever else is ever kept for a key lies on the same node of a cluster.
+// The braces are the hash tag: whatever else is ever kept for a key lies on the same node of a
+// cluster.
 fn of_key(key: KeyId) -> String {
     format!("rl:{{{key}}}")
 }
@@ -107,17 +120,27 @@ mod tests {
     fn the_script_the_ring_and_the_log_answer_the_same_cases_alike() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, ledger) = ledger(&runtime);
-        let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+        let mut runner =
+            TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
         for span in [MINUTE, HOUR] {
             let answers_alike = |steps: Vec<Step>| {
-                let (name, mut ring, mut log) = (of_key(KeyId::random()), Ring::default(), Log::default());
+                let (name, mut ring, mut log) =
+                    (of_key(KeyId::random()), Ring::default(), Log::default());
                 let (mut now_ms, mut last) = (START_MS, None);
                 for step in steps {
                     now_ms += step.wait_ms * span.slowness;
                     let (want, slow_ms) = (want(&step, last), now_ms / span.slowness);
-                    let by_script = runtime.block_on(ledger.take_at(&name, span, step.limit, want, Some(now_ms)));
-                    let by_script = by_script.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
-                    let by_script = Grant { reset_in_ms: by_script.reset_in_ms / span.slowness, ..by_script };
+                    let by_script = runtime.block_on(ledger.take_at(
+                        &name,
+                        span,
+                        step.limit,
+                        want,
+                        Some(now_ms),
+                    ));
+                    let by_script =
+                        by_script.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+                    let by_script =
+                        Grant { reset_in_ms: by_script.reset_in_ms / span.slowness, ..by_script };
                     prop_assert_eq!(by_script, log.take(slow_ms, step.limit, want), "{:?}", step);
                     prop_assert_eq!(by_script, ring.take(slow_ms, step.limit, want), "{:?}", step);
                     last = Some(by_script);
@@ -134,7 +157,9 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, ledger) = ledger(&runtime);
         let (name, two_ahead) = (of_key(KeyId::random()), Want { ahead: 2, ..Want::ONE });
-        let take = |now_ms| runtime.block_on(ledger.take_at(&name, MINUTE, 3, two_ahead, Some(now_ms))).unwrap();
+        let take = |now_ms| {
+            runtime.block_on(ledger.take_at(&name, MINUTE, 3, two_ahead, Some(now_ms))).unwrap()
+        };
         assert_eq!(take(START_MS).ahead, 2);
         assert!(!take(START_MS - 100_000).admitted);
         assert!(!take(START_MS + 60_499).admitted);

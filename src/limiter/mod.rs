@@ -1,9 +1,10 @@
 //! Strict sliding-window limits: never more than the limit in any trailing 60 seconds.
 //!
-//! With Redis, instances take permits from one [`ledger::Ledger`], several at once where a key's traffic calls for it
-//! ([`lease`]), so that most requests need no Redis. Without Redis the same window is kept in process, which is exact
-//! for one instance. When Redis is lost, each instance goes on alone with its share. Those who need no key are limited by
-//! the same window, with an hour for a minute ([`Visitors`]).
+//! With Redis, instances take permits from one [`ledger::Ledger`], several at once where a key's
+//! traffic calls for it ([`lease`]), so that most requests need no Redis. Without Redis the same
+//! window is kept in process, which is exact for one instance. When Redis is lost, each instance
+//! goes on alone with its share. Those who need no key are limited by the same window, with an hour
+//! for a minute ([`Visitors`]).
 
 mod fallback;
 mod headcount;
@@ -84,14 +85,16 @@ pub struct Decision {
     /// Requests per minute.
     pub limit: u32,
     pub remaining: u32,
-    /// Milliseconds until the window next frees a request; after a refusal, until one that counts as much is admitted.
+    /// Milliseconds until the window next frees a request; after a refusal, until one that counts
+    /// as much is admitted.
     pub reset_in_ms: u64,
 }
 
 impl Limiter {
     /// With Redis, renewals run on the runtime that this is called on.
     pub fn new(redis: Option<Redis>) -> Self {
-        let shared = |redis| Shared { ledger: Arc::new(Ledger::new(redis)), runtime: Handle::current() };
+        let shared =
+            |redis| Shared { ledger: Arc::new(Ledger::new(redis)), runtime: Handle::current() };
         Self {
             clock: Clock::start(),
             shared: redis.map(shared),
@@ -103,8 +106,9 @@ impl Limiter {
         }
     }
 
-    /// Admits or refuses one request of `caller`, from memory where a lease or a refusal still holds. It counts as
-    /// `weight` requests, at least 1 and at most the limit: all of them are admitted, or none and nothing is charged.
+    /// Admits or refuses one request of `caller`, from memory where a lease or a refusal still
+    /// holds. It counts as `weight` requests, at least 1 and at most the limit: all of them are
+    /// admitted, or none and nothing is charged.
     pub async fn admit(&self, caller: &Caller, weight: u32) -> Decision {
         let call = Call { key: caller.limit_id, limit: caller.tier.requests_per_minute, weight };
         let Some(shared) = &self.shared else {
@@ -142,7 +146,8 @@ impl Limiter {
         .unwrap_or_else(|| self.go_alone(call))
     }
 
-    /// The decision, where the ledger need not be asked. Starts the renewal of a lease that is half used.
+    /// The decision, where the ledger need not be asked. Starts the renewal of a lease that is half
+    /// used.
     fn decide(&self, shared: &Shared, meter: &Arc<Meter>, call: Call) -> Option<Decision> {
         let Call { key, limit, weight } = call;
         let step = meter.lease.step(self.clock.now_ms(), limit, weight);
@@ -152,11 +157,15 @@ impl Limiter {
             let renewal = Renewal { ledger, meter, key, limit, instances, ends_ms };
             shared.runtime.spawn(renewal.run(self.clock));
         }
-        if step == Step::GoAlone { Some(self.go_alone(call)) } else { Decision::of(step, limit, Basis::Memory) }
+        if step == Step::GoAlone {
+            Some(self.go_alone(call))
+        } else {
+            Decision::of(step, limit, Basis::Memory)
+        }
     }
 
-    /// Redis is lost: this instance admits its share of the limit, at least one request a minute, whatever it weighs. One
-    /// that has counted nobody yet takes the whole limit for its share.
+    /// Redis is lost: this instance admits its share of the limit, at least one request a minute,
+    /// whatever it weighs. One that has counted nobody yet takes the whole limit for its share.
     fn go_alone(&self, call: Call) -> Decision {
         let share = (call.limit / self.shares()).max(call.weight);
         self.decide_alone(call, share)
@@ -166,7 +175,12 @@ impl Limiter {
     fn decide_alone(&self, Call { key, limit, weight }: Call, share: u32) -> Decision {
         let grant = self.local.take(key, share, weight, self.clock.now_ms());
         metrics::decision(Basis::Alone, grant.admitted);
-        Decision { admitted: grant.admitted, limit, remaining: grant.remaining, reset_in_ms: grant.reset_in_ms }
+        Decision {
+            admitted: grant.admitted,
+            limit,
+            remaining: grant.remaining,
+            reset_in_ms: grant.reset_in_ms,
+        }
     }
 
     fn meter(&self, key: KeyId) -> Arc<Meter> {
@@ -181,7 +195,8 @@ impl Limiter {
         self.instances.load(Ordering::Relaxed)
     }
 
-    /// How many of them admit a share of a limit each when Redis is lost: also those that were not seen for some minutes.
+    /// How many of them admit a share of a limit each when Redis is lost: also those that were not
+    /// seen for some minutes.
     pub fn shares(&self) -> u32 {
         self.shares.load(Ordering::Relaxed)
     }
@@ -228,7 +243,9 @@ impl Renewal {
         let Self { ledger, meter, key, limit, instances, ends_ms } = self;
         let _turn = meter.turn.lock().await;
         let sent_ms = clock.now_ms();
-        let Some(want) = meter.lease.want_renewal(sent_ms, ends_ms, limit, instances) else { return };
+        let Some(want) = meter.lease.want_renewal(sent_ms, ends_ms, limit, instances) else {
+            return;
+        };
         match ledger.take(key, limit, want).await {
             Ok(grant) => {
                 metrics::lease(grant.ahead);
@@ -241,7 +258,8 @@ impl Renewal {
     }
 }
 
-/// A request that waits for the ledger's answer; counted, as what it weighs, until it goes on or its client hangs up.
+/// A request that waits for the ledger's answer; counted, as what it weighs, until it goes on or
+/// its client hangs up.
 struct Waiting<'a> {
     sum: &'a AtomicU32,
     weight: u32,
@@ -267,8 +285,12 @@ impl Drop for Waiting<'_> {
 impl Decision {
     fn of(step: Step, limit: u32, basis: Basis) -> Option<Self> {
         let decision = match step {
-            Step::Admit { remaining, reset_in_ms, .. } => Self { admitted: true, limit, remaining, reset_in_ms },
-            Step::Refuse { remaining, reset_in_ms } => Self { admitted: false, limit, remaining, reset_in_ms },
+            Step::Admit { remaining, reset_in_ms, .. } => {
+                Self { admitted: true, limit, remaining, reset_in_ms }
+            }
+            Step::Refuse { remaining, reset_in_ms } => {
+                Self { admitted: false, limit, remaining, reset_in_ms }
+            }
             Step::Ask | Step::GoAlone => return None,
         };
         metrics::decision(basis, decision.admitted);

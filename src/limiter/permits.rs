@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ring::AHEAD_S_MAX;
 
-/// Permits, their end and their last use in one word, so that nobody sees one without the others: the end in milliseconds
-/// (37 bits: 4 years), the whole seconds between the last use and the end (7 bits), the number (20 bits: what a lease
-/// would have to hold at 4 million requests a second).
+/// Permits, their end and their last use in one word, so that nobody sees one without the others:
+/// the end in milliseconds (37 bits: 4 years), the whole seconds between the last use and the end
+/// (7 bits), the number (20 bits: what a lease would have to hold at 4 million requests a second).
 #[derive(Debug, Default)]
 pub struct Permits(AtomicU64);
 
@@ -25,10 +25,14 @@ pub struct Rest {
 
 impl Permits {
     pub fn put(&self, count: u32, ends_ms: u64) {
-        self.0.store(word_of(ends_ms, EARLY_MAX_S, u64::from(count).min(COUNT_MAX)), Ordering::Release);
+        self.0.store(
+            word_of(ends_ms, EARLY_MAX_S, u64::from(count).min(COUNT_MAX)),
+            Ordering::Release,
+        );
     }
 
-    /// Takes `count`, where there are as many that have not ended; returns how many are left, and when they end.
+    /// Takes `count`, where there are as many that have not ended; returns how many are left, and
+    /// when they end.
     pub fn take(&self, count: u32, now_ms: u64) -> Option<(u32, u64)> {
         let count = u64::from(count);
         let less = |word: u64| {
@@ -49,7 +53,8 @@ impl Permits {
         if now_ms < word >> ENDS_AT { (word & COUNT_MAX) as u32 } else { 0 }
     }
 
-    /// How many are left of those that end at `ends_ms`; `None` where others have taken their place.
+    /// How many are left of those that end at `ends_ms`; `None` where others have taken their
+    /// place.
     pub fn left(&self, ends_ms: u64) -> Option<u32> {
         let word = self.0.load(Ordering::Acquire);
         (word >> ENDS_AT == ends_ms).then_some((word & COUNT_MAX) as u32)

@@ -1,7 +1,7 @@
 //! What was refused, and until when: it is refused again from memory until then.
 //!
-//! A request that was too heavy says nothing of lighter ones, and a heavier one may have to wait longer: each weight is
-//! remembered for itself.
+//! A request that was too heavy says nothing of lighter ones, and a heavier one may have to wait
+//! longer: each weight is remembered for itself.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -74,7 +74,11 @@ mod tests {
             (4999, 3, 10, None),
             (4999, 5, 10, None),
         ] {
-            assert_eq!(refusals.until_ms(now_ms, weight, limit), until_ms, "{now_ms} {weight} {limit}");
+            assert_eq!(
+                refusals.until_ms(now_ms, weight, limit),
+                until_ms,
+                "{now_ms} {weight} {limit}"
+            );
         }
         assert!(!refusals.have_ended(7999) && refusals.have_ended(8000));
     }

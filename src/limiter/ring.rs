@@ -1,17 +1,19 @@
 //! The sliding window: how many requests one key made in each of the last seconds.
 //!
-//! A request admitted at time t counts against every later time t' with t' - t < 60 s. Seconds are counted whole, so
-//! a request in the first instant of second s still counts in the last instant of second s + 60: 61 buckets are live
-//! at once. Counting the oldest whole only ever refuses too early, by less than a second; it never admits too much.
+//! A request admitted at time t counts against every later time t' with t' - t < 60 s. Seconds are
+//! counted whole, so a request in the first instant of second s still counts in the last instant of
+//! second s + 60: 61 buckets are live at once. Counting the oldest whole only ever refuses too
+//! early, by less than a second; it never admits too much.
 //!
-//! Permits can also be taken ahead, to be used within so many seconds. They are counted in the second in which they
-//! can last be used, as if all were used then: also that only ever refuses too early. Once it is known by when they were
-//! used they are counted then, and those that were not used are not counted any more.
+//! Permits can also be taken ahead, to be used within so many seconds. They are counted in the
+//! second in which they can last be used, as if all were used then: also that only ever refuses too
+//! early. Once it is known by when they were used they are counted then, and those that were not
+//! used are not counted any more.
 
 /// The length of the window, in seconds: a limit holds in any trailing stretch of this length.
 pub const WINDOW_S: u64 = 60;
-/// How many times slower than time the clock of a ring goes that is to be a window of an hour: what is a second to the
-/// ring is then a minute.
+/// How many times slower than time the clock of a ring goes that is to be a window of an hour: what
+/// is a second to the ring is then a minute.
 pub const HOUR_SLOWNESS: u64 = 60;
 /// For how long permits can be taken ahead, in seconds.
 pub const AHEAD_S_MAX: u32 = 120;
@@ -30,7 +32,8 @@ pub struct Ring {
 /// What is asked of a window: the permits of a request that is here now, and what goes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
-    /// How many requests the one that is here counts as: 1 to the limit. It gets all of them or none.
+    /// How many requests the one that is here counts as: 1 to the limit. It gets all of them or
+    /// none.
     pub weight: u32,
     /// Permits to take ahead. Fewer are given where fewer are left.
     pub ahead: u32,
@@ -40,7 +43,8 @@ pub struct Want {
     pub settlement: Settlement,
 }
 
-/// What became of permits that were taken ahead. Whoever sends it never uses another one of them, and sends it once.
+/// What became of permits that were taken ahead. Whoever sends it never uses another one of them,
+/// and sends it once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settlement {
     /// The second that they are counted in.
@@ -63,8 +67,8 @@ pub struct Grant {
     pub stamp_s: u64,
     /// Permits that could still be taken now.
     pub remaining: u32,
-    /// Milliseconds until the oldest counted permit leaves the window. Where none was given: until as many as were asked
-    /// for can be had, exactly.
+    /// Milliseconds until the oldest counted permit leaves the window. Where none was given: until
+    /// as many as were asked for can be had, exactly.
     pub reset_in_ms: u64,
 }
 
@@ -89,8 +93,8 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// Takes the permits of a request at `now_ms` (epoch milliseconds) and those ahead, so that the window never holds
-    /// more than `limit`.
+    /// Takes the permits of a request at `now_ms` (epoch milliseconds) and those ahead, so that the
+    /// window never holds more than `limit`.
     pub fn take(&mut self, now_ms: u64, limit: u32, want: Want) -> Grant {
         self.advance(now_ms / 1000);
         self.settle(want.settlement);
@@ -195,7 +199,9 @@ pub mod model {
             let now_s = self.newest_s;
             self.stamps_s.retain(|stamp_s| stamp_s + WINDOW_S >= now_s);
             let Settlement { stamp_s, unused, used, used_s } = want.settlement;
-            for instead_s in repeat_n(None, unused as usize).chain(repeat_n(Some(used_s), used as usize)) {
+            for instead_s in
+                repeat_n(None, unused as usize).chain(repeat_n(Some(used_s), used as usize))
+            {
                 if let Some(at) = self.stamps_s.iter().position(|counted_s| *counted_s == stamp_s) {
                     self.stamps_s.remove(at);
                     self.stamps_s.extend(instead_s.filter(|used_s| used_s + WINDOW_S >= now_s));
@@ -204,12 +210,14 @@ pub mod model {
             let free = (limit as usize).saturating_sub(self.stamps_s.len());
             let weight = want.weight as usize;
             let admitted = free >= weight;
-            let (taken, ahead) = if admitted { (weight, (want.ahead as usize).min(free - weight)) } else { (0, 0) };
+            let (taken, ahead) =
+                if admitted { (weight, (want.ahead as usize).min(free - weight)) } else { (0, 0) };
             let stamp_s = now_s + u64::from(want.ahead_s);
             self.stamps_s.extend(repeat_n(now_s, taken));
             self.stamps_s.extend(repeat_n(stamp_s, ahead));
             self.stamps_s.sort_unstable();
-            let in_the_way = if admitted { 1 } else { self.stamps_s.len() + weight - limit as usize };
+            let in_the_way =
+                if admitted { 1 } else { self.stamps_s.len() + weight - limit as usize };
             let reset_s = self.stamps_s[in_the_way - 1] + WINDOW_S + 1;
             let remaining = (free - taken - ahead) as u32;
             let reset_in_ms = (reset_s * 1000).saturating_sub(now_ms);
@@ -220,7 +228,8 @@ pub mod model {
     /// What is promised, whatever the window makes of it.
     const MINUTE_MS: u64 = 60_000;
 
-    /// The promise itself: the exact instants at which one key was admitted, and what each request counted as.
+    /// The promise itself: the exact instants at which one key was admitted, and what each request
+    /// counted as.
     #[derive(Default)]
     pub struct Oracle {
         admitted: VecDeque<(u64, u32)>,
@@ -228,11 +237,14 @@ pub mod model {
     }
 
     impl Oracle {
-        /// Notes a request admitted at `at_ms`, no earlier than the last, and returns what the trailing 60 s count.
+        /// Notes a request admitted at `at_ms`, no earlier than the last, and returns what the
+        /// trailing 60 s count.
         pub fn admitted(&mut self, at_ms: u64, weight: u32) -> u32 {
             self.admitted.push_back((at_ms, weight));
             self.in_window += weight;
-            while let Some((_, left)) = self.admitted.front().filter(|(first_ms, _)| first_ms + MINUTE_MS <= at_ms) {
+            while let Some((_, left)) =
+                self.admitted.front().filter(|(first_ms, _)| first_ms + MINUTE_MS <= at_ms)
+            {
                 self.in_window -= left;
                 self.admitted.pop_front();
             }
@@ -248,8 +260,8 @@ pub mod model {
         pub weight: u32,
         pub ahead: u32,
         pub ahead_s: u32,
-        /// How many of the last grant's permits ahead come back, how many of the others were used, and how many seconds
-        /// before their last.
+        /// How many of the last grant's permits ahead come back, how many of the others were used,
+        /// and how many seconds before their last.
         pub unused: u32,
         pub used: u32,
         pub early_s: u64,
@@ -263,16 +275,19 @@ pub mod model {
         let weight = prop_oneof![2 => Just(1u32), 1 => 2u32..20];
         let settled = (0u32..4, 0u32..4, 0u64..=120);
         let step = (wait_ms, limit, weight, 0u32..4, ahead_s, settled);
-        let step = step.prop_map(|(wait_ms, limit, weight, ahead, ahead_s, (unused, used, early_s))| Step {
-            wait_ms,
-            limit,
-            weight: weight.min(limit),
-            ahead,
-            ahead_s,
-            unused,
-            used,
-            early_s,
-        });
+        let step =
+            step.prop_map(|(wait_ms, limit, weight, ahead, ahead_s, (unused, used, early_s))| {
+                Step {
+                    wait_ms,
+                    limit,
+                    weight: weight.min(limit),
+                    ahead,
+                    ahead_s,
+                    unused,
+                    used,
+                    early_s,
+                }
+            });
         proptest::collection::vec(step, 1..150)
     }
 
@@ -280,7 +295,12 @@ pub mod model {
     pub fn want(step: &Step, last: Option<Grant>) -> Want {
         let settlement = last.map_or(Settlement::NOTHING, |Grant { ahead, stamp_s, .. }| {
             let unused = step.unused.min(ahead);
-            Settlement { stamp_s, unused, used: step.used.min(ahead - unused), used_s: stamp_s - step.early_s }
+            Settlement {
+                stamp_s,
+                unused,
+                used: step.used.min(ahead - unused),
+                used_s: stamp_s - step.early_s,
+            }
         });
         Want { weight: step.weight, ahead: step.ahead, ahead_s: step.ahead_s, settlement }
     }
@@ -354,7 +374,8 @@ mod tests {
     #[test]
     fn a_steady_flood_is_admitted_at_over_98_percent_of_the_limit() {
         let mut ring = Ring::default();
-        let admitted = (0..600_000).filter(|tick| ring.take(START_MS + tick, 1000, ONE).admitted).count();
+        let admitted =
+            (0..600_000).filter(|tick| ring.take(START_MS + tick, 1000, ONE).admitted).count();
         let share = admitted as f64 / (1000.0 * 600.0 / 60.0);
         assert!(share > 0.98, "{share}");
     }

@@ -1,4 +1,5 @@
-//! Instances, traffic, crashes and a Redis that fails, at random and by the million, against the exact log.
+//! Instances, traffic, crashes and a Redis that fails, at random and by the million, against the
+//! exact log.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -11,8 +12,9 @@ const INSTANCES: usize = 5;
 const KEYS: usize = 6;
 const DECISIONS: u32 = 1_000_000;
 
-/// One run of the world, in true milliseconds. Each instance's clock has an offset of its own and never steps, as
-/// monotonic clocks do; what steps are instances, which crash and come back with another.
+/// One run of the world, in true milliseconds. Each instance's clock has an offset of its own and
+/// never steps, as monotonic clocks do; what steps are instances, which crash and come back with
+/// another.
 struct World {
     random: StdRng,
     now_ms: u64,
@@ -83,14 +85,19 @@ impl World {
             30..300 => self.random.random_range(0..20),
             _ => 0,
         };
-        let (instance, key) = (self.random.random_range(0..INSTANCES), self.random.random_range(0..KEYS));
+        let (instance, key) =
+            (self.random.random_range(0..INSTANCES), self.random.random_range(0..KEYS));
         if self.random.random_range(0..20_000) == 0 {
             self.leases[instance] = Default::default();
             self.renewals.retain(|renewal| renewal.instance != instance);
             self.offsets_ms[instance] = self.random.random_range(0..10_000_000);
         }
         for _ in 0..self.random.random_range(1..40) {
-            let weight = if self.random.random_range(0..20) == 0 { self.random.random_range(2..=100) } else { 1 };
+            let weight = if self.random.random_range(0..20) == 0 {
+                self.random.random_range(2..=100)
+            } else {
+                1
+            };
             self.request(instance, key, weight.min(LIMITS[key]));
         }
     }
@@ -100,14 +107,16 @@ impl World {
         while let Some(at) = self.next_due() {
             self.proceed(at);
         }
-        let step = match self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key], weight) {
-            Step::Ask => self.ask(instance, key, weight),
-            step => step,
-        };
+        let step =
+            match self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key], weight) {
+                Step::Ask => self.ask(instance, key, weight),
+                step => step,
+            };
         self.heavies_refused += u32::from(weight > 1 && matches!(step, Step::Refuse { .. }));
         if let Step::Admit { renew, .. } = step {
             if let Some(ends_ms) = renew {
-                let due_ms = self.now_ms + self.random.random_range(0..1200) * self.random.random_range(0..2);
+                let due_ms = self.now_ms
+                    + self.random.random_range(0..1200) * self.random.random_range(0..2);
                 self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent: None });
             }
             self.note(key, self.now_ms, weight);
@@ -124,14 +133,17 @@ impl World {
     /// The renewal to go on with: in the order of time, and an answer before those who wait for it.
     fn next_due(&self) -> Option<usize> {
         let order = |at: &usize| (self.renewals[*at].due_ms, self.renewals[*at].sent.is_none());
-        (0..self.renewals.len()).min_by_key(order).filter(|at| self.renewals[*at].due_ms <= self.now_ms)
+        (0..self.renewals.len())
+            .min_by_key(order)
+            .filter(|at| self.renewals[*at].due_ms <= self.now_ms)
     }
 
     fn clock_ms(&self, instance: usize) -> u64 {
         self.now_ms - START_MS + self.offsets_ms[instance]
     }
 
-    /// A renewal is sent, and charged before anything else happens; its answer comes later, or never.
+    /// A renewal is sent, and charged before anything else happens; its answer comes later, or
+    /// never.
     fn proceed(&mut self, at: usize) {
         let Renewal { instance, key, ends_ms, due_ms, sent } = self.renewals.swap_remove(at);
         self.now_ms = self.now_ms.max(due_ms);
@@ -139,8 +151,10 @@ impl World {
         let lease = &self.leases[instance][key];
         if let Some(Sent { at_ms, want, grant }) = sent {
             self.renewed += u32::from(grant.is_some());
-            return grant
-                .map_or_else(|| lease.fail_renewal(), |grant| lease.learn_renewal(at_ms, clock_ms, want, grant));
+            return grant.map_or_else(
+                || lease.fail_renewal(),
+                |grant| lease.learn_renewal(at_ms, clock_ms, want, grant),
+            );
         }
         if let Some(other) = self.under_way(instance, key) {
             // One call of a key at a time.
@@ -148,19 +162,25 @@ impl World {
             return self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent: None });
         }
         let instances = self.random.random_range(1..=INSTANCES as u32);
-        let Some(want) = lease.want_renewal(clock_ms, ends_ms, LIMITS[key], instances) else { return };
+        let Some(want) = lease.want_renewal(clock_ms, ends_ms, LIMITS[key], instances) else {
+            return;
+        };
         self.calls += 1;
         let charged_ms = self.now_ms + self.random.random_range(0..50);
         let due_ms = charged_ms + self.random.random_range(0..1500);
         let lost = self.random.random_range(0..100);
-        let grant = (lost != 0).then(|| self.rings[key].take(charged_ms, LIMITS[key], want)).filter(|_| lost != 1);
+        let grant = (lost != 0)
+            .then(|| self.rings[key].take(charged_ms, LIMITS[key], want))
+            .filter(|_| lost != 1);
         let sent = Some(Sent { at_ms: clock_ms, want, grant });
         self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent });
     }
 
     /// The renewal that was sent and not answered.
     fn under_way(&self, instance: usize, key: usize) -> Option<usize> {
-        self.renewals.iter().position(|r| (r.instance, r.key) == (instance, key) && r.sent.is_some())
+        self.renewals
+            .iter()
+            .position(|r| (r.instance, r.key) == (instance, key) && r.sent.is_some())
     }
 
     /// A call to the ledger: it takes time both ways, and may be lost on either.
@@ -168,16 +188,19 @@ impl World {
         if let Some(at) = self.under_way(instance, key) {
             // Whoever needs the ledger waits for the renewal under way.
             self.proceed(at);
-            let step = self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key], weight);
+            let step =
+                self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key], weight);
             if step != Step::Ask {
                 return step;
             }
         }
         self.calls += 1;
         let limit = LIMITS[key];
-        let (waiting, instances) = (self.random.random_range(0..9), self.random.random_range(1..=INSTANCES as u32));
+        let (waiting, instances) =
+            (self.random.random_range(0..9), self.random.random_range(1..=INSTANCES as u32));
         let sent_ms = self.clock_ms(instance);
-        let want = self.leases[instance][key].want(sent_ms, weight, weight + waiting, limit, instances);
+        let want =
+            self.leases[instance][key].want(sent_ms, weight, weight + waiting, limit, instances);
         self.now_ms += self.random.random_range(0..250);
         let lost = self.random.random_range(0..100);
         if lost == 0 {
@@ -186,12 +209,14 @@ impl World {
         }
         let grant = self.rings[key].take(self.now_ms, limit, want);
         let charged_ms = self.now_ms;
-        self.now_ms += if self.random.random_range(0..4) == 0 { self.random.random_range(0..3000) } else { 0 };
+        self.now_ms +=
+            if self.random.random_range(0..4) == 0 { self.random.random_range(0..3000) } else { 0 };
         if lost == 1 {
             self.leases[instance][key].fail(self.clock_ms(instance));
             return Step::GoAlone;
         }
-        let step = self.leases[instance][key].learn(sent_ms, self.clock_ms(instance), want, grant, limit);
+        let step =
+            self.leases[instance][key].learn(sent_ms, self.clock_ms(instance), want, grant, limit);
         // The request that asked was admitted when the ledger said so, not when the answer arrived.
         if matches!(step, Step::Admit { .. }) {
             self.note(key, charged_ms, weight);
@@ -209,14 +234,24 @@ fn no_key_is_over_admitted_in_a_million_decisions() {
     while world.decisions < DECISIONS {
         world.step();
     }
-    let over: Vec<_> = world.most.iter().zip(LIMITS).filter(|(most, limit)| *most > limit).collect();
+    let over: Vec<_> =
+        world.most.iter().zip(LIMITS).filter(|(most, limit)| *most > limit).collect();
     assert!(over.is_empty(), "over-admitted (most, limit): {over:?}, seed {seed}");
-    let World { decisions, admitted, calls, renewed, heavies_admitted, heavies_refused, .. } = world;
-    println!("{decisions} decisions, {admitted} admitted, {calls} calls, {renewed} of them renewals");
-    println!("of those that count as more than one, {heavies_admitted} admitted, {heavies_refused} refused");
+    let World { decisions, admitted, calls, renewed, heavies_admitted, heavies_refused, .. } =
+        world;
+    println!(
+        "{decisions} decisions, {admitted} admitted, {calls} calls, {renewed} of them renewals"
+    );
+    println!(
+        "of those that count as more than one, {heavies_admitted} admitted, {heavies_refused} refused"
+    );
     assert!(heavies_admitted > 1000 && heavies_refused > 1000);
     assert!(renewed > 1000, "{renewed} renewals: too few to show anything");
     // The promise would be easy to keep by refusing everybody.
-    assert!(world.most.iter().zip(LIMITS).take(4).all(|(most, limit)| *most * 10 >= limit * 9), "{:?}", world.most);
+    assert!(
+        world.most.iter().zip(LIMITS).take(4).all(|(most, limit)| *most * 10 >= limit * 9),
+        "{:?}",
+        world.most
+    );
     assert!(world.calls * 5 < world.decisions, "{} calls", world.calls);
 }

@@ -1,7 +1,8 @@
 //! Those who ask without a key: so many requests of one address in any trailing hour.
 //!
-//! A window of an hour is the window of a minute by a clock that goes 60 times slower ([`HOUR_SLOWNESS`]). Nobody takes
-//! permits ahead here: an address asks for a few pages, and each is one call where there is a Redis.
+//! A window of an hour is the window of a minute by a clock that goes 60 times slower
+//! ([`HOUR_SLOWNESS`]). Nobody takes permits ahead here: an address asks for a few pages, and each
+//! is one call where there is a Redis.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -30,12 +31,14 @@ pub struct Visitors {
 struct Visitor {
     /// What was admitted here while no Redis answered, by the slow clock.
     alone: Ring,
-    /// Not by its share while Redis is lost: whoever comes once that is back is judged by what Redis remembers.
+    /// Not by its share while Redis is lost: whoever comes once that is back is judged by what
+    /// Redis remembers.
     refused_until_ms: u64,
 }
 
 impl Visitors {
-    /// Beyond `keyless_addresses_max` the coldest are forgotten, and begin anew where no Redis remembers them.
+    /// Beyond `keyless_addresses_max` the coldest are forgotten, and begin anew where no Redis
+    /// remembers them.
     pub fn new(config: &KeylessConfig, redis: Option<Redis>) -> Self {
         Self {
             clock: Clock::start(),
@@ -45,8 +48,8 @@ impl Visitors {
         }
     }
 
-    /// Admits or refuses one request from `address`; `None` where there is no limit. With a Redis that is lost, this
-    /// instance admits one of so many `shares`, at least one page.
+    /// Admits or refuses one request from `address`; `None` where there is no limit. With a Redis
+    /// that is lost, this instance admits one of so many `shares`, at least one page.
     pub async fn admit(&self, address: IpAddr, shares: u32) -> Option<Decision> {
         let limit = self.per_hour_max;
         if limit == 0 {
@@ -57,7 +60,12 @@ impl Visitors {
         let Ok(visitor) = self.seen.get_or_insert_with(&household, fresh);
         let refused_until_ms = lock(&visitor).refused_until_ms;
         if now_ms < refused_until_ms {
-            return Some(Decision { admitted: false, limit, remaining: 0, reset_in_ms: refused_until_ms - now_ms });
+            return Some(Decision {
+                admitted: false,
+                limit,
+                remaining: 0,
+                reset_in_ms: refused_until_ms - now_ms,
+            });
         }
         let shared = match &self.shared {
             Some(ledger) => Some(ledger.take_of_hour(household, limit).await),
@@ -65,7 +73,9 @@ impl Visitors {
         };
         let (grant, holds) = match shared {
             Some(Ok(grant)) => (grant, true),
-            Some(Err(_)) => (lock(&visitor).take_alone(now_ms, (limit / shares.max(1)).max(1)), false),
+            Some(Err(_)) => {
+                (lock(&visitor).take_alone(now_ms, (limit / shares.max(1)).max(1)), false)
+            }
             None => (lock(&visitor).take_alone(now_ms, limit), true),
         };
         let Grant { admitted, remaining, reset_in_ms, .. } = grant;
@@ -123,7 +133,10 @@ mod tests {
         let visitors = Visitors::new(&config, None);
         for n in 0..1000u32 {
             let decision = visitors.admit(IpAddr::V4(n.into()), 1).await.unwrap();
-            assert!(decision.admitted, "an address that nobody knows is not refused for the others");
+            assert!(
+                decision.admitted,
+                "an address that nobody knows is not refused for the others"
+            );
         }
         assert!(visitors.seen.len() <= 50);
     }

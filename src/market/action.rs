@@ -20,11 +20,12 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
-    /// What closes before the ex-date are multiplied by, so that they move as the value of a holding does: `from / to` for
-    /// a split, `c / (c + d)` for a dividend `d` that is put into shares at the first raw close `c` from the ex-date on.
-    /// On a day with both, the dividend is one on the shares after the split.
-    /// Source: the total return of the Center for Research in Security Prices (CRSP US Stock & Indexes Databases, Data
-    /// Descriptions Guide), `(p(t) f(t) + d(t)) / p(t') - 1`.
+    /// What closes before the ex-date are multiplied by, so that they move as the value of a
+    /// holding does: `from / to` for a split, `c / (c + d)` for a dividend `d` that is put into
+    /// shares at the first raw close `c` from the ex-date on. On a day with both, the dividend is
+    /// one on the shares after the split. Source: the total return of the Center for Research in
+    /// Security Prices (CRSP US Stock & Indexes Databases, Data Descriptions Guide),
+    /// `(p(t) f(t) + d(t)) / p(t') - 1`.
     pub fn factor(self, close: f64) -> f64 {
         match self {
             Self::Split { from, to } => from / to,
@@ -60,6 +61,9 @@ impl FromStr for EventKind {
     type Err = EventKindFault;
 
     fn from_str(text: &str) -> Result<Self, EventKindFault> {
-        [Self::Split, Self::Dividend].into_iter().find(|kind| kind.as_str() == text).ok_or(EventKindFault)
+        [Self::Split, Self::Dividend]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(EventKindFault)
     }
 }

@@ -29,7 +29,8 @@ pub struct Split {
     pub factor: f64,
 }
 
-/// Significant digits of an adjusted price: more than any price has, fewer than what arithmetic in doubles leaves over.
+/// Significant digits of an adjusted price: more than any price has, fewer than what arithmetic in
+/// doubles leaves over.
 const DIGITS: i32 = 10;
 
 impl Adjust {
@@ -46,7 +47,9 @@ impl Adjust {
         match self {
             Self::None => bar,
             Self::Splits => scaled(bar, factor, factor, None),
-            Self::All => scaled(bar, bar.adjusted_close / bar.close, factor, Some(bar.adjusted_close)),
+            Self::All => {
+                scaled(bar, bar.adjusted_close / bar.close, factor, Some(bar.adjusted_close))
+            }
         }
     }
 }
@@ -80,7 +83,10 @@ impl FromStr for Adjust {
     type Err = AdjustFault;
 
     fn from_str(text: &str) -> Result<Self, AdjustFault> {
-        [Self::None, Self::Splits, Self::All].into_iter().find(|adjust| adjust.as_str() == text).ok_or(AdjustFault)
+        [Self::None, Self::Splits, Self::All]
+            .into_iter()
+            .find(|adjust| adjust.as_str() == text)
+            .ok_or(AdjustFault)
     }
 }
 
@@ -111,7 +117,10 @@ mod tests {
     fn a_split_halves_the_prices_before_it_doubles_their_volume_and_leaves_its_own_day_alone() {
         let splits = [Split { ex_date: day(3), factor: TWO_FOR_ONE }];
         let before = Adjust::Splits.of(bar(2), &splits);
-        assert_eq!((before.open, before.high, before.low, before.close), (44.81, 44.955, 44.095, 44.495));
+        assert_eq!(
+            (before.open, before.high, before.low, before.close),
+            (44.81, 44.955, 44.095, 44.495)
+        );
         assert_eq!((before.volume, before.adjusted_close), (64_000_002, 6.1));
         assert_eq!(Adjust::Splits.of(bar(3), &splits), bar(3));
         assert_eq!(Adjust::None.of(bar(2), &splits), bar(2));

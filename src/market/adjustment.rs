@@ -1,7 +1,8 @@
 //! Adjusted closes from raw closes and corporate actions.
 //!
-//! Going back in time, each action multiplies all closes before its ex-date by its factor ([`ActionKind::factor`]), so
-//! that adjusted closes move by the total return. The newest close is left as it was traded.
+//! Going back in time, each action multiplies all closes before its ex-date by its factor
+//! ([`ActionKind::factor`]), so that adjusted closes move by the total return. The newest close is
+//! left as it was traded.
 //!
 //! [`ActionKind::factor`]: super::ActionKind::factor
 
@@ -19,8 +20,8 @@ pub struct TakenEffect {
     pub close: f64,
 }
 
-/// What raw closes are multiplied by on the days before `before` and, where there is an earlier factor, from its
-/// `before` on. After the last one closes are left as they are.
+/// What raw closes are multiplied by on the days before `before` and, where there is an earlier
+/// factor, from its `before` on. After the last one closes are left as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Factor {
     pub before: NaiveDate,
@@ -33,7 +34,8 @@ pub fn factors(mut actions: Vec<TakenEffect>) -> Vec<Factor> {
     actions.sort_by_key(|taken| (Reverse(taken.action.ex_date), taken.action.kind.is_dividend()));
     let mut product = 1.0;
     let of_day = |of_day: &[TakenEffect]| {
-        product *= of_day.iter().map(|taken| taken.action.kind.factor(taken.close)).product::<f64>();
+        product *=
+            of_day.iter().map(|taken| taken.action.kind.factor(taken.close)).product::<f64>();
         Factor { before: of_day[0].action.ex_date, factor: product }
     };
     actions.chunk_by(|a, b| a.action.ex_date == b.action.ex_date).map(of_day).collect()
@@ -59,7 +61,11 @@ mod tests {
 
     #[test]
     fn each_action_multiplies_all_closes_before_its_ex_date() {
-        let actions = vec![split(10, 1.0, 2.0), taken(20, ActionKind::Dividend(1.0), 49.0), split(30, 10.0, 1.0)];
+        let actions = vec![
+            split(10, 1.0, 2.0),
+            taken(20, ActionKind::Dividend(1.0), 49.0),
+            split(30, 10.0, 1.0),
+        ];
         let expected = [(30, 10.0), (20, 10.0 * 0.98), (10, 10.0 * 0.98 * 0.5)];
         let expected = expected.map(|(n, factor)| Factor { before: day(n), factor });
         assert_eq!(factors(actions), expected);
@@ -74,12 +80,14 @@ mod tests {
         }
     }
 
-    /// Somebody who held a share and put every dividend into shares has gained what adjusted closes say.
+    /// Somebody who held a share and put every dividend into shares has gained what adjusted closes
+    /// say.
     #[test]
     fn adjusted_closes_move_as_a_holding_does() {
         let holding_before = 1.0 * 40.0;
         let holding_after = 2.0 * (1.0 + 0.5 / 19.0) * 19.0;
-        let factor = factors(vec![split(1, 1.0, 2.0), taken(1, ActionKind::Dividend(0.5), 19.0)])[0].factor;
+        let factor =
+            factors(vec![split(1, 1.0, 2.0), taken(1, ActionKind::Dividend(0.5), 19.0)])[0].factor;
         let moved = 19.0 / (40.0 * factor);
         assert!((moved / (holding_after / holding_before) - 1.0).abs() < 1e-12, "{moved}");
     }

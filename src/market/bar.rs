@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 
 /// A daily OHLCV bar. Prices are in the stock's currency, `volume` in shares.
 ///
-/// `f64` brings back every decimal of up to 15 significant digits as it went in, and prints it shortest.
+/// `f64` brings back every decimal of up to 15 significant digits as it went in, and prints it
+/// shortest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bar {
     pub date: NaiveDate,
@@ -26,7 +27,8 @@ pub struct BarFault {
 }
 
 impl Bar {
-    /// Checks what every traded day satisfies: positive finite prices, `low <= open, close <= high`, no negative volume.
+    /// Checks what every traded day satisfies: positive finite prices,
+    /// `low <= open, close <= high`, no negative volume.
     pub fn check(&self) -> Result<(), BarFault> {
         let prices = [
             ("open", self.open),
@@ -57,9 +59,11 @@ impl Bar {
     }
 }
 
-/// `a - b` as decimals: 27.95 - 27.8 is 0.15, where binary floating point alone says 0.14999999999999858.
+/// `a - b` as decimals: 27.95 - 27.8 is 0.15, where binary floating point alone says
+/// 0.14999999999999858.
 ///
-/// The result has as many decimal places as the operand with more of them, which for decimals is exact.
+/// The result has as many decimal places as the operand with more of them, which for decimals is
+/// exact.
 pub fn decimal_difference(a: f64, b: f64) -> f64 {
     let places = |x: f64| x.to_string().split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let places = places(a).max(places(b));
@@ -73,7 +77,15 @@ mod tests {
 
     fn bar() -> Bar {
         let date = NaiveDate::from_ymd_opt(2013, 3, 1).unwrap();
-        Bar { date, open: 10.0, high: 12.0, low: 9.0, close: 11.0, adjusted_close: 11.0, volume: 100 }
+        Bar {
+            date,
+            open: 10.0,
+            high: 12.0,
+            low: 9.0,
+            close: 11.0,
+            adjusted_close: 11.0,
+            volume: 100,
+        }
     }
 
     #[test]

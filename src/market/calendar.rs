@@ -18,7 +18,8 @@ pub const ZONE: Tz = chrono_tz::America::New_York;
 /// When an early closing is, in [`ZONE`].
 pub const EARLY_CLOSE: NaiveTime = NaiveTime::from_hms_opt(13, 0, 0).expect("a time of day");
 
-/// More days than the exchanges were ever closed in a row since [`FIRST_YEAR`]: from a Tuesday to a Sunday in 2001.
+/// More days than the exchanges were ever closed in a row since [`FIRST_YEAR`]: from a Tuesday to a
+/// Sunday in 2001.
 const CLOSED_DAYS_MAX: usize = 10;
 
 /// The first year the rules are right for: Martin Luther King Day became a
@@ -58,16 +59,20 @@ pub fn closure(date: NaiveDate) -> Option<&'static str> {
     holiday(date).or_else(|| special_closure(date))
 }
 
-/// Why the US exchanges close at [`EARLY_CLOSE`] on `date`; `None` on all other days. Right from [`FIRST_YEAR`] on.
+/// Why the US exchanges close at [`EARLY_CLOSE`] on `date`; `None` on all other days. Right from
+/// [`FIRST_YEAR`] on.
 ///
-/// Source: the calendars of holidays and early closings that the NYSE publishes each year. Until 2012 the half day beside
-/// an Independence Day on a Thursday was the Friday after it, since 2013 it is the Wednesday before.
+/// Source: the calendars of holidays and early closings that the NYSE publishes each year. Until
+/// 2012 the half day beside an Independence Day on a Thursday was the Friday after it, since 2013
+/// it is the Wednesday before.
 pub fn early_close(date: NaiveDate) -> Option<&'static str> {
     let (year, weekday) = (date.year(), date.weekday());
     let name = match (date.month(), date.day()) {
         (7, 3) if weekday != Weekday::Wed || year >= 2013 => "day before Independence Day",
         (7, 5) if weekday == Weekday::Fri && year < 2013 => "day after Independence Day",
-        (11, _) if weekday == Weekday::Fri && date.pred_opt().is_some_and(is_thanksgiving) => "day after Thanksgiving",
+        (11, _) if weekday == Weekday::Fri && date.pred_opt().is_some_and(is_thanksgiving) => {
+            "day after Thanksgiving"
+        }
         (12, 24) => "Christmas Eve",
         (12, 26) if year == 2003 => "day after Christmas",
         _ => return None,
@@ -113,7 +118,10 @@ fn holiday(date: NaiveDate) -> Option<&'static str> {
 
 fn special_closure(date: NaiveDate) -> Option<&'static str> {
     let key = (date.year(), date.month(), date.day());
-    SPECIAL_CLOSURES.iter().find(|(year, month, day, _)| (*year, *month, *day) == key).map(|(.., reason)| *reason)
+    SPECIAL_CLOSURES
+        .iter()
+        .find(|(year, month, day, _)| (*year, *month, *day) == key)
+        .map(|(.., reason)| *reason)
 }
 
 /// Whether the weekday `date` is when a holiday on `day` of the same month is
@@ -273,9 +281,16 @@ mod tests {
 
     #[test]
     fn years_have_the_published_number_of_trading_days() {
-        for (year, count) in
-            [(2001, 248), (2012, 250), (2020, 253), (2021, 252), (2022, 251), (2023, 250), (2024, 252), (2025, 250)]
-        {
+        for (year, count) in [
+            (2001, 248),
+            (2012, 250),
+            (2020, 253),
+            (2021, 252),
+            (2022, 251),
+            (2023, 250),
+            (2024, 252),
+            (2025, 250),
+        ] {
             let (start, end) = (date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
             assert_eq!(trading_days(start, end).count(), count, "{year}");
         }
@@ -297,7 +312,8 @@ mod tests {
             (2024, &["2024-07-03", "2024-11-29", "2024-12-24"]),
         ] {
             let days = trading_days(date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
-            let early: Vec<_> = days.filter(|day| early_close(*day).is_some()).map(|day| day.to_string()).collect();
+            let early: Vec<_> =
+                days.filter(|day| early_close(*day).is_some()).map(|day| day.to_string()).collect();
             assert_eq!(early, published, "{year}");
         }
         assert_eq!(early_close(date("2020-07-03")), None, "a holiday is no early closing");
@@ -315,7 +331,8 @@ mod tests {
             ("2024-07-08T03:00:00Z", "2024-07-05"),
             ("2001-09-17T12:00:00Z", "2001-09-10"),
             ("2024-01-02T03:00:00Z", "2023-12-29"),
-            // Clocks go forward between the first two closings, back between the next two, and a year ends.
+            // Clocks go forward between the first two closings, back between the next two, and a
+            // year ends.
             ("2026-03-06T20:59:59Z", "2026-03-05"),
             ("2026-03-06T21:00:00Z", "2026-03-06"),
             ("2026-03-09T19:59:59Z", "2026-03-06"),
@@ -339,7 +356,8 @@ mod tests {
         assert_eq!(trading_days(date("2024-01-02"), date("2024-01-02")).count(), 1);
     }
 
-    /// The day on which the exchanges keep a holiday that falls on `date`, by the rule of the exchanges in words.
+    /// The day on which the exchanges keep a holiday that falls on `date`, by the rule of the
+    /// exchanges in words.
     fn kept_on(date: NaiveDate) -> NaiveDate {
         match date.weekday() {
             Weekday::Sat => date - Days::new(1),
@@ -348,23 +366,30 @@ mod tests {
         }
     }
 
-    /// Good Friday by the tables of the missal (golden number, epact, first Sunday after the full moon), not by the formula.
+    /// Good Friday by the tables of the missal (golden number, epact, first Sunday after the full
+    /// moon), not by the formula.
     fn good_friday_by_the_moon(year: i32) -> NaiveDate {
         let (golden, century) = (year % 19 + 1, year / 100 + 1);
-        let mut epact = (11 * golden + 20 + (8 * century + 5) / 25 - 5 - (3 * century / 4 - 12)).rem_euclid(30);
+        let mut epact =
+            (11 * golden + 20 + (8 * century + 5) / 25 - 5 - (3 * century / 4 - 12)).rem_euclid(30);
         if epact == 24 || (epact == 25 && golden > 11) {
             epact += 1;
         }
         let after_march = if epact < 24 { 44 - epact } else { 74 - epact };
-        let full_moon = date(&format!("{year}-03-01")) + Days::new(after_march.unsigned_abs().into()) - Days::new(1);
-        let easter = full_moon.iter_days().skip(1).find(|day| day.weekday() == Weekday::Sun).unwrap();
+        let full_moon = date(&format!("{year}-03-01"))
+            + Days::new(after_march.unsigned_abs().into())
+            - Days::new(1);
+        let easter =
+            full_moon.iter_days().skip(1).find(|day| day.weekday() == Weekday::Sun).unwrap();
         easter - Days::new(2)
     }
 
-    /// A year's holidays, each looked for from the words of its rule: no day is asked whether it is one.
+    /// A year's holidays, each looked for from the words of its rule: no day is asked whether it is
+    /// one.
     fn holidays_of(year: i32) -> BTreeSet<NaiveDate> {
         let of = |month: u32, day: u32| NaiveDate::from_ymd_opt(year, month, day).unwrap();
-        let mondays = |month: u32| of(month, 1).iter_days().filter(|day| day.weekday() == Weekday::Mon);
+        let mondays =
+            |month: u32| of(month, 1).iter_days().filter(|day| day.weekday() == Weekday::Mon);
         let mut holidays = BTreeSet::from([
             mondays(1).nth(2).unwrap(),
             mondays(2).nth(2).unwrap(),
@@ -384,9 +409,11 @@ mod tests {
     #[test]
     fn in_each_year_exactly_the_holidays_of_the_rules_are_kept() {
         for year in FIRST_YEAR..=LAST_YEAR {
-            let days = date(&format!("{year}-01-01")).iter_days().take_while(|day| day.year() == year);
-            let kept =
-                days.filter(|day| closure(*day).is_some_and(|why| why != "weekend") && special_closure(*day).is_none());
+            let days =
+                date(&format!("{year}-01-01")).iter_days().take_while(|day| day.year() == year);
+            let kept = days.filter(|day| {
+                closure(*day).is_some_and(|why| why != "weekend") && special_closure(*day).is_none()
+            });
             assert_eq!(kept.collect::<BTreeSet<_>>(), holidays_of(year), "{year}");
         }
     }

@@ -8,14 +8,22 @@ use super::{Interval, Order};
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
     let bytes = text.as_bytes();
     let shaped = bytes.len() == 10
-        && bytes.iter().enumerate().all(|(at, b)| if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() });
+        && bytes
+            .iter()
+            .enumerate()
+            .all(|(at, b)| if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() });
     if !shaped {
         return None;
     }
-    NaiveDate::from_ymd_opt(text[0..4].parse().ok()?, text[5..7].parse().ok()?, text[8..10].parse().ok()?)
+    NaiveDate::from_ymd_opt(
+        text[0..4].parse().ok()?,
+        text[5..7].parse().ok()?,
+        text[8..10].parse().ok()?,
+    )
 }
 
-/// A date as [`parse_date`] takes it. chrono's own way to text takes four times as long, and answers are full of dates.
+/// A date as [`parse_date`] takes it. chrono's own way to text takes four times as long, and
+/// answers are full of dates.
 #[derive(Clone, Copy)]
 pub struct DateText([u8; 10]);
 
@@ -26,7 +34,8 @@ impl DateText {
         let digit = |number: u32, place: u32| b'0' + (number / place % 10) as u8;
         let (month, day) = (date.month(), date.day());
         let [y1, y2, y3, y4] = [1000, 100, 10, 1].map(|place| digit(year, place));
-        let [[m1, m2], [d1, d2]] = [month, day].map(|number| [10, 1].map(|place| digit(number, place)));
+        let [[m1, m2], [d1, d2]] =
+            [month, day].map(|number| [10, 1].map(|place| digit(number, place)));
         Some(Self([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]))
     }
 
@@ -35,7 +44,8 @@ impl DateText {
     }
 }
 
-/// Days from `start` to `end`, both included; without an `end` the range is open and grows with the market.
+/// Days from `start` to `end`, both included; without an `end` the range is open and grows with the
+/// market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateRange {
     start: NaiveDate,
@@ -76,7 +86,10 @@ impl DateRange {
 
     /// The range with the periods that its ends lie in, whole.
     pub fn whole(&self, interval: Interval) -> Self {
-        Self { start: interval.period(self.start).first, end: self.end.map(|end| interval.period(end).last) }
+        Self {
+            start: interval.period(self.start).first,
+            end: self.end.map(|end| interval.period(end).last),
+        }
     }
 
     /// What comes after a day, in an order; `None` where nothing of the range does.
@@ -91,7 +104,8 @@ impl DateRange {
         rest.end.is_none_or(|end| rest.start <= end).then_some(rest)
     }
 
-    /// Whether every day of the range lies before `today`, so that no later day's trading can add to it.
+    /// Whether every day of the range lies before `today`, so that no later day's trading can add
+    /// to it.
     pub fn is_closed(&self, today: NaiveDate) -> bool {
         self.end.is_some_and(|end| end < today)
     }
@@ -109,9 +123,17 @@ mod tests {
     #[test]
     fn only_real_days_in_the_one_form_are_dates() {
         assert_eq!(parse_date("2012-02-29"), NaiveDate::from_ymd_opt(2012, 2, 29));
-        for text in
-            ["2013-02-30", "2013-02-29", "2013-2-3", "20130203", "2013-02-03T00", "2013/02/03", "ten", "", "2013-02-0٣"]
-        {
+        for text in [
+            "2013-02-30",
+            "2013-02-29",
+            "2013-2-3",
+            "20130203",
+            "2013-02-03T00",
+            "2013/02/03",
+            "ten",
+            "",
+            "2013-02-0٣",
+        ] {
             assert_eq!(parse_date(text), None, "{text:?}");
         }
     }
@@ -133,7 +155,9 @@ mod tests {
     #[test]
     fn what_comes_after_a_day_depends_on_the_order() {
         let range = DateRange::new(day("2013-01-10"), Some(day("2013-01-31"))).unwrap();
-        let of = |date: &str, order| range.after(day(date), order).map(|rest| (rest.start, rest.end.unwrap()));
+        let of = |date: &str, order| {
+            range.after(day(date), order).map(|rest| (rest.start, rest.end.unwrap()))
+        };
         assert_eq!(of("2013-01-20", Order::Desc), Some((day("2013-01-10"), day("2013-01-19"))));
         assert_eq!(of("2013-01-20", Order::Asc), Some((day("2013-01-21"), day("2013-01-31"))));
         assert_eq!((of("2013-01-10", Order::Desc), of("2013-01-31", Order::Asc)), (None, None));

@@ -35,8 +35,10 @@ mod tests {
 
     #[test]
     fn the_day_turns_at_midnight_of_the_exchange_through_daylight_saving() {
-        let new_york =
-            Exchange { zone: chrono_tz::America::New_York, closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap() };
+        let new_york = Exchange {
+            zone: chrono_tz::America::New_York,
+            closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap(),
+        };
         // UTC-5 in winter, UTC-4 in summer.
         for (utc, date) in [
             ("2026-01-15T04:59:59Z", "2026-01-14"),

@@ -97,7 +97,11 @@ mod tests {
             ("1y", "2012-12-31", "2012-01-01", "2012-12-31"),
         ] {
             let period = interval.parse::<Interval>().unwrap().period(day(date));
-            assert_eq!(period, Period { first: day(first), last: day(last) }, "{interval} of {date}");
+            assert_eq!(
+                period,
+                Period { first: day(first), last: day(last) },
+                "{interval} of {date}"
+            );
         }
         assert!("1m".parse::<Interval>().is_err());
     }
@@ -105,8 +109,14 @@ mod tests {
     #[test]
     fn the_last_trading_day_of_a_period_is_no_holiday() {
         // Good Friday 2013 was the last weekday of March.
-        assert_eq!(Interval::Month.period(day("2013-03-05")).last_trading_day(), Some(day("2013-03-28")));
-        assert_eq!(Interval::Week.period(day("2013-03-29")).last_trading_day(), Some(day("2013-03-28")));
+        assert_eq!(
+            Interval::Month.period(day("2013-03-05")).last_trading_day(),
+            Some(day("2013-03-28"))
+        );
+        assert_eq!(
+            Interval::Week.period(day("2013-03-29")).last_trading_day(),
+            Some(day("2013-03-28"))
+        );
         assert_eq!(Interval::Day.period(day("2013-03-29")).last_trading_day(), None);
     }
 

@@ -15,7 +15,8 @@ pub struct Standing {
     pub keeps_us_calendar: bool,
 }
 
-/// The bar of a period. It is labelled by the last trading day in it, not by the first calendar day.
+/// The bar of a period. It is labelled by the last trading day in it, not by the first calendar
+/// day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PeriodBar {
     pub bar: Bar,
@@ -57,11 +58,12 @@ impl Resampler {
 }
 
 impl Standing {
-    /// Whether bars are yet to come in a period whose last one is of `last`. A missing bar of a past day is no reason:
-    /// once there is a later one, the period is over.
+    /// Whether bars are yet to come in a period whose last one is of `last`. A missing bar of a
+    /// past day is no reason: once there is a later one, the period is over.
     fn leaves_open(&self, period: Period, last: NaiveDate) -> bool {
         let is_over = self.newest > period.last || self.is_delisted;
-        let has_last_day = self.keeps_us_calendar && period.last_trading_day().is_some_and(|day| last >= day);
+        let has_last_day =
+            self.keeps_us_calendar && period.last_trading_day().is_some_and(|day| last >= day);
         !is_over && !has_last_day
     }
 }
@@ -113,7 +115,11 @@ mod tests {
     #[test]
     fn a_week_opens_with_its_first_bar_closes_with_its_last_and_is_labelled_by_it() {
         let days = ["2013-03-25", "2013-03-26", "2013-03-28", "2013-04-01"].map(day);
-        let bars: Vec<_> = days.iter().zip([10.0, 30.0, 20.0, 40.0]).map(|(date, price)| bar(*date, price)).collect();
+        let bars: Vec<_> = days
+            .iter()
+            .zip([10.0, 30.0, 20.0, 40.0])
+            .map(|(date, price)| bar(*date, price))
+            .collect();
         let weeks = resample(Interval::Week, standing("2013-04-01"), &bars);
         // The Friday was Good Friday.
         let expected = Bar {
@@ -131,11 +137,15 @@ mod tests {
 
     #[test]
     fn only_the_newest_period_is_unfinished_and_only_until_its_last_trading_day() {
-        let of =
-            |standing: Standing, last: &str| resample(Interval::Month, standing, &[bar(day(last), 10.0)])[0].unfinished;
+        let of = |standing: Standing, last: &str| {
+            resample(Interval::Month, standing, &[bar(day(last), 10.0)])[0].unfinished
+        };
         assert!(of(standing("2013-03-27"), "2013-03-27"));
         assert!(!of(standing("2013-03-28"), "2013-03-28"), "the 29th was Good Friday");
-        assert!(!of(standing("2013-04-01"), "2013-03-27"), "a later bar says that no other will come");
+        assert!(
+            !of(standing("2013-04-01"), "2013-03-27"),
+            "a later bar says that no other will come"
+        );
         assert!(!of(Standing { is_delisted: true, ..standing("2013-03-27") }, "2013-03-27"));
         assert!(of(Standing { keeps_us_calendar: false, ..standing("2013-03-28") }, "2013-03-28"));
     }

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest symbol, in characters. Exchanges use up to 6; suffixes as in `BRK.B` or `0700.HK` need a few more.
+/// The longest symbol, in characters. Exchanges use up to 6; suffixes as in `BRK.B` or `0700.HK`
+/// need a few more.
 pub const SYMBOL_CHARS_MAX: usize = 12;
 
-/// A ticker symbol such as `AAPL` or `BRK.B`: 1 to 12 of `A-Z 0-9 . -`, starting with a letter or a digit.
+/// A ticker symbol such as `AAPL` or `BRK.B`: 1 to 12 of `A-Z 0-9 . -`, starting with a letter or a
+/// digit.
 ///
 /// Lower case is folded when it is parsed, so that equal symbols are equal values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

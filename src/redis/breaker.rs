@@ -47,11 +47,17 @@ impl Breaker {
         now_ms >= retry_at_ms
             && self
                 .retry_at_ms
-                .compare_exchange(retry_at_ms, now_ms + self.open_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(
+                    retry_at_ms,
+                    now_ms + self.open_ms,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
                 .is_ok()
     }
 
-    /// Whether somebody waited in vain within the last `within_ms`: whoever can do without need not wait as well.
+    /// Whether somebody waited in vain within the last `within_ms`: whoever can do without need not
+    /// wait as well.
     pub fn was_silent(&self, within_ms: u64) -> bool {
         let silent_at_ms = self.silent_at_ms.load(Ordering::Relaxed);
         silent_at_ms != 0 && self.now_ms() <= silent_at_ms + within_ms
@@ -64,8 +70,11 @@ impl Breaker {
         }
         if outcome == Outcome::Answered {
             // Stores only when there is something to clear: this line is on every command's way.
-            // Both are looked at: a failure and a success at once can leave it open without one counted.
-            if self.failures.load(Ordering::Relaxed) != 0 || self.retry_at_ms.load(Ordering::Relaxed) != CLOSED {
+            // Both are looked at: a failure and a success at once can leave it open without one
+            // counted.
+            if self.failures.load(Ordering::Relaxed) != 0
+                || self.retry_at_ms.load(Ordering::Relaxed) != CLOSED
+            {
                 self.failures.store(0, Ordering::Relaxed);
                 self.retry_at_ms.store(CLOSED, Ordering::Relaxed);
             }

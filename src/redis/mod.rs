@@ -67,14 +67,15 @@ struct Shared {
 }
 
 impl Redis {
-    /// Builds the client and lets it connect in the background of the runtime that this is called on, again and again
-    /// until it succeeds. `None` where no Redis is configured.
+    /// Builds the client and lets it connect in the background of the runtime that this is called
+    /// on, again and again until it succeeds. `None` where no Redis is configured.
     ///
     /// # Errors
     /// When the URL or the certificate authority can't be read. A Redis that is down is no error.
     pub fn start(config: &RedisConfig) -> Result<Option<Self>, RedisFault> {
         let Some(url) = &config.redis_url else { return Ok(None) };
-        let mut server = Config::from_url(url.expose_secret()).map_err(|e| RedisFault::Url(e.details().to_owned()))?;
+        let mut server = Config::from_url(url.expose_secret())
+            .map_err(|e| RedisFault::Url(e.details().to_owned()))?;
         // A Redis that is down when we start is waited for like one that goes away later.
         server.fail_fast = false;
         if server.tls.is_some() {
@@ -98,7 +99,8 @@ impl Redis {
                 };
             })
             .set_policy(ReconnectPolicy::Exponential {
-                // The client waits even before its first try: the start of the server would wait with it.
+                // The client waits even before its first try: the start of the server would wait
+                // with it.
                 min_delay: 5,
                 base: 4,
                 // Each process its own, so that all don't come at once.
@@ -113,15 +115,27 @@ impl Redis {
         tokio::spawn(watch(client.clone(), connected.clone(), timeout, complained));
         client.connect();
         let breaker = Breaker::new(config.redis_breaker_open_ms);
-        let (prefix, timeout_ms) = (config.redis_key_prefix.clone(), config.redis_command_timeout_ms);
+        let (prefix, timeout_ms) =
+            (config.redis_key_prefix.clone(), config.redis_command_timeout_ms);
         Ok(Some(Self {
-            shared: Arc::new(Shared { client, builder, prefix, timeout_ms, breaker, connected, complaints }),
+            shared: Arc::new(Shared {
+                client,
+                builder,
+                prefix,
+                timeout_ms,
+                breaker,
+                connected,
+                complaints,
+            }),
         }))
     }
 
     /// Waits for the first connection, at most `wait`. False where there is none yet.
     pub async fn wait_until_connected(&self, wait: Duration) -> bool {
-        let connects = matches!(tokio::time::timeout(wait, self.shared.client.wait_for_connect()).await, Ok(Ok(())));
+        let connects = matches!(
+            tokio::time::timeout(wait, self.shared.client.wait_for_connect()).await,
+            Ok(Ok(()))
+        );
         self.shared.connected.fetch_or(connects, Ordering::Relaxed);
         connects
     }
@@ -135,7 +149,8 @@ impl Redis {
         self.bounded("ping", self.shared.client.ping::<String>(None)).await.map(drop)
     }
 
-    /// What can be had elsewhere: whoever has just waited for Redis in vain doesn't wait for this as well.
+    /// What can be had elsewhere: whoever has just waited for Redis in vain doesn't wait for this
+    /// as well.
     ///
     /// # Errors
     /// When Redis did not answer in time, or is left alone.
@@ -149,7 +164,13 @@ impl Redis {
     /// Stores `value` for `ttl_ms` milliseconds.
     pub async fn set(&self, name: &str, value: Vec<u8>, ttl_ms: i64) -> Result<(), RedisFault> {
         let value = Value::Bytes(value.into());
-        let command = self.shared.client.set(self.name(name), value, Some(Expiration::PX(ttl_ms)), None, false);
+        let command = self.shared.client.set(
+            self.name(name),
+            value,
+            Some(Expiration::PX(ttl_ms)),
+            None,
+            false,
+        );
         self.bounded("set", command).await
     }
 
@@ -163,7 +184,8 @@ impl Redis {
         let (client, name) = (&self.shared.client, self.name(name));
         self.bounded("evalsha", async {
             match client.evalsha(script.0.sha1().clone(), name.clone(), arguments.clone()).await {
-                // The server was restarted or its scripts flushed: it ran nothing, so nothing is charged twice.
+                // The server was restarted or its scripts flushed: it ran nothing, so nothing is
+                // charged twice.
                 Err(e) if e.details().starts_with("NOSCRIPT") => {
                     let lua = script.0.lua().cloned().unwrap_or_default();
                     client.eval(lua, name, arguments).await
@@ -183,13 +205,18 @@ impl Redis {
         call: &'static str,
         command: impl Future<Output = Result<T, fred::error::Error>>,
     ) -> Result<T, RedisFault> {
-        // Without a connection there is nothing to wait for: the client makes one in the background.
+        // Without a connection there is nothing to wait for: the client makes one in the
+        // background.
         if !self.is_connected() || !self.shared.breaker.lets_pass() {
             return Err(RedisFault::LeftAlone);
         }
         // fred's own time-out doesn't reach every kind of command.
         let (timeout, started) = (Duration::from_millis(self.shared.timeout_ms), Instant::now());
-        let command = command.instrument(tracing::trace_span!("redis", otel.kind = "client", db.operation.name = call));
+        let command = command.instrument(tracing::trace_span!(
+            "redis",
+            otel.kind = "client",
+            db.operation.name = call
+        ));
         let answer = match tokio::time::timeout(timeout, command).await {
             Ok(answer) => answer.map_err(RedisFault::from),
             Err(_) => Err(RedisFault::Timeout(self.shared.timeout_ms)),
@@ -204,10 +231,10 @@ impl Redis {
             && let Err(fault) = &answer
         {
             // Where somebody has said so already, nothing more has to be said.
-            let _ = self
-                .shared
-                .complaints
-                .try_send(Complaint { is_silent: outcome == Outcome::Silent, cause: fault.to_string() });
+            let _ = self.shared.complaints.try_send(Complaint {
+                is_silent: outcome == Outcome::Silent,
+                cause: fault.to_string(),
+            });
         }
         metrics::redis_call(call, answer.is_ok(), started.elapsed().as_secs_f64());
         answer
@@ -220,5 +247,6 @@ const CONNECT_TIMEOUT_MS: u64 = 2000;
 const SILENCE_MAX_MS: u64 = 2000;
 /// Commands that may wait for a connection at once.
 const COMMANDS_WAITING_MAX: usize = 10_000;
-/// The longest wait between attempts to connect: Redis is shared again within a second of its return.
+/// The longest wait between attempts to connect: Redis is shared again within a second of its
+/// return.
 const RECONNECT_DELAY_MS: u32 = 250;

@@ -15,14 +15,14 @@ const SAID_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// That several commands in a row had no answer, or only refusals.
 pub(super) struct Complaint {
-    /// There was none: the other end may hang, or be gone without a word. The client does not see that for as long as
-    /// commands are sent.
+    /// There was none: the other end may hang, or be gone without a word. The client does not see
+    /// that for as long as commands are sent.
     pub is_silent: bool,
     pub cause: String,
 }
 
-/// Follows whether there is a connection, for as long as there is a client. What was heard in the wrong order, or was no
-/// loss after all, is put right by asking.
+/// Follows whether there is a connection, for as long as there is a client. What was heard in the
+/// wrong order, or was no loss after all, is put right by asking.
 pub(super) async fn watch(
     client: Client,
     connected: Arc<AtomicBool>,

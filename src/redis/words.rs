@@ -41,7 +41,9 @@ impl fmt::Display for Word {
 impl Redis {
     /// Tells every instance that listens, and returns how many do.
     pub async fn tell(&self, word: Word) -> Result<u32, RedisFault> {
-        let told = self.bounded("publish", self.shared.client.publish(self.channel(), word.to_string())).await?;
+        let told = self
+            .bounded("publish", self.shared.client.publish(self.channel(), word.to_string()))
+            .await?;
         // A node of a cluster hands it on to the others, and knows only of its own listeners.
         if self.shared.client.is_clustered() { self.listeners().await } else { Ok(told) }
     }
@@ -56,13 +58,15 @@ impl Redis {
         };
         for cluster_node in nodes {
             let at_node = client.with_options(&Options { cluster_node, ..Options::default() });
-            let (_, count): (String, u32) = self.bounded("pubsub", at_node.pubsub_numsub(self.channel())).await?;
+            let (_, count): (String, u32) =
+                self.bounded("pubsub", at_node.pubsub_numsub(self.channel())).await?;
             listeners += count;
         }
         Ok(listeners)
     }
 
-    /// Listens for words until the receiver is dropped, on a connection of its own that comes back by itself.
+    /// Listens for words until the receiver is dropped, on a connection of its own that comes back
+    /// by itself.
     ///
     /// # Errors
     /// When the second client can't be built.
@@ -71,11 +75,14 @@ impl Redis {
         let (words, listener) = mpsc::channel(WORDS_WAITING_MAX);
         let channel = self.channel();
         tokio::spawn(async move {
-            let (mut messages, mut reconnects) = (subscriber.message_rx(), subscriber.reconnect_rx());
+            let (mut messages, mut reconnects) =
+                (subscriber.message_rx(), subscriber.reconnect_rx());
             subscriber.connect();
             subscriber.manage_subscriptions();
             // Once it has succeeded, the client subscribes again by itself after each reconnect.
-            while subscriber.wait_for_connect().await.is_err() || subscriber.subscribe(channel.clone()).await.is_err() {
+            while subscriber.wait_for_connect().await.is_err()
+                || subscriber.subscribe(channel.clone()).await.is_err()
+            {
                 tokio::time::sleep(Duration::from_millis(RECONNECT_DELAY_MS.into())).await;
             }
             if words.send(Word::Look).await.is_err() {

@@ -7,8 +7,9 @@ use crate::market::Symbol;
 /// Everything that changed since a revision.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Each stock that changed: under its symbol, and under each former one by which it is still found. No symbol is
-    /// there twice, and none ever goes out of use: who is meant by it may change.
+    /// Each stock that changed: under its symbol, and under each former one by which it is still
+    /// found. No symbol is there twice, and none ever goes out of use: who is meant by it may
+    /// change.
     pub stocks: Vec<Heard>,
     pub keys: Vec<KeyId>,
     /// Names of tiers.
@@ -37,7 +38,8 @@ impl Store {
         let mut changes = Changes { revision, ..Changes::default() };
         for row in self.rows_beside(sql, &[&revision]).await? {
             let (name, version): (&str, i64) = (row.get(0), row.get(1));
-            let broken = || StoreFault::Broken(format!("{name:?} is neither a symbol nor a key id"));
+            let broken =
+                || StoreFault::Broken(format!("{name:?} is neither a symbol nor a key id"));
             changes.revision = changes.revision.max(version);
             match row.get(2) {
                 "stock" => {

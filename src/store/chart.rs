@@ -22,8 +22,9 @@ pub struct ChartData {
 }
 
 impl Store {
-    /// What there is of a stock from `start` (a year before the end, where there is none) to `end` (the newest bar): the
-    /// newest [`BARS_MAX`]. In one statement, so that bars and splits fit together. `None` where there is no such stock.
+    /// What there is of a stock from `start` (a year before the end, where there is none) to `end`
+    /// (the newest bar): the newest [`BARS_MAX`]. In one statement, so that bars and splits fit
+    /// together. `None` where there is no such stock.
     pub async fn chart_data(
         &self,
         stock: StockRef,
@@ -55,14 +56,17 @@ impl Store {
 
 fn chart_data(row: &Row) -> ChartData {
     let days: Vec<NaiveDate> = list(row, 2);
-    let splits = days.into_iter().zip(list(row, 3)).map(|(ex_date, factor)| Split { ex_date, factor });
+    let splits =
+        days.into_iter().zip(list(row, 3)).map(|(ex_date, factor)| Split { ex_date, factor });
     ChartData { name: row.get(0), currency: row.get(1), splits: splits.collect(), bars: bars(row) }
 }
 
-/// A column of each field, all of the same bars. They are put in order here once, not by Postgres for each column.
+/// A column of each field, all of the same bars. They are put in order here once, not by Postgres
+/// for each column.
 fn bars(row: &Row) -> Vec<Bar> {
     let (dates, volumes): (Vec<NaiveDate>, Vec<i64>) = (list(row, 4), list(row, 10));
-    let [open, high, low, close, adjusted_close]: [Vec<f64>; 5] = [5, 6, 7, 8, 9].map(|at| list(row, at));
+    let [open, high, low, close, adjusted_close]: [Vec<f64>; 5] =
+        [5, 6, 7, 8, 9].map(|at| list(row, at));
     let bar = |(n, (date, volume))| Bar {
         date,
         open: open[n],

@@ -19,8 +19,9 @@ use crate::tls;
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a load or a migration waits for a lock that another one holds.
 const LOCK_TIMEOUT_S: u32 = 600;
-/// A connection that is silent for so long is asked whether it lives, and again after each interval: one whose other end
-/// vanished is dead after both, since an unanswered question is older than `TCP_USER_TIMEOUT` by then.
+/// A connection that is silent for so long is asked whether it lives, and again after each
+/// interval: one whose other end vanished is dead after both, since an unanswered question is older
+/// than `TCP_USER_TIMEOUT` by then.
 const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -38,7 +39,8 @@ impl Database {
     /// Postgres itself, for work that needs a session of its own.
     ///
     /// # Errors
-    /// When there is only a way through a transaction pooler, or the URL or the certificate authority can't be read.
+    /// When there is only a way through a transaction pooler, or the URL or the certificate
+    /// authority can't be read.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
         match (&config.database_direct_url, config.database_pooler) {
             (Some(url), _) => Self::at("DATABASE_DIRECT_URL", url, config),
@@ -48,8 +50,13 @@ impl Database {
     }
 
     /// What the URL in `variable` leads to.
-    pub(super) fn at(variable: &'static str, url: &SecretString, config: &DatabaseConfig) -> Result<Self, StoreFault> {
-        let mut pg = parse_url(url.expose_secret()).map_err(|reason| StoreFault::Url { variable, reason })?;
+    pub(super) fn at(
+        variable: &'static str,
+        url: &SecretString,
+        config: &DatabaseConfig,
+    ) -> Result<Self, StoreFault> {
+        let mut pg = parse_url(url.expose_secret())
+            .map_err(|reason| StoreFault::Url { variable, reason })?;
         let connect_timeout = Duration::from_millis(config.database_connect_timeout_ms);
         pg.connect_timeout(connect_timeout)
             .tcp_user_timeout(TCP_USER_TIMEOUT)
@@ -60,13 +67,24 @@ impl Database {
         let load_timeout = Duration::from_secs(config.database_load_timeout_s);
         let tls = match pg.get_ssl_mode() {
             SslMode::Disable => None,
-            _ => Some(MakeRustlsConnect::new(tls::client_config(config.database_ca_file.as_deref())?)),
+            _ => Some(MakeRustlsConnect::new(tls::client_config(
+                config.database_ca_file.as_deref(),
+            )?)),
         };
-        Ok(Self { config: pg, connect_timeout, load_timeout, connector: Connector { tls, runtime: Handle::current() } })
+        Ok(Self {
+            config: pg,
+            connect_timeout,
+            load_timeout,
+            connector: Connector { tls, runtime: Handle::current() },
+        })
     }
 
     /// What makes a pool's connections, whose statements the server bounds in time.
-    pub(super) fn manager(mut self, manager_config: ManagerConfig, statement_timeout: Option<Duration>) -> Manager {
+    pub(super) fn manager(
+        mut self,
+        manager_config: ManagerConfig,
+        statement_timeout: Option<Duration>,
+    ) -> Manager {
         if let Some(timeout) = statement_timeout {
             self.set(&format!("-c statement_timeout={}", timeout.as_millis()));
         }
@@ -76,13 +94,17 @@ impl Database {
     /// A connection outside of the pool, for work that takes as long as it takes.
     ///
     /// # Errors
-    /// When Postgres can't be reached, doesn't let us in, or is behind a pooler that keeps no session.
+    /// When Postgres can't be reached, doesn't let us in, or is behind a pooler that keeps no
+    /// session.
     pub async fn connect_alone(&self) -> Result<Client, StoreFault> {
         let mut direct = self.clone();
-        // Whatever the role's default is. A transaction pooler turns settings of a session away, which is how it is found out.
+        // Whatever the role's default is. A transaction pooler turns settings of a session away,
+        // which is how it is found out.
         direct.set(&format!("-c lock_timeout={LOCK_TIMEOUT_S}s -c statement_timeout=0"));
         // The driver's own time-out ends where the server accepts, which a hanging one does.
-        let connected = tokio::time::timeout(self.connect_timeout, self.connector.connect(&direct.config)).await;
+        let connected =
+            tokio::time::timeout(self.connect_timeout, self.connector.connect(&direct.config))
+                .await;
         match connected.map_err(|_| StoreFault::Unreachable(NO_ANSWER.to_owned()))? {
             Ok((client, _)) => Ok(client),
             Err(e) if is_of_a_pooler(&e) => Err(StoreFault::NeedsSession),
@@ -91,7 +113,8 @@ impl Database {
     }
 
     fn set(&mut self, options: &str) {
-        let given = self.config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
+        let given =
+            self.config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
         self.config.options(format!("{given}{options}"));
     }
 }
@@ -102,14 +125,19 @@ struct Connector {
     runtime: Handle,
 }
 
-/// Opens and drives every connection on one runtime: a connection driven by the single thread of the HTTP worker that
-/// happened to open it would stall whenever that worker is busy.
+/// Opens and drives every connection on one runtime: a connection driven by the single thread of
+/// the HTTP worker that happened to open it would stall whenever that worker is busy.
 impl Connect for Connector {
     fn connect(
         &self,
         config: &Config,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>>
-    {
+    ) -> std::pin::Pin<
+        Box<
+            dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>>
+                + Send
+                + '_,
+        >,
+    > {
         let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
         let connecting = self.runtime.spawn(async move {
             match tls {
@@ -123,10 +151,13 @@ impl Connect for Connector {
                 }
             }
         });
-        // Who gives up waiting takes the attempt along: a server that accepts and stays silent must not collect sockets.
+        // Who gives up waiting takes the attempt along: a server that accepts and stays silent must
+        // not collect sockets.
         let mut connecting = AbortOnDrop(connecting);
         Box::pin(async move {
-            (&mut connecting.0).await.expect("connecting does not panic, and its runtime outlives the pool")
+            (&mut connecting.0)
+                .await
+                .expect("connecting does not panic, and its runtime outlives the pool")
         })
     }
 }
@@ -145,10 +176,13 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
     }
 }
 
-/// Reads a URL as its providers write it. Certificates are always verified where TLS is used, so `verify-full` and
-/// `verify-ca` mean `require`. Without an `sslmode`: none to this machine, elsewhere TLS where the server offers it.
+/// Reads a URL as its providers write it. Certificates are always verified where TLS is used, so
+/// `verify-full` and `verify-ca` mean `require`. Without an `sslmode`: none to this machine,
+/// elsewhere TLS where the server offers it.
 fn parse_url(url: &str) -> Result<Config, String> {
-    let strict = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+    let strict = url
+        .replace("sslmode=verify-full", "sslmode=require")
+        .replace("sslmode=verify-ca", "sslmode=require");
     // The driver's error names the parameter or the part, never a value.
     let mut config: Config = strict.parse().map_err(|e: tokio_postgres::Error| describe(&e))?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
@@ -162,7 +196,9 @@ fn parse_url(url: &str) -> Result<Config, String> {
 
 fn is_this_machine(host: &Host) -> bool {
     match host {
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        }
         Host::Unix(_) => true,
     }
 }
@@ -196,22 +232,33 @@ mod tests {
         }
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("postgres://u:p@{}/d", silent.local_addr().unwrap());
-        let only = Only::parse_from(["test", "--database-url", &url, "--database-connect-timeout-ms", "100"]);
+        let only = Only::parse_from([
+            "test",
+            "--database-url",
+            &url,
+            "--database-connect-timeout-ms",
+            "100",
+        ]);
         let store = crate::store::Store::new(&only.database).unwrap();
         for _ in 0..5 {
             assert!(store.ping(Duration::from_secs(1)).await.is_err());
             let (mut socket, _) = silent.accept().await.unwrap();
             let mut received = Vec::new();
-            let closed = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut received)).await;
+            let closed =
+                tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut received))
+                    .await;
             assert!(closed.is_ok(), "the socket stays open");
         }
     }
 
     #[test]
     fn a_url_that_is_none_is_refused_without_showing_its_password() {
-        for url in
-            ["postgres://u:sesame@h/d?sslmode=sesame", "mysql://u:sesame@h/d", "sesame", "postgres://u:sesame@h:port/d"]
-        {
+        for url in [
+            "postgres://u:sesame@h/d?sslmode=sesame",
+            "mysql://u:sesame@h/d",
+            "sesame",
+            "postgres://u:sesame@h:port/d",
+        ] {
             let fault = parse_url(url).unwrap_err();
             assert!(!fault.contains("sesame"), "{fault}");
         }

@@ -49,8 +49,8 @@ pub struct EventPage {
     pub limit: u32,
 }
 
-/// Where an event stands among all others: a stock keeps its id when its symbol changes, so nothing moves between two
-/// pages.
+/// Where an event stands among all others: a stock keeps its id when its symbol changes, so nothing
+/// moves between two pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventPlace {
     date: NaiveDate,
@@ -65,16 +65,17 @@ pub struct Events {
     pub last: Option<EventPlace>,
 }
 
-/// Stocks of an exchange up to which its events are read stock by stock. Of more, they lie close together among all
-/// events: there those of others are passed over.
+/// Stocks of an exchange up to which its events are read stock by stock. Of more, they lie close
+/// together among all events: there those of others are passed over.
 macro_rules! read_by_stock_max {
     () => {
         "200"
     };
 }
 
-/// The events that a page may hold. It starts beyond a place, and the first one beyond every date there can be. Kinds are
-/// a range since the index is asked for one: of a choice, each row would be fetched.
+/// The events that a page may hold. It starts beyond a place, and the first one beyond every date
+/// there can be. Kinds are a range since the index is asked for one: of a choice, each row would be
+/// fetched.
 macro_rules! on_page {
     ($beyond:literal, $nowhere:literal) => {
         concat!(
@@ -94,7 +95,8 @@ macro_rules! in_order {
     };
 }
 
-/// The statement for the events of one stock (`$1` is its id) or of all (`$1` is null), in either order.
+/// The statement for the events of one stock (`$1` is its id) or of all (`$1` is null), in either
+/// order.
 macro_rules! events_sql {
     ($of:literal, $beyond:literal, $nowhere:literal, $order:literal) => {
         concat!(
@@ -110,9 +112,9 @@ macro_rules! events_sql {
     };
 }
 
-/// The statement for the events of an exchange (`$1`), in either order. Which events they are is read from an index
-/// alone, and only theirs are fetched. (`IS TRUE` keeps the choice of stocks from becoming a join, which would be
-/// planned for any number of them.)
+/// The statement for the events of an exchange (`$1`), in either order. Which events they are is
+/// read from an index alone, and only theirs are fetched. (`IS TRUE` keeps the choice of stocks
+/// from becoming a join, which would be planned for any number of them.)
 macro_rules! exchange_events_sql {
     ($beyond:literal, $nowhere:literal, $order:literal) => {
         concat!(
@@ -149,7 +151,11 @@ macro_rules! exchange_events_sql {
 
 impl Store {
     /// The events of a stock.
-    pub async fn stock_events(&self, stock: StockRef, page: &EventPage) -> Result<Events, StoreFault> {
+    pub async fn stock_events(
+        &self,
+        stock: StockRef,
+        page: &EventPage,
+    ) -> Result<Events, StoreFault> {
         let sql = match page.order {
             Order::Desc => events_sql!("a.stock_id = $1", "<", "infinity", "DESC"),
             Order::Asc => events_sql!("a.stock_id = $1", ">", "-infinity", "ASC"),
@@ -181,16 +187,29 @@ impl Store {
         page: &EventPage,
     ) -> Result<Events, StoreFault> {
         let EventPage { range, kind, after, limit, .. } = *page;
-        let (date, stock_id) = (after.map(|place| place.date), after.map_or(0, |place| place.stock_id));
-        let (first, last) = kind.map_or((EventKind::Dividend, EventKind::Split), |kind| (kind, kind));
-        let (first, last, after_kind) = (first.as_str(), last.as_str(), after.map_or("", |place| place.kind.as_str()));
+        let (date, stock_id) =
+            (after.map(|place| place.date), after.map_or(0, |place| place.stock_id));
+        let (first, last) =
+            kind.map_or((EventKind::Dividend, EventKind::Split), |kind| (kind, kind));
+        let (first, last, after_kind) =
+            (first.as_str(), last.as_str(), after.map_or("", |place| place.kind.as_str()));
         // One more than the page holds tells whether there is another.
         let rows = i64::from(limit) + 1;
-        let params: Params<'_> =
-            &[of, &range.start(), &range.end(), &first, &last, &date, &stock_id, &after_kind, &rows];
+        let params: Params<'_> = &[
+            of,
+            &range.start(),
+            &range.end(),
+            &first,
+            &last,
+            &date,
+            &stock_id,
+            &after_kind,
+            &rows,
+        ];
         let rows = self.content(version, sql, params).await?;
         let limit = limit as usize;
-        let last = if rows.len() > limit { rows[..limit].last().map(place).transpose()? } else { None };
+        let last =
+            if rows.len() > limit { rows[..limit].last().map(place).transpose()? } else { None };
         Ok(Events { events: rows.iter().take(limit).map(event).collect::<Result<_, _>>()?, last })
     }
 }
@@ -230,7 +249,9 @@ impl FromStr for EventPlace {
 
     fn from_str(text: &str) -> Result<Self, EventPlaceFault> {
         let mut parts = text.split('/');
-        let (Some(date), Some(id), Some(kind), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(date), Some(id), Some(kind), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(EventPlaceFault);
         };
         let date = parse_date(date).ok_or(EventPlaceFault)?;

@@ -38,13 +38,19 @@ pub struct NewestDay {
 }
 
 impl Store {
-    /// Every exchange by its code. One whose time zone is none is left out, and said so: it must not keep the others away.
+    /// Every exchange by its code. One whose time zone is none is left out, and said so: it must
+    /// not keep the others away.
     pub async fn exchanges(&self) -> Result<HashMap<String, Exchange>, StoreFault> {
-        let rows = self.rows_beside("SELECT code, time_zone, closes_at FROM exchanges", &[]).await?;
+        let rows =
+            self.rows_beside("SELECT code, time_zone, closes_at FROM exchanges", &[]).await?;
         let exchange = |row: &tokio_postgres::Row| {
             let (code, zone): (String, String) = (row.get(0), row.get(1));
             let Ok(zone) = zone.parse() else {
-                tracing::error!(code, zone, "this exchange's time zone is no IANA name: New York's is used");
+                tracing::error!(
+                    code,
+                    zone,
+                    "this exchange's time zone is no IANA name: New York's is used"
+                );
                 return None;
             };
             Some((code, Exchange { zone, closes_at: row.get(2) }))
@@ -67,7 +73,8 @@ impl Store {
         Ok(self.content(version, sql, &[]).await?.iter().map(exchange).collect())
     }
 
-    /// The newest day with prices of each exchange that has stocks, by its code, as of `version` or later.
+    /// The newest day with prices of each exchange that has stocks, by its code, as of `version` or
+    /// later.
     pub async fn newest_days(&self, version: i64) -> Result<Vec<NewestDay>, StoreFault> {
         let sql = "SELECT exchange, newest, max(updated_at) FILTER (WHERE date = newest),
                           count(*) FILTER (WHERE is_listed), count(*) FILTER (WHERE is_listed AND date = newest)

@@ -37,7 +37,9 @@ impl StoreFault {
     /// Whether the same request may succeed in a moment, with Postgres back or less busy.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::NoConnectionFree | Self::QueueFull | Self::Timeout(_) => true,
+            Self::Unreachable(_) | Self::NoConnectionFree | Self::QueueFull | Self::Timeout(_) => {
+                true
+            }
             Self::Statement(e) => is_broken(e) || e.code().is_some_and(is_passing_state),
             _ => false,
         }
@@ -58,7 +60,8 @@ impl StoreFault {
         matches!(self, Self::Statement(e) if e.code() == Some(state))
     }
 
-    /// Whether Postgres did its work, and a write was against a rule of a table (class 23): a caller's mistake.
+    /// Whether Postgres did its work, and a write was against a rule of a table (class 23): a
+    /// caller's mistake.
     pub(super) fn is_of_a_rule(&self) -> bool {
         matches!(self, Self::Statement(e) if e.code().is_some_and(|state| state.code().starts_with("23")))
     }
@@ -72,7 +75,8 @@ impl StoreFault {
 
 /// Whether the connection is what failed, not the statement.
 fn is_broken(error: &tokio_postgres::Error) -> bool {
-    error.is_closed() || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
+    error.is_closed()
+        || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
 /// Classes 08 (connection), 25 (read-only), 53 (resources), 57 (operator intervention).
@@ -91,18 +95,24 @@ impl From<PoolError> for StoreFault {
     }
 }
 
-/// The driver's own text says only "db error" or "error connecting to server": the cause is what helps.
+/// The driver's own text says only "db error" or "error connecting to server": the cause is what
+/// helps.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if error.is_closed() {
         return "the connection was lost".to_owned();
     }
     if let Some(db) = error.as_db_error() {
-        let lacking = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
+        let lacking =
+            [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
         let hint = match db.code() {
             // Its own text names a file of its own.
-            &SqlState::DISK_FULL => return "its disk is full (53100): make room there, then try again".to_owned(),
+            &SqlState::DISK_FULL => {
+                return "its disk is full (53100): make room there, then try again".to_owned();
+            }
             code if lacking.contains(code) => ": run tickerd migrate first",
-            _ if is_of_a_pooler(error) => ": behind a transaction pooler set DATABASE_POOLER=transaction",
+            _ if is_of_a_pooler(error) => {
+                ": behind a transaction pooler set DATABASE_POOLER=transaction"
+            }
             _ => "",
         };
         return format!("{} ({}){hint}", db.message(), db.code().code());
@@ -113,8 +123,9 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// Whether this is what a session meets at a pooler that gives its connections to whoever has a transaction: its settings
-/// are turned away, or a statement that it prepared is not there, or another one's is in its place.
+/// Whether this is what a session meets at a pooler that gives its connections to whoever has a
+/// transaction: its settings are turned away, or a statement that it prepared is not there, or
+/// another one's is in its place.
 pub(super) fn is_of_a_pooler(error: &tokio_postgres::Error) -> bool {
     let Some(db) = error.as_db_error() else { return false };
     let statements = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];

@@ -14,7 +14,8 @@ mod embedded {
 /// The advisory lock that migrating processes take.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
 
-/// How long a migration waits for a table that a load or a backup uses, how often it tries, and the pause between.
+/// How long a migration waits for a table that a load or a backup uses, how often it tries, and the
+/// pause between.
 const TABLE_LOCK_TIMEOUT_MS: u32 = 2000;
 const TABLE_LOCK_TRIES: u32 = 120;
 const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
@@ -23,12 +24,13 @@ const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 const EXTENSION: &str = "pg_trgm";
 
 impl Database {
-    /// Applies the migrations that are missing and returns their names. Processes that come at once wait for each
-    /// other: the lock belongs to the connection, so that a process that dies frees it.
+    /// Applies the migrations that are missing and returns their names. Processes that come at once
+    /// wait for each other: the lock belongs to the connection, so that a process that dies frees
+    /// it.
     ///
     /// # Errors
-    /// When Postgres can't be reached, a migration fails, or an applied one differs from the embedded one. Applied ones of
-    /// a newer release are no error.
+    /// When Postgres can't be reached, a migration fails, or an applied one differs from the
+    /// embedded one. Applied ones of a newer release are no error.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreFault> {
         let mut client = self.connect_alone().await?;
         client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
@@ -43,9 +45,13 @@ impl Database {
             report = embedded::migrations::runner().run_async(&mut client).await;
         }
         if let Some(migration) = report.as_ref().err().and_then(of_a_newer_release) {
-            // Its tables serve this release as well (expand, then contract): a binary can be taken back.
+            // Its tables serve this release as well (expand, then contract): a binary can be taken
+            // back.
             tracing::warn!(migration, "the tables are of a newer release than this binary");
-            report = embedded::migrations::runner().set_abort_missing(false).run_async(&mut client).await;
+            report = embedded::migrations::runner()
+                .set_abort_missing(false)
+                .run_async(&mut client)
+                .await;
         }
         let report = report.map_err(|e| StoreFault::Migration(reason(&e)))?;
         client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
@@ -65,7 +71,8 @@ fn waited_too_long(error: &refinery::Error) -> bool {
     cause(error).is_some_and(|e| e.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
 }
 
-/// What the migrations' own text hides: the cause at the end of the chain, in the words of Postgres where it is one.
+/// What the migrations' own text hides: the cause at the end of the chain, in the words of Postgres
+/// where it is one.
 fn reason(error: &refinery::Error) -> String {
     match cause(error) {
         Some(cause) if lacks_extension(cause) => format!(
@@ -78,10 +85,17 @@ fn reason(error: &refinery::Error) -> String {
     }
 }
 
-/// Whether the extension is not on the server's disk (which Postgres has two codes for) or may not be created.
+/// Whether the extension is not on the server's disk (which Postgres has two codes for) or may not
+/// be created.
 fn lacks_extension(error: &tokio_postgres::Error) -> bool {
-    let lacking = [SqlState::UNDEFINED_FILE, SqlState::FEATURE_NOT_SUPPORTED, SqlState::INSUFFICIENT_PRIVILEGE];
-    error.as_db_error().is_some_and(|db| lacking.contains(db.code()) && db.message().contains(EXTENSION))
+    let lacking = [
+        SqlState::UNDEFINED_FILE,
+        SqlState::FEATURE_NOT_SUPPORTED,
+        SqlState::INSUFFICIENT_PRIVILEGE,
+    ];
+    error
+        .as_db_error()
+        .is_some_and(|db| lacking.contains(db.code()) && db.message().contains(EXTENSION))
 }
 
 fn cause(error: &refinery::Error) -> Option<&tokio_postgres::Error> {

@@ -38,9 +38,13 @@ pub use events::{Event, EventPage, EventPlace, Events, MarketEvent};
 pub use exchanges::{ListedExchange, NewestDay};
 pub use fault::StoreFault;
 pub use keys::{
-    KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search, Written,
+    KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search,
+    Written,
 };
-pub use load::{Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Rows, Table};
+pub use load::{
+    Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Rows,
+    Table,
+};
 use pool::{Bounds, Params, Postgres};
 pub use quotes::Quote;
 use replica::Replica;
@@ -51,7 +55,8 @@ pub use symbols::{Change, SymbolFault};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 pub use watchlists::{
-    STOCKS_PER_WATCHLIST_MAX, WATCHLISTS_PER_OWNER_MAX, Watchlist, WatchlistChange, WatchlistWritten,
+    STOCKS_PER_WATCHLIST_MAX, WATCHLISTS_PER_OWNER_MAX, Watchlist, WatchlistChange,
+    WatchlistWritten,
 };
 
 /// A handle to the pools; clones share them.
@@ -72,10 +77,12 @@ pub struct Connections {
 }
 
 impl Store {
-    /// Makes the pools. They connect when they are first used, from the runtime that this is called on.
+    /// Makes the pools. They connect when they are first used, from the runtime that this is called
+    /// on.
     ///
     /// # Errors
-    /// When the URL or the certificate authority can't be read. A Postgres that is down is no error.
+    /// When the URL or the certificate authority can't be read. A Postgres that is down is no
+    /// error.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
         let database = Database::at("DATABASE_URL", &config.database_url, config)?;
         let bounds = Bounds {
@@ -92,7 +99,11 @@ impl Store {
     ///
     /// # Errors
     /// As in [`Store::new`].
-    pub fn reading_from(self, replica: &ReplicaConfig, config: &DatabaseConfig) -> Result<Self, StoreFault> {
+    pub fn reading_from(
+        self,
+        replica: &ReplicaConfig,
+        config: &DatabaseConfig,
+    ) -> Result<Self, StoreFault> {
         Ok(Self { replica: Replica::start(replica, config)?, ..self })
     }
 
@@ -113,8 +124,14 @@ impl Store {
         .map(drop)
     }
 
-    /// Runs one statement that reads content of a data version: from the replica where it has come that far.
-    async fn content(&self, version: i64, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    /// Runs one statement that reads content of a data version: from the replica where it has come
+    /// that far.
+    async fn content(
+        &self,
+        version: i64,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         let _place = self.place()?;
         if let Some(replica) = &self.replica
             && let Some(rows) = replica.rows(version, sql, params).await
@@ -130,13 +147,22 @@ impl Store {
         self.primary.rows(sql, params).await
     }
 
-    async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    async fn rows_once(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         let _place = self.place()?;
         self.primary.rows_once(sql, params).await
     }
 
-    /// The same as [`Self::rows`], beside the requests: however many of them wait, on connections of its own.
-    async fn rows_beside(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    /// The same as [`Self::rows`], beside the requests: however many of them wait, on connections
+    /// of its own.
+    async fn rows_beside(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         self.primary.rows_beside(sql, params).await
     }
 

@@ -16,7 +16,8 @@ use crate::metrics;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
 
-/// Connections for what runs beside the requests: storing usage may wait for a lock, following changes must not wait for that.
+/// Connections for what runs beside the requests: storing usage may wait for a lock, following
+/// changes must not wait for that.
 const BESIDE_CONNECTIONS_MAX: usize = 2;
 
 /// How long a request may wait: for a connection of others, for a new one, for its statement.
@@ -43,8 +44,13 @@ struct Lent<'a> {
 }
 
 impl Postgres {
-    /// Makes the pools. They connect when they are first used, from the runtime that this is called on.
-    pub(super) fn new(database: Database, config: &DatabaseConfig, bounds: Bounds) -> Result<Self, StoreFault> {
+    /// Makes the pools. They connect when they are first used, from the runtime that this is called
+    /// on.
+    pub(super) fn new(
+        database: Database,
+        config: &DatabaseConfig,
+        bounds: Bounds,
+    ) -> Result<Self, StoreFault> {
         let pooler = config.database_pooler;
         let pool = |connections_max| {
             let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -72,30 +78,52 @@ impl Postgres {
         })
     }
 
-    /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a restart of Postgres
-    /// for one: the statement is then run once more on a new one.
-    pub(super) async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a
+    /// restart of Postgres for one: the statement is then run once more on a new one.
+    pub(super) async fn rows(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         self.twice(&self.requests, sql, params).await
     }
 
-    pub(super) async fn rows_once(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    pub(super) async fn rows_once(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         self.counted(&self.requests, sql, params).await
     }
 
     /// The same as [`Self::rows`], beside the requests: it waits for none of them.
-    pub(super) async fn rows_beside(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    pub(super) async fn rows_beside(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         self.twice(&self.beside, sql, params).await
     }
 
     /// Once more where the connection turned out to be dead.
-    async fn twice(&self, pool: &Pool, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    async fn twice(
+        &self,
+        pool: &Pool,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         match self.counted(pool, sql, params).await {
             Err(fault) if fault.is_dead_connection() => self.counted(pool, sql, params).await,
             answer => answer,
         }
     }
 
-    async fn counted(&self, pool: &Pool, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    async fn counted(
+        &self,
+        pool: &Pool,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreFault> {
         let started = Instant::now();
         let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
         let rows = self.ask(pool, sql, params, self.statement_timeout).instrument(span).await;
@@ -116,7 +144,11 @@ impl Postgres {
     }
 
     /// The same as [`Self::rows_beside`], once, within so long, and neither counted nor traced.
-    pub(super) async fn look(&self, sql: &'static str, within: Duration) -> Result<Vec<Row>, StoreFault> {
+    pub(super) async fn look(
+        &self,
+        sql: &'static str,
+        within: Duration,
+    ) -> Result<Vec<Row>, StoreFault> {
         self.ask(&self.beside, sql, &[], within.min(self.statement_timeout)).await
     }
 
@@ -146,8 +178,9 @@ impl Postgres {
         rows
     }
 
-    /// Closes the idle connections that were not used since: what one has turned out to be, dead or silent, the others that
-    /// lead to the same machine may be as well, and each would cost somebody a failure or a time-out.
+    /// Closes the idle connections that were not used since: what one has turned out to be, dead or
+    /// silent, the others that lead to the same machine may be as well, and each would cost
+    /// somebody a failure or a time-out.
     fn distrust_since(&self, sent: Instant) {
         let silence = sent.elapsed();
         for pool in [&self.requests, &self.beside] {
@@ -157,8 +190,9 @@ impl Postgres {
 }
 
 impl Drop for Lent<'_> {
-    /// The request is gone, and its statement is still under way. Whoever is next is not to wait behind it: the connection
-    /// is free again when Postgres has answered, and closed if it does not.
+    /// The request is gone, and its statement is still under way. Whoever is next is not to wait
+    /// behind it: the connection is free again when Postgres has answered, and closed if it does
+    /// not.
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         let timeout = self.by.statement_timeout;
@@ -171,8 +205,8 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// One trip: a statement that the connection has prepared before or, where it is another one's in a moment, one that is
-/// sent whole and leaves nothing behind.
+/// One trip: a statement that the connection has prepared before or, where it is another one's in a
+/// moment, one that is sent whole and leaves nothing behind.
 async fn query(
     client: &Client,
     pooler: Pooler,
@@ -184,7 +218,11 @@ async fn query(
             let statement = client.prepare_cached(sql).await?;
             // Every test of a statement shows that it could be sent whole as well.
             let typed = params.iter().map(|param| param.sql_type());
-            debug_assert!(typed.eq(statement.params().iter().cloned()), "{sql}: takes {:?}", statement.params());
+            debug_assert!(
+                typed.eq(statement.params().iter().cloned()),
+                "{sql}: takes {:?}",
+                statement.params()
+            );
             client.query_raw(&statement, params.iter().map(value)).await?
         }
         Pooler::Transaction => {

@@ -6,8 +6,8 @@ use super::{Params, StockRef, Store, StoreFault};
 use crate::market::{Bar, DateRange, Order};
 
 impl Store {
-    /// The first `limit` bars of a range. By the stock's id, which looking up the symbol would take as long to find as
-    /// the bars themselves.
+    /// The first `limit` bars of a range. By the stock's id, which looking up the symbol would take
+    /// as long to find as the bars themselves.
     pub async fn bars(
         &self,
         stock: StockRef,

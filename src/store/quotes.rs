@@ -8,14 +8,14 @@ use crate::market::Bar;
 #[derive(Debug, PartialEq)]
 pub struct Quote {
     pub latest: Bar,
-    /// The close of the trading day before, divided by the split factor of a split that went ex since then:
-    /// what that close is in today's shares.
+    /// The close of the trading day before, divided by the split factor of a split that went ex
+    /// since then: what that close is in today's shares.
     pub previous_close: Option<f64>,
 }
 
 impl Store {
-    /// The latest quote of each of these stocks in their order, with the stock that it is of. Those without bars are left
-    /// out.
+    /// The latest quote of each of these stocks in their order, with the stock that it is of. Those
+    /// without bars are left out.
     pub async fn quotes(&self, stocks: &[StockRef]) -> Result<Vec<(StockRef, Quote)>, StoreFault> {
         let sql = "SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume,
                           before.close * coalesce(a.split_from / a.split_to, 1), asked.place
@@ -30,7 +30,9 @@ impl Store {
                    ) a ON true
                    ORDER BY asked.place";
         // The newest version of them is one by which all of them are there.
-        let Some(version) = stocks.iter().map(|stock| stock.version).max() else { return Ok(Vec::new()) };
+        let Some(version) = stocks.iter().map(|stock| stock.version).max() else {
+            return Ok(Vec::new());
+        };
         let ids: Vec<_> = stocks.iter().map(|stock| stock.id).collect();
         let rows = self.content(version, sql, &[&ids]).await?;
         let stock = |place: i64| usize::try_from(place - 1).ok().and_then(|at| stocks.get(at));

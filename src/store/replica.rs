@@ -1,9 +1,10 @@
 //! A replica that content is read from, as far as it has come.
 //!
-//! An answer is kept under the data version that it was asked of. A replica that lags must not fill the cache with what
-//! was before that version. Commits draw their numbers from the one row of `revision` in their order, and a replica
-//! replays them in that order: one that shows a number shows all that was committed up to it. So the number is read from
-//! the replica every so often, beside the requests, and content of a version that lies beyond it is read from the primary.
+//! An answer is kept under the data version that it was asked of. A replica that lags must not fill
+//! the cache with what was before that version. Commits draw their numbers from the one row of
+//! `revision` in their order, and a replica replays them in that order: one that shows a number
+//! shows all that was committed up to it. So the number is read from the replica every so often,
+//! beside the requests, and content of a version that lies beyond it is read from the primary.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
@@ -26,25 +27,37 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    /// `None` where none is configured. Its revision is followed on the runtime that this is called on, for as long as
-    /// the replica is held by anybody.
+    /// `None` where none is configured. Its revision is followed on the runtime that this is called
+    /// on, for as long as the replica is held by anybody.
     ///
     /// # Errors
     /// When the URL or the certificate authority can't be read. A replica that is down is no error.
-    pub(super) fn start(config: &ReplicaConfig, database: &DatabaseConfig) -> Result<Option<Arc<Self>>, StoreFault> {
+    pub(super) fn start(
+        config: &ReplicaConfig,
+        database: &DatabaseConfig,
+    ) -> Result<Option<Arc<Self>>, StoreFault> {
         let Some(url) = &config.database_read_url else { return Ok(None) };
         let replica = Database::at("DATABASE_READ_URL", url, database)?;
         let timeout = Duration::from_millis(config.database_read_timeout_ms);
         let bounds = Bounds { wait: timeout, connect: timeout, statement: timeout };
         let postgres = Postgres::new(replica, database, bounds)?;
         let replica = Arc::new(Self { postgres, timeout, reached: AtomicI64::new(AWAY) });
-        tokio::spawn(follow(Arc::downgrade(&replica), Duration::from_millis(config.database_read_poll_ms)));
+        tokio::spawn(follow(
+            Arc::downgrade(&replica),
+            Duration::from_millis(config.database_read_poll_ms),
+        ));
         Ok(Some(replica))
     }
 
-    /// The rows, where the replica has reached `revision` and answers in time. Where not, the primary is there to ask:
-    /// whatever went wrong here, the replica is left alone until it has answered again.
-    pub(super) async fn rows(&self, revision: i64, sql: &'static str, params: Params<'_>) -> Option<Vec<Row>> {
+    /// The rows, where the replica has reached `revision` and answers in time. Where not, the
+    /// primary is there to ask: whatever went wrong here, the replica is left alone until it has
+    /// answered again.
+    pub(super) async fn rows(
+        &self,
+        revision: i64,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Option<Vec<Row>> {
         if self.reached.load(Ordering::Acquire) < revision.max(0) {
             return None;
         }
@@ -54,7 +67,9 @@ impl Replica {
 
     async fn current(&self) -> Result<i64, StoreFault> {
         let rows = self.postgres.look("SELECT current FROM revision", self.timeout).await?;
-        rows.first().map(|row| row.get(0)).ok_or_else(|| StoreFault::Broken("revision has no row".to_owned()))
+        rows.first()
+            .map(|row| row.get(0))
+            .ok_or_else(|| StoreFault::Broken("revision has no row".to_owned()))
     }
 }
 

@@ -27,8 +27,8 @@ pub struct Matches {
     pub ids: Vec<i32>,
 }
 
-/// What stocks are searched for by: a symbol, or words of a name, or what comes near one. Case and the width of spaces
-/// make no difference.
+/// What stocks are searched for by: a symbol, or words of a name, or what comes near one. Case and
+/// the width of spaces make no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockSearch(String);
 
@@ -47,7 +47,8 @@ impl StockSearch {
         self.0.to_ascii_uppercase()
     }
 
-    /// The pattern of a name in which a word begins so. What has a meaning in patterns is ASCII, and is escaped.
+    /// The pattern of a name in which a word begins so. What has a meaning in patterns is ASCII,
+    /// and is escaped.
     fn beginning_of_word(&self) -> String {
         let mut pattern = "(^|[^[:alnum:]])".to_owned();
         for c in self.0.chars() {
@@ -62,7 +63,12 @@ impl StockSearch {
 
 impl Store {
     /// Stocks ordered by symbol, as of `version` or later.
-    pub async fn list_stocks(&self, filter: &StockFilter, page: Listing, version: i64) -> Result<Matches, StoreFault> {
+    pub async fn list_stocks(
+        &self,
+        filter: &StockFilter,
+        page: Listing,
+        version: i64,
+    ) -> Result<Matches, StoreFault> {
         // The C collation orders symbols by their bytes on every server alike.
         let sql = "WITH matching AS NOT MATERIALIZED (
                        SELECT id, symbol FROM stocks
@@ -72,12 +78,14 @@ impl Store {
                    SELECT (SELECT count(*) FROM matching),
                           ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\" LIMIT $4 OFFSET $5)";
         let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
-        let params: Params<'_> = &[&filter.exchange, &filter.sector, &filter.active, &limit, &offset];
+        let params: Params<'_> =
+            &[&filter.exchange, &filter.sector, &filter.active, &limit, &offset];
         matches(&self.content(version, sql, params).await?)
     }
 
-    /// Stocks that are meant by a search, the likeliest first: whose symbol it is, whose it was, whose symbol or former
-    /// one begins so, then names in which a word does, then what is similar, the nearest first; among equals by symbol.
+    /// Stocks that are meant by a search, the likeliest first: whose symbol it is, whose it was,
+    /// whose symbol or former one begins so, then names in which a word does, then what is similar,
+    /// the nearest first; among equals by symbol.
     pub async fn search_stocks(
         &self,
         search: &StockSearch,
@@ -85,8 +93,9 @@ impl Store {
         page: Listing,
         version: i64,
     ) -> Result<Matches, StoreFault> {
-        // No symbol has a character beyond '~'. Similar (<<%) is half of the trigrams of some run of whole words, unless the
-        // server was told otherwise (pg_trgm.strict_word_similarity_threshold).
+        // No symbol has a character beyond '~'. Similar (<<%) is half of the trigrams of some run
+        // of whole words, unless the server was told otherwise
+        // (pg_trgm.strict_word_similarity_threshold).
         let sql = "WITH hits AS (
                        SELECT id, CASE WHEN symbol = $1 THEN 0 ELSE 2 END::float8 AS rank FROM stocks
                        WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
@@ -110,7 +119,8 @@ impl Store {
         let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
         let (symbol, beginning) = (search.symbol(), search.beginning_of_word());
         let StockFilter { exchange, sector, active } = filter;
-        let params: Params<'_> = &[&symbol, &beginning, &search.0, exchange, sector, active, &offset, &limit];
+        let params: Params<'_> =
+            &[&symbol, &beginning, &search.0, exchange, sector, active, &offset, &limit];
         matches(&self.content(version, sql, params).await?)
     }
 }

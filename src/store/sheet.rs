@@ -1,4 +1,5 @@
-//! The table `prices`, batch by batch: of several stocks, and of histories that are too long for one answer.
+//! The table `prices`, batch by batch: of several stocks, and of histories that are too long for
+//! one answer.
 
 use chrono::NaiveDate;
 use tokio_postgres::Row;
@@ -12,7 +13,8 @@ use crate::market::{Bar, DateRange, Order, Split, Standing, Symbol, keeps_us_cal
 pub struct SheetRow {
     /// The place of its stock among those asked for, from 0 on.
     pub place: usize,
-    /// The data version of the stock, as this row was read: rows of two versions don't fit together.
+    /// The data version of the stock, as this row was read: rows of two versions don't fit
+    /// together.
     pub version: i64,
     pub bar: Bar,
 }
@@ -34,8 +36,8 @@ pub struct DayRow {
     pub bar: Bar,
 }
 
-/// The statement of [`Store::sheet`]. Places come in their order: a page sorts one stock after the other, and stops when
-/// it is full.
+/// The statement of [`Store::sheet`]. Places come in their order: a page sorts one stock after the
+/// other, and stops when it is full.
 macro_rules! sheet_sql {
     ($order:literal) => {
         concat!(
@@ -59,8 +61,8 @@ macro_rules! sheet_sql {
 }
 
 impl Store {
-    /// The first `limit` bars of these stocks: one stock after the other, in the order given, each by date. The first one
-    /// may have a narrower range: where an earlier batch ended in it.
+    /// The first `limit` bars of these stocks: one stock after the other, in the order given, each
+    /// by date. The first one may have a narrower range: where an earlier batch ended in it.
     pub async fn sheet(
         &self,
         stocks: &[StockRef],
@@ -74,7 +76,8 @@ impl Store {
             Order::Asc => sheet_sql!("ASC"),
         };
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
-        let params: Params<'_> = &[&ids, &first.start(), &first.end(), &range.start(), &range.end(), &i64::from(limit)];
+        let params: Params<'_> =
+            &[&ids, &first.start(), &first.end(), &range.start(), &range.end(), &i64::from(limit)];
         Ok(self.content(newest(stocks), sql, params).await?.iter().map(sheet_row).collect())
     }
 
@@ -93,7 +96,11 @@ impl Store {
     }
 
     /// Which of these stocks have no bar in a range.
-    pub async fn stocks_without(&self, stocks: &[StockRef], range: DateRange) -> Result<Vec<i32>, StoreFault> {
+    pub async fn stocks_without(
+        &self,
+        stocks: &[StockRef],
+        range: DateRange,
+    ) -> Result<Vec<i32>, StoreFault> {
         let sql = "SELECT stock_id FROM unnest($1::int4[]) a (stock_id) WHERE NOT EXISTS (
                        SELECT FROM prices p WHERE p.stock_id = a.stock_id
                        AND date >= $2 AND date <= coalesce($3, 'infinity'::date))";
@@ -141,13 +148,22 @@ fn background(row: &Row) -> Background {
     let (days, factors): (Vec<NaiveDate>, Vec<f64>) = (row.get(4), row.get(5));
     Background {
         version: row.get(0),
-        splits: days.into_iter().zip(factors).map(|(ex_date, factor)| Split { ex_date, factor }).collect(),
-        standing: newest.map(|newest| Standing { newest, is_delisted, keeps_us_calendar: keeps_us_calendar(exchange) }),
+        splits: days
+            .into_iter()
+            .zip(factors)
+            .map(|(ex_date, factor)| Split { ex_date, factor })
+            .collect(),
+        standing: newest.map(|newest| Standing {
+            newest,
+            is_delisted,
+            keeps_us_calendar: keeps_us_calendar(exchange),
+        }),
     }
 }
 
 fn day_row(row: &Row) -> Result<DayRow, StoreFault> {
     let symbol: &str = row.get(0);
-    let symbol = symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
+    let symbol =
+        symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
     Ok(DayRow { symbol, bar: bar(row, 1) })
 }

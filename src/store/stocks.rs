@@ -27,7 +27,8 @@ pub struct Stock {
     pub updated_at: DateTime<Utc>,
     /// The last day of trading; null while it is listed.
     pub delisted_on: Option<NaiveDate>,
-    /// What it was called before, the newest first. It is found under these, too, until another stock takes one.
+    /// What it was called before, the newest first. It is found under these, too, until another
+    /// stock takes one.
     pub former_symbols: Vec<FormerSymbol>,
     /// The first day with prices; null without any.
     pub first_date: Option<NaiveDate>,
@@ -56,7 +57,8 @@ pub struct StockRef {
 impl StockRef {
     /// As it came from Postgres.
     pub(super) fn of(id: i32, symbol: &str, version: i64) -> Result<Self, StoreFault> {
-        let symbol = symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
+        let symbol =
+            symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
         Ok(Self { id, symbol, version })
     }
 }
@@ -84,7 +86,10 @@ impl Store {
 
 fn read(row: &Row) -> Stock {
     let (symbols, days): (Vec<String>, Vec<NaiveDate>) = (row.get(9), row.get(10));
-    let former = symbols.into_iter().zip(days).map(|(symbol, replaced_on)| FormerSymbol { symbol, replaced_on });
+    let former = symbols
+        .into_iter()
+        .zip(days)
+        .map(|(symbol, replaced_on)| FormerSymbol { symbol, replaced_on });
     Stock {
         id: row.get(0),
         name: row.get(1),

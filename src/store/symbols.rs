@@ -1,4 +1,5 @@
-//! The table `former_symbols`: symbols change, listings end, and a stock keeps its history through both.
+//! The table `former_symbols`: symbols change, listings end, and a stock keeps its history through
+//! both.
 
 use chrono::NaiveDate;
 use tokio_postgres::Client;
@@ -6,8 +7,8 @@ use tokio_postgres::Client;
 use super::{Database, StockRef, Store, StoreFault};
 use crate::market::Symbol;
 
-/// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the commit. Reads go
-/// on.
+/// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the
+/// commit. Reads go on.
 pub(super) const LOCK_SYMBOLS: &str = "LOCK TABLE former_symbols IN SHARE ROW EXCLUSIVE MODE";
 
 /// The symbol, now, of the stock that had another one last, where none has that one now.
@@ -28,9 +29,13 @@ pub enum SymbolFault {
     Unknown(Symbol),
     #[error("{symbol} is the symbol of {name}: give that stock another one first")]
     Taken { symbol: Symbol, name: String },
-    #[error("under {symbol}, which {heir} had before, clients would no longer get the history of {heir}")]
+    #[error(
+        "under {symbol}, which {heir} had before, clients would no longer get the history of {heir}"
+    )]
     WouldTakeOver { symbol: Symbol, heir: String },
-    #[error("another stock had {symbol} until {until}: this one can't have given it up by then, expected a later day")]
+    #[error(
+        "another stock had {symbol} until {until}: this one can't have given it up by then, expected a later day"
+    )]
     HadLater { symbol: Symbol, until: NaiveDate },
     #[error("{symbol} has prices up to {last}: a listing can't end before")]
     TradedLater { symbol: Symbol, last: NaiveDate },
@@ -48,14 +53,20 @@ impl Store {
     }
 
     /// The same for several: those that are known, each under the symbol that it was asked for by.
-    pub async fn stocks_of(&self, symbols: &[Symbol]) -> Result<Vec<(Symbol, StockRef)>, StoreFault> {
+    pub async fn stocks_of(
+        &self,
+        symbols: &[Symbol],
+    ) -> Result<Vec<(Symbol, StockRef)>, StoreFault> {
         let sql = "SELECT symbol, id, symbol, data_version FROM stocks WHERE symbol = ANY ($1)
                    UNION ALL SELECT i.symbol, s.id, s.symbol, s.data_version
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = ANY ($1)";
         let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
-        let symbol = |text: &str| text.parse().map_err(|_| StoreFault::Broken(format!("{text:?} is no symbol")));
+        let symbol = |text: &str| {
+            text.parse().map_err(|_| StoreFault::Broken(format!("{text:?} is no symbol")))
+        };
         let read = |row: &tokio_postgres::Row| {
-            let stock = StockRef { id: row.get(1), symbol: symbol(row.get(2))?, version: row.get(3) };
+            let stock =
+                StockRef { id: row.get(1), symbol: symbol(row.get(2))?, version: row.get(3) };
             Ok((symbol(row.get(0))?, stock))
         };
         self.rows(sql, &[&symbols]).await?.iter().map(read).collect()
@@ -63,8 +74,9 @@ impl Store {
 }
 
 impl Database {
-    /// Gives a stock another symbol from a day on: its id and history stay, and it is still found under the old one.
-    /// `may_take_over` lets it take one that another stock had before and is still found under.
+    /// Gives a stock another symbol from a day on: its id and history stay, and it is still found
+    /// under the old one. `may_take_over` lets it take one that another stock had before and is
+    /// still found under.
     ///
     /// # Errors
     /// When Postgres can't be asked: then nothing was changed.
@@ -78,7 +90,11 @@ impl Database {
         let change = Transaction::begin(self).await?;
         let Some(stock_id) = change.stock(symbol).await? else {
             let is_so = change.heir(symbol).await?.is_some_and(|heir| heir == new.as_str());
-            return Ok(if is_so { Ok(Change::AlreadySo) } else { Err(SymbolFault::Unknown(symbol)) });
+            return Ok(if is_so {
+                Ok(Change::AlreadySo)
+            } else {
+                Err(SymbolFault::Unknown(symbol))
+            });
         };
         if let Some(name) = change.name(new).await? {
             return Ok(Err(SymbolFault::Taken { symbol: new, name }));
@@ -87,8 +103,11 @@ impl Database {
         if let Some(heir) = heir {
             return Ok(Err(SymbolFault::WouldTakeOver { symbol: new, heir }));
         }
-        // Whoever had a symbol last is meant by it, so nobody can have given it up before somebody else did.
-        if let Some(until) = change.given_up(symbol, stock_id).await?.filter(|until| *until >= replaced_on) {
+        // Whoever had a symbol last is meant by it, so nobody can have given it up before somebody
+        // else did.
+        if let Some(until) =
+            change.given_up(symbol, stock_id).await?.filter(|until| *until >= replaced_on)
+        {
             return Ok(Err(SymbolFault::HadLater { symbol, until }));
         }
         change.keep_former(symbol, stock_id, replaced_on).await?;
@@ -107,7 +126,9 @@ impl Database {
         delisted_on: Option<NaiveDate>,
     ) -> Result<Result<Change, SymbolFault>, StoreFault> {
         let change = Transaction::begin(self).await?;
-        let Some(stock_id) = change.stock(symbol).await? else { return Ok(Err(SymbolFault::Unknown(symbol))) };
+        let Some(stock_id) = change.stock(symbol).await? else {
+            return Ok(Err(SymbolFault::Unknown(symbol)));
+        };
         let last = change.last_day(stock_id).await?;
         if let (Some(end), Some(last)) = (delisted_on, last)
             && last > end
@@ -152,8 +173,13 @@ impl Transaction {
     }
 
     /// When another stock last gave a symbol up.
-    async fn given_up(&self, symbol: Symbol, stock_id: i32) -> Result<Option<NaiveDate>, StoreFault> {
-        let sql = "SELECT max(replaced_on) FROM former_symbols WHERE symbol = $1 AND stock_id <> $2";
+    async fn given_up(
+        &self,
+        symbol: Symbol,
+        stock_id: i32,
+    ) -> Result<Option<NaiveDate>, StoreFault> {
+        let sql =
+            "SELECT max(replaced_on) FROM former_symbols WHERE symbol = $1 AND stock_id <> $2";
         Ok(self.client.query_one(sql, &[&symbol.as_str(), &stock_id]).await?.get(0))
     }
 
@@ -162,7 +188,12 @@ impl Transaction {
         Ok(self.client.query_one(sql, &[&stock_id]).await?.get(0))
     }
 
-    async fn keep_former(&self, symbol: Symbol, stock_id: i32, replaced_on: NaiveDate) -> Result<(), StoreFault> {
+    async fn keep_former(
+        &self,
+        symbol: Symbol,
+        stock_id: i32,
+        replaced_on: NaiveDate,
+    ) -> Result<(), StoreFault> {
         let sql = "INSERT INTO former_symbols (symbol, stock_id, replaced_on) VALUES ($1, $2, $3)
                    ON CONFLICT (symbol, stock_id) DO UPDATE SET replaced_on = excluded.replaced_on";
         self.client.execute(sql, &[&symbol.as_str(), &stock_id, &replaced_on]).await?;
@@ -175,14 +206,20 @@ impl Transaction {
         Ok(())
     }
 
-    async fn set_delisted(&self, stock_id: i32, delisted_on: Option<NaiveDate>) -> Result<u64, StoreFault> {
-        let sql = "UPDATE stocks SET delisted_on = $2 WHERE id = $1 AND delisted_on IS DISTINCT FROM $2";
+    async fn set_delisted(
+        &self,
+        stock_id: i32,
+        delisted_on: Option<NaiveDate>,
+    ) -> Result<u64, StoreFault> {
+        let sql =
+            "UPDATE stocks SET delisted_on = $2 WHERE id = $1 AND delisted_on IS DISTINCT FROM $2";
         Ok(self.client.execute(sql, &[&stock_id, &delisted_on]).await?)
     }
 
     /// The revision is drawn last: it locks the counter that every change draws from.
     async fn commit(self, stock_id: i32) -> Result<(), StoreFault> {
-        let sql = "UPDATE stocks SET data_version = next_revision(), updated_at = now() WHERE id = $1";
+        let sql =
+            "UPDATE stocks SET data_version = next_revision(), updated_at = now() WHERE id = $1";
         self.client.execute(sql, &[&stock_id]).await?;
         Ok(self.client.batch_execute("COMMIT").await?)
     }

@@ -31,7 +31,12 @@ impl Store {
     }
 
     /// Gives a tier this limit, and makes it where there is none of that name.
-    pub async fn set_tier(&self, actor: &Actor, name: &TierName, limit: RequestsPerMinute) -> Result<(), StoreFault> {
+    pub async fn set_tier(
+        &self,
+        actor: &Actor,
+        name: &TierName,
+        limit: RequestsPerMinute,
+    ) -> Result<(), StoreFault> {
         let sql = "WITH next AS (SELECT next_revision_by($1) AS current)
                    INSERT INTO tiers (name, requests_per_minute, revision) SELECT $2, $3, current FROM next
                    ON CONFLICT (name) DO UPDATE

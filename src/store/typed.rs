@@ -1,7 +1,7 @@
 //! Values as parameters, with the type that Postgres is to take them for.
 //!
-//! A prepared statement knows its types from Postgres. One that is sent whole, for want of a session that would remember
-//! it, has to name them: a trip to ask for them would be one trip more.
+//! A prepared statement knows its types from Postgres. One that is sent whole, for want of a
+//! session that would remember it, has to name them: a trip to ask for them would be one trip more.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::types::{ToSql, Type};

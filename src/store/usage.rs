@@ -76,8 +76,8 @@ pub struct UsageTotal {
 }
 
 impl Store {
-    /// Adds a batch to what is stored; one that is stored already is left out. Keys that are gone are left out too: they
-    /// would hold back all others for ever.
+    /// Adds a batch to what is stored; one that is stored already is left out. Keys that are gone
+    /// are left out too: they would hold back all others for ever.
     pub async fn add_usage(&self, batch: &UsageBatch) -> Result<(), StoreFault> {
         let sql = "WITH batch AS (
                        INSERT INTO usage_batches AS b (instance, sequence) VALUES ($1, $2)
@@ -124,7 +124,11 @@ impl Store {
     }
 
     /// Totals, newest day first.
-    pub async fn usage(&self, filter: &UsageFilter, by: UsageBy) -> Result<Vec<UsageTotal>, StoreFault> {
+    pub async fn usage(
+        &self,
+        filter: &UsageFilter,
+        by: UsageBy,
+    ) -> Result<Vec<UsageTotal>, StoreFault> {
         let sql = "SELECT CASE WHEN $5 THEN u.day END, CASE WHEN $6 THEN u.key_id END, CASE WHEN $7 THEN k.owner END,
                           CASE WHEN $8 THEN u.route END, sum(u.requests)::bigint, sum(u.refusals)::bigint,
                           sum(u.cache_hits)::bigint, sum(u.bytes)::bigint, max(u.last_used_at)

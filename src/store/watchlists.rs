@@ -1,5 +1,5 @@
-//! The table `watchlists`. Always on the primary, and kept nowhere else: what was written is what the next read finds,
-//! whichever instance it reaches.
+//! The table `watchlists`. Always on the primary, and kept nowhere else: what was written is what
+//! the next read finds, whichever instance it reaches.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,7 +14,8 @@ pub const WATCHLISTS_PER_OWNER_MAX: usize = 100;
 /// Stocks of one watchlist at most. A check of the table holds it.
 pub const STOCKS_PER_WATCHLIST_MAX: usize = 100;
 
-/// Selects what [`Watchlist::of`] reads from rows of `watchlists`, also those that a statement has just written.
+/// Selects what [`Watchlist::of`] reads from rows of `watchlists`, also those that a statement has
+/// just written.
 macro_rules! watchlist_of {
     ($rows:literal) => {
         concat!(
@@ -44,7 +45,8 @@ pub struct Watchlist {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What is to become of a list: the stocks are replaced first, then some added at the end, then some removed.
+/// What is to become of a list: the stocks are replaced first, then some added at the end, then
+/// some removed.
 #[derive(Debug, Default)]
 pub struct WatchlistChange {
     pub name: Option<WatchlistName>,
@@ -71,16 +73,22 @@ pub enum WatchlistWritten {
 impl Store {
     /// The lists of an owner, oldest first.
     pub async fn watchlists(&self, owner: &str) -> Result<Vec<Watchlist>, StoreFault> {
-        let sql = concat!(watchlist_of!("watchlists"), "WHERE w.owner = $1 ORDER BY w.created_at, w.id");
+        let sql =
+            concat!(watchlist_of!("watchlists"), "WHERE w.owner = $1 ORDER BY w.created_at, w.id");
         Ok(self.rows(sql, &[&owner]).await?.iter().map(Watchlist::of).collect())
     }
 
-    pub async fn find_watchlist(&self, owner: &str, id: &WatchlistId) -> Result<Option<Watchlist>, StoreFault> {
+    pub async fn find_watchlist(
+        &self,
+        owner: &str,
+        id: &WatchlistId,
+    ) -> Result<Option<Watchlist>, StoreFault> {
         let sql = concat!(watchlist_of!("watchlists"), "WHERE w.id = $1 AND w.owner = $2");
         Ok(self.rows(sql, &[&id.as_str(), &owner]).await?.first().map(Watchlist::of))
     }
 
-    /// A list's name, and its stocks as of now in their order; `None` where the owner has no such list.
+    /// A list's name, and its stocks as of now in their order; `None` where the owner has no such
+    /// list.
     pub async fn watchlist_stocks(
         &self,
         owner: &str,
@@ -137,7 +145,11 @@ impl Store {
     }
 
     /// Whether the owner had such a list.
-    pub async fn delete_watchlist(&self, owner: &str, id: &WatchlistId) -> Result<bool, StoreFault> {
+    pub async fn delete_watchlist(
+        &self,
+        owner: &str,
+        id: &WatchlistId,
+    ) -> Result<bool, StoreFault> {
         let sql = "DELETE FROM watchlists WHERE id = $1 AND owner = $2 RETURNING id";
         Ok(!self.rows_once(sql, &[&id.as_str(), &owner]).await?.is_empty())
     }
@@ -146,7 +158,11 @@ impl Store {
 /// What the table's own rules say of a write.
 fn written(answer: Result<Vec<Row>, StoreFault>) -> Result<WatchlistWritten, StoreFault> {
     let fault = match answer {
-        Ok(rows) => return Ok(rows.first().map_or(WatchlistWritten::Unknown, |row| Watchlist::of(row).into())),
+        Ok(rows) => {
+            return Ok(rows
+                .first()
+                .map_or(WatchlistWritten::Unknown, |row| Watchlist::of(row).into()));
+        }
         Err(fault) => fault,
     };
     match fault.constraint() {
@@ -159,7 +175,13 @@ fn written(answer: Result<Vec<Row>, StoreFault>) -> Result<WatchlistWritten, Sto
 
 impl Watchlist {
     fn of(row: &Row) -> Self {
-        Self { id: row.get(0), name: row.get(1), created_at: row.get(2), updated_at: row.get(3), symbols: row.get(4) }
+        Self {
+            id: row.get(0),
+            name: row.get(1),
+            created_at: row.get(2),
+            updated_at: row.get(3),
+            symbols: row.get(4),
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use outbox::Outbox;
 /// How exact the time of the last use is.
 const LAST_USED_STEP_MS: u64 = 1000;
 
-/// The counts of this process that no batch holds yet. A request costs some additions, and no write.
+/// The counts of this process that no batch holds yet. A request costs some additions, and no
+/// write.
 pub struct Usage {
     keys: DashMap<KeyId, Arc<KeyUsage>>,
     outbox: Mutex<Outbox>,
@@ -51,14 +52,16 @@ impl Usage {
         self.keys.entry(key).or_default().clone()
     }
 
-    /// Stores what was counted so far. What can't be stored now is kept, and goes first the next time.
+    /// Stores what was counted so far. What can't be stored now is kept, and goes first the next
+    /// time.
     ///
     /// # Errors
     /// When Postgres can't be asked.
     pub async fn flush(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreFault> {
         let mut outbox = self.outbox.lock().await;
         let earlier = outbox.send(store).await;
-        // While Postgres is away counts add up where they are, but not across days; when there is no more room, across days.
+        // While Postgres is away counts add up where they are, but not across days; when there is
+        // no more room, across days.
         if earlier.is_ok() || (outbox.is_of_another_day(now) && !outbox.is_full()) {
             outbox.put(self.drain(), now);
         }
@@ -72,9 +75,12 @@ impl Usage {
     fn drain(&self) -> Vec<UsageRow> {
         let mut rows = Vec::new();
         self.keys.retain(|key, counts| {
-            // A request on its way will be counted here. Looked at first: one that ends meanwhile may have counted after.
+            // A request on its way will be counted here. Looked at first: one that ends meanwhile
+            // may have counted after.
             let (before, is_held) = (rows.len(), Arc::strong_count(counts) > 1);
-            rows.extend(Route::ALL.iter().filter_map(|route| counts.0[*route as usize].drain(*key, *route)));
+            rows.extend(
+                Route::ALL.iter().filter_map(|route| counts.0[*route as usize].drain(*key, *route)),
+            );
             rows.len() > before || is_held
         });
         rows
@@ -112,7 +118,8 @@ impl KeyUsage {
 
 impl Counts {
     fn drain(&self, key: KeyId, route: Route) -> Option<UsageRow> {
-        let take = |count: &AtomicU64| i64::try_from(count.swap(0, Ordering::Relaxed)).unwrap_or(i64::MAX);
+        let take =
+            |count: &AtomicU64| i64::try_from(count.swap(0, Ordering::Relaxed)).unwrap_or(i64::MAX);
         let row = UsageRow {
             key,
             route: route.pattern(),
@@ -143,10 +150,19 @@ mod tests {
         held.came(Route::Quote, 1_700_000_000_001);
         held.answered(Route::Quote, 90, true, false);
         let rows = usage.drain();
-        let counts: Vec<_> =
-            rows.iter().map(|row| (row.route, row.requests, row.refusals, row.cache_hits, row.bytes)).collect();
-        assert_eq!(counts, [(Route::Prices.pattern(), 1, 0, 1, 700), (Route::Quote.pattern(), 1, 1, 0, 90)]);
-        assert_eq!((usage.drain().len(), usage.keys.len()), (0, 1), "a request may still hold its counts");
+        let counts: Vec<_> = rows
+            .iter()
+            .map(|row| (row.route, row.requests, row.refusals, row.cache_hits, row.bytes))
+            .collect();
+        assert_eq!(
+            counts,
+            [(Route::Prices.pattern(), 1, 0, 1, 700), (Route::Quote.pattern(), 1, 1, 0, 90)]
+        );
+        assert_eq!(
+            (usage.drain().len(), usage.keys.len()),
+            (0, 1),
+            "a request may still hold its counts"
+        );
         held.answered(Route::Prices, 5, false, false);
         drop(held);
         assert_eq!(usage.drain().len(), 1, "an answer counts, however late");
@@ -164,7 +180,8 @@ mod tests {
         // Nobody listens on a port that was just given back.
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("postgres://u:p@{nobody}/d");
-        let store = Store::new(&Only::parse_from(["test", "--database-url", &url]).database).unwrap();
+        let store =
+            Store::new(&Only::parse_from(["test", "--database-url", &url]).database).unwrap();
         let (began, key) = (Utc::now(), KeyId::random());
         let usage = Usage::new(began);
         let days = 200;
@@ -189,7 +206,9 @@ mod tests {
                 .map(|_| {
                     let (usage, keys) = (&usage, &keys);
                     scope.spawn(move || {
-                        (0..20_000).for_each(|at| usage.of(keys[at % 4]).came(Route::Stock, 1_700_000_000_000));
+                        (0..20_000).for_each(|at| {
+                            usage.of(keys[at % 4]).came(Route::Stock, 1_700_000_000_000)
+                        });
                     })
                 })
                 .collect();

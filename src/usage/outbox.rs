@@ -8,12 +8,13 @@ use crate::store::{Store, StoreFault, UsageBatch, UsageRow};
 
 /// Rows in a batch: it is stored within the time-out of a statement by a wide margin.
 const ROWS_MAX: usize = 5000;
-/// Batches that wait, half a megabyte each where they are full, before no more are made of another day: a month of days
-/// without Postgres for some thousand keys.
+/// Batches that wait, half a megabyte each where they are full, before no more are made of another
+/// day: a month of days without Postgres for some thousand keys.
 const BATCHES_MAX: usize = 64;
 
-/// What was taken out of the counts and is not known to be stored. Each batch has a number, and Postgres remembers the
-/// newest of this process: a batch whose answer got lost is sent again and counted once.
+/// What was taken out of the counts and is not known to be stored. Each batch has a number, and
+/// Postgres remembers the newest of this process: a batch whose answer got lost is sent again and
+/// counted once.
 pub struct Outbox {
     instance: i64,
     sequence: i64,
@@ -24,7 +25,12 @@ pub struct Outbox {
 
 impl Outbox {
     pub fn new(now: DateTime<Utc>) -> Self {
-        Self { instance: rand::random(), sequence: 0, day: now.date_naive(), batches: VecDeque::new() }
+        Self {
+            instance: rand::random(),
+            sequence: 0,
+            day: now.date_naive(),
+            batches: VecDeque::new(),
+        }
     }
 
     /// Whether what is counted now began on another day.

@@ -1,4 +1,5 @@
-//! Adjusted closes are computed where no feed supplies them, and a feed's are never overwritten unasked.
+//! Adjusted closes are computed where no feed supplies them, and a feed's are never overwritten
+//! unasked.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -11,7 +12,8 @@ use crate::support::{App, Database, Files, Ran, eventually, text_of};
 const HEADER: &str = "symbol,date,open,high,low,close,volume";
 const ACTIONS: &str = "symbol,ex_date,split_from,split_to,dividend";
 /// The adjusted closes of every stock, exactly.
-const ADJUSTED: &str = "SELECT concat_ws(' ', symbol, date, adjusted_close) FROM prices JOIN stocks ON id = stock_id
+const ADJUSTED: &str =
+    "SELECT concat_ws(' ', symbol, date, adjusted_close) FROM prices JOIN stocks ON id = stock_id
                         ORDER BY symbol, date";
 
 /// The sample's prices as a feed writes them that has no adjusted closes.
@@ -49,14 +51,27 @@ async fn computed_adjusted_closes_stand_in_a_constant_ratio_to_those_of_the_samp
     for arguments in [["actions", "seed/corporate_actions.csv"], ["prices", &prices]] {
         assert_eq!(computed.ran(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
     }
-    for (symbol, has_actions) in [("AAPL", true), ("FB", false), ("GOOG", false), ("IBM", true), ("MSFT", true)] {
+    for (symbol, has_actions) in
+        [("AAPL", true), ("FB", false), ("GOOG", false), ("IBM", true), ("MSFT", true)]
+    {
         let (theirs, ours) = (closes(&sample, symbol).await, closes(&computed, symbol).await);
-        assert_eq!(ours.last().unwrap().1, ours.last().unwrap().2, "the newest close is left as it was traded");
-        let ratios: Vec<_> = theirs.iter().zip(&ours).map(|(theirs, ours)| ours.2 / theirs.2).collect();
-        let spread = ratios.iter().copied().fold(0.0, f64::max) / ratios.iter().copied().fold(f64::MAX, f64::min);
+        assert_eq!(
+            ours.last().unwrap().1,
+            ours.last().unwrap().2,
+            "the newest close is left as it was traded"
+        );
+        let ratios: Vec<_> =
+            theirs.iter().zip(&ours).map(|(theirs, ours)| ours.2 / theirs.2).collect();
+        let spread = ratios.iter().copied().fold(0.0, f64::max)
+            / ratios.iter().copied().fold(f64::MAX, f64::min);
         assert!(spread < 1.0 + 1e-9, "{symbol}: {spread}");
         let adjusted = ours.iter().filter(|(_, close, adjusted)| close != adjusted).count();
-        assert_eq!(adjusted > ours.len() * 9 / 10, has_actions, "{symbol}: {adjusted} of {}", ours.len());
+        assert_eq!(
+            adjusted > ours.len() * 9 / 10,
+            has_actions,
+            "{symbol}: {adjusted} of {}",
+            ours.len()
+        );
     }
 }
 
@@ -65,9 +80,12 @@ async fn computed_adjusted_closes_stand_in_a_constant_ratio_to_those_of_the_samp
 async fn computed_adjusted_closes_are_those_of_generated_histories_with_splits_of_all_kinds() {
     let (database, files) = (Database::empty().await, Files::new());
     let years = ["--from", "2000-01-03", "--to", "2019-12-31", "--out", files.path()];
-    assert_eq!(database.ran(&[["generate", "--stocks", "12"].as_slice(), &years].concat()).code, Some(0));
-    let [stocks, prices, actions] =
-        ["stocks.csv", "prices.csv.gz", "corporate_actions.csv"].map(|name| format!("{}/{name}", files.path()));
+    assert_eq!(
+        database.ran(&[["generate", "--stocks", "12"].as_slice(), &years].concat()).code,
+        Some(0)
+    );
+    let [stocks, prices, actions] = ["stocks.csv", "prices.csv.gz", "corporate_actions.csv"]
+        .map(|name| format!("{}/{name}", files.path()));
     let text = text_of(&prices);
     let rows: Vec<_> = text.lines().skip(1).map(|line| line.rsplit_once(',').unwrap()).collect();
     let raw: Vec<_> = rows.iter().map(|(row, _)| (*row).to_owned()).collect();
@@ -107,12 +125,17 @@ async fn computed_adjusted_closes_do_not_depend_on_the_order_in_which_days_and_a
     for arguments in [["actions", "seed/corporate_actions.csv"], ["prices", &whole]] {
         assert_eq!(at_once.ran(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
     }
-    // Half of the actions before the prices, a day without its neighbours, the later years before the earlier ones.
-    let (later, earlier): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(|row| row.as_str() >= "IBM,2012");
+    // Half of the actions before the prices, a day without its neighbours, the later years before
+    // the earlier ones.
+    let (later, earlier): (Vec<_>, Vec<_>) =
+        rows.iter().cloned().partition(|row| row.as_str() >= "IBM,2012");
     let actions = text_of("seed/corporate_actions.csv");
-    let actions: Vec<_> = actions.lines().filter(|line| line.starts_with("IBM")).map(str::to_owned).collect();
-    let (even, odd): (Vec<_>, Vec<_>) = actions.into_iter().enumerate().partition(|(n, _)| n % 2 == 0);
-    let rows_of = |rows: Vec<(usize, String)>| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
+    let actions: Vec<_> =
+        actions.lines().filter(|line| line.starts_with("IBM")).map(str::to_owned).collect();
+    let (even, odd): (Vec<_>, Vec<_>) =
+        actions.into_iter().enumerate().partition(|(n, _)| n % 2 == 0);
+    let rows_of =
+        |rows: Vec<(usize, String)>| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
     for (kind, path) in [
         ("actions", file(&files, "even.csv", ACTIONS, &rows_of(even))),
         ("prices", file(&files, "day.csv", HEADER, &later[100..101])),
@@ -124,7 +147,11 @@ async fn computed_adjusted_closes_do_not_depend_on_the_order_in_which_days_and_a
         assert_eq!(ran.code, Some(0), "{ran:?}");
     }
     let (expected, found) = (at_once.texts(ADJUSTED).await, day_by_day.texts(ADJUSTED).await);
-    assert!(expected.len() > 700 && expected == found, "{:?}", expected.iter().zip(&found).find(|(a, b)| a != b));
+    assert!(
+        expected.len() > 700 && expected == found,
+        "{:?}",
+        expected.iter().zip(&found).find(|(a, b)| a != b)
+    );
     // And again: nothing changes.
     let report = day_by_day.ran(&["ingest", "prices", &whole, "--json"]).json();
     assert_eq!((&report["unchanged"], &report["restated"]), (&rows.len().into(), &json!([])));
@@ -148,7 +175,12 @@ async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_
     };
     assert_eq!(adjusted().await, [34.0, 38.0]);
     // Announced, and not in effect before there is a price of its day.
-    let split = file(&files, "split.csv", "ticker,execution_date,split_from,split_to", &["FB,2012-05-22,1,2".into()]);
+    let split = file(
+        &files,
+        "split.csv",
+        "ticker,execution_date,split_from,split_to",
+        &["FB,2012-05-22,1,2".into()],
+    );
     let report = database.ran(&["ingest", "actions", &split, "--json"]).json();
     assert_eq!((&report["added"], &report["restated"]), (&1.into(), &json!([])));
     let next = file(&files, "next.csv", HEADER, &["FB,2012-05-22,17,18,16,16,9".into()]);
@@ -174,12 +206,14 @@ async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_
     assert_eq!(closes(&database, "FB").await[0].2, 38.0 * (0.25 * (36.0 / 39.8)));
 }
 
-/// Each sees what the other one did, since whoever comes second waits for the first before it looks.
+/// Each sees what the other one did, since whoever comes second waits for the first before it
+/// looks.
 #[tokio::test]
 async fn actions_and_prices_of_a_stock_that_are_loaded_at_once_leave_it_adjusted_by_both() {
     for order in [["actions", "prices"], ["prices", "actions"]] {
         let (database, files) = (stocks_only().await, Files::new());
-        let bars = ["FB,2012-05-18,42,45,38,38,5".to_owned(), "FB,2012-05-21,17,18,17,17,5".to_owned()];
+        let bars =
+            ["FB,2012-05-18,42,45,38,38,5".to_owned(), "FB,2012-05-21,17,18,17,17,5".to_owned()];
         let first = file(&files, "first.csv", HEADER, &bars[..1]);
         assert_eq!(database.ran(&["ingest", "prices", &first]).code, Some(0));
         let prices = file(&files, "prices", HEADER, &bars[1..]);
@@ -211,7 +245,8 @@ async fn actions_and_prices_of_a_stock_that_are_loaded_at_once_leave_it_adjusted
 }
 
 #[tokio::test]
-async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_with_computed_ones() {
+async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_with_computed_ones()
+{
     let (database, files) = (Database::sample().await, Files::new());
     let before = database.texts(ADJUSTED).await;
     let raw = file(&files, "raw.csv", HEADER, &["AAPL,2013-03-04,427,430,420,421,5".into()]);
@@ -223,7 +258,10 @@ async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_w
     }
     // Nor do actions replace them.
     let split = file(&files, "split.csv", ACTIONS, &["AAPL,2013-02-01,1,2,".into()]);
-    assert_eq!(database.ran(&["ingest", "actions", &split, "--json"]).json()["restated"], json!([]));
+    assert_eq!(
+        database.ran(&["ingest", "actions", &split, "--json"]).json()["restated"],
+        json!([])
+    );
     assert!(database.texts(ADJUSTED).await == before);
 
     let report = database.ran(&["ingest", "prices", &raw, "--yes", "--json"]).json();
@@ -234,14 +272,17 @@ async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_w
     let day = file(&files, "day.csv", &supplied, &["AAPL,2013-03-05,420,430,420,421,5,400".into()]);
     let ran = database.ran(&["ingest", "prices", &day]);
     assert!(ran.sentence().contains("the adjusted closes of AAPL are computed"), "{ran:?}");
-    let report = database.ran(&["ingest", "prices", &day, "--adjusted-close", "computed", "--json"]).json();
+    let report =
+        database.ran(&["ingest", "prices", &day, "--adjusted-close", "computed", "--json"]).json();
     assert_eq!((&report["added"], &report["restated"]), (&1.into(), &json!([])));
     assert_eq!(closes(&database, "AAPL").await.last().unwrap().2, 421.0);
     let days = ["2013-03-04,427,430,420,421,5,400", "2013-03-05,420,430,420,421,5,400"];
-    let mut whole: Vec<_> = text_of("seed/prices.csv.gz").lines().skip(1).map(str::to_owned).collect();
+    let mut whole: Vec<_> =
+        text_of("seed/prices.csv.gz").lines().skip(1).map(str::to_owned).collect();
     whole.extend(days.map(|day| format!("AAPL,{day}")));
     // The sample names its columns in another order.
-    let whole = file(&files, "whole.csv", "symbol,date,open,high,low,close,volume,Adj Close", &whole);
+    let whole =
+        file(&files, "whole.csv", "symbol,date,open,high,low,close,volume,Adj Close", &whole);
     let report = database.ran(&["ingest", "prices", &whole, "--json"]).json();
     assert_eq!((&report["added"], &report["stocksTouched"]), (&0.into(), &1.into()), "{report}");
     let after = database.texts(ADJUSTED).await;

@@ -10,9 +10,14 @@ use crate::support::{ADMIN_TOKEN as TOKEN, App, Database, Ran, header, scratch};
 async fn without_a_token_configured_admin_says_how_to_switch_it_on() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
-    for request in [app.admin("GET", "/admin/keys"), app.admin("GET", "/admin/keys").bearer_auth("")] {
+    for request in
+        [app.admin("GET", "/admin/keys"), app.admin("GET", "/admin/keys").bearer_auth("")]
+    {
         let answer = request.send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (403, "application/problem+json"));
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "content-type")),
+            (403, "application/problem+json")
+        );
         let body: Value = answer.json().await.unwrap();
         assert_eq!(body["code"], "admin_off");
         assert!(body["detail"].as_str().unwrap().contains("ADMIN_TOKEN"), "{body}");
@@ -39,7 +44,11 @@ async fn nobody_gets_further_without_the_token() {
                 (answer.status().as_u16(), header(&answer, "www-authenticate")),
                 (401, "Bearer realm=\"tickerd\"")
             );
-            assert_eq!(answer.json::<Value>().await.unwrap()["code"], "admin_unauthorized", "{path}");
+            assert_eq!(
+                answer.json::<Value>().await.unwrap()["code"],
+                "admin_unauthorized",
+                "{path}"
+            );
         }
     }
     let inside = app.admin("GET", "/admin/nothing").bearer_auth(TOKEN).send().await.unwrap();
@@ -74,7 +83,8 @@ async fn the_token_may_come_from_a_file() {
 async fn no_page_of_another_origin_may_read_what_is_for_operators() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
-    let preflight = app.admin("OPTIONS", "/admin/keys").header("access-control-request-method", "GET");
+    let preflight =
+        app.admin("OPTIONS", "/admin/keys").header("access-control-request-method", "GET");
     for request in [app.admin("GET", "/admin/nothing").bearer_auth(TOKEN), preflight] {
         let answer = request.header("origin", "https://example.com").send().await.unwrap();
         assert!(!answer.headers().contains_key("access-control-allow-origin"), "{answer:?}");
@@ -91,8 +101,13 @@ async fn a_listener_that_can_not_be_had_is_a_sentence_with_the_way_out() {
     assert!(ran.sentence().contains(&port) && ran.sentence().contains("ADMIN_PORT"), "{ran:?}");
     let ran = Ran::of(database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_TOKEN", "short"));
     assert!(ran.sentence().contains("ADMIN_TOKEN") && !ran.sentence().contains("short"), "{ran:?}");
-    let ran = Ran::of(database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_TOKEN_FILE", "/nowhere/token"));
-    assert!(ran.sentence().contains("ADMIN_TOKEN_FILE") && ran.sentence().contains("/nowhere/token"), "{ran:?}");
+    let ran = Ran::of(
+        database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_TOKEN_FILE", "/nowhere/token"),
+    );
+    assert!(
+        ran.sentence().contains("ADMIN_TOKEN_FILE") && ran.sentence().contains("/nowhere/token"),
+        "{ran:?}"
+    );
     let ran = Ran::of(database.tickerd(&["serve"]).env("ADMIN_PORT", "none"));
     assert_eq!((ran.code, ran.stderr.contains("or off")), (Some(2), true), "{ran:?}");
 }
@@ -103,7 +118,10 @@ async fn it_can_be_switched_off_and_ends_with_the_server_when_it_is_on() {
     let off = App::with(&database, &[("ADMIN_PORT", "off")]).await;
     assert!(!off.log().iter().any(|line| line.contains("for operators")), "{:?}", off.log());
     let mut on = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
-    assert_eq!(on.admin("GET", "/admin/nothing").bearer_auth(TOKEN).send().await.unwrap().status(), 404);
+    assert_eq!(
+        on.admin("GET", "/admin/nothing").bearer_auth(TOKEN).send().await.unwrap().status(),
+        404
+    );
     on.signal("TERM");
     assert_eq!(on.ended().await, Some(0));
 }

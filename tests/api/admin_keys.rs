@@ -38,7 +38,10 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
     let (_, listed) = app.operate("GET", "/admin/keys", Value::Null).await;
     assert_eq!(listed, json!({ "keys": [expected], "next": null }));
     let default = app.operate("POST", "/admin/keys", order()).await;
-    assert_eq!((default.0, &default.1["tier"], &default.1["expiresAt"]), (201, &json!("free"), &Value::Null));
+    assert_eq!(
+        (default.0, &default.1["tier"], &default.1["expiresAt"]),
+        (201, &json!("free"), &Value::Null)
+    );
 }
 
 /// A page that got no answer asks again: it must not issue two keys, and it must get at a token.
@@ -54,12 +57,15 @@ async fn an_order_with_an_id_that_is_repeated_issues_one_key() {
     assert_eq!((status, again["code"].as_str()), (409, Some("key_exists")));
     assert_eq!(database.texts("SELECT id FROM api_keys").await, ["Abcdef123456"]);
     let rotate = json!({ "graceS": 0 });
-    let (status, new) = app.operate("POST", "/admin/keys/Abcdef123456/rotate", rotate.clone()).await;
+    let (status, new) =
+        app.operate("POST", "/admin/keys/Abcdef123456/rotate", rotate.clone()).await;
     assert_eq!((status, new["replaces"].as_str()), (201, Some("Abcdef123456")));
     assert_eq!(app.get(new["token"].as_str().unwrap(), PATH).await.status(), 200);
     let old = first["token"].as_str().unwrap();
-    eventually("the old one is refused", Duration::from_secs(1), async || app.get(old, PATH).await.status() == 401)
-        .await;
+    eventually("the old one is refused", Duration::from_secs(1), async || {
+        app.get(old, PATH).await.status() == 401
+    })
+    .await;
     let (status, again) = app.operate("POST", "/admin/keys/Abcdef123456/rotate", rotate).await;
     assert_eq!((status, again["code"].as_str()), (409, Some("key_rotated")));
     assert!(again["detail"].as_str().unwrap().contains(new["id"].as_str().unwrap()), "{again}");
@@ -71,13 +77,26 @@ async fn a_key_is_changed_field_by_field_and_null_removes() {
     let (app, key) = (App::with_admin(&database).await, database.issue("free"));
     assert_eq!(header(&app.get(&key, PATH).await, "x-ratelimit-limit"), "100");
     let path = format!("/admin/keys/{}", id_of(&key));
-    let (status, changed) =
-        app.operate("PATCH", &path, json!({ "tier": "pro", "note": "paid", "expiresAt": "2099-01-31" })).await;
-    assert_eq!((status, changed["tier"].as_str(), changed["note"].as_str()), (200, Some("pro"), Some("paid")));
-    assert_eq!((changed["owner"].as_str(), changed["name"].as_str()), (Some("tests"), Some("a key")));
+    let (status, changed) = app
+        .operate(
+            "PATCH",
+            &path,
+            json!({ "tier": "pro", "note": "paid", "expiresAt": "2099-01-31" }),
+        )
+        .await;
+    assert_eq!(
+        (status, changed["tier"].as_str(), changed["note"].as_str()),
+        (200, Some("pro"), Some("paid"))
+    );
+    assert_eq!(
+        (changed["owner"].as_str(), changed["name"].as_str()),
+        (Some("tests"), Some("a key"))
+    );
     let raised = async || header(&app.get(&key, PATH).await, "x-ratelimit-limit") == "1000";
     eventually("the limit is the new tier's", Duration::from_secs(1), raised).await;
-    let (_, changed) = app.operate("PATCH", &path, json!({ "owner": "ann", "note": null, "expiresAt": null })).await;
+    let (_, changed) = app
+        .operate("PATCH", &path, json!({ "owner": "ann", "note": null, "expiresAt": null }))
+        .await;
     assert_eq!((&changed["owner"], &changed["tier"]), (&json!("ann"), &json!("pro")));
     assert!(changed["note"].is_null() && changed["expiresAt"].is_null(), "{changed}");
 }
@@ -90,8 +109,14 @@ async fn a_deleted_key_is_refused_within_a_second_and_is_still_known() {
     let path = format!("/admin/keys/{}", id_of(&key));
     let (status, revoked) = app.operate("DELETE", &path, Value::Null).await;
     assert_eq!((status, revoked["status"].as_str()), (200, Some("revoked")));
-    eventually("it is refused", Duration::from_secs(1), async || app.get(&key, PATH).await.status() == 401).await;
-    assert_eq!(app.operate("DELETE", &path, Value::Null).await.1["revokedAt"], revoked["revokedAt"]);
+    eventually("it is refused", Duration::from_secs(1), async || {
+        app.get(&key, PATH).await.status() == 401
+    })
+    .await;
+    assert_eq!(
+        app.operate("DELETE", &path, Value::Null).await.1["revokedAt"],
+        revoked["revokedAt"]
+    );
     let (status, refused) = app.operate("POST", &format!("{path}/rotate"), Value::Null).await;
     assert_eq!((status, refused["code"].as_str()), (409, Some("key_not_active")));
 }
@@ -109,23 +134,100 @@ async fn what_is_not_as_expected_is_named_and_nothing_is_done() {
         order
     };
     for (method, path, body, status, code, part) in [
-        ("POST", "/admin/keys", with("owner", json!("a\nb")), 400, "invalid_parameter", "owner is not valid"),
-        ("POST", "/admin/keys", with("name", json!("")), 400, "invalid_parameter", "name is not valid"),
-        ("POST", "/admin/keys", with("tier", json!("gold")), 400, "invalid_parameter", "free, pro, enterprise"),
-        ("POST", "/admin/keys", with("tier", json!("Gold")), 400, "invalid_parameter", "tier is not valid"),
-        ("POST", "/admin/keys", with("expiresAt", json!("2001-01-01")), 400, "invalid_parameter", "expiresAt"),
-        ("POST", "/admin/keys", with("id", json!("short")), 400, "invalid_parameter", "id is not valid"),
+        (
+            "POST",
+            "/admin/keys",
+            with("owner", json!("a\nb")),
+            400,
+            "invalid_parameter",
+            "owner is not valid",
+        ),
+        (
+            "POST",
+            "/admin/keys",
+            with("name", json!("")),
+            400,
+            "invalid_parameter",
+            "name is not valid",
+        ),
+        (
+            "POST",
+            "/admin/keys",
+            with("tier", json!("gold")),
+            400,
+            "invalid_parameter",
+            "free, pro, enterprise",
+        ),
+        (
+            "POST",
+            "/admin/keys",
+            with("tier", json!("Gold")),
+            400,
+            "invalid_parameter",
+            "tier is not valid",
+        ),
+        (
+            "POST",
+            "/admin/keys",
+            with("expiresAt", json!("2001-01-01")),
+            400,
+            "invalid_parameter",
+            "expiresAt",
+        ),
+        (
+            "POST",
+            "/admin/keys",
+            with("id", json!("short")),
+            400,
+            "invalid_parameter",
+            "id is not valid",
+        ),
         ("POST", "/admin/keys", with("owner", json!(5)), 400, "invalid_body", "expected a string"),
-        ("POST", "/admin/keys", with("role", json!("x")), 400, "invalid_body", "unknown field `role`"),
-        ("POST", "/admin/keys", json!({ "owner": "ann" }), 400, "invalid_body", "missing field `name`"),
+        (
+            "POST",
+            "/admin/keys",
+            with("role", json!("x")),
+            400,
+            "invalid_body",
+            "unknown field `role`",
+        ),
+        (
+            "POST",
+            "/admin/keys",
+            json!({ "owner": "ann" }),
+            400,
+            "invalid_body",
+            "missing field `name`",
+        ),
         ("POST", "/admin/keys", json!([]), 400, "invalid_body", "body"),
         ("PATCH", &key_path, json!({}), 400, "invalid_body", "one or more of"),
-        ("PATCH", &key_path, json!({ "tier": null, "note": "\u{7}" }), 400, "invalid_parameter", "note"),
-        ("PATCH", "/admin/keys/000000000000", json!({ "tier": "pro" }), 404, "unknown_key", "000000000000"),
+        (
+            "PATCH",
+            &key_path,
+            json!({ "tier": null, "note": "\u{7}" }),
+            400,
+            "invalid_parameter",
+            "note",
+        ),
+        (
+            "PATCH",
+            "/admin/keys/000000000000",
+            json!({ "tier": "pro" }),
+            404,
+            "unknown_key",
+            "000000000000",
+        ),
         ("GET", "/admin/keys/000000000000", Value::Null, 404, "unknown_key", "000000000000"),
         ("GET", "/admin/keys/short", Value::Null, 400, "invalid_parameter", "id"),
         ("DELETE", "/admin/keys/000000000000", Value::Null, 404, "unknown_key", "000000000000"),
-        ("POST", "/admin/keys/000000000000/rotate", Value::Null, 404, "unknown_key", "000000000000"),
+        (
+            "POST",
+            "/admin/keys/000000000000/rotate",
+            Value::Null,
+            404,
+            "unknown_key",
+            "000000000000",
+        ),
         ("POST", &rotate_path, json!({ "graceS": 7_776_001 }), 400, "invalid_parameter", "graceS"),
         ("POST", &rotate_path, json!({ "graceS": -1 }), 400, "invalid_body", "-1"),
         ("GET", "/admin/keys?limit=0", Value::Null, 400, "invalid_parameter", "1 to 1000"),
@@ -150,7 +252,13 @@ async fn a_body_is_bounded_whether_or_not_its_length_is_told() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let big = format!("{{\"owner\":\"{}\"}}", "x".repeat(17 * 1024));
-    let told = app.admin("POST", "/admin/keys").bearer_auth(ADMIN_TOKEN).body(big.clone()).send().await.unwrap();
+    let told = app
+        .admin("POST", "/admin/keys")
+        .bearer_auth(ADMIN_TOKEN)
+        .body(big.clone())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(told.status(), 413);
     let head = format!(
         "POST /admin/keys HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -178,7 +286,13 @@ async fn pages_hold_every_key_once_and_say_what_comes_next() {
     let (mut seen, mut path) = (Vec::new(), "/admin/keys?limit=2".to_owned());
     loop {
         let (_, page) = app.operate("GET", &path, Value::Null).await;
-        seen.extend(page["keys"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            page["keys"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|key| key["id"].as_str().unwrap().to_owned()),
+        );
         let Some(next) = page["next"].as_str() else { break };
         path = format!("/admin/keys?limit=2&after={next}");
     }
@@ -191,7 +305,8 @@ async fn no_token_is_ever_logged() {
     let app = App::with(&database, &[("ADMIN_TOKEN", ADMIN_TOKEN), ("LOG", "trace")]).await;
     let (_, issued) = app.operate("POST", "/admin/keys", order()).await;
     let token = issued["token"].as_str().unwrap();
-    let (_, rotated) = app.operate("POST", &format!("/admin/keys/{}/rotate", id_of(token)), Value::Null).await;
+    let (_, rotated) =
+        app.operate("POST", &format!("/admin/keys/{}/rotate", id_of(token)), Value::Null).await;
     let (status, _) = app.operate("GET", &format!("/admin/keys/{token}"), Value::Null).await;
     assert_eq!(status, 400, "a token is no id");
     app.operate("GET", &format!("/admin/keys?search={token}"), Value::Null).await;
@@ -207,12 +322,15 @@ async fn no_token_is_ever_logged() {
 async fn what_one_instance_is_asked_counts_on_the_others_within_a_second() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("admin"));
-    let variables = [("REDIS_URL", &*redis_url()), ("REDIS_KEY_PREFIX", &prefix), ("ADMIN_TOKEN", ADMIN_TOKEN)];
-    let (asked, other) = (App::with(&database, &variables).await, App::with(&database, &variables).await);
+    let variables =
+        [("REDIS_URL", &*redis_url()), ("REDIS_KEY_PREFIX", &prefix), ("ADMIN_TOKEN", ADMIN_TOKEN)];
+    let (asked, other) =
+        (App::with(&database, &variables).await, App::with(&database, &variables).await);
     let (_, issued) = asked.operate("POST", "/admin/keys", order()).await;
     let token = issued["token"].as_str().unwrap();
     assert_eq!(other.get(token, PATH).await.status(), 200, "at once");
-    let (_, revoked) = asked.operate("DELETE", &format!("/admin/keys/{}", id_of(token)), Value::Null).await;
+    let (_, revoked) =
+        asked.operate("DELETE", &format!("/admin/keys/{}", id_of(token)), Value::Null).await;
     assert_eq!(revoked["instancesTold"], 2, "{revoked}");
     let refused = async || other.get(token, PATH).await.status() == 401;
     eventually("the other refuses it", Duration::from_secs(1), refused).await;
@@ -222,9 +340,13 @@ async fn what_one_instance_is_asked_counts_on_the_others_within_a_second() {
 async fn many_orders_at_once_are_all_filled() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
-    let answers = futures_util::future::join_all((0..40).map(|_| app.operate("POST", "/admin/keys", order()))).await;
+    let answers = futures_util::future::join_all(
+        (0..40).map(|_| app.operate("POST", "/admin/keys", order())),
+    )
+    .await;
     assert!(answers.iter().all(|(status, _)| *status == 201), "{answers:?}");
-    let mut ids: Vec<_> = answers.iter().map(|(_, key)| key["id"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<_> =
+        answers.iter().map(|(_, key)| key["id"].as_str().unwrap().to_owned()).collect();
     ids.sort();
     assert_eq!(database.texts("SELECT id FROM api_keys ORDER BY id COLLATE \"C\"").await, ids);
 }
@@ -234,9 +356,11 @@ async fn without_postgres_an_operator_is_told_to_retry_and_no_drivers_text() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     database.cut_off().await;
-    for (method, path, body) in
-        [("POST", "/admin/keys", order()), ("GET", "/admin/tiers", Value::Null), ("GET", "/admin/audit", Value::Null)]
-    {
+    for (method, path, body) in [
+        ("POST", "/admin/keys", order()),
+        ("GET", "/admin/tiers", Value::Null),
+        ("GET", "/admin/audit", Value::Null),
+    ] {
         let (status, problem) = app.operate(method, path, body).await;
         assert_eq!((status, problem["code"].as_str()), (503, Some("unavailable")), "{problem}");
         assert_eq!(problem["detail"], "the data can't be reached right now: retry in 1 s");

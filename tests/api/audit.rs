@@ -8,8 +8,12 @@ use crate::support::{ADMIN_TOKEN, App, Database, id_of, run};
 async fn entries(database: &Database) -> Vec<(String, String, String, Value, Value)> {
     let sql = "SELECT actor, action, subject, was::text, became::text FROM audit ORDER BY id";
     let rows = database.connect().await.query(sql, &[]).await.unwrap();
-    let json = |text: Option<String>| text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
-    rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), json(row.get(3)), json(row.get(4)))).collect()
+    let json = |text: Option<String>| {
+        text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
+    };
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2), json(row.get(3)), json(row.get(4))))
+        .collect()
 }
 
 #[tokio::test]
@@ -24,15 +28,24 @@ async fn every_change_has_an_entry_that_says_who_made_it_and_what_it_was() {
     let first = run(&["keys", "issue", "--owner", "bob", "--name", "laptop"]);
     run(&["keys", "set", &first, "--tier", "pro", "--note", "paid"]);
     let second = run(&["keys", "rotate", &first]);
-    let patch = app.admin("PATCH", &format!("/admin/keys/{}", id_of(&second))).bearer_auth(ADMIN_TOKEN);
-    let answer = patch.header("x-actor", "sign-up page").json(&json!({ "note": null })).send().await.unwrap();
+    let patch =
+        app.admin("PATCH", &format!("/admin/keys/{}", id_of(&second))).bearer_auth(ADMIN_TOKEN);
+    let answer = patch
+        .header("x-actor", "sign-up page")
+        .json(&json!({ "note": null }))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 200);
     run(&["keys", "revoke", &first, "--yes"]);
     app.operate("PUT", "/admin/tiers/gold", json!({ "requestsPerMinute": 5000 })).await;
     run(&["tiers", "set", "gold", "--requests-per-minute", "4000"]);
     let found = entries(&database).await;
     let (one, two) = (id_of(&first), id_of(&second));
-    let short: Vec<_> = found.iter().map(|(actor, action, subject, ..)| (&**actor, &**action, &**subject)).collect();
+    let short: Vec<_> = found
+        .iter()
+        .map(|(actor, action, subject, ..)| (&**actor, &**action, &**subject))
+        .collect();
     let expected = [
         ("cli:ann", "issue", one),
         ("cli:ann", "change", one),
@@ -56,10 +69,16 @@ async fn every_change_has_an_entry_that_says_who_made_it_and_what_it_was() {
         (&json!({ "tier": "free", "note": null }), &json!({ "tier": "pro", "note": "paid" }))
     );
     let last = found.last().unwrap();
-    assert_eq!((&last.3, &last.4), (&json!({ "requests_per_minute": 5000 }), &json!({ "requests_per_minute": 4000 })));
+    assert_eq!(
+        (&last.3, &last.4),
+        (&json!({ "requests_per_minute": 5000 }), &json!({ "requests_per_minute": 4000 }))
+    );
     for token in [&first, &second] {
         let all = format!("{found:?}");
-        assert!(!all.contains(&token[21..53]) && !all.contains("argon2") && !all.contains("secret"), "{all}");
+        assert!(
+            !all.contains(&token[21..53]) && !all.contains("argon2") && !all.contains("secret"),
+            "{all}"
+        );
     }
 }
 
@@ -78,7 +97,8 @@ async fn a_change_that_is_refused_or_changes_nothing_has_no_entry() {
     assert_eq!(entries(&database).await.len(), before);
 }
 
-/// The version before this one issues and revokes beside it, while instances are replaced one by one.
+/// The version before this one issues and revokes beside it, while instances are replaced one by
+/// one.
 #[tokio::test]
 async fn what_the_version_before_writes_works_here_and_is_audited_under_its_role() {
     let database = Database::sample().await;
@@ -101,36 +121,55 @@ async fn what_the_version_before_writes_works_here_and_is_audited_under_its_role
                    UNION ALL SELECT id, revision, NULL FROM api_keys WHERE revision > $1";
     assert!(client.query(changes, &[&-1_i64]).await.unwrap().len() > 2);
     let (_, page) = app.operate("GET", "/admin/audit?subject=Abcdef123456", Value::Null).await;
-    let said: Vec<_> =
-        page["entries"].as_array().unwrap().iter().map(|entry| (&entry["actor"], &entry["action"])).collect();
+    let said: Vec<_> = page["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (&entry["actor"], &entry["action"]))
+        .collect();
     let role = json!("sql:tickerd");
     assert_eq!(said, [(&role, &json!("revoke")), (&role, &json!("issue"))]);
     let (_, shown) = app.operate("GET", "/admin/keys/Abcdef123456", Value::Null).await;
-    assert_eq!((shown["limitId"].as_str(), shown["status"].as_str()), (Some("Abcdef123456"), Some("revoked")));
+    assert_eq!(
+        (shown["limitId"].as_str(), shown["status"].as_str()),
+        (Some("Abcdef123456"), Some("revoked"))
+    );
 }
 
 #[tokio::test]
 async fn the_audit_is_read_by_key_and_page_by_page() {
     let database = Database::sample().await;
-    let (app, key, other) = (App::with_admin(&database).await, database.issue("pro"), database.issue("pro"));
+    let (app, key, other) =
+        (App::with_admin(&database).await, database.issue("pro"), database.issue("pro"));
     for tier in ["free", "enterprise"] {
         assert_eq!(database.ran(&["keys", "set", &key, "--tier", tier]).code, Some(0));
     }
     let (mut numbers, mut path) = (Vec::new(), "/admin/audit?limit=3".to_owned());
     loop {
         let (_, page) = app.operate("GET", &path, Value::Null).await;
-        numbers.extend(page["entries"].as_array().unwrap().iter().map(|entry| entry["id"].as_i64().unwrap()));
+        numbers.extend(
+            page["entries"].as_array().unwrap().iter().map(|entry| entry["id"].as_i64().unwrap()),
+        );
         let Some(next) = page["next"].as_i64() else { break };
         path = format!("/admin/audit?limit=3&before={next}");
     }
-    assert!(numbers.len() == 4 && numbers.is_sorted_by(|newer, older| newer > older), "{numbers:?}");
+    assert!(
+        numbers.len() == 4 && numbers.is_sorted_by(|newer, older| newer > older),
+        "{numbers:?}"
+    );
     let of_one = database.ran(&["keys", "audit", id_of(&other), "--json"]).json();
     assert_eq!((of_one.as_array().unwrap().len(), &of_one[0]["action"]), (1, &json!("issue")));
     assert_eq!(of_one[0]["became"]["tier"], "pro");
-    assert!(of_one[0]["became"]["createdAt"].is_string(), "fields are named as everywhere: {of_one}");
+    assert!(
+        of_one[0]["became"]["createdAt"].is_string(),
+        "fields are named as everywhere: {of_one}"
+    );
     let text = database.ran(&["keys", "audit", &key, "--limit", "2"]);
     assert_eq!(text.stdout.lines().count(), 2, "{text:?}");
-    assert!(text.stdout.lines().next().unwrap().ends_with("tier \"free\" -> \"enterprise\""), "{text:?}");
+    assert!(
+        text.stdout.lines().next().unwrap().ends_with("tier \"free\" -> \"enterprise\""),
+        "{text:?}"
+    );
     assert!(text.stderr.contains("--before"), "nobody takes these for all: {text:?}");
 }
 
@@ -146,16 +185,30 @@ async fn without_a_name_the_actor_is_the_user_who_ran_the_command() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_replaced_and_rows_that_are_emptied_by_hand_leave_entries_without_a_hash() {
+async fn a_secret_that_is_replaced_and_rows_that_are_emptied_by_hand_leave_entries_without_a_hash()
+{
     let database = Database::sample().await;
     let key = database.issue("pro");
     let client = database.connect().await;
-    client.batch_execute("UPDATE api_keys SET secret_hash = 'another'; TRUNCATE api_keys CASCADE").await.unwrap();
+    client
+        .batch_execute("UPDATE api_keys SET secret_hash = 'another'; TRUNCATE api_keys CASCADE")
+        .await
+        .unwrap();
     let found = entries(&database).await;
-    let short: Vec<_> = found.iter().map(|(_, action, subject, _, became)| (&**action, &**subject, became)).collect();
+    let short: Vec<_> = found
+        .iter()
+        .map(|(_, action, subject, _, became)| (&**action, &**subject, became))
+        .collect();
     let replaced = json!({ "secret": "replaced" });
-    assert_eq!(short[1..], [("change", id_of(&key), &replaced), ("delete", "all", &Value::Null)], "{found:?}");
-    assert!(found.iter().all(|entry| entry.0.starts_with("sql:") || entry.1 == "issue"), "{found:?}");
+    assert_eq!(
+        short[1..],
+        [("change", id_of(&key), &replaced), ("delete", "all", &Value::Null)],
+        "{found:?}"
+    );
+    assert!(
+        found.iter().all(|entry| entry.0.starts_with("sql:") || entry.1 == "issue"),
+        "{found:?}"
+    );
     let written = format!("{found:?}");
     assert!(!written.contains("another") && !written.contains("argon2id"), "{written}");
 }

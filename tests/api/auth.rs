@@ -12,19 +12,25 @@ const PATH: &str = "/api/stocks/AAPL";
 async fn every_key_that_is_not_valid_gets_the_same_answer() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
-    let (valid, revoked, expired) = (database.issue("pro"), database.issue("pro"), database.issue("pro"));
+    let (valid, revoked, expired) =
+        (database.issue("pro"), database.issue("pro"), database.issue("pro"));
     assert!(database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
     let client = database.connect().await;
     client
-        .execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = $1", &[&id_of(&expired)])
+        .execute(
+            "UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = $1",
+            &[&id_of(&expired)],
+        )
         .await
         .unwrap();
-    // The secret of one key under the id of another: well-formed but for the checksum, which is made right.
+    // The secret of one key under the id of another: well-formed but for the checksum, which is
+    // made right.
     let foreign = with_checksum(&format!("{}{}", &valid[..21], &revoked[21..53]));
     let unknown = with_checksum(&format!("tk_live_000000000000_{}", &valid[21..53]));
     let malformed = format!("{}{}", &valid[..58], if valid.ends_with('x') { 'y' } else { 'x' });
     let mut bodies = Vec::new();
-    for key in ["", "x", &revoked, &expired, &foreign, &unknown, &malformed, &valid.to_lowercase()] {
+    for key in ["", "x", &revoked, &expired, &foreign, &unknown, &malformed, &valid.to_lowercase()]
+    {
         let answer = app.get(key, PATH).await;
         assert_eq!(answer.status(), 401, "{key}");
         assert_eq!(header(&answer, "www-authenticate"), "Bearer realm=\"tickerd\"");
@@ -85,34 +91,61 @@ async fn a_key_is_taken_from_the_url_too_and_headers_go_before_it() {
         (format!("apikey={key}&apikey={key}"), "accept", "*/*", 400),
         (format!("apikey={key}&apikey={key}"), "x-api-key", &*key, 400),
     ] {
-        let answer = app.request("GET", &format!("{PATH}?{query}")).header(header, value).send().await.unwrap();
+        let answer = app
+            .request("GET", &format!("{PATH}?{query}"))
+            .header(header, value)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), status, "{query} {header}: {value}");
         assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
         let body = answer.text().await.unwrap();
         assert!(!body.contains(&key[21..]) && !body.contains(&encoded), "{body}");
     }
     // It is no part of the question: both ways have one answer.
-    let listed = app.request("GET", &format!("/api/stocks?limit=2&apikey={key}")).send().await.unwrap();
-    assert_eq!((listed.status().as_u16(), &listed.headers()["x-cache"]), (200, &"MISS".parse().unwrap()));
+    let listed =
+        app.request("GET", &format!("/api/stocks?limit=2&apikey={key}")).send().await.unwrap();
+    assert_eq!(
+        (listed.status().as_u16(), &listed.headers()["x-cache"]),
+        (200, &"MISS".parse().unwrap())
+    );
     assert_eq!(header(&app.get(&key, "/api/stocks?limit=2").await, "x-cache"), "HIT");
-    let pages = app.request("GET", &format!("/api/stocks/AAPL/prices?start=2012-01-01&limit=2&apikey={key}"));
+    let pages = app
+        .request("GET", &format!("/api/stocks/AAPL/prices?start=2012-01-01&limit=2&apikey={key}"));
     let pages = pages.send().await.unwrap();
-    assert!(header(&pages, "link").contains("cursor=") && !header(&pages, "link").contains("apikey"), "{pages:?}");
+    assert!(
+        header(&pages, "link").contains("cursor=") && !header(&pages, "link").contains("apikey"),
+        "{pages:?}"
+    );
     assert!(!pages.text().await.unwrap().contains("apikey"));
-    let unknown = app.request("GET", &format!("/api/stocks?limti=2&apikey={key}")).send().await.unwrap();
-    assert!(unknown.text().await.unwrap().contains("the parameter \\\"limti\\\" is not known here: expected q, "));
+    let unknown =
+        app.request("GET", &format!("/api/stocks?limti=2&apikey={key}")).send().await.unwrap();
+    assert!(
+        unknown
+            .text()
+            .await
+            .unwrap()
+            .contains("the parameter \\\"limti\\\" is not known here: expected q, ")
+    );
 }
 
 #[tokio::test]
 async fn where_keys_in_urls_are_switched_off_they_are_refused_and_not_repeated() {
     let database = Database::sample().await;
-    let (app, key) = (App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await, database.issue("pro"));
+    let (app, key) =
+        (App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await, database.issue("pro"));
     let path = format!("{PATH}?apikey={key}");
     assert_eq!(app.request("GET", &path).send().await.unwrap().status(), 401);
     let answer = app.get(&key, &path).await;
-    assert_eq!((answer.status().as_u16(), header(&answer, "referrer-policy")), (400, "no-referrer"));
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "referrer-policy")),
+        (400, "no-referrer")
+    );
     let body = answer.text().await.unwrap();
-    assert!(body.contains("\"code\":\"unknown_parameter\"") && !body.contains(&key[21..]), "{body}");
+    assert!(
+        body.contains("\"code\":\"unknown_parameter\"") && !body.contains(&key[21..]),
+        "{body}"
+    );
 }
 
 #[tokio::test]
@@ -121,10 +154,12 @@ async fn what_a_server_says_of_itself_has_keys_in_urls_only_where_it_takes_them(
     let (takes, takes_none) =
         (App::alone(&database).await, App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await);
     for (app, is_said) in [(takes, true), (takes_none, false)] {
-        let said = async |path| app.request("GET", path).send().await.unwrap().text().await.unwrap();
+        let said =
+            async |path| app.request("GET", path).send().await.unwrap().text().await.unwrap();
         assert_eq!(said("/openapi.json").await.contains("\"apikey\""), is_said);
         assert_eq!(said("/").await.contains("<html lang=\"en\" data-key-in-query>"), is_said);
-        let packed = app.request("GET", "/").header("accept-encoding", "gzip").send().await.unwrap();
+        let packed =
+            app.request("GET", "/").header("accept-encoding", "gzip").send().await.unwrap();
         assert_eq!((packed.status().as_u16(), header(&packed, "content-encoding")), (200, "gzip"));
     }
 }
@@ -169,22 +204,30 @@ async fn a_revoked_key_is_refused_within_a_second_without_a_redis_too() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     assert!(database.run(&["keys", "revoke", id_of(&key), "--yes"]).status.success());
-    eventually("the key is refused", Duration::from_secs(1), async || app.get(&key, PATH).await.status() == 401).await;
+    eventually("the key is refused", Duration::from_secs(1), async || {
+        app.get(&key, PATH).await.status() == 401
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_lost_word_of_a_revocation_costs_no_more_than_the_poll() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("lost"));
-    let app =
-        App::with(&database, &[("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", &prefix), ("CHANGES_POLL_MS", "500")])
-            .await;
+    let app = App::with(
+        &database,
+        &[("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", &prefix), ("CHANGES_POLL_MS", "500")],
+    )
+    .await;
     let key = database.issue("pro");
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     // Revoked by a command that knows no Redis: nobody is told.
     let output = database.run(&["keys", "revoke", id_of(&key), "--yes", "--json"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":0"), "{output:?}");
-    eventually("the key is refused", Duration::from_secs(2), async || app.get(&key, PATH).await.status() == 401).await;
+    eventually("the key is refused", Duration::from_secs(2), async || {
+        app.get(&key, PATH).await.status() == 401
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -193,11 +236,17 @@ async fn an_expiry_that_passes_between_two_requests_is_noticed_from_memory() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let client = database.connect().await;
     client
-        .execute("UPDATE api_keys SET expires_at = now() + interval '2 s' WHERE id = $1", &[&id_of(&key)])
+        .execute(
+            "UPDATE api_keys SET expires_at = now() + interval '2 s' WHERE id = $1",
+            &[&id_of(&key)],
+        )
         .await
         .unwrap();
     assert_eq!(app.get(&key, PATH).await.status(), 200);
-    eventually("the key expires", Duration::from_secs(4), async || app.get(&key, PATH).await.status() == 401).await;
+    eventually("the key expires", Duration::from_secs(4), async || {
+        app.get(&key, PATH).await.status() == 401
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -238,7 +287,8 @@ async fn an_address_that_sends_too_many_wrong_keys_waits_while_known_keys_go_on(
 async fn concurrent_firsts_of_one_key_are_all_admitted_and_hash_once() {
     let database = Database::sample().await;
     // One hash at a time and a queue of one: were each request to hash, most would be refused.
-    let app = App::with(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "1")]).await;
+    let app =
+        App::with(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "1")]).await;
     let key = database.issue("pro");
     let answers = (0..50).map(|_| app.get(&key, PATH));
     let answers = futures_util::future::join_all(answers).await;
@@ -252,7 +302,11 @@ async fn known_keys_and_cached_answers_outlive_postgres() {
     let (key, new) = (database.issue("pro"), database.issue("pro"));
     let app = App::with(
         &database,
-        &[("KEY_STATUS_TTL_MS", "100"), ("DATABASE_WAIT_TIMEOUT_MS", "300"), ("DATABASE_CONNECT_TIMEOUT_MS", "300")],
+        &[
+            ("KEY_STATUS_TTL_MS", "100"),
+            ("DATABASE_WAIT_TIMEOUT_MS", "300"),
+            ("DATABASE_CONNECT_TIMEOUT_MS", "300"),
+        ],
     )
     .await;
     assert_eq!(app.get(&key, PATH).await.status(), 200);
@@ -272,7 +326,10 @@ async fn known_keys_and_cached_answers_outlive_postgres() {
     assert!(answers.iter().all(|answer| answer.status() == 503));
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     let ready = app.request("GET", "/health/ready").send().await.unwrap();
-    assert_eq!((ready.status().as_u16(), header(&ready, "content-type")), (503, "application/json"));
+    assert_eq!(
+        (ready.status().as_u16(), header(&ready, "content-type")),
+        (503, "application/json")
+    );
     let ready: serde_json::Value = ready.json().await.unwrap();
     assert_eq!((&ready["status"], &ready["postgres"]), (&"unavailable".into(), &"down".into()));
     database.let_in().await;
@@ -291,7 +348,11 @@ async fn a_postgres_that_hangs_costs_known_callers_one_wait_and_no_more() {
     }
     // Before the server starts: hearing of it later would make it read the key's row once more.
     let key = database.issue("pro");
-    let app = App::with(&database, &[("KEY_STATUS_TTL_MS", "100"), ("DATABASE_STATEMENT_TIMEOUT_MS", "500")]).await;
+    let app = App::with(
+        &database,
+        &[("KEY_STATUS_TTL_MS", "100"), ("DATABASE_STATEMENT_TIMEOUT_MS", "500")],
+    )
+    .await;
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     let signal = |name: &str| {
         let mut pkill = std::process::Command::new("pkill");

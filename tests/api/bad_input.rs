@@ -1,4 +1,5 @@
-//! Bad input gets a sentence that helps, always in the one form. What is no HTTP is in `faults/hostile.rs`.
+//! Bad input gets a sentence that helps, always in the one form. What is no HTTP is in
+//! `faults/hostile.rs`.
 
 use std::time::Duration;
 
@@ -7,13 +8,15 @@ use serde_json::Value;
 
 use crate::support::{App, Database, eventually, header};
 
-/// Checks that an answer is a problem document, complete and consistent, and returns its code and sentence.
+/// Checks that an answer is a problem document, complete and consistent, and returns its code and
+/// sentence.
 async fn problem(answer: Response) -> (u16, String, String) {
     assert_eq!(header(&answer, "content-type"), "application/problem+json");
     assert_eq!(header(&answer, "cache-control"), "no-store");
     let (status, id) = (answer.status().as_u16(), header(&answer, "x-request-id").to_owned());
     let body: Value = answer.json().await.unwrap();
-    let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("{name} in {body}")).to_owned();
+    let text =
+        |name: &str| body[name].as_str().unwrap_or_else(|| panic!("{name} in {body}")).to_owned();
     assert_eq!((body["status"].as_u64(), text("requestId")), (Some(status.into()), id));
     assert_eq!(text("type"), format!("urn:problem-type:tickerd:{}", text("code")));
     assert_eq!(text("detail"), text("error"));
@@ -28,29 +31,54 @@ async fn each_bad_request_says_what_was_expected_and_where() {
     let prices = "/api/stocks/AAPL/prices";
     for (path, status, code, says) in [
         (prices.to_owned(), 400, "missing_parameter", "start"),
-        (format!("{prices}?start=2013-02-30"), 400, "invalid_parameter", "start is not a date: expected YYYY-MM-DD"),
+        (
+            format!("{prices}?start=2013-02-30"),
+            400,
+            "invalid_parameter",
+            "start is not a date: expected YYYY-MM-DD",
+        ),
         (
             format!("{prices}?start=2012-01-02&end=2012-01-01"),
             400,
             "invalid_parameter",
             "start (2012-01-02) is after end (2012-01-01)",
         ),
-        (format!("{prices}?start=2012-01-01&end=soon"), 400, "invalid_parameter", "end is not a date"),
+        (
+            format!("{prices}?start=2012-01-01&end=soon"),
+            400,
+            "invalid_parameter",
+            "end is not a date",
+        ),
         (
             format!("{prices}?start=2012-01-01&limit=0"),
             400,
             "invalid_parameter",
             "limit is not valid: expected a whole number from 1 to 1000",
         ),
-        (format!("{prices}?start=2012-01-01&limit=1001"), 400, "invalid_parameter", "from 1 to 1000"),
-        (format!("{prices}?start=2012-01-01&limit=ten"), 400, "invalid_parameter", "from 1 to 1000"),
+        (
+            format!("{prices}?start=2012-01-01&limit=1001"),
+            400,
+            "invalid_parameter",
+            "from 1 to 1000",
+        ),
+        (
+            format!("{prices}?start=2012-01-01&limit=ten"),
+            400,
+            "invalid_parameter",
+            "from 1 to 1000",
+        ),
         (
             format!("{prices}?start=2012-01-01&color=red"),
             400,
             "unknown_parameter",
             "\"color\" is not known here: expected start, end, limit",
         ),
-        (format!("{prices}?start=2012-01-01&start=2012-01-01"), 400, "invalid_parameter", "start is given twice"),
+        (
+            format!("{prices}?start=2012-01-01&start=2012-01-01"),
+            400,
+            "invalid_parameter",
+            "start is given twice",
+        ),
         ("/api/stocks?limit=101".to_owned(), 400, "invalid_parameter", "from 1 to 100"),
         ("/api/stocks?offset=-1".to_owned(), 400, "invalid_parameter", "offset"),
         ("/api/stocks?exchange=".to_owned(), 400, "invalid_parameter", "exchange"),
@@ -98,10 +126,14 @@ async fn other_methods_are_told_which_are_allowed() {
 async fn oversized_headers_and_bodies_are_refused_as_documents() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let large = app.request("GET", "/api/stocks").header("x-api-key", &key).header("x-filler", "x".repeat(20_000));
+    let large = app
+        .request("GET", "/api/stocks")
+        .header("x-api-key", &key)
+        .header("x-filler", "x".repeat(20_000));
     let (status, code, detail) = problem(large.send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (431, "headers_too_large"), "{detail}");
-    let large = app.request("POST", "/api/stocks").header("x-api-key", &key).body("x".repeat(20_000));
+    let large =
+        app.request("POST", "/api/stocks").header("x-api-key", &key).body("x".repeat(20_000));
     let (status, code, detail) = problem(large.send().await.unwrap()).await;
     assert_eq!((status, code.as_str()), (413, "body_too_large"), "{detail}");
 }
@@ -114,7 +146,10 @@ async fn no_answer_to_bad_input_holds_a_drivers_text() {
     database.connect().await.batch_execute("ALTER TABLE prices RENAME TO gone").await.unwrap();
     let answer = app.get(&key, "/api/stocks/AAPL/prices?start=2012-01-01").await;
     let (status, code, detail) = problem(answer).await;
-    assert_eq!((status, code.as_str(), detail.as_str()), (500, "internal", "something went wrong here"));
+    assert_eq!(
+        (status, code.as_str(), detail.as_str()),
+        (500, "internal", "something went wrong here")
+    );
     eventually("the cause is logged", Duration::from_secs(10), async || {
         app.log().iter().any(|line| line.contains("relation \\\"prices\\\" does not exist"))
     })

@@ -26,9 +26,17 @@ async fn the_second_request_is_a_hit_and_lives_as_long_as_what_it_shows_is_settl
         ("/api/stocks", 3595, 3600),
     ] {
         let (first, second) = (app.get(&key, path).await, app.get(&key, path).await);
-        assert_eq!((header(&first, "x-cache"), header(&second, "x-cache")), ("MISS", "HIT"), "{path}");
+        assert_eq!(
+            (header(&first, "x-cache"), header(&second, "x-cache")),
+            ("MISS", "HIT"),
+            "{path}"
+        );
         for answer in [&first, &second] {
-            assert!((at_least_s..=at_most_s).contains(&max_age_s(answer)), "{path}: {}", max_age_s(answer));
+            assert!(
+                (at_least_s..=at_most_s).contains(&max_age_s(answer)),
+                "{path}: {}",
+                max_age_s(answer)
+            );
             assert!(header(answer, "age").parse::<u32>().unwrap() <= 5);
         }
         assert_eq!(header(&first, "etag"), header(&second, "etag"));
@@ -39,7 +47,8 @@ async fn the_second_request_is_a_hit_and_lives_as_long_as_what_it_shows_is_settl
 #[tokio::test]
 async fn equal_questions_share_an_answer_however_they_are_written_and_whoever_asks() {
     let database = Database::sample().await;
-    let (app, key, other) = (App::alone(&database).await, database.issue("pro"), database.issue("free"));
+    let (app, key, other) =
+        (App::alone(&database).await, database.issue("pro"), database.issue("free"));
     app.get(&key, OPEN).await;
     for (key, path) in [
         (&key, "/api/stocks/aapl/prices?start=2012-01-01"),
@@ -49,7 +58,10 @@ async fn equal_questions_share_an_answer_however_they_are_written_and_whoever_as
     ] {
         assert_eq!(header(&app.get(key, path).await, "x-cache"), "HIT", "{path}");
     }
-    for path in ["/api/stocks/AAPL/prices?start=2012-01-01&limit=99", "/api/stocks/IBM/prices?start=2012-01-01"] {
+    for path in [
+        "/api/stocks/AAPL/prices?start=2012-01-01&limit=99",
+        "/api/stocks/IBM/prices?start=2012-01-01",
+    ] {
         assert_eq!(header(&app.get(&key, path).await, "x-cache"), "MISS", "{path}");
     }
     // The limit is the caller's own and never part of a cached answer.
@@ -62,11 +74,20 @@ async fn what_the_client_has_already_is_not_sent_again() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let etag = header(&app.get(&key, CLOSED).await, "etag").to_owned();
     let ask = async |tags: &str| {
-        app.request("GET", CLOSED).header("x-api-key", &key).header("if-none-match", tags).send().await.unwrap()
+        app.request("GET", CLOSED)
+            .header("x-api-key", &key)
+            .header("if-none-match", tags)
+            .send()
+            .await
+            .unwrap()
     };
     for tags in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
         let answer = ask(&tags).await;
-        assert_eq!((answer.status().as_u16(), header(&answer, "etag")), (304, etag.as_str()), "{tags}");
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "etag")),
+            (304, etag.as_str()),
+            "{tags}"
+        );
         assert!(max_age_s(&answer) > 86_000);
         assert!(!header(&answer, "x-ratelimit-remaining").is_empty());
         assert!(answer.bytes().await.unwrap().is_empty());
@@ -80,14 +101,20 @@ async fn gzip_is_sent_to_who_accepts_it_under_a_tag_of_its_own() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let plain = app.get(&key, CLOSED).await;
     let ask = async |accepted: &str| {
-        app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", accepted).send().await.unwrap()
+        app.request("GET", CLOSED)
+            .header("x-api-key", &key)
+            .header("accept-encoding", accepted)
+            .send()
+            .await
+            .unwrap()
     };
     let packed = ask("br, gzip;q=0.8").await;
     assert_eq!((header(&packed, "content-encoding"), header(&packed, "x-cache")), ("gzip", "HIT"));
     assert_ne!(header(&packed, "etag"), header(&plain, "etag"));
     let packed = packed.bytes().await.unwrap();
     let mut unpacked = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut unpacked).unwrap();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut unpacked)
+        .unwrap();
     let plain = plain.bytes().await.unwrap();
     assert_eq!(unpacked, plain);
     assert!(packed.len() * 2 < plain.len(), "{} of {}", packed.len(), plain.len());
@@ -100,12 +127,14 @@ async fn gzip_is_sent_to_who_accepts_it_under_a_tag_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_new_answer_is_packed_where_that_saves_round_trips_and_an_old_one_wherever_it_is_accepted() {
+async fn a_new_answer_is_packed_where_that_saves_round_trips_and_an_old_one_wherever_it_is_accepted()
+ {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let encoding = async |limit: u32| {
         let path = format!("/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit={limit}");
-        let request = app.request("GET", &path).header("x-api-key", &key).header("accept-encoding", "gzip");
+        let request =
+            app.request("GET", &path).header("x-api-key", &key).header("accept-encoding", "gzip");
         let answer = request.send().await.unwrap();
         (header(&answer, "x-cache").to_owned(), header(&answer, "content-encoding").to_owned())
     };
@@ -122,14 +151,16 @@ async fn what_the_client_has_packed_is_not_sent_again_plain() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     app.get(&key, CLOSED).await;
-    let request = app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", "gzip");
+    let request =
+        app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", "gzip");
     let packed = request.send().await.unwrap();
     assert!(header(&packed, "etag").ends_with("-gz\""));
     let request = app.request("GET", CLOSED).header("x-api-key", &key);
     let answer = request.header("if-none-match", header(&packed, "etag")).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), header(&answer, "etag")), (304, header(&packed, "etag")));
     // Unless it says that it can't unpack it.
-    let request = app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", "identity");
+    let request =
+        app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", "identity");
     let answer = request.header("if-none-match", header(&packed, "etag")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
 }
@@ -153,7 +184,8 @@ async fn an_answer_made_by_one_instance_is_a_hit_on_another() {
     let etag = header(&first, "etag").to_owned();
     // Worth sharing is what is asked for twice.
     assert_eq!(header(&apps[0].get(&key, CLOSED).await, "x-cache"), "HIT");
-    // The answer is written to Redis in the background: another question of the same kind must not be asked meanwhile.
+    // The answer is written to Redis in the background: another question of the same kind must not
+    // be asked meanwhile.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let second = apps[1].get(&key, CLOSED).await;
     assert_eq!((header(&second, "x-cache"), header(&second, "etag")), ("HIT", etag.as_str()));
@@ -172,14 +204,14 @@ async fn a_correction_is_served_by_every_instance_within_a_second_of_its_commit(
         assert!(app.get(&key, path).await.text().await.unwrap().contains("\"close\":532.1729"));
     }
     let file = tempfile::NamedTempFile::new().unwrap();
-    let rows =
-        "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2012-12-31,510.53,535.4,509,532.17,23553300,69\n";
+    let rows = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2012-12-31,510.53,535.4,509,532.17,23553300,69\n";
     std::fs::write(file.path(), rows).unwrap();
     let mut ingest = database.tickerd(&["ingest", "prices", file.path().to_str().unwrap()]);
     let output = run(ingest.envs(variables.iter().copied()));
     assert!(output.status.success(), "{output:?}");
     for app in &apps {
-        let corrected = async || app.get(&key, path).await.text().await.unwrap().contains("\"close\":532.17,");
+        let corrected =
+            async || app.get(&key, path).await.text().await.unwrap().contains("\"close\":532.17,");
         eventually("the correction is served", Duration::from_secs(1), corrected).await;
     }
 }

@@ -16,7 +16,8 @@ fn date(text: &Value) -> NaiveDate {
 #[tokio::test]
 async fn every_exchange_says_where_it_is_and_how_many_stocks_it_has() {
     let database = Database::sample().await;
-    let berlin = "INSERT INTO exchanges VALUES ('XETRA', 'Deutsche Börse Xetra', 'Europe/Berlin', '17:30')";
+    let berlin =
+        "INSERT INTO exchanges VALUES ('XETRA', 'Deutsche Börse Xetra', 'Europe/Berlin', '17:30')";
     database.connect().await.batch_execute(berlin).await.unwrap();
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let exchange = |code: &str, name: &str, zone: &str, closes_at: &str, stocks: u32| json!({"code": code, "name": name, "timeZone": zone, "closesAt": closes_at, "stocks": stocks});
@@ -31,7 +32,11 @@ async fn every_exchange_says_where_it_is_and_how_many_stocks_it_has() {
     assert_eq!(app.json(&key, "/api/exchanges").await, (200, expected));
     let second = app.get(&key, "/api/exchanges").await;
     assert_eq!(header(&second, "x-cache"), "HIT");
-    let max_age: u32 = header(&second, "cache-control").strip_prefix("private, max-age=").unwrap().parse().unwrap();
+    let max_age: u32 = header(&second, "cache-control")
+        .strip_prefix("private, max-age=")
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(max_age <= 60, "one that is added with SQL shows within a minute: {max_age}");
     let files = Files::new();
     let row = files.write("sap.csv", "symbol,name,exchange,currency\nSAP,SAP SE,XETRA,EUR\n");
@@ -48,15 +53,19 @@ async fn the_calendar_of_a_year_has_its_trading_days_its_holidays_and_its_early_
     let (status, body) = app.json(&key, path).await;
     assert_eq!((status, &body["exchange"], &body["count"]), (200, &"NASDAQ".into(), &250.into()));
     // The very days that AAPL has prices of.
-    let (_, prices) = app.json(&key, "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=1000").await;
-    let mut traded: Vec<_> = prices["prices"].as_array().unwrap().iter().map(|bar| bar["date"].clone()).collect();
+    let (_, prices) =
+        app.json(&key, "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=1000").await;
+    let mut traded: Vec<_> =
+        prices["prices"].as_array().unwrap().iter().map(|bar| bar["date"].clone()).collect();
     traded.reverse();
     assert_eq!(body["tradingDays"], Value::Array(traded));
     let holidays = body["holidays"].as_array().unwrap();
     assert_eq!(holidays.len() + 250, 261, "weekdays of 2012");
-    for (date, name) in
-        [("2012-01-02", "New Year's Day"), ("2012-10-29", "Hurricane Sandy"), ("2012-12-25", "Christmas Day")]
-    {
+    for (date, name) in [
+        ("2012-01-02", "New Year's Day"),
+        ("2012-10-29", "Hurricane Sandy"),
+        ("2012-12-25", "Christmas Day"),
+    ] {
         assert!(holidays.contains(&json!({"date": date, "name": name})), "{date}: {holidays:?}");
     }
     let early = |date: &str, name: &str| json!({"date": date, "name": name, "closesAt": "13:00"});
@@ -73,11 +82,17 @@ async fn the_calendar_of_a_year_has_its_trading_days_its_holidays_and_its_early_
 async fn a_day_that_is_not_given_is_the_end_of_the_year_of_the_other() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let this_year = Utc::now().with_timezone(&chrono_tz::America::New_York).format("%Y").to_string();
-    for (query, year) in [("", this_year.as_str()), ("?start=2010-01-01", "2010"), ("?end=2010-12-31", "2010")] {
+    let this_year =
+        Utc::now().with_timezone(&chrono_tz::America::New_York).format("%Y").to_string();
+    for (query, year) in
+        [("", this_year.as_str()), ("?start=2010-01-01", "2010"), ("?end=2010-12-31", "2010")]
+    {
         let (_, body) = app.json(&key, &format!("/api/calendar{query}")).await;
         assert_eq!(body["exchange"], "NYSE");
-        assert_eq!((&body["start"], &body["end"]), (&format!("{year}-01-01").into(), &format!("{year}-12-31").into()));
+        assert_eq!(
+            (&body["start"], &body["end"]),
+            (&format!("{year}-01-01").into(), &format!("{year}-12-31").into())
+        );
     }
     // As much as five years, and a single day.
     let (_, body) = app.json(&key, "/api/calendar?start=2010-01-01&end=2015-01-04").await;
@@ -105,16 +120,36 @@ async fn a_calendar_that_is_not_known_is_refused_in_a_sentence() {
             "invalid_parameter",
             "start (1997-12-31) is too early: expected 1998-01-01 or later",
         ),
-        ("end=2100-01-01", 400, "invalid_parameter", "end (2100-01-01) is too late: expected 2099-12-31 or earlier"),
-        ("start=9999-01-01", 400, "invalid_parameter", "end (9999-12-31) is too late: expected 2099-12-31 or earlier"),
+        (
+            "end=2100-01-01",
+            400,
+            "invalid_parameter",
+            "end (2100-01-01) is too late: expected 2099-12-31 or earlier",
+        ),
+        (
+            "start=9999-01-01",
+            400,
+            "invalid_parameter",
+            "end (9999-12-31) is too late: expected 2099-12-31 or earlier",
+        ),
         (
             "start=2010-01-01&end=2015-01-05",
             400,
             "invalid_parameter",
             "start (2010-01-01) is too early: expected at most 1830 days up to end (2015-01-05)",
         ),
-        ("start=2010-01-02&end=2010-01-01", 400, "invalid_parameter", "start (2010-01-02) is after end (2010-01-01)"),
-        ("end=2010-02-30", 400, "invalid_parameter", "end is not a date: expected YYYY-MM-DD, a day of the calendar"),
+        (
+            "start=2010-01-02&end=2010-01-01",
+            400,
+            "invalid_parameter",
+            "start (2010-01-02) is after end (2010-01-01)",
+        ),
+        (
+            "end=2010-02-30",
+            400,
+            "invalid_parameter",
+            "end is not a date: expected YYYY-MM-DD, a day of the calendar",
+        ),
         (
             "year=2010",
             400,
@@ -123,7 +158,11 @@ async fn a_calendar_that_is_not_known_is_refused_in_a_sentence() {
         ),
     ] {
         let (got, body) = app.json(&key, &format!("/api/calendar?{query}")).await;
-        assert_eq!((got, &body["code"], &body["detail"]), (status, &code.into(), &says.into()), "{query}");
+        assert_eq!(
+            (got, &body["code"], &body["detail"]),
+            (status, &code.into(), &says.into()),
+            "{query}"
+        );
     }
 }
 
@@ -146,11 +185,16 @@ async fn the_status_says_which_day_is_loaded_of_how_many_stocks_and_whether_it_i
     }
     let second = app.get(&key, "/api/status").await;
     assert_eq!(header(&second, "x-cache"), "HIT");
-    let max_age: u32 = header(&second, "cache-control").strip_prefix("private, max-age=").unwrap().parse().unwrap();
+    let max_age: u32 = header(&second, "cache-control")
+        .strip_prefix("private, max-age=")
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(max_age <= 60);
     // One stock gets the day that is expected, and one is delisted.
     let (day, files) = (nasdaq["expectedDate"].as_str().unwrap(), Files::new());
-    let row = format!("symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,{day},1,1,1,1,1,1\n");
+    let row =
+        format!("symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,{day},1,1,1,1,1,1\n");
     assert_eq!(database.ran(&["ingest", "prices", &files.write("day.csv", row)]).code, Some(0));
     assert_eq!(database.ran(&["stocks", "delist", "FB", "--on", "2013-03-01"]).code, Some(0));
     let mut after = Value::Null;
@@ -159,19 +203,28 @@ async fn the_status_says_which_day_is_loaded_of_how_many_stocks_and_whether_it_i
         after[0]["newestDate"] == day && after[0]["stocks"] == 3
     };
     eventually("the status follows", SOON, loaded).await;
-    assert_eq!((&after[0]["stocksWithNewest"], &after[0]["isCurrent"]), (&1.into(), &true.into()), "{after}");
+    assert_eq!(
+        (&after[0]["stocksWithNewest"], &after[0]["isCurrent"]),
+        (&1.into(), &true.into()),
+        "{after}"
+    );
     assert!(after[0]["loadedAt"].as_str() > nasdaq["loadedAt"].as_str(), "{after}");
     assert_eq!(&after[1]["newestDate"], "2013-03-01");
 }
 
 #[tokio::test]
-async fn an_exchange_without_a_calendar_has_a_status_without_a_verdict_and_one_without_prices_is_not_current() {
+async fn an_exchange_without_a_calendar_has_a_status_without_a_verdict_and_one_without_prices_is_not_current()
+ {
     let database = Database::empty().await;
     assert_eq!(database.ran(&["migrate"]).code, Some(0));
-    let berlin = "INSERT INTO exchanges VALUES ('XETRA', 'Deutsche Börse Xetra', 'Europe/Berlin', '17:30')";
+    let berlin =
+        "INSERT INTO exchanges VALUES ('XETRA', 'Deutsche Börse Xetra', 'Europe/Berlin', '17:30')";
     database.connect().await.batch_execute(berlin).await.unwrap();
     let files = Files::new();
-    let rows = files.write("two.csv", "symbol,name,exchange,currency\nSAP,SAP SE,XETRA,EUR\nKO,Coca-Cola,NYSE,USD\n");
+    let rows = files.write(
+        "two.csv",
+        "symbol,name,exchange,currency\nSAP,SAP SE,XETRA,EUR\nKO,Coca-Cola,NYSE,USD\n",
+    );
     assert_eq!(database.ran(&["ingest", "stocks", &rows]).code, Some(0));
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let (_, body) = app.json(&key, "/api/status").await;

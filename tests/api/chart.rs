@@ -9,7 +9,11 @@ const AAPL: &str = "/api/stocks/AAPL/chart.svg";
 
 async fn picture(app: &App, key: &str, path: &str) -> String {
     let answer = app.get(key, path).await;
-    assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (200, "image/svg+xml"), "{path}");
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "content-type")),
+        (200, "image/svg+xml"),
+        "{path}"
+    );
     answer.text().await.unwrap()
 }
 
@@ -27,8 +31,12 @@ fn number(node: Node<'_, '_>, attribute: &str) -> f64 {
 /// The places of the line's points: the path that has steps and no area.
 fn line(document: &Document<'_>) -> Vec<(f64, f64)> {
     let paths = document.descendants().filter_map(|node| node.attribute("d"));
-    let line = paths.clone().find(|path| path.contains('l') && !path.contains('Z')).expect("there is a line");
-    let steps = line[1..].split(['l', ' ']).map(|step| step.parse::<f64>().unwrap()).collect::<Vec<_>>();
+    let line = paths
+        .clone()
+        .find(|path| path.contains('l') && !path.contains('Z'))
+        .expect("there is a line");
+    let steps =
+        line[1..].split(['l', ' ']).map(|step| step.parse::<f64>().unwrap()).collect::<Vec<_>>();
     let (mut at, mut points) = ((0.0, 0.0), Vec::new());
     for step in steps.chunks(2) {
         at = (at.0 + step[0], at.1 + step[1]);
@@ -39,7 +47,8 @@ fn line(document: &Document<'_>) -> Vec<(f64, f64)> {
 
 /// Newest last.
 async fn closes(app: &App, key: &str, query: &str, field: &str) -> Vec<f64> {
-    let (_, body) = app.json(key, &format!("/api/stocks/AAPL/prices?order=asc&limit=1000&{query}")).await;
+    let (_, body) =
+        app.json(key, &format!("/api/stocks/AAPL/prices?order=asc&limit=1000&{query}")).await;
     body["prices"].as_array().unwrap().iter().map(|bar| bar[field].as_f64().unwrap()).collect()
 }
 
@@ -47,15 +56,21 @@ async fn closes(app: &App, key: &str, query: &str, field: &str) -> Vec<f64> {
 async fn the_line_is_that_of_the_closes() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let svg = picture(&app, &key, &format!("{AAPL}?start=2012-03-01&end=2013-02-28&adjust=none")).await;
-    let (document, closes) =
-        (Document::parse(&svg).unwrap(), closes(&app, &key, "start=2012-03-01&end=2013-02-28", "close").await);
+    let svg =
+        picture(&app, &key, &format!("{AAPL}?start=2012-03-01&end=2013-02-28&adjust=none")).await;
+    let (document, closes) = (
+        Document::parse(&svg).unwrap(),
+        closes(&app, &key, "start=2012-03-01&end=2013-02-28", "close").await,
+    );
     let points = line(&document);
     assert_eq!((points.len(), closes.len()), (250, 250));
     // What a reader reads off it: each price that is written stands 4 pixels below its line.
-    let written = document.descendants().filter(|node| node.has_tag_name("text") && !node.has_attribute("text-anchor"));
-    let prices: Vec<(f64, f64)> =
-        written.filter_map(|node| Some((node.text()?.parse().ok()?, number(node, "y") - 4.0))).collect();
+    let written = document
+        .descendants()
+        .filter(|node| node.has_tag_name("text") && !node.has_attribute("text-anchor"));
+    let prices: Vec<(f64, f64)> = written
+        .filter_map(|node| Some((node.text()?.parse().ok()?, number(node, "y") - 4.0)))
+        .collect();
     let ((low, low_y), (high, high_y)) = (prices[0], prices[prices.len() - 1]);
     assert!(prices.len() > 4 && low_y > high_y, "{prices:?}");
     let pixels = (low_y - high_y) / (high - low);
@@ -63,7 +78,10 @@ async fn the_line_is_that_of_the_closes() {
         let expected = low_y - (close - low) * pixels;
         assert!((y - expected).abs() < 0.5, "at {x}: {y}, and {close} is at {expected}");
     }
-    assert!(points.is_sorted_by(|a, b| a.0 < b.0) && (points[0].0 - 12.0).abs() < 0.1, "{points:?}");
+    assert!(
+        points.is_sorted_by(|a, b| a.0 < b.0) && (points[0].0 - 12.0).abs() < 0.1,
+        "{points:?}"
+    );
 }
 
 #[tokio::test]
@@ -89,14 +107,28 @@ async fn it_says_what_it_shows_and_is_the_year_up_to_the_newest_bar_by_default()
             "close",
             "adjusted for splits, and",
         ),
-        ("end=2005-06-30&adjust=none", "start=2004-06-30&end=2005-06-30".into(), "close", "as traded"),
-        ("start=2013-01-01", "start=2013-01-01&adjust=splits".into(), "close", "2013-01-02 to 2013-03-01"),
+        (
+            "end=2005-06-30&adjust=none",
+            "start=2004-06-30&end=2005-06-30".into(),
+            "close",
+            "as traded",
+        ),
+        (
+            "start=2013-01-01",
+            "start=2013-01-01&adjust=splits".into(),
+            "close",
+            "2013-01-02 to 2013-03-01",
+        ),
     ] {
         let (about, closes) = (about(query).await, closes(&app, &key, &range, field).await);
         let (first, last) = (closes[0], closes[closes.len() - 1]);
         let percent = (last / first - 1.0) * 100.0;
-        let change = format!("{}{:.2} %", if percent < 0.0 { '\u{2212}' } else { '+' }, percent.abs());
-        assert!(about.contains(&format!("The last is {last:.2} USD, {change} since")), "{query}: {about}");
+        let change =
+            format!("{}{:.2} %", if percent < 0.0 { '\u{2212}' } else { '+' }, percent.abs());
+        assert!(
+            about.contains(&format!("The last is {last:.2} USD, {change} since")),
+            "{query}: {about}"
+        );
         assert!(about.contains(adjusted), "{query}: {about}");
     }
 }
@@ -105,25 +137,37 @@ async fn it_says_what_it_shows_and_is_the_year_up_to_the_newest_bar_by_default()
 async fn a_hostile_name_is_shown_and_does_nothing() {
     let (database, files) = (Database::sample().await, Files::new());
     let name = "<script>alert(1)</script>&\"'\u{7}]]><!--";
-    let rename =
-        format!("UPDATE stocks SET name = E'{}', currency = '<b>' WHERE symbol = 'IBM'", name.replace('\'', "\\'"));
+    let rename = format!(
+        "UPDATE stocks SET name = E'{}', currency = '<b>' WHERE symbol = 'IBM'",
+        name.replace('\'', "\\'")
+    );
     database.connect().await.batch_execute(&rename).await.unwrap();
-    let stock = files.write("new.csv", "symbol,name,exchange,currency\nEVIL,\"<script>&\"\"\",NYSE,USD\n");
+    let stock =
+        files.write("new.csv", "symbol,name,exchange,currency\nEVIL,\"<script>&\"\"\",NYSE,USD\n");
     assert_eq!(database.ran(&["ingest", "stocks", &stock]).code, Some(0));
     let price = "symbol,date,open,high,low,close,volume,adjusted_close\nEVIL,2013-03-01,27,28,26,27.5,5,27.5\n";
-    assert_eq!(database.ran(&["ingest", "prices", &files.write("prices.csv", price)]).code, Some(0));
+    assert_eq!(
+        database.ran(&["ingest", "prices", &files.write("prices.csv", price)]).code,
+        Some(0)
+    );
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for (symbol, title) in [("IBM", name.replace('\u{7}', "\u{fffd}")), ("EVIL", "<script>&\"".to_owned())] {
+    for (symbol, title) in
+        [("IBM", name.replace('\u{7}', "\u{fffd}")), ("EVIL", "<script>&\"".to_owned())]
+    {
         for size in ["", "?width=200&height=120", "?width=2000&height=1200&theme=dark"] {
             let svg = picture(&app, &key, &format!("/api/stocks/{symbol}/chart.svg{size}")).await;
             let document = Document::parse(&svg).unwrap_or_else(|e| panic!("{e}: {svg}"));
             assert_eq!(text(&document, "title"), format!("{symbol} {title}"));
             for node in document.descendants().filter(Node::is_element) {
-                let harmless = ["svg", "title", "desc", "rect", "g", "path", "circle", "text", "tspan"];
+                let harmless =
+                    ["svg", "title", "desc", "rect", "g", "path", "circle", "text", "tspan"];
                 assert!(harmless.contains(&node.tag_name().name()), "{node:?}");
                 for attribute in node.attributes() {
                     let (name, value) = (attribute.name(), attribute.value());
-                    assert!(!name.starts_with("on") && !["href", "style", "class"].contains(&name), "{node:?}");
+                    assert!(
+                        !name.starts_with("on") && !["href", "style", "class"].contains(&name),
+                        "{node:?}"
+                    );
                     assert!(!value.contains("url(") && !value.contains("//"), "{node:?}");
                 }
             }
@@ -152,7 +196,10 @@ async fn it_has_the_size_and_the_colours_that_were_asked_for_and_stays_small() {
         );
         assert!(svg.len() < 60_000, "{query}: {} bytes", svg.len());
         for (x, y) in line(&document) {
-            assert!((0.0..=size.0).contains(&x) && (0.0..=size.1).contains(&y), "{query}: {x}, {y}");
+            assert!(
+                (0.0..=size.0).contains(&x) && (0.0..=size.1).contains(&y),
+                "{query}: {x}, {y}"
+            );
         }
     }
 }
@@ -162,21 +209,38 @@ async fn it_is_kept_and_a_correction_redraws_it() {
     let (database, files) = (Database::sample().await, Files::new());
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let before = picture(&app, &key, AAPL).await;
-    let kept =
-        app.request("GET", AAPL).header("x-api-key", &key).header("accept-encoding", "gzip").send().await.unwrap();
+    let kept = app
+        .request("GET", AAPL)
+        .header("x-api-key", &key)
+        .header("accept-encoding", "gzip")
+        .send()
+        .await
+        .unwrap();
     assert_eq!((header(&kept, "x-cache"), header(&kept, "content-encoding")), ("HIT", "gzip"));
     assert_eq!(header(&kept, "content-type"), "image/svg+xml");
     let policy = header(&kept, "content-security-policy");
     assert!(policy.starts_with("default-src 'none'") && !before.contains("style"), "{policy}");
-    let again = app.request("GET", &format!("{AAPL}?theme=light&width=800&adjust=splits")).header("x-api-key", &key);
-    assert_eq!(header(&again.send().await.unwrap(), "x-cache"), "HIT", "the same question, said in full");
+    let again = app
+        .request("GET", &format!("{AAPL}?theme=light&width=800&adjust=splits"))
+        .header("x-api-key", &key);
+    assert_eq!(
+        header(&again.send().await.unwrap(), "x-cache"),
+        "HIT",
+        "the same question, said in full"
+    );
     let in_a_page = app.request("GET", &format!("{AAPL}?apikey={key}")).send().await.unwrap();
-    assert_eq!((in_a_page.status().as_u16(), header(&in_a_page, "x-cache")), (200, "HIT"), "an <img> sends no header");
+    assert_eq!(
+        (in_a_page.status().as_u16(), header(&in_a_page, "x-cache")),
+        (200, "HIT"),
+        "an <img> sends no header"
+    );
     let price = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2013-03-01,438,438.2,429,430,138000,99\n";
     assert_eq!(database.ran(&["ingest", "prices", &files.write("new.csv", price)]).code, Some(0));
-    crate::support::eventually("it shows the correction", std::time::Duration::from_secs(5), async || {
-        picture(&app, &key, AAPL).await.contains("The last is 430.00 USD")
-    })
+    crate::support::eventually(
+        "it shows the correction",
+        std::time::Duration::from_secs(5),
+        async || picture(&app, &key, AAPL).await.contains("The last is 430.00 USD"),
+    )
     .await;
 }
 
@@ -194,13 +258,38 @@ async fn what_can_not_be_drawn_is_refused_in_a_sentence() {
             "width is not valid: expected a whole number from 200 to 2000",
         ),
         ("AAPL/chart.svg?height=1201", 400, "invalid_parameter", "from 120 to 1200"),
-        ("AAPL/chart.svg?theme=pink", 400, "invalid_parameter", "theme is not valid: expected light or dark"),
-        ("AAPL/chart.svg?adjust=some", 400, "invalid_parameter", "adjust is not valid: expected none, splits or all"),
-        ("AAPL/chart.svg?start=2013-02-02&end=2013-02-01", 400, "invalid_parameter", "start (2013-02-02) is after end"),
-        ("AAPL/chart.svg?limit=5", 400, "unknown_parameter", "start, end, width, height, theme, adjust"),
+        (
+            "AAPL/chart.svg?theme=pink",
+            400,
+            "invalid_parameter",
+            "theme is not valid: expected light or dark",
+        ),
+        (
+            "AAPL/chart.svg?adjust=some",
+            400,
+            "invalid_parameter",
+            "adjust is not valid: expected none, splits or all",
+        ),
+        (
+            "AAPL/chart.svg?start=2013-02-02&end=2013-02-01",
+            400,
+            "invalid_parameter",
+            "start (2013-02-02) is after end",
+        ),
+        (
+            "AAPL/chart.svg?limit=5",
+            400,
+            "unknown_parameter",
+            "start, end, width, height, theme, adjust",
+        ),
         ("NOPE/chart.svg", 404, "unknown_symbol", "NOPE"),
         ("NEW/chart.svg", 404, "no_data", "NEW has no prices yet"),
-        ("AAPL/chart.svg?end=1999-12-31", 404, "no_data", "AAPL has no prices in the year up to 1999-12-31"),
+        (
+            "AAPL/chart.svg?end=1999-12-31",
+            404,
+            "no_data",
+            "AAPL has no prices in the year up to 1999-12-31",
+        ),
         ("AAPL/chart.svg?start=2020-01-01", 404, "no_data", "from 2020-01-01 on"),
     ] {
         let (got, problem): (u16, Value) = app.json(&key, &format!("/api/stocks/{path}")).await;

@@ -9,7 +9,8 @@ use crate::support::{App, Database, header};
 
 const YEAR_2012: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=1000";
 
-/// The sample file's rows of a stock: date to the text of open, high, low, close, volume, adjusted close.
+/// The sample file's rows of a stock: date to the text of open, high, low, close, volume, adjusted
+/// close.
 fn sample_rows(symbol: &str) -> BTreeMap<String, Vec<String>> {
     let mut text = String::new();
     let file = std::fs::File::open("seed/prices.csv.gz").unwrap();
@@ -46,7 +47,12 @@ async fn ranges_are_inclusive_newest_first_and_100_rows_by_default() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let dates = async |path: &str| -> Vec<String> {
         let (_, body) = app.json(&key, path).await;
-        body["prices"].as_array().unwrap().iter().map(|row| row["date"].as_str().unwrap().to_owned()).collect()
+        body["prices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["date"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(
         dates("/api/stocks/IBM/prices?start=2013-02-27&end=2013-03-01").await,
@@ -65,8 +71,12 @@ async fn stocks_are_listed_by_symbol_filtered_and_paged() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let ids = async |query: &str| -> Vec<String> {
         let (_, body) = app.json(&key, &format!("/api/stocks{query}")).await;
-        let ids: Vec<_> =
-            body["stocks"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap().to_owned()).collect();
+        let ids: Vec<_> = body["stocks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["id"].as_str().unwrap().to_owned())
+            .collect();
         assert_eq!(body["count"], ids.len());
         assert!(body["total"].as_u64().unwrap() >= body["count"].as_u64().unwrap(), "{body}");
         ids
@@ -109,7 +119,10 @@ async fn a_stock_is_described_by_its_published_fields() {
             "updatedAt"
         ]
     );
-    assert_eq!((&stock["firstDate"], &stock["lastDate"]), (&"2000-03-01".into(), &"2013-03-01".into()));
+    assert_eq!(
+        (&stock["firstDate"], &stock["lastDate"]),
+        (&"2000-03-01".into(), &"2013-03-01".into())
+    );
     chrono::DateTime::parse_from_rfc3339(stock["updatedAt"].as_str().unwrap()).unwrap();
 }
 
@@ -123,7 +136,8 @@ async fn a_quote_compares_the_latest_close_with_the_one_before_in_todays_shares(
         (&"2013-03-01".into(), &27.95.into(), &27.8.into())
     );
     assert_eq!((&quote["change"], &quote["changePercent"]), (&0.15.into(), &0.5396.into()));
-    // The day of AAPL's two-for-one split of 2005 becomes its latest: 88.99 before it were 44.495 after it.
+    // The day of AAPL's two-for-one split of 2005 becomes its latest: 88.99 before it were 44.495
+    // after it.
     let client = database.connect().await;
     client
         .batch_execute(
@@ -144,12 +158,19 @@ async fn every_answer_carries_the_headers_of_the_contract() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let answer = app.get(&key, "/api/stocks/AAPL").await;
-    assert_eq!((header(&answer, "x-ratelimit-limit"), header(&answer, "x-ratelimit-remaining")), ("1000", "999"));
+    assert_eq!(
+        (header(&answer, "x-ratelimit-limit"), header(&answer, "x-ratelimit-remaining")),
+        ("1000", "999")
+    );
     let now_ms = chrono::Utc::now().timestamp_millis();
     let reset_ms: i64 = header(&answer, "x-ratelimit-reset").parse().unwrap();
     assert!((now_ms + 59_000..=now_ms + 61_000).contains(&reset_ms), "{reset_ms} at {now_ms}");
     assert_eq!(header(&answer, "ratelimit-policy"), "\"pro\";q=1000;w=60");
-    assert!(header(&answer, "ratelimit").starts_with("\"pro\";r=999;t=6"), "{}", header(&answer, "ratelimit"));
+    assert!(
+        header(&answer, "ratelimit").starts_with("\"pro\";r=999;t=6"),
+        "{}",
+        header(&answer, "ratelimit")
+    );
     assert_eq!(header(&answer, "x-request-id").len(), 16);
     assert_eq!(header(&answer, "vary"), "Accept-Encoding, Authorization, X-API-Key");
     assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
@@ -164,7 +185,8 @@ async fn a_request_id_that_can_be_logged_is_kept_and_any_other_replaced() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let id = async |given: &str| {
-        let answer = app.request("GET", "/health").header("x-request-id", given).send().await.unwrap();
+        let answer =
+            app.request("GET", "/health").header("x-request-id", given).send().await.unwrap();
         header(&answer, "x-request-id").to_owned()
     };
     assert_eq!(id("abc-123_D.e").await, "abc-123_D.e");
@@ -177,14 +199,21 @@ async fn a_request_id_that_can_be_logged_is_kept_and_any_other_replaced() {
 async fn browsers_of_any_origin_may_ask_and_see_the_limits() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let preflight = app.request("OPTIONS", "/api/stocks").header("origin", "https://notebook.example");
     let preflight =
-        preflight.header("access-control-request-method", "GET").header("access-control-request-headers", "x-api-key");
+        app.request("OPTIONS", "/api/stocks").header("origin", "https://notebook.example");
+    let preflight = preflight
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", "x-api-key");
     let answer = preflight.send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), header(&answer, "access-control-allow-origin")), (204, "*"));
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "access-control-allow-origin")),
+        (204, "*")
+    );
     assert!(header(&answer, "access-control-allow-headers").contains("x-api-key"));
-    let answer =
-        app.request("GET", "/api/stocks").header("origin", "https://notebook.example").header("x-api-key", key);
+    let answer = app
+        .request("GET", "/api/stocks")
+        .header("origin", "https://notebook.example")
+        .header("x-api-key", key);
     let answer = answer.send().await.unwrap();
     assert_eq!(header(&answer, "access-control-allow-origin"), "*");
     assert!(header(&answer, "access-control-expose-headers").contains("x-ratelimit-remaining"));
@@ -194,18 +223,32 @@ async fn browsers_of_any_origin_may_ask_and_see_the_limits() {
 async fn browsers_may_write_and_see_where_what_they_made_is() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let preflight = app.request("OPTIONS", "/api/watchlists").header("origin", "https://notebook.example");
+    let preflight =
+        app.request("OPTIONS", "/api/watchlists").header("origin", "https://notebook.example");
     let preflight = preflight.header("access-control-request-method", "POST");
-    let answer = preflight.header("access-control-request-headers", "content-type,x-api-key").send().await.unwrap();
+    let answer = preflight
+        .header("access-control-request-headers", "content-type,x-api-key")
+        .send()
+        .await
+        .unwrap();
     for method in ["GET", "HEAD", "POST", "PATCH", "DELETE"] {
         let allowed = header(&answer, "access-control-allow-methods");
         assert!(allowed.split(", ").any(|allowed| allowed == method), "{method}: {allowed}");
     }
     let sent = header(&answer, "access-control-allow-headers");
     assert!(sent.split(", ").any(|name| name == "content-type"), "{sent}");
-    let request = app.request("POST", "/api/watchlists").header("origin", "https://notebook.example");
-    let answer = request.header("x-api-key", key).json(&serde_json::json!({ "name": "A" })).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), header(&answer, "access-control-allow-origin")), (201, "*"));
+    let request =
+        app.request("POST", "/api/watchlists").header("origin", "https://notebook.example");
+    let answer = request
+        .header("x-api-key", key)
+        .json(&serde_json::json!({ "name": "A" }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "access-control-allow-origin")),
+        (201, "*")
+    );
     assert!(header(&answer, "location").starts_with("/api/watchlists/"));
     let shown = header(&answer, "access-control-expose-headers");
     assert!(shown.split(", ").any(|name| name == "location"), "{shown}");
@@ -220,9 +263,11 @@ async fn health_needs_no_key_and_readiness_tells_what_is_up() {
         (answer.status().as_u16(), answer.json().await.unwrap())
     };
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(body("/health").await, (200, serde_json::json!({"status": "ok", "version": version})));
-    let ready =
-        serde_json::json!({"status": "ok", "version": version, "postgres": "up", "redis": "up", "changes": "followed"});
+    assert_eq!(
+        body("/health").await,
+        (200, serde_json::json!({"status": "ok", "version": version}))
+    );
+    let ready = serde_json::json!({"status": "ok", "version": version, "postgres": "up", "redis": "up", "changes": "followed"});
     assert_eq!(body("/health/ready").await, (200, ready));
 }
 
@@ -232,6 +277,9 @@ async fn head_gets_the_headers_of_get_and_no_body() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let length = header(&app.get(&key, YEAR_2012).await, "content-length").to_owned();
     let answer = app.request("HEAD", YEAR_2012).header("x-api-key", &key).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), header(&answer, "content-length")), (200, length.as_str()));
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "content-length")),
+        (200, length.as_str())
+    );
     assert!(answer.bytes().await.unwrap().is_empty());
 }

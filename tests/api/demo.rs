@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::support::{App, Ran, eventually, scratch, tickerd};
 
-/// From the start of the process until `/health/ready` is 200, where the tables and the data are there already.
+/// From the start of the process until `/health/ready` is 200, where the tables and the data are
+/// there already.
 const SECOND_START_MAX: Duration = Duration::from_secs(2);
 /// Starts that are timed: a machine that is busy with other tests makes one slower, never faster.
 const STARTS_TIMED_MAX: usize = 3;
@@ -25,17 +26,25 @@ fn command(dir: &Path) -> Command {
 
 /// The ports of the servers that run in a directory: those that are written down there and answer.
 fn ports(dir: &Path) -> Vec<u16> {
-    let postmaster = std::fs::read_to_string(dir.join("postgres/data/postmaster.pid")).unwrap_or_default();
+    let postmaster =
+        std::fs::read_to_string(dir.join("postgres/data/postmaster.pid")).unwrap_or_default();
     let redis = std::fs::read_to_string(dir.join("redis/redis.conf")).unwrap_or_default();
-    let written = [postmaster.lines().nth(3), redis.lines().find_map(|line| line.strip_prefix("port "))];
-    written.iter().flatten().map(|port| port.trim().parse().unwrap()).filter(|port| answers(*port)).collect()
+    let written =
+        [postmaster.lines().nth(3), redis.lines().find_map(|line| line.strip_prefix("port "))];
+    written
+        .iter()
+        .flatten()
+        .map(|port| port.trim().parse().unwrap())
+        .filter(|port| answers(*port))
+        .collect()
 }
 
 fn answers(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
-/// The keys that a demo printed, smallest tier first, and the URL and key of each of its curl lines.
+/// The keys that a demo printed, smallest tier first, and the URL and key of each of its curl
+/// lines.
 fn printed(app: &App) -> (Vec<String>, Vec<(String, String)>) {
     let lines = app.printed();
     let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -44,7 +53,10 @@ fn printed(app: &App) -> (Vec<String>, Vec<(String, String)>) {
     let mut curls = Vec::new();
     for line in lines.iter().filter(|line| line.contains("curl ")) {
         let quoted: Vec<_> = line.split('\'').collect();
-        curls.push((quoted[3].to_owned(), quoted[1].strip_prefix("X-API-Key: ").unwrap().to_owned()));
+        curls.push((
+            quoted[3].to_owned(),
+            quoted[1].strip_prefix("X-API-Key: ").unwrap().to_owned(),
+        ));
     }
     (keys, curls)
 }
@@ -70,7 +82,10 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
     assert_eq!((keys.len(), curls.len()), (3, 4), "{:?}", app.printed());
     for (key, limit) in keys.iter().zip(["100", "1000", "10000"]) {
         let answer = app.get(key, "/api/stocks/AAPL").await;
-        assert_eq!((answer.status().as_u16(), answer.headers()["x-ratelimit-limit"].to_str().unwrap()), (200, limit));
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["x-ratelimit-limit"].to_str().unwrap()),
+            (200, limit)
+        );
     }
     let mut bodies = Vec::new();
     for (url, key) in &curls {
@@ -81,8 +96,15 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
     }
     assert_eq!(bodies[0]["count"], 5);
     assert_eq!(bodies[1]["stock"]["id"], "AAPL");
-    assert!(bodies[2]["prices"].as_array().unwrap().iter().all(|bar| bar["close"].is_f64()), "{}", bodies[2]);
-    assert_eq!((bodies[2]["count"].as_u64(), bodies[3]["symbol"].as_str()), (Some(20), Some("MSFT")));
+    assert!(
+        bodies[2]["prices"].as_array().unwrap().iter().all(|bar| bar["close"].is_f64()),
+        "{}",
+        bodies[2]
+    );
+    assert_eq!(
+        (bodies[2]["count"].as_u64(), bodies[3]["symbol"].as_str()),
+        (Some(20), Some("MSFT"))
+    );
     let (_, ready) = app.json("", "/health/ready").await;
     assert!(ready.to_string().contains("redis"), "{ready}");
 
@@ -91,7 +113,11 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
     let second = Ran::of(command(&dir).env("PORT", "0"));
     assert!(second.stderr.contains("is in use by another running tickerd"), "{second:?}");
     assert_eq!((second.code, second.stdout.as_str()), (Some(1), ""));
-    assert_eq!((ports(&dir), status(&app, &keys[0]).await), (running.clone(), 200), "the first is not disturbed");
+    assert_eq!(
+        (ports(&dir), status(&app, &keys[0]).await),
+        (running.clone(), 200),
+        "the first is not disturbed"
+    );
 
     let mut fastest = Duration::MAX;
     for _ in 0..STARTS_TIMED_MAX {
@@ -109,7 +135,10 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
     }
     assert!(fastest <= SECOND_START_MAX, "{fastest:?}");
     let (new, _) = printed(&app);
-    assert!(new.len() == 3 && new.iter().all(|key| !keys.contains(key)), "each start has keys of its own");
+    assert!(
+        new.len() == 3 && new.iter().all(|key| !keys.contains(key)),
+        "each start has keys of its own"
+    );
     app.signal("INT");
     assert_eq!(app.ended().await, Some(0), "Ctrl-C is an orderly end, too");
     assert!(ports(&dir).is_empty());
@@ -153,7 +182,10 @@ async fn a_directory_that_cannot_be_written_is_named_in_a_sentence() {
     // Below a file: not even root can make that.
     for dir in [file.join("demo"), file] {
         let ran = Ran::of(command(&dir).env("PORT", "0"));
-        assert!(ran.sentence().starts_with(&format!("the directory {} cannot be", dir.display())), "{ran:?}");
+        assert!(
+            ran.sentence().starts_with(&format!("the directory {} cannot be", dir.display())),
+            "{ran:?}"
+        );
     }
 }
 
@@ -163,7 +195,9 @@ fn path_without_redis(parent: &Path) -> PathBuf {
     std::fs::create_dir(&bin).unwrap();
     let path = std::env::var_os("PATH").unwrap();
     for program in ["sh", "rm", "postgres", "initdb"] {
-        if let Some(found) = std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file()) {
+        if let Some(found) =
+            std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+        {
             symlink(found.canonicalize().unwrap(), bin.join(program)).unwrap();
         }
     }
@@ -177,7 +211,8 @@ async fn without_a_redis_it_says_so_and_serves() {
     let mut without = command(&dir);
     without.env("PATH", path_without_redis(scratch.path()));
     let mut app = App::start(without).await;
-    let said: Vec<_> = app.log().into_iter().filter(|line| line.contains("Going on without Redis")).collect();
+    let said: Vec<_> =
+        app.log().into_iter().filter(|line| line.contains("Going on without Redis")).collect();
     assert!(said.len() == 1 && said[0].contains("redis-server"), "{said:?}");
     let (keys, curls) = printed(&app);
     assert_eq!((keys.len(), curls.len()), (3, 4));

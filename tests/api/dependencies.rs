@@ -10,14 +10,19 @@ fn version(text: &str) -> [u32; 3] {
     std::array::from_fn(|_| parts.next().unwrap_or(0))
 }
 
-/// Only the newest compiler may be at hand here; the oldest one that is promised has its turn in .github/workflows/ci.yml.
+/// Only the newest compiler may be at hand here; the oldest one that is promised has its turn in
+/// .github/workflows/ci.yml.
 #[test]
 fn no_dependency_asks_for_a_newer_compiler_than_is_promised() {
-    let output =
-        Command::new(env!("CARGO")).args(["metadata", "--locked", "--offline", "--format-version", "1"]).output();
-    let metadata: Value = serde_json::from_slice(&output.expect("cargo runs").stdout).expect("cargo says JSON");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
+        .output();
+    let metadata: Value =
+        serde_json::from_slice(&output.expect("cargo runs").stdout).expect("cargo says JSON");
     let packages = metadata["packages"].as_array().expect("packages");
-    let asked = |name: &str| packages.iter().find(|it| it["name"] == name).and_then(|it| it["rust_version"].as_str());
+    let asked = |name: &str| {
+        packages.iter().find(|it| it["name"] == name).and_then(|it| it["rust_version"].as_str())
+    };
     let promised = version(asked("tickerd").expect("Cargo.toml says one"));
     let newer: Vec<_> = packages
         .iter()
@@ -42,7 +47,10 @@ fn workflows_may_only_read_end_in_time_and_run_what_was_looked_at() {
             if let Some((_, action)) = line.split_once("uses: ") {
                 let (_, commit) = action.split_once('@').expect("a version");
                 let commit = commit.split(' ').next().unwrap();
-                assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{action}");
+                assert!(
+                    commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()),
+                    "{action}"
+                );
             }
         }
         assert!(jobs > 0 && jobs == bounds, "{}: each job has a bound", path.display());

@@ -11,7 +11,11 @@ const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 
 fn script(name: &str, arguments: &[&str], database: &Database) -> Ran {
     let mut command = Command::new(format!("deploy/{name}"));
-    command.args(arguments).stdin(Stdio::null()).env_remove("DATABASE_DIRECT_URL").env("DATABASE_URL", database.url());
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env_remove("DATABASE_DIRECT_URL")
+        .env("DATABASE_URL", database.url());
     Ran::of(&mut command)
 }
 
@@ -20,7 +24,8 @@ async fn close(app: &App, key: &str) -> f64 {
     body["prices"][0]["close"].as_f64().unwrap_or_default()
 }
 
-/// What was committed after a backup is in caches, under versions that the backup has never heard of.
+/// What was committed after a backup is in caches, under versions that the backup has never heard
+/// of.
 #[tokio::test]
 async fn what_is_restored_is_served_at_once_by_instances_that_know_of_later_data() {
     let (database, scratch) = (Database::sample().await, tempfile::tempdir().unwrap());
@@ -33,14 +38,28 @@ async fn what_is_restored_is_served_at_once_by_instances_that_know_of_later_data
     std::fs::write(&correction, format!("{HEADER}\nAAPL,2013-03-01,1,999,1,700,5,1\n")).unwrap();
     assert_eq!(database.ran(&["ingest", "prices", &correction]).code, Some(0));
     let later = database.issue("pro");
-    eventually("the later data is served", Duration::from_secs(2), async || close(&app, &later).await == 700.0).await;
+    eventually("the later data is served", Duration::from_secs(2), async || {
+        close(&app, &later).await == 700.0
+    })
+    .await;
 
     let refused = script("restore", &[&file], &database);
-    assert!(refused.code == Some(1) && refused.stderr.contains("restore into an empty one"), "{refused:?}");
-    database.connect().await.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.unwrap();
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains("restore into an empty one"),
+        "{refused:?}"
+    );
+    database
+        .connect()
+        .await
+        .batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        .await
+        .unwrap();
     let restored = script("restore", &[&file], &database);
     assert_eq!(restored.code, Some(0), "{restored:?}");
-    eventually("the restored data is served", Duration::from_secs(2), async || close(&app, &key).await == before).await;
+    eventually("the restored data is served", Duration::from_secs(2), async || {
+        close(&app, &key).await == before
+    })
+    .await;
     assert_eq!(database.ran(&["migrate"]).stderr, "The tables are up to date.\n");
 }
 
@@ -57,8 +76,15 @@ async fn a_backup_that_can_not_be_restored_whole_leaves_the_database_empty() {
     let empty = Database::empty().await;
     let torn = script("restore", &[name], &empty);
     assert_eq!(torn.code, Some(1), "{torn:?}");
-    assert!(empty.texts("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'").await.is_empty());
-    for (name, arguments) in [("backup", [].as_slice()), ("restore", &[]), ("push", &[]), ("push", &["-x"])] {
+    assert!(
+        empty
+            .texts("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+            .await
+            .is_empty()
+    );
+    for (name, arguments) in
+        [("backup", [].as_slice()), ("restore", &[]), ("push", &[]), ("push", &["-x"])]
+    {
         let ran = script(name, arguments, &database);
         assert_eq!((ran.code, ran.stderr.lines().count()), (Some(2), 1), "{ran:?}");
     }
@@ -75,7 +101,8 @@ impl Machine {
         let machine = Self { dir: tempfile::tempdir().unwrap(), health };
         machine.program("ssh", "shift; exec sh -c \"$*\"");
         machine.program("scp", "cp \"$2\" \"${3#*:}\"");
-        machine.program("systemctl", &format!("echo \"$*\" >>{}/told", machine.dir.path().display()));
+        machine
+            .program("systemctl", &format!("echo \"$*\" >>{}/told", machine.dir.path().display()));
         // Those who are not root need it there; here nothing does.
         machine.program("sudo", "shift; exec \"$@\"");
         machine
@@ -91,7 +118,11 @@ impl Machine {
     fn push(&self, what: &str) -> Ran {
         let path = format!("{}:{}", self.dir.path().display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("deploy/push");
-        command.args(["there", what]).stdin(Stdio::null()).env("PATH", path).env("DEPLOY_PLACE", self.place());
+        command
+            .args(["there", what])
+            .stdin(Stdio::null())
+            .env("PATH", path)
+            .env("DEPLOY_PLACE", self.place());
         Ran::of(command.env("DEPLOY_HEALTH_URL", &self.health).env("DEPLOY_WAIT_S", "1"))
     }
 
@@ -105,7 +136,10 @@ impl Machine {
 }
 
 fn version_at(place: &Path) -> String {
-    String::from_utf8(Command::new(place).arg("--version").output().unwrap().stdout).unwrap().trim().to_owned()
+    String::from_utf8(Command::new(place).arg("--version").output().unwrap().stdout)
+        .unwrap()
+        .trim()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -113,10 +147,15 @@ async fn a_binary_is_deployed_kept_and_taken_back() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let machine = Machine::new(app.url("/health"));
-    let (first, second) = (machine.program("first", "echo tickerd 1"), tickerd(&[]).get_program().to_owned());
+    let (first, second) =
+        (machine.program("first", "echo tickerd 1"), tickerd(&[]).get_program().to_owned());
     let second = second.to_str().unwrap();
     let deployed = machine.push(&first);
-    assert_eq!((deployed.code, deployed.stdout.trim()), (Some(0), "tickerd 1 serves"), "{deployed:?}");
+    assert_eq!(
+        (deployed.code, deployed.stdout.trim()),
+        (Some(0), "tickerd 1 serves"),
+        "{deployed:?}"
+    );
     assert_eq!(machine.push(second).code, Some(0));
     assert!(version_at(&machine.place()).starts_with("tickerd 0."));
     assert_eq!(machine.push("--back").code, Some(0));
@@ -127,13 +166,20 @@ async fn a_binary_is_deployed_kept_and_taken_back() {
 async fn a_binary_that_does_not_run_or_serve_leaves_the_one_before() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let machine = Machine::new(format!("http://{silent}/health"));
-    let (first, second) = (machine.program("first", "echo tickerd 1"), machine.program("second", "echo tickerd 2"));
+    let (first, second) =
+        (machine.program("first", "echo tickerd 1"), machine.program("second", "echo tickerd 2"));
     std::fs::copy(&first, machine.place()).unwrap();
     let foreign = machine.push(&machine.program("foreign", "exit 126"));
-    assert!(foreign.code == Some(1) && foreign.stderr.contains("does not run on this machine"), "{foreign:?}");
+    assert!(
+        foreign.code == Some(1) && foreign.stderr.contains("does not run on this machine"),
+        "{foreign:?}"
+    );
     assert_eq!(machine.restarts(), 0);
     let silent = machine.push(&second);
-    assert!(silent.code == Some(1) && silent.stderr.contains("see journalctl -u tickerd"), "{silent:?}");
+    assert!(
+        silent.code == Some(1) && silent.stderr.contains("see journalctl -u tickerd"),
+        "{silent:?}"
+    );
     assert_eq!((version_at(&machine.place()), machine.restarts()), ("tickerd 1".to_owned(), 2));
     let none = machine.push("no-such-binary");
     assert!(none.code == Some(1) && none.stderr.contains("cargo build --release"), "{none:?}");

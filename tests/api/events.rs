@@ -17,13 +17,19 @@ async fn events(app: &App, key: &str, path: &str) -> Value {
     body
 }
 
-/// Each event of a page, as the rows of the sample file have it: symbol, date, shares before and after, dividend.
+/// Each event of a page, as the rows of the sample file have it: symbol, date, shares before and
+/// after, dividend.
 fn rows(body: &Value) -> Vec<String> {
-    let text =
-        |value: &Value| if value.is_null() { String::new() } else { value.to_string().trim_matches('"').to_owned() };
+    let text = |value: &Value| {
+        if value.is_null() { String::new() } else { value.to_string().trim_matches('"').to_owned() }
+    };
     let row = |event: &Value| {
         let split = event["kind"] == "split";
-        assert_eq!((split, !split), (!event["splitTo"].is_null(), !event["dividend"].is_null()), "{event}");
+        assert_eq!(
+            (split, !split),
+            (!event["splitTo"].is_null(), !event["dividend"].is_null()),
+            "{event}"
+        );
         ["symbol", "date", "splitFrom", "splitTo", "dividend"]
             .map(|field| text(&event[field]).trim_end_matches(".0").to_owned())
             .join(",")
@@ -32,7 +38,12 @@ fn rows(body: &Value) -> Vec<String> {
 }
 
 /// The rows of all pages from a first one on; `between` runs after each page.
-async fn all_pages(app: &App, key: &str, first: &str, mut between: impl AsyncFnMut(usize)) -> Vec<String> {
+async fn all_pages(
+    app: &App,
+    key: &str,
+    first: &str,
+    mut between: impl AsyncFnMut(usize),
+) -> Vec<String> {
     let (mut all, mut path, mut pages) = (Vec::new(), first.to_owned(), 0);
     loop {
         let answer = app.get(key, &path).await;
@@ -56,8 +67,7 @@ async fn the_events_of_a_stock_are_those_that_were_loaded_newest_first() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let body = events(&app, &key, "/api/stocks/AAPL/events").await;
-    let dividend =
-        |date: &str| json!({"date": date, "kind": "dividend", "splitFrom": null, "splitTo": null, "dividend": 2.65});
+    let dividend = |date: &str| json!({"date": date, "kind": "dividend", "splitFrom": null, "splitTo": null, "dividend": 2.65});
     let split = |date: &str| json!({"date": date, "kind": "split", "splitFrom": 1.0, "splitTo": 2.0, "dividend": null});
     let newest_first = [
         dividend("2013-02-07"),
@@ -91,28 +101,47 @@ async fn pages_hold_every_event_of_the_market_once_in_either_order() {
     let mut sample: Vec<_> = sample.lines().skip(1).map(str::to_owned).collect();
     sample.sort();
     for order in ["desc", "asc"] {
-        let pages =
-            all_pages(&app, &key, &format!("/api/events?start=2000-01-01&limit=7&order={order}"), async |_| {}).await;
+        let pages = all_pages(
+            &app,
+            &key,
+            &format!("/api/events?start=2000-01-01&limit=7&order={order}"),
+            async |_| {},
+        )
+        .await;
         let dates: Vec<_> = pages.iter().map(|row| row.split(',').nth(1).unwrap()).collect();
-        let expected = if order == "asc" { dates.is_sorted() } else { dates.iter().rev().is_sorted() };
+        let expected =
+            if order == "asc" { dates.is_sorted() } else { dates.iter().rev().is_sorted() };
         assert!(expected, "{order}: {dates:?}");
         let mut pages = pages;
         pages.sort();
         assert_eq!(pages, sample, "{order}");
     }
-    let only =
-        |filter: &'static str| sample.iter().filter(move |row| row.contains(filter)).cloned().collect::<Vec<_>>();
+    let only = |filter: &'static str| {
+        sample.iter().filter(move |row| row.contains(filter)).cloned().collect::<Vec<_>>()
+    };
     for (query, mut expected) in [
         ("exchange=nyse", only("IBM")),
         ("exchange=XETRA", Vec::new()),
-        ("kind=split&exchange=NASDAQ", only(",1,2,").into_iter().filter(|row| !row.starts_with("IBM")).collect()),
+        (
+            "kind=split&exchange=NASDAQ",
+            only(",1,2,").into_iter().filter(|row| !row.starts_with("IBM")).collect(),
+        ),
         (
             "end=2000-06-21",
-            sample.iter().filter(|row| row.split(',').nth(1).unwrap() <= "2000-06-21").cloned().collect(),
+            sample
+                .iter()
+                .filter(|row| row.split(',').nth(1).unwrap() <= "2000-06-21")
+                .cloned()
+                .collect(),
         ),
     ] {
-        let mut pages =
-            all_pages(&app, &key, &format!("/api/events?start=2000-01-01&limit=3&{query}"), async |_| {}).await;
+        let mut pages = all_pages(
+            &app,
+            &key,
+            &format!("/api/events?start=2000-01-01&limit=3&{query}"),
+            async |_| {},
+        )
+        .await;
         pages.sort();
         expected.sort();
         assert_eq!(pages, expected, "{query}");
@@ -129,14 +158,16 @@ async fn what_is_loaded_between_two_pages_neither_hides_an_event_nor_shows_one_t
     for order in ["asc", "desc"] {
         let first = format!("/api/events?start=2000-01-01&limit=10&order={order}");
         let between = async |page: usize| {
-            // Events on days that are passed already, on days to come, and on a day that has one; and a stock whose symbol
-            // changes has the events that it had.
+            // Events on days that are passed already, on days to come, and on a day that has one;
+            // and a stock whose symbol changes has the events that it had.
             let on = |day: u32| format!("GOOG,{}-06-{day:02},,,0.0{page}\n", 2000 + page);
-            let rows = format!("{ACTIONS}\n{}{}AAPL,2012-08-{:02},,,1.5\n", on(1), on(2), 10 + page);
+            let rows =
+                format!("{ACTIONS}\n{}{}AAPL,2012-08-{:02},,,1.5\n", on(1), on(2), 10 + page);
             let ran = database.ran(&["ingest", "actions", &files.write("more.csv", rows)]);
             assert_eq!(ran.code, Some(0), "{ran:?}");
             if page == 3 && order == "asc" {
-                let ran = database.ran(&["stocks", "rename", "IBM", "AIBM", "--from", "2013-03-02"]);
+                let ran =
+                    database.ran(&["stocks", "rename", "IBM", "AIBM", "--from", "2013-03-02"]);
                 assert_eq!(ran.code, Some(0), "{ran:?}");
             }
         };
@@ -153,13 +184,21 @@ async fn what_is_loaded_between_two_pages_neither_hides_an_event_nor_shows_one_t
 async fn the_url_of_the_next_page_keeps_what_was_asked_for_and_never_a_key() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let body = events(&app, &key, "/api/stocks/msft/events?order=asc&end=2012-12-31&limit=2&kind=dividend").await;
+    let body = events(
+        &app,
+        &key,
+        "/api/stocks/msft/events?order=asc&end=2012-12-31&limit=2&kind=dividend",
+    )
+    .await;
     let next = body["next"].as_str().unwrap();
     let before = "/api/stocks/MSFT/events?end=2012-12-31&kind=dividend&limit=2&order=asc&cursor=";
     assert!(next.starts_with(before) && next.is_ascii() && !next.contains(&key[8..20]), "{next}");
     let body = events(&app, &key, "/api/events?start=2010-01-01&exchange=nyse&limit=1").await;
     let next = body["next"].as_str().unwrap();
-    assert!(next.starts_with("/api/events?start=2010-01-01&exchange=NYSE&limit=1&order=desc&cursor="), "{next}");
+    assert!(
+        next.starts_with("/api/events?start=2010-01-01&exchange=NYSE&limit=1&order=desc&cursor="),
+        "{next}"
+    );
     // However early it begins: the market's has to begin somewhere.
     for start in ["0000-01-01", "0001-01-01"] {
         let body = events(&app, &key, &format!("/api/events?start={start}&limit=1")).await;
@@ -173,19 +212,35 @@ async fn the_url_of_the_next_page_keeps_what_was_asked_for_and_never_a_key() {
 async fn events_are_kept_as_prices_of_their_range_are_and_go_out_of_use_with_a_load() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let (open, closed, all) =
-        ("/api/stocks/AAPL/events", "/api/stocks/AAPL/events?end=2012-12-31", "/api/events?start=2013-01-01");
+    let (open, closed, all) = (
+        "/api/stocks/AAPL/events",
+        "/api/stocks/AAPL/events?end=2012-12-31",
+        "/api/events?start=2013-01-01",
+    );
     for (path, fresh_s) in [(open, 295..=300), (closed, 86_000..=86_400), (all, 295..=300)] {
         let (first, second) = (app.get(&key, path).await, app.get(&key, path).await);
-        assert_eq!((header(&first, "x-cache"), header(&second, "x-cache")), ("MISS", "HIT"), "{path}");
-        let max_age = header(&second, "cache-control").strip_prefix("private, max-age=").unwrap().parse().unwrap();
+        assert_eq!(
+            (header(&first, "x-cache"), header(&second, "x-cache")),
+            ("MISS", "HIT"),
+            "{path}"
+        );
+        let max_age = header(&second, "cache-control")
+            .strip_prefix("private, max-age=")
+            .unwrap()
+            .parse()
+            .unwrap();
         assert!(fresh_s.contains(&max_age), "{path}: {max_age}");
     }
     // However it is written, it is the same question; another page is another one.
-    for path in ["/api/stocks/aapl/events?order=desc&limit=100", "/api/stocks/AAPL/events?start=0000-01-01"] {
+    for path in
+        ["/api/stocks/aapl/events?order=desc&limit=100", "/api/stocks/AAPL/events?start=0000-01-01"]
+    {
         assert_eq!(header(&app.get(&key, path).await, "x-cache"), "HIT", "{path}");
     }
-    let next = events(&app, &key, "/api/stocks/AAPL/events?limit=1").await["next"].as_str().unwrap().to_owned();
+    let next = events(&app, &key, "/api/stocks/AAPL/events?limit=1").await["next"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let (first, second) = (app.get(&key, &next).await, app.get(&key, &next).await);
     assert_eq!((header(&first, "x-cache"), header(&second, "x-cache")), ("MISS", "HIT"));
     assert_eq!(header(&first, "link"), header(&second, "link"));
@@ -224,9 +279,24 @@ async fn a_question_about_events_that_can_not_be_answered_is_refused_in_a_senten
             "invalid_parameter",
             "kind is not valid: expected split or dividend",
         ),
-        ("/api/stocks/AAPL/events?order=up", 400, "invalid_parameter", "order is not valid: expected desc"),
-        ("/api/stocks/AAPL/events?cursor=x", 400, "invalid_parameter", "cursor is not valid: expected what `next`"),
-        ("/api/stocks/AAPL/events?cursor=MToyMDEzLTAyLTA3LzE", 400, "invalid_parameter", "cursor is not valid"),
+        (
+            "/api/stocks/AAPL/events?order=up",
+            400,
+            "invalid_parameter",
+            "order is not valid: expected desc",
+        ),
+        (
+            "/api/stocks/AAPL/events?cursor=x",
+            400,
+            "invalid_parameter",
+            "cursor is not valid: expected what `next`",
+        ),
+        (
+            "/api/stocks/AAPL/events?cursor=MToyMDEzLTAyLTA3LzE",
+            400,
+            "invalid_parameter",
+            "cursor is not valid",
+        ),
         (
             "/api/stocks/AAPL/events?exchange=NYSE",
             400,

@@ -12,15 +12,22 @@ use crate::support::{Database, Files, Ran, text_of};
 fn renamed(path: &str, names: &[(&str, &str)]) -> String {
     let text = text_of(path);
     let (header, rows) = text.split_once('\n').unwrap();
-    let header = names.iter().fold(header.to_owned(), |header, (ours, theirs)| header.replace(ours, theirs));
+    let header =
+        names.iter().fold(header.to_owned(), |header, (ours, theirs)| header.replace(ours, theirs));
     format!("{header}\n{rows}")
 }
 
 #[tokio::test]
 async fn files_under_the_names_of_common_vendors_hold_what_the_sample_holds() {
     let (database, files) = (Database::sample().await, Files::new());
-    let prices = [("adjusted_close", "Adj Close"), ("symbol", "Ticker"), ("volume", "Vol"), ("open", "OPEN")];
-    let actions = [("ex_date", "Ex-Dividend Date"), ("symbol", "code"), ("dividend", "cash_amount")];
+    let prices = [
+        ("adjusted_close", "Adj Close"),
+        ("symbol", "Ticker"),
+        ("volume", "Vol"),
+        ("open", "OPEN"),
+    ];
+    let actions =
+        [("ex_date", "Ex-Dividend Date"), ("symbol", "code"), ("dividend", "cash_amount")];
     let stocks = [("symbol", "ticker"), ("name", "Company Name"), ("exchange", "primary_exchange")];
     for (kind, path, names, rows) in [
         ("stocks", "seed/stocks.csv", stocks.as_slice(), 5),
@@ -28,7 +35,11 @@ async fn files_under_the_names_of_common_vendors_hold_what_the_sample_holds() {
         ("actions", "seed/corporate_actions.csv", &actions, 95),
     ] {
         let file = files.write(kind, renamed(path, names));
-        assert_eq!(database.ran(&["ingest", kind, &file, "--json"]).json()["unchanged"], rows, "{kind}");
+        assert_eq!(
+            database.ran(&["ingest", kind, &file, "--json"]).json()["unchanged"],
+            rows,
+            "{kind}"
+        );
     }
 }
 
@@ -43,7 +54,12 @@ async fn stdin_is_read_like_a_file_plain_or_packed() {
     }
     // Through a pipe that ends within a row.
     let mut command = database.tickerd(&["ingest", "prices", "-"]);
-    let mut load = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut load = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let rows = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2020-01-02,1,2,1,1,5,1\nAAPL,2020-01";
     load.stdin.take().unwrap().write_all(rows.as_bytes()).unwrap();
     let ran = Ran::at_the_end_of(load);
@@ -66,14 +82,18 @@ async fn a_file_of_one_stock_is_loaded_under_the_symbol_that_is_given() {
         "{ran:?}"
     );
     let report = database.ran(&["ingest", "prices", &file, "--symbol", "aapl", "--json"]).json();
-    let expected = json!({ "added": 1, "changed": 0, "unchanged": 0, "stocksTouched": 1, "restated": [] });
+    let expected =
+        json!({ "added": 1, "changed": 0, "unchanged": 0, "stocksTouched": 1, "restated": [] });
     assert_eq!(report, expected);
 }
 
 #[tokio::test]
 async fn on_a_terminal_a_load_shows_rows_a_second_and_the_time_left_and_asks_before_it_replaces() {
     let (database, files) = (Database::sample().await, Files::new());
-    let raw = files.write("raw.csv", "symbol,date,open,high,low,close,volume\nAAPL,2013-03-04,427,430,420,421,5\n");
+    let raw = files.write(
+        "raw.csv",
+        "symbol,date,open,high,low,close,volume\nAAPL,2013-03-04,427,430,420,421,5\n",
+    );
     let on_terminal = |arguments: &[&str], answer: &str| {
         // `script` is what gives a command a terminal.
         let tickerd = database.tickerd(arguments);
@@ -90,7 +110,10 @@ async fn on_a_terminal_a_load_shows_rows_a_second_and_the_time_left_and_asks_bef
     };
     let (code, shown) = on_terminal(&["ingest", "prices", "seed/prices.csv.gz"], "");
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("a second") && shown.contains(" left") && shown.contains("12154 unchanged"), "{shown}");
+    assert!(
+        shown.contains("a second") && shown.contains(" left") && shown.contains("12154 unchanged"),
+        "{shown}"
+    );
     let adjusted = "SELECT count(*)::text FROM prices JOIN stocks ON id = stock_id
                     WHERE symbol = 'AAPL' AND adjusted_close = close";
     for (answer, expected) in [("n\n", Some(1)), ("y\n", Some(0))] {
@@ -106,7 +129,8 @@ async fn on_a_terminal_a_load_shows_rows_a_second_and_the_time_left_and_asks_bef
 async fn a_day_that_has_not_come_is_refused_and_a_currency_may_be_written_small() {
     let (database, files) = (Database::sample().await, Files::new());
     let header = "symbol,date,open,high,low,close,volume,adjusted_close";
-    let mistyped = files.write("mistyped.csv", format!("{header}\nMSFT,2103-03-04,21,35,20,31,5,31\n"));
+    let mistyped =
+        files.write("mistyped.csv", format!("{header}\nMSFT,2103-03-04,21,35,20,31,5,31\n"));
     let ran = database.ran(&["ingest", "prices", &mistyped]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("line 2, column date: expected a day up to 20"), "{ran:?}");

@@ -1,4 +1,5 @@
-//! A stock is found by what is known of it: its symbol, what it was called before, a word of its name, or nearly so.
+//! A stock is found by what is known of it: its symbol, what it was called before, a word of its
+//! name, or nearly so.
 
 use std::time::Duration;
 
@@ -21,7 +22,10 @@ async fn found(app: &App, key: &str, query: &str) -> (Vec<String>, u64) {
     assert_eq!(status, 200, "{query}: {body}");
     let stocks = body["stocks"].as_array().unwrap();
     assert_eq!(body["count"], stocks.len());
-    (stocks.iter().map(|stock| stock["id"].as_str().unwrap().to_owned()).collect(), body["total"].as_u64().unwrap())
+    (
+        stocks.iter().map(|stock| stock["id"].as_str().unwrap().to_owned()).collect(),
+        body["total"].as_u64().unwrap(),
+    )
 }
 
 async fn more_stocks(database: &Database) {
@@ -95,7 +99,11 @@ async fn pages_of_a_search_and_of_a_list_say_how_many_there_are_on_all() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (query, expected, of) in [
-        ("", ["AAPL", "FB", "GOOG", "IBM", "ITX", "ITY", "KO", "MSF", "MSFT", "SOFT"].as_slice(), 10),
+        (
+            "",
+            ["AAPL", "FB", "GOOG", "IBM", "ITX", "ITY", "KO", "MSF", "MSFT", "SOFT"].as_slice(),
+            10,
+        ),
         ("limit=2&offset=8", &["MSFT", "SOFT"], 10),
         ("limit=2&offset=50", &[], 10),
         ("active=false", &["GOOG"], 1),
@@ -110,7 +118,11 @@ async fn pages_of_a_search_and_of_a_list_say_how_many_there_are_on_all() {
         ("q=google&active=true", &[], 0),
         ("q=google&active=false", &["GOOG"], 1),
     ] {
-        assert_eq!(found(&app, &key, query).await, (expected.iter().map(ToString::to_string).collect(), of), "{query}");
+        assert_eq!(
+            found(&app, &key, query).await,
+            (expected.iter().map(ToString::to_string).collect(), of),
+            "{query}"
+        );
     }
 }
 
@@ -120,10 +132,18 @@ async fn a_search_is_kept_for_all_who_mean_the_same_and_goes_out_of_use_with_a_l
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     assert_eq!(header(&app.get(&key, "/api/stocks?q=Apple").await, "x-cache"), "MISS");
     for query in ["q=Apple", "q=apple", "q=+APPLE+", "limit=50&q=apple"] {
-        assert_eq!(header(&app.get(&key, &format!("/api/stocks?{query}")).await, "x-cache"), "HIT", "{query}");
+        assert_eq!(
+            header(&app.get(&key, &format!("/api/stocks?{query}")).await, "x-cache"),
+            "HIT",
+            "{query}"
+        );
     }
     for query in ["q=Apple&active=true", "q=Apple&active=false", "q=Appl", "sector=Apple", ""] {
-        assert_eq!(header(&app.get(&key, &format!("/api/stocks?{query}")).await, "x-cache"), "MISS", "{query}");
+        assert_eq!(
+            header(&app.get(&key, &format!("/api/stocks?{query}")).await, "x-cache"),
+            "MISS",
+            "{query}"
+        );
     }
     more_stocks(&database).await;
     let loaded = async || found(&app, &key, "q=apple").await.1 == 2;
@@ -143,7 +163,10 @@ async fn a_stock_says_from_when_to_when_it_has_prices_also_in_lists() {
     ] {
         let (_, single) = app.json(&key, &format!("/api/stocks/{symbol}")).await;
         for stock in [&listed["stocks"][at], &single["stock"]] {
-            assert_eq!((&stock["id"], &stock["firstDate"], &stock["lastDate"]), (&symbol.into(), &first, &last));
+            assert_eq!(
+                (&stock["id"], &stock["firstDate"], &stock["lastDate"]),
+                (&symbol.into(), &first, &last)
+            );
         }
     }
 }
@@ -154,7 +177,10 @@ async fn a_search_that_can_not_be_one_is_refused_in_a_sentence() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (query, says) in [
         ("q=".to_owned(), "q is not valid: expected a text of 1 to 100 characters"),
-        (format!("q={}", "x".repeat(101)), "q is not valid: expected a text of 1 to 100 characters"),
+        (
+            format!("q={}", "x".repeat(101)),
+            "q is not valid: expected a text of 1 to 100 characters",
+        ),
         ("q=%20%09".to_owned(), "q is blank: expected a symbol or words"),
         ("q=a%00b".to_owned(), "q is not valid: expected a text of 1 to 100 characters"),
         ("active=yes".to_owned(), "active is not valid: expected true or false"),

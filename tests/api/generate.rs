@@ -9,7 +9,8 @@ const FILES: [&str; 3] = ["stocks.csv", "prices.csv.gz", "corporate_actions.csv"
 /// `tickerd generate` for 12 stocks over ten years, with more arguments.
 fn generate(out: &Path, more: &[&str]) -> Ran {
     let out = out.to_str().unwrap();
-    let plan = ["generate", "--stocks", "12", "--from", "2010-01-01", "--to", "2019-12-31", "--out", out];
+    let plan =
+        ["generate", "--stocks", "12", "--from", "2010-01-01", "--to", "2019-12-31", "--out", out];
     Ran::of(&mut tickerd(&[plan.as_slice(), more].concat()))
 }
 
@@ -20,13 +21,14 @@ fn contents(dir: &Path) -> [Vec<u8>; 3] {
 #[test]
 fn the_same_seed_writes_the_same_bytes_and_another_seed_does_not() {
     let scratch = tempfile::tempdir().unwrap();
-    let [first, again, other] = [("first", "7"), ("again", "7"), ("other", "8")].map(|(name, seed)| {
-        let out = scratch.path().join(name);
-        let ran = generate(&out, &["--seed", seed]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
-        assert!(ran.stderr.contains("Wrote 12 stocks"), "{ran:?}");
-        contents(&out)
-    });
+    let [first, again, other] =
+        [("first", "7"), ("again", "7"), ("other", "8")].map(|(name, seed)| {
+            let out = scratch.path().join(name);
+            let ran = generate(&out, &["--seed", seed]);
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
+            assert!(ran.stderr.contains("Wrote 12 stocks"), "{ran:?}");
+            contents(&out)
+        });
     for ((name, first), (again, other)) in FILES.iter().zip(&first).zip(again.iter().zip(&other)) {
         assert!(first == again, "{name} differs");
         assert!(first != other, "{name} does not depend on the seed");
@@ -44,7 +46,11 @@ async fn what_is_generated_is_loaded_to_the_last_row() {
         let report = database.ran(&["ingest", kind, path.to_str().unwrap(), "--json"]).json();
         let counted = &counts[if kind == "actions" { "corporate_actions" } else { kind }];
         assert!(counted.as_u64().unwrap() > 0, "{counts}");
-        assert_eq!((&report["added"], report["unchanged"].as_u64()), (counted, Some(0)), "{kind}: {report}");
+        assert_eq!(
+            (&report["added"], report["unchanged"].as_u64()),
+            (counted, Some(0)),
+            "{kind}: {report}"
+        );
     }
 }
 
@@ -56,7 +62,10 @@ fn files_that_are_there_are_kept_unless_told_otherwise() {
         std::fs::create_dir(&out).unwrap();
         std::fs::write(out.join(name), "mine").unwrap();
         let refused = generate(&out, &[]);
-        assert!(refused.sentence().contains(name) && refused.sentence().contains("--yes"), "{refused:?}");
+        assert!(
+            refused.sentence().contains(name) && refused.sentence().contains("--yes"),
+            "{refused:?}"
+        );
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1, "nothing was written beside it");
         assert_eq!(std::fs::read(out.join(name)).unwrap(), b"mine");
         assert_eq!(generate(&out, &["--yes"]).code, Some(0));
@@ -76,7 +85,17 @@ fn a_plan_that_cannot_be_is_answered_in_a_sentence_and_makes_no_directory() {
         // A Saturday and a Sunday.
         ("5", "2020-01-04", "2020-01-05", "closed"),
     ] {
-        let arguments = ["generate", "--stocks", stocks, "--from", from, "--to", to, "--out", out.to_str().unwrap()];
+        let arguments = [
+            "generate",
+            "--stocks",
+            stocks,
+            "--from",
+            from,
+            "--to",
+            to,
+            "--out",
+            out.to_str().unwrap(),
+        ];
         let ran = Ran::of(&mut tickerd(&arguments));
         assert!(ran.sentence().contains(says), "{ran:?}");
         assert!(!out.exists());

@@ -1,4 +1,5 @@
-//! Nearly all wrong secrets are refused without argon2id, and argon2id alone says that a secret is right.
+//! Nearly all wrong secrets are refused without argon2id, and argon2id alone says that a secret is
+//! right.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,9 @@ fn hint(token: &str) -> i16 {
 /// Wrong secrets for the id of a key, all with its hint, or all with others.
 fn wrong(key: &str, has_its_hint: bool) -> impl Iterator<Item = String> {
     let id = id_of(key).to_owned();
-    (0..).map(move |n| wrong_secret(&id, n)).filter(move |wrong| (hint(wrong) == hint(key)) == has_its_hint)
+    (0..)
+        .map(move |n| wrong_secret(&id, n))
+        .filter(move |wrong| (hint(wrong) == hint(key)) == has_its_hint)
 }
 
 #[tokio::test]
@@ -41,7 +44,12 @@ async fn a_wrong_key_costs_no_hash_and_is_not_refused_before_its_time() {
         };
         let (both, late) = tokio::join!(answers, async { (late.await, asked.elapsed()) });
         assert!(both.iter().chain([&late.0]).all(|answer| answer.status() == 401));
-        assert!(asked.elapsed() >= REFUSED_AFTER && late.1 >= REFUSED_AFTER, "{:?} {:?}", asked.elapsed(), late.1);
+        assert!(
+            asked.elapsed() >= REFUSED_AFTER && late.1 >= REFUSED_AFTER,
+            "{:?} {:?}",
+            asked.elapsed(),
+            late.1
+        );
     }
     assert_eq!(samples(&app).await[HASHES], 0.0);
     assert_eq!(app.get(&key, PATH).await.status(), 200);
@@ -58,21 +66,28 @@ async fn a_hint_lets_nobody_in() {
     assert_eq!(samples(&app).await[HASHES], 3.0, "their hint was right, argon2id refused them");
 }
 
-/// A key of a version that made no hints works, and has one from then on, which is no change of the key.
+/// A key of a version that made no hints works, and has one from then on, which is no change of the
+/// key.
 #[tokio::test]
 async fn a_key_without_a_hint_gets_one_when_it_is_proven() {
     let database = Database::sample().await;
     let (key, _) = (database.issue("pro"), database.issue("pro"));
-    let kept = async || database.texts("SELECT secret_hint::text FROM api_keys WHERE secret_hint IS NOT NULL").await;
+    let kept = async || {
+        database.texts("SELECT secret_hint::text FROM api_keys WHERE secret_hint IS NOT NULL").await
+    };
     let rows = "SELECT (to_jsonb(k) - 'secret_hint')::text FROM api_keys k ORDER BY id";
     database.connect().await.batch_execute(FORGET).await.unwrap();
-    let (before, audit) = (database.texts(rows).await, database.texts("SELECT count(*)::text FROM audit").await);
+    let (before, audit) =
+        (database.texts(rows).await, database.texts("SELECT count(*)::text FROM audit").await);
     let app = App::with_admin(&database).await;
     let wrong: Vec<_> = wrong(&key, false).take(2).collect();
     assert_eq!(app.get(&wrong[0], PATH).await.status(), 401);
     assert_eq!((samples(&app).await[HASHES], kept().await.len()), (1.0, 0));
     assert_eq!(app.get(&key, PATH).await.status(), 200);
-    eventually("the hint is kept", Duration::from_secs(5), async || kept().await == [hint(&key).to_string()]).await;
+    eventually("the hint is kept", Duration::from_secs(5), async || {
+        kept().await == [hint(&key).to_string()]
+    })
+    .await;
     assert_eq!(app.get(&wrong[1], PATH).await.status(), 401);
     assert_eq!(samples(&app).await[HASHES], 2.0, "refused by its hint");
     assert_eq!(database.texts(rows).await, before);
@@ -105,7 +120,8 @@ async fn a_hash_that_is_replaced_takes_its_hint_with_it_and_a_hint_that_is_chang
     client.execute(replace, &[&id_of(&key), &id_of(&other)]).await.unwrap();
     let app = App::alone(&database).await;
     assert_eq!(app.get(&key, PATH).await.status(), 401);
-    let crossed = crate::auth::with_checksum(&format!("tk_live_{}_{}", id_of(&key), &other[21..53]));
+    let crossed =
+        crate::auth::with_checksum(&format!("tk_live_{}_{}", id_of(&key), &other[21..53]));
     assert_eq!(app.get(&crossed, PATH).await.status(), 200);
     let change = "UPDATE api_keys SET secret_hint = 255 - secret_hint WHERE id = $1";
     client.execute(change, &[&id_of(&other)]).await.unwrap();
@@ -120,7 +136,11 @@ async fn wrong_secrets_of_keys_without_a_hint_leave_room_for_others() {
     database.connect().await.batch_execute(FORGET).await.unwrap();
     let new = [database.issue("pro"), database.issue("pro")];
     // Room for 8 in all, of which 2 may be without a hint, and time for each.
-    let bounds = [("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "8"), ("ARGON2_WAIT_TIMEOUT_MS", "60000")];
+    let bounds = [
+        ("ARGON2_PARALLEL_MAX", "1"),
+        ("ARGON2_QUEUE_MAX", "8"),
+        ("ARGON2_WAIT_TIMEOUT_MS", "60000"),
+    ];
     let app = App::with(&database, &bounds).await;
     // One after the other by each of 4, so that 4 are there all the time.
     let wrong: Vec<_> = wrong(&attacked, false).take(40).collect();

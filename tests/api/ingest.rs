@@ -16,7 +16,8 @@ const SAMPLE: [(&str, &str, &str, usize); 3] = [
     ("actions", "seed/corporate_actions.csv", "corporate_actions", 95),
 ];
 /// Whatever a load can change.
-const STATE: &str = "SELECT concat_ws(' ', (SELECT count(*) FROM stocks), (SELECT count(*) FROM prices),
+const STATE: &str =
+    "SELECT concat_ws(' ', (SELECT count(*) FROM stocks), (SELECT count(*) FROM prices),
                      (SELECT sum(volume) FROM prices), (SELECT count(*) FROM corporate_actions),
                      (SELECT current FROM revision), (SELECT max(data_version) FROM stocks))";
 const VERSIONS: &str = "SELECT concat_ws(' ', symbol, data_version) FROM stocks ORDER BY symbol";
@@ -51,14 +52,20 @@ async fn the_sample_is_loaded_whole_plain_or_packed_and_loading_it_again_changes
             let touched = if *kind == "actions" { 3 } else { 5 };
             let report = database.ran(&["ingest", kind, source, "--json"]).json();
             assert_eq!(report, counts(*rows, 0, 0, touched));
-            assert_eq!(database.texts(&format!("SELECT count(*)::text FROM {table}")).await, [rows.to_string()]);
+            assert_eq!(
+                database.texts(&format!("SELECT count(*)::text FROM {table}")).await,
+                [rows.to_string()]
+            );
         }
         let (versions, state) = (database.texts(VERSIONS).await, database.texts(STATE).await);
         for ((kind, _, _, rows), source) in SAMPLE.iter().zip(&sources) {
             let report = database.ran(&["ingest", kind, source, "--json"]).json();
             assert_eq!(report, counts(0, 0, *rows, 0));
         }
-        assert_eq!((database.texts(VERSIONS).await, database.texts(STATE).await), (versions, state));
+        assert_eq!(
+            (database.texts(VERSIONS).await, database.texts(STATE).await),
+            (versions, state)
+        );
     }
 }
 
@@ -71,23 +78,39 @@ async fn nothing_of_a_bad_file_is_loaded_and_its_first_bad_rows_are_named() {
     let many = format!("{HEADER}\n{}", "AAPL,2020-01-03,x,2,1,1,5,1\n".repeat(12)).into_bytes();
     let ten: Vec<_> = (2..=11).map(|line| format!("line {line}, column open")).collect();
     let mut cases: Vec<(Vec<u8>, Vec<&str>)> = vec![
-        (file("AAPL,2020-01-03,abc,2,1,1,5,1"), vec!["line 3, column open", "expected a number", "\"abc\""]),
+        (
+            file("AAPL,2020-01-03,abc,2,1,1,5,1"),
+            vec!["line 3, column open", "expected a number", "\"abc\""],
+        ),
         (file("AAPL,2020-01-03,NaN,2,1,1,5,1"), vec!["line 3, column open"]),
         (file("AAPL,2020-01-03,1,2,1,1,5,1e3"), vec!["line 3, column adjusted_close"]),
         (file("AAPL,2020-01-03,1,2,3,1,5,1"), vec!["line 3, column low", "\"3\""]),
         (file("AAPL,2020-01-03,1,2,1,1,-5,1"), vec!["line 3, column volume"]),
         (file("AAPL,2020-01-03,1,2,1,1,1.5,1"), vec!["line 3, column volume"]),
-        (file("AAPL,2020-02-30,1,2,1,1,5,1"), vec!["line 3, column date", "YYYY-MM-DD", "2020-02-30"]),
-        (file("NOPE,2020-01-03,1,2,1,1,5,1"), vec!["line 3, column symbol", "known symbol", "\"NOPE\""]),
+        (
+            file("AAPL,2020-02-30,1,2,1,1,5,1"),
+            vec!["line 3, column date", "YYYY-MM-DD", "2020-02-30"],
+        ),
+        (
+            file("NOPE,2020-01-03,1,2,1,1,5,1"),
+            vec!["line 3, column symbol", "known symbol", "\"NOPE\""],
+        ),
         (file("AAPL,2020-01-02,1,2,1,1,6,1"), vec!["line 3", "duplicate of line 2"]),
         (file("AAPL,2020-01-03,1"), vec!["line 3", "expected 8 fields, found 3"]),
         (file("AAPL,2020-01-03,1,2,1,1,5,1,9"), vec!["line 3", "expected 8 fields, found 9"]),
-        (format!("{}\nAAPL,2020-01-02,1,2,1,1\n", &HEADER[..31]).into_bytes(), vec!["column volume"]),
-        ([file(good), b"\xff\xfe,2020-01-03,1,2,1,1,5,1\n".to_vec()].concat(), vec!["line 4", "expected UTF-8"]),
+        (
+            format!("{}\nAAPL,2020-01-02,1,2,1,1\n", &HEADER[..31]).into_bytes(),
+            vec!["column volume"],
+        ),
+        (
+            [file(good), b"\xff\xfe,2020-01-03,1,2,1,1,5,1\n".to_vec()].concat(),
+            vec!["line 4", "expected UTF-8"],
+        ),
         (Vec::new(), vec!["column symbol"]),
         (many.clone(), ten.iter().map(String::as_str).collect()),
     ];
-    // Forty years earlier, so that all rows are new; half of it, and all but the end of its checksum.
+    // Forty years earlier, so that all rows are new; half of it, and all but the end of its
+    // checksum.
     let earlier = (2000..2015).fold(text_of("seed/prices.csv.gz"), |text, year| {
         text.replace(&format!(",{year}-"), &format!(",{}-", year - 40))
     });
@@ -96,7 +119,9 @@ async fn nothing_of_a_bad_file_is_loaded_and_its_first_bad_rows_are_named() {
     cases.push((earlier[..earlier.len() - 4].to_vec(), vec!["can't be read"]));
     for (n, (bytes, says)) in cases.into_iter().enumerate() {
         let path = files.write(&format!("bad-{n}.csv"), &bytes);
-        for arguments in [["ingest", "prices", &path].as_slice(), &["ingest", "prices", &path, "--json"]] {
+        for arguments in
+            [["ingest", "prices", &path].as_slice(), &["ingest", "prices", &path, "--json"]]
+        {
             let ran = database.ran(arguments);
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
             assert!(ran.stderr.contains(&format!("bad-{n}.csv")), "{ran:?}");
@@ -123,11 +148,13 @@ async fn a_changed_row_touches_its_stock_and_no_other() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
     assert!(ran.stderr.contains("0 added, 1 changed, 2 unchanged; 1 stocks touched"), "{ran:?}");
     let after = database.texts(VERSIONS).await;
-    let moved: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
+    let moved: Vec<_> =
+        before.iter().zip(&after).filter(|(before, after)| before != after).collect();
     assert_eq!(moved.len(), 1, "{moved:?}");
     assert!(moved[0].0.starts_with("IBM "), "{moved:?}");
-    let changed =
-        database.texts("SELECT s.symbol FROM prices p JOIN stocks s ON s.id = stock_id WHERE volume = 1").await;
+    let changed = database
+        .texts("SELECT s.symbol FROM prices p JOIN stocks s ON s.id = stock_id WHERE volume = 1")
+        .await;
     assert_eq!(changed, ["IBM"]);
 }
 
@@ -158,7 +185,9 @@ async fn a_redis_that_cannot_be_told_costs_a_line_on_stderr_and_not_the_load() {
     let database = Database::sample().await;
     // The shared Redis listens on 127.0.0.1 alone.
     let away = redis_url().replace("127.0.0.1", "127.0.0.9");
-    let ran = Ran::of(database.tickerd(&["ingest", "stocks", "seed/stocks.csv", "--json"]).env("REDIS_URL", away));
+    let ran = Ran::of(
+        database.tickerd(&["ingest", "stocks", "seed/stocks.csv", "--json"]).env("REDIS_URL", away),
+    );
     assert_eq!(ran.json()["unchanged"], 5);
     assert!(ran.stderr.contains("Redis could not be reached"), "{ran:?}");
 }
@@ -168,7 +197,8 @@ async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
     let (database, files) = (migrated().await, Files::new());
     let out = files.path();
     let years = ["--from", "2000-01-01", "--to", "2024-12-31", "--out", out, "--json"];
-    let generated = Ran::of(&mut tickerd(&[["generate", "--stocks", "60"].as_slice(), &years].concat())).json();
+    let generated =
+        Ran::of(&mut tickerd(&[["generate", "--stocks", "60"].as_slice(), &years].concat())).json();
     let (stocks, prices) = (format!("{out}/stocks.csv"), format!("{out}/prices.csv.gz"));
     assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
     let before = database.texts(STATE).await;
@@ -191,7 +221,10 @@ async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
     database.connections(0, "true").await;
     assert_eq!(database.texts(STATE).await, before);
 
-    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], generated["prices"]);
+    assert_eq!(
+        database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"],
+        generated["prices"]
+    );
 }
 
 #[tokio::test]
@@ -201,51 +234,65 @@ async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their
     let rows = |volume: u32| days.map(|day| format!("AAPL,{day},1,2,1,1,{volume},1"));
     let (mut backwards, forwards) = (rows(2), rows(1));
     backwards.reverse();
-    let paths = [forwards, backwards].map(|rows| files.write(&rows[0], format!("{HEADER}\n{}", rows.join("\n"))));
-    // The day in the middle is held back until both have begun: did each keep what it has and want what the other
-    // has, they would now be stuck.
+    let paths = [forwards, backwards]
+        .map(|rows| files.write(&rows[0], format!("{HEADER}\n{}", rows.join("\n"))));
+    // The day in the middle is held back until both have begun: did each keep what it has and want
+    // what the other has, they would now be stuck.
     let gate = database.connect().await;
-    gate.batch_execute("BEGIN; SELECT * FROM prices WHERE date = '2000-03-02' FOR UPDATE").await.unwrap();
+    gate.batch_execute("BEGIN; SELECT * FROM prices WHERE date = '2000-03-02' FOR UPDATE")
+        .await
+        .unwrap();
     let loads = paths.map(|path| database.started(&["ingest", "prices", &path, "--json"]));
     database.connections(2, "wait_event_type = 'Lock'").await;
     gate.batch_execute("ROLLBACK").await.unwrap();
     for load in loads {
         let report = Ran::at_the_end_of(load).json();
         let restated = json!([{ "symbol": "AAPL", "changed": 3, "readjusted": 0, "from": days[0], "to": days[2] }]);
-        assert_eq!((&report["added"], &report["changed"], &report["restated"]), (&0.into(), &3.into(), &restated));
+        assert_eq!(
+            (&report["added"], &report["changed"], &report["restated"]),
+            (&0.into(), &3.into(), &restated)
+        );
     }
     let volumes = "SELECT DISTINCT volume::text FROM prices JOIN stocks ON id = stock_id WHERE symbol = 'AAPL' AND date < '2000-03-04'";
     assert_eq!(database.texts(volumes).await.len(), 1, "the rows are all of one file");
 }
 
 #[tokio::test]
-async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_somebody_else_adds_one_too() {
+async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_somebody_else_adds_one_too()
+ {
     for others in ["ROLLBACK", "COMMIT"] {
         let (database, files) = (Database::sample().await, Files::new());
         // So many that they are inserted, not merged.
         let rows = |volume: u32| {
-            let rows: Vec<_> = (10..20).map(|day| format!("AAPL,2020-01-{day},1,2,1,1,{volume},1")).collect();
+            let rows: Vec<_> =
+                (10..20).map(|day| format!("AAPL,2020-01-{day},1,2,1,1,{volume},1")).collect();
             rows.join("\n")
         };
-        let paths = [1, 2].map(|volume| files.write(&format!("{volume}.csv"), format!("{HEADER}\n{}", rows(volume))));
-        // To both no such row is there yet, and both meet this one only after they have begun to insert theirs.
+        let paths = [1, 2].map(|volume| {
+            files.write(&format!("{volume}.csv"), format!("{HEADER}\n{}", rows(volume)))
+        });
+        // To both no such row is there yet, and both meet this one only after they have begun to
+        // insert theirs.
         let gate = database.connect().await;
-        let other =
-            "BEGIN; INSERT INTO prices SELECT id, '2020-01-13', 1, 2, 1, 1, 1, 3 FROM stocks WHERE symbol = 'AAPL'";
+        let other = "BEGIN; INSERT INTO prices SELECT id, '2020-01-13', 1, 2, 1, 1, 1, 3 FROM stocks WHERE symbol = 'AAPL'";
         gate.batch_execute(other).await.unwrap();
         let loads = paths.map(|path| database.started(&["ingest", "prices", &path, "--json"]));
         database.connections(2, "wait_event_type = 'Lock'").await;
         gate.batch_execute(others).await.unwrap();
         let mut reports = loads.map(|load| {
             let report = Ran::at_the_end_of(load).json();
-            ["added", "changed", "unchanged", "stocksTouched"].map(|count| report[count].as_i64().unwrap())
+            ["added", "changed", "unchanged", "stocksTouched"]
+                .map(|count| report[count].as_i64().unwrap())
         });
         reports.sort_unstable();
         let first = if others == "COMMIT" { [9, 1, 0, 1] } else { [10, 0, 0, 1] };
         assert_eq!(reports, [[0, 10, 0, 1], first], "{others}");
         let volumes = "SELECT concat_ws(' ', volume, count(*)) FROM prices WHERE date > '2020-01-01' GROUP BY volume";
         let volumes = database.texts(volumes).await;
-        assert!(volumes == ["1 10"] || volumes == ["2 10"], "the rows are all of one file: {volumes:?}");
+        assert!(
+            volumes == ["1 10"] || volumes == ["2 10"],
+            "the rows are all of one file: {volumes:?}"
+        );
     }
 }
 
@@ -256,33 +303,46 @@ async fn a_long_history_is_counted_alike_whether_or_not_any_of_it_was_there() {
         years.map(|year| format!("{symbol},{year}-07-01,1,2,1,1,5,1")).collect()
     };
     let cases = [
-        // All after the sample's days; again; two more years; a day of another stock that was there, and changes.
+        // All after the sample's days; again; two more years; a day of another stock that was
+        // there, and changes.
         (history("AAPL", 1960..1980), [20, 0, 0, 1]),
         (history("AAPL", 1960..1980), [0, 0, 20, 0]),
         (history("AAPL", 1960..1982), [2, 0, 20, 1]),
-        ([history("MSFT", 1960..1980), vec!["IBM,2012-12-31,1,2,1,1,5,1".to_owned()]].concat(), [20, 1, 0, 2]),
+        (
+            [history("MSFT", 1960..1980), vec!["IBM,2012-12-31,1,2,1,1,5,1".to_owned()]].concat(),
+            [20, 1, 0, 2],
+        ),
         // Before the sample's days and after them.
         ([history("GOOG", 1980..2000), history("IBM", 1960..1980)].concat(), [40, 0, 0, 2]),
     ];
     for (rows, [added, changed, unchanged, touched]) in cases {
         let before = database.texts(VERSIONS).await;
         let text = format!("{HEADER}\n{}", rows.join("\n"));
-        let report = database.ran(&["ingest", "prices", &files.write("prices.csv", text), "--json"]).json();
+        let report =
+            database.ran(&["ingest", "prices", &files.write("prices.csv", text), "--json"]).json();
         let mut expected = counts(added, changed, unchanged, touched);
         if changed > 0 {
             let day = "2012-12-31";
-            let restated = json!([{ "symbol": "IBM", "changed": 1, "readjusted": 0, "from": day, "to": day }]);
+            let restated =
+                json!([{ "symbol": "IBM", "changed": 1, "readjusted": 0, "from": day, "to": day }]);
             expected["restated"] = restated;
         }
         assert_eq!(report, expected, "{rows:?}");
         let after = database.texts(VERSIONS).await;
-        assert_eq!(before.iter().zip(&after).filter(|(before, after)| before != after).count(), touched, "{rows:?}");
+        assert_eq!(
+            before.iter().zip(&after).filter(|(before, after)| before != after).count(),
+            touched,
+            "{rows:?}"
+        );
     }
     let (before, rows) = (database.texts(STATE).await, history("AAPL", 1940..1960));
     let text = format!("{HEADER}\n{}\n{}", rows.join("\n"), rows[7]);
     let ran = database.ran(&["ingest", "prices", &files.write("prices.csv", text)]);
     assert_eq!((ran.code, database.texts(STATE).await), (Some(1), before), "{ran:?}");
-    assert!(ran.stderr.contains("line 22") && ran.stderr.contains("duplicate of line 9"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("line 22") && ran.stderr.contains("duplicate of line 9"),
+        "{ran:?}"
+    );
 }
 
 #[tokio::test]

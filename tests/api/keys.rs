@@ -65,33 +65,53 @@ async fn the_list_shows_every_key_and_never_a_secret_or_a_hash() {
     let tokens = [database.issue("pro"), database.issue("free"), database.issue("enterprise")];
     let theirs = database.ran(&issue(&[])).stdout;
     assert_eq!(database.ran(&["keys", "revoke", id_of(&tokens[0]), "--yes"]).code, Some(0));
-    let expire = format!("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = '{}'", id_of(&tokens[1]));
+    let expire = format!(
+        "UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = '{}'",
+        id_of(&tokens[1])
+    );
     database.connect().await.batch_execute(&expire).await.unwrap();
     let (text, json) = (database.ran(&["keys", "list"]), database.ran(&["keys", "list", "--json"]));
     let hashes = database.texts("SELECT split_part(secret_hash, '$', 6) FROM api_keys").await;
     assert_eq!(hashes.len(), 4);
     for said in [&text.stdout, &text.stderr, &json.stdout, &json.stderr] {
-        for secret in
-            tokens.iter().chain([&theirs]).map(|token| &token[21..53]).chain(hashes.iter().map(String::as_str))
+        for secret in tokens
+            .iter()
+            .chain([&theirs])
+            .map(|token| &token[21..53])
+            .chain(hashes.iter().map(String::as_str))
         {
             assert!(!said.contains(secret), "{said}");
         }
         assert!(!said.contains("argon2"), "{said}");
     }
-    for (token, status) in tokens.iter().chain([&theirs]).zip(["revoked", "expired", "active", "active"]) {
-        let line = text.stdout.lines().find(|line| line.contains(id_of(token))).expect("the key is listed");
+    for (token, status) in
+        tokens.iter().chain([&theirs]).zip(["revoked", "expired", "active", "active"])
+    {
+        let line = text
+            .stdout
+            .lines()
+            .find(|line| line.contains(id_of(token)))
+            .expect("the key is listed");
         assert!(line.contains(status), "{line}");
     }
     assert_eq!(text.stdout.lines().count(), 5, "a line a key below the heading: {}", text.stdout);
     let listed = json.json();
-    let newest_first: Vec<_> = listed.as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap()).collect();
-    assert_eq!(newest_first, [&theirs, &tokens[2], &tokens[1], &tokens[0]].map(|token| id_of(token)));
-    let revoked: Vec<_> = listed.as_array().unwrap().iter().map(|key| key["revokedAt"].is_string()).collect();
+    let newest_first: Vec<_> =
+        listed.as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap()).collect();
+    assert_eq!(
+        newest_first,
+        [&theirs, &tokens[2], &tokens[1], &tokens[0]].map(|token| id_of(token))
+    );
+    let revoked: Vec<_> =
+        listed.as_array().unwrap().iter().map(|key| key["revokedAt"].is_string()).collect();
     assert_eq!(revoked, [false, false, false, true]);
     assert_eq!(listed[0]["requestsPerMinute"], 100);
     let anns = database.ran(&["keys", "list", "--owner", "ann", "--json"]).json();
     assert_eq!((anns.as_array().unwrap().len(), anns[0]["id"].as_str()), (1, Some(id_of(&theirs))));
-    assert_eq!(database.ran(&["keys", "list", "--owner", "nobody", "--json"]).json(), Value::Array(Vec::new()));
+    assert_eq!(
+        database.ran(&["keys", "list", "--owner", "nobody", "--json"]).json(),
+        Value::Array(Vec::new())
+    );
 }
 
 #[tokio::test]
@@ -103,7 +123,11 @@ async fn an_unknown_tier_is_answered_with_the_tiers_there_are() {
     }
     // What can be the name of no tier is wrong usage.
     let ran = database.ran(&issue(&["--tier", "Free"]));
-    assert_eq!((ran.code, ran.stderr.contains("expected the name of a tier: a-z")), (Some(2), true), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.stderr.contains("expected the name of a tier: a-z")),
+        (Some(2), true),
+        "{ran:?}"
+    );
     assert!(database.texts(STORED).await.is_empty());
 }
 
@@ -113,7 +137,11 @@ async fn revoking_again_is_no_error_and_keeps_the_first_time() {
     let (token, other) = (database.issue("pro"), database.issue("pro"));
     let revoke = ["keys", "revoke", id_of(&token), "--yes", "--json"];
     let first = database.ran(&revoke).json();
-    assert_eq!((first["id"].as_str(), first["instancesTold"].as_u64()), (Some(id_of(&token)), Some(0)), "{first}");
+    assert_eq!(
+        (first["id"].as_str(), first["instancesTold"].as_u64()),
+        (Some(id_of(&token)), Some(0)),
+        "{first}"
+    );
     assert!(first["revokedAt"].is_string(), "{first}");
     assert_eq!(database.ran(&revoke).json()["revokedAt"], first["revokedAt"]);
     let text = database.ran(&revoke[..3]);
@@ -133,18 +161,34 @@ async fn an_id_that_no_key_has_is_a_failure_and_one_that_none_can_have_is_wrong_
         let ran = database.ran(&["keys", "revoke", malformed]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{malformed}: {ran:?}");
     }
-    assert!(database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.is_empty());
+    assert!(
+        database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.is_empty()
+    );
     // Who has found a token somewhere pastes it whole.
     let whole = database.ran(&["keys", "revoke", &token, "--yes"]);
     assert_eq!(whole.code, Some(0), "{whole:?}");
-    assert_eq!(database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await, [id_of(&token)]);
+    assert_eq!(
+        database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await,
+        [id_of(&token)]
+    );
 }
 
 #[tokio::test]
 async fn labels_that_could_forge_a_line_are_wrong_usage() {
     let database = Database::sample().await;
     let long = "x".repeat(201);
-    for label in ["a\nb", "a\tb", "\u{1b}[2J", "a\u{7f}", "\u{9b}", "a\u{202e}b", "a\u{2028}b", "", "  ", &long] {
+    for label in [
+        "a\nb",
+        "a\tb",
+        "\u{1b}[2J",
+        "a\u{7f}",
+        "\u{9b}",
+        "a\u{202e}b",
+        "a\u{2028}b",
+        "",
+        "  ",
+        &long,
+    ] {
         for arguments in [["--owner", label, "--name", "n"], ["--owner", "o", "--name", label]] {
             let ran = database.ran(&[["keys", "issue"].as_slice(), &arguments].concat());
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{label:?}: {ran:?}");
@@ -152,21 +196,31 @@ async fn labels_that_could_forge_a_line_are_wrong_usage() {
     }
     assert!(database.texts(STORED).await.is_empty());
     let longest = "é".repeat(200);
-    assert_eq!(database.ran(&["keys", "issue", "--owner", &longest, "--name", "Zoë's, \"quoted\""]).code, Some(0));
+    assert_eq!(
+        database.ran(&["keys", "issue", "--owner", &longest, "--name", "Zoë's, \"quoted\""]).code,
+        Some(0)
+    );
 }
 
 #[tokio::test]
 async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
     let database = Database::sample().await;
-    for arguments in
-        [["keys"].as_slice(), &["keys", "issue", "--owner", "o"], &["keys", "drop"], &["keys", "list", "x"]]
-    {
+    for arguments in [
+        ["keys"].as_slice(),
+        &["keys", "issue", "--owner", "o"],
+        &["keys", "drop"],
+        &["keys", "list", "x"],
+    ] {
         let ran = database.ran(arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {ran:?}");
     }
-    for arguments in
-        [["keys", "list"].as_slice(), &ISSUE, &["keys", "revoke", "000000000000"], &["migrate"], &["serve"]]
-    {
+    for arguments in [
+        ["keys", "list"].as_slice(),
+        &ISSUE,
+        &["keys", "revoke", "000000000000"],
+        &["migrate"],
+        &["serve"],
+    ] {
         let ran = Ran::of(&mut tickerd(arguments));
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {ran:?}");
         assert!(ran.stderr.contains("--database-url"), "{ran:?}");
@@ -178,13 +232,21 @@ async fn a_postgres_that_is_not_there_is_one_sentence_without_the_password() {
     // A port that nobody listens on: it was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://ann:sesame@127.0.0.1:{port}/stocks");
-    for arguments in [["keys", "list"].as_slice(), &ISSUE, &["keys", "revoke", "000000000000"], &["migrate"]] {
+    for arguments in
+        [["keys", "list"].as_slice(), &ISSUE, &["keys", "revoke", "000000000000"], &["migrate"]]
+    {
         let ran = Ran::of(tickerd(arguments).env("DATABASE_URL", &url));
-        assert!(ran.sentence().starts_with("Postgres can't be reached: "), "{arguments:?}: {ran:?}");
+        assert!(
+            ran.sentence().starts_with("Postgres can't be reached: "),
+            "{arguments:?}: {ran:?}"
+        );
         assert!(!ran.stderr.contains("sesame"), "{ran:?}");
         let detailed = Ran::of(tickerd(arguments).env("DATABASE_URL", &url).env("LOG", "trace"));
         assert_eq!(detailed.code, Some(1));
-        assert!(!detailed.stderr.contains("sesame") && !detailed.stderr.contains("panicked"), "{detailed:?}");
+        assert!(
+            !detailed.stderr.contains("sesame") && !detailed.stderr.contains("panicked"),
+            "{detailed:?}"
+        );
     }
 }
 

@@ -15,11 +15,15 @@ const HEADER: &str = "symbol,date,open,high,low,close,volume";
 const LOADED: &str = "SELECT DISTINCT concat_ws(' ', close, volume, data_version) FROM prices
                       JOIN stocks ON id = stock_id";
 
-/// The sample's days with prices and volumes that say which file they are of; adjusted closes have to be computed.
+/// The sample's days with prices and volumes that say which file they are of; adjusted closes have
+/// to be computed.
 fn prices(of: u32) -> String {
     let (close, text) = (200 + of, text_of("seed/prices.csv.gz"));
     let day = |line: &str| line.split(',').take(2).collect::<Vec<_>>().join(",");
-    let rows = text.lines().skip(1).map(|line| format!("{},{close},{close},{close},{close},{of}\n", day(line)));
+    let rows = text
+        .lines()
+        .skip(1)
+        .map(|line| format!("{},{close},{close},{close},{close},{of}\n", day(line)));
     format!("{HEADER}\n{}", rows.collect::<String>())
 }
 
@@ -59,7 +63,11 @@ async fn a_load_that_is_killed_at_a_random_point_is_there_whole_or_not_at_all() 
         let gone = async || database.texts(gone).await.is_empty();
         eventually("Postgres has noticed", Duration::from_secs(20), gone).await;
         let found = database.texts(LOADED).await;
-        assert_eq!(found.len(), 1, "seed {seed}, killed after {after:?}: parts of two files: {found:?}");
+        assert_eq!(
+            found.len(),
+            1,
+            "seed {seed}, killed after {after:?}: parts of two files: {found:?}"
+        );
         if found != loaded {
             assert!(found[0].starts_with(&format!("{} {n} ", 200 + n)), "seed {seed}: {found:?}");
             let version = |state: &[String]| state[0].rsplit_once(' ').unwrap().1.to_owned();
@@ -72,5 +80,9 @@ async fn a_load_that_is_killed_at_a_random_point_is_there_whole_or_not_at_all() 
     let report = database.ran(&["ingest", "prices", &file, "--json"]).json();
     assert_eq!((&report["changed"], &report["restated"]), (&0.into(), &json!([])), "seed {seed}");
     let last = files.write("last.csv", prices(KILLS + 1));
-    assert_eq!(database.ran(&["ingest", "prices", &last, "--json"]).json()["changed"], 12_154, "seed {seed}");
+    assert_eq!(
+        database.ran(&["ingest", "prices", &last, "--json"]).json()["changed"],
+        12_154,
+        "seed {seed}"
+    );
 }

@@ -1,4 +1,5 @@
-//! What the physical layout of prices promises: a range is read from few pages, however the rows came in.
+//! What the physical layout of prices promises: a range is read from few pages, however the rows
+//! came in.
 
 use serde_json::Value;
 use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
@@ -11,13 +12,17 @@ const STOCKS: i32 = 200;
 const DAYS_BEFORE: i32 = 450;
 /// Days of the last load: with all stocks enough rows to vacuum for.
 const DAYS_LAST: i32 = 50;
-/// Pages that a year of one stock may be read from. What 30 million rows take is in ARCHITECTURE.md.
+/// Pages that a year of one stock may be read from. What 30 million rows take is in
+/// ARCHITECTURE.md.
 const BUFFERS_MAX: u64 = 9;
 
 /// The very statement that serves ranges.
 fn bars_sql() -> &'static str {
     let source = include_str!("../../src/store/prices.rs");
-    source.split_once("Order::Desc => {").and_then(|(_, rest)| rest.split('"').nth(1)).expect("its SQL comes first")
+    source
+        .split_once("Order::Desc => {")
+        .and_then(|(_, rest)| rest.split('"').nth(1))
+        .expect("its SQL comes first")
 }
 
 /// A row for each stock and each day of a range of days, as a feed writes them.
@@ -37,7 +42,8 @@ async fn load_day_by_day(database: &Database) {
          SELECT 'T' || n, 'a test', 'NYSE', 'USD', 0 FROM generate_series(1, {STOCKS}) n"
     );
     client.batch_execute(&stocks).await.unwrap();
-    // The vacuum of the load is what counts: another one would help it, or keep it from seeing what is old enough.
+    // The vacuum of the load is what counts: another one would help it, or keep it from seeing what
+    // is old enough.
     for table in ["prices", "stocks"] {
         let sql = format!("ALTER TABLE {table} SET (autovacuum_enabled = false)");
         client.batch_execute(&sql).await.unwrap();
@@ -90,11 +96,16 @@ async fn a_year_of_a_stock_is_read_from_few_index_pages_and_no_row_right_after_a
     load_day_by_day(&database).await;
     let client = database.connect().await;
     client.batch_execute(&format!("PREPARE bars AS {}", bars_sql())).await.unwrap();
-    // With and without values to plan for: a prepared statement is planned for none after its first uses.
+    // With and without values to plan for: a prepared statement is planned for none after its first
+    // uses.
     for mode in ["force_custom_plan", "force_generic_plan"] {
         client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
-        for (symbol, days) in [("T1", 0..252), ("T77", 100..352), ("T123", 248..500), ("T200", 248..500)] {
-            let id = &database.texts(&format!("SELECT id::text FROM stocks WHERE symbol = '{symbol}'")).await[0];
+        for (symbol, days) in
+            [("T1", 0..252), ("T77", 100..352), ("T123", 248..500), ("T200", 248..500)]
+        {
+            let id = &database
+                .texts(&format!("SELECT id::text FROM stocks WHERE symbol = '{symbol}'"))
+                .await[0];
             let sql = format!(
                 "EXPLAIN (ANALYZE, BUFFERS, FORMAT json)
                  EXECUTE bars({id}, date '2022-01-01' + {}, date '2022-01-01' + {}, 1000)",
@@ -104,9 +115,18 @@ async fn a_year_of_a_stock_is_read_from_few_index_pages_and_no_row_right_after_a
             let plan = &explained(&client, &sql).await[0]["Plan"];
             let scan = scan(plan).unwrap();
             let says = format!("{mode}, {symbol}: {scan:#}");
-            let buffers = ["Shared Hit Blocks", "Shared Read Blocks"].map(|name| scan[name].as_u64().unwrap());
-            assert_eq!((&scan["Actual Rows"], &plan["Actual Rows"]), (&252.into(), &252.into()), "{says}");
-            assert_eq!((&scan["Node Type"], &scan["Heap Fetches"]), (&"Index Only Scan".into(), &0.into()), "{says}");
+            let buffers = ["Shared Hit Blocks", "Shared Read Blocks"]
+                .map(|name| scan[name].as_u64().unwrap());
+            assert_eq!(
+                (&scan["Actual Rows"], &plan["Actual Rows"]),
+                (&252.into(), &252.into()),
+                "{says}"
+            );
+            assert_eq!(
+                (&scan["Node Type"], &scan["Heap Fetches"]),
+                (&"Index Only Scan".into(), &0.into()),
+                "{says}"
+            );
             assert!(buffers.iter().sum::<u64>() <= BUFFERS_MAX, "{says}");
         }
     }

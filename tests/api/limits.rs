@@ -30,8 +30,8 @@ async fn of_300_concurrent_requests_over_two_instances_exactly_100_are_admitted(
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
 }
 
-/// Permits that one instance took ahead and did not need are missed by the other for a while: at most half of what was
-/// left for two that know of each other, and usually a tenth.
+/// Permits that one instance took ahead and did not need are missed by the other for a while: at
+/// most half of what was left for two that know of each other, and usually a tenth.
 #[tokio::test]
 async fn a_burst_that_one_instance_has_done_with_leaves_the_other_at_least_half_of_the_rest() {
     let database = Database::sample().await;
@@ -55,7 +55,8 @@ async fn of_300_concurrent_requests_to_one_instance_without_redis_exactly_100_ar
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
 }
 
-/// The shared window by its own clock, across the edge where it opens again: bursts just before it and across it.
+/// The shared window by its own clock, across the edge where it opens again: bursts just before it
+/// and across it.
 #[tokio::test]
 async fn bursts_around_a_minutes_edge_never_exceed_the_limit_in_any_trailing_minute() {
     let database = Database::sample().await;
@@ -63,11 +64,13 @@ async fn bursts_around_a_minutes_edge_never_exceed_the_limit_in_any_trailing_min
     around_a_minutes_edge(&apps, &database.issue("free")).await;
 }
 
-/// Bursts against a limit of 100 just before its window opens again and across that: (the most in any minute, all of them).
+/// Bursts against a limit of 100 just before its window opens again and across that: (the most in
+/// any minute, all of them).
 pub async fn around_a_minutes_edge(apps: &[App], key: &str) -> (usize, usize) {
     let started = Instant::now();
     let mut admitted = Vec::new();
-    // Two halves of the limit, 2 s apart; then at every half second around the minute's edge another burst.
+    // Two halves of the limit, 2 s apart; then at every half second around the minute's edge
+    // another burst.
     let at_ms = [0, 2000].into_iter().chain((58_000..64_500).step_by(500));
     for (n, at_ms) in at_ms.enumerate() {
         tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(started.elapsed())).await;
@@ -79,8 +82,9 @@ pub async fn around_a_minutes_edge(apps: &[App], key: &str) -> (usize, usize) {
     let mut most = 0;
     for (_, end, _) in &admitted {
         // Whatever was surely admitted within the 60 s before this burst's end.
-        let within =
-            |(sent, done, _): &&(Duration, Duration, usize)| done <= end && *sent + Duration::from_secs(60) > *end;
+        let within = |(sent, done, _): &&(Duration, Duration, usize)| {
+            done <= end && *sent + Duration::from_secs(60) > *end
+        };
         let total: usize = admitted.iter().filter(within).map(|(_, _, count)| count).sum();
         assert!(total <= 100, "{total} within the minute before {end:?}: {admitted:?}");
         most = most.max(total);
@@ -94,7 +98,12 @@ pub async fn around_a_minutes_edge(apps: &[App], key: &str) -> (usize, usize) {
 async fn a_refusal_says_exactly_when_to_come_back() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("UPGRADE_URL", "https://example.com/pricing")]).await;
-    database.connect().await.batch_execute("UPDATE tiers SET requests_per_minute = 2").await.unwrap();
+    database
+        .connect()
+        .await
+        .batch_execute("UPDATE tiers SET requests_per_minute = 2")
+        .await
+        .unwrap();
     let (free, pro) = (database.issue("free"), database.issue("pro"));
     for key in [&free, &pro] {
         for _ in 0..2 {
@@ -133,7 +142,8 @@ async fn one_keys_flood_takes_nothing_from_another() {
     assert_eq!(header(&apps[1].get(&other, PATH).await, "x-ratelimit-remaining"), "99");
 }
 
-/// A Redis that is full evicts what has a time to live: cached answers have one, windows of limits must not.
+/// A Redis that is full evicts what has a time to live: cached answers have one, windows of limits
+/// must not.
 #[tokio::test]
 async fn a_full_redis_can_evict_answers_and_no_window_of_a_limit() {
     let database = Database::sample().await;
@@ -143,7 +153,13 @@ async fn a_full_redis_can_evict_answers_and_no_window_of_a_limit() {
     }
     let redis = |arguments: &[&str]| {
         let mut client = std::process::Command::new("redis-cli");
-        client.args(["--no-auth-warning", "-u", &redis_url().replace("redis://:", "redis://default:")]).args(arguments);
+        client
+            .args([
+                "--no-auth-warning",
+                "-u",
+                &redis_url().replace("redis://:", "redis://default:"),
+            ])
+            .args(arguments);
         String::from_utf8(run(&mut client).stdout).unwrap()
     };
     let window = redis(&["--scan", "--pattern", &format!("*rl:{{{}}}", id_of(&key))]);
@@ -151,7 +167,9 @@ async fn a_full_redis_can_evict_answers_and_no_window_of_a_limit() {
     let (prefix, _) = window.split_once("rl:").unwrap();
     eventually("the answer is cached", Duration::from_secs(5), async || {
         let answers = redis(&["--scan", "--pattern", &format!("{prefix}cache:*stock/AAPL")]);
-        answers.lines().any(|answer| redis(&["TTL", answer]).trim().parse::<i64>().is_ok_and(|ttl_s| ttl_s > 0))
+        answers.lines().any(|answer| {
+            redis(&["TTL", answer]).trim().parse::<i64>().is_ok_and(|ttl_s| ttl_s > 0)
+        })
     })
     .await;
 }

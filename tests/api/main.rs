@@ -1,6 +1,8 @@
-//! The tests that drive the real binary, against a real Postgres and a real Redis that they start themselves.
+//! The tests that drive the real binary, against a real Postgres and a real Redis that they start
+//! themselves.
 //!
-//! Each test has a database and a key prefix of its own, and its servers listen on ports that the system chose.
+//! Each test has a database and a key prefix of its own, and its servers listen on ports that the
+//! system chose.
 
 mod support;
 

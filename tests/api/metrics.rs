@@ -17,7 +17,9 @@ pub async fn samples(app: &App) -> BTreeMap<String, f64> {
     let text = answer.text().await.unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
-        .filter_map(|line| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap())))
+        .filter_map(|line| {
+            line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+        })
         .collect()
 }
 
@@ -26,7 +28,11 @@ pub async fn samples(app: &App) -> BTreeMap<String, f64> {
 async fn what_a_caller_does_against_a_rule_is_no_failure_of_postgres() {
     let database = Database::sample().await;
     let (app, key) = (App::with_admin(&database).await, database.issue("pro"));
-    let make = || app.request("POST", "/api/watchlists").header("x-api-key", &key).json(&json!({ "name": "mine" }));
+    let make = || {
+        app.request("POST", "/api/watchlists")
+            .header("x-api-key", &key)
+            .json(&json!({ "name": "mine" }))
+    };
     for status in [201, 409] {
         assert_eq!(make().send().await.unwrap().status(), status);
     }
@@ -34,7 +40,9 @@ async fn what_a_caller_does_against_a_rule_is_no_failure_of_postgres() {
 }
 
 fn count_of(route: &str, outcome: &str) -> String {
-    format!("tickerd_http_request_duration_seconds_count{{outcome=\"{outcome}\",route=\"{route}\"}}")
+    format!(
+        "tickerd_http_request_duration_seconds_count{{outcome=\"{outcome}\",route=\"{route}\"}}"
+    )
 }
 
 #[tokio::test]
@@ -60,11 +68,17 @@ async fn requests_are_counted_by_route_and_outcome_as_they_were_answered() {
         ("/api/stocks/{symbol}/quote", "hit", 99.0),
         ("/api/stocks/{symbol}/quote", "limited", 5.0),
     ] {
-        assert_eq!(seen.get(&count_of(route, outcome)), Some(&count), "{route} {outcome}: {seen:#?}");
+        assert_eq!(
+            seen.get(&count_of(route, outcome)),
+            Some(&count),
+            "{route} {outcome}: {seen:#?}"
+        );
     }
     let decisions = |decision: &str| {
         let names = ["memory", "ledger", "alone"].map(|basis| {
-            seen[&format!("tickerd_limiter_decisions_total{{basis=\"{basis}\",decision=\"{decision}\"}}")]
+            seen[&format!(
+                "tickerd_limiter_decisions_total{{basis=\"{basis}\",decision=\"{decision}\"}}"
+            )]
         });
         names.iter().sum::<f64>()
     };
@@ -97,7 +111,10 @@ async fn gauges_say_what_is_up_and_how_new_the_data_is() {
     let app = &App::sharing(&database, 1).await[0];
     let seen = samples(app).await;
     // The last day of the sample, 2013-03-01, ended at 16:00 in New York.
-    assert_eq!(seen["tickerd_newest_day_timestamp_seconds{exchange=\"NASDAQ\"}"], 1_362_171_600.0, "{seen:#?}");
+    assert_eq!(
+        seen["tickerd_newest_day_timestamp_seconds{exchange=\"NASDAQ\"}"], 1_362_171_600.0,
+        "{seen:#?}"
+    );
     for up in ["tickerd_redis_configured", "tickerd_redis_connected", "tickerd_changes_followed"] {
         assert_eq!(seen[up], 1.0, "{up}");
     }
@@ -114,7 +131,10 @@ async fn gauges_say_what_is_up_and_how_new_the_data_is() {
 /// Names of metrics in a text.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    words.filter(|word| word.starts_with("tickerd_") || word.starts_with("process_")).map(str::to_owned).collect()
+    words
+        .filter(|word| word.starts_with("tickerd_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[tokio::test]
@@ -122,8 +142,11 @@ async fn the_dashboard_and_the_alerts_name_only_metrics_that_exist() {
     let database = Database::sample().await;
     let app = &App::sharing(&database, 1).await[0];
     app.get(&database.issue("pro"), RANGE).await;
-    let exist: BTreeSet<_> =
-        samples(app).await.into_keys().map(|name| name.split('{').next().unwrap().to_owned()).collect();
+    let exist: BTreeSet<_> = samples(app)
+        .await
+        .into_keys()
+        .map(|name| name.split('{').next().unwrap().to_owned())
+        .collect();
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     let read = |name: &str| std::fs::read_to_string(deploy.join(name)).unwrap();
     let (dashboard, alerts) = (read("grafana/tickerd.json"), read("prometheus/alerts.yml"));

@@ -11,12 +11,15 @@ use crate::support::{App, Database, Ran, eventually, unique};
 const HISTORY: &str = "SELECT concat_ws(' ', version, name, count(*)) FROM refinery_schema_history
                        GROUP BY version, name ORDER BY version";
 const TABLES: &str = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
-/// The advisory lock that migrating processes take. Published: other versions of the binary must take the same.
+/// The advisory lock that migrating processes take. Published: other versions of the binary must
+/// take the same.
 const LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
 
 /// What the history must be: each file of migrations/ once.
 fn each_once() -> Vec<String> {
-    let files = std::fs::read_dir("migrations").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files = std::fs::read_dir("migrations")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut versions: Vec<(i32, String)> = files
         .map(|file| {
             let (version, name) = file[1..].trim_end_matches(".sql").split_once("__").unwrap();
@@ -33,10 +36,15 @@ async fn eight_processes_at_once_all_succeed_and_each_migration_is_applied_once(
     // They are held back until all of them are there, so that they do come at once.
     let gate = database.connect().await;
     gate.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
-    let start = || database.tickerd(&["migrate", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let start = || {
+        database
+            .tickerd(&["migrate", "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    };
     let processes: Vec<_> = (0..8).map(|_| start().unwrap()).collect();
-    let waiting =
-        "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
+    let waiting = "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
     let all_wait = async || database.texts(waiting).await.len() == 8;
     eventually("eight processes wait for the lock", Duration::from_secs(20), all_wait).await;
     assert!(database.texts(TABLES).await.is_empty(), "whoever waits has changed nothing");
@@ -80,7 +88,10 @@ async fn servers_that_start_at_once_on_an_empty_database_migrate_it_and_serve() 
     assert_eq!(database.texts(HISTORY).await, each_once());
     let key = database.issue("pro");
     for app in [one, other] {
-        assert_eq!(app.json(&key, "/api/stocks").await, (200, json!({ "stocks": [], "count": 0, "total": 0 })));
+        assert_eq!(
+            app.json(&key, "/api/stocks").await,
+            (200, json!({ "stocks": [], "count": 0, "total": 0 }))
+        );
     }
 }
 
@@ -88,7 +99,12 @@ async fn servers_that_start_at_once_on_an_empty_database_migrate_it_and_serve() 
 async fn a_migration_that_is_not_the_one_applied_is_refused_in_a_sentence() {
     let database = Database::empty().await;
     assert_eq!(database.ran(&["migrate"]).code, Some(0));
-    database.connect().await.batch_execute("UPDATE refinery_schema_history SET checksum = '1'").await.unwrap();
+    database
+        .connect()
+        .await
+        .batch_execute("UPDATE refinery_schema_history SET checksum = '1'")
+        .await
+        .unwrap();
     for arguments in [["migrate"].as_slice(), &["serve", "--migrate", "--port", "0"]] {
         let ran = database.ran(arguments);
         assert!(ran.sentence().contains("V1__tables"), "{ran:?}");
@@ -96,11 +112,13 @@ async fn a_migration_that_is_not_the_one_applied_is_refused_in_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_create_the_extension_is_told_what_to_do_and_goes_on_once_it_is_there() {
+async fn a_role_that_may_not_create_the_extension_is_told_what_to_do_and_goes_on_once_it_is_there()
+{
     let database = Database::empty().await;
     let (client, role) = (database.connect().await, unique("poor"));
     // It may create tables, as before, but nothing in the database itself.
-    let poor = format!("CREATE ROLE {role} LOGIN PASSWORD 'poor'; GRANT ALL ON SCHEMA public TO {role}");
+    let poor =
+        format!("CREATE ROLE {role} LOGIN PASSWORD 'poor'; GRANT ALL ON SCHEMA public TO {role}");
     client.batch_execute(&poor).await.unwrap();
     let url = database.url();
     let (_, server) = url.split_once('@').unwrap();

@@ -11,7 +11,9 @@ const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 async fn a_postgres_that_accepts_and_stays_silent_is_given_up_within_the_connect_timeout() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://ann:sesame@{}/stocks", silent.local_addr().unwrap());
-    for arguments in [["keys", "list"].as_slice(), &["migrate"], &["ingest", "stocks", "seed/stocks.csv"]] {
+    for arguments in
+        [["keys", "list"].as_slice(), &["migrate"], &["ingest", "stocks", "seed/stocks.csv"]]
+    {
         let mut command = tickerd(arguments);
         command.env("DATABASE_URL", &url).env("DATABASE_CONNECT_TIMEOUT_MS", "300");
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -40,7 +42,8 @@ async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let stocks = write("stocks.csv", "symbol,name,exchange,currency\nAAPL,Apple,NASDAQ,USD\n".to_owned());
+    let stocks =
+        write("stocks.csv", "symbol,name,exchange,currency\nAAPL,Apple,NASDAQ,USD\n".to_owned());
     let prices = write("prices.csv", format!("{HEADER}\nAAPL,2000-03-01,1,2,1,1,5,1\n"));
     let waiting = async |count: usize| {
         let sql = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'
@@ -48,8 +51,9 @@ async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
         let there = async || database.texts(sql).await.len() == count;
         eventually("they wait", Duration::from_secs(20), there).await;
     };
-    let start =
-        |arguments: &[&str]| database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = |arguments: &[&str]| {
+        database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
     let gate = database.connect().await;
     gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
     let first = start(&["ingest", "prices", &prices, "--json"]);
@@ -67,13 +71,18 @@ async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
 async fn a_line_that_ends_the_reading_does_not_hide_the_bad_rows_before_it() {
     let database = Database::sample().await;
     let scratch = tempfile::tempdir().unwrap();
-    for (n, end) in [b"AAPL,2020-01-03,1\n".as_slice(), b"\xff,2020-01-03,1,2,1,1,5,1\n"].iter().enumerate() {
+    for (n, end) in
+        [b"AAPL,2020-01-03,1\n".as_slice(), b"\xff,2020-01-03,1,2,1,1,5,1\n"].iter().enumerate()
+    {
         let path = scratch.path().join(format!("{n}.csv"));
         let rows = format!("{HEADER}\nAAPL,2020-01-02,x,2,1,1,5,1\n");
         std::fs::write(&path, [rows.as_bytes(), end].concat()).unwrap();
         let ran = database.ran(&["ingest", "prices", path.to_str().unwrap()]);
         assert_eq!(ran.code, Some(1));
-        assert!(ran.stderr.contains("line 2, column open") && ran.stderr.contains("line 3"), "{ran:?}");
+        assert!(
+            ran.stderr.contains("line 2, column open") && ran.stderr.contains("line 3"),
+            "{ran:?}"
+        );
     }
 }
 
@@ -83,7 +92,8 @@ async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
     let database = Database::sample().await;
     let scratch = tempfile::tempdir().unwrap();
     let huge = "9".repeat(400);
-    let (stocks, actions) = ("symbol,name,exchange,currency", "symbol,ex_date,split_from,split_to,dividend");
+    let (stocks, actions) =
+        ("symbol,name,exchange,currency", "symbol,ex_date,split_from,split_to,dividend");
     let mut unnamed = Vec::new();
     for (kind, text, place) in [
         ("stocks", format!("{stocks}\nAAPL,A\0B,NASDAQ,USD\n"), "line 2, column name"),
@@ -107,8 +117,15 @@ async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
 async fn a_reader_that_goes_away_is_no_panic() {
     let database = Database::sample().await;
     database.issue("pro");
-    for arguments in [["keys", "list"].as_slice(), &["keys", "list", "--json"], &["migrate", "--json"]] {
-        let mut process = database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for arguments in
+        [["keys", "list"].as_slice(), &["keys", "list", "--json"], &["migrate", "--json"]]
+    {
+        let mut process = database
+            .tickerd(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         drop(process.stdout.take());
         let ran = Ran::at_the_end_of(process);
         assert!(!ran.stderr.contains("panicked"), "{ran:?}");

@@ -33,7 +33,11 @@ async fn look_at(browser: &Browser, key: &str, symbol: &str) {
     enter(browser, key).await;
     browser.until("document.activeElement.id === 'search'").await;
     browser.write(symbol).await;
-    browser.until(&format!("document.querySelector('#found [role=option] b')?.textContent === {symbol:?}")).await;
+    browser
+        .until(&format!(
+            "document.querySelector('#found [role=option] b')?.textContent === {symbol:?}"
+        ))
+        .await;
     browser.press(Key::Down).await;
     browser.press(Key::Enter).await;
     shown(browser).await;
@@ -50,10 +54,12 @@ async fn shown(browser: &Browser) {
 
 /// The same rows, from the API.
 async fn rows(app: &App, key: &str, query: &str) -> Vec<Value> {
-    let (status, body) = app.json(key, &format!("/api/stocks/AAPL/prices?start=2012-03-01{query}")).await;
+    let (status, body) =
+        app.json(key, &format!("/api/stocks/AAPL/prices?start=2012-03-01{query}")).await;
     assert_eq!(status, 200, "{body}");
     let fields = ["date", "open", "high", "low", "close", "adjustedClose", "volume"];
-    let row = |bar: &Value| fields.iter().filter_map(|name| bar.get(name).cloned()).collect::<Vec<_>>();
+    let row =
+        |bar: &Value| fields.iter().filter_map(|name| bar.get(name).cloned()).collect::<Vec<_>>();
     body["prices"].as_array().unwrap().iter().take(25).map(|bar| json!(row(bar))).collect()
 }
 
@@ -111,7 +117,11 @@ async fn a_spreadsheet_gets_its_line_only_where_keys_may_come_in_urls() {
             look_at(browser, &key, "AAPL").await;
             let snippets = browser.text("#snippets").await;
             assert!(snippets.contains("Python"), "{snippets}");
-            assert_eq!(snippets.contains("Spreadsheet") || snippets.contains("IMPORTDATA"), is_shown, "{snippets}");
+            assert_eq!(
+                snippets.contains("Spreadsheet") || snippets.contains("IMPORTDATA"),
+                is_shown,
+                "{snippets}"
+            );
         })
         .await;
     }
@@ -230,7 +240,8 @@ async fn who_prefers_the_dark_gets_it_in_the_chart_too() {
 async fn nobody_is_kept_out_by_how_it_is_made() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let axe = std::fs::read_to_string("web/node_modules/axe-core/axe.min.js").expect("npm has installed it");
+    let axe = std::fs::read_to_string("web/node_modules/axe-core/axe.min.js")
+        .expect("npm has installed it");
     for dark in [false, true] {
         browse(&app, Look { dark, ..Look::DESKTOP }, "/", async |browser| {
             browser.run(&axe).await;
@@ -251,26 +262,46 @@ async fn pages_are_asked_for_anew_and_their_parts_kept_for_good() {
     let page = app.request("GET", "/").send().await.unwrap();
     assert_eq!((page.status().as_u16(), header(&page, "cache-control")), (200, "no-cache"));
     let policy = header(&page, "content-security-policy").to_owned();
-    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'; "), "{policy}");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'; "),
+        "{policy}"
+    );
     let etag = header(&page, "etag").to_owned();
     let same = app.request("GET", "/").header("if-none-match", etag).send().await.unwrap();
     assert_eq!(same.status().as_u16(), 304);
     let html = page.text().await.unwrap();
-    let parts: Vec<_> = html.split("\"/assets/").skip(1).filter_map(|part| part.split('"').next()).collect();
+    let parts: Vec<_> =
+        html.split("\"/assets/").skip(1).filter_map(|part| part.split('"').next()).collect();
     assert!(parts.len() >= 3, "{parts:?}");
     for part in parts {
         let path = format!("/assets/{part}");
-        let packed = app.request("GET", &path).header("accept-encoding", "gzip").send().await.unwrap();
-        assert_eq!((packed.status().as_u16(), header(&packed, "content-encoding")), (200, "gzip"), "{path}");
+        let packed =
+            app.request("GET", &path).header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!(
+            (packed.status().as_u16(), header(&packed, "content-encoding")),
+            (200, "gzip"),
+            "{path}"
+        );
         assert_eq!(header(&packed, "cache-control"), "public, max-age=31536000, immutable");
         let plain = app.request("GET", &path).send().await.unwrap();
-        assert_eq!((plain.status().as_u16(), header(&plain, "content-encoding")), (200, ""), "{path}");
+        assert_eq!(
+            (plain.status().as_u16(), header(&plain, "content-encoding")),
+            (200, ""),
+            "{path}"
+        );
         let mut unpacked = Vec::new();
         let packed = packed.bytes().await.unwrap();
-        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut unpacked).unwrap();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut unpacked)
+            .unwrap();
         assert_eq!(unpacked, plain.bytes().await.unwrap());
     }
-    for (path, status) in [("/assets/app.js", 404), ("/assets/..%2fCargo.toml", 404), ("/assets/index.html", 404)] {
-        assert_eq!(app.request("GET", path).send().await.unwrap().status().as_u16(), status, "{path}");
+    for (path, status) in
+        [("/assets/app.js", 404), ("/assets/..%2fCargo.toml", 404), ("/assets/index.html", 404)]
+    {
+        assert_eq!(
+            app.request("GET", path).send().await.unwrap().status().as_u16(),
+            status,
+            "{path}"
+        );
     }
 }

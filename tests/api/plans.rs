@@ -1,5 +1,5 @@
-//! What a request may read, whatever is asked for: blocks of the tables, as Postgres counts them. Statements are planned
-//! without values here, as they are after their first uses.
+//! What a request may read, whatever is asked for: blocks of the tables, as Postgres counts them.
+//! Statements are planned without values here, as they are after their first uses.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::support::{App, Database, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
-/// Of these, the first 400 are of NYSE, then 300 without events of NASDAQ, and the last one is alone on XETRA.
+/// Of these, the first 400 are of NYSE, then 300 without events of NASDAQ, and the last one is
+/// alone on XETRA.
 const STOCKS: u64 = 701;
 /// A page of 10: its rows with the ways to them, and those of others between them.
 const BLOCKS_OF_A_PAGE: u64 = 120;
@@ -33,20 +34,25 @@ async fn market() -> Database {
     client.batch_execute(&sql).await.unwrap();
     client.batch_execute("VACUUM ANALYZE").await.unwrap();
     let name = database.texts("SELECT current_database()::text").await.remove(0);
-    client.batch_execute(&format!("ALTER DATABASE {name} SET plan_cache_mode = force_generic_plan")).await.unwrap();
+    client
+        .batch_execute(&format!("ALTER DATABASE {name} SET plan_cache_mode = force_generic_plan"))
+        .await
+        .unwrap();
     database
 }
 
-/// Blocks of a table and its indexes that were ever read. Connections tell what they read when they end.
+/// Blocks of a table and its indexes that were ever read. Connections tell what they read when they
+/// end.
 async fn blocks_read(database: &Database, table: &str) -> u64 {
-    let others =
-        "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let others = "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let others = database.texts(others).await.join(",");
     if !others.is_empty() {
-        let end = format!("SELECT pg_terminate_backend(pid)::text FROM unnest(ARRAY[{others}]) pid");
+        let end =
+            format!("SELECT pg_terminate_backend(pid)::text FROM unnest(ARRAY[{others}]) pid");
         database.texts(&end).await;
         let left = format!("SELECT pid::text FROM pg_stat_activity WHERE pid IN ({others})");
-        eventually("the connections ended", SOON, async || database.texts(&left).await.is_empty()).await;
+        eventually("the connections ended", SOON, async || database.texts(&left).await.is_empty())
+            .await;
     }
     let sql = format!(
         "SELECT (heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::text
@@ -55,7 +61,13 @@ async fn blocks_read(database: &Database, table: &str) -> u64 {
     database.texts(&sql).await[0].parse().unwrap()
 }
 
-async fn blocks_of(database: &Database, app: &App, key: &str, table: &str, path: &str) -> (u64, u16, Value) {
+async fn blocks_of(
+    database: &Database,
+    app: &App,
+    key: &str,
+    table: &str,
+    path: &str,
+) -> (u64, u16, Value) {
     let before = blocks_read(database, table).await;
     let (status, body) = app.json(key, path).await;
     (blocks_read(database, table).await - before, status, body)
@@ -79,7 +91,8 @@ async fn a_page_of_events_reads_little_and_never_more_than_the_index_once() {
     ] {
         for order in ["desc", "asc"] {
             let path = format!("/api/events?start=2000-01-01&limit=10&order={order}{filter}");
-            let (blocks, status, body) = blocks_of(&database, &app, &key, "corporate_actions", &path).await;
+            let (blocks, status, body) =
+                blocks_of(&database, &app, &key, "corporate_actions", &path).await;
             assert_eq!((status, &body["count"]), (200, &events.into()), "{path}: {body}");
             assert!(blocks <= blocks_max, "{path} read {blocks} blocks, more than {blocks_max}");
         }
@@ -90,20 +103,24 @@ async fn a_page_of_events_reads_little_and_never_more_than_the_index_once() {
 async fn pages_of_an_exchange_hold_its_events_whether_it_has_few_stocks_or_many() {
     let database = market().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for (exchange, order) in [("NYSE", "desc"), ("NYSE", "asc"), ("XETRA", "desc"), ("XETRA", "asc")] {
+    for (exchange, order) in
+        [("NYSE", "desc"), ("NYSE", "asc"), ("XETRA", "desc"), ("XETRA", "asc")]
+    {
         let expected = format!(
             "SELECT concat(symbol, ' ', ex_date) FROM corporate_actions JOIN stocks ON id = stock_id
              WHERE exchange = '{exchange}' AND ex_date BETWEEN '2010-01-01' AND '2010-07-01'
              ORDER BY ex_date {order}, stock_id {order}"
         );
-        let mut path =
-            format!("/api/events?start=2010-01-01&end=2010-07-01&limit=1000&order={order}&exchange={exchange}");
+        let mut path = format!(
+            "/api/events?start=2010-01-01&end=2010-07-01&limit=1000&order={order}&exchange={exchange}"
+        );
         let mut found = Vec::new();
         // 2,400 events at most.
         for _ in 0..3 {
             let (_, body) = app.json(&key, &path).await;
-            let text =
-                |event: &Value| format!("{} {}", event["symbol"].as_str().unwrap(), event["date"].as_str().unwrap());
+            let text = |event: &Value| {
+                format!("{} {}", event["symbol"].as_str().unwrap(), event["date"].as_str().unwrap())
+            };
             found.extend(body["events"].as_array().unwrap().iter().map(text));
             let Some(next) = body["next"].as_str() else { break };
             path = next.to_owned();
@@ -118,7 +135,9 @@ async fn a_day_reads_as_many_stocks_as_it_shows_and_one_without_prices_each_stoc
     let database = market().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     // To a bar lead two or three pages.
-    for (date, expected, blocks_max) in [("2022-01-10", 200, 11 * 4), ("2022-03-10", 404, STOCKS * 4)] {
+    for (date, expected, blocks_max) in
+        [("2022-01-10", 200, 11 * 4), ("2022-03-10", 404, STOCKS * 4)]
+    {
         let path = format!("/api/prices/daily/{date}?limit=10");
         let (blocks, status, body) = blocks_of(&database, &app, &key, "prices", &path).await;
         assert_eq!(status, expected, "{body}");

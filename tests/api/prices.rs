@@ -25,7 +25,9 @@ async fn all_pages(app: &App, key: &str, path: &str) -> (Vec<Value>, usize) {
         let answer = app.get(key, &path).await;
         let link = optional_header(&answer, "link").map(str::to_owned);
         let body: Value = answer.json().await.unwrap();
-        rows.extend(body["prices"].as_array().unwrap_or_else(|| panic!("{path}: {body}")).iter().cloned());
+        rows.extend(
+            body["prices"].as_array().unwrap_or_else(|| panic!("{path}: {body}")).iter().cloned(),
+        );
         pages += 1;
         let Some(next) = body["next"].as_str() else {
             assert_eq!((&body["next"], link), (&Value::Null, None));
@@ -49,7 +51,8 @@ async fn pages_show_every_row_once_in_either_order_from_the_cache_too() {
         assert_eq!(header(&first, "x-cache"), cached);
         let (newest_first, pages) = all_pages(&app, &key, &format!("{ALL}&limit=1000")).await;
         assert_eq!((newest_first.len(), pages), (3270, 4));
-        let (mut oldest_first, pages) = all_pages(&app, &key, &format!("{ALL}&limit=999&order=asc")).await;
+        let (mut oldest_first, pages) =
+            all_pages(&app, &key, &format!("{ALL}&limit=999&order=asc")).await;
         assert_eq!((oldest_first.len(), pages), (3270, 4));
         assert_eq!(dates(&oldest_first)[0], "2000-03-01");
         oldest_first.reverse();
@@ -67,7 +70,10 @@ async fn rows_that_come_while_somebody_pages_neither_hide_nor_repeat_one() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let (_, first) = app.json(&key, &format!("{ALL}&limit=3")).await;
     let header_line = "symbol,date,open,high,low,close,volume,adjusted_close";
-    database.load("prices", &format!("{header_line}\nAAPL,2013-03-04,427.8,428.2,419,420.05,20812700,54.9\n"));
+    database.load(
+        "prices",
+        &format!("{header_line}\nAAPL,2013-03-04,427.8,428.2,419,420.05,20812700,54.9\n"),
+    );
     let (_, second) = app.json(&key, first["next"].as_str().unwrap()).await;
     let first = dates(first["prices"].as_array().unwrap()).join(" ");
     let second = dates(second["prices"].as_array().unwrap()).join(" ");
@@ -87,19 +93,34 @@ async fn an_answer_in_lines_has_everything_and_is_what_the_pages_show() {
         (header(&ndjson, "content-type"), optional_header(&ndjson, "content-length")),
         ("application/x-ndjson", None)
     );
-    let lines: Vec<Value> =
-        ndjson.text().await.unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = ndjson
+        .text()
+        .await
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines, pages);
-    let csv = app.request("GET", ALL).header("x-api-key", &key).header("accept", "text/csv").send().await.unwrap();
+    let csv = app
+        .request("GET", ALL)
+        .header("x-api-key", &key)
+        .header("accept", "text/csv")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(header(&csv, "content-type"), "text/csv; charset=utf-8");
     let csv = csv.text().await.unwrap();
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let names = reader.headers().unwrap().clone();
-    assert_eq!(names.iter().collect::<Vec<_>>(), ["date", "open", "high", "low", "close", "adjustedClose", "volume"]);
+    assert_eq!(
+        names.iter().collect::<Vec<_>>(),
+        ["date", "open", "high", "low", "close", "adjustedClose", "volume"]
+    );
     let records: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
     assert_eq!(records.len(), 3270);
     for (record, row) in records.iter().zip(&pages) {
-        let text = |name: &str| row[name].as_str().map_or_else(|| row[name].to_string(), str::to_owned);
+        let text =
+            |name: &str| row[name].as_str().map_or_else(|| row[name].to_string(), str::to_owned);
         assert!(record.iter().all(|(name, value)| *value == text(name)), "{record:?} {row}");
     }
 }
@@ -110,17 +131,25 @@ async fn a_stream_is_packed_for_those_who_take_that_and_not_read_for_those_who_o
     let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
     let (key, path) = (database.issue("pro"), format!("{ALL}&format=csv"));
     let head = app.request("HEAD", &path).header("x-api-key", &key).send().await.unwrap();
-    assert_eq!((head.status().as_u16(), header(&head, "content-type")), (200, "text/csv; charset=utf-8"));
-    let packed = app.request("GET", &path).header("x-api-key", &key).header("accept-encoding", "gzip");
+    assert_eq!(
+        (head.status().as_u16(), header(&head, "content-type")),
+        (200, "text/csv; charset=utf-8")
+    );
+    let packed =
+        app.request("GET", &path).header("x-api-key", &key).header("accept-encoding", "gzip");
     let packed = packed.send().await.unwrap();
     assert_eq!((header(&packed, "content-encoding"), header(&packed, "x-cache")), ("gzip", ""));
     let packed = packed.bytes().await.unwrap();
     let mut unpacked = String::new();
     flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut unpacked).unwrap();
     assert!(packed.len() * 2 < unpacked.len(), "{} of {}", packed.len(), unpacked.len());
-    crate::support::eventually("what was sent is counted, and no more", Duration::from_secs(10), async || {
-        database.ran(&["usage", "--by", "key", "--json"]).json()[0]["bytes"] == packed.len()
-    })
+    crate::support::eventually(
+        "what was sent is counted, and no more",
+        Duration::from_secs(10),
+        async || {
+            database.ran(&["usage", "--by", "key", "--json"]).json()[0]["bytes"] == packed.len()
+        },
+    )
     .await;
     assert_eq!(unpacked, app.get(&key, &path).await.text().await.unwrap());
 }
@@ -166,7 +195,10 @@ async fn few_lines_are_kept_and_many_are_streamed_and_either_counts_what_was_sen
         (cache, answer.bytes().await.unwrap().len())
     };
     let (miss, few_bytes) = read(&few).await;
-    assert_eq!((miss.as_deref(), read(&few).await), (Some("MISS"), (Some("HIT".to_owned()), few_bytes)));
+    assert_eq!(
+        (miss.as_deref(), read(&few).await),
+        (Some("MISS"), (Some("HIT".to_owned()), few_bytes))
+    );
     let (streamed, many_bytes) = read(&format!("{ALL}&format=csv")).await;
     assert!(streamed.is_none() && many_bytes > 200_000, "{streamed:?} {many_bytes}");
     let (link, page) = {
@@ -174,12 +206,18 @@ async fn few_lines_are_kept_and_many_are_streamed_and_either_counts_what_was_sen
         (header(&answer, "link").to_owned(), answer.text().await.unwrap())
     };
     let next = link.strip_prefix('<').unwrap().split('>').next().unwrap();
-    assert_eq!((page.lines().count(), app.get(&key, next).await.text().await.unwrap().lines().count()), (3, 3));
+    assert_eq!(
+        (page.lines().count(), app.get(&key, next).await.text().await.unwrap().lines().count()),
+        (3, 3)
+    );
     let bytes = few_bytes * 2 + many_bytes + page.len() * 2;
     crate::support::eventually("usage is stored", Duration::from_secs(20), async || {
         let (_, usage) = app.json(&key, "/api/usage").await;
-        let prices =
-            usage["usage"].as_array().unwrap().iter().find(|used| used["route"].as_str().unwrap().ends_with("prices"));
+        let prices = usage["usage"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|used| used["route"].as_str().unwrap().ends_with("prices"));
         prices.is_some_and(|used| used["bytes"].as_u64().unwrap().abs_diff(bytes as u64) < 40)
     })
     .await;
@@ -196,12 +234,19 @@ async fn adjusted_prices_are_those_of_todays_shares() {
     let splits = rows(&app, &key, &format!("{range}&adjust=splits")).await;
     assert_eq!(splits[0], raw[0]);
     for name in ["open", "high", "low", "close"] {
-        assert_eq!(splits[1][name].as_f64().unwrap(), raw[1][name].as_f64().unwrap() / 2.0, "{name}");
+        assert_eq!(
+            splits[1][name].as_f64().unwrap(),
+            raw[1][name].as_f64().unwrap() / 2.0,
+            "{name}"
+        );
     }
     assert_eq!(splits[1]["volume"].as_i64().unwrap(), raw[1]["volume"].as_i64().unwrap() * 2);
     let all = rows(&app, &key, &format!("{range}&adjust=all")).await;
     for (all, raw) in all.iter().zip(&raw) {
-        assert_eq!((&all["close"], &all["adjustedClose"]), (&raw["adjustedClose"], &raw["adjustedClose"]));
+        assert_eq!(
+            (&all["close"], &all["adjustedClose"]),
+            (&raw["adjustedClose"], &raw["adjustedClose"])
+        );
         let ratio = |row: &Value| row["high"].as_f64().unwrap() / row["close"].as_f64().unwrap();
         assert!((ratio(all) / ratio(raw) - 1.0).abs() < 1e-9);
     }
@@ -233,15 +278,22 @@ async fn periods_are_whole_labelled_by_their_last_trading_day_and_marked_while_u
     let of = |name: &str| january.iter().map(|row| row[name].as_f64().unwrap()).collect::<Vec<_>>();
     let (month, last) = (&months[2], january.len() - 1);
     assert_eq!(month["open"], january[last]["open"]);
-    assert_eq!((&month["close"], &month["adjustedClose"]), (&january[0]["close"], &january[0]["adjustedClose"]));
+    assert_eq!(
+        (&month["close"], &month["adjustedClose"]),
+        (&january[0]["close"], &january[0]["adjustedClose"])
+    );
     assert_eq!(month["high"], of("high").into_iter().reduce(f64::max).unwrap());
     assert_eq!(month["low"], of("low").into_iter().reduce(f64::min).unwrap());
     assert_eq!(month["volume"].as_f64().unwrap(), of("volume").iter().sum::<f64>());
     // A month whose last trading day lies after the range is none of it.
     let path = "/api/stocks/MSFT/prices?start=2013-01-01&end=2013-02-27&interval=1mo";
     assert_eq!(dates(&rows(&app, &key, path).await), ["2013-01-31"]);
-    let years = rows(&app, &key, "/api/stocks/AAPL/prices?start=2000-01-01&interval=1y&order=asc").await;
-    assert_eq!((years.len(), dates(&years)[0], dates(&years)[12]), (14, "2000-12-29", "2012-12-31"));
+    let years =
+        rows(&app, &key, "/api/stocks/AAPL/prices?start=2000-01-01&interval=1y&order=asc").await;
+    assert_eq!(
+        (years.len(), dates(&years)[0], dates(&years)[12]),
+        (14, "2000-12-29", "2012-12-31")
+    );
 }
 
 #[tokio::test]
@@ -255,7 +307,8 @@ async fn periods_are_paged_without_a_gap() {
         assert_eq!((paged.len(), pages), (whole.len(), whole.len().div_ceil(100)), "{order}");
         assert_eq!(paged, whole, "{order}");
         let lines = app.get(&key, &format!("{path}&format=ndjson")).await.text().await.unwrap();
-        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines, whole, "{order}");
     }
 }
@@ -265,11 +318,15 @@ async fn columns_are_sent_in_the_order_asked_for() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let day = "/api/stocks/MSFT/prices?start=2013-03-01";
-    let csv = app.get(&key, &format!("{day}&format=csv&columns=close,date,symbol")).await.text().await.unwrap();
+    let csv = app
+        .get(&key, &format!("{day}&format=csv&columns=close,date,symbol"))
+        .await
+        .text()
+        .await
+        .unwrap();
     assert_eq!(csv, "close,date,symbol\r\n27.95,2013-03-01,MSFT\r\n");
     let body = app.get(&key, &format!("{day}&columns=close,date")).await.text().await.unwrap();
-    let expected =
-        "{\"symbol\":\"MSFT\",\"count\":1,\"prices\":[{\"close\":27.95,\"date\":\"2013-03-01\"}],\"next\":null}";
+    let expected = "{\"symbol\":\"MSFT\",\"count\":1,\"prices\":[{\"close\":27.95,\"date\":\"2013-03-01\"}],\"next\":null}";
     assert_eq!(body, expected);
 }
 
@@ -282,14 +339,25 @@ async fn many_stocks_come_in_one_call_and_unknown_symbols_are_listed() {
         let answer = app.get(&key, path).await;
         assert_eq!(header(&answer, "x-unknown-symbols"), "NOPE");
         let body: Value = answer.json().await.unwrap();
-        assert_eq!((&body["unknown"], &body["noData"]), (&serde_json::json!(["NOPE"]), &serde_json::json!(["FB"])));
+        assert_eq!(
+            (&body["unknown"], &body["noData"]),
+            (&serde_json::json!(["NOPE"]), &serde_json::json!(["FB"]))
+        );
         let rows = body["prices"].as_array().unwrap();
-        let keys: Vec<_> =
-            rows.iter().map(|row| format!("{} {}", row["symbol"], row["date"]).replace('"', "")).collect();
-        assert_eq!(keys, ["AAPL 2005-02-25", "AAPL 2005-02-24", "MSFT 2005-02-25", "MSFT 2005-02-24"]);
+        let keys: Vec<_> = rows
+            .iter()
+            .map(|row| format!("{} {}", row["symbol"], row["date"]).replace('"', ""))
+            .collect();
+        assert_eq!(
+            keys,
+            ["AAPL 2005-02-25", "AAPL 2005-02-24", "MSFT 2005-02-25", "MSFT 2005-02-24"]
+        );
     }
-    let one = rows(&app, &key, "/api/stocks/MSFT/prices?start=2013-02-01&interval=1w&adjust=all").await;
-    let of_many = rows(&app, &key, "/api/prices?symbols=MSFT,AAPL&start=2013-02-01&interval=1w&adjust=all").await;
+    let one =
+        rows(&app, &key, "/api/stocks/MSFT/prices?start=2013-02-01&interval=1w&adjust=all").await;
+    let of_many =
+        rows(&app, &key, "/api/prices?symbols=MSFT,AAPL&start=2013-02-01&interval=1w&adjust=all")
+            .await;
     let mut msft: Vec<Value> = of_many.into_iter().filter(|row| row["symbol"] == "MSFT").collect();
     msft.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("symbol")));
     assert_eq!(msft, one);
@@ -302,8 +370,10 @@ async fn pages_of_many_stocks_go_on_from_one_to_the_next() {
     let path = "/api/prices?symbols=AAPL,FB,GOOG,IBM,MSFT&start=2012-01-01";
     for extra in ["", "&order=asc", "&interval=1w", "&interval=1mo&order=asc&adjust=all"] {
         let (paged, _) = all_pages(&app, &key, &format!("{path}{extra}&limit=97")).await;
-        let lines = app.get(&key, &format!("{path}{extra}&format=ndjson")).await.text().await.unwrap();
-        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines =
+            app.get(&key, &format!("{path}{extra}&format=ndjson")).await.text().await.unwrap();
+        let lines: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(paged, lines, "{extra}");
         assert!(paged.len() > 60, "{extra}");
     }
@@ -313,18 +383,28 @@ async fn pages_of_many_stocks_go_on_from_one_to_the_next() {
 async fn the_whole_market_of_a_day_is_paged_by_symbol() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let symbols =
-        |rows: &[Value]| rows.iter().map(|row| row["symbol"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let symbols = |rows: &[Value]| {
+        rows.iter().map(|row| row["symbol"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let day = "/api/prices/daily/2013-03-01";
     let (all, pages) = all_pages(&app, &key, &format!("{day}?limit=2")).await;
-    assert_eq!((symbols(&all), pages), (["AAPL", "FB", "GOOG", "IBM", "MSFT"].map(str::to_owned).to_vec(), 3));
+    assert_eq!(
+        (symbols(&all), pages),
+        (["AAPL", "FB", "GOOG", "IBM", "MSFT"].map(str::to_owned).to_vec(), 3)
+    );
     assert_eq!(symbols(&rows(&app, &key, &format!("{day}?exchange=nyse")).await), ["IBM"]);
-    let csv =
-        app.get(&key, &format!("{day}?format=csv&columns=symbol,close&exchange=NYSE")).await.text().await.unwrap();
+    let csv = app
+        .get(&key, &format!("{day}?format=csv&columns=symbol,close&exchange=NYSE"))
+        .await
+        .text()
+        .await
+        .unwrap();
     assert_eq!(csv, "symbol,close\r\nIBM,202.91\r\n");
     let next = app.json(&key, &format!("{day}?limit=2")).await.1["next"].clone();
     assert!(next.as_str().unwrap().starts_with(&format!("{day}?limit=2&cursor=")), "{next}");
-    let next = app.json(&key, &format!("{day}?limit=2&exchange=nasdaq&columns=close")).await.1["next"].clone();
+    let next =
+        app.json(&key, &format!("{day}?limit=2&exchange=nasdaq&columns=close")).await.1["next"]
+            .clone();
     let expected = format!("{day}?limit=2&exchange=NASDAQ&columns=close&cursor=");
     assert!(next.as_str().unwrap().starts_with(&expected), "{next}");
 }
@@ -336,7 +416,10 @@ async fn a_day_without_prices_is_explained_where_the_calendar_of_the_exchange_is
     for (asked, says) in [
         ("2013-03-02", "2013-03-02: US exchanges were closed (weekend)"),
         ("2013-03-04", "2013-03-04"),
-        ("2012-10-29?exchange=nyse", "2012-10-29 at the exchange \"NYSE\": US exchanges were closed (Hurricane Sandy)"),
+        (
+            "2012-10-29?exchange=nyse",
+            "2012-10-29 at the exchange \"NYSE\": US exchanges were closed (Hurricane Sandy)",
+        ),
         ("2012-10-29?exchange=xetra", "2012-10-29 at the exchange \"XETRA\""),
         ("2013-03-01?exchange=NOSUCH", "2013-03-01 at the exchange \"NOSUCH\""),
     ] {
@@ -356,7 +439,10 @@ async fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
         ("interval=1m", "interval is not valid: expected 1d, 1w, 1mo or 1y"),
         ("format=xml", "format is not valid: expected json, csv or ndjson"),
         ("limit=all", "limit is not valid: expected a whole number from 1 to 1000"),
-        ("limit=10001&format=csv", "limit is not valid: expected a whole number from 1 to 10000, or all"),
+        (
+            "limit=10001&format=csv",
+            "limit is not valid: expected a whole number from 1 to 10000, or all",
+        ),
         ("cursor=abc", "cursor is not valid: expected what `next` of an earlier answer holds"),
         ("columns=close,close", "columns is not valid: close is given twice: expected it once"),
     ] {
@@ -373,7 +459,8 @@ async fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
     }
 }
 
-/// The sample with 90,000 days more of a stock: more bytes in an answer than what lies between us and the server holds.
+/// The sample with 90,000 days more of a stock: more bytes in an answer than what lies between us
+/// and the server holds.
 async fn long_history() -> Database {
     let database = Database::sample().await;
     let sql = "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
@@ -387,7 +474,9 @@ async fn long_history() -> Database {
 async fn slow_reader(app: &App, key: &str) -> tokio::net::TcpStream {
     let mut stream = tokio::net::TcpStream::connect(app.address()).await.unwrap();
     let path = "/api/stocks/MSFT/prices?start=1750-01-01&format=ndjson";
-    let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\nx-api-key: {key}\r\n\r\n");
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\nx-api-key: {key}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut beginning = [0; 1000];
     stream.read_exact(&mut beginning).await.unwrap();
@@ -408,14 +497,21 @@ const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 #[tokio::test]
 async fn a_slow_reader_gets_everything_and_holds_no_connection_to_postgres() {
     let database = long_history().await;
-    let app = App::with(&database, &[("DATABASE_CONNECTIONS_MAX", "1"), ("DATABASE_WAIT_TIMEOUT_MS", "2000")]).await;
+    let app = App::with(
+        &database,
+        &[("DATABASE_CONNECTIONS_MAX", "1"), ("DATABASE_WAIT_TIMEOUT_MS", "2000")],
+    )
+    .await;
     let key = database.issue("pro");
     let mut readers = Vec::new();
     for _ in 0..3 {
         readers.push(slow_reader(&app, &key).await);
     }
     for symbol in ["AAPL", "MSFT", "IBM"] {
-        assert_eq!(rows(&app, &key, &format!("/api/stocks/{symbol}/prices?start=2013-03-01")).await.len(), 1);
+        assert_eq!(
+            rows(&app, &key, &format!("/api/stocks/{symbol}/prices?start=2013-03-01")).await.len(),
+            1
+        );
     }
     for reader in readers {
         let rest = rest(reader).await;
@@ -432,7 +528,8 @@ async fn an_answer_whose_stock_is_restated_half_way_is_cut_off_and_not_made_of_t
     database.load("prices", &format!("{header_line}\nMSFT,2000-03-01,1,2,1,2,1,2\n"));
     let rest = rest(reader).await;
     assert!(!rest.ends_with(LAST_CHUNK), "{} bytes", rest.len());
-    let is_logged = |line: &String| line.contains("a stream was cut off") && line.contains("restated");
+    let is_logged =
+        |line: &String| line.contains("a stream was cut off") && line.contains("restated");
     let logged = async || app.log().iter().any(is_logged);
     crate::support::eventually("it is logged", Duration::from_secs(5), logged).await;
 }

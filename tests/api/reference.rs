@@ -13,8 +13,17 @@ const SCHEMATHESIS_TIMEOUT: Duration = Duration::from_secs(300);
 /// Set to write the examples of the reference anew, from what the sample answers.
 const WRITE: &str = "WRITE_EXAMPLES";
 /// Fields whose values are those of one moment or one run.
-const VOLATILE: [&str; 9] =
-    ["updatedAt", "createdAt", "loadedAt", "lastUsedAt", "today", "expectedDate", "isCurrent", "key", "id"];
+const VOLATILE: [&str; 9] = [
+    "updatedAt",
+    "createdAt",
+    "loadedAt",
+    "lastUsedAt",
+    "today",
+    "expectedDate",
+    "isCurrent",
+    "key",
+    "id",
+];
 
 /// A program that `make test-openapi` installs.
 fn installed(name: &str) -> PathBuf {
@@ -30,7 +39,10 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     paths
         .flat_map(|(path, item)| {
-            item.as_object().unwrap().iter().map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+            item.as_object()
+                .unwrap()
+                .iter()
+                .map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
         })
         .collect()
 }
@@ -43,7 +55,8 @@ fn parameters(operation: &Value) -> impl Iterator<Item = &Value> {
 fn example_request(path: &str, operation: &Value) -> String {
     let (mut path, mut query) = (path.to_owned(), form_urlencoded::Serializer::new(String::new()));
     for parameter in parameters(operation).filter(|parameter| parameter["example"].is_string()) {
-        let (name, value) = (parameter["name"].as_str().unwrap(), parameter["example"].as_str().unwrap());
+        let (name, value) =
+            (parameter["name"].as_str().unwrap(), parameter["example"].as_str().unwrap());
         if parameter["in"] == "path" {
             path = path.replace(&format!("{{{name}}}"), value);
         } else {
@@ -53,7 +66,8 @@ fn example_request(path: &str, operation: &Value) -> String {
     format!("{path}?{}", query.finish())
 }
 
-/// An answer without what changes from one run to the next. An id of a stock is its symbol, which does not.
+/// An answer without what changes from one run to the next. An id of a stock is its symbol, which
+/// does not.
 fn steady(answer: &Value) -> Value {
     match answer {
         Value::Object(fields) => {
@@ -75,10 +89,13 @@ fn steady(answer: &Value) -> Value {
 fn compare(operation: &Value, status: u16, answer: &Value) {
     let id = operation["operationId"].as_str().unwrap();
     if std::env::var_os(WRITE).is_some() {
-        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("src/http/reference/examples/{id}.json"));
-        std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(answer).unwrap())).unwrap();
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("src/http/reference/examples/{id}.json"));
+        std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(answer).unwrap()))
+            .unwrap();
     } else {
-        let example = &operation["responses"][status.to_string()]["content"]["application/json"]["example"];
+        let example =
+            &operation["responses"][status.to_string()]["content"]["application/json"]["example"];
         assert_eq!(steady(answer), steady(example), "{id}");
     }
 }
@@ -89,7 +106,9 @@ async fn examples_are_what_the_api_answers_on_the_sample() {
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let document = document(&app).await;
     let mut compared = 0;
-    for (path, _, operation) in operations(&document).into_iter().filter(|(_, method, _)| *method == "get") {
+    for (path, _, operation) in
+        operations(&document).into_iter().filter(|(_, method, _)| *method == "get")
+    {
         let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
         // Those of what a caller has made or used are compared in tests of their own.
         if example.is_null() || path == "/api/usage" || path.starts_with("/api/watchlists") {
@@ -119,17 +138,24 @@ async fn examples_of_watchlists_are_what_the_api_answers() {
     ];
     for (path, method) in order {
         let operation = &document["paths"][path][method];
-        let request = app.request(&method.to_uppercase(), &path.replace("{id}", &id)).header("x-api-key", &key);
+        let request = app
+            .request(&method.to_uppercase(), &path.replace("{id}", &id))
+            .header("x-api-key", &key);
         let sent = &operation["requestBody"]["content"]["application/json"]["example"];
         let request = if sent.is_null() { request } else { request.json(sent) };
         let answer = request.send().await.unwrap();
-        let (status, answer): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
+        let (status, answer): (u16, Value) =
+            (answer.status().as_u16(), answer.json().await.unwrap());
         assert!([200, 201].contains(&status), "{answer}");
         compare(operation, status, &answer);
         id = answer["id"].as_str().map_or(id, str::to_owned);
     }
-    let deleted =
-        app.request("DELETE", &format!("/api/watchlists/{id}")).header("x-api-key", &key).send().await.unwrap();
+    let deleted = app
+        .request("DELETE", &format!("/api/watchlists/{id}"))
+        .header("x-api-key", &key)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(deleted.status().as_u16(), 204);
     assert!(!document["paths"]["/api/watchlists/{id}"]["delete"]["responses"]["204"].is_null());
 }
@@ -137,7 +163,8 @@ async fn examples_of_watchlists_are_what_the_api_answers() {
 #[tokio::test]
 async fn the_example_of_usage_has_the_fields_of_an_answer() {
     let database = Database::sample().await;
-    let (app, key) = (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("pro"));
+    let (app, key) =
+        (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("pro"));
     let mut answer = Value::Null;
     eventually("what was used is stored", Duration::from_secs(20), async || {
         (_, answer) = app.json(&key, "/api/usage").await;
@@ -150,7 +177,10 @@ async fn the_example_of_usage_has_the_fields_of_an_answer() {
     }
     let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
     let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!((fields(&answer), fields(&answer["usage"][0])), (fields(example), fields(&example["usage"][0])));
+    assert_eq!(
+        (fields(&answer), fields(&answer["usage"][0])),
+        (fields(example), fields(&example["usage"][0]))
+    );
 }
 
 #[tokio::test]
@@ -167,7 +197,8 @@ async fn every_route_is_described() {
     for path in described.keys() {
         assert_ne!(Route::of(&path.replace(['{', '}'], "")), Route::Other, "{path} is no route");
     }
-    let mut ids: Vec<_> = operations(&document).iter().map(|(.., it)| it["operationId"].as_str().unwrap()).collect();
+    let mut ids: Vec<_> =
+        operations(&document).iter().map(|(.., it)| it["operationId"].as_str().unwrap()).collect();
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
@@ -179,10 +210,9 @@ async fn a_route_takes_the_parameters_that_are_described_and_no_others() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
     let document = document(&app).await;
-    for (path, _, operation) in operations(&document)
-        .into_iter()
-        .filter(|(path, method, _)| *method == "get" && path.starts_with("/api/") && !path.contains("{id}"))
-    {
+    for (path, _, operation) in operations(&document).into_iter().filter(|(path, method, _)| {
+        *method == "get" && path.starts_with("/api/") && !path.contains("{id}")
+    }) {
         let request = example_request(path, operation);
         let separator = if request.ends_with('?') { "" } else { "&" };
         let (status, answer) = app.json(&key, &format!("{request}{separator}no_such=1")).await;
@@ -205,12 +235,13 @@ async fn every_code_that_callers_can_meet_is_in_an_answer_of_some_operation() {
     let database = Database::sample().await;
     let document = document(&App::alone(&database).await).await.to_string();
     let readme = std::fs::read_to_string("README.md").unwrap();
-    let rows = readme
-        .lines()
-        .filter_map(|line| line.split_once(" | `"))
-        .filter(|(status, _)| status.strip_prefix("| ").is_some_and(|status| status.parse::<u16>().is_ok()));
-    let codes: Vec<_> =
-        rows.filter(|(_, row)| !row.contains("| `/admin`")).map(|(_, row)| row.split('`').next().unwrap()).collect();
+    let rows = readme.lines().filter_map(|line| line.split_once(" | `")).filter(|(status, _)| {
+        status.strip_prefix("| ").is_some_and(|status| status.parse::<u16>().is_ok())
+    });
+    let codes: Vec<_> = rows
+        .filter(|(_, row)| !row.contains("| `/admin`"))
+        .map(|(_, row)| row.split('`').next().unwrap())
+        .collect();
     assert!(codes.len() > 15, "{codes:?}");
     // A method that a path does not take is no operation.
     let missing: Vec<_> = codes
@@ -227,9 +258,15 @@ async fn the_reference_shows_every_operation_and_keeps_to_itself() {
     let count = operations(&document(&app).await).len();
     for dark in [false, true] {
         browse(&app, Look { dark, ..Look::DESKTOP }, "/docs", async |browser| {
-            browser.until(&format!("document.querySelectorAll('#reference .opblock').length === {count}")).await;
+            browser
+                .until(&format!(
+                    "document.querySelectorAll('#reference .opblock').length === {count}"
+                ))
+                .await;
             browser.click("#operations-Prices-getQuote button").await;
-            browser.until("document.querySelector('#operations-Prices-getQuote .responses-table')").await;
+            browser
+                .until("document.querySelector('#operations-Prices-getQuote .responses-table')")
+                .await;
             browser.keeps_to_itself().await;
         })
         .await;
@@ -241,18 +278,36 @@ async fn the_reference_shows_every_operation_and_keeps_to_itself() {
 async fn no_request_gets_an_answer_that_the_reference_does_not_describe() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
-    assert_eq!(database.ran(&["tiers", "set", "boundless", "--requests-per-minute", "10000000"]).code, Some(0));
+    assert_eq!(
+        database.ran(&["tiers", "set", "boundless", "--requests-per-minute", "10000000"]).code,
+        Some(0)
+    );
     let key = database.issue("boundless");
     let files = Files::new();
     let written = files.write("openapi.json", document(&app).await.to_string());
-    let valid =
-        std::process::Command::new(installed("openapi-spec-validator")).arg(&written).output().expect("it runs");
+    let valid = std::process::Command::new(installed("openapi-spec-validator"))
+        .arg(&written)
+        .output()
+        .expect("it runs");
     assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stdout));
     let mut command = tokio::process::Command::new(installed("schemathesis"));
-    command.args(["--config-file", "tests/openapi/schemathesis.toml", "run", &app.url("/openapi.json")]);
-    command.args(["--header", &format!("X-API-Key: {key}"), "--seed", &rand::random::<u32>().to_string()]);
+    command.args([
+        "--config-file",
+        "tests/openapi/schemathesis.toml",
+        "run",
+        &app.url("/openapi.json"),
+    ]);
+    command.args([
+        "--header",
+        &format!("X-API-Key: {key}"),
+        "--seed",
+        &rand::random::<u32>().to_string(),
+    ]);
     let ran = command.kill_on_drop(true).output();
-    let ran = tokio::time::timeout(SCHEMATHESIS_TIMEOUT, ran).await.expect("it ends in time").expect("it runs");
+    let ran = tokio::time::timeout(SCHEMATHESIS_TIMEOUT, ran)
+        .await
+        .expect("it ends in time")
+        .expect("it runs");
     // What it says ends with its seed.
     println!("{}", String::from_utf8_lossy(&ran.stdout));
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));

@@ -1,4 +1,5 @@
-//! Keys on the command line beyond issuing: found, shown, changed; they end when they should; loss is asked for.
+//! Keys on the command line beyond issuing: found, shown, changed; they end when they should; loss
+//! is asked for.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,7 +11,8 @@ use crate::support::{App, Database, Ran, eventually, id_of};
 const PATH: &str = "/api/stocks/AAPL";
 
 fn issue(database: &Database, owner: &str, name: &str, more: &[&str]) -> String {
-    let ran = database.ran(&[["keys", "issue", "--owner", owner, "--name", name].as_slice(), more].concat());
+    let ran = database
+        .ran(&[["keys", "issue", "--owner", owner, "--name", name].as_slice(), more].concat());
     assert_eq!(ran.code, Some(0), "{ran:?}");
     ran.stdout.trim().to_owned()
 }
@@ -21,15 +23,26 @@ async fn a_key_with_an_expiry_works_until_then_and_no_longer() {
     let app = App::alone(&database).await;
     let key = issue(&database, "ann", "trial", &["--expires", "3s", "--tier", "enterprise"]);
     assert_eq!(app.get(&key, PATH).await.status(), 200);
-    eventually("it expires", Duration::from_secs(5), async || app.get(&key, PATH).await.status() == 401).await;
+    eventually("it expires", Duration::from_secs(5), async || {
+        app.get(&key, PATH).await.status() == 401
+    })
+    .await;
     assert_eq!(database.ran(&["keys", "show", &key, "--json"]).json()["status"], "expired");
     for expires in ["2001-01-01", "tomorrow", "0s"] {
-        let ran = database.ran(&["keys", "issue", "--owner", "o", "--name", "n", "--expires", expires]);
-        assert_eq!((ran.code, ran.stderr.contains("expected a time to come")), (Some(2), true), "{ran:?}");
+        let ran =
+            database.ran(&["keys", "issue", "--owner", "o", "--name", "n", "--expires", expires]);
+        assert_eq!(
+            (ran.code, ran.stderr.contains("expected a time to come")),
+            (Some(2), true),
+            "{ran:?}"
+        );
     }
     // A new date brings it back, with the token that its holder has.
     assert_eq!(database.ran(&["keys", "set", &key, "--expires", "never"]).code, Some(0));
-    eventually("it is back", Duration::from_secs(1), async || app.get(&key, PATH).await.status() == 200).await;
+    eventually("it is back", Duration::from_secs(1), async || {
+        app.get(&key, PATH).await.status() == 200
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -39,8 +52,14 @@ async fn a_search_finds_words_by_their_beginning_in_owner_name_and_note() {
     let bob = issue(&database, "bob@example.org", "Zo\u{eb}'s laptop", &[]);
     let cat = issue(&database, "cat", "100% 'quoted' \\ & | ! : * ()", &["--tier", "pro"]);
     let found = |arguments: &[&str]| -> Vec<String> {
-        let listed = database.ran(&[["keys", "list", "--json"].as_slice(), arguments].concat()).json();
-        listed.as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()).collect()
+        let listed =
+            database.ran(&[["keys", "list", "--json"].as_slice(), arguments].concat()).json();
+        listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key["id"].as_str().unwrap().to_owned())
+            .collect()
     };
     for (search, keys) in [
         ("ann@example.com", vec![&ann]),
@@ -61,9 +80,16 @@ async fn a_search_finds_words_by_their_beginning_in_owner_name_and_note() {
     assert_eq!(found(&["--tier", "pro"]), [id_of(&cat)]);
     assert_eq!(database.ran(&["keys", "revoke", &cat, "--yes"]).code, Some(0));
     assert_eq!(found(&["--active"]), [id_of(&bob), id_of(&ann)]);
-    assert_eq!(found(&["--active", "--search", "laptop", "--owner", "Ann@Example.com"]), [id_of(&ann)]);
+    assert_eq!(
+        found(&["--active", "--search", "laptop", "--owner", "Ann@Example.com"]),
+        [id_of(&ann)]
+    );
     let nothing = database.ran(&["keys", "list", "--search", " @ "]);
-    assert_eq!((nothing.code, nothing.stderr.contains("a word or more")), (Some(2), true), "{nothing:?}");
+    assert_eq!(
+        (nothing.code, nothing.stderr.contains("a word or more")),
+        (Some(2), true),
+        "{nothing:?}"
+    );
 }
 
 #[tokio::test]
@@ -79,7 +105,10 @@ async fn a_search_among_many_keys_goes_by_the_index() {
     let plan = database.texts(explain).await.join("\n");
     assert!(plan.contains("api_keys_words"), "{plan}");
     let found = database.ran(&["keys", "list", "--search", "needle", "--json"]).json();
-    assert_eq!((found.as_array().unwrap().len(), &found[0]["owner"]), (1, &serde_json::json!("ann")));
+    assert_eq!(
+        (found.as_array().unwrap().len(), &found[0]["owner"]),
+        (1, &serde_json::json!("ann"))
+    );
     let all = database.ran(&["keys", "list"]);
     assert_eq!(all.stdout.lines().count(), 20_002, "every page is printed below one heading");
 }
@@ -91,12 +120,16 @@ async fn a_key_is_shown_by_its_id_or_token_and_without_its_secret() {
     for name in [id_of(&key), &key, &key[..20]] {
         let ran = database.ran(&["keys", "show", name]);
         assert!(
-            ["ann", "laptop", "by phone", "free, 100", "active", "never"].iter().all(|part| ran.stdout.contains(part)),
+            ["ann", "laptop", "by phone", "free, 100", "active", "never"]
+                .iter()
+                .all(|part| ran.stdout.contains(part)),
             "{ran:?}"
         );
         assert!(!ran.stdout.contains(&key[21..]) && !ran.stdout.contains("argon2"), "{ran:?}");
     }
-    assert!(database.ran(&["keys", "show", "000000000000"]).sentence().contains("no key 000000000000"));
+    assert!(
+        database.ran(&["keys", "show", "000000000000"]).sentence().contains("no key 000000000000")
+    );
 }
 
 #[tokio::test]
@@ -117,18 +150,30 @@ async fn a_change_leaves_alone_what_it_does_not_name() {
     let database = Database::sample().await;
     let key = issue(&database, "ann", "laptop", &["--note", "by phone", "--expires", "2099-01-31"]);
     let changed = database.ran(&["keys", "set", &key, "--name", "desktop", "--json"]).json();
-    let fields =
-        ["owner", "name", "note", "tier", "expiresAt"].map(|field| changed[field].as_str().unwrap_or_default());
+    let fields = ["owner", "name", "note", "tier", "expiresAt"]
+        .map(|field| changed[field].as_str().unwrap_or_default());
     assert_eq!(fields, ["ann", "desktop", "by phone", "free", "2099-01-31T00:00:00Z"]);
-    let changed = database.ran(&["keys", "set", &key, "--note", "", "--expires", "never", "--json"]).json();
-    assert!(changed["note"].is_null() && changed["expiresAt"].is_null() && changed["name"] == "desktop", "{changed}");
-    for (arguments, code) in
-        [(["--tier", "gold"].as_slice(), 1), (&["--tier", "Gold"], 2), (&["--name", "\n"], 2), (&[], 2)]
-    {
+    let changed =
+        database.ran(&["keys", "set", &key, "--note", "", "--expires", "never", "--json"]).json();
+    assert!(
+        changed["note"].is_null() && changed["expiresAt"].is_null() && changed["name"] == "desktop",
+        "{changed}"
+    );
+    for (arguments, code) in [
+        (["--tier", "gold"].as_slice(), 1),
+        (&["--tier", "Gold"], 2),
+        (&["--name", "\n"], 2),
+        (&[], 2),
+    ] {
         let ran = database.ran(&[["keys", "set", &key].as_slice(), arguments].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{ran:?}");
     }
-    assert!(database.ran(&["keys", "set", "000000000000", "--tier", "pro"]).sentence().contains("000000000000"));
+    assert!(
+        database
+            .ran(&["keys", "set", "000000000000", "--tier", "pro"])
+            .sentence()
+            .contains("000000000000")
+    );
 }
 
 #[tokio::test]
@@ -136,8 +181,15 @@ async fn revoking_an_active_key_in_a_script_takes_yes_and_another_takes_none() {
     let database = Database::sample().await;
     let key = database.issue("pro");
     let ran = database.ran(&["keys", "revoke", &key]);
-    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (Some(2), "", 1), "{ran:?}");
-    assert!([id_of(&key), "tests", "--yes"].iter().all(|part| ran.stderr.contains(part)), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.stdout.as_str(), ran.stderr.lines().count()),
+        (Some(2), "", 1),
+        "{ran:?}"
+    );
+    assert!(
+        [id_of(&key), "tests", "--yes"].iter().all(|part| ran.stderr.contains(part)),
+        "{ran:?}"
+    );
     assert!(!ran.stderr.contains(&key[21..]), "{ran:?}");
     let active = "SELECT id FROM api_keys WHERE revoked_at IS NULL";
     assert_eq!(database.texts(active).await.len(), 1);
@@ -149,7 +201,8 @@ async fn revoking_an_active_key_in_a_script_takes_yes_and_another_takes_none() {
 async fn on_a_terminal_it_is_asked_and_only_yes_goes_on() {
     let database = Database::sample().await;
     let key = database.issue("pro");
-    let revoked = async || database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.len();
+    let revoked =
+        async || database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.len();
     for (answer, code, revoked_after) in [("n", 1, 0), ("", 1, 0), ("yes", 0, 1)] {
         let ran = on_a_terminal(database.tickerd(&["keys", "revoke", id_of(&key)]), answer).await;
         assert!(ran.stderr.contains("Go on? [y/N]"), "{ran:?}");
@@ -159,19 +212,27 @@ async fn on_a_terminal_it_is_asked_and_only_yes_goes_on() {
 
 /// Runs a command on a terminal of its own and types a line.
 async fn on_a_terminal(mut command: Command, answer: &str) -> Ran {
-    let person = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+    let person =
+        rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY)
+            .unwrap();
     rustix::pty::grantpt(&person).unwrap();
     rustix::pty::unlockpt(&person).unwrap();
     let name = rustix::pty::ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
     let terminal = File::options().read(true).write(true).open(name).unwrap();
     let (mut person, screen) = (File::from(person), terminal.try_clone().unwrap());
-    let mut process = command.stdin(terminal).stderr(screen).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process =
+        command.stdin(terminal).stderr(screen).stdout(Stdio::piped()).spawn().unwrap();
     // What it was made of holds the terminal open.
     drop(command);
     person.write_all(format!("{answer}\n").as_bytes()).unwrap();
-    eventually("it ends", Duration::from_secs(20), async || process.try_wait().unwrap().is_some()).await;
+    eventually("it ends", Duration::from_secs(20), async || process.try_wait().unwrap().is_some())
+        .await;
     let mut shown = Vec::new();
     // The end of what is shown is an error, as the last one to write has gone.
     let _ = person.read_to_end(&mut shown);
-    Ran { code: process.wait().unwrap().code(), stdout: String::new(), stderr: String::from_utf8(shown).unwrap() }
+    Ran {
+        code: process.wait().unwrap().code(),
+        stdout: String::new(),
+        stderr: String::from_utf8(shown).unwrap(),
+    }
 }

@@ -1,5 +1,5 @@
-//! Replacing the binary drops no connection, where the socket outlives the process: systemd holds it (deploy/), here
-//! this test does.
+//! Replacing the binary drops no connection, where the socket outlives the process: systemd holds
+//! it (deploy/), here this test does.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use crate::support::{App, Database, exchange, get, scratch};
 
 const RESTARTS: usize = 5;
-/// Between a client's requests, for one client each: from none to nearly as long as a client may stay silent (DRAIN_MS).
+/// Between a client's requests, for one client each: from none to nearly as long as a client may
+/// stay silent (DRAIN_MS).
 const PAUSES_MS: [u64; 12] = [0, 0, 0, 0, 1, 2, 5, 10, 50, 100, 400, 800];
 /// The longest that a request may take, restart included.
 const SLOWEST_MAX: Duration = Duration::from_secs(10);
@@ -24,7 +25,10 @@ const SLOWEST_MAX: Duration = Duration::from_secs(10);
 async fn activated(database: &Database, socket: &TcpListener) -> App {
     let serve = database.tickerd(&["serve"]);
     let mut command = Command::new("sh");
-    command.args(["-c", "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\""]);
+    command.args([
+        "-c",
+        "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"",
+    ]);
     command.arg(serve.get_program()).args(serve.get_args()).env_clear();
     command.envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
@@ -32,7 +36,13 @@ async fn activated(database: &Database, socket: &TcpListener) -> App {
 }
 
 /// A client that keeps its connection for as long as it may, and tries nothing twice.
-async fn ask_on(address: String, key: String, pause: Duration, over: &AtomicBool, answered: &AtomicU32) -> Duration {
+async fn ask_on(
+    address: String,
+    key: String,
+    pause: Duration,
+    over: &AtomicBool,
+    answered: &AtomicU32,
+) -> Duration {
     let request = get("/api/stocks/AAPL", &key);
     let (mut kept, mut slowest) = (None, Duration::ZERO);
     while !over.load(Ordering::Relaxed) {
@@ -41,8 +51,9 @@ async fn ask_on(address: String, key: String, pause: Duration, over: &AtomicBool
             Some(stream) => stream,
             None => TcpStream::connect(&address).await.expect("somebody listens"),
         };
-        let reply =
-            tokio::time::timeout(SLOWEST_MAX, exchange(&mut stream, &request)).await.expect("an answer in time");
+        let reply = tokio::time::timeout(SLOWEST_MAX, exchange(&mut stream, &request))
+            .await
+            .expect("an answer in time");
         let reply = reply.expect("an answer instead of an end");
         assert_eq!(reply.status, 200, "{}", reply.head);
         kept = (!reply.closes()).then_some(stream);
@@ -66,7 +77,8 @@ async fn five_restarts_under_load_fail_no_request() {
     let clients: Vec<_> = PAUSES_MS
         .iter()
         .map(|pause_ms| {
-            let (address, key, over, answered) = (address.clone(), key.clone(), over.clone(), answered.clone());
+            let (address, key, over, answered) =
+                (address.clone(), key.clone(), over.clone(), answered.clone());
             let pause = Duration::from_millis(*pause_ms);
             tokio::spawn(async move { ask_on(address, key, pause, &over, &answered).await })
         })
@@ -80,7 +92,12 @@ async fn five_restarts_under_load_fail_no_request() {
         assert!(answered.load(Ordering::Relaxed) > before + 100, "the load goes on");
     }
     over.store(true, Ordering::Relaxed);
-    let slowest = join_all(clients).await.into_iter().map(|client| client.expect("no request failed")).max().unwrap();
+    let slowest = join_all(clients)
+        .await
+        .into_iter()
+        .map(|client| client.expect("no request failed"))
+        .max()
+        .unwrap();
     println!(
         "{} requests over {RESTARTS} restarts, 0 failed, the slowest took {slowest:?}",
         answered.load(Ordering::Relaxed)
@@ -93,7 +110,8 @@ async fn a_service_manager_is_told_when_it_serves_and_when_it_is_about_to_end() 
     let path = scratch.path().join("notify");
     let told = UnixDatagram::bind(&path).unwrap();
     told.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let mut app = App::with(&database, &[("NOTIFY_SOCKET", path.to_str().unwrap()), ("DRAIN_MS", "0")]).await;
+    let mut app =
+        App::with(&database, &[("NOTIFY_SOCKET", path.to_str().unwrap()), ("DRAIN_MS", "0")]).await;
     let next = || {
         let mut message = [0; 64];
         let length = told.recv(&mut message).expect("it says something");

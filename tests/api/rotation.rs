@@ -13,7 +13,10 @@ fn rotate(database: &Database, id: &str, more: &[&str]) -> String {
     let ran = database.ran(&[["keys", "rotate", id].as_slice(), more].concat());
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let token = ran.stdout.strip_suffix('\n').expect("a line").to_owned();
-    assert!(token.len() == 59 && !ran.stderr.contains(&token[21..]), "the token is alone on stdout: {ran:?}");
+    assert!(
+        token.len() == 59 && !ran.stderr.contains(&token[21..]),
+        "the token is alone on stdout: {ran:?}"
+    );
     token
 }
 
@@ -52,23 +55,34 @@ async fn the_new_key_works_at_once_and_the_old_one_until_its_grace_ends() {
     let new = rotate(&database, id_of(&old), &["--grace", "3s"]);
     assert_eq!(app.get(&new, PATH).await.status(), 200, "at once");
     assert_eq!(app.get(&old, PATH).await.status(), 200, "within its grace");
-    eventually("the grace ends", Duration::from_secs(5), async || app.get(&old, PATH).await.status() == 401).await;
+    eventually("the grace ends", Duration::from_secs(5), async || {
+        app.get(&old, PATH).await.status() == 401
+    })
+    .await;
     assert_eq!(app.get(&new, PATH).await.status(), 200);
     let (shown, old) = (database.ran(&["keys", "show", &new, "--json"]).json(), id_of(&old));
     assert_eq!((shown["replaces"].as_str(), shown["limitId"].as_str()), (Some(old), Some(old)));
     let shown = database.ran(&["keys", "show", old, "--json"]).json();
-    assert_eq!((shown["status"].as_str(), shown["replacedBy"].as_str()), (Some("expired"), Some(id_of(&new))));
+    assert_eq!(
+        (shown["status"].as_str(), shown["replacedBy"].as_str()),
+        (Some("expired"), Some(id_of(&new)))
+    );
 }
 
 #[tokio::test]
 async fn a_new_key_is_what_the_old_one_was_and_is_rotated_on_the_same_limit_again() {
     let database = Database::sample().await;
-    let order = ["keys", "issue", "--owner", "ann", "--name", "laptop", "--note", "by phone", "--tier", "pro"];
+    let order = [
+        "keys", "issue", "--owner", "ann", "--name", "laptop", "--note", "by phone", "--tier",
+        "pro",
+    ];
     let first = database.ran(&[order.as_slice(), &["--expires", "2099-01-31"]].concat()).stdout;
     let second = rotate(&database, id_of(&first), &[]);
     let third = database.ran(&["keys", "rotate", &second, "--expires", "30d", "--json"]).json();
     let shown = database.ran(&["keys", "show", id_of(&second), "--json"]).json();
-    for (field, value) in [("owner", "ann"), ("name", "laptop"), ("note", "by phone"), ("tier", "pro")] {
+    for (field, value) in
+        [("owner", "ann"), ("name", "laptop"), ("note", "by phone"), ("tier", "pro")]
+    {
         assert!(shown[field] == value && third[field] == value, "{field}: {shown} {third}");
     }
     assert_eq!(third["limitId"], id_of(&first), "the limit is that of the first of them");
@@ -77,7 +91,10 @@ async fn a_new_key_is_what_the_old_one_was_and_is_rotated_on_the_same_limit_agai
     assert!(shown["expiresAt"].as_str().unwrap() < "2099", "its grace: {shown}");
     let fourth = rotate(&database, third["id"].as_str().unwrap(), &[]);
     let shown = database.ran(&["keys", "show", id_of(&fourth), "--json"]).json();
-    assert_eq!(shown["expiresAt"], third["expiresAt"], "without --expires it ends when the old one did");
+    assert_eq!(
+        shown["expiresAt"], third["expiresAt"],
+        "without --expires it ends when the old one did"
+    );
 }
 
 #[tokio::test]
@@ -86,7 +103,11 @@ async fn of_many_rotations_at_once_one_succeeds_and_the_others_name_the_new_key(
     let old = database.issue("pro");
     let start = || {
         let mut command = database.tickerd(&["keys", "rotate", id_of(&old)]);
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
     };
     let processes: Vec<_> = (0..4).map(|_| start()).collect();
     let ended: Vec<crate::support::Ran> =
@@ -105,7 +126,9 @@ async fn a_key_that_is_over_is_not_rotated() {
     assert_eq!(database.ran(&["keys", "revoke", &revoked, "--yes"]).code, Some(0));
     let expire = format!("UPDATE api_keys SET expires_at = now() WHERE id = '{}'", id_of(&expired));
     database.connect().await.batch_execute(&expire).await.unwrap();
-    for (id, state) in [(id_of(&revoked), "revoked"), (id_of(&expired), "expired"), ("000000000000", "no key")] {
+    for (id, state) in
+        [(id_of(&revoked), "revoked"), (id_of(&expired), "expired"), ("000000000000", "no key")]
+    {
         let ran = database.ran(&["keys", "rotate", id]);
         assert!(ran.sentence().contains(id) && ran.sentence().contains(state), "{ran:?}");
     }
@@ -117,13 +140,19 @@ async fn cutting_a_key_off_is_asked_for_and_no_grace_cuts_it_off() {
     let database = Database::sample().await;
     let (app, old) = (App::alone(&database).await, database.issue("pro"));
     let ran = database.ran(&["keys", "rotate", id_of(&old), "--grace", "0s"]);
-    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.contains("--yes")), (Some(2), "", true), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.stdout.as_str(), ran.stderr.contains("--yes")),
+        (Some(2), "", true),
+        "{ran:?}"
+    );
     let ran = database.ran(&["keys", "rotate", id_of(&old), "--grace", "91d"]);
     assert_eq!((ran.code, ran.stderr.contains("90d")), (Some(2), true), "{ran:?}");
     assert_eq!(app.get(&old, PATH).await.status(), 200);
     let new = rotate(&database, id_of(&old), &["--grace", "0s", "--yes"]);
-    eventually("the old one is refused", Duration::from_secs(1), async || app.get(&old, PATH).await.status() == 401)
-        .await;
+    eventually("the old one is refused", Duration::from_secs(1), async || {
+        app.get(&old, PATH).await.status() == 401
+    })
+    .await;
     assert_eq!(app.get(&new, PATH).await.status(), 200);
 }
 
@@ -156,7 +185,11 @@ async fn a_tier_changed_during_a_rotation_is_that_of_both_keys_within_a_second()
     let mut set = database.tickerd(&["keys", "set", id_of(&new), "--tier", "pro", "--json"]);
     let output = run(set.envs(variables.iter().copied()));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((told["instancesTold"].as_u64(), told["tier"].as_str()), (Some(1), Some("pro")), "{told}");
+    assert_eq!(
+        (told["instancesTold"].as_u64(), told["tier"].as_str()),
+        (Some(1), Some("pro")),
+        "{told}"
+    );
     for key in [&old, &new] {
         let changed = async || header(&app.get(key, PATH).await, "x-ratelimit-limit") == "1000";
         eventually("the tier is the new one", Duration::from_secs(1), changed).await;

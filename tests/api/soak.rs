@@ -1,4 +1,5 @@
-//! Everything at once, for as long as is wanted: what is held must stop growing. `make soak`, or `make soak MINUTES=5`.
+//! Everything at once, for as long as is wanted: what is held must stop growing. `make soak`, or
+//! `make soak MINUTES=5`.
 
 mod sample;
 
@@ -26,19 +27,29 @@ const HISTORY: &str = "/api/stocks/IBM/prices?start=1990-01-01&format=csv";
 fn paths() -> Vec<String> {
     let stocks = ["AAPL", "FB", "GOOG", "IBM", "MSFT"];
     let prices = (2000..2013).flat_map(|year| {
-        ["AAPL", "IBM", "MSFT"]
-            .map(|stock| format!("/api/stocks/{stock}/prices?start={year}-01-01&end={year}-12-31&limit=300"))
+        ["AAPL", "IBM", "MSFT"].map(|stock| {
+            format!("/api/stocks/{stock}/prices?start={year}-01-01&end={year}-12-31&limit=300")
+        })
     });
-    let others = stocks
-        .iter()
-        .flat_map(|stock| ["", "/quote", "/events", "/chart.svg"].map(|what| format!("/api/stocks/{stock}{what}")));
-    let lists = ["/api/stocks", "/api/exchanges", "/api/status", "/api/usage", "/api/watchlists", "/health/ready"];
+    let others = stocks.iter().flat_map(|stock| {
+        ["", "/quote", "/events", "/chart.svg"].map(|what| format!("/api/stocks/{stock}{what}"))
+    });
+    let lists = [
+        "/api/stocks",
+        "/api/exchanges",
+        "/api/status",
+        "/api/usage",
+        "/api/watchlists",
+        "/health/ready",
+    ];
     prices.chain(others).chain(lists.map(str::to_owned)).chain([HISTORY.to_owned()]).collect()
 }
 
 fn redis(arguments: &[&str]) -> String {
     let mut client = Command::new("redis-cli");
-    client.args(["--no-auth-warning", "-u", &redis_url().replace("redis://:", "redis://default:")]).args(arguments);
+    client
+        .args(["--no-auth-warning", "-u", &redis_url().replace("redis://:", "redis://default:")])
+        .args(arguments);
     String::from_utf8(run(&mut client).stdout).expect("text")
 }
 
@@ -56,8 +67,15 @@ fn correct(database: &Database, rows: &str) {
 async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, list: &str) {
     let app = &apps[(second % 2) as usize];
     // One writes, one hangs up in the middle of a history, one tries a key.
-    let change = if second % 4 < 2 { json!({ "add": ["IBM"] }) } else { json!({ "remove": ["IBM"] }) };
-    let written = app.request("PATCH", list).header("x-api-key", key).json(&change).send().await.expect("an answer");
+    let change =
+        if second % 4 < 2 { json!({ "add": ["IBM"] }) } else { json!({ "remove": ["IBM"] }) };
+    let written = app
+        .request("PATCH", list)
+        .header("x-api-key", key)
+        .json(&change)
+        .send()
+        .await
+        .expect("an answer");
     let status = written.status();
     assert_eq!(status, 200, "at second {second}: {}", written.text().await.expect("a body"));
     let mut gone = Wire::narrow(app.address()).await;
@@ -67,7 +85,11 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
     let wrong = with_checksum(&format!("tk_live_{}_{second:032}", id_of(key)));
     let refused = app.get(&wrong, "/api/stocks").await;
     let status = refused.status().as_u16();
-    assert!([401, 429].contains(&status), "{status} at second {second}: {}", refused.text().await.expect("a body"));
+    assert!(
+        [401, 429].contains(&status),
+        "{status} at second {second}: {}",
+        refused.text().await.expect("a body")
+    );
     if second.is_multiple_of(CORRECTION_S) {
         let close = 100 + second % 50;
         let row = format!(
@@ -81,7 +103,8 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
             assert_eq!(app.get(&new, "/api/stocks/AAPL").await.status(), 200);
         }
         let id = id_of(&new);
-        let (set, rotate, revoke) = (["set", id, "--tier", "pro"], ["rotate", id], ["revoke", id, "--yes"]);
+        let (set, rotate, revoke) =
+            (["set", id, "--tier", "pro"], ["rotate", id], ["revoke", id, "--yes"]);
         for change in [set.as_slice(), &rotate, &revoke] {
             let ran = tokio::task::block_in_place(|| database.ran(&[&["keys"], change].concat()));
             assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -92,7 +115,8 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make soak"]
 async fn nothing_grows_under_a_mixed_load() {
-    let minutes = std::env::var("SOAK_MINUTES").map_or(MINUTES, |text| text.parse().expect("SOAK_MINUTES is a number"));
+    let minutes = std::env::var("SOAK_MINUTES")
+        .map_or(MINUTES, |text| text.parse().expect("SOAK_MINUTES is a number"));
     let database = Database::sample().await;
     assert_eq!(redis(&["CONFIG", "SET", "maxmemory", REDIS_BYTES]).trim(), "OK");
     let variables = [
@@ -105,7 +129,10 @@ async fn nothing_grows_under_a_mixed_load() {
     let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
     let keys: Vec<_> = (0..10).map(|_| database.issue("enterprise")).collect();
     let (keys, paths): (Vec<_>, _) = (keys.iter().map(String::as_str).collect(), paths());
-    let made = apps[0].request("POST", "/api/watchlists").header("x-api-key", keys[0]).json(&json!({ "name": "soak" }));
+    let made = apps[0]
+        .request("POST", "/api/watchlists")
+        .header("x-api-key", keys[0])
+        .json(&json!({ "name": "soak" }));
     let made = made.send().await.expect("an answer");
     let list = made.headers()["location"].to_str().expect("a path").to_owned();
     let paths: Vec<_> = paths.iter().map(String::as_str).collect();

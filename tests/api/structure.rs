@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// The rooms from top to bottom: each line may use the lines below it, and not its neighbours above.
+/// The rooms from top to bottom: each line may use the lines below it, and not its neighbours
+/// above.
 const LEVELS: [&[&str]; 8] = [
     &["cli"],
     &["http", "feed"],
@@ -51,14 +52,23 @@ fn rooms() -> Vec<(String, PathBuf, String)> {
     let mut rooms = Vec::new();
     for path in sources(&root) {
         let inside = path.strip_prefix(&root).unwrap().to_owned();
-        let room = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let room = inside
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs")
+            .to_owned();
         let is_tests = inside.to_str().unwrap().contains("tests");
         if ["main", "lib"].contains(&room.as_str()) || is_tests {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        let code: Vec<_> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code: Vec<_> =
+            code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         rooms.push((room, inside, code.join("\n")));
     }
     assert!(rooms.len() > 50, "the sources are where they were: {}", rooms.len());
@@ -66,16 +76,24 @@ fn rooms() -> Vec<(String, PathBuf, String)> {
 }
 
 fn level(room: &str) -> usize {
-    LEVELS.iter().position(|rooms| rooms.contains(&room)).unwrap_or_else(|| panic!("{room} has no level"))
+    LEVELS
+        .iter()
+        .position(|rooms| rooms.contains(&room))
+        .unwrap_or_else(|| panic!("{room} has no level"))
 }
 
 #[test]
 fn imports_only_go_down() {
     for (room, path, code) in rooms() {
         for part in code.split("crate::").skip(1) {
-            let used: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let used: String =
+                part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let allowed = used == room || level(&used) > level(&room);
-            assert!(allowed, "{} uses crate::{used}, which is no room below {room}", path.display());
+            assert!(
+                allowed,
+                "{} uses crate::{used}, which is no room below {room}",
+                path.display()
+            );
         }
     }
 }
@@ -96,9 +114,17 @@ fn the_market_does_no_io_and_reads_no_clock() {
         if room != "market" {
             continue;
         }
-        for forbidden in
-            ["std::fs", "std::net", "std::io", "tokio", "Utc::now", "Local::now", "SystemTime", "Instant", "async "]
-        {
+        for forbidden in [
+            "std::fs",
+            "std::net",
+            "std::io",
+            "tokio",
+            "Utc::now",
+            "Local::now",
+            "SystemTime",
+            "Instant",
+            "async ",
+        ] {
             assert!(!code.contains(forbidden), "{} has {forbidden}", path.display());
         }
     }
@@ -107,6 +133,11 @@ fn the_market_does_no_io_and_reads_no_clock() {
 #[test]
 fn no_source_file_outgrows_a_readers_patience() {
     for (_, path, code) in rooms() {
-        assert!(code.lines().count() <= LINES_MAX, "{} has {} lines", path.display(), code.lines().count());
+        assert!(
+            code.lines().count() <= LINES_MAX,
+            "{} has {} lines",
+            path.display(),
+            code.lines().count()
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! A stock keeps its history when its symbol changes, when another company takes that symbol over, and when its listing
-//! ends.
+//! A stock keeps its history when its symbol changes, when another company takes that symbol over,
+//! and when its listing ends.
 
 use std::time::Duration;
 
@@ -16,7 +16,11 @@ const SOON: Duration = Duration::from_secs(10);
 
 fn rename(database: &Database) {
     let ran = database.ran(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), "FB is META, and found under both.\n"), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (Some(0), "FB is META, and found under both.\n"),
+        "{ran:?}"
+    );
 }
 
 async fn body(app: &App, key: &str, path: &str) -> Value {
@@ -37,20 +41,34 @@ async fn a_renamed_stock_is_served_under_both_symbols_and_says_so() {
     let (under_fb, under_meta) = (body(&app, &key, FB).await, body(&app, &key, META).await);
     assert_eq!(under_fb, under_meta);
     assert_eq!(under_fb["prices"], before["prices"]);
-    assert_eq!(body(&app, &key, "/api/stocks/fb/quote").await, body(&app, &key, "/api/stocks/META/quote").await);
+    assert_eq!(
+        body(&app, &key, "/api/stocks/fb/quote").await,
+        body(&app, &key, "/api/stocks/META/quote").await
+    );
     let stock = body(&app, &key, "/api/stocks/FB").await;
     assert_eq!(stock, body(&app, &key, "/api/stocks/META").await);
     let stock = &stock["stock"];
     let former = json!([{ "symbol": "FB", "replacedOn": "2022-06-09" }]);
-    assert_eq!((&stock["id"], &stock["formerSymbols"], &stock["delistedOn"]), (&"META".into(), &former, &Value::Null));
+    assert_eq!(
+        (&stock["id"], &stock["formerSymbols"], &stock["delistedOn"]),
+        (&"META".into(), &former, &Value::Null)
+    );
     let listed = body(&app, &key, "/api/stocks").await;
-    let ids: Vec<_> = listed["stocks"].as_array().unwrap().iter().map(|stock| stock["id"].as_str().unwrap()).collect();
+    let ids: Vec<_> = listed["stocks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stock| stock["id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, ["AAPL", "GOOG", "IBM", "META", "MSFT"]);
     // Answers under a former symbol are kept as any others, and a correction puts them out of use.
     assert_eq!(header(&app.get(&key, FB).await, "x-cache"), "HIT");
     let files = Files::new();
     let row = files.write("fb.csv", format!("{PRICES}\nFB,2013-03-01,27,28,26,27.5,5,27.5\n"));
-    assert_eq!(database.ran(&["ingest", "prices", &row, "--json"]).json()["restated"][0]["symbol"], "META");
+    assert_eq!(
+        database.ran(&["ingest", "prices", &row, "--json"]).json()["restated"][0]["symbol"],
+        "META"
+    );
     for path in [FB, META] {
         let corrected = async || body(&app, &key, path).await["prices"][0]["close"] == 27.5;
         eventually("the correction is served", SOON, corrected).await;
@@ -58,14 +76,19 @@ async fn a_renamed_stock_is_served_under_both_symbols_and_says_so() {
 }
 
 #[tokio::test]
-async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renaming_again_changes_nothing() {
+async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renaming_again_changes_nothing()
+ {
     let database = Database::sample().await;
     rename(&database);
     let revision = "SELECT current::text FROM revision";
     let before = database.texts(revision).await;
     for (kind, path) in [("stocks", "seed/stocks.csv"), ("prices", "seed/prices.csv.gz")] {
         let report = database.ran(&["ingest", kind, path, "--json"]).json();
-        assert_eq!((&report["added"], &report["changed"]), (&0.into(), &0.into()), "{kind}: {report}");
+        assert_eq!(
+            (&report["added"], &report["changed"]),
+            (&0.into(), &0.into()),
+            "{kind}: {report}"
+        );
     }
     // What may be another company's is not taken for theirs.
     let files = Files::new();
@@ -73,15 +96,29 @@ async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renam
     let stocks = files.write("stocks.csv", format!("{STOCKS}\nFB,Fresh Bread,NYSE,USD\n"));
     let actions = files.write("actions.csv", "symbol,ex_date,dividend\nFB,2022-06-09,1\n");
     for (kind, path, says) in [
-        ("prices", prices, "line 2, column date: expected a day before 2022-06-09, from which FB is META"),
-        ("stocks", stocks, "line 2, column name: expected \"Facebook, Inc.\", the name of META, which was FB"),
+        (
+            "prices",
+            prices,
+            "line 2, column date: expected a day before 2022-06-09, from which FB is META",
+        ),
+        (
+            "stocks",
+            stocks,
+            "line 2, column name: expected \"Facebook, Inc.\", the name of META, which was FB",
+        ),
         ("actions", actions, "line 2, column ex_date: expected a day before 2022-06-09"),
     ] {
         let ran = database.ran(&["ingest", kind, &path]);
-        assert!(ran.code == Some(1) && ran.stderr.contains(says) && ran.stderr.contains("--reuse FB"), "{ran:?}");
+        assert!(
+            ran.code == Some(1) && ran.stderr.contains(says) && ran.stderr.contains("--reuse FB"),
+            "{ran:?}"
+        );
     }
     let again = database.ran(&["stocks", "rename", "FB", "META"]);
-    assert_eq!((again.code, again.stderr.as_str()), (Some(0), "FB is META, and found under both already.\n"));
+    assert_eq!(
+        (again.code, again.stderr.as_str()),
+        (Some(0), "FB is META, and found under both already.\n")
+    );
     assert_eq!(database.texts(revision).await, before);
 }
 
@@ -110,10 +147,14 @@ async fn a_symbol_that_another_company_takes_over_is_its_own_and_the_first_one_k
     // An old file of the first one would make its past that of the second.
     let old = files.write("old.csv", format!("{PRICES}\nFB,2012-05-21,1,2,1,1,5,1\n"));
     let ran = database.ran(&["ingest", "prices", &old]);
-    assert!(ran.code == Some(1) && ran.stderr.contains("expected a day from 2022-06-09 on"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.stderr.contains("expected a day from 2022-06-09 on"),
+        "{ran:?}"
+    );
     // The same file once more, and without the word: it is a known stock now.
     for more in [["--reuse", "FB"].as_slice(), &[]] {
-        let report = database.ran(&[&["ingest", "stocks", &stocks, "--json"], more].concat()).json();
+        let report =
+            database.ran(&[&["ingest", "stocks", &stocks, "--json"], more].concat()).json();
         assert_eq!(report["unchanged"], 1, "{report}");
     }
     // What is loaded for the first one puts none of its answers under the name of the second.
@@ -124,9 +165,15 @@ async fn a_symbol_that_another_company_takes_over_is_its_own_and_the_first_one_k
     assert_eq!(body(&app, &key, FB).await["prices"], expected);
     // It had the symbol after the first one, and can't have given it up before.
     let misdated = database.ran(&["stocks", "rename", "FB", "BREAD", "--from", "2022-01-01"]);
-    assert!(misdated.sentence().starts_with("another stock had FB until 2022-06-09"), "{misdated:?}");
+    assert!(
+        misdated.sentence().starts_with("another stock had FB until 2022-06-09"),
+        "{misdated:?}"
+    );
     // It is renamed in its turn: the one that had the symbol last is meant.
-    assert_eq!(database.ran(&["stocks", "rename", "FB", "BREAD", "--from", "2026-01-02"]).code, Some(0));
+    assert_eq!(
+        database.ran(&["stocks", "rename", "FB", "BREAD", "--from", "2026-01-02"]).code,
+        Some(0)
+    );
     let renamed = async || body(&app, &key, FB).await["symbol"] == "BREAD";
     eventually("the symbol leads to the last one", SOON, renamed).await;
 }
@@ -169,9 +216,12 @@ async fn a_rename_that_would_take_something_is_refused_or_asks_first() {
     assert!(ran.unasked().starts_with(says) && ran.stderr.contains("--yes"), "{ran:?}");
     let ran = database.ran(&["stocks", "rename", "IBM", "FB", "--yes", "--json"]);
     assert_eq!(ran.json(), json!({ "symbol": "FB", "formerSymbol": "IBM", "changed": true }));
-    for usage in
-        [["rename", "FB"].as_slice(), &["rename", "FB", "A B"], &["delist", "FB"], &["delist", "FB", "--on", "x"]]
-    {
+    for usage in [
+        ["rename", "FB"].as_slice(),
+        &["rename", "FB", "A B"],
+        &["delist", "FB"],
+        &["delist", "FB", "--on", "x"],
+    ] {
         assert_eq!(database.ran(&[&["stocks"], usage].concat()).code, Some(2), "{usage:?}");
     }
 }
@@ -180,7 +230,8 @@ async fn a_rename_that_would_take_something_is_refused_or_asks_first() {
 async fn a_stock_whose_new_symbol_came_in_as_a_stock_of_its_own_can_still_take_it() {
     let (database, files) = (Database::sample().await, Files::new());
     let stocks = files.write("stocks.csv", format!("{STOCKS}\nMETA,Meta Platforms,NASDAQ,USD\n"));
-    let prices = files.write("prices.csv", format!("{PRICES}\nMETA,2022-06-09,194,196,184,184,23,184\n"));
+    let prices =
+        files.write("prices.csv", format!("{PRICES}\nMETA,2022-06-09,194,196,184,184,23,184\n"));
     for arguments in [
         ["ingest", "stocks", &stocks].as_slice(),
         &["ingest", "prices", &prices],
@@ -205,16 +256,21 @@ async fn a_delisted_stock_keeps_its_history_and_takes_no_later_price() {
     let early = database.ran(&["stocks", "delist", "FB", "--on", "2013-02-28"]);
     assert!(early.sentence().starts_with("FB has prices up to 2013-03-01"), "{early:?}");
     assert_eq!(database.ran(&["stocks", "delist", "FB", "--on", "2013-03-01"]).code, Some(0));
-    let delisted = async || body(&app, &key, "/api/stocks/FB").await["stock"]["delistedOn"] == "2013-03-01";
+    let delisted =
+        async || body(&app, &key, "/api/stocks/FB").await["stock"]["delistedOn"] == "2013-03-01";
     eventually("its last day is served", SOON, delisted).await;
     assert_eq!(body(&app, &key, FB).await, history);
     let row = files.write("fb.csv", format!("{PRICES}\nFB,2013-03-04,1,2,1,1,5,1\n"));
     let ran = database.ran(&["ingest", "prices", &row]);
     assert!(
-        ran.code == Some(1) && ran.stderr.contains("line 2, column date: expected no day after 2013-03-01"),
+        ran.code == Some(1)
+            && ran.stderr.contains("line 2, column date: expected no day after 2013-03-01"),
         "{ran:?}"
     );
-    assert_eq!(database.ran(&["ingest", "prices", "seed/prices.csv.gz", "--json"]).json()["unchanged"], 12_154);
+    assert_eq!(
+        database.ran(&["ingest", "prices", "seed/prices.csv.gz", "--json"]).json()["unchanged"],
+        12_154
+    );
     for said in ["FB is listed.\n", "FB is listed already.\n"] {
         let ran = database.ran(&["stocks", "relist", "FB"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), said));

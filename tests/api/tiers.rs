@@ -17,23 +17,32 @@ async fn a_limit_is_that_of_every_running_instance_within_a_second() {
     let variables: Vec<_> = shared.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
     let (alone, key) = (App::with_admin(&database).await, database.issue("free"));
-    let limit = async |app: &App| header(&app.get(&key, PATH).await, "x-ratelimit-limit").to_owned();
+    let limit =
+        async |app: &App| header(&app.get(&key, PATH).await, "x-ratelimit-limit").to_owned();
     for app in apps.iter().chain([&alone]) {
         assert_eq!(limit(app).await, "100");
     }
     let mut set = database.tickerd(&[SET.as_slice(), &["250", "--json"]].concat());
     let output = run(set.envs(variables.iter().copied()));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told, json!({ "name": "free", "requestsPerMinute": 250, "activeKeys": 1, "instancesTold": 2 }));
+    assert_eq!(
+        told,
+        json!({ "name": "free", "requestsPerMinute": 250, "activeKeys": 1, "instancesTold": 2 })
+    );
     for app in apps.iter().chain([&alone]) {
-        eventually("the limit is the new one", Duration::from_secs(1), async || limit(app).await == "250").await;
+        eventually("the limit is the new one", Duration::from_secs(1), async || {
+            limit(app).await == "250"
+        })
+        .await;
     }
-    let (status, _) = alone.operate("PUT", "/admin/tiers/free", json!({ "requestsPerMinute": 10 })).await;
+    let (status, _) =
+        alone.operate("PUT", "/admin/tiers/free", json!({ "requestsPerMinute": 10 })).await;
     assert_eq!(status, 200);
     eventually("and the next", Duration::from_secs(1), async || limit(&alone).await == "10").await;
 }
 
-/// An instance answers refusals from memory: whoever is at the limit and buys a better tier must not wait for its end.
+/// An instance answers refusals from memory: whoever is at the limit and buys a better tier must
+/// not wait for its end.
 #[tokio::test]
 async fn a_caller_at_the_limit_goes_on_within_a_second_of_a_better_tier() {
     let database = Database::sample().await;
@@ -47,7 +56,10 @@ async fn a_caller_at_the_limit_goes_on_within_a_second_of_a_better_tier() {
     assert_eq!(app.get(&key, PATH).await.status(), 429);
     let mut set = database.tickerd(&["keys", "set", &key, "--tier", "pro"]);
     assert!(run(set.envs(variables.iter().copied())).status.success());
-    eventually("it goes on", Duration::from_secs(1), async || app.get(&key, PATH).await.status() == 200).await;
+    eventually("it goes on", Duration::from_secs(1), async || {
+        app.get(&key, PATH).await.status() == 200
+    })
+    .await;
     let answer = app.get(&key, PATH).await;
     let left: u32 = header(&answer, "x-ratelimit-remaining").parse().unwrap();
     assert!(left < 900, "what was used before counts under the new limit: {left}");
@@ -62,8 +74,12 @@ async fn a_new_tier_is_made_and_keys_are_moved_to_it() {
     let key = database.issue("gold");
     assert_eq!(header(&app.get(&key, PATH).await, "ratelimit-policy"), "\"gold\";q=5000;w=60");
     let listed = database.ran(&["tiers", "list", "--json"]).json();
-    assert_eq!(app.operate("GET", "/admin/tiers", Value::Null).await, (200, json!({ "tiers": listed })));
-    let names: Vec<_> = listed.as_array().unwrap().iter().map(|tier| tier["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        app.operate("GET", "/admin/tiers", Value::Null).await,
+        (200, json!({ "tiers": listed }))
+    );
+    let names: Vec<_> =
+        listed.as_array().unwrap().iter().map(|tier| tier["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["free", "pro", "gold", "enterprise"]);
     let text = database.ran(&["tiers", "list"]).stdout;
     assert!(text.lines().any(|line| line.split_whitespace().eq(["gold", "5000", "1"])), "{text}");
@@ -72,7 +88,9 @@ async fn a_new_tier_is_made_and_keys_are_moved_to_it() {
 #[tokio::test]
 async fn lowering_what_active_keys_have_is_asked_for() {
     let database = Database::sample().await;
-    let limits = async || database.texts("SELECT requests_per_minute::text FROM tiers WHERE name = 'free'").await;
+    let limits = async || {
+        database.texts("SELECT requests_per_minute::text FROM tiers WHERE name = 'free'").await
+    };
     // Nobody has it yet: nobody loses anything.
     assert_eq!(database.ran(&[SET.as_slice(), &["90"]].concat()).code, Some(0));
     database.issue("free");
@@ -97,10 +115,15 @@ async fn limits_and_names_that_the_table_can_not_hold_are_wrong_usage() {
     ] {
         let ran = database.ran(&["tiers", "set", name, "--requests-per-minute", limit]);
         assert_eq!((ran.code, ran.stderr.contains(part)), (Some(2), true), "{ran:?}");
-        let body =
-            limit.parse().map_or(json!({ "requestsPerMinute": limit }), |n: u32| json!({ "requestsPerMinute": n }));
+        let body = limit.parse().map_or(
+            json!({ "requestsPerMinute": limit }),
+            |n: u32| json!({ "requestsPerMinute": n }),
+        );
         let (status, _) = app.operate("PUT", &format!("/admin/tiers/{name}"), body).await;
         assert_eq!(status, 400);
     }
-    assert_eq!(database.texts("SELECT requests_per_minute::text FROM tiers ORDER BY 1").await.len(), 3);
+    assert_eq!(
+        database.texts("SELECT requests_per_minute::text FROM tiers ORDER BY 1").await.len(),
+        3
+    );
 }

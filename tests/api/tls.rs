@@ -53,13 +53,15 @@ fn failure(output: &Output) -> String {
 #[tokio::test]
 async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
     let scratch = scratch();
-    let (trusted, other) = (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
+    let (trusted, other) =
+        (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
     let data = dir.join("postgres/data");
     write_private(&data, "server.crt", &trusted.certificate);
     write_private(&data, "server.key", &trusted.key);
-    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    let (client, connection) =
+        tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     let url = format!("{}?sslmode=require", server.url());
     let without = failure(&run(&["migrate"], &[("DATABASE_URL", &url)]));
@@ -70,13 +72,18 @@ async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
     let full = format!("{}?sslmode=verify-full", server.url());
     let ca = |authority: &Authority| authority.ca_file.to_str().unwrap().to_owned();
     for url in [&url, &full] {
-        let migrated = run(&["migrate"], &[("DATABASE_URL", url), ("DATABASE_CA_FILE", &ca(&trusted))]);
+        let migrated =
+            run(&["migrate"], &[("DATABASE_URL", url), ("DATABASE_CA_FILE", &ca(&trusted))]);
         assert!(migrated.status.success(), "{migrated:?}");
     }
     let by_name = url.replace("127.0.0.1", "localhost");
-    let wrong_host = failure(&run(&["migrate"], &[("DATABASE_URL", &by_name), ("DATABASE_CA_FILE", &ca(&trusted))]));
+    let wrong_host = failure(&run(
+        &["migrate"],
+        &[("DATABASE_URL", &by_name), ("DATABASE_CA_FILE", &ca(&trusted))],
+    ));
     assert!(wrong_host.contains("certificate"), "{wrong_host}");
-    let untrusted = failure(&run(&["migrate"], &[("DATABASE_URL", &url), ("DATABASE_CA_FILE", &ca(&other))]));
+    let untrusted =
+        failure(&run(&["migrate"], &[("DATABASE_URL", &url), ("DATABASE_CA_FILE", &ca(&other))]));
     assert!(untrusted.contains("certificate"), "{untrusted}");
     let by_system = failure(&run(&["migrate"], &[("DATABASE_URL", &url)]));
     assert!(by_system.contains("certificate"), "{by_system}");
@@ -85,10 +92,13 @@ async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
 #[tokio::test]
 async fn redis_is_reached_over_tls_only_under_a_trusted_certificate() {
     let scratch = scratch();
-    let (trusted, other) = (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
+    let (trusted, other) =
+        (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
-    let (postgres, redis) =
-        (PrivatePostgres::start(&dir, Durability::Throwaway).unwrap(), PrivateRedis::start(&dir).unwrap());
+    let (postgres, redis) = (
+        PrivatePostgres::start(&dir, Durability::Throwaway).unwrap(),
+        PrivateRedis::start(&dir).unwrap(),
+    );
     let home = dir.join("redis");
     let certificate = write_private(&home, "server.crt", &trusted.certificate);
     let key = write_private(&home, "server.key", &trusted.key);
@@ -125,11 +135,13 @@ async fn redis_is_reached_over_tls_only_under_a_trusted_certificate() {
     let database = Database::at(&database_url);
     let is_up = async |ca: Option<&Authority>| {
         let mut variables = vec![("REDIS_URL", url.as_str())];
-        variables.extend(ca.map(|authority| ("REDIS_CA_FILE", authority.ca_file.to_str().unwrap())));
+        variables
+            .extend(ca.map(|authority| ("REDIS_CA_FILE", authority.ca_file.to_str().unwrap())));
         let app = App::with(&database, &variables).await;
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(1500) {
-            let ready = app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
+            let ready =
+                app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
             if ready.contains("\"redis\":\"up\"") {
                 return true;
             }

@@ -35,7 +35,10 @@ async fn take(mut connection: TcpStream, kept: Arc<Mutex<Vec<Vec<u8>>>>) {
         let Some(head) = read.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
         let text = String::from_utf8_lossy(&read[..head]).to_lowercase();
         assert!(text.starts_with("post /v1/traces "), "{text}");
-        let length = text.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse::<usize>().ok());
+        let length = text
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.lines().next()?.parse::<usize>().ok());
         let end = head + 4 + length.expect("a length");
         if read.len() >= end {
             kept.lock().unwrap().push(read.drain(..end).skip(head + 4).collect());
@@ -46,8 +49,13 @@ async fn take(mut connection: TcpStream, kept: Arc<Mutex<Vec<Vec<u8>>>>) {
 
 fn spans(bodies: &Mutex<Vec<Vec<u8>>>) -> Vec<Span> {
     let bodies = bodies.lock().unwrap();
-    let exports = bodies.iter().map(|body| ExportTraceServiceRequest::decode(body.as_slice()).unwrap());
-    exports.flat_map(|export| export.resource_spans).flat_map(|of| of.scope_spans).flat_map(|of| of.spans).collect()
+    let exports =
+        bodies.iter().map(|body| ExportTraceServiceRequest::decode(body.as_slice()).unwrap());
+    exports
+        .flat_map(|export| export.resource_spans)
+        .flat_map(|of| of.scope_spans)
+        .flat_map(|of| of.spans)
+        .collect()
 }
 
 fn hex(id: &[u8]) -> String {
@@ -58,26 +66,42 @@ fn hex(id: &[u8]) -> String {
 async fn a_request_is_a_span_below_its_clients_and_what_it_waited_for_are_spans_below_it() {
     let database = Database::sample().await;
     let (url, bodies) = collector().await;
-    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_TRACES_SAMPLER_ARG", "1")];
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_TRACES_SAMPLER_ARG", "1")];
     let mut app = App::with(&database, &variables).await;
     let key = database.issue("pro");
     let traceparent = format!("00-{TRACE}-{CALLER}-01");
-    let request = app.request("GET", RANGE).header("x-api-key", &key).header("traceparent", traceparent);
+    let request =
+        app.request("GET", RANGE).header("x-api-key", &key).header("traceparent", traceparent);
     assert_eq!(request.send().await.unwrap().status(), 200);
     app.signal("TERM");
     assert_eq!(app.ended().await, Some(0));
     let spans = spans(&bodies);
-    let root = spans.iter().find(|span| span.name == "GET /api/stocks/{symbol}/prices").expect("a span of the request");
-    assert_eq!((hex(&root.trace_id), hex(&root.parent_span_id)), (TRACE.to_owned(), CALLER.to_owned()));
-    let attributes: BTreeMap<_, _> =
-        root.attributes.iter().map(|pair| (pair.key.as_str(), format!("{:?}", pair.value))).collect();
-    for (name, value) in
-        [("http.response.status_code", "200"), ("tickerd.outcome", "miss"), ("tickerd.key", id_of(&key))]
-    {
+    let root = spans
+        .iter()
+        .find(|span| span.name == "GET /api/stocks/{symbol}/prices")
+        .expect("a span of the request");
+    assert_eq!(
+        (hex(&root.trace_id), hex(&root.parent_span_id)),
+        (TRACE.to_owned(), CALLER.to_owned())
+    );
+    let attributes: BTreeMap<_, _> = root
+        .attributes
+        .iter()
+        .map(|pair| (pair.key.as_str(), format!("{:?}", pair.value)))
+        .collect();
+    for (name, value) in [
+        ("http.response.status_code", "200"),
+        ("tickerd.outcome", "miss"),
+        ("tickerd.key", id_of(&key)),
+    ] {
         assert!(attributes[name].contains(value), "{name}: {attributes:?}");
     }
-    let mut below: Vec<_> =
-        spans.iter().filter(|span| span.parent_span_id == root.span_id).map(|span| span.name.as_str()).collect();
+    let mut below: Vec<_> = spans
+        .iter()
+        .filter(|span| span.parent_span_id == root.span_id)
+        .map(|span| span.name.as_str())
+        .collect();
     below.sort_unstable();
     assert_eq!(below, ["argon2id", "postgres", "postgres"], "the key's row, its secret, the range");
     let secret = &key.as_bytes()[21..];
@@ -91,8 +115,11 @@ async fn a_collector_that_is_away_harms_nobody() {
     // Nobody listens on a port that was just given back.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    let mut app =
-        App::with(&database, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_TRACES_SAMPLER_ARG", "1")]).await;
+    let mut app = App::with(
+        &database,
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_TRACES_SAMPLER_ARG", "1")],
+    )
+    .await;
     let key = database.issue("pro");
     for _ in 0..100 {
         assert_eq!(app.get(&key, RANGE).await.status(), 200);
@@ -104,10 +131,15 @@ async fn a_collector_that_is_away_harms_nobody() {
 #[test]
 fn an_endpoint_that_is_none_is_wrong_usage() {
     for (variable, value, says) in [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "expected a URL as in http://127.0.0.1:4318"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "collector:4318",
+            "expected a URL as in http://127.0.0.1:4318",
+        ),
         ("OTEL_TRACES_SAMPLER_ARG", "2", "expected a number from 0 to 1"),
     ] {
-        let mut command = crate::support::tickerd(&["serve", "--database-url", "postgres://localhost"]);
+        let mut command =
+            crate::support::tickerd(&["serve", "--database-url", "postgres://localhost"]);
         let ran = crate::support::Ran::of(command.env(variable, value));
         assert!(ran.code == Some(2) && ran.stderr.contains(says), "{ran:?}");
     }

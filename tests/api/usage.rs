@@ -13,8 +13,13 @@ use tickerd::store::{Store, UsageBatch, UsageRow};
 use crate::support::{App, Database, eventually, header, id_of};
 
 const RANGE: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31";
-const PATHS: [&str; 5] =
-    [RANGE, "/api/stocks/AAPL/quote", "/api/stocks/AAPL", "/api/stocks", "/api/stocks/NOSUCH/prices?start=2012-01-01"];
+const PATHS: [&str; 5] = [
+    RANGE,
+    "/api/stocks/AAPL/quote",
+    "/api/stocks/AAPL",
+    "/api/stocks",
+    "/api/stocks/NOSUCH/prices?start=2012-01-01",
+];
 const ROUTES: [&str; 5] = [
     "/api/stocks/{symbol}/prices",
     "/api/stocks/{symbol}/quote",
@@ -27,7 +32,8 @@ const ROUTES: [&str; 5] = [
 type Counts = [i64; 4];
 
 fn counts(total: &Value) -> Counts {
-    ["requests", "refusals", "cacheHits", "bytes"].map(|name| total[name].as_i64().expect("a count"))
+    ["requests", "refusals", "cacheHits", "bytes"]
+        .map(|name| total[name].as_i64().expect("a count"))
 }
 
 fn add(into: &mut Counts, more: Counts) {
@@ -53,12 +59,18 @@ async fn totals_of_two_instances_equal_what_was_sent_exactly() {
     let keys = [database.issue("pro"), database.issue("free")];
     let mut expected: HashMap<(String, String), Counts> = HashMap::new();
     for round in 0..60 {
-        let asked = PATHS.iter().zip(ROUTES).flat_map(|(path, route)| keys.iter().map(move |key| (path, route, key)));
+        let asked = PATHS
+            .iter()
+            .zip(ROUTES)
+            .flat_map(|(path, route)| keys.iter().map(move |key| (path, route, key)));
         let answers = asked.enumerate().map(async |(at, (path, route, key))| {
             let answer = apps[(round + at) % apps.len()].get(key, path).await;
             let (refused, hit) = (answer.status() == 429, header(&answer, "x-cache") == "HIT");
             let bytes = answer.bytes().await.expect("a body").len();
-            ((id_of(key).to_owned(), route.to_owned()), [1, refused.into(), hit.into(), bytes as i64])
+            (
+                (id_of(key).to_owned(), route.to_owned()),
+                [1, refused.into(), hit.into(), bytes as i64],
+            )
         });
         for (of, counts) in join_all(answers).await {
             add(expected.entry(of).or_default(), counts);
@@ -70,7 +82,10 @@ async fn totals_of_two_instances_equal_what_was_sent_exactly() {
     }
     let refused: i64 = expected.values().map(|counts| counts[1]).sum();
     let hits: i64 = expected.values().map(|counts| counts[2]).sum();
-    assert!(refused >= 200 && hits >= 300, "{refused} refusals, {hits} hits: too few to show anything");
+    assert!(
+        refused >= 200 && hits >= 300,
+        "{refused} refusals, {hits} hits: too few to show anything"
+    );
     assert_eq!(stored(&database), expected);
 }
 
@@ -82,11 +97,22 @@ async fn an_answer_without_a_body_adds_no_bytes() {
     let tag = header(&app.get(&key, RANGE).await, "etag").to_owned();
     let bytes = app.get(&key, RANGE).await.bytes().await.unwrap().len() as i64;
     let head = app.request("HEAD", RANGE).header("x-api-key", &key).send().await.unwrap();
-    let unchanged = app.request("GET", RANGE).header("x-api-key", &key).header("if-none-match", tag).send().await;
-    assert_eq!((head.status(), unchanged.unwrap().status()), (200.try_into().unwrap(), 304.try_into().unwrap()));
+    let unchanged = app
+        .request("GET", RANGE)
+        .header("x-api-key", &key)
+        .header("if-none-match", tag)
+        .send()
+        .await;
+    assert_eq!(
+        (head.status(), unchanged.unwrap().status()),
+        (200.try_into().unwrap(), 304.try_into().unwrap())
+    );
     app.signal("TERM");
     assert_eq!(app.ended().await, Some(0));
-    assert_eq!(stored(&database)[&(id_of(&key).to_owned(), ROUTES[0].to_owned())], [4, 0, 3, 2 * bytes]);
+    assert_eq!(
+        stored(&database)[&(id_of(&key).to_owned(), ROUTES[0].to_owned())],
+        [4, 0, 3, 2 * bytes]
+    );
 }
 
 #[tokio::test]
@@ -97,7 +123,8 @@ async fn a_crash_loses_at_most_what_came_since_the_last_batch() {
     for _ in 0..20 {
         app.get(&key, RANGE).await;
     }
-    eventually("a batch is stored", Duration::from_secs(10), async || requests(&database) == 20).await;
+    eventually("a batch is stored", Duration::from_secs(10), async || requests(&database) == 20)
+        .await;
     app.get(&key, RANGE).await;
     app.signal("KILL");
     let stored = requests(&database);
@@ -126,7 +153,8 @@ async fn what_is_used_while_postgres_is_away_is_stored_when_it_is_back() {
 #[tokio::test]
 async fn a_stop_right_after_an_outage_loses_nothing_of_it() {
     let database = Database::sample().await;
-    // Issued first: a server that hears of a key while it uses it reads its row again, which it then can't.
+    // Issued first: a server that hears of a key while it uses it reads its row again, which it
+    // then can't.
     let key = database.issue("pro");
     // It stops at once, before another batch is due.
     let mut app = App::with(&database, &[("USAGE_FLUSH_MS", "3000"), ("DRAIN_MS", "0")]).await;
@@ -164,12 +192,21 @@ async fn a_batch_that_is_sent_twice_counts_once_and_a_key_that_is_gone_holds_bac
         last_used_at: DateTime::from_timestamp_millis(1_700_000_000_000).unwrap(),
     };
     let day = Utc::now().date_naive();
-    let batch = |instance, sequence| UsageBatch { instance, sequence, day, rows: vec![row(KeyId::random()), row(key)] };
+    let batch = |instance, sequence| UsageBatch {
+        instance,
+        sequence,
+        day,
+        rows: vec![row(KeyId::random()), row(key)],
+    };
     for (instance, sequence) in [(1, 1), (1, 1), (1, 2), (2, 1), (1, 2), (1, 1)] {
         store.add_usage(&batch(instance, sequence)).await.unwrap();
     }
     let totals = stored(&database);
-    assert_eq!(totals.into_values().collect::<Vec<_>>(), [[15, 3, 6, 900]], "three batches of one key");
+    assert_eq!(
+        totals.into_values().collect::<Vec<_>>(),
+        [[15, 3, 6, 900]],
+        "three batches of one key"
+    );
 }
 
 fn tickerd_store(url: &str) -> Store {
@@ -193,7 +230,11 @@ async fn a_key_holder_sees_what_the_own_key_used_and_nothing_of_others() {
     }
     eventually("all is stored", Duration::from_secs(10), async || requests(&database) == 10).await;
     let (status, body) = app.json(&key, "/api/usage").await;
-    assert_eq!((status, &body["key"], &body["tier"]), (200, &id_of(&key).into(), &"pro".into()), "{body}");
+    assert_eq!(
+        (status, &body["key"], &body["tier"]),
+        (200, &id_of(&key).into(), &"pro".into()),
+        "{body}"
+    );
     let all = body["usage"].as_array().unwrap();
     // The question itself may have been stored before it was answered.
     let rows: Vec<_> = all.iter().filter(|row| row["route"] != "/api/usage").collect();

@@ -7,7 +7,9 @@ use reqwest::Response;
 use serde_json::Value;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Program, eventually, free_port, header, home, redis_url, run, scratch, unique};
+use crate::support::{
+    App, Database, Program, eventually, free_port, header, home, redis_url, run, scratch, unique,
+};
 
 /// The tests are a proxy to the server, so that they can come from any address.
 const BEHIND_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
@@ -30,8 +32,14 @@ async fn an_address_gets_so_many_pages_an_hour_and_all_else_goes_on() {
     let (address, key) = ("198.51.100.1", database.issue("free"));
     for (path, state) in [("/nothing", "r=2"), ("/health/nothing", "r=1"), ("/apix", "r=0")] {
         let answer = ask(&app, address, path).await;
-        assert_eq!((answer.status().as_u16(), header(&answer, "ratelimit-policy")), (404, "\"keyless\";q=3;w=3600"));
-        assert!(header(&answer, "ratelimit").starts_with(&format!("\"keyless\";{state};t=36")), "{answer:?}");
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "ratelimit-policy")),
+            (404, "\"keyless\";q=3;w=3600")
+        );
+        assert!(
+            header(&answer, "ratelimit").starts_with(&format!("\"keyless\";{state};t=36")),
+            "{answer:?}"
+        );
     }
     for path in ["/nothing", "/", "/docs"] {
         let refused = ask(&app, address, path).await;
@@ -43,10 +51,17 @@ async fn an_address_gets_so_many_pages_an_hour_and_all_else_goes_on() {
     }
     for path in ["/health", "/health/ready", "/health"] {
         let health = ask(&app, address, path).await;
-        assert_eq!((health.status().as_u16(), header(&health, "ratelimit")), (200, ""), "health is free");
+        assert_eq!(
+            (health.status().as_u16(), header(&health, "ratelimit")),
+            (200, ""),
+            "health is free"
+        );
     }
     assert_eq!(status(&app, address, "/assets/nothing.css").await, 404, "files of a page are free");
-    let with_key = app.request("GET", "/api/stocks").header("x-forwarded-for", address).header("x-api-key", &key);
+    let with_key = app
+        .request("GET", "/api/stocks")
+        .header("x-forwarded-for", address)
+        .header("x-api-key", &key);
     assert_eq!(with_key.send().await.unwrap().status(), 200, "keys have limits of their own");
     assert_eq!(status(&app, address, "/api/stocks").await, 401, "so has the lack of one");
     assert_eq!(status(&app, "198.51.100.2", "/nothing").await, 404, "other addresses go on");
@@ -56,7 +71,8 @@ async fn an_address_gets_so_many_pages_an_hour_and_all_else_goes_on() {
 async fn hosts_of_one_ipv6_network_share_what_its_household_may() {
     let database = Database::sample().await;
     let app = App::with(&database, &[BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "2")]).await;
-    let hosts = ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:1:abcd:1:2:3", "2001:db8:0:2::1"];
+    let hosts =
+        ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:1:abcd:1:2:3", "2001:db8:0:2::1"];
     let mut statuses = Vec::new();
     for host in hosts {
         statuses.push(status(&app, host, "/nothing").await);
@@ -69,15 +85,21 @@ async fn instances_that_share_a_redis_admit_an_address_as_often_as_one() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("visitors"));
     let url = redis_url();
-    let shared =
-        [BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "10"), ("REDIS_URL", &url), ("REDIS_KEY_PREFIX", &prefix)];
+    let shared = [
+        BEHIND_PROXY,
+        ("KEYLESS_REQUESTS_PER_HOUR_MAX", "10"),
+        ("REDIS_URL", &url),
+        ("REDIS_KEY_PREFIX", &prefix),
+    ];
     let apps = [App::with(&database, &shared).await, App::with(&database, &shared).await];
     let answers = join_all((0..40).map(|n| status(&apps[n % 2], "2001:db8::1", "/nothing"))).await;
     assert_eq!(answers.iter().filter(|status| **status == 404).count(), 10, "{answers:?}");
     // Addresses are without number: nothing of them may stay.
     let ttl = ["TTL", &format!("{prefix}rl:{{ip:2001:db8::}}")];
     let mut client = std::process::Command::new("redis-cli");
-    client.args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")]).args(ttl);
+    client
+        .args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")])
+        .args(ttl);
     let ttl_s: i64 = String::from_utf8(run(&mut client).stdout).unwrap().trim().parse().unwrap();
     assert!((3660..=7200).contains(&ttl_s), "{ttl_s}");
 }
@@ -100,32 +122,55 @@ async fn who_was_refused_while_redis_was_lost_goes_on_when_it_is_back() {
     drop(server);
     eventually("Redis is lost", Duration::from_secs(10), async || is("down").await).await;
     let address = "198.51.100.1";
-    eventually("its share is used up", Duration::from_secs(5), async || status(&app, address, PAGE).await == 429).await;
+    eventually("its share is used up", Duration::from_secs(5), async || {
+        status(&app, address, PAGE).await == 429
+    })
+    .await;
     let _server = Program::start(&dir, "redis-server", &redis);
     eventually("Redis is back", Duration::from_secs(10), async || is("up").await).await;
     let goes_on = async || status(&app, address, PAGE).await == 404;
     eventually("Redis is asked again", Duration::from_secs(5), goes_on).await;
     // What Redis itself refused is not asked for again: its time is told from memory.
-    eventually("its hour is used up", Duration::from_secs(5), async || status(&app, address, PAGE).await == 429).await;
+    eventually("its hour is used up", Duration::from_secs(5), async || {
+        status(&app, address, PAGE).await == 429
+    })
+    .await;
     assert_eq!(status(&app, address, PAGE).await, 429);
 }
 
 #[tokio::test]
 async fn failed_sign_ins_and_pages_are_counted_apart() {
     let database = Database::sample().await;
-    let limits = [BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "2"), ("AUTH_FAILURES_PER_MINUTE_MAX", "2")];
+    let limits = [
+        BEHIND_PROXY,
+        ("KEYLESS_REQUESTS_PER_HOUR_MAX", "2"),
+        ("AUTH_FAILURES_PER_MINUTE_MAX", "2"),
+    ];
     let (app, key) = (App::with(&database, &limits).await, database.issue("free"));
     let sign_in = async |address: &str, n: usize| {
         let wrong = with_checksum(&format!("tk_live_{n:012}_{}", &key[21..53]));
-        let request = app.request("GET", "/api/stocks").header("x-forwarded-for", address).header("x-api-key", wrong);
+        let request = app
+            .request("GET", "/api/stocks")
+            .header("x-forwarded-for", address)
+            .header("x-api-key", wrong);
         request.send().await.unwrap().status().as_u16()
     };
     let (first, second) = ("198.51.100.1", "198.51.100.2");
-    assert_eq!([sign_in(first, 1).await, sign_in(first, 2).await, sign_in(first, 3).await], [401, 401, 429]);
+    assert_eq!(
+        [sign_in(first, 1).await, sign_in(first, 2).await, sign_in(first, 3).await],
+        [401, 401, 429]
+    );
     assert_eq!([status(&app, first, PAGE).await, status(&app, first, PAGE).await], [404, 404]);
-    let pages = [status(&app, second, PAGE).await, status(&app, second, PAGE).await, status(&app, second, PAGE).await];
+    let pages = [
+        status(&app, second, PAGE).await,
+        status(&app, second, PAGE).await,
+        status(&app, second, PAGE).await,
+    ];
     assert_eq!(pages, [404, 404, 429]);
-    assert_eq!([sign_in(second, 4).await, sign_in(second, 5).await, sign_in(second, 6).await], [401, 401, 429]);
+    assert_eq!(
+        [sign_in(second, 4).await, sign_in(second, 5).await, sign_in(second, 6).await],
+        [401, 401, 429]
+    );
 }
 
 #[tokio::test]

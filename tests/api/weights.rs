@@ -17,9 +17,13 @@ fn heavy(weight: usize) -> String {
 #[tokio::test]
 async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
     let database = Database::sample().await;
-    let (app, key) = (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("free"));
+    let (app, key) =
+        (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("free"));
     let light = app.get(&key, LIGHT).await;
-    assert_eq!((header(&light, "x-ratelimit-remaining"), header(&light, "x-ratelimit-cost")), ("99", ""));
+    assert_eq!(
+        (header(&light, "x-ratelimit-remaining"), header(&light, "x-ratelimit-cost")),
+        ("99", "")
+    );
     for (path, cost, remaining) in [
         ("/api/prices?symbols=AAPL,MSFT,IBM&start=2012-01-01", "3", "96"),
         ("/api/prices/daily/2012-12-31?limit=250", "10", "86"),
@@ -33,9 +37,15 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
         (&heavy(101), "", "62"),
     ] {
         let answer = app.get(&key, path).await;
-        assert_eq!((header(&answer, "x-ratelimit-cost"), header(&answer, "x-ratelimit-remaining")), (cost, remaining));
+        assert_eq!(
+            (header(&answer, "x-ratelimit-cost"), header(&answer, "x-ratelimit-remaining")),
+            (cost, remaining)
+        );
     }
-    let from_a_page = app.request("GET", &heavy(2)).header("x-api-key", &key).header("origin", "https://example.com");
+    let from_a_page = app
+        .request("GET", &heavy(2))
+        .header("x-api-key", &key)
+        .header("origin", "https://example.com");
     let answer = from_a_page.send().await.unwrap();
     assert!(header(&answer, "access-control-expose-headers").contains("x-ratelimit-cost"));
     eventually("usage counts requests, whatever they weigh", Duration::from_secs(10), async || {
@@ -56,7 +66,11 @@ async fn heavy_requests_at_once_over_two_instances_fill_the_limit_and_never_exce
     }
     assert_eq!(admitted, 14, "98 of 100");
     let light = join_all((0..20).map(|n| apps[n % 2].get(&key, LIGHT))).await;
-    assert_eq!(light.iter().filter(|answer| answer.status() == 200).count(), 2, "the rest is for lighter ones");
+    assert_eq!(
+        light.iter().filter(|answer| answer.status() == 200).count(),
+        2,
+        "the rest is for lighter ones"
+    );
 }
 
 #[tokio::test]
@@ -67,7 +81,10 @@ async fn a_heavy_request_without_room_is_charged_nothing_and_told_when_there_is_
         assert_ne!(app.get(&key, &sixty).await.status(), 429);
         for _ in 0..3 {
             let refused = app.get(&key, &sixty).await;
-            assert_eq!((refused.status().as_u16(), header(&refused, "x-ratelimit-remaining")), (429, "40"));
+            assert_eq!(
+                (refused.status().as_u16(), header(&refused, "x-ratelimit-remaining")),
+                (429, "40")
+            );
             let wait_s: u64 = header(&refused, "retry-after").parse().unwrap();
             assert!((55..=61).contains(&wait_s), "{wait_s}");
             let body: Value = refused.json().await.unwrap();
@@ -88,7 +105,10 @@ async fn a_request_that_counts_as_more_than_the_limit_is_refused_for_good_and_ch
     database.connect().await.batch_execute("INSERT INTO tiers VALUES ('small', 5)").await.unwrap();
     let key = database.issue("small");
     let (status, body) = app.json(&key, &heavy(6)).await;
-    assert_eq!((status, &body["code"], &body["retryAfter"]), (400, &"too_heavy".into(), &Value::Null));
+    assert_eq!(
+        (status, &body["code"], &body["retryAfter"]),
+        (400, &"too_heavy".into(), &Value::Null)
+    );
     let detail = "this request counts as 6, more than the limit of 5 requests a minute: ask for fewer symbols, or set a lower limit";
     assert_eq!(body["detail"], detail);
     assert_ne!(app.get(&key, &heavy(5)).await.status(), 429, "the limit itself fits");

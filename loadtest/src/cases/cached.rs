@@ -1,4 +1,5 @@
-//! The same answer from memory, over and over: how close the server comes to a bare one that answers the same bytes.
+//! The same answer from memory, over and over: how close the server comes to a bare one that
+//! answers the same bytes.
 
 use hyper::header::{ACCEPT_ENCODING, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
 
@@ -61,7 +62,8 @@ pub async fn measure(run: &Run, server: &Server, variant: &Variant) -> Result<Ro
     let answer = ask(server, variant, &headers, variant.status).await?;
     expect_hit(variant, &answer)?;
     let bare = Server::bare(&run.stage, &answer.body, variant.gzip.then_some("gzip")).await?;
-    let arguments: Vec<String> = headers.iter().filter(|(name, _)| *name != ACCEPT_ENCODING).map(argument).collect();
+    let arguments: Vec<String> =
+        headers.iter().filter(|(name, _)| *name != ACCEPT_ENCODING).map(argument).collect();
     let oha = |server: &Server| Oha {
         url: format!("http://{}{}", server.address, variant.path),
         headers: &arguments,
@@ -70,8 +72,15 @@ pub async fn measure(run: &Run, server: &Server, variant: &Variant) -> Result<Ro
     };
     let (ours, theirs) = (oha(server), oha(&bare));
     let mut meter = Meter::new(&run.stage, server.pid());
-    let mut row =
-        run.rounds(variant.name, &mut meter, "bare", || ours.run(run.options()), || theirs.run(run.options())).await?;
+    let mut row = run
+        .rounds(
+            variant.name,
+            &mut meter,
+            "bare",
+            || ours.run(run.options()),
+            || theirs.run(run.options()),
+        )
+        .await?;
     expect_hit(variant, &ask(server, variant, &headers, variant.status).await?)?;
     row.note(format!("{} bytes of body; X-Cache was HIT before and after", answer.body.len()));
     bare.stop().await?;
@@ -90,7 +99,9 @@ async fn ask(
 ) -> Result<Answer, Failure> {
     let answer = Link::new(server.address)?.ask(variant.path, headers).await?;
     if answer.status.as_u16() != status {
-        return Err(format!("{}: expected status {status}, got {}", variant.name, answer.status).into());
+        return Err(
+            format!("{}: expected status {status}, got {}", variant.name, answer.status).into()
+        );
     }
     Ok(answer)
 }

@@ -1,4 +1,5 @@
-//! From the start of the process to its first answers, with the database and Redis up and nothing in memory.
+//! From the start of the process to its first answers, with the database and Redis up and nothing
+//! in memory.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -29,7 +30,12 @@ pub async fn run(run: &Run) -> Result<Cold, Failure> {
         prices_ms.push(prices.as_secs_f64() * 1e3);
     }
     let medians = (median(health_ms.clone()), median(prices_ms.clone()));
-    Ok(Cold { health_ms: medians.0, prices_ms: medians.1, health_ms_each: health_ms, prices_ms_each: prices_ms })
+    Ok(Cold {
+        health_ms: medians.0,
+        prices_ms: medians.1,
+        health_ms_each: health_ms,
+        prices_ms_each: prices_ms,
+    })
 }
 
 /// When `/health`, then a keyed request of prices, were first answered with 200.
@@ -60,5 +66,8 @@ async fn first_answer(
         }
         std::thread::sleep(Duration::from_millis(POLL_MS));
     }
-    Err(format!("{path} was not answered with 200 within {START_TIMEOUT_S} s of the start: see serve.log").into())
+    Err(format!(
+        "{path} was not answered with 200 within {START_TIMEOUT_S} s of the start: see serve.log"
+    )
+    .into())
 }

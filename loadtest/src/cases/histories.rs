@@ -1,4 +1,5 @@
-//! Whole histories, streamed: how close they come to Postgres that copies the same rows out, and what they hold in memory.
+//! Whole histories, streamed: how close they come to Postgres that copies the same rows out, and
+//! what they hold in memory.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,8 @@ pub async fn run(run: &Run) -> Result<Row, Failure> {
     let ours = Oha { url, headers: &headers, gzip: false, pattern: false };
     let mut meter = Meter::new(&run.stage, server.pid());
     let (ours, theirs) = (|| ours.run(run.options()), || copies(&run.stage));
-    let mut row = run.rounds("a whole history, CSV, uncached", &mut meter, "COPY", ours, theirs).await?;
+    let mut row =
+        run.rounds("a whole history, CSV, uncached", &mut meter, "COPY", ours, theirs).await?;
     row.note(format!("{HISTORY_ROWS} rows, {} bytes; never cached", answer.body.len()));
     row.note(slow_readers(run, &server).await?);
     server.stop().await?;
@@ -53,7 +55,8 @@ pub async fn run(run: &Run) -> Result<Row, Failure> {
 async fn copies(stage: &Stage) -> Result<Figures, Failure> {
     let deadline = Instant::now() + Duration::from_secs(stage.options.seconds);
     let begun = Instant::now();
-    let clients = (0..stage.options.connections).map(|_| tokio::spawn(copy_until(stage.postgres.url(), deadline)));
+    let clients = (0..stage.options.connections)
+        .map(|_| tokio::spawn(copy_until(stage.postgres.url(), deadline)));
     let mut latency_us = Histogram::<u64>::new(3)?;
     for client in clients.collect::<Vec<_>>() {
         for took in client.await?.map_err(|fault| format!("COPY: {fault}"))? {
@@ -71,7 +74,10 @@ async fn copies(stage: &Stage) -> Result<Figures, Failure> {
     })
 }
 
-async fn copy_until(url: String, deadline: Instant) -> Result<Vec<Duration>, tokio_postgres::Error> {
+async fn copy_until(
+    url: String,
+    deadline: Instant,
+) -> Result<Vec<Duration>, tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
     tokio::spawn(connection);
     let mut took = Vec::new();
@@ -90,9 +96,13 @@ async fn copy_until(url: String, deadline: Instant) -> Result<Vec<Duration>, tok
 /// The server's memory before and while many clients take long answers slowly.
 async fn slow_readers(run: &Run, server: &Server) -> Result<String, Failure> {
     let before = memory_mb(run, server)?;
-    let symbols: Vec<String> = ('A'..='D').flat_map(|c| ('A'..='Y').map(move |d| format!("AB{c}{d}"))).collect();
+    let symbols: Vec<String> =
+        ('A'..='D').flat_map(|c| ('A'..='Y').map(move |d| format!("AB{c}{d}"))).collect();
     let path = format!("/api/prices?symbols={}&start=2000-01-01&format=csv", symbols.join(","));
-    let head = format!("GET {path} HTTP/1.1\r\nhost: loadtest\r\nx-api-key: {}\r\n\r\n", run.keys.token(0));
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: loadtest\r\nx-api-key: {}\r\n\r\n",
+        run.keys.token(0)
+    );
     let mut readers = Vec::new();
     for _ in 0..SLOW_READERS {
         let mut stream = TcpStream::connect(server.address).await?;

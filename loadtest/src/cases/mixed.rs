@@ -17,7 +17,8 @@ use crate::stage::Tiers;
 
 /// 2 million requests a day.
 pub const PACE_PER_S: f64 = 23.0;
-/// What a quarter of an hour of that asks: a service that has run for a while has most of it in memory.
+/// What a quarter of an hour of that asks: a service that has run for a while has most of it in
+/// memory.
 const WARM_REQUESTS: usize = 20_000;
 /// The default of `CACHE_MEMORY_BYTES_MAX`.
 const CACHE_MB: f64 = 64.0;
@@ -65,7 +66,8 @@ async fn flat_out(run: &Run) -> Result<Row, Failure> {
 /// Fills the cache with enterprise keys, lets every key be seen once, and returns the load of all.
 pub async fn warm(run: &Run, server: &Server) -> Result<Load, Failure> {
     let sql = "SELECT symbol FROM stocks WHERE symbol ~ '^A[A-Z]{3}$' AND symbol <> 'AAPL' ORDER BY symbol";
-    let symbols: Vec<String> = run.stage.database.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect();
+    let symbols: Vec<String> =
+        run.stage.database.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect();
     let load = |seed, draw| Load {
         seed,
         address: server.address,
@@ -74,7 +76,11 @@ pub async fn warm(run: &Run, server: &Server) -> Result<Load, Failure> {
         draw,
     };
     let few = Traffic::new(symbols.clone(), ENTERPRISE)?;
-    expect_answers(&load(1, Arc::new(move |random| few.draw(random))).flat_out(Until::Requests(WARM_REQUESTS)).await?)?;
+    expect_answers(
+        &load(1, Arc::new(move |random| few.draw(random)))
+            .flat_out(Until::Requests(WARM_REQUESTS))
+            .await?,
+    )?;
     let next = AtomicUsize::new(0);
     let each_key = move |_: &mut _| {
         let key = next.fetch_add(1, Ordering::Relaxed) % KEYS;
@@ -88,13 +94,23 @@ pub async fn warm(run: &Run, server: &Server) -> Result<Load, Failure> {
 /// A server that refuses or fails while it warms up would be measured in a state that nobody meant.
 fn expect_answers(tally: &Tally) -> Result<(), Failure> {
     if tally.statuses().keys().any(|status| status != "200") {
-        return Err(format!("expected status 200 alone while warming up, got {:?}", tally.statuses()).into());
+        return Err(format!(
+            "expected status 200 alone while warming up, got {:?}",
+            tally.statuses()
+        )
+        .into());
     }
     Ok(())
 }
 
 /// One measured stretch at a pace.
-pub async fn paced_row(run: &Run, name: &str, load: &Load, pace: Pace, meter: &mut Meter<'_>) -> Result<Row, Failure> {
+pub async fn paced_row(
+    run: &Run,
+    name: &str,
+    load: &Load,
+    pace: Pace,
+    meter: &mut Meter<'_>,
+) -> Result<Row, Failure> {
     run.progress.set_message(format!("{name}: {} s", pace.seconds));
     meter.resume()?;
     let tally = load.paced(pace.due()).await?;

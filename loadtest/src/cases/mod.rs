@@ -94,7 +94,9 @@ impl Run {
         let answer = Link::new(server.address)?.ask(path, &headers).await?;
         if answer.status.as_u16() != status {
             let body = String::from_utf8_lossy(&answer.body);
-            return Err(format!("expected {status} of {path}, got {}: {body}", answer.status).into());
+            return Err(
+                format!("expected {status} of {path}, got {}: {body}", answer.status).into()
+            );
         }
         Ok(answer)
     }
@@ -114,7 +116,8 @@ impl Run {
     {
         let (mut our_turns, mut their_turns) = (Vec::new(), Vec::new());
         for round in 1..=self.options().rounds {
-            self.progress.set_message(format!("{case}: round {round} of {}", self.options().rounds));
+            self.progress
+                .set_message(format!("{case}: round {round} of {}", self.options().rounds));
             their_turns.push(theirs().await?);
             meter.resume()?;
             our_turns.push(ours().await?);

@@ -34,7 +34,8 @@ async fn open(run: &Run, base_per_s: f64, tiers: Tiers) -> Result<[Row; 2], Fail
     let name = |when: &str| format!("the open, {when}");
     let mut meter = Meter::new(&run.stage, server.pid());
     let before_name = name(&format!("before: {base_per_s} requests/s"));
-    let before = paced_row(run, &before_name, &load, Pace::steady(base_per_s, seconds), &mut meter).await?;
+    let before =
+        paced_row(run, &before_name, &load, Pace::steady(base_per_s, seconds), &mut meter).await?;
     let mut meter = Meter::new(&run.stage, server.pid());
     let after_name = name(&format!("after: to {risen_per_s} requests/s in {RISE_S} s"));
     let load = Load { seed: load.seed + 1, ..load };

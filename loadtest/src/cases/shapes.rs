@@ -1,4 +1,5 @@
-//! The other shapes of answers from memory, each beside a bare server that answers the very same bytes.
+//! The other shapes of answers from memory, each beside a bare server that answers the very same
+//! bytes.
 
 use super::Run;
 use super::cached::{Variant, measure};
@@ -7,13 +8,22 @@ use crate::report::Row;
 use crate::stage::Tiers;
 
 const VARIANTS: [Variant; 12] = [
-    Variant::plain("cached, CSV, 250 rows", "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&format=csv"),
-    Variant::plain("cached, NDJSON, 20 rows", "/api/stocks/AAPL/prices?start=2012-01-01&limit=20&format=ndjson"),
+    Variant::plain(
+        "cached, CSV, 250 rows",
+        "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&format=csv",
+    ),
+    Variant::plain(
+        "cached, NDJSON, 20 rows",
+        "/api/stocks/AAPL/prices?start=2012-01-01&limit=20&format=ndjson",
+    ),
     Variant::plain(
         "cached, adjusted, 20 rows",
         "/api/stocks/AAPL/prices?start=2000-01-01&end=2004-12-31&limit=20&adjust=all",
     ),
-    Variant::plain("cached, 53 weeks", "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&interval=1w"),
+    Variant::plain(
+        "cached, 53 weeks",
+        "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&interval=1w",
+    ),
     Variant::plain(
         "cached, 5 stocks, 100 rows",
         "/api/prices?symbols=AAPL,FB,GOOG,IBM,MSFT&start=2012-12-01&end=2012-12-31",

@@ -28,13 +28,19 @@ pub async fn run(run: &Run) -> Result<Row, Failure> {
         address: server.address,
         connections: run.options().connections,
         keys: Arc::clone(&run.headers),
-        draw: Arc::new(move |random| Ask { path: PATH.to_owned(), key: random.random_range(first..KEYS) }),
+        draw: Arc::new(move |random| Ask {
+            path: PATH.to_owned(),
+            key: random.random_range(first..KEYS),
+        }),
     };
     let ours = load(&server);
     ours.flat_out(Until::Requests(REQUESTS_UNTIL_REFUSED)).await?;
-    let refusal = Link::new(server.address)?.ask(PATH, &[(API_KEY, run.headers[first].clone())]).await?;
+    let refusal =
+        Link::new(server.address)?.ask(PATH, &[(API_KEY, run.headers[first].clone())]).await?;
     if refusal.status.as_u16() != 429 {
-        return Err(format!("expected status 429 of a key over its limit, got {}", refusal.status).into());
+        return Err(
+            format!("expected status 429 of a key over its limit, got {}", refusal.status).into()
+        );
     }
     let bare = Server::bare(&run.stage, &refusal.body, None).await?;
     let theirs = load(&bare);
@@ -44,8 +50,13 @@ pub async fn run(run: &Run) -> Result<Row, Failure> {
         Ok(tally.figures(seconds as f64))
     };
     let mut meter = Meter::new(&run.stage, server.pid());
-    let mut row = run.rounds("limit storm, 8 free keys", &mut meter, "bare", || turn(&ours), || turn(&theirs)).await?;
-    row.note(format!("{} bytes of body; both sides are asked by this suite's client, not by oha", refusal.body.len()));
+    let mut row = run
+        .rounds("limit storm, 8 free keys", &mut meter, "bare", || turn(&ours), || turn(&theirs))
+        .await?;
+    row.note(format!(
+        "{} bytes of body; both sides are asked by this suite's client, not by oha",
+        refusal.body.len()
+    ));
     bare.stop().await?;
     server.stop().await?;
     Ok(row)

@@ -1,4 +1,5 @@
-//! Every request another range: how close the server comes to Postgres that is asked the same by pgbench.
+//! Every request another range: how close the server comes to Postgres that is asked the same by
+//! pgbench.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -41,18 +42,24 @@ async fn measure(run: &Run, server: &Server, limit: u32) -> Result<Row, Failure>
     Ok(row)
 }
 
-/// Two thousand stocks, some 100,000 ranges each: hardly one is asked for twice. The answer is the newest rows before
-/// `end`, which every stock has; `start` lies before them and makes the range another one.
+/// Two thousand stocks, some 100,000 ranges each: hardly one is asked for twice. The answer is the
+/// newest rows before `end`, which every stock has; `start` lies before them and makes the range
+/// another one.
 fn pattern(limit: u32) -> String {
     let (month, day) = ("(0[1-9]|1[0-2])", "(0[1-9]|1[0-9]|2[0-8])");
-    format!(r"/api/stocks/A[B-D][A-Z][A-Z]/prices\?start=2016-{month}-{day}&end=2025-{month}-{day}&limit={limit}")
+    format!(
+        r"/api/stocks/A[B-D][A-Z][A-Z]/prices\?start=2016-{month}-{day}&end=2025-{month}-{day}&limit={limit}"
+    )
 }
 
 /// One that the pattern stands for.
 fn random_path(random: &mut StdRng, limit: u32) -> String {
     let mut letter = |from: char, to: char| random.random_range(from..=to);
-    let symbol: String = ['A', letter('B', 'D'), letter('A', 'Z'), letter('A', 'Z')].iter().collect();
-    let mut date = |year: u32| format!("{year}-{:02}-{:02}", random.random_range(1..=12), random.random_range(1..=28));
+    let symbol: String =
+        ['A', letter('B', 'D'), letter('A', 'Z'), letter('A', 'Z')].iter().collect();
+    let mut date = |year: u32| {
+        format!("{year}-{:02}-{:02}", random.random_range(1..=12), random.random_range(1..=28))
+    };
     format!("/api/stocks/{symbol}/prices?start={}&end={}&limit={limit}", date(2016), date(2025))
 }
 

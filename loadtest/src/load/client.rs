@@ -41,10 +41,18 @@ impl Link {
         Ok(Self { address, host: HeaderValue::from_str(&address.to_string())?, sender: None })
     }
 
-    /// Connects where there is no connection, and asks. After a failure the next call connects anew.
-    pub async fn ask(&mut self, path: &str, headers: &[(HeaderName, HeaderValue)]) -> Result<Answer, Failure> {
+    /// Connects where there is no connection, and asks. After a failure the next call connects
+    /// anew.
+    pub async fn ask(
+        &mut self,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Answer, Failure> {
         let sender = self.sender.take();
-        let asked = tokio::time::timeout(Duration::from_secs(REQUEST_TIMEOUT_S), self.exchange(sender, path, headers));
+        let asked = tokio::time::timeout(
+            Duration::from_secs(REQUEST_TIMEOUT_S),
+            self.exchange(sender, path, headers),
+        );
         asked.await.map_err(|_| format!("no answer within {REQUEST_TIMEOUT_S} s"))?
     }
 

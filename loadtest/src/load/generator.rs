@@ -55,7 +55,8 @@ impl Load {
         self.on_each_connection(|mut caller| {
             let begun = Arc::clone(&begun);
             async move {
-                while Instant::now() < deadline && begun.fetch_add(1, Ordering::Relaxed) < requests {
+                while Instant::now() < deadline && begun.fetch_add(1, Ordering::Relaxed) < requests
+                {
                     caller.call(Instant::now()).await;
                 }
                 Ok(caller.tally)
@@ -64,21 +65,26 @@ impl Load {
         .await
     }
 
-    /// Each request is sent when it is due, by whichever connection is free. Its latency counts from then: what has to
-    /// wait for a free connection is not left out.
+    /// Each request is sent when it is due, by whichever connection is free. Its latency counts
+    /// from then: what has to wait for a free connection is not left out.
     pub async fn paced(&self, due: Vec<Duration>) -> Result<Tally, Failure> {
         let (turns, next) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
         let (due, start) = (Arc::new(due), Instant::now());
-        // The runtime's timer counts whole milliseconds: longer than most answers take. A thread's sleep does not.
-        let (pacer_turns, pacer_due, last) = (Arc::clone(&turns), Arc::clone(&due), usize::from(self.connections));
-        let pacer = tokio::task::spawn_blocking(move || pace(&pacer_turns, start, &pacer_due, last));
+        // The runtime's timer counts whole milliseconds: longer than most answers take. A thread's
+        // sleep does not.
+        let (pacer_turns, pacer_due, last) =
+            (Arc::clone(&turns), Arc::clone(&due), usize::from(self.connections));
+        let pacer =
+            tokio::task::spawn_blocking(move || pace(&pacer_turns, start, &pacer_due, last));
         let tally = self
             .on_each_connection(|mut caller| {
                 let (turns, next, due) = (Arc::clone(&turns), Arc::clone(&next), Arc::clone(&due));
                 async move {
                     loop {
                         turns.acquire().await?.forget();
-                        let Some(due) = due.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(caller.tally) };
+                        let Some(due) = due.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                            return Ok(caller.tally);
+                        };
                         caller.call(start + *due).await;
                     }
                 }

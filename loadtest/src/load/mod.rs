@@ -1,4 +1,5 @@
-//! What asks: oha, pgbench, and a client of our own for what they can't do (many keys, a given pace).
+//! What asks: oha, pgbench, and a client of our own for what they can't do (many keys, a given
+//! pace).
 
 pub mod client;
 pub mod generator;

@@ -31,7 +31,11 @@ impl Oha<'_> {
     pub async fn run(&self, options: &Options) -> Result<Figures, Failure> {
         let mut command = Command::new(&options.oha);
         command.args(["--no-tui", "--output-format", "json", "-t", "10s"]);
-        command.arg("-z").arg(format!("{}s", options.seconds)).arg("-c").arg(options.connections.to_string());
+        command
+            .arg("-z")
+            .arg(format!("{}s", options.seconds))
+            .arg("-c")
+            .arg(options.connections.to_string());
         if !self.gzip {
             command.arg("--disable-compression");
         }
@@ -44,7 +48,9 @@ impl Oha<'_> {
         command.arg(&self.url);
         let timeout = Duration::from_secs(options.seconds + EXTRA_TIMEOUT_S);
         let printed = to_end(command, &options.oha, timeout).await?;
-        figures(&printed).ok_or_else(|| "expected figures in JSON of oha: is it the version of loadtest/run?".into())
+        figures(&printed).ok_or_else(|| {
+            "expected figures in JSON of oha: is it the version of loadtest/run?".into()
+        })
     }
 }
 
@@ -55,7 +61,11 @@ fn figures(printed: &str) -> Option<Figures> {
     };
     let mut statuses = counts("statusCodeDistribution")?;
     let requests = statuses.values().sum();
-    let errors: u64 = counts("errorDistribution")?.iter().filter(|(error, _)| *error != CUT_OFF).map(|(_, n)| n).sum();
+    let errors: u64 = counts("errorDistribution")?
+        .iter()
+        .filter(|(error, _)| *error != CUT_OFF)
+        .map(|(_, n)| n)
+        .sum();
     if errors > 0 {
         statuses.insert(ERROR.to_owned(), errors);
     }

@@ -1,4 +1,5 @@
-//! One turn of pgbench: what Postgres does when it is asked the server's question, with nothing between.
+//! One turn of pgbench: what Postgres does when it is asked the server's question, with nothing
+//! between.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,14 +25,31 @@ pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, Failure> {
     let (program, url) = (program(stage), stage.postgres.url().parse::<tokio_postgres::Config>()?);
     let password = String::from_utf8_lossy(url.get_password().unwrap_or_default()).into_owned();
     let mut command = Command::new(&program);
-    command.env("PGPASSWORD", password).args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--log"]);
-    command.arg("--log-prefix").arg(dir.join("log")).arg("--file").arg(&sql).arg(format!("--define=rows={rows}"));
-    command.arg(format!("--client={}", options.connections)).arg(format!("--time={}", options.seconds));
-    command.arg("--host=127.0.0.1").arg(format!("--port={}", url.get_ports().first().copied().unwrap_or_default()));
-    command.arg(format!("--username={}", url.get_user().unwrap_or_default())).arg(url.get_dbname().unwrap_or_default());
+    command.env("PGPASSWORD", password).args([
+        "--no-vacuum",
+        "--protocol=prepared",
+        "--jobs=2",
+        "--log",
+    ]);
+    command
+        .arg("--log-prefix")
+        .arg(dir.join("log"))
+        .arg("--file")
+        .arg(&sql)
+        .arg(format!("--define=rows={rows}"));
+    command
+        .arg(format!("--client={}", options.connections))
+        .arg(format!("--time={}", options.seconds));
+    command
+        .arg("--host=127.0.0.1")
+        .arg(format!("--port={}", url.get_ports().first().copied().unwrap_or_default()));
+    command
+        .arg(format!("--username={}", url.get_user().unwrap_or_default()))
+        .arg(url.get_dbname().unwrap_or_default());
     let timeout = Duration::from_secs(options.seconds + EXTRA_TIMEOUT_S);
     let printed = to_end(command, &program, timeout).await?;
-    let per_s = per_second(&printed).ok_or("expected a line `tps =` of pgbench: is it of Postgres 13 or newer?")?;
+    let per_s = per_second(&printed)
+        .ok_or("expected a line `tps =` of pgbench: is it of Postgres 13 or newer?")?;
     let latency_us = latencies(&dir)?;
     std::fs::remove_dir_all(&dir)?;
     let at = |quantile| latency_us.value_at_quantile(quantile) as f64 / 1e3;
@@ -48,7 +66,10 @@ pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, Failure> {
 /// Beside the server's own program; on PATH where that can't be seen.
 fn program(stage: &Stage) -> PathBuf {
     let server = std::fs::read_link(format!("/proc/{}/exe", stage.postgres.pid()));
-    let beside = server.ok().map(|server| server.with_file_name("pgbench")).filter(|program| program.is_file());
+    let beside = server
+        .ok()
+        .map(|server| server.with_file_name("pgbench"))
+        .filter(|program| program.is_file());
     beside.unwrap_or_else(|| "pgbench".into())
 }
 

@@ -28,7 +28,8 @@ impl Pace {
         self.from_per_s + (self.to_per_s - self.from_per_s) * second / self.rise_s
     }
 
-    /// Instants since the start. Callers don't know of each other, so gaps are drawn, not even: a Poisson process.
+    /// Instants since the start. Callers don't know of each other, so gaps are drawn, not even: a
+    /// Poisson process.
     pub fn due(&self) -> Vec<Duration> {
         let (mut random, mut now_s) = (StdRng::seed_from_u64(1), 0.0);
         let mut due = Vec::new();
@@ -57,7 +58,9 @@ mod tests {
     #[test]
     fn a_rise_ends_in_the_new_pace() {
         let due = Pace { from_per_s: 1000.0, to_per_s: 5000.0, rise_s: 1.0, seconds: 3.0 }.due();
-        let within = |from: u64, to: u64| due.iter().filter(|due| (from..to).contains(&due.as_secs())).count();
+        let within = |from: u64, to: u64| {
+            due.iter().filter(|due| (from..to).contains(&due.as_secs())).count()
+        };
         assert!((2_800..3_200).contains(&within(0, 1)), "{}", within(0, 1));
         assert!((9_600..10_400).contains(&within(1, 3)), "{}", within(1, 3));
     }

@@ -101,7 +101,10 @@ mod tests {
         assert_eq!((figures.requests, figures.requests_per_s), (101, 50.5));
         assert!((figures.p50_ms - 51.0).abs() < 0.1, "{}", figures.p50_ms);
         assert!((figures.p999_ms - 500.0).abs() < 1.0, "{}", figures.p999_ms);
-        assert_eq!(all.statuses(), &BTreeMap::from([("200".to_owned(), 100), (ERROR.to_owned(), 1)]));
+        assert_eq!(
+            all.statuses(),
+            &BTreeMap::from([("200".to_owned(), 100), (ERROR.to_owned(), 1)])
+        );
         assert_eq!(all.hit_rate(), Some(0.99));
     }
 }

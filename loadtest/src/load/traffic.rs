@@ -7,7 +7,8 @@ use rand_distr::{Distribution, Zipf};
 use super::generator::Ask;
 use crate::Failure;
 
-/// The second most popular stock is asked for half as often as the first, the third a third as often, and so on.
+/// The second most popular stock is asked for half as often as the first, the third a third as
+/// often, and so on.
 pub const ZIPF_EXPONENT: f64 = 1.0;
 /// Ranges that end before today.
 pub const CLOSED_SHARE: f64 = 0.82;
@@ -29,7 +30,8 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// `keys` call equally often: the worst for leases, which are taken ahead for keys that call again soon.
+    /// `keys` call equally often: the worst for leases, which are taken ahead for keys that call
+    /// again soon.
     pub fn new(mut symbols: Vec<String>, keys: usize) -> Result<Self, Failure> {
         // Neighbours in the alphabet are neighbours on Postgres' pages: popularity must not be.
         symbols.shuffle(&mut <StdRng as rand::SeedableRng>::seed_from_u64(1));
@@ -59,7 +61,10 @@ impl Traffic {
         let end = 24 - self.recent.sample(random) as u32;
         let first = end + 1 - months;
         let (from, to) = ((2024 + first / 12, first % 12 + 1), (2024 + end / 12, end % 12 + 1));
-        format!("/api/stocks/{symbol}/prices?start={}-{:02}-01&end={}-{:02}-28&limit=260", from.0, from.1, to.0, to.1)
+        format!(
+            "/api/stocks/{symbol}/prices?start={}-{:02}-01&end={}-{:02}-28&limit=260",
+            from.0, from.1, to.0, to.1
+        )
     }
 }
 
@@ -78,7 +83,8 @@ mod tests {
     #[test]
     fn the_mix_is_as_said() {
         let asks = drawn(20_000);
-        let closed = asks.iter().filter(|ask| ask.path.contains("&end=")).count() as f64 / asks.len() as f64;
+        let closed =
+            asks.iter().filter(|ask| ask.path.contains("&end=")).count() as f64 / asks.len() as f64;
         assert!((closed - CLOSED_SHARE).abs() < 0.01, "{closed}");
         assert!(asks.iter().all(|ask| ask.key < 800));
         for kind in ["/quote", "/prices?start=2025-12-01"] {
@@ -95,13 +101,18 @@ mod tests {
         let mut counts: Vec<_> = counts.into_values().collect();
         counts.sort_unstable_by(|a, b| b.cmp(a));
         assert!(counts.len() > 1000, "{}", counts.len());
-        assert!((1.6..2.4).contains(&(f64::from(counts[0]) / f64::from(counts[1]))), "{:?}", &counts[..3]);
+        assert!(
+            (1.6..2.4).contains(&(f64::from(counts[0]) / f64::from(counts[1]))),
+            "{:?}",
+            &counts[..3]
+        );
     }
 
     #[test]
     fn ranges_are_of_whole_months_in_order() {
         for ask in drawn(2000).iter().filter(|ask| ask.path.contains("&end=")) {
-            let (start, end) = ask.path.split_once("start=").unwrap().1.split_once("&end=").unwrap();
+            let (start, end) =
+                ask.path.split_once("start=").unwrap().1.split_once("&end=").unwrap();
             assert!(start < &end[..10] && start >= "2024-01-01" && end < "2026", "{}", ask.path);
         }
     }

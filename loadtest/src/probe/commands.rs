@@ -28,7 +28,10 @@ impl Commands {
     }
 
     pub fn since(&self, before: &Self) -> Self {
-        let calls = self.0.iter().map(|(name, n)| (name.clone(), n - before.0.get(name).copied().unwrap_or(0)));
+        let calls = self
+            .0
+            .iter()
+            .map(|(name, n)| (name.clone(), n - before.0.get(name).copied().unwrap_or(0)));
         Self(calls.filter(|(_, n)| *n > 0).collect())
     }
 
@@ -40,8 +43,11 @@ impl Commands {
 
     /// Calls a request, those most called first.
     pub fn per_request(&self, requests: u64) -> Vec<(String, f64)> {
-        let mut all: Vec<_> =
-            self.0.iter().map(|(name, n)| (name.clone(), *n as f64 / requests.max(1) as f64)).collect();
+        let mut all: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, n)| (name.clone(), *n as f64 / requests.max(1) as f64))
+            .collect();
         all.sort_by(|a, b| b.1.total_cmp(&a.1));
         all
     }
@@ -49,7 +55,11 @@ impl Commands {
 
 pub fn version(stage: &Stage) -> Result<String, Failure> {
     let info: String = redis::cmd("INFO").arg("server").query(&mut *stage.redis())?;
-    Ok(info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown").to_owned())
+    Ok(info
+        .lines()
+        .find_map(|line| line.strip_prefix("redis_version:"))
+        .unwrap_or("unknown")
+        .to_owned())
 }
 
 #[cfg(test)]
@@ -58,9 +68,12 @@ mod tests {
 
     #[test]
     fn counts_what_came_between_and_not_our_own_looking() {
-        let before = Commands::parse("# Commandstats\r\ncmdstat_get:calls=5,usec=1\r\ncmdstat_info:calls=9,usec=1\r\n");
-        let after =
-            Commands::parse("cmdstat_get:calls=8,usec=1\r\ncmdstat_set:calls=6,usec=2\r\ncmdstat_info:calls=10,u=1");
+        let before = Commands::parse(
+            "# Commandstats\r\ncmdstat_get:calls=5,usec=1\r\ncmdstat_info:calls=9,usec=1\r\n",
+        );
+        let after = Commands::parse(
+            "cmdstat_get:calls=8,usec=1\r\ncmdstat_set:calls=6,usec=2\r\ncmdstat_info:calls=10,u=1",
+        );
         let between = after.since(&before);
         assert_eq!(between.per_request(6), [("set".to_owned(), 1.0), ("get".to_owned(), 0.5)]);
     }

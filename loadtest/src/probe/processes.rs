@@ -23,7 +23,8 @@ pub struct Reading {
 pub struct Usage {
     /// Processors used: 2.0 is two of them all of the time.
     pub cores: [f64; 3],
-    /// At the end. Resident; of Postgres its processes' proportional shares, since they share most of theirs.
+    /// At the end. Resident; of Postgres its processes' proportional shares, since they share most
+    /// of theirs.
     pub memory_mb: [f64; 3],
     pub others: Others,
 }
@@ -61,19 +62,28 @@ impl Reading {
     pub fn of(stage: &Stage, server: u32) -> Option<Self> {
         let stats = all_stats();
         let postmaster = stage.postgres.pid();
-        let backends = stats.iter().filter(|(_, stat)| stat.parent == postmaster).map(|(pid, _)| *pid);
+        let backends =
+            stats.iter().filter(|(_, stat)| stat.parent == postmaster).map(|(pid, _)| *pid);
         let postgres: Vec<u32> = backends.chain([postmaster]).collect();
         let cpu_s = |pid: &u32| stats.get(pid).map(|stat| stat.cpu_s);
         // Of backends that have ended, the time is the postmaster's children's.
-        let postgres_cpu_s = postgres.iter().filter_map(cpu_s).sum::<f64>() + stats.get(&postmaster)?.ended_s;
+        let postgres_cpu_s =
+            postgres.iter().filter_map(cpu_s).sum::<f64>() + stats.get(&postmaster)?.ended_s;
         let cpu_s = [cpu_s(&server)?, postgres_cpu_s, cpu_s(&stage.redis.pid())?];
         // oha is a child of ours that has ended when we look.
         let load_s = stats.get(&std::process::id()).map(|own| own.cpu_s + own.ended_s)?;
         let (busy_s, stolen_s) = parse_machine(&fs::read_to_string("/proc/stat").ok()?)?;
         Some(Self {
             cpu_s,
-            others: Others { cores: busy_s - load_s - cpu_s.iter().sum::<f64>(), stolen_cores: stolen_s },
-            memory_mb: [resident_mb(server)?, proportional_mb(&postgres), resident_mb(stage.redis.pid())?],
+            others: Others {
+                cores: busy_s - load_s - cpu_s.iter().sum::<f64>(),
+                stolen_cores: stolen_s,
+            },
+            memory_mb: [
+                resident_mb(server)?,
+                proportional_mb(&postgres),
+                resident_mb(stage.redis.pid())?,
+            ],
         })
     }
 }
@@ -100,24 +110,34 @@ fn all_stats() -> HashMap<u32, Stat> {
 fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let seconds = |first: usize| {
-        let ticks: f64 = fields.get(first)?.parse::<f64>().ok()? + fields.get(first + 1)?.parse::<f64>().ok()?;
+        let ticks: f64 =
+            fields.get(first)?.parse::<f64>().ok()? + fields.get(first + 1)?.parse::<f64>().ok()?;
         Some(ticks / TICKS_PER_S)
     };
     Some(Stat { parent: fields.get(1)?.parse().ok()?, cpu_s: seconds(11)?, ended_s: seconds(13)? })
 }
 
-/// Seconds in which the machine's processors were busy, and those that its host took: the first line of `/proc/stat`.
+/// Seconds in which the machine's processors were busy, and those that its host took: the first
+/// line of `/proc/stat`.
 fn parse_machine(text: &str) -> Option<(f64, f64)> {
-    let ticks: Vec<f64> = text.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
-    let [user, nice, system, _idle, _iowait, interrupts, soft_interrupts, stolen, ..] = ticks[..] else { return None };
-    Some(((user + nice + system + interrupts + soft_interrupts) / TICKS_PER_S, stolen / TICKS_PER_S))
+    let ticks: Vec<f64> =
+        text.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    let [user, nice, system, _idle, _iowait, interrupts, soft_interrupts, stolen, ..] = ticks[..]
+    else {
+        return None;
+    };
+    Some((
+        (user + nice + system + interrupts + soft_interrupts) / TICKS_PER_S,
+        stolen / TICKS_PER_S,
+    ))
 }
 
 fn resident_mb(pid: u32) -> Option<f64> {
     kb_of_line(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:").map(mb)
 }
 
-/// Each page counts by how many share it: summed resident sizes would count shared buffers once a backend.
+/// Each page counts by how many share it: summed resident sizes would count shared buffers once a
+/// backend.
 fn proportional_mb(pids: &[u32]) -> f64 {
     let read = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
     mb(pids.iter().filter_map(read).filter_map(|text| kb_of_line(&text, "Pss:")).sum())
@@ -144,13 +164,17 @@ mod tests {
 
     #[test]
     fn reads_sizes() {
-        assert_eq!(kb_of_line("Rss:   10 kB\nPss:                2048 kB\nPss_Anon: 1 kB", "Pss:").map(mb), Some(2.0));
+        assert_eq!(
+            kb_of_line("Rss:   10 kB\nPss:                2048 kB\nPss_Anon: 1 kB", "Pss:").map(mb),
+            Some(2.0)
+        );
     }
 
     #[test]
     fn cores_are_seconds_a_second() {
         let others = Others { cores: 0.0, stolen_cores: 0.0 };
-        let reading = |cpu_s, memory_mb| Reading { cpu_s: [cpu_s; 3], memory_mb: [memory_mb; 3], others };
+        let reading =
+            |cpu_s, memory_mb| Reading { cpu_s: [cpu_s; 3], memory_mb: [memory_mb; 3], others };
         let mut usage = Usage::default();
         usage.add(&reading(1.0, 1.0), &reading(4.0, 5.0));
         usage.add(&reading(6.0, 5.0), &reading(7.0, 6.0));

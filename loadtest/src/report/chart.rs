@@ -1,4 +1,5 @@
-//! The chart: requests a second beside the ceiling, and latencies, as SVG that fits light and dark pages.
+//! The chart: requests a second beside the ceiling, and latencies, as SVG that fits light and dark
+//! pages.
 
 use super::{Report, Row, number};
 
@@ -48,32 +49,39 @@ struct Canvas {
 impl Canvas {
     fn text(&mut self, class: &str, x: f64, anchor: &str, text: &str) {
         let (y, text) = (self.y, escape(text));
-        self.body +=
-            &format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>\n");
+        self.body += &format!(
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>\n"
+        );
     }
 
     fn bar(&mut self, class: &str, width: f64) {
         // Text stands on y, a bar around its middle.
         let y = self.y - BAR + 2.0;
-        self.body +=
-            &format!("<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\"/>\n");
+        self.body += &format!(
+            "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\"/>\n"
+        );
     }
 
     fn mark(&mut self, x: f64, radius: f64) {
         let y = self.y - 4.0;
-        self.body += &format!("<circle class=\"ours\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>\n");
+        self.body +=
+            &format!("<circle class=\"ours\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>\n");
     }
 
     fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let ((x1, y1), (x2, y2)) = (from, to);
-        self.body +=
-            &format!("<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>\n");
+        self.body += &format!(
+            "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>\n"
+        );
     }
 }
 
 fn requests<'a>(canvas: &mut Canvas, rows: impl Iterator<Item = &'a Row> + Clone) {
     let all = rows.clone().flat_map(|row| {
-        [Some(row.figures.requests_per_s), row.ceiling.as_ref().map(|ceiling| ceiling.figures.requests_per_s)]
+        [
+            Some(row.figures.requests_per_s),
+            row.ceiling.as_ref().map(|ceiling| ceiling.figures.requests_per_s),
+        ]
     });
     let scale = (WIDTH - LEFT - RIGHT) / all.flatten().fold(1.0, f64::max);
     canvas.text("title", 12.0, "start", "Requests a second, tickerd in blue, its ceiling in grey");
@@ -82,7 +90,10 @@ fn requests<'a>(canvas: &mut Canvas, rows: impl Iterator<Item = &'a Row> + Clone
         let ours = row.figures.requests_per_s;
         canvas.text("", LEFT - 10.0, "end", &row.case);
         canvas.bar("ours", ours * scale);
-        let ratio = row.ceiling.as_ref().map(|c| format!(", {:.0} % of {}", c.requests_ratio * 100.0, c.name));
+        let ratio = row
+            .ceiling
+            .as_ref()
+            .map(|c| format!(", {:.0} % of {}", c.requests_ratio * 100.0, c.name));
         canvas.text(
             "small",
             LEFT + ours * scale + 6.0,
@@ -99,7 +110,12 @@ fn requests<'a>(canvas: &mut Canvas, rows: impl Iterator<Item = &'a Row> + Clone
 }
 
 fn latencies(canvas: &mut Canvas, rows: &[Row]) {
-    canvas.text("title", 12.0, "start", "Latency in ms, logarithmic: p50 (large), p99, p99.9 (small)");
+    canvas.text(
+        "title",
+        12.0,
+        "start",
+        "Latency in ms, logarithmic: p50 (large), p99, p99.9 (small)",
+    );
     canvas.y += 1.3 * LINE;
     let (top, bottom) = (canvas.y + 4.0, canvas.y + LINE * rows.len() as f64 + 8.0);
     for ms in [0.1, 1.0, 10.0, 100.0, 1000.0, MS_MAX] {

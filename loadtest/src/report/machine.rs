@@ -29,9 +29,10 @@ pub struct Machine {
 impl Machine {
     pub async fn read(stage: &Stage) -> Result<Self, Failure> {
         let postgres: String = stage.database.query_one("SHOW server_version", &[]).await?.get(0);
-        let cpu = line_of("/proc/cpuinfo", "model name").map(|line| line.trim_matches([' ', '\t', ':']).to_owned());
-        let memory_kb =
-            line_of("/proc/meminfo", "MemTotal:").and_then(|line| line.split_whitespace().next()?.parse().ok());
+        let cpu = line_of("/proc/cpuinfo", "model name")
+            .map(|line| line.trim_matches([' ', '\t', ':']).to_owned());
+        let memory_kb = line_of("/proc/meminfo", "MemTotal:")
+            .and_then(|line| line.split_whitespace().next()?.parse().ok());
         let git = to_end(git(), Path::new("git"), Duration::from_secs(ASK_TIMEOUT_S)).await;
         Ok(Self {
             cores: std::thread::available_parallelism()?.get(),
@@ -70,5 +71,8 @@ fn kernel() -> String {
 }
 
 fn line_of(file: &str, name: &str) -> Option<String> {
-    fs::read_to_string(file).ok()?.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned))
+    fs::read_to_string(file)
+        .ok()?
+        .lines()
+        .find_map(|line| line.strip_prefix(name).map(str::to_owned))
 }

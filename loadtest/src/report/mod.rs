@@ -87,15 +87,20 @@ impl Row {
             figures,
         };
         if row.redis_calls_per_request >= 0.01 {
-            let named: Vec<_> =
-                commands.iter().take(COMMANDS_NAMED).map(|(name, n)| format!("{name} {n:.2}")).collect();
+            let named: Vec<_> = commands
+                .iter()
+                .take(COMMANDS_NAMED)
+                .map(|(name, n)| format!("{name} {n:.2}"))
+                .collect();
             row.note(format!("Redis calls a request: {}", named.join(", ")));
         }
         if let Some(others) = row.usage.as_ref().map(|usage| usage.others)
             && others.cores + others.stolen_cores >= OTHERS_CORES_NAMED
         {
             let Others { cores, stolen_cores } = others;
-            row.note(format!("other processes used {cores:.2} cores, the host took {stolen_cores:.2}"));
+            row.note(format!(
+                "other processes used {cores:.2} cores, the host took {stolen_cores:.2}"
+            ));
         }
         row.redis_commands_per_request = commands.into_iter().collect();
         row
@@ -156,16 +161,30 @@ mod tests {
             case: case.to_owned(),
             figures: figures(70_000.0),
             paced: false,
-            usage: Some(Usage { cores: [0.5, 0.25, 0.125], memory_mb: [20.0, 100.0, 5.0], others: Others::default() }),
+            usage: Some(Usage {
+                cores: [0.5, 0.25, 0.125],
+                memory_mb: [20.0, 100.0, 5.0],
+                others: Others::default(),
+            }),
             redis_calls_per_request: 0.25,
             redis_commands_per_request: BTreeMap::new(),
             hit_rate: Some(0.5),
             ceiling,
             notes: vec!["said <beside>".to_owned()],
         };
-        let ceiling = Ceiling { name: "bare", figures: figures(100_000.0), requests_ratio: 0.7, p99_ratio: 1.5 };
+        let ceiling = Ceiling {
+            name: "bare",
+            figures: figures(100_000.0),
+            requests_ratio: 0.7,
+            p99_ratio: 1.5,
+        };
         let settings = Settings { seconds: 4, connections: 50, rounds: 5, paced_seconds: 60 };
-        let cold = Cold { health_ms: 15.0, prices_ms: 60.0, health_ms_each: vec![15.0], prices_ms_each: vec![60.0] };
+        let cold = Cold {
+            health_ms: 15.0,
+            prices_ms: 60.0,
+            health_ms_each: vec![15.0],
+            prices_ms_each: vec![60.0],
+        };
         let rows = vec![row("first & <case>", Some(ceiling)), row("second", None)];
         Report { machine: Machine::default(), settings, rows, cold: Some(cold) }
     }

@@ -11,7 +11,8 @@ pub fn text(report: &Report) -> String {
         parts.push("Processes are left out: they need the /proc of Linux.\n".to_owned());
     }
     let notes = report.rows.iter().filter(|row| !row.notes.is_empty());
-    let notes: Vec<_> = notes.map(|row| format!("- {}: {}\n", row.case, row.notes.join("; "))).collect();
+    let notes: Vec<_> =
+        notes.map(|row| format!("- {}: {}\n", row.case, row.notes.join("; "))).collect();
     parts.extend((!notes.is_empty()).then(|| notes.concat()));
     parts.extend(report.cold.as_ref().map(|cold| {
         let each = |all: &[f64]| all.iter().map(|ms| format!("{ms:.0}")).collect::<Vec<_>>().join(", ");
@@ -30,7 +31,8 @@ pub fn text(report: &Report) -> String {
 }
 
 fn conditions(report: &Report) -> String {
-    let Machine { cores, cpu, memory_mb, kernel, tickerd, commit, postgres, redis, oha } = &report.machine;
+    let Machine { cores, cpu, memory_mb, kernel, tickerd, commit, postgres, redis, oha } =
+        &report.machine;
     let commit = commit.as_ref().map(|commit| format!(" ({commit})")).unwrap_or_default();
     let settings = &report.settings;
     format!(
@@ -49,9 +51,11 @@ fn table(rows: &[Row]) -> String {
     header.extend(["its requests/s", "requests/s ratio", "p99 ratio"].map(str::to_owned));
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
     let columns = 0..header.len();
-    let widths: Vec<usize> =
-        columns.map(|i| cells.iter().map(|row| row[i].len()).chain([header[i].len()]).max().unwrap_or(0)).collect();
-    // The first column is text, the others are numbers: they end at the right, as the line below the header tells.
+    let widths: Vec<usize> = columns
+        .map(|i| cells.iter().map(|row| row[i].len()).chain([header[i].len()]).max().unwrap_or(0))
+        .collect();
+    // The first column is text, the others are numbers: they end at the right, as the line below
+    // the header tells.
     let line = |cells: &[String]| {
         let padded = cells.iter().zip(&widths).enumerate();
         let padded = padded.map(|(i, (cell, width))| match i {
@@ -70,21 +74,29 @@ fn table(rows: &[Row]) -> String {
 
 fn cells(row: &Row) -> Vec<String> {
     let figures = &row.figures;
-    let statuses: Vec<_> = figures.statuses.iter().map(|(status, n)| format!("{status} x {n}")).collect();
+    let statuses: Vec<_> =
+        figures.statuses.iter().map(|(status, n)| format!("{status} x {n}")).collect();
     let mut cells = vec![row.case.clone(), number(figures.requests_per_s)];
     cells.extend([figures.p50_ms, figures.p99_ms, figures.p999_ms].map(|ms| format!("{ms:.2}")));
     cells.push(statuses.join(", "));
     for i in 0..PROCESSES.len() {
-        let usage = row.usage.as_ref().map(|usage| format!("{:.2}, {:.0}", usage.cores[i], usage.memory_mb[i]));
+        let usage = row
+            .usage
+            .as_ref()
+            .map(|usage| format!("{:.2}, {:.0}", usage.cores[i], usage.memory_mb[i]));
         cells.push(usage.unwrap_or_else(|| MISSING.to_owned()));
     }
     cells.push(format!("{:.3}", row.redis_calls_per_request));
-    cells.push(row.hit_rate.map_or_else(|| MISSING.to_owned(), |rate| format!("{:.1} %", rate * 100.0)));
+    cells.push(
+        row.hit_rate.map_or_else(|| MISSING.to_owned(), |rate| format!("{:.1} %", rate * 100.0)),
+    );
     match &row.ceiling {
         None => cells.extend([MISSING; 4].map(str::to_owned)),
         Some(ceiling) => {
             cells.extend([ceiling.name.to_owned(), number(ceiling.figures.requests_per_s)]);
-            cells.extend([ceiling.requests_ratio, ceiling.p99_ratio].map(|ratio| format!("{ratio:.2}")));
+            cells.extend(
+                [ceiling.requests_ratio, ceiling.p99_ratio].map(|ratio| format!("{ratio:.2}")),
+            );
         }
     }
     cells
@@ -101,7 +113,11 @@ mod tests {
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{table}");
-        assert!(lines[2].contains("70,000") && lines[2].contains("0.70") && lines[2].contains("200 x 99, 503 x 1"));
+        assert!(
+            lines[2].contains("70,000")
+                && lines[2].contains("0.70")
+                && lines[2].contains("200 x 99, 503 x 1")
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `tickerd demo`: everything on one machine, from nothing: servers, tables, real data, keys, a running API.
+//! `tickerd demo`: everything on one machine, from nothing: servers, tables, real data, keys, a
+//! running API.
 
 pub mod private;
 mod sample;
@@ -15,8 +16,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Failure, print_line, serve};
 use crate::caller::{Actor, Label};
 use crate::config::{
-    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeylessConfig, KeysConfig, LogConfig, Pooler, RedisConfig,
-    ReplicaConfig, ServeConfig, UsageConfig,
+    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeylessConfig, KeysConfig, LogConfig,
+    Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
 use crate::keys::{IssueOrder, Registry};
@@ -76,7 +77,8 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
         tokio::task::spawn_blocking(move || start_servers(&wanted, &steps)).await??
     };
     let environment = environment(&database_url, redis_url.as_ref());
-    let mut connections = Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
+    let mut connections =
+        Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
     connections.database.database_url = database_url;
     // What the environment says of an operator's own Postgres is not for the demo.
     connections.database.database_direct_url = None;
@@ -120,12 +122,14 @@ fn start_servers(
     let redis = match PrivateRedis::start(&dir) {
         Ok(redis) => Some(redis),
         Err(fault @ PrivateError::MissingBinary { .. }) => {
-            steps.say(&format!("Going on without Redis, with limits and cache in process: {fault}"));
+            steps
+                .say(&format!("Going on without Redis, with limits and cache in process: {fault}"));
             None
         }
         Err(fault) => return Err(fault.into()),
     };
-    let (database_url, redis_url) = (postgres.url().into(), redis.as_ref().map(|redis| redis.url().into()));
+    let (database_url, redis_url) =
+        (postgres.url().into(), redis.as_ref().map(|redis| redis.url().into()));
     Ok((Servers { _redis: redis, _postgres: postgres }, database_url, redis_url))
 }
 
@@ -137,19 +141,24 @@ async fn issue_keys(store: Store) -> Result<Vec<(String, i32, SecretString)>, Fa
     let mut tokens = Vec::new();
     for tier in registry.store().list_tiers().await? {
         let (owner, name, tier_name) = (owner.clone(), name.clone(), tier.name.parse()?);
-        let issued =
-            registry.issue(&IssueOrder { id: None, owner, name, note: None, tier: tier_name, expires_at }).await?;
+        let issued = registry
+            .issue(&IssueOrder { id: None, owner, name, note: None, tier: tier_name, expires_at })
+            .await?;
         tokens.push((tier.name, tier.requests_per_minute, issued.token));
     }
     Ok(tokens)
 }
 
 /// The keys, and what to do with them.
-fn introduction(tokens: &[(String, i32, SecretString)], address: SocketAddr, environment: &str) -> String {
+fn introduction(
+    tokens: &[(String, i32, SecretString)],
+    address: SocketAddr,
+    environment: &str,
+) -> String {
     let key = tokens.first().map_or("", |(_, _, token)| token.expose_secret());
-    let lines = tokens
-        .iter()
-        .map(|(tier, limit, token)| format!("  {tier:10} {limit:>6} requests a minute   {}\n", token.expose_secret()));
+    let lines = tokens.iter().map(|(tier, limit, token)| {
+        format!("  {tier:10} {limit:>6} requests a minute   {}\n", token.expose_secret())
+    });
     let base = format!("http://{address}/api/stocks");
     let curl = |path: &str| format!("  curl -s -H 'X-API-Key: {key}' '{base}{path}'\n");
     [
@@ -167,16 +176,22 @@ fn introduction(tokens: &[(String, i32, SecretString)], address: SocketAddr, env
     .concat()
 }
 
-/// What other commands need to know. The passwords are those of servers that only this machine can reach.
+/// What other commands need to know. The passwords are those of servers that only this machine can
+/// reach.
 fn environment(database_url: &SecretString, redis_url: Option<&SecretString>) -> String {
-    let redis = redis_url.map(|url| format!(" REDIS_URL='{}'", url.expose_secret())).unwrap_or_default();
+    let redis =
+        redis_url.map(|url| format!(" REDIS_URL='{}'", url.expose_secret())).unwrap_or_default();
     format!("export DATABASE_URL='{}'{redis}", database_url.expose_secret())
 }
 
 /// Where a client on this machine reaches a server that listens there.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
     }
     address
 }

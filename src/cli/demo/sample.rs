@@ -8,7 +8,11 @@ use crate::store::{Database, Listing, StockFilter, Store, Table};
 const FILES: [(Table, &str, &[u8]); 3] = [
     (Table::Stocks, "seed/stocks.csv", include_bytes!("../../../seed/stocks.csv")),
     (Table::Prices, "seed/prices.csv.gz", include_bytes!("../../../seed/prices.csv.gz")),
-    (Table::Actions, "seed/corporate_actions.csv", include_bytes!("../../../seed/corporate_actions.csv")),
+    (
+        Table::Actions,
+        "seed/corporate_actions.csv",
+        include_bytes!("../../../seed/corporate_actions.csv"),
+    ),
 ];
 
 /// Loads the sample where there is no stock yet.

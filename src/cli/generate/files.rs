@@ -88,8 +88,19 @@ impl Tables {
             prices: csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(prices),
             actions: csv::Writer::from_writer(create(ACTIONS)?),
         };
-        tables.stocks.write_record(["symbol", "name", "exchange", "sector", "industry", "currency"])?;
-        tables.prices.write_record(["symbol", "date", "open", "high", "low", "close", "volume", "adjusted_close"])?;
+        tables
+            .stocks
+            .write_record(["symbol", "name", "exchange", "sector", "industry", "currency"])?;
+        tables.prices.write_record([
+            "symbol",
+            "date",
+            "open",
+            "high",
+            "low",
+            "close",
+            "volume",
+            "adjusted_close",
+        ])?;
         tables.actions.write_record(["symbol", "ex_date", "split_from", "split_to", "dividend"])?;
         Ok(tables)
     }
@@ -102,12 +113,23 @@ impl Tables {
         let Stock { symbol, name, exchange, sector, industry, currency } = &history.stock;
         self.stocks.serialize((symbol, name, exchange, sector, industry, currency))?;
         for bar in &history.bars {
-            let row = (symbol, bar.date, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.adjusted_close);
+            let row = (
+                symbol,
+                bar.date,
+                bar.open,
+                bar.high,
+                bar.low,
+                bar.close,
+                bar.volume,
+                bar.adjusted_close,
+            );
             self.prices.serialize(row)?;
         }
         for action in &history.actions {
             let (from, to, dividend) = match action.kind {
-                ActionKind::Split { from, to } => (Some(from.to_string()), Some(to.to_string()), None),
+                ActionKind::Split { from, to } => {
+                    (Some(from.to_string()), Some(to.to_string()), None)
+                }
                 ActionKind::Dividend(dividend) => (None, None, Some(dividend)),
             };
             self.actions.serialize((symbol, action.ex_date, from, to, dividend))?;

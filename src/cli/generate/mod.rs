@@ -96,7 +96,9 @@ pub fn run(args: &GenerateArgs) -> Result<(), GenerateError> {
 
 fn write_files(plan: Plan, dir: &Path, replace: bool) -> Result<Counts, GenerateError> {
     let histories = plan.histories()?;
-    if !replace && let Some(taken) = FILES.map(|name| dir.join(name)).into_iter().find(|path| path.exists()) {
+    if !replace
+        && let Some(taken) = FILES.map(|name| dir.join(name)).into_iter().find(|path| path.exists())
+    {
         return Err(GenerateError::Exists(taken));
     }
     let write = || {
@@ -119,7 +121,8 @@ fn write_files(plan: Plan, dir: &Path, replace: bool) -> Result<Counts, Generate
 /// A bar on stderr; indicatif draws nothing when that isn't a terminal.
 fn progress(stocks: u32) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} stocks, {eta} left");
-    ProgressBar::new(u64::from(stocks)).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(u64::from(stocks))
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn parse_date(text: &str) -> Result<NaiveDate, &'static str> {

@@ -18,7 +18,11 @@ struct TempDir(PathBuf);
 impl TempDir {
     fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("generate-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "generate-test-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path).expect("a temporary directory");
         Self(path)
@@ -26,8 +30,9 @@ impl TempDir {
 
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the directory");
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -71,7 +76,8 @@ fn files_hold_the_counted_rows_under_the_headers_of_the_real_data() {
     let counts = write_files(plan(1), &dir.0, false).expect("files");
     let open = |name| File::open(dir.0.join(name)).expect("a generated file");
 
-    let seed = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/seed/prices.csv.gz")).expect("seed prices");
+    let seed = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/seed/prices.csv.gz"))
+        .expect("seed prices");
     let (real_header, _) = rows(GzDecoder::new(seed));
     let (header, prices) = rows(GzDecoder::new(open("prices.csv.gz")));
     assert_eq!(header, real_header);
@@ -82,14 +88,17 @@ fn files_hold_the_counted_rows_under_the_headers_of_the_real_data() {
 
     let written = [stocks.len(), prices.len(), actions.len()].map(|rows| rows as u64);
     assert_eq!(written, [counts.stocks, counts.prices, counts.actions]);
-    assert!(actions.iter().all(|row| row[2].is_empty() != row[4].is_empty() && row[2].is_empty() == row[3].is_empty()));
+    assert!(actions.iter().all(
+        |row| row[2].is_empty() != row[4].is_empty() && row[2].is_empty() == row[3].is_empty()
+    ));
 }
 
 #[test]
 fn numbers_read_back_are_the_ones_generated() {
     let dir = TempDir::new();
     write_files(plan(1), &dir.0, false).expect("files");
-    let (_, written) = rows(GzDecoder::new(File::open(dir.0.join("prices.csv.gz")).expect("prices")));
+    let (_, written) =
+        rows(GzDecoder::new(File::open(dir.0.join("prices.csv.gz")).expect("prices")));
     let generated = plan(1).histories().expect("a plan").flat_map(|history| {
         let symbol = history.stock.symbol;
         history.bars.into_iter().map(move |bar| (symbol.clone(), bar))
@@ -97,7 +106,10 @@ fn numbers_read_back_are_the_ones_generated() {
     for (row, (symbol, bar)) in written.iter().zip(generated) {
         let number = |column: usize| row[column].parse::<f64>().expect("a number");
         assert_eq!((&row[0], &row[1]), (symbol.as_str(), bar.date.to_string().as_str()));
-        assert_eq!([2, 3, 4, 5, 7].map(number), [bar.open, bar.high, bar.low, bar.close, bar.adjusted_close]);
+        assert_eq!(
+            [2, 3, 4, 5, 7].map(number),
+            [bar.open, bar.high, bar.low, bar.close, bar.adjusted_close]
+        );
         assert_eq!(row[6].parse(), Ok(bar.volume));
     }
 }
@@ -129,7 +141,10 @@ fn a_failure_leaves_no_file_of_the_run_behind() {
 fn success_leaves_only_the_three_files() {
     let dir = TempDir::new();
     write_files(plan(1), &dir.0.join("new/deep"), false).expect("files");
-    assert_eq!(TempDir(dir.0.join("new/deep")).names(), ["corporate_actions.csv", "prices.csv.gz", "stocks.csv"]);
+    assert_eq!(
+        TempDir(dir.0.join("new/deep")).names(),
+        ["corporate_actions.csv", "prices.csv.gz", "stocks.csv"]
+    );
 }
 
 #[test]
@@ -153,9 +168,14 @@ fn a_bad_plan_creates_no_directory() {
 
 #[test]
 fn arguments_have_the_documented_defaults_and_reject_bad_dates() {
-    let parse = |from| TestCli::try_parse_from(["test", "--stocks", "5", "--from", from, "--to", "2024-12-31"]);
+    let parse = |from| {
+        TestCli::try_parse_from(["test", "--stocks", "5", "--from", from, "--to", "2024-12-31"])
+    };
     let args = parse("2024-01-01").map_err(|error| error.to_string()).expect("arguments").args;
-    assert_eq!((args.seed, args.out, args.json, args.yes), (1, PathBuf::from("generated"), false, false));
+    assert_eq!(
+        (args.seed, args.out, args.json, args.yes),
+        (1, PathBuf::from("generated"), false, false)
+    );
     let message = parse("2024-02-30").err().expect("an error").to_string();
     assert!(message.contains("such as 2024-05-31"), "{message}");
 }

@@ -47,8 +47,8 @@ pub enum Loaded {
 /// Loads a file in one transaction.
 ///
 /// # Errors
-/// When the file or Postgres can't be read, or any row is not as it should be: then nothing was loaded, but where the fault
-/// says that this is not known.
+/// When the file or Postgres can't be read, or any row is not as it should be: then nothing was
+/// loaded, but where the fault says that this is not known.
 pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<Loaded, Failure> {
     let (name, progress) = (source.name.clone(), Progress::start(source.length_bytes));
     let loader = Loader::begin(database, wanted.table).await?;
@@ -59,7 +59,8 @@ pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<
         let (wanted, progress) = (wanted.clone(), progress.clone());
         tokio::task::spawn_blocking(move || read(&wanted, source, &known, &chunks, &progress))
     };
-    let nothing_loaded = |why: &dyn std::fmt::Display| Failure::from(format!("nothing of {name} was loaded: {why}"));
+    let nothing_loaded =
+        |why: &dyn std::fmt::Display| Failure::from(format!("nothing of {name} was loaded: {why}"));
     let mut rows = loader.rows().await.map_err(|fault| nothing_loaded(&fault))?;
     while let Some(chunk) = waiting.recv().await {
         rows.send(chunk).await.map_err(|fault| nothing_loaded(&fault))?;
@@ -85,7 +86,8 @@ pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<
     }
 }
 
-/// Reads and checks every row, and hands them on in chunks. Returns where adjusted closes come from.
+/// Reads and checks every row, and hands them on in chunks. Returns where adjusted closes come
+/// from.
 fn read(
     wanted: &Load,
     mut source: Source,
@@ -103,7 +105,11 @@ fn read(
             Ok(None) => break,
             Ok(Some(row)) => {
                 progress.row();
-                faults.extend(feed::check(wanted.table, &row, known, &mut out).err().map(|fault| fault.to_string()));
+                faults.extend(
+                    feed::check(wanted.table, &row, known, &mut out)
+                        .err()
+                        .map(|fault| fault.to_string()),
+                );
             }
             Err(fault @ FeedFault::Csv { .. }) => faults.push(fault.to_string()),
             Err(fault) if faults.is_empty() => return Err(fault.into()),
@@ -131,11 +137,18 @@ fn read(
 fn open(wanted: &Load, source: Source) -> Result<(Reader, Origin), Failure> {
     let name = source.name.clone();
     let mut reader = Reader::open(source, feed::columns(wanted.table), wanted.symbol)?;
-    let origin = wanted.origin.unwrap_or(if reader.has(ADJUSTED_CLOSE) { Origin::Feed } else { Origin::Computed });
+    let origin = wanted.origin.unwrap_or(if reader.has(ADJUSTED_CLOSE) {
+        Origin::Feed
+    } else {
+        Origin::Computed
+    });
     if origin == Origin::Computed {
         reader.leave_out(ADJUSTED_CLOSE);
     } else if wanted.table == Table::Prices && !reader.has(ADJUSTED_CLOSE) {
-        return Err(format!("{name} lacks the column {ADJUSTED_CLOSE}: leave --adjusted-close feed out").into());
+        return Err(format!(
+            "{name} lacks the column {ADJUSTED_CLOSE}: leave --adjusted-close feed out"
+        )
+        .into());
     }
     Ok((reader, origin))
 }

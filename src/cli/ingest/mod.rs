@@ -30,10 +30,12 @@ pub struct IngestArgs {
     /// The symbol of every row, for a file without such a column
     #[arg(long, help_heading = "Options")]
     symbol: Option<Symbol>,
-    /// Where adjusted closes come from; by default from the feed if the file has them, else computed
+    /// Where adjusted closes come from; by default from the feed if the file has them, else
+    /// computed
     #[arg(long, value_enum, help_heading = "Options")]
     adjusted_close: Option<AdjustedClose>,
-    /// A former symbol of another stock that a new company has now, so that its row of stocks is one of a new stock
+    /// A former symbol of another stock that a new company has now, so that its row of stocks is
+    /// one of a new stock
     #[arg(long, value_name = "SYMBOL", help_heading = "Options")]
     reuse: Vec<Symbol>,
     /// Replace a feed's adjusted closes by computed ones without asking
@@ -60,10 +62,13 @@ enum AdjustedClose {
 }
 
 impl IngestArgs {
-    /// Exits with 2 where an option has nothing to do with this kind of file: to ignore it would be to guess.
+    /// Exits with 2 where an option has nothing to do with this kind of file: to ignore it would be
+    /// to guess.
     fn check(&self) {
         let misplaced = match self.kind {
-            Kind::Prices | Kind::Actions if !self.reuse.is_empty() => "--reuse is for files of stocks",
+            Kind::Prices | Kind::Actions if !self.reuse.is_empty() => {
+                "--reuse is for files of stocks"
+            }
             Kind::Stocks | Kind::Actions if self.adjusted_close.is_some() || self.yes => {
                 "--adjusted-close and --yes are for files of prices"
             }
@@ -109,8 +114,9 @@ pub async fn run(args: IngestArgs) -> Result<(), Failure> {
     loader.vacuum(&report).await;
     if args.json {
         let name = args.file.display();
-        print_line(&serde_json::to_string(&report)?)
-            .map_err(|fault| format!("{name} was loaded, but the report of it can't be written: {fault}"))?;
+        print_line(&serde_json::to_string(&report)?).map_err(|fault| {
+            format!("{name} was loaded, but the report of it can't be written: {fault}")
+        })?;
     } else {
         eprintln!("{}", report::in_words(&args.file.display().to_string(), &report));
     }

@@ -22,7 +22,9 @@ impl Progress {
     /// Without a length, as for stdin, what is left can't be told.
     pub fn start(length_bytes: Option<u64>) -> Self {
         let (bar, template) = match length_bytes {
-            Some(length) => (ProgressBar::new(length), "{bar:30} {bytes}/{total_bytes}, {msg}, {eta} left"),
+            Some(length) => {
+                (ProgressBar::new(length), "{bar:30} {bytes}/{total_bytes}, {msg}, {eta} left")
+            }
             None => (ProgressBar::new_spinner(), "{spinner} {bytes} read, {msg}, {elapsed} so far"),
         };
         bar.set_style(style(template));

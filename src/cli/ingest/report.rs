@@ -7,17 +7,20 @@ const RESTATED_NAMED_MAX: usize = 10;
 
 pub fn in_words(file: &str, report: &LoadReport) -> String {
     let LoadReport { added, changed, unchanged, stocks_touched, restated } = report;
-    let total =
-        format!("{file}: {added} added, {changed} changed, {unchanged} unchanged; {stocks_touched} stocks touched");
+    let total = format!(
+        "{file}: {added} added, {changed} changed, {unchanged} unchanged; {stocks_touched} stocks touched"
+    );
     let (named, more) = restated.split_at(restated.len().min(RESTATED_NAMED_MAX));
-    let more = (!more.is_empty()).then(|| format!("  {} more stocks were restated: --json names them all", more.len()));
+    let more = (!more.is_empty())
+        .then(|| format!("  {} more stocks were restated: --json names them all", more.len()));
     std::iter::once(total).chain(named.iter().map(line)).chain(more).collect::<Vec<_>>().join("\n")
 }
 
 fn line(of: &Restated) -> String {
     let Restated { symbol, changed, readjusted, from, to } = of;
     let changed = (*changed > 0).then(|| format!("{changed} changed"));
-    let readjusted = (*readjusted > 0).then(|| format!("{readjusted} adjusted closes computed anew"));
+    let readjusted =
+        (*readjusted > 0).then(|| format!("{readjusted} adjusted closes computed anew"));
     let what = changed.into_iter().chain(readjusted).collect::<Vec<_>>().join(", ");
     let when = from.zip(*to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
     format!("  restated {symbol}: {what}{when}")
@@ -37,11 +40,21 @@ mod tests {
             from: parse_date("2012-01-03"),
             to: parse_date("2012-12-31"),
         };
-        let report = LoadReport { added: 1, restated: (0..12).map(restated).collect(), ..LoadReport::default() };
+        let report = LoadReport {
+            added: 1,
+            restated: (0..12).map(restated).collect(),
+            ..LoadReport::default()
+        };
         let words = in_words("a.csv", &report);
         let lines: Vec<_> = words.lines().collect();
-        assert_eq!(lines[1], "  restated S0: 5 adjusted closes computed anew, 2012-01-03 to 2012-12-31");
-        assert_eq!(lines[2], "  restated S1: 1 changed, 5 adjusted closes computed anew, 2012-01-03 to 2012-12-31");
+        assert_eq!(
+            lines[1],
+            "  restated S0: 5 adjusted closes computed anew, 2012-01-03 to 2012-12-31"
+        );
+        assert_eq!(
+            lines[2],
+            "  restated S1: 1 changed, 5 adjusted closes computed anew, 2012-01-03 to 2012-12-31"
+        );
         assert_eq!(lines[11..], ["  2 more stocks were restated: --json names them all"]);
     }
 }

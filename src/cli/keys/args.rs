@@ -37,11 +37,13 @@ pub enum KeysCommand {
         /// The tier that sets its limit
         #[arg(long, default_value = "free")]
         tier: TierName,
-        /// When it ends: 2027-01-31 (its start in UTC), 2027-01-31T12:00:00Z or 90d; otherwise never
+        /// When it ends: 2027-01-31 (its start in UTC), 2027-01-31T12:00:00Z or 90d; otherwise
+        /// never
         #[arg(long, value_parser = expires)]
         expires: Option<DateTime<Utc>>,
     },
-    /// Issue a key that takes over from another, on one limit: its token goes to stdout, alone and only now
+    /// Issue a key that takes over from another, on one limit: its token goes to stdout, alone and
+    /// only now
     Rotate {
         /// The old key's id, or its token; - reads it from stdin
         #[arg(value_parser = key_id)]
@@ -132,12 +134,18 @@ struct OrNone<T>(Option<T>);
 impl From<SetArgs> for KeyChange {
     fn from(set: SetArgs) -> Self {
         let SetArgs { tier, owner, name, note, expires, .. } = set;
-        Self { owner, name, tier, note: note.map(|note| note.0), expires_at: expires.map(|expires| expires.0) }
+        Self {
+            owner,
+            name,
+            tier,
+            note: note.map(|note| note.0),
+            expires_at: expires.map(|expires| expires.0),
+        }
     }
 }
 
-/// The id of a key, also where a token was given: it must not be shown in an error. `-` stands for either on stdin: while
-/// a command runs, its arguments are there for all users of the machine.
+/// The id of a key, also where a token was given: it must not be shown in an error. `-` stands for
+/// either on stdin: while a command runs, its arguments are there for all users of the machine.
 pub fn key_id(text: &str) -> Result<KeyId, KeyIdFault> {
     if text == "-" {
         let mut line = String::new();

@@ -26,18 +26,27 @@ pub async fn run(args: KeysArgs) -> Result<(), Failure> {
             let order = IssueOrder { id: None, owner, name, note, tier, expires_at: expires };
             let issued = registry.issue(&order).await?;
             let Issued { key, .. } = &issued;
-            let text =
-                format!("Issued {} on tier {} for {}. The token is shown only now:", key.id, key.tier, key.owner);
+            let text = format!(
+                "Issued {} on tier {} for {}. The token is shown only now:",
+                key.id, key.tier, key.owner
+            );
             hand_out(operator, &issued, &issued.reveal(), &text)
         }
-        KeysCommand::Rotate { id, grace, expires, yes } => rotate(operator, &registry, (id, grace), expires, yes).await,
+        KeysCommand::Rotate { id, grace, expires, yes } => {
+            rotate(operator, &registry, (id, grace), expires, yes).await
+        }
         KeysCommand::List { owner, tier, active, search } => {
-            let filter = KeyFilter { owner, tier, active_only: active, search, ..KeyFilter::default() };
+            let filter =
+                KeyFilter { owner, tier, active_only: active, search, ..KeyFilter::default() };
             list(operator, &registry, filter).await
         }
         KeysCommand::Show { id } => {
             let key = registry.find(id).await?;
-            print_line(&if operator.json { serde_json::to_string(&key)? } else { print::details(&key) })
+            print_line(&if operator.json {
+                serde_json::to_string(&key)?
+            } else {
+                print::details(&key)
+            })
         }
         KeysCommand::Set(set) => change(operator, &registry, set).await,
         KeysCommand::Revoke { id, yes } => revoke(operator, &registry, id, yes).await,
@@ -72,7 +81,11 @@ async fn rotate(
     hand_out(operator, issued, &document, &text)
 }
 
-async fn list(operator: &OperatorArgs, registry: &Registry, mut filter: KeyFilter) -> Result<(), Failure> {
+async fn list(
+    operator: &OperatorArgs,
+    registry: &Registry,
+    mut filter: KeyFilter,
+) -> Result<(), Failure> {
     filter.limit = KEYS_PER_PAGE_MAX;
     let mut all = Vec::new();
     loop {
@@ -97,10 +110,17 @@ async fn list(operator: &OperatorArgs, registry: &Registry, mut filter: KeyFilte
 async fn change(operator: &OperatorArgs, registry: &Registry, set: SetArgs) -> Result<(), Failure> {
     let id = set.id;
     let told = registry.change(id, &set.into()).await?;
-    operator.answer(&told, || format!("Changed {id}. {}\n{}", heard(told.instances_told), print::details(&told.made)))
+    operator.answer(&told, || {
+        format!("Changed {id}. {}\n{}", heard(told.instances_told), print::details(&told.made))
+    })
 }
 
-async fn revoke(operator: &OperatorArgs, registry: &Registry, id: KeyId, yes: bool) -> Result<(), Failure> {
+async fn revoke(
+    operator: &OperatorArgs,
+    registry: &Registry,
+    id: KeyId,
+    yes: bool,
+) -> Result<(), Failure> {
     let key = registry.find(id).await?;
     if key.status == KeyState::Active {
         consent(yes, &format!("{} would be refused at once, for good", described(&key)))?;
@@ -109,7 +129,11 @@ async fn revoke(operator: &OperatorArgs, registry: &Registry, id: KeyId, yes: bo
     operator.answer(&told, || format!("Revoked {id}. {}", heard(told.instances_told)))
 }
 
-async fn audit(operator: &OperatorArgs, registry: &Registry, filter: AuditFilter) -> Result<(), Failure> {
+async fn audit(
+    operator: &OperatorArgs,
+    registry: &Registry,
+    filter: AuditFilter,
+) -> Result<(), Failure> {
     let entries = registry.store().list_audit(&filter).await?;
     if operator.json {
         return print_line(&serde_json::to_string(&entries)?);
@@ -123,13 +147,22 @@ async fn audit(operator: &OperatorArgs, registry: &Registry, filter: AuditFilter
 
 /// A key as its operator knows it, and what it does right now.
 fn described(key: &KeyStatus) -> String {
-    let last_used =
-        key.last_used_at.map_or_else(|| "not used yet".to_owned(), |at| format!("last used {}", print::time(at)));
-    format!("the active key {} of {} ({}, tier {}, {last_used})", key.id, key.owner, key.name, key.tier)
+    let last_used = key
+        .last_used_at
+        .map_or_else(|| "not used yet".to_owned(), |at| format!("last used {}", print::time(at)));
+    format!(
+        "the active key {} of {} ({}, tier {}, {last_used})",
+        key.id, key.owner, key.name, key.tier
+    )
 }
 
 /// Prints a token, alone or as JSON. Not with print_line(): a token that nobody read is lost.
-fn hand_out(operator: &OperatorArgs, issued: &Issued, document: &impl Serialize, text: &str) -> Result<(), Failure> {
+fn hand_out(
+    operator: &OperatorArgs,
+    issued: &Issued,
+    document: &impl Serialize,
+    text: &str,
+) -> Result<(), Failure> {
     let line = if operator.json {
         serde_json::to_string(document)?
     } else {

@@ -15,9 +15,10 @@ pub struct Stock {
     pub currency: &'static str,
 }
 
-/// All of one stock: bars and actions in order of date, at least one bar. Prices are whole cents from one dollar up and
-/// four decimals below, volumes whole lots of 100, adjusted closes ten significant digits. An action falls on the date
-/// of a bar other than the first, one action a date at most.
+/// All of one stock: bars and actions in order of date, at least one bar. Prices are whole cents
+/// from one dollar up and four decimals below, volumes whole lots of 100, adjusted closes ten
+/// significant digits. An action falls on the date of a bar other than the first, one action a date
+/// at most.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
     pub stock: Stock,

@@ -104,7 +104,10 @@ fn seed_one_gives_these_very_numbers() {
     let bar = history.bars[0];
     let numbers = (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.adjusted_close);
     assert_eq!(numbers, (48.6, 49.34, 46.82, 47.25, 955_000, 13.937_411_15));
-    assert_eq!(history.actions[0], Action { ex_date: date("2000-02-18"), kind: ActionKind::Dividend(0.6058) });
+    assert_eq!(
+        history.actions[0],
+        Action { ex_date: date("2000-02-18"), kind: ActionKind::Dividend(0.6058) }
+    );
     let last = history.bars.last().expect("a bar");
     assert_eq!((last.date, last.close, last.volume), (date("2024-12-31"), 88.67, 275_200));
 }
@@ -112,7 +115,12 @@ fn seed_one_gives_these_very_numbers() {
 /// The example of Yahoo Finance Help, "What is the adjusted close?".
 #[test]
 fn adjustment_agrees_with_the_published_example() {
-    let closes = [("2003-02-13", 46.99), ("2003-02-14", 48.30), ("2003-02-18", 24.96), ("2003-02-19", 24.53)];
+    let closes = [
+        ("2003-02-13", 46.99),
+        ("2003-02-14", 48.30),
+        ("2003-02-18", 24.96),
+        ("2003-02-19", 24.53),
+    ];
     let mut bars = closes.map(|(day, close)| Bar {
         date: date(day),
         open: close,
@@ -135,7 +143,10 @@ fn adjustment_agrees_with_the_published_example() {
 fn long_histories_have_dividends_and_splits_both_ways_and_late_listings() {
     let histories = histories(plan(200, "2000-01-01", "2024-12-31", 1));
     let has = |wanted: fn(&ActionKind) -> bool| {
-        histories.iter().filter(|history| history.actions.iter().any(|action| wanted(&action.kind))).count()
+        histories
+            .iter()
+            .filter(|history| history.actions.iter().any(|action| wanted(&action.kind)))
+            .count()
     };
     assert!((80..120).contains(&has(|event| matches!(event, ActionKind::Dividend(_)))));
     assert!(has(|event| matches!(event, ActionKind::Split { from: 1.0, to: 2.0 })) > 10);
@@ -150,7 +161,10 @@ fn symbols_are_distinct_and_never_those_of_the_real_five() {
     let mut seen = HashSet::new();
     for index in 0..500_000 {
         let symbol = symbols::symbol(index);
-        assert!((4..=5).contains(&symbol.len()) && symbol.bytes().all(|letter| letter.is_ascii_uppercase()));
+        assert!(
+            (4..=5).contains(&symbol.len())
+                && symbol.bytes().all(|letter| letter.is_ascii_uppercase())
+        );
         assert!(!["AAPL", "FB", "GOOG", "IBM", "MSFT"].contains(&symbol.as_str()), "{index}");
         assert!(seen.insert(symbol), "{index}");
     }
@@ -164,10 +178,21 @@ fn a_plan_that_cannot_be_carried_out_says_why() {
     let error = |plan: Plan| plan.histories().err().expect("an error");
     assert_eq!(error(plan(0, "2024-01-01", "2024-02-01", 1)), PlanError::NoStocks);
     let too_many = MAX_STOCKS + 1;
-    assert_eq!(error(plan(too_many, "2024-01-01", "2024-02-01", 1)), PlanError::TooManyStocks(too_many));
+    assert_eq!(
+        error(plan(too_many, "2024-01-01", "2024-02-01", 1)),
+        PlanError::TooManyStocks(too_many)
+    );
     for (from, to, message) in [
-        ("2024-02-01", "2024-01-01", "the first day 2024-02-01 is after the last day 2024-01-01: swap them"),
-        ("2024-06-01", "2024-06-02", "the exchanges are closed from 2024-06-01 to 2024-06-02: choose a longer range"),
+        (
+            "2024-02-01",
+            "2024-01-01",
+            "the first day 2024-02-01 is after the last day 2024-01-01: swap them",
+        ),
+        (
+            "2024-06-01",
+            "2024-06-02",
+            "the exchanges are closed from 2024-06-01 to 2024-06-02: choose a longer range",
+        ),
         (
             "1997-12-31",
             "2024-06-02",

@@ -74,7 +74,8 @@ impl Character {
         let reach_down = 0.5 * self.volatility * random.normal().abs();
         let close_rounded = round_price(close);
         let shares =
-            self.turnover * random.between(0.5, 1.5) * (0.5 + intraday.abs() / self.volatility) / close_rounded;
+            self.turnover * random.between(0.5, 1.5) * (0.5 + intraday.abs() / self.volatility)
+                / close_rounded;
         Bar {
             date,
             open: round_price(open),

@@ -25,9 +25,14 @@ impl FromRequest for Desk {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let state = State::of(request);
-        let name = request.headers().get(ACTOR).map_or(Ok(NOBODY), |name| std::str::from_utf8(name.as_bytes()));
+        let name = request
+            .headers()
+            .get(ACTOR)
+            .map_or(Ok(NOBODY), |name| std::str::from_utf8(name.as_bytes()));
         let actor = value(ACTOR, name.unwrap_or_default()).map(|name| Actor::http(&name));
         // No request waits for a Redis that is lost: instances then look for changes by themselves.
-        ready(actor.map(|actor| Self(Registry::new(state.store.clone(), state.redis.clone(), Duration::ZERO, actor))))
+        ready(actor.map(|actor| {
+            Self(Registry::new(state.store.clone(), state.redis.clone(), Duration::ZERO, actor))
+        }))
     }
 }

@@ -10,7 +10,8 @@ use crate::store::{Store, StoreFault};
 /// Between two looks: the newest day of each of 20,000 stocks is looked up in a tenth of a second.
 const REST: Duration = Duration::from_secs(60);
 
-/// What was found last, and whether it has to be looked up again: only a commit can have changed it.
+/// What was found last, and whether it has to be looked up again: only a commit can have changed
+/// it.
 #[derive(Default)]
 pub struct Freshness(Mutex<Option<Look>>);
 
@@ -22,8 +23,8 @@ struct Look {
 }
 
 impl Freshness {
-    /// The newest day with prices of each exchange, as the time (epoch seconds) at which its regular session ended. As it
-    /// was, where Postgres can't be asked.
+    /// The newest day with prices of each exchange, as the time (epoch seconds) at which its
+    /// regular session ended. As it was, where Postgres can't be asked.
     pub async fn newest_days(&self, store: &Store, versions: &Versions) -> Vec<(String, i64)> {
         let (mut last, revision) = (self.0.lock().await, versions.newest());
         let holds = |look: &Look| look.revision == revision || look.at.elapsed() < REST;

@@ -53,7 +53,10 @@ pub struct IssueBody {
     expires_at: Option<String>,
 }
 
-pub async fn issue(Desk(registry): Desk, Body(body): Body<IssueBody>) -> Result<HttpResponse, Problem> {
+pub async fn issue(
+    Desk(registry): Desk,
+    Body(body): Body<IssueBody>,
+) -> Result<HttpResponse, Problem> {
     let order = IssueOrder {
         id: body.id.map(|id| value("id", &id)).transpose()?,
         owner: value("owner", &body.owner)?,
@@ -92,8 +95,14 @@ pub async fn change(
         owner: body.owner.map(|owner| value("owner", &owner)).transpose()?,
         name: body.name.map(|name| value("name", &name)).transpose()?,
         tier: body.tier.map(|tier| value("tier", &tier)).transpose()?,
-        note: body.note.map(|note| note.map(|note| value("note", &note)).transpose()).transpose()?,
-        expires_at: body.expires_at.map(|at| at.as_deref().map(expires_at).transpose()).transpose()?,
+        note: body
+            .note
+            .map(|note| note.map(|note| value("note", &note)).transpose())
+            .transpose()?,
+        expires_at: body
+            .expires_at
+            .map(|at| at.as_deref().map(expires_at).transpose())
+            .transpose()?,
     };
     if change == KeyChange::default() {
         let expected = "expected one or more of owner, name, tier, note and expiresAt";

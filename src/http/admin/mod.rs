@@ -45,10 +45,22 @@ pub fn app(
                 .route(web::delete().to(keys::revoke))
                 .default_service(only("GET, PATCH, DELETE")),
         )
-        .service(web::resource("/keys/{id}/rotate").route(web::post().to(keys::rotate)).default_service(only("POST")))
-        .service(web::resource("/audit").route(web::get().to(audit::list)).default_service(only("GET")))
-        .service(web::resource("/tiers").route(web::get().to(tiers::list)).default_service(only("GET")))
-        .service(web::resource("/tiers/{name}").route(web::put().to(tiers::set)).default_service(only("PUT")))
+        .service(
+            web::resource("/keys/{id}/rotate")
+                .route(web::post().to(keys::rotate))
+                .default_service(only("POST")),
+        )
+        .service(
+            web::resource("/audit").route(web::get().to(audit::list)).default_service(only("GET")),
+        )
+        .service(
+            web::resource("/tiers").route(web::get().to(tiers::list)).default_service(only("GET")),
+        )
+        .service(
+            web::resource("/tiers/{name}")
+                .route(web::put().to(tiers::set))
+                .default_service(only("PUT")),
+        )
         .default_service(web::to(nothing))
         .wrap(from_fn(operators_only));
     App::new()

@@ -34,6 +34,7 @@ pub async fn set(
 ) -> Result<HttpResponse, Problem> {
     let name: TierName = in_path(&request, "name")?;
     let limit = RequestsPerMinute::new(body.requests_per_minute);
-    let limit = limit.map_err(|fault| invalid("requestsPerMinute", format!("is not valid: {fault}")))?;
+    let limit =
+        limit.map_err(|fault| invalid("requestsPerMinute", format!("is not valid: {fault}")))?;
     Ok(ok(&registry.set_tier(&name, limit).await?))
 }

@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::AdminConfig;
 
-/// A secret that nobody is held up from guessing has to be long: 24 characters of base64 are 144 bits.
+/// A secret that nobody is held up from guessing has to be long: 24 characters of base64 are 144
+/// bits.
 const TOKEN_CHARS_MIN: usize = 24;
 
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,8 @@ impl AdminToken {
         Ok(Self { digest: blake3::keyed_hash(&key, token.as_bytes()), key })
     }
 
-    /// Whether this is it. Digests are compared, in constant time: how long it takes tells nothing of the token.
+    /// Whether this is it. Digests are compared, in constant time: how long it takes tells nothing
+    /// of the token.
     pub fn is(&self, given: &str) -> bool {
         blake3::keyed_hash(&self.key, given.as_bytes()) == self.digest
     }
@@ -69,16 +71,22 @@ mod tests {
         let text = "0123456789abcdef01234567";
         let token = AdminToken::new(&text.into()).unwrap();
         assert!(token.is(text));
-        for other in ["", "0123456789abcdef0123456", "0123456789abcdef012345678", "0123456789ABCDEF01234567"] {
+        for other in
+            ["", "0123456789abcdef0123456", "0123456789abcdef012345678", "0123456789ABCDEF01234567"]
+        {
             assert!(!token.is(other), "{other}");
         }
     }
 
     #[test]
     fn what_can_be_guessed_or_can_not_be_sent_is_no_token() {
-        for text in
-            ["", "secret", "0123456789abcdef0123456", "0123456789abcdef 0123456789", "0123456789abcdef01234567\u{e9}"]
-        {
+        for text in [
+            "",
+            "secret",
+            "0123456789abcdef0123456",
+            "0123456789abcdef 0123456789",
+            "0123456789abcdef01234567\u{e9}",
+        ] {
             assert!(AdminToken::new(&text.into()).is_err(), "{text}");
         }
     }

@@ -1,4 +1,5 @@
-//! `GET /api/stocks/{symbol}/chart.svg`: closes and volumes as a picture, for a README, a mail or a page.
+//! `GET /api/stocks/{symbol}/chart.svg`: closes and volumes as a picture, for a README, a mail or a
+//! page.
 
 mod path;
 mod plot;
@@ -26,7 +27,11 @@ use theme::Theme;
 const WIDTH: Whole = Whole { min: 200, max: 2000, default: 800 };
 const HEIGHT: Whole = Whole { min: 120, max: 1200, default: 400 };
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::new("start", Takes::Date, "The first day; a year before `end` where it is not given"),
+    Parameter::new(
+        "start",
+        Takes::Date,
+        "The first day; a year before `end` where it is not given",
+    ),
     Parameter::new("end", Takes::Date, "The last day, included; the newest where it is not given"),
     Parameter::new("width", Takes::Number(WIDTH), "In pixels"),
     Parameter::new("height", Takes::Number(HEIGHT), "In pixels"),
@@ -72,18 +77,24 @@ impl Chart<'_> {
     }
 }
 
-pub async fn chart(Asked(question): Asked<ChartQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn chart(
+    Asked(question): Asked<ChartQuestion>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     let ChartQuestion { symbol, start, range, width, height, theme, adjust } = question;
     let end = range.end();
     let stock = stock_of(state, symbol).await?;
-    let found = state.store.chart_data(stock, start, end).await?.ok_or(Problem::UnknownSymbol(symbol))?;
+    let found =
+        state.store.chart_data(stock, start, end).await?.ok_or(Problem::UnknownSymbol(symbol))?;
     let bars: Vec<Bar> = found.bars.into_iter().map(|bar| adjust.of(bar, &found.splits)).collect();
     if bars.is_empty() {
         return Err(Problem::NoData { symbol: stock.symbol, range: in_words(start, end) });
     }
     let (symbol, name, currency) = (stock.symbol.as_str(), &*found.name, &*found.currency);
     let picture = svg(&Chart { symbol, name, currency, adjust, bars: &bars, width, height, theme });
-    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, media_type(Media::Svg))).body(picture))
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, media_type(Media::Svg)))
+        .body(picture))
 }
 
 fn in_words(start: Option<NaiveDate>, end: Option<NaiveDate>) -> String {
@@ -100,8 +111,9 @@ impl Question for ChartQuestion {
         let symbol = symbol(request)?;
         let query = Query::of(request, PARAMETERS)?;
         let start = query.date("start")?;
-        let range = DateRange::new(start.unwrap_or(NaiveDate::MIN), query.date("end")?)
-            .map_err(|fault| invalid("start", format!("({}) is after end ({})", fault.start, fault.end)))?;
+        let range = DateRange::new(start.unwrap_or(NaiveDate::MIN), query.date("end")?).map_err(
+            |fault| invalid("start", format!("({}) is after end ({})", fault.start, fault.end)),
+        )?;
         Ok(Self {
             symbol,
             start,
@@ -115,7 +127,8 @@ impl Question for ChartQuestion {
 
     fn canonical(&self, version: i64) -> String {
         let Self { symbol, width, height, theme, adjust, .. } = self;
-        let (start, end) = (self.start.and_then(DateText::of), self.range.end().and_then(DateText::of));
+        let (start, end) =
+            (self.start.and_then(DateText::of), self.range.end().and_then(DateText::of));
         let [start, end] = [&start, &end].map(|date| date.as_ref().map_or("", DateText::as_str));
         let (theme, adjust) = (theme.as_str(), adjust.as_str());
         format!(

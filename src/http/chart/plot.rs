@@ -51,9 +51,15 @@ impl Plot {
         // Prices lie above the volumes: one does not hide the other.
         let volumes_height = (bottom - top) * VOLUME_SHARE;
         let prices = Scale { values: (low, high), pixels: (bottom - volumes_height * 1.1, top) };
-        let price_ticks = ticks(low, high, (((prices.pixels.0 - top) / BETWEEN_PRICES) as usize).max(3));
+        let price_ticks =
+            ticks(low, high, (((prices.pixels.0 - top) / BETWEEN_PRICES) as usize).max(3));
         let decimals = price_ticks.decimals;
-        let widest = price_ticks.values.iter().map(|value| format!("{value:.decimals$}").len()).max().unwrap_or(0);
+        let widest = price_ticks
+            .values
+            .iter()
+            .map(|value| format!("{value:.decimals$}").len())
+            .max()
+            .unwrap_or(0);
         let (left, right) = (MARGIN, width - MARGIN - 6.0 - widest as f64 * SMALL * CHARACTER);
         let (first, last) = (chart.bars[0].date, chart.bars[chart.bars.len() - 1].date);
         // A day alone stands in the middle.
@@ -66,7 +72,10 @@ impl Plot {
             price_ticks,
             day_ticks: days(first, last, ((right - left) / BETWEEN_DAYS) as usize),
             volumes_height,
-            days: Scale { values: (number(first) - beside, number(last) + beside), pixels: (left, right) },
+            days: Scale {
+                values: (number(first) - beside, number(last) + beside),
+                pixels: (left, right),
+            },
         }
     }
 

@@ -24,12 +24,13 @@ pub struct Ticks {
     pub decimals: usize,
 }
 
-/// The multiples of 1, 2 or 5 times a power of ten from `from` to `to`, which is larger: about `count` of them, and never
-/// more than one above it.
+/// The multiples of 1, 2 or 5 times a power of ten from `from` to `to`, which is larger: about
+/// `count` of them, and never more than one above it.
 pub fn ticks(from: f64, to: f64, count: usize) -> Ticks {
     let least = (to - from) / count.max(1) as f64;
     let exponent = least.log10().floor() as i32;
-    let digits = [1, 2, 5].into_iter().find(|digit| f64::from(*digit) * 10_f64.powi(exponent) >= least);
+    let digits =
+        [1, 2, 5].into_iter().find(|digit| f64::from(*digit) * 10_f64.powi(exponent) >= least);
     let (digit, exponent) = digits.map_or((1, exponent + 1), |digit| (digit, exponent));
     let step = f64::from(digit) * 10_f64.powi(exponent);
     let (first, last) = ((from / step).ceil() as i64, (to / step).floor() as i64);
@@ -65,11 +66,14 @@ const STEPS: [Step; 14] = [
     Step::Months(600),
 ];
 
-/// Days to write from `from` to `to`, and what to write: about `count` of them, at equal distances by the calendar.
+/// Days to write from `from` to `to`, and what to write: about `count` of them, at equal distances
+/// by the calendar.
 pub fn days(from: NaiveDate, to: NaiveDate, count: usize) -> Vec<(NaiveDate, String)> {
     let least_days = (to - from).num_days() as f64 / count.max(1) as f64;
-    let step = STEPS.into_iter().find(|step| step.days() >= least_days).unwrap_or(Step::Months(1200));
-    let days = std::iter::successors(step.from(from), |day| step.after(*day)).take_while(|day| *day <= to);
+    let step =
+        STEPS.into_iter().find(|step| step.days() >= least_days).unwrap_or(Step::Months(1200));
+    let days =
+        std::iter::successors(step.from(from), |day| step.after(*day)).take_while(|day| *day <= to);
     days.map(|day| (day, step.label(day))).collect()
 }
 
@@ -126,12 +130,18 @@ mod tests {
     use proptest::prelude::*;
 
     fn labels(from: &str, to: &str, count: usize) -> Vec<String> {
-        days(parse_date(from).unwrap(), parse_date(to).unwrap(), count).into_iter().map(|(_, label)| label).collect()
+        days(parse_date(from).unwrap(), parse_date(to).unwrap(), count)
+            .into_iter()
+            .map(|(_, label)| label)
+            .collect()
     }
 
     #[test]
     fn prices_are_written_at_round_numbers() {
-        assert_eq!(ticks(371.0, 707.0, 5), Ticks { values: vec![400.0, 500.0, 600.0, 700.0], decimals: 0 });
+        assert_eq!(
+            ticks(371.0, 707.0, 5),
+            Ticks { values: vec![400.0, 500.0, 600.0, 700.0], decimals: 0 }
+        );
         assert_eq!(ticks(27.11, 27.95, 4), Ticks { values: vec![27.5], decimals: 1 });
         let Ticks { values, decimals } = ticks(0.0011, 0.0019, 4);
         let written: Vec<_> = values.iter().map(|value| format!("{value:.decimals$}")).collect();
@@ -140,9 +150,15 @@ mod tests {
 
     #[test]
     fn days_are_written_at_equal_distances_of_the_calendar() {
-        assert_eq!(labels("2013-02-25", "2013-03-01", 8), ["Feb 25", "Feb 26", "Feb 27", "Feb 28", "Mar 1"]);
+        assert_eq!(
+            labels("2013-02-25", "2013-03-01", 8),
+            ["Feb 25", "Feb 26", "Feb 27", "Feb 28", "Mar 1"]
+        );
         assert_eq!(labels("2013-02-01", "2013-03-01", 5), ["Feb 4", "Feb 11", "Feb 18", "Feb 25"]);
-        assert_eq!(labels("2012-03-01", "2013-03-01", 6), ["Mar", "May", "Jul", "Sep", "Nov", "2013", "Mar"]);
+        assert_eq!(
+            labels("2012-03-01", "2013-03-01", 6),
+            ["Mar", "May", "Jul", "Sep", "Nov", "2013", "Mar"]
+        );
         assert_eq!(labels("2000-01-03", "2013-03-01", 6), ["2005", "2010"]);
         assert_eq!(labels("2013-03-01", "2013-03-01", 6), ["Mar 1"]);
     }

@@ -1,5 +1,5 @@
-//! Writes a chart as SVG: presentation attributes alone, since the security policy of answers forbids styles, and fonts
-//! that are there anyway.
+//! Writes a chart as SVG: presentation attributes alone, since the security policy of answers
+//! forbids styles, and fonts that are there anyway.
 
 use std::fmt::{self, Write};
 
@@ -14,7 +14,8 @@ use crate::market::Bar;
 /// The chart as an SVG document.
 pub fn svg(chart: &Chart<'_>) -> String {
     let (width, height, colours) = (chart.width, chart.height, chart.theme.colours());
-    let (words, plot, mut svg) = (Words::of(chart), Plot::of(chart), Svg { text: String::new(), colours });
+    let (words, plot, mut svg) =
+        (Words::of(chart), Plot::of(chart), Svg { text: String::new(), colours });
     svg.grid(&plot);
     svg.volumes(&plot, chart.bars);
     svg.closes(&plot, chart.bars);
@@ -62,7 +63,9 @@ impl Svg {
             let half = label.len() as f64 * SMALL * CHARACTER / 2.0;
             // One that the edge would cut is left out.
             if x - half >= 0.0 {
-                self.put(format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{label}</text>\n"));
+                self.put(format_args!(
+                    "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{label}</text>\n"
+                ));
             }
         }
         self.put(format_args!("</g>\n"));
@@ -70,18 +73,22 @@ impl Svg {
 
     /// A bar a column, as high as the largest volume in it.
     fn volumes(&mut self, plot: &Plot, bars: &[Bar]) {
-        let largest = |bars: &[Bar]| bars.iter().map(|bar| bar.volume).max().unwrap_or_default() as f64;
+        let largest =
+            |bars: &[Bar]| bars.iter().map(|bar| bar.volume).max().unwrap_or_default() as f64;
         let most = largest(bars).max(1.0);
         let column = |bar: &Bar| (plot.x(bar.date) / plot.column().max(2.0)).floor();
         let columns: Vec<_> = bars.chunk_by(|a, b| column(a) == column(b)).collect();
         let mut path = String::new();
         for bars in &columns {
-            let (x, y) = (plot.x(bars[0].date), plot.bottom - largest(bars) / most * plot.volumes_height);
+            let (x, y) =
+                (plot.x(bars[0].date), plot.bottom - largest(bars) / most * plot.volumes_height);
             let _ = write!(path, "M{x:.1} {}V{y:.1}", plot.bottom);
         }
         let apart = (plot.right - plot.left) / columns.len() as f64;
         let (colour, width) = (self.colours.volume, (apart * 0.6).clamp(1.0, 8.0));
-        self.put(format_args!("<path d=\"{path}\" stroke=\"{colour}\" stroke-width=\"{width:.1}\" fill=\"none\"/>\n"));
+        self.put(format_args!(
+            "<path d=\"{path}\" stroke=\"{colour}\" stroke-width=\"{width:.1}\" fill=\"none\"/>\n"
+        ));
     }
 
     fn closes(&mut self, plot: &Plot, bars: &[Bar]) {
@@ -89,7 +96,9 @@ impl Svg {
         let points = thin(&bars.iter().map(place).collect::<Vec<_>>(), plot.column());
         let (path, colour, bottom) = (path(&points), self.colours.line, plot.bottom);
         let (left, Point { x, y }) = (points[0].x, points[points.len() - 1]);
-        self.put(format_args!("<path d=\"{path}V{bottom}H{left:.1}Z\" fill=\"{colour}\" fill-opacity=\".1\"/>\n"));
+        self.put(format_args!(
+            "<path d=\"{path}V{bottom}H{left:.1}Z\" fill=\"{colour}\" fill-opacity=\".1\"/>\n"
+        ));
         self.put(format_args!(
             "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\" stroke-linejoin=\"round\"/>\n"
         ));
@@ -110,8 +119,11 @@ impl Svg {
         // Bold letters are wider.
         let beside = title.chars().count() as f64 * LARGE * CHARACTER * 1.25 + MEDIUM;
         let mut room = if is_tall { all_room } else { all_room - beside };
-        let figures =
-            [(&words.close, text), (&words.change, if words.rises { up } else { down }), (&words.range, quiet)];
+        let figures = [
+            (&words.close, text),
+            (&words.change, if words.rises { up } else { down }),
+            (&words.range, quiet),
+        ];
         for (n, (figure, colour)) in figures.into_iter().enumerate() {
             room -= figure.chars().count() as f64 * MEDIUM * CHARACTER;
             if room < 0.0 {
@@ -123,7 +135,10 @@ impl Svg {
             } else {
                 self.put(format_args!("<tspan dx=\"{MEDIUM}\""));
             }
-            self.put(format_args!(" font-size=\"{MEDIUM}\" fill=\"{colour}\">{}</tspan>", Escaped(figure)));
+            self.put(format_args!(
+                " font-size=\"{MEDIUM}\" fill=\"{colour}\">{}</tspan>",
+                Escaped(figure)
+            ));
         }
         self.put(format_args!("</text>\n"));
     }
@@ -139,21 +154,45 @@ mod tests {
     /// Closes and volumes that jump as far as they can, every day: nothing of it can be left out.
     fn restless(count: u64) -> Vec<Bar> {
         let bar = |n: u64| {
-            let close = f64::from(u32::try_from(n.wrapping_mul(2_654_435_761) % 9_999).unwrap() + 1);
+            let close =
+                f64::from(u32::try_from(n.wrapping_mul(2_654_435_761) % 9_999).unwrap() + 1);
             let date = NaiveDate::from_ymd_opt(1950, 1, 1).unwrap() + chrono::Days::new(n);
-            Bar { date, open: close, high: close, low: close, close, adjusted_close: close, volume: close as i64 }
+            Bar {
+                date,
+                open: close,
+                high: close,
+                low: close,
+                close,
+                adjusted_close: close,
+                volume: close as i64,
+            }
         };
         (0..count).map(bar).collect()
     }
 
     #[test]
     fn no_picture_is_larger_than_its_bound() {
-        for (count, width, height) in [(20_000, 2000, 1200), (20_000, 800, 400), (2_000, 2000, 1200), (1, 200, 120)] {
+        for (count, width, height) in
+            [(20_000, 2000, 1200), (20_000, 800, 400), (2_000, 2000, 1200), (1, 200, 120)]
+        {
             let bars = restless(count);
             let (adjust, theme) = (Adjust::All, Theme::Dark);
             let (name, currency) = ("N", "USD");
-            let svg = svg(&Chart { symbol: "S", name, currency, adjust, bars: &bars, width, height, theme });
-            assert!(svg.len() < 60_000, "{count} bars on {width}x{height} take {} bytes", svg.len());
+            let svg = svg(&Chart {
+                symbol: "S",
+                name,
+                currency,
+                adjust,
+                bars: &bars,
+                width,
+                height,
+                theme,
+            });
+            assert!(
+                svg.len() < 60_000,
+                "{count} bars on {width}x{height} take {} bytes",
+                svg.len()
+            );
         }
     }
 }

@@ -7,14 +7,15 @@ pub struct Point {
     pub y: f64,
 }
 
-/// The points of a line, left to right, of which each column of a picture keeps its first, highest, lowest and last: what
-/// is left out lies between these. A column is `column` pixels wide.
+/// The points of a line, left to right, of which each column of a picture keeps its first, highest,
+/// lowest and last: what is left out lies between these. A column is `column` pixels wide.
 pub fn thin(points: &[Point], column: f64) -> Vec<Point> {
     let column_of = |point: &Point| (point.x / column).floor();
     let mut kept = Vec::with_capacity(points.len());
     for points in points.chunk_by(|a, b| column_of(a) == column_of(b)) {
         let by_height = |at: &usize, other: &usize| points[*at].y.total_cmp(&points[*other].y);
-        let (low, high) = ((0..points.len()).min_by(by_height), (0..points.len()).max_by(by_height));
+        let (low, high) =
+            ((0..points.len()).min_by(by_height), (0..points.len()).max_by(by_height));
         let mut places = [Some(0), low, high, points.len().checked_sub(1)];
         places.sort_unstable();
         let mut places: Vec<_> = places.into_iter().flatten().collect();

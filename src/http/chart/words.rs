@@ -25,7 +25,8 @@ impl Words {
         let rises = percent >= 0.0;
         let sign = if rises { '+' } else { '\u{2212}' };
         let change = format!("{sign}{:.2} %", percent.abs());
-        let close = format!("{:.*} {}", if last.close < 1.0 { 4 } else { 2 }, last.close, chart.currency);
+        let close =
+            format!("{:.*} {}", if last.close < 1.0 { 4 } else { 2 }, last.close, chart.currency);
         let range = format!("{} to {}", first.date, last.date);
         let (adjusted, briefly) = match chart.adjust {
             Adjust::None => ("as traded", ""),
@@ -36,7 +37,14 @@ impl Words {
             "Daily closes {adjusted}, and volumes, from {range}. The last is {close}, {change} since the first."
         );
         let range = format!("{range}{briefly}");
-        Self { title: format!("{} {}", chart.symbol, chart.name), close, change, rises, range, about }
+        Self {
+            title: format!("{} {}", chart.symbol, chart.name),
+            close,
+            change,
+            rises,
+            range,
+            about,
+        }
     }
 }
 
@@ -71,6 +79,9 @@ mod tests {
 
     #[test]
     fn a_long_name_ends_where_the_room_does() {
-        assert_eq!((shortened("Apple Inc.", 10), shortened("Apple Inc.", 7)), ("Apple Inc.".into(), "Apple …".into()));
+        assert_eq!(
+            (shortened("Apple Inc.", 10), shortened("Apple Inc.", 7)),
+            ("Apple Inc.".into(), "Apple …".into())
+        );
     }
 }

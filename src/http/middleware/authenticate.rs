@@ -18,15 +18,20 @@ use crate::http::state::State;
 ///
 /// # Errors
 /// What the client is told where it carries none that is valid.
-pub async fn authenticate(state: &State, request: &ServiceRequest, now: DateTime<Utc>) -> Result<Arc<Caller>, Problem> {
+pub async fn authenticate(
+    state: &State,
+    request: &ServiceRequest,
+    now: DateTime<Utc>,
+) -> Result<Arc<Caller>, Problem> {
     let token = token(request, state.http.apikey_in_query)?.ok_or(Problem::Unauthorized)?;
     let address = client::address(request, &state.http.trusted_proxies);
     let verified = state.verifier.verify(&token, address, now).await;
-    verified.map_err(|refusal| Problem::from_refusal(refusal, now.timestamp_millis().unsigned_abs()))
+    verified
+        .map_err(|refusal| Problem::from_refusal(refusal, now.timestamp_millis().unsigned_abs()))
 }
 
-/// `X-API-Key: TOKEN`, else `Authorization: Bearer TOKEN` with the scheme in any case, else `?apikey=TOKEN`. The first
-/// that is there counts, whatever the others say.
+/// `X-API-Key: TOKEN`, else `Authorization: Bearer TOKEN` with the scheme in any case, else
+/// `?apikey=TOKEN`. The first that is there counts, whatever the others say.
 fn token(request: &ServiceRequest, may_be_in_query: bool) -> Result<Option<Cow<'_, str>>, Problem> {
     let headers = request.headers();
     if let Some(key) = headers.get(API_KEY) {
@@ -40,7 +45,8 @@ fn token(request: &ServiceRequest, may_be_in_query: bool) -> Result<Option<Cow<'
 
 /// The token of `Authorization: Bearer TOKEN`, with the scheme in any case.
 pub fn bearer(request: &ServiceRequest) -> Option<&str> {
-    let (scheme, token) = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) =
+        request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
@@ -55,7 +61,8 @@ mod tests {
     }
 
     fn query(key: &str) -> String {
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("apikey", key).finish();
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("apikey", key).finish();
         format!("/?limit=5&{query}&end=2012-12-31")
     }
 

@@ -1,4 +1,5 @@
-//! The outermost layer: what every answer has, and the one place where errors become documents and log lines.
+//! The outermost layer: what every answer has, and the one place where errors become documents and
+//! log lines.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -30,7 +31,8 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// A URL may hold a key: where a browser shows an answer, no link in it is to tell others.
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 /// An answer is data: a browser that shows it is to run and load nothing.
-const NOTHING_ACTIVE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const NOTHING_ACTIVE: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Towards callers: the pages of any origin may ask.
 pub async fn boundary(
@@ -44,7 +46,8 @@ pub async fn boundary(
     Ok(response)
 }
 
-/// Towards operators: pages of other origins are not let in by CORS. Nothing there is secret without the token.
+/// Towards operators: pages of other origins are not let in by CORS. Nothing there is secret
+/// without the token.
 pub fn closed_boundary(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -92,7 +95,8 @@ async fn within(
     log(state, &response, id.to_str().unwrap_or_default(), started);
     // It is being answered for as long as something is streamed.
     if matches!(response.response().body().size(), BodySize::Stream) {
-        response = response.map_body(|_, body| BoxBody::new(Streamed { body, _answering: answering }));
+        response =
+            response.map_body(|_, body| BoxBody::new(Streamed { body, _answering: answering }));
     }
     Ok(response)
 }
@@ -110,7 +114,10 @@ impl MessageBody for Streamed {
         self.body.size()
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Pin::new(&mut self.body).poll_next(cx)
     }
 }
@@ -126,24 +133,28 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         Some(id) if id.to_str().is_ok_and(plain) => id.clone(),
         _ => {
             let random: u64 = rand::random();
-            let digits: [u8; 16] = std::array::from_fn(|at| b"0123456789abcdef"[(random >> (4 * at)) as usize & 15]);
+            let digits: [u8; 16] =
+                std::array::from_fn(|at| b"0123456789abcdef"[(random >> (4 * at)) as usize & 15]);
             HeaderValue::from_bytes(&digits).expect("hexadecimal digits can be sent")
         }
     }
 }
 
-/// Refuses by size before anything is read. The framework's own bounds (a head of 128 KiB, 96 headers) lie beyond.
+/// Refuses by size before anything is read. The framework's own bounds (a head of 128 KiB, 96
+/// headers) lie beyond.
 fn oversized(request: &ServiceRequest, config: &HttpConfig) -> Option<Problem> {
     let (url_bytes_max, headers) = (config.url_bytes_max, request.headers());
     if request.uri().path_and_query().is_some_and(|url| url.as_str().len() > url_bytes_max) {
         return Some(Problem::UrlTooLong { bytes_max: url_bytes_max });
     }
-    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let header_bytes: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if header_bytes > config.header_bytes_max {
         return Some(Problem::HeadersTooLarge { bytes_max: config.header_bytes_max });
     }
     let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
-    (length > config.body_bytes_max).then_some(Problem::BodyTooLarge { bytes_max: config.body_bytes_max })
+    (length > config.body_bytes_max)
+        .then_some(Problem::BodyTooLarge { bytes_max: config.body_bytes_max })
 }
 
 fn as_document(mut response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
@@ -158,7 +169,8 @@ fn as_document(mut response: ServiceResponse<BoxBody>, id: &str) -> ServiceRespo
         }
     };
     response.map_body(|head, _| {
-        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        head.headers
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         BoxBody::new(document)
     })
@@ -228,7 +240,8 @@ fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: In
     });
     let code = problem_of(response).map(Problem::code);
     let cause = problem_of(response).and_then(Problem::cause).map(ToString::to_string);
-    let (method, status, ms) = (request.method().as_str(), status.as_u16(), started.elapsed().as_secs_f64() * 1000.0);
+    let (method, status, ms) =
+        (request.method().as_str(), status.as_u16(), started.elapsed().as_secs_f64() * 1000.0);
     let key = key.as_ref().map(|key| key.as_str());
     if failed {
         tracing::error!(request_id = id, method, url, status, ms, key, code, cause, "request");

@@ -1,4 +1,5 @@
-//! Answers what was answered before: from memory, then from Redis; runs the handler once for all who ask the same.
+//! Answers what was answered before: from memory, then from Redis; runs the handler once for all
+//! who ask the same.
 
 use actix_web::body::{self, BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -30,8 +31,9 @@ pub async fn cache<Q: Question>(
         Err(problem) => return Ok(refuse(request, problem)),
     };
     let (state, now) = (state(&request), Utc::now());
-    // The ways that wait are boxed: those who are answered from memory are not to carry and move them.
-    // What nobody has told us the version of can't be cached: no change could make it go out of use.
+    // The ways that wait are boxed: those who are answered from memory are not to carry and move
+    // them. What nobody has told us the version of can't be cached: no change could make it go out
+    // of use.
     let Some((version, exchange)) = state.versions.of(&question.depends_on()) else {
         return Box::pin(ask(request, next, question)).await;
     };
@@ -59,7 +61,8 @@ async fn ask<Q: Question>(
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-/// Runs the handler and keeps its answer. Where it fails for want of Postgres, the last good answer stands in.
+/// Runs the handler and keeps its answer. Where it fails for want of Postgres, the last good answer
+/// stands in.
 async fn fill<Q: Question>(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -77,23 +80,30 @@ async fn fill<Q: Question>(
         return Ok(answer_to::<Q, _>(response, &stale, CacheOutcome::Stale));
     }
     // What is too long to be kept is sent as it is read.
-    if response.status() != StatusCode::OK || response.response().body().size() == BodySize::Stream {
+    if response.status() != StatusCode::OK || response.response().body().size() == BodySize::Stream
+    {
         miss.pass(now_ms);
         return Ok(response.map_into_boxed_body());
     }
     let (request, response) = response.into_parts();
     // A handler's answer is bytes in memory: there is nothing to wait for and nothing to fail.
     let media = media_of(response.headers());
-    let note = |name| response.headers().get(name).map(|note| Bytes::copy_from_slice(note.as_bytes()));
+    let note =
+        |name| response.headers().get(name).map(|note| Bytes::copy_from_slice(note.as_bytes()));
     let notes = Notes { link: note(header::LINK), unknown: note(UNKNOWN) };
-    let body =
-        body::to_bytes(response.into_body()).await.map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
+    let body = body::to_bytes(response.into_body())
+        .await
+        .map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
     let entry = miss.fill(Answer { body, media, notes }, lifetime, now_ms);
     let response = entry_response::<Q>(&request, &entry, CacheOutcome::Miss);
     Ok(ServiceResponse::new(request, response))
 }
 
-fn answer<Q: Question>(request: ServiceRequest, entry: &Entry, outcome: CacheOutcome) -> ServiceResponse<BoxBody> {
+fn answer<Q: Question>(
+    request: ServiceRequest,
+    entry: &Entry,
+    outcome: CacheOutcome,
+) -> ServiceResponse<BoxBody> {
     let response = entry_response::<Q>(request.request(), entry, outcome);
     request.into_response(response)
 }
@@ -108,7 +118,11 @@ fn answer_to<Q: Question, B>(
     ServiceResponse::new(request, response)
 }
 
-fn entry_response<Q: Question>(request: &HttpRequest, entry: &Entry, outcome: CacheOutcome) -> HttpResponse {
+fn entry_response<Q: Question>(
+    request: &HttpRequest,
+    entry: &Entry,
+    outcome: CacheOutcome,
+) -> HttpResponse {
     Visit::of(request, |visit| visit.cache.set(Some(outcome)));
     let request_headers = request.headers();
     let accepts_gzip = accepts_gzip(request_headers);
@@ -120,9 +134,9 @@ fn entry_response<Q: Question>(request: &HttpRequest, entry: &Entry, outcome: Ca
     let held = held_tag(request_headers, entry, &variant.etag);
     let mut response = match held {
         Some(_) => HttpResponse::NotModified().finish(),
-        None => {
-            HttpResponse::Ok().insert_header((header::CONTENT_TYPE, media_type(entry.media))).body(variant.body.clone())
-        }
+        None => HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, media_type(entry.media)))
+            .body(variant.body.clone()),
     };
     let (headers, mut values) = (response.headers_mut(), Values::new());
     let fresh_for_s = entry.fresh_for_s(now_ms);
@@ -146,31 +160,39 @@ fn entry_response<Q: Question>(request: &HttpRequest, entry: &Entry, outcome: Ca
     response
 }
 
-/// The tag under which the client holds this very answer already, in an encoding that it takes. What it would be `sent`
-/// goes first (RFC 9110, 13.1.2: compared weakly, so a proxy's `W/` is no matter).
+/// The tag under which the client holds this very answer already, in an encoding that it takes.
+/// What it would be `sent` goes first (RFC 9110, 13.1.2: compared weakly, so a proxy's `W/` is no
+/// matter).
 fn held_tag<'a>(headers: &HeaderMap, entry: &'a Entry, sent: &'a Bytes) -> Option<&'a Bytes> {
     if !headers.contains_key(header::IF_NONE_MATCH) {
         return None;
     }
     let holds = |etag: &Bytes| {
         let lines = headers.get_all(header::IF_NONE_MATCH).filter_map(|tags| tags.to_str().ok());
-        let mut tags = lines.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
+        let mut tags =
+            lines.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
         tags.any(|tag| tag == "*" || tag.as_bytes() == etag)
     };
     // Without a word of encodings, all of them will do (12.5.3).
     let takes_gzip = accepts_gzip(headers) || !headers.contains_key(header::ACCEPT_ENCODING);
     let gzip = takes_gzip.then(|| entry.gzip_etag());
-    [Some(sent), Some(&entry.variant(false).etag), gzip].into_iter().flatten().find(|etag| holds(etag))
+    [Some(sent), Some(&entry.variant(false).etag), gzip]
+        .into_iter()
+        .flatten()
+        .find(|etag| holds(etag))
 }
 
-/// Whether gzip is among the accepted encodings and not refused by a weight of 0; `*` speaks for it where nothing else
-/// does (RFC 9110, 12.5.3).
+/// Whether gzip is among the accepted encodings and not refused by a weight of 0; `*` speaks for it
+/// where nothing else does (RFC 9110, 12.5.3).
 pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     let weight_of = |wanted: &str| {
-        let accepted = headers.get_all(header::ACCEPT_ENCODING).filter_map(|encodings| encodings.to_str().ok());
+        let accepted = headers
+            .get_all(header::ACCEPT_ENCODING)
+            .filter_map(|encodings| encodings.to_str().ok());
         accepted.flat_map(|encodings| encodings.split(',')).find_map(|encoding| {
             let (name, weight) = encoding.split_once(';').unwrap_or((encoding, "q=1"));
-            let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+            let weight =
+                weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
             name.trim().eq_ignore_ascii_case(wanted).then(|| weight.unwrap_or(0.0))
         })
     };
@@ -198,7 +220,9 @@ mod tests {
 
     fn headers(name: HeaderName, value: &[u8]) -> Option<HeaderMap> {
         let value = HeaderValue::from_bytes(value).ok()?;
-        Some(TestRequest::default().insert_header((name, value)).to_http_request().headers().clone())
+        Some(
+            TestRequest::default().insert_header((name, value)).to_http_request().headers().clone(),
+        )
     }
 
     fn is_held(entry: &Entry, tags: &str) -> bool {

@@ -13,7 +13,8 @@ use crate::http::error::Problem;
 use crate::http::visit::{Guest, Visit};
 use crate::http::weight::weight;
 
-/// One layer for two concerns, since each layer of the framework costs every request an allocation or two.
+/// One layer for two concerns, since each layer of the framework costs every request an allocation
+/// or two.
 pub async fn gate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -34,7 +34,8 @@ fn state(request: &ServiceRequest) -> &'static State {
     State::of(request.request())
 }
 
-/// The path that the router goes by: decoded. What a request weighs must not hang on how its path was written.
+/// The path that the router goes by: decoded. What a request weighs must not hang on how its path
+/// was written.
 fn routed_path(request: &ServiceRequest) -> &str {
     request.match_info().as_str()
 }

@@ -13,7 +13,9 @@ pub async fn operators_only(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(expected) = &state(&request).admin_token else { return Ok(refuse(request, Problem::AdminOff)) };
+    let Some(expected) = &state(&request).admin_token else {
+        return Ok(refuse(request, Problem::AdminOff));
+    };
     if !bearer(&request).is_some_and(|given| expected.is(given)) {
         return Ok(refuse(request, Problem::AdminUnauthorized));
     }

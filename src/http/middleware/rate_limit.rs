@@ -21,11 +21,16 @@ const X_COST: HeaderName = HeaderName::from_static("x-ratelimit-cost");
 /// What a caller is told whose request counts as `weight` and has no room in the limit.
 pub fn beyond(decision: &Decision, weight: u32, tier: &Tier, upgrade_url: Option<&str>) -> Problem {
     let upgrade = upgrade_url.filter(|_| tier.name == FREE_TIER).map(str::to_owned);
-    Problem::RateLimited { limit: decision.limit, weight, retry_after_s: decision.reset_in_s(), upgrade }
+    Problem::RateLimited {
+        limit: decision.limit,
+        weight,
+        retry_after_s: decision.reset_in_s(),
+        upgrade,
+    }
 }
 
-/// Puts the state of the limit at `now_ms` (epoch milliseconds) into an answer, and what the request counted as where
-/// that is more than one.
+/// Puts the state of the limit at `now_ms` (epoch milliseconds) into an answer, and what the
+/// request counted as where that is more than one.
 pub fn say(headers: &mut HeaderMap, decision: &Decision, weight: u32, tier: &Tier, now_ms: u64) {
     let Decision { limit, remaining, reset_in_ms, .. } = *decision;
     let reset_ms = now_ms + reset_in_ms;
@@ -40,8 +45,15 @@ pub fn say(headers: &mut HeaderMap, decision: &Decision, weight: u32, tier: &Tie
 }
 
 /// The same in the headers of the draft: the limit called `name` holds in any trailing `window_s`.
-pub fn say_policy(headers: &mut HeaderMap, values: &mut Values, name: &str, decision: &Decision, window_s: u64) {
-    let (limit, remaining, reset_in_s) = (decision.limit, decision.remaining, decision.reset_in_s());
+pub fn say_policy(
+    headers: &mut HeaderMap,
+    values: &mut Values,
+    name: &str,
+    decision: &Decision,
+    window_s: u64,
+) {
+    let (limit, remaining, reset_in_s) =
+        (decision.limit, decision.remaining, decision.reset_in_s());
     values.put(headers, POLICY, format_args!("\"{name}\";q={limit};w={window_s}"));
     values.put(headers, STATE, format_args!("\"{name}\";r={remaining};t={reset_in_s}"));
 }

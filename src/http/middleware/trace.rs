@@ -10,8 +10,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use super::routed_path;
 use crate::route::Route;
 
-/// Opens the span of a request, below that of the client where it names one (W3C Trace Context). Where nothing is traced
-/// it costs one look at a flag.
+/// Opens the span of a request, below that of the client where it names one (W3C Trace Context).
+/// Where nothing is traced it costs one look at a flag.
 pub fn span(request: &ServiceRequest) -> Span {
     let route = || Route::of(routed_path(request)).pattern();
     // Names and attributes are those of OpenTelemetry's semantic conventions for HTTP.
@@ -28,7 +28,9 @@ pub fn span(request: &ServiceRequest) -> Span {
     );
     if !span.is_disabled() {
         span.record("otel.name", format_args!("{} {}", request.method(), route()).to_string());
-        let parent = opentelemetry::global::get_text_map_propagator(|it| it.extract(&Headers(request.headers())));
+        let parent = opentelemetry::global::get_text_map_propagator(|it| {
+            it.extract(&Headers(request.headers()))
+        });
         let _ = span.set_parent(parent);
     }
     span
@@ -58,7 +60,8 @@ mod tests {
     /// The trace that a request belongs to, and its parent there.
     fn parent(traceparent: &[u8]) -> Option<String> {
         let value = actix_web::http::header::HeaderValue::from_bytes(traceparent).ok()?;
-        let request = TestRequest::default().insert_header(("traceparent", value)).to_http_request();
+        let request =
+            TestRequest::default().insert_header(("traceparent", value)).to_http_request();
         let context = TraceContextPropagator::new().extract(&Headers(request.headers()));
         let span = context.span().span_context().clone();
         span.is_valid().then(|| format!("{}-{}", span.trace_id(), span.span_id()))

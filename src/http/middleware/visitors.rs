@@ -33,7 +33,10 @@ pub async fn visitors(
     let mut response = if decision.admitted {
         next.call(request).await?.map_into_boxed_body()
     } else {
-        refuse(request, Problem::AddressLimited { limit: decision.limit, retry_after_s: decision.reset_in_s() })
+        refuse(
+            request,
+            Problem::AddressLimited { limit: decision.limit, retry_after_s: decision.reset_in_s() },
+        )
     };
     say_policy(response.headers_mut(), &mut Values::new(), POLICY, &decision, HOUR_S);
     Ok(response)

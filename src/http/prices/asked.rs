@@ -17,25 +17,37 @@ const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
 const LINES_LIMIT: Whole = Whole { max: 10_000, ..LIMIT };
 
 pub const START: Parameter = Parameter::required("start", Takes::Date, "The first day");
-pub const END: Parameter = Parameter::new("end", Takes::Date, "The last day, included; open where it is not given");
+pub const END: Parameter =
+    Parameter::new("end", Takes::Date, "The last day, included; open where it is not given");
 pub const LIMIT_PARAMETER: Parameter = Parameter::new(
     "limit",
     Takes::NumberOrAll(LINES_LIMIT),
     "Rows on a page: up to 1000 in JSON (100 where it is not given), up to 10000 or `all` in CSV and NDJSON (`all`)",
 );
-pub const ORDER: Parameter = Parameter::new("order", Takes::OneOf(&Order::WORDS), "Newest first, or oldest first");
-pub const CURSOR: Parameter = Parameter::new("cursor", Takes::Cursor, "Where the page begins: as in `next`");
+pub const ORDER: Parameter =
+    Parameter::new("order", Takes::OneOf(&Order::WORDS), "Newest first, or oldest first");
+pub const CURSOR: Parameter =
+    Parameter::new("cursor", Takes::Cursor, "Where the page begins: as in `next`");
 pub const ADJUST: Parameter = Parameter::new(
     "adjust",
     Takes::OneOf(&Adjust::WORDS),
     "What open, high, low, close and volume are adjusted for: nothing, splits, or splits and dividends",
 );
-pub const INTERVAL: Parameter =
-    Parameter::new("interval", Takes::OneOf(&Interval::WORDS), "What a row stands for: a day, week, month or year");
-pub const COLUMNS: Parameter =
-    Parameter::new("columns", Takes::SomeOf(&Column::NAMES), "The fields of a row, in their order, parted by commas");
-pub const FORMAT: Parameter =
-    Parameter::new("format", Takes::OneOf(&Format::WORDS), "Where it is not given, `Accept` decides");
+pub const INTERVAL: Parameter = Parameter::new(
+    "interval",
+    Takes::OneOf(&Interval::WORDS),
+    "What a row stands for: a day, week, month or year",
+);
+pub const COLUMNS: Parameter = Parameter::new(
+    "columns",
+    Takes::SomeOf(&Column::NAMES),
+    "The fields of a row, in their order, parted by commas",
+);
+pub const FORMAT: Parameter = Parameter::new(
+    "format",
+    Takes::OneOf(&Format::WORDS),
+    "Where it is not given, `Accept` decides",
+);
 
 /// How many rows are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +70,20 @@ pub struct BarsAsked {
 }
 
 impl BarsAsked {
-    /// Reads everything but the stocks and the cursor. `of_several`: whether rows have to say which stock they are of.
-    pub fn parse(query: &Query<'_>, request: &HttpRequest, of_several: bool) -> Result<Self, Problem> {
-        let start = query
-            .date("start")?
-            .ok_or(Problem::MissingParameter { name: "start", expected: "the first day, as YYYY-MM-DD" })?;
-        let range = DateRange::new(start, query.date("end")?)
-            .map_err(|fault| invalid("start", format!("({}) is after end ({})", fault.start, fault.end)))?;
+    /// Reads everything but the stocks and the cursor. `of_several`: whether rows have to say which
+    /// stock they are of.
+    pub fn parse(
+        query: &Query<'_>,
+        request: &HttpRequest,
+        of_several: bool,
+    ) -> Result<Self, Problem> {
+        let start = query.date("start")?.ok_or(Problem::MissingParameter {
+            name: "start",
+            expected: "the first day, as YYYY-MM-DD",
+        })?;
+        let range = DateRange::new(start, query.date("end")?).map_err(|fault| {
+            invalid("start", format!("({}) is after end ({})", fault.start, fault.end))
+        })?;
         let format = Format::wanted(query, request)?;
         let interval: Interval = query.value("interval")?.unwrap_or_default();
         let usual = || Columns::usual(of_several, interval != Interval::Day);
@@ -82,7 +101,8 @@ impl BarsAsked {
 
     /// Adds what was asked to a URL, whatever way it was written: what is as usual is left out.
     pub fn write(&self, url: &mut String) {
-        let (start, end) = (DateText::of(self.range.start()), self.range.end().and_then(DateText::of));
+        let (start, end) =
+            (DateText::of(self.range.start()), self.range.end().and_then(DateText::of));
         let mut put = |name: &str, value: &str| {
             url.push_str(name);
             url.push_str(value);
@@ -120,10 +140,15 @@ fn limit(query: &Query<'_>, format: Format) -> Result<Limit, Problem> {
     match format {
         Format::Json => query.number("limit", LIMIT).map(Limit::Rows),
         Format::Csv | Format::Ndjson if everything => Ok(Limit::All),
-        Format::Csv | Format::Ndjson => query.number("limit", LINES_LIMIT).map(Limit::Rows).map_err(|_| {
-            let max = LINES_LIMIT.max;
-            invalid("limit", format!("is not valid: expected a whole number from 1 to {max}, or all"))
-        }),
+        Format::Csv | Format::Ndjson => {
+            query.number("limit", LINES_LIMIT).map(Limit::Rows).map_err(|_| {
+                let max = LINES_LIMIT.max;
+                invalid(
+                    "limit",
+                    format!("is not valid: expected a whole number from 1 to {max}, or all"),
+                )
+            })
+        }
     }
 }
 
@@ -138,7 +163,9 @@ pub fn in_words(range: DateRange, interval: Interval) -> String {
     match (period, range.start(), range.end()) {
         (None, start, Some(end)) => format!("from {start} to {end}"),
         (None, start, None) => format!("from {start} on"),
-        (Some(period), start, Some(end)) => format!("of a {period} that ended between {start} and {end}"),
+        (Some(period), start, Some(end)) => {
+            format!("of a {period} that ended between {start} and {end}")
+        }
         (Some(period), start, None) => format!("of a {period} that ended on {start} or later"),
     }
 }

@@ -70,8 +70,8 @@ impl Column {
 }
 
 impl Columns {
-    /// What is sent where nothing else is asked for: `symbol` where rows are of several stocks, `unfinished` where they
-    /// stand for periods.
+    /// What is sent where nothing else is asked for: `symbol` where rows are of several stocks,
+    /// `unfinished` where they stand for periods.
     pub fn usual(of_several: bool, of_periods: bool) -> Self {
         let is_usual = |column: &Column| match column {
             Column::Symbol => of_several,
@@ -109,7 +109,10 @@ impl FromStr for Columns {
     fn from_str(text: &str) -> Result<Self, ColumnsFault> {
         let mut columns: Vec<Column> = Vec::new();
         for name in text.split(',') {
-            let column = Column::ALL.into_iter().find(|column| column.as_str() == name).ok_or(ColumnsFault::Unknown)?;
+            let column = Column::ALL
+                .into_iter()
+                .find(|column| column.as_str() == name)
+                .ok_or(ColumnsFault::Unknown)?;
             if columns.contains(&column) {
                 return Err(ColumnsFault::Twice(column));
             }

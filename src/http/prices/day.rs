@@ -25,7 +25,11 @@ use crate::market::{DateRange, Symbol, keeps_us_calendar, parse_date};
 pub const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
-    Parameter::new("limit", Takes::Number(LIMIT), "Rows on a page; each started 100 count as a request, at least 10"),
+    Parameter::new(
+        "limit",
+        Takes::Number(LIMIT),
+        "Rows on a page; each started 100 count as a request, at least 10",
+    ),
     super::asked::CURSOR,
     super::asked::COLUMNS,
     super::asked::FORMAT,
@@ -52,7 +56,10 @@ pub struct Day<'a> {
     next: Option<&'a str>,
 }
 
-pub async fn prices(Asked(question): Asked<DayQuestion>, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn prices(
+    Asked(question): Asked<DayQuestion>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     let DayQuestion { range, exchange, limit, columns, format, after } = &question;
     let (date, version) = (range.start(), state.versions.to_read());
     let found = state.store.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
@@ -72,9 +79,9 @@ pub async fn prices(Asked(question): Asked<DayQuestion>, state: &'static State) 
             let body = Day { date, count: rows.len(), prices, next: next.as_deref() };
             json(written(&body, rows::json_bytes(rows.len())))
         }
-        Format::Csv | Format::Ndjson => {
-            HttpResponse::Ok().content_type(media_type(format.media())).body(lines(*format, columns, &rows, true))
-        }
+        Format::Csv | Format::Ndjson => HttpResponse::Ok()
+            .content_type(media_type(format.media()))
+            .body(lines(*format, columns, &rows, true)),
     };
     link(&mut answer, next.as_deref());
     Ok(answer)
@@ -106,8 +113,9 @@ impl Question for DayQuestion {
     const NEGOTIATED: bool = true;
 
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
-        let date = parse_date(request.match_info().query("date"))
-            .ok_or_else(|| invalid("date", "is not a date: expected YYYY-MM-DD, a day of the calendar"))?;
+        let date = parse_date(request.match_info().query("date")).ok_or_else(|| {
+            invalid("date", "is not a date: expected YYYY-MM-DD, a day of the calendar")
+        })?;
         let query = Query::of(request, PARAMETERS)?;
         Ok(Self {
             range: DateRange::day(date),

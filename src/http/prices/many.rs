@@ -27,7 +27,11 @@ use crate::market::{Symbol, parse_date};
 pub const SYMBOLS_MAX: usize = 100;
 
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::required("symbols", Takes::Symbols, "1 to 100 symbols, parted by commas; each counts as a request"),
+    Parameter::required(
+        "symbols",
+        Takes::Symbols,
+        "1 to 100 symbols, parted by commas; each counts as a request",
+    ),
     asked::START,
     asked::END,
     asked::LIMIT_PARAMETER,
@@ -109,7 +113,8 @@ impl ManyQuestion {
 /// A symbol of a list, which people paste with blanks.
 fn read_symbol(text: &str) -> Result<Symbol, Problem> {
     let text = text.trim();
-    text.parse().map_err(|fault| invalid("symbols", format!("is not valid: {fault}, found {text:?}")))
+    text.parse()
+        .map_err(|fault| invalid("symbols", format!("is not valid: {fault}, found {text:?}")))
 }
 
 impl Question for ManyQuestion {
@@ -118,7 +123,9 @@ impl Question for ManyQuestion {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let query = Query::of(request, PARAMETERS)?;
         let expected = "symbols, parted by commas, as in AAPL,MSFT";
-        let list = query.given("symbols").ok_or(Problem::MissingParameter { name: "symbols", expected })?;
+        let list = query
+            .given("symbols")
+            .ok_or(Problem::MissingParameter { name: "symbols", expected })?;
         let symbols: Result<Vec<Symbol>, _> = list.split(',').map(read_symbol).collect();
         let mut symbols = symbols?;
         if symbols.len() > SYMBOLS_MAX {

@@ -78,7 +78,10 @@ pub async fn prices(
     let last = after.map(|Day(date)| After { symbol, date });
     let page = Page::read(state, asked, &[(symbol, stock)], last).await?;
     if page.is_empty() && after.is_none() {
-        return Err(Problem::NoData { symbol: stock.symbol, range: in_words(asked.range, asked.interval) });
+        return Err(Problem::NoData {
+            symbol: stock.symbol,
+            range: in_words(asked.range, asked.interval),
+        });
     }
     let next = page.last.map(|last| url_after(question.url(), last.date));
     let mut answer = match asked.format {
@@ -100,7 +103,10 @@ impl FromStr for Day {
 impl PricesQuestion {
     pub fn body(&self, symbol: Symbol, rows: &[Row], next: Option<&str>) -> Vec<u8> {
         let prices = Rows { rows, columns: &self.asked.columns };
-        written(&Prices { symbol: symbol.as_str(), count: rows.len(), prices, next }, rows::json_bytes(rows.len()))
+        written(
+            &Prices { symbol: symbol.as_str(), count: rows.len(), prices, next },
+            rows::json_bytes(rows.len()),
+        )
     }
 
     /// The URL of the first page: one for all ways of asking the same.
@@ -124,7 +130,11 @@ impl Question for PricesQuestion {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let symbol = symbol(request)?;
         let query = Query::of(request, PARAMETERS)?;
-        Ok(Self { symbol, asked: BarsAsked::parse(&query, request, false)?, after: query.cursor("cursor")? })
+        Ok(Self {
+            symbol,
+            asked: BarsAsked::parse(&query, request, false)?,
+            after: query.cursor("cursor")?,
+        })
     }
 
     fn canonical(&self, version: i64) -> String {

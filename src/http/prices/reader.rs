@@ -11,7 +11,8 @@ use crate::store::{Background, SheetRow, StockRef};
 pub struct Reader {
     state: &'static State,
     asked: BarsAsked,
-    /// By the symbols that they were asked for by: those of a URL stay, whatever a stock is called meanwhile.
+    /// By the symbols that they were asked for by: those of a URL stay, whatever a stock is called
+    /// meanwhile.
     names: Vec<Symbol>,
     stocks: Vec<StockRef>,
     /// Of each stock; empty where neither adjusting nor merging needs them.
@@ -49,7 +50,8 @@ impl Reader {
             true => vec![None; stocks.len()],
             false => backgrounds.iter().map(|background| Some(background.version)).collect(),
         };
-        let mut reader = Self { state, asked, names, stocks, backgrounds, versions, rest: None, merging: None };
+        let mut reader =
+            Self { state, asked, names, stocks, backgrounds, versions, rest: None, merging: None };
         reader.rest = reader.rest_after(after);
         Ok(reader)
     }
@@ -64,7 +66,10 @@ impl Reader {
         // A row stands for its whole period.
         let period = self.asked.interval.period(date);
         let edge = if self.asked.order == Order::Desc { period.first } else { period.last };
-        whole.after(edge, self.asked.order).map(|rest| (place, rest)).or_else(|| self.from(place + 1, whole))
+        whole
+            .after(edge, self.asked.order)
+            .map(|rest| (place, rest))
+            .or_else(|| self.from(place + 1, whole))
     }
 
     fn from(&self, place: usize, whole: DateRange) -> Option<(usize, DateRange)> {
@@ -75,16 +80,18 @@ impl Reader {
         self.rest.is_none()
     }
 
-    /// The next rows, of at most `bars_max` daily bars. Fewer rows do not mean that there are no more.
+    /// The next rows, of at most `bars_max` daily bars. Fewer rows do not mean that there are no
+    /// more.
     ///
     /// # Errors
-    /// [`Problem::Restated`] where a stock was changed since its first bars were read: rows of before and after do not fit
-    /// together.
+    /// [`Problem::Restated`] where a stock was changed since its first bars were read: rows of
+    /// before and after do not fit together.
     pub async fn read(&mut self, bars_max: u32) -> Result<Vec<Row>, Problem> {
         let Some((place, first)) = self.rest else { return Ok(Vec::new()) };
         let whole = self.asked.range.whole(self.asked.interval);
         let order = self.asked.order;
-        let sheet = self.state.store.sheet(&self.stocks[place..], first, whole, order, bars_max).await?;
+        let sheet =
+            self.state.store.sheet(&self.stocks[place..], first, whole, order, bars_max).await?;
         let mut rows = Vec::with_capacity(sheet.len());
         for row in &sheet {
             self.take(place + row.place, row, &mut rows)?;
@@ -92,7 +99,10 @@ impl Reader {
         self.rest = match sheet.last() {
             Some(last) if sheet.len() == bars_max as usize => {
                 let place = place + last.place;
-                whole.after(last.bar.date, order).map(|rest| (place, rest)).or_else(|| self.from(place + 1, whole))
+                whole
+                    .after(last.bar.date, order)
+                    .map(|rest| (place, rest))
+                    .or_else(|| self.from(place + 1, whole))
             }
             _ => None,
         };
@@ -107,7 +117,8 @@ impl Reader {
             return Err(Problem::Restated);
         }
         let background = self.backgrounds.get(place);
-        let bar = background.map_or(row.bar, |background| self.asked.adjust.of(row.bar, &background.splits));
+        let bar = background
+            .map_or(row.bar, |background| self.asked.adjust.of(row.bar, &background.splits));
         let standing = background.and_then(|background| background.standing);
         let Some(standing) = standing.filter(|_| self.asked.interval != Interval::Day) else {
             self.emit(place, PeriodBar { bar, unfinished: false }, rows);
@@ -134,7 +145,12 @@ impl Reader {
     /// Periods are read whole, and belong to the range that their label lies in.
     fn emit(&self, place: usize, PeriodBar { bar, unfinished }: PeriodBar, rows: &mut Vec<Row>) {
         if self.asked.range.contains(bar.date) {
-            rows.push(Row { symbol: self.stocks[place].symbol, asked_for_by: self.names[place], bar, unfinished });
+            rows.push(Row {
+                symbol: self.stocks[place].symbol,
+                asked_for_by: self.names[place],
+                bar,
+                unfinished,
+            });
         }
     }
 }

@@ -165,22 +165,32 @@ mod tests {
 
     fn row() -> Row {
         let date = NaiveDate::from_ymd_opt(2013, 3, 1).unwrap();
-        let bar =
-            Bar { date, open: 27.72, high: 27.98, low: 27.52, close: 27.95, adjusted_close: 23.5, volume: 34_849_700 };
+        let bar = Bar {
+            date,
+            open: 27.72,
+            high: 27.98,
+            low: 27.52,
+            close: 27.95,
+            adjusted_close: 23.5,
+            volume: 34_849_700,
+        };
         let symbol = "MSFT".parse().unwrap();
         Row { symbol, asked_for_by: symbol, bar, unfinished: true }
     }
 
     #[test]
     fn the_usual_row_is_the_published_bar() {
-        let written = serde_json::to_string(&Rows { rows: &[row()], columns: &Columns::usual(false, false) }).unwrap();
+        let written =
+            serde_json::to_string(&Rows { rows: &[row()], columns: &Columns::usual(false, false) })
+                .unwrap();
         assert_eq!(written, serde_json::to_string(&[Price::from(row().bar)]).unwrap());
     }
 
     #[test]
     fn each_format_writes_the_columns_asked_for_in_their_order() {
         let columns = "volume,date,symbol,unfinished".parse().unwrap();
-        let written = |format, first| String::from_utf8(lines(format, &columns, &[row()], first)).unwrap();
+        let written =
+            |format, first| String::from_utf8(lines(format, &columns, &[row()], first)).unwrap();
         let csv = "34849700,2013-03-01,MSFT,true\r\n";
         assert_eq!(written(Format::Csv, false), csv);
         assert_eq!(written(Format::Csv, true), format!("volume,date,symbol,unfinished\r\n{csv}"));

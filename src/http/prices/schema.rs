@@ -12,7 +12,9 @@ use super::rows::Rows;
 impl PartialSchema for Rows<'_> {
     fn schema() -> RefOr<Schema> {
         let row = ObjectBuilder::new().description(Some("The columns that were asked for"));
-        let row = Column::ALL.into_iter().fold(row, |row, column| row.property(column.as_str(), of(column)));
+        let row = Column::ALL
+            .into_iter()
+            .fold(row, |row, column| row.property(column.as_str(), of(column)));
         ArrayBuilder::new().items(row).into()
     }
 }
@@ -26,10 +28,16 @@ impl ToSchema for Rows<'_> {
 fn of(column: Column) -> ObjectBuilder {
     let (kind, format, about) = match column {
         Column::Symbol => (Type::String, None, "The symbol that the stock has now"),
-        Column::Date => {
-            (Type::String, Some(KnownFormat::Date), "The trading day, or the last one of a longer interval")
-        }
-        Column::Open => (Type::Number, Some(KnownFormat::Double), "In the stock's currency, as are the next four"),
+        Column::Date => (
+            Type::String,
+            Some(KnownFormat::Date),
+            "The trading day, or the last one of a longer interval",
+        ),
+        Column::Open => (
+            Type::Number,
+            Some(KnownFormat::Double),
+            "In the stock's currency, as are the next four",
+        ),
         Column::High => (Type::Number, Some(KnownFormat::Double), "The highest price"),
         Column::Low => (Type::Number, Some(KnownFormat::Double), "The lowest price"),
         Column::Close => (Type::Number, Some(KnownFormat::Double), "The last price"),

@@ -93,7 +93,10 @@ impl Page {
         let Limit::Rows(limit) = asked.limit else {
             let mut rows = reader.read(BATCH_BARS).await?;
             // Periods are few: what fits into a page is none to be streamed.
-            while asked.interval != Interval::Day && rows.len() < BATCH_BARS as usize && !reader.is_done() {
+            while asked.interval != Interval::Day
+                && rows.len() < BATCH_BARS as usize
+                && !reader.is_done()
+            {
                 rows.append(&mut reader.read(BATCH_BARS).await?);
             }
             let rest = (!reader.is_done()).then_some(reader);
@@ -110,7 +113,10 @@ impl Page {
     fn cut(mut rows: Vec<Row>, limit: u32) -> Self {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let last = rows.last().filter(|_| more).map(|row| After { symbol: row.asked_for_by, date: row.bar.date });
+        let last = rows
+            .last()
+            .filter(|_| more)
+            .map(|row| After { symbol: row.asked_for_by, date: row.bar.date });
         Self { rows, last, rest: None }
     }
 
@@ -129,12 +135,15 @@ impl Page {
             answer.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
         }
         answer.insert_header((header::VARY, VARY_NEGOTIATED));
-        answer.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")));
+        answer
+            .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")));
         if request.method() == Method::HEAD {
             // Nobody gets what would be read.
             return answer.streaming(stream::empty::<Result<Bytes, Problem>>());
         }
-        answer.streaming(Stream { reader, asked: *asked, packing, meter: Meter::of(request) }.chunks(first))
+        answer.streaming(
+            Stream { reader, asked: *asked, packing, meter: Meter::of(request) }.chunks(first),
+        )
     }
 }
 
@@ -148,8 +157,8 @@ struct Stream {
 }
 
 impl Stream {
-    /// `first`, then a batch whenever the client has taken the one before. An answer that can't be finished is cut off,
-    /// which the client sees, since the end of a chunked body is marked.
+    /// `first`, then a batch whenever the client has taken the one before. An answer that can't be
+    /// finished is cut off, which the client sees, since the end of a chunked body is marked.
     fn chunks(self, first: Bytes) -> impl stream::Stream<Item = Result<Bytes, Problem>> {
         stream::try_unfold(Some((self, Some(first))), |state| async move {
             let Some((mut stream, first)) = state else { return Ok(None) };
@@ -179,7 +188,9 @@ impl Stream {
             })?;
             // An empty chunk would mark the end.
             if !rows.is_empty() {
-                return Ok(Some(lines(self.asked.format, &self.asked.columns, &rows, false).into()));
+                return Ok(Some(
+                    lines(self.asked.format, &self.asked.columns, &rows, false).into(),
+                ));
             }
         }
         Ok(None)

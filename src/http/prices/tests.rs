@@ -20,8 +20,12 @@ use crate::market::{Adjust, EventKind, Interval, Order};
 type Pairs = Vec<(&'static str, String)>;
 
 fn key<Q: Question>(query: &str) -> Result<String, String> {
-    let request = TestRequest::with_uri(&format!("/?{query}")).param("symbol", "brk.b").param("date", "2012-05-01");
-    Q::parse(&request.to_http_request()).map(|question| question.canonical(7)).map_err(|problem| problem.to_string())
+    let request = TestRequest::with_uri(&format!("/?{query}"))
+        .param("symbol", "brk.b")
+        .param("date", "2012-05-01");
+    Q::parse(&request.to_http_request())
+        .map(|question| question.canonical(7))
+        .map_err(|problem| problem.to_string())
 }
 
 fn written(pairs: &Pairs) -> String {
@@ -33,7 +37,8 @@ fn words(words: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 fn date() -> impl Strategy<Value = String> {
-    (0i32..3_652_059).prop_map(|days| chrono::NaiveDate::from_num_days_from_ce_opt(days).unwrap().to_string())
+    (0i32..3_652_059)
+        .prop_map(|days| chrono::NaiveDate::from_num_days_from_ce_opt(days).unwrap().to_string())
 }
 
 /// Some parameters, in any order, nearly all with values that they take.
@@ -50,7 +55,9 @@ fn pairs(names: &'static [&'static str]) -> impl Strategy<Value = Pairs> {
                 .prop_shuffle()
                 .prop_map(|of| of.join(","))
                 .boxed(),
-            "symbols" => prop::collection::vec("[A-Za-z][A-Za-z0-9.-]{0,4}", 1..5).prop_map(|of| of.join(", ")).boxed(),
+            "symbols" => prop::collection::vec("[A-Za-z][A-Za-z0-9.-]{0,4}", 1..5)
+                .prop_map(|of| of.join(", "))
+                .boxed(),
             "exchange" => "[ -~]{1,9}|[^\\x00]{1,9}".boxed(),
             _ => (1u32..1100).prop_map(|limit| limit.to_string()).boxed(),
         };
@@ -64,7 +71,8 @@ fn pairs(names: &'static [&'static str]) -> impl Strategy<Value = Pairs> {
         .prop_shuffle()
 }
 
-/// Whatever is taken writes itself as a URL that asks the same, in whichever order it was written; the refusal says why.
+/// Whatever is taken writes itself as a URL that asks the same, in whichever order it was written;
+/// the refusal says why.
 fn holds<Q: Question>(pairs: &Pairs, pages_of: Option<&str>) -> Result<(), TestCaseError> {
     let mut backwards = pairs.clone();
     backwards.reverse();
@@ -72,7 +80,10 @@ fn holds<Q: Question>(pairs: &Pairs, pages_of: Option<&str>) -> Result<(), TestC
     let key_given = match given {
         Ok(key) => key,
         Err(problem) => {
-            prop_assert!(problem.contains("expected") || problem.contains("is after end"), "{problem}");
+            prop_assert!(
+                problem.contains("expected") || problem.contains("is after end"),
+                "{problem}"
+            );
             return Ok(());
         }
     };
@@ -86,8 +97,10 @@ fn holds<Q: Question>(pairs: &Pairs, pages_of: Option<&str>) -> Result<(), TestC
     Ok(())
 }
 
-const BARS: [&str; 8] = ["start", "end", "order", "limit", "adjust", "interval", "columns", "format"];
-const SEVERAL: [&str; 9] = ["symbols", "start", "end", "order", "limit", "adjust", "interval", "columns", "format"];
+const BARS: [&str; 8] =
+    ["start", "end", "order", "limit", "adjust", "interval", "columns", "format"];
+const SEVERAL: [&str; 9] =
+    ["symbols", "start", "end", "order", "limit", "adjust", "interval", "columns", "format"];
 const DAY: [&str; 4] = ["exchange", "limit", "columns", "format"];
 const EVENTS: [&str; 6] = ["start", "end", "exchange", "kind", "limit", "order"];
 const OF_STOCK: [&str; 5] = ["start", "end", "kind", "limit", "order"];

@@ -7,19 +7,31 @@ use utoipa::openapi::{ContentBuilder, Header, Ref, Response, Type};
 
 /// Every header that is described: (name, what its value is, what it says).
 const HEADERS: [(&str, Type, &str); 15] = [
-    ("X-Request-Id", Type::String, "Yours, where it is up to 64 letters, digits, `-`, `_` or `.`; otherwise a new one"),
+    (
+        "X-Request-Id",
+        Type::String,
+        "Yours, where it is up to 64 letters, digits, `-`, `_` or `.`; otherwise a new one",
+    ),
     ("X-RateLimit-Limit", Type::Integer, "Requests in any trailing 60 s"),
     ("X-RateLimit-Remaining", Type::Integer, "Requests that are left now"),
     ("X-RateLimit-Reset", Type::Integer, "When more are admitted, in epoch milliseconds"),
     ("X-RateLimit-Cost", Type::Integer, "What this request counted as"),
     ("RateLimit-Policy", Type::String, "Tier, limit and window, as in `\"pro\";q=1000;w=60`"),
-    ("RateLimit", Type::String, "Tier, what is left, and seconds until more is, as in `\"pro\";r=57;t=12`"),
+    (
+        "RateLimit",
+        Type::String,
+        "Tier, what is left, and seconds until more is, as in `\"pro\";r=57;t=12`",
+    ),
     ("ETag", Type::String, "Names this very answer: send it as `If-None-Match`"),
     ("Age", Type::Integer, "How long ago the answer was made, in seconds"),
     ("X-Cache", Type::String, "`HIT`, `MISS` or `STALE`"),
     ("Cache-Control", Type::String, "How long the answer may be believed"),
     ("Link", Type::String, "The next page, as `<url>; rel=\"next\"`; left out on the last one"),
-    ("X-Unknown-Symbols", Type::String, "Symbols of the question that no stock has, parted by commas"),
+    (
+        "X-Unknown-Symbols",
+        Type::String,
+        "Symbols of the question that no stock has, parted by commas",
+    ),
     ("Location", Type::String, "Where what was made is"),
     ("Retry-After", Type::Integer, "Seconds to wait"),
 ];
@@ -47,17 +59,26 @@ pub fn headers() -> impl Iterator<Item = (&'static str, Header)> {
 }
 
 /// Names headers in an answer; what they say is told once.
-pub fn with_headers<'a>(answer: ResponseBuilder, names: impl IntoIterator<Item = &'a [&'a str]>) -> ResponseBuilder {
+pub fn with_headers<'a>(
+    answer: ResponseBuilder,
+    names: impl IntoIterator<Item = &'a [&'a str]>,
+) -> ResponseBuilder {
     let names = names.into_iter().flatten();
-    names.fold(answer, |answer, name| answer.header_ref(*name, Ref::new(format!("#/components/headers/{name}"))))
+    names.fold(answer, |answer, name| {
+        answer.header_ref(*name, Ref::new(format!("#/components/headers/{name}")))
+    })
 }
 
-/// A refusal or a failure: what it is for, by code. `limits` are the headers that say how the limit stands.
+/// A refusal or a failure: what it is for, by code. `limits` are the headers that say how the limit
+/// stands.
 pub fn problem(status: u16, problems: &[(&str, &str)], limits: &[&str]) -> Response {
     let list: Vec<_> = problems.iter().map(|(code, when)| format!("`{code}`: {when}")).collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let answer = ResponseBuilder::new().description(list.join("; ")).content("application/problem+json", content);
-    // Who is not known has no limit, and what is too large is refused before anybody looks whose it is.
+    let answer = ResponseBuilder::new()
+        .description(list.join("; "))
+        .content("application/problem+json", content);
+    // Who is not known has no limit, and what is too large is refused before anybody looks whose it
+    // is.
     let limits = if [401, 413, 414, 431].contains(&status) { &[] } else { limits };
     let waits = if [429, 503].contains(&status) { OF_WAITS } else { &[] };
     with_headers(answer, [EVERYWHERE, limits, waits]).build()

@@ -1,4 +1,5 @@
-//! `GET /openapi.json`: the reference of the API, made of the same types and tables that it is served by.
+//! `GET /openapi.json`: the reference of the API, made of the same types and tables that it is
+//! served by.
 
 mod answers;
 mod operation;
@@ -13,7 +14,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use utoipa::openapi::path::PathsBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Server};
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Server,
+};
 
 use super::site::{File, Keep};
 use super::state::State;
@@ -37,19 +40,24 @@ const TAGS: [(&str, &str); 6] = [
 pub async fn document(request: HttpRequest) -> HttpResponse {
     static WITH_KEY_IN_QUERY: LazyLock<File> = LazyLock::new(|| packed(true));
     static WITHOUT: LazyLock<File> = LazyLock::new(|| packed(false));
-    let document = if State::of(&request).http.apikey_in_query { &WITH_KEY_IN_QUERY } else { &WITHOUT };
+    let document =
+        if State::of(&request).http.apikey_in_query { &WITH_KEY_IN_QUERY } else { &WITHOUT };
     document.answer(&request, Keep::Asking)
 }
 
 fn packed(key_in_query: bool) -> File {
-    let written = openapi(key_in_query).to_json().expect("a document has no maps with keys other than text");
+    let written =
+        openapi(key_in_query).to_json().expect("a document has no maps with keys other than text");
     File::packed("openapi.json", "application/json", written.into_bytes())
 }
 
 /// The document of a server that takes keys in URLs, or does not.
 fn openapi(key_in_query: bool) -> OpenApi {
     let operations = operations();
-    let licence = LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build();
+    let licence = LicenseBuilder::new()
+        .name("MIT OR Apache-2.0")
+        .identifier(Some("MIT OR Apache-2.0"))
+        .build();
     let info = InfoBuilder::new()
         .title("tickerd")
         .version(env!("CARGO_PKG_VERSION"))
@@ -58,18 +66,27 @@ fn openapi(key_in_query: bool) -> OpenApi {
         .build();
     let mut schemas = vec![schema::of::<super::error::Document<'static>>()];
     let mut paths = PathsBuilder::new().build();
-    let ways: Vec<_> =
-        security_schemes().into_iter().filter(|(name, _)| key_in_query || *name != operation::KEY_IN_QUERY).collect();
+    let ways: Vec<_> = security_schemes()
+        .into_iter()
+        .filter(|(name, _)| key_in_query || *name != operation::KEY_IN_QUERY)
+        .collect();
     let names: Vec<_> = ways.iter().map(|(name, _)| *name).collect();
     for operation in &operations {
         schemas.extend(operation.schemas());
-        paths.add_path_operation(operation.path, vec![operation.method.clone()], operation.written(&names));
+        paths.add_path_operation(
+            operation.path,
+            vec![operation.method.clone()],
+            operation.written(&names),
+        );
     }
     let schemas = schemas.into_iter().flat_map(schema::Collected::into_all);
     let components = ComponentsBuilder::new().schemas_from_iter(schemas);
-    let components = answers::headers().fold(components, |made, (name, header)| made.header(name, header));
-    let components = ways.into_iter().fold(components, |made, (name, it)| made.security_scheme(name, it));
-    let tags = TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
+    let components =
+        answers::headers().fold(components, |made, (name, header)| made.header(name, header));
+    let components =
+        ways.into_iter().fold(components, |made, (name, it)| made.security_scheme(name, it));
+    let tags =
+        TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
     OpenApiBuilder::new()
         .info(info)
         .servers(Some([Server::new("/")]))
@@ -86,7 +103,8 @@ fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
         "apikey",
         "Your key, for spreadsheets and others that can't send headers: URLs are logged",
     );
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Your key")).build();
+    let bearer =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("Your key")).build();
     [
         (operation::KEY_IN_HEADER, SecurityScheme::ApiKey(ApiKey::Header(header))),
         (operation::KEY_AS_BEARER, SecurityScheme::Http(bearer)),

@@ -6,7 +6,9 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{ContentBuilder, HttpMethod, Required, Response, SecurityRequirement};
 
-use super::answers::{EVERYWHERE, OF_ADDRESSES, OF_KEPT, OF_LIMITS, OF_PAGES, problem, with_headers};
+use super::answers::{
+    EVERYWHERE, OF_ADDRESSES, OF_KEPT, OF_LIMITS, OF_PAGES, problem, with_headers,
+};
 use super::parameters;
 use super::problems::{ANYWHERE, OF_A_QUERY, WITH_A_KEY, by_status};
 use super::schema::{Body, Collected};
@@ -83,7 +85,14 @@ pub struct Follow {
 impl Good {
     /// 200 with a body in one of these forms.
     pub fn ok(bodies: Vec<(&'static str, Body)>) -> Self {
-        Self { status: 200, about: "What was asked for", bodies, example: None, kept: false, headers: &[] }
+        Self {
+            status: 200,
+            about: "What was asked for",
+            bodies,
+            example: None,
+            kept: false,
+            headers: &[],
+        }
     }
 }
 
@@ -97,7 +106,9 @@ impl Operation {
     pub fn schemas(&self) -> impl Iterator<Item = Collected> {
         let bodies = self.answers.iter().flat_map(|answer| &answer.bodies).map(|(_, body)| body);
         let all = bodies.chain(self.sent.iter().map(|(body, _)| body));
-        all.filter_map(|body| if let Body::Json(collected) = body { Some(collected.clone()) } else { None })
+        all.filter_map(|body| {
+            if let Body::Json(collected) = body { Some(collected.clone()) } else { None }
+        })
     }
 
     /// Where a key is needed, it is sent in one of these `ways`.
@@ -114,8 +125,13 @@ impl Operation {
             written = written.parameter(parameters::of_query(parameter, self.example));
         }
         if let Some((body, example)) = &self.sent {
-            let content = ContentBuilder::new().schema(Some(body.reference())).example(Some(parsed(example))).build();
-            let sent = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+            let content = ContentBuilder::new()
+                .schema(Some(body.reference()))
+                .example(Some(parsed(example)))
+                .build();
+            let sent = RequestBodyBuilder::new()
+                .content("application/json", content)
+                .required(Some(Required::True));
             written = written.request_body(Some(sent.build()));
         }
         let ways = if self.counted == Counted::ByKey { ways } else { &[] };
@@ -126,12 +142,14 @@ impl Operation {
             written = written.response(answer.status.to_string(), self.good(answer));
         }
         if self.answers.iter().any(|answer| answer.kept) {
-            let same = ResponseBuilder::new().description("The client has this very answer (`If-None-Match`)");
+            let same = ResponseBuilder::new()
+                .description("The client has this very answer (`If-None-Match`)");
             let same = with_headers(same, [EVERYWHERE, OF_LIMITS, OF_KEPT]);
             written = written.response("304", same.build());
         }
         for (status, problems) in by_status(&self.codes()) {
-            written = written.response(status.to_string(), problem(status, &problems, self.counted.headers()));
+            written = written
+                .response(status.to_string(), problem(status, &problems, self.counted.headers()));
         }
         written.build()
     }
@@ -142,7 +160,8 @@ impl Operation {
             Counted::ByAddress => &[&["address_limited"]],
             Counted::Not => &[],
         };
-        let sent: &[&str] = if self.sent.is_some() { &["invalid_body", "body_too_slow"] } else { &[] };
+        let sent: &[&str] =
+            if self.sent.is_some() { &["invalid_body", "body_too_slow"] } else { &[] };
         [ANYWHERE, &counted.concat(), sent, self.problems].concat()
     }
 
@@ -150,12 +169,14 @@ impl Operation {
         let mut written = ResponseBuilder::new().description(answer.about);
         for (media, body) in &answer.bodies {
             let example = answer.example.filter(|_| *media == "application/json").map(parsed);
-            let content = ContentBuilder::new().schema(Some(body.reference())).example(example).build();
+            let content =
+                ContentBuilder::new().schema(Some(body.reference())).example(example).build();
             written = written.content(*media, content);
         }
         for follow in self.follow.iter().filter(|_| !answer.bodies.is_empty()) {
             let link = LinkBuilder::new().operation_id(follow.to);
-            let link = follow.with.iter().fold(link, |link, (name, value)| link.parameter(*name, *value));
+            let link =
+                follow.with.iter().fold(link, |link, (name, value)| link.parameter(*name, *value));
             written = written.link(follow.name, link.build());
         }
         let limits = self.counted.headers();

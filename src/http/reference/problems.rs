@@ -6,7 +6,11 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
     (400, "missing_parameter", "a parameter that is required is not given"),
     (400, "unknown_parameter", "there is no such parameter here"),
     (400, "bad_request", "the request could not be understood"),
-    (400, "invalid_body", "the body is not the JSON that is described, or has a field that nobody reads"),
+    (
+        400,
+        "invalid_body",
+        "the body is not the JSON that is described, or has a field that nobody reads",
+    ),
     (400, "too_heavy", "the request counts as more than the limit of the key in a minute"),
     (401, "unauthorized", "no key, or one that is malformed, unknown, wrong, expired or revoked"),
     (404, "unknown_symbol", "no stock has this symbol"),
@@ -31,9 +35,11 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
 ];
 
 /// What any request may meet.
-pub const ANYWHERE: &[&str] = &["bad_request", "body_too_large", "url_too_long", "headers_too_large", "internal"];
+pub const ANYWHERE: &[&str] =
+    &["bad_request", "body_too_large", "url_too_long", "headers_too_large", "internal"];
 /// What a request with a key may meet besides.
-pub const WITH_A_KEY: &[&str] = &["unauthorized", "rate_limited", "too_many_failures", "busy", "unavailable"];
+pub const WITH_A_KEY: &[&str] =
+    &["unauthorized", "rate_limited", "too_many_failures", "busy", "unavailable"];
 /// What a query may be refused for.
 pub const OF_A_QUERY: &[&str] = &["invalid_parameter", "unknown_parameter"];
 
@@ -68,16 +74,22 @@ mod tests {
     fn every_code_that_callers_can_meet_is_described_with_its_status() {
         let readme = include_str!("../../../README.md");
         let of_operators = |code: &str| {
-            let row = readme.lines().find(|line| line.contains(&format!("| `{code}` |"))).unwrap_or_default();
+            let row = readme
+                .lines()
+                .find(|line| line.contains(&format!("| `{code}` |")))
+                .unwrap_or_default();
             row.contains("| `/admin`")
         };
         let (mut seen, mut codes) = (0, of_the_source());
         codes.retain(|(_, code)| !of_operators(code));
         for (status, code) in codes {
-            let (described, ..) =
-                PROBLEMS.iter().find(|(_, known, _)| *known == code).unwrap_or_else(|| panic!("{code}"));
+            let (described, ..) = PROBLEMS
+                .iter()
+                .find(|(_, known, _)| *known == code)
+                .unwrap_or_else(|| panic!("{code}"));
             let described = actix_web::http::StatusCode::from_u16(*described).unwrap();
-            let name = described.canonical_reason().unwrap().to_uppercase().replace([' ', '-'], "_");
+            let name =
+                described.canonical_reason().unwrap().to_uppercase().replace([' ', '-'], "_");
             assert_eq!(name, status, "{code}");
             seen += 1;
         }

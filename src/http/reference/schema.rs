@@ -40,8 +40,13 @@ pub fn sent<T: ToSchema>() -> Collected {
 fn complete(schema: &mut RefOr<Schema>) {
     match schema {
         RefOr::T(Schema::Object(object)) => {
-            let nullable = object.properties.iter().filter(|(_, field)| may_be_null(field)).map(|(name, _)| name);
-            let missing: Vec<_> = nullable.filter(|name| !object.required.contains(name)).cloned().collect();
+            let nullable = object
+                .properties
+                .iter()
+                .filter(|(_, field)| may_be_null(field))
+                .map(|(name, _)| name);
+            let missing: Vec<_> =
+                nullable.filter(|name| !object.required.contains(name)).cloned().collect();
             object.required.extend(missing);
         }
         RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(complete),
@@ -78,8 +83,12 @@ impl Body {
     pub fn reference(&self) -> RefOr<Schema> {
         match self {
             Self::Json(collected) => Ref::from_schema_name(&collected.name).into(),
-            Self::Object(about) => ObjectBuilder::new().schema_type(Type::Object).description(Some(*about)).into(),
-            Self::Text(about) => ObjectBuilder::new().schema_type(Type::String).description(Some(*about)).into(),
+            Self::Object(about) => {
+                ObjectBuilder::new().schema_type(Type::Object).description(Some(*about)).into()
+            }
+            Self::Text(about) => {
+                ObjectBuilder::new().schema_type(Type::String).description(Some(*about)).into()
+            }
         }
     }
 }

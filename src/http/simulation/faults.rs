@@ -12,7 +12,8 @@ use crate::redis::Word;
 
 /// The promise: a change is known everywhere within a second of its word,
 const WORD_MS: u64 = 1000;
-/// or when the poll comes to it: every 30 s, looked at every half second, and a look takes its time.
+/// or when the poll comes to it: every 30 s, looked at every half second, and a look takes its
+/// time.
 const POLL_MS: u64 = 30_000 + 500 + 400;
 /// The loss of Redis is noticed within this time; from then on every half second is a poll.
 const NOTICED_MS: u64 = 2500;
@@ -26,7 +27,8 @@ pub fn start(world: &Rc<World>) {
     (0..INSTANCES).for_each(|slot| drop(spawn_local(lose_postgres(world.clone(), slot))));
 }
 
-/// Loads, one by one or several at once; now and then a name changes hands, or a key draws a revision.
+/// Loads, one by one or several at once; now and then a name changes hands, or a key draws a
+/// revision.
 async fn load(world: Rc<World>) {
     loop {
         world.pause(if world.once_in(3) { 200 } else { 30_000 }).await;
@@ -49,7 +51,8 @@ async fn load(world: Rc<World>) {
     }
 }
 
-/// Sends word of a change that is made right now, and returns when it has to be known there at the latest.
+/// Sends word of a change that is made right now, and returns when it has to be known there at the
+/// latest.
 fn send_word(world: &Rc<World>, slot: usize) -> u64 {
     let now_ms = world.now_ms();
     let late_ms = match world.below(20) {
@@ -98,7 +101,8 @@ async fn lose_redis(world: Rc<World>) {
     }
 }
 
-/// Postgres can't be reached from one instance: mostly for moments, now and then for longer than answers may stand in.
+/// Postgres can't be reached from one instance: mostly for moments, now and then for longer than
+/// answers may stand in.
 async fn lose_postgres(world: Rc<World>, slot: usize) {
     loop {
         world.pause(600_000).await;

@@ -1,4 +1,5 @@
-//! One process: the real cache, its versions and what follows changes; beside them only what the middleware does.
+//! One process: the real cache, its versions and what follows changes; beside them only what the
+//! middleware does.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,8 +19,9 @@ use crate::http::changes::{Follows, follow};
 use crate::redis::Word;
 use crate::store::StoreFault;
 
-/// The defaults, but that answers are shown stale for a time that outages outlast, and that memory is never full: what is
-/// pushed out hangs on hashes that no seed repeats. Processes that end lose enough.
+/// The defaults, but that answers are shown stale for a time that outages outlast, and that memory
+/// is never full: what is pushed out hangs on hashes that no seed repeats. Processes that end lose
+/// enough.
 pub const CONFIG: CacheConfig = CacheConfig {
     cache_memory_bytes_max: 1 << 30,
     cache_writes_max: 64,
@@ -96,9 +98,11 @@ impl Instance {
             Found::Failed => Given::Refused,
             Found::Unkept => self.read(asked).await.map_or(Given::Refused, |_| Given::Read),
             Found::Miss(miss) => {
-                let now = DateTime::from_timestamp_millis(now_ms.cast_signed()).expect("a time that can be");
+                let now = DateTime::from_timestamp_millis(now_ms.cast_signed())
+                    .expect("a time that can be");
                 let spread = crc32fast::hash(key.as_bytes());
-                self.answer(asked, miss, lifetime(asked.parsed.content(), &exchange, now, spread)).await
+                self.answer(asked, miss, lifetime(asked.parsed.content(), &exchange, now, spread))
+                    .await
             }
         }
     }
@@ -114,18 +118,24 @@ impl Instance {
         }
     }
 
-    /// What a handler makes: what was asked, what is true of it, the moment that this was read in, and when it was made.
-    /// `None` where that is none that is kept.
+    /// What a handler makes: what was asked, what is true of it, the moment that this was read in,
+    /// and when it was made. `None` where that is none that is kept.
     async fn read(&self, asked: &Asked) -> Result<Option<Answer>, Away> {
-        let (now, says) =
-            self.world.read(self.slot, |truth| (truth.now(), truth.says(truth.now(), &asked.about))).await?;
+        let (now, says) = self
+            .world
+            .read(self.slot, |truth| (truth.now(), truth.says(truth.now(), &asked.about)))
+            .await?;
         if self.world.once_in(SLOW_ONE_IN) {
             wait(self.world.below(SLOW_MS)).await;
         }
         let Some(says) = says.filter(|_| asked.is_kept) else { return Ok(None) };
         let body = format!("{}\n{says}\n{now}\n{}", asked.meaning, self.world.now_ms());
         let link = Some(Bytes::from(asked.meaning.clone()));
-        Ok(Some(Answer { body: body.into(), media: asked.media, notes: Notes { link, unknown: None } }))
+        Ok(Some(Answer {
+            body: body.into(),
+            media: asked.media,
+            notes: Notes { link, unknown: None },
+        }))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Whether an answer may be what it is: by what was asked, what was true when, and what the README promises.
+//! Whether an answer may be what it is: by what was asked, what was true when, and what the README
+//! promises.
 
 use super::instance::{CLOCKS_APART_MS, CONFIG, Given};
 use super::questions::Asked;
@@ -40,7 +41,12 @@ impl Asking {
 
     /// # Errors
     /// What is wrong with the answer, for whoever repeats the run.
-    pub fn judge(&self, world: &World, asked: &Asked, given: &Given) -> Result<(), (Wrong, String)> {
+    pub fn judge(
+        &self,
+        world: &World,
+        asked: &Asked,
+        given: &Given,
+    ) -> Result<(), (Wrong, String)> {
         let is_behind = self.is_behind || is_behind(world, self.slot, world.now_ms());
         let (entry, age_s_max) = match given {
             Given::Read => return Ok(()),
@@ -48,16 +54,26 @@ impl Asking {
             Given::Refused => return Err((Wrong::Refusal, asked.meaning.clone())),
             Given::Made(entry) => (entry, 0),
             Given::Hit(entry) => (entry, asked.fresh_s),
-            Given::Stale(entry) if is_behind => (entry, asked.fresh_s + u64::from(CONFIG.cache_stale_s_max)),
+            Given::Stale(entry) if is_behind => {
+                (entry, asked.fresh_s + u64::from(CONFIG.cache_stale_s_max))
+            }
             Given::Stale(entry) => (entry, asked.fresh_s + (asked.fresh_s / 10).min(30)),
         };
         let made = Made::read(entry).ok_or((Wrong::Content, asked.meaning.clone()))?;
-        self.judge_made(world, asked, &made, age_s_max)
-            .map_err(|wrong| (wrong, format!("{} at {}: for {age_s_max} s {made:?}", asked.meaning, self.at_ms)))
+        self.judge_made(world, asked, &made, age_s_max).map_err(|wrong| {
+            (wrong, format!("{} at {}: for {age_s_max} s {made:?}", asked.meaning, self.at_ms))
+        })
     }
 
-    fn judge_made(&self, world: &World, asked: &Asked, made: &Made, age_s_max: u64) -> Result<(), Wrong> {
-        if made.meaning != asked.meaning || made.media != asked.media || made.link != asked.meaning {
+    fn judge_made(
+        &self,
+        world: &World,
+        asked: &Asked,
+        made: &Made,
+        age_s_max: u64,
+    ) -> Result<(), Wrong> {
+        if made.meaning != asked.meaning || made.media != asked.media || made.link != asked.meaning
+        {
             return Err(Wrong::Question);
         }
         let truth = world.truth.borrow();
@@ -92,7 +108,9 @@ struct Made {
 impl Made {
     fn read(entry: &Entry) -> Option<Self> {
         let body = std::str::from_utf8(&entry.variant(false).body).ok()?;
-        let [meaning, says, moment, made_ms] = body.split('\n').collect::<Vec<_>>()[..] else { return None };
+        let [meaning, says, moment, made_ms] = body.split('\n').collect::<Vec<_>>()[..] else {
+            return None;
+        };
         Some(Self {
             meaning: meaning.to_owned(),
             media: entry.media,

@@ -1,7 +1,9 @@
-//! Instances, clients, loads, lost words and outages, at random and by the million, against what was true at each moment.
+//! Instances, clients, loads, lost words and outages, at random and by the million, against what
+//! was true at each moment.
 //!
-//! Real are the questions and their keys, the cache with both its tiers, its lifetimes, the data versions, and what
-//! follows changes. Postgres, Redis and time are models: a run takes days of theirs, and its seed repeats it.
+//! Real are the questions and their keys, the cache with both its tiers, its lifetimes, the data
+//! versions, and what follows changes. Postgres, Redis and time are models: a run takes days of
+//! theirs, and its seed repeats it.
 
 mod faults;
 mod instance;
@@ -67,7 +69,8 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// Asks in bursts, often for what others ask for at that moment, until there are enough answers.
+    /// Asks in bursts, often for what others ask for at that moment, until there are enough
+    /// answers.
     async fn client(self: Rc<Self>) {
         let world = &self.world;
         loop {
@@ -81,7 +84,8 @@ impl Crowd {
                 if world.once_in(10) {
                     self.talk_of_the_day.set((slot, question));
                 }
-                let (slot, question) = if world.once_in(3) { self.talk_of_the_day.get() } else { (slot, question) };
+                let (slot, question) =
+                    if world.once_in(3) { self.talk_of_the_day.get() } else { (slot, question) };
                 self.ask(slot, question).await;
             }
         }
@@ -111,24 +115,36 @@ impl Crowd {
 
 /// Says what was seen, and how to repeat it.
 fn run(answers_max: u32) -> String {
-    let seed = std::env::var("SIMULATION_SEED").ok().map(|seed| seed.parse().expect("SIMULATION_SEED is a number"));
+    let seed = std::env::var("SIMULATION_SEED")
+        .ok()
+        .map(|seed| seed.parse().expect("SIMULATION_SEED is a number"));
     let seed = seed.unwrap_or_else(rand::random);
     println!("SIMULATION_SEED={seed}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     let (tally, loads, took_s) = LocalSet::new().block_on(&runtime, async {
         let world = World::new(seed);
         (0..INSTANCES).for_each(|slot| Instance::start(&world, slot));
         faults::start(&world);
         let (started_ms, done) = (world.now_ms(), Notify::new());
-        let crowd =
-            Rc::new(Crowd { world, tally: RefCell::default(), talk_of_the_day: Cell::default(), answers_max, done });
+        let crowd = Rc::new(Crowd {
+            world,
+            tally: RefCell::default(),
+            talk_of_the_day: Cell::default(),
+            answers_max,
+            done,
+        });
         (0..CLIENTS).for_each(|_| drop(spawn_local(crowd.clone().client())));
         crowd.done.notified().await;
         let loads = crowd.world.truth.borrow().now();
         (crowd.tally.take(), loads, (crowd.world.now_ms() - started_ms) / 1000)
     });
     let Tally { answers, hits, stale, made, read, refused, ref wrong } = tally;
-    let [content, question, age, refusal] = Wrong::ALL.map(|kind| wrong.iter().filter(|(of, _)| *of == kind).count());
+    let [content, question, age, refusal] =
+        Wrong::ALL.map(|kind| wrong.iter().filter(|(of, _)| *of == kind).count());
     let seen = format!(
         "{answers} answers in {} hours with {loads} loads ({hits} hits, {stale} stale, {made} made, {read} kept by nobody, \
          {refused} refused for want of Postgres): {content} wrong, {question} to another question, {age} too old, \
@@ -138,7 +154,12 @@ fn run(answers_max: u32) -> String {
     println!("{seen}");
     assert!(wrong.is_empty(), "SIMULATION_SEED={seed}: {:#?}", &wrong[..wrong.len().min(3)]);
     // The promise would be easy to keep by reading everything anew, and where nothing happens.
-    assert!(hits > answers / 4 && stale > answers / 200 && made > answers / 50 && refused > answers / 1000);
+    assert!(
+        hits > answers / 4
+            && stale > answers / 200
+            && made > answers / 50
+            && refused > answers / 1000
+    );
     assert!(loads > answers as usize / 2000);
     seen
 }

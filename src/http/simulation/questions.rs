@@ -1,4 +1,5 @@
-//! What clients ask: each question in several ways of writing it, and with neighbours that differ in one thing only.
+//! What clients ask: each question in several ways of writing it, and with neighbours that differ
+//! in one thing only.
 
 use actix_web::http::header;
 use actix_web::test::TestRequest;
@@ -15,7 +16,8 @@ use crate::http::question::Question;
 use crate::http::{calendar, chart, events, exchanges, quote, status, stocks};
 
 /// Symbols, in ways that a careless key would mix up.
-pub const NAMES: [&str; 12] = ["A", "AA", "AAA", "AB", "A.B", "A-B", "B", "BA", "V1", "V11", "QUOTE", "STOCK"];
+pub const NAMES: [&str; 12] =
+    ["A", "AA", "AAA", "AB", "A.B", "A-B", "B", "BA", "V1", "V11", "QUOTE", "STOCK"];
 
 /// A question, as it was parsed from one way of writing it.
 pub struct Asked {
@@ -60,7 +62,8 @@ fn parse<Q: Question>(request: TestRequest) -> Box<dyn Parsed> {
 struct Shape {
     path: &'static str,
     parse: fn(TestRequest) -> Box<dyn Parsed>,
-    /// Parameters and their values: the first is what is meant where none is given, "" is none at all.
+    /// Parameters and their values: the first is what is meant where none is given, "" is none at
+    /// all.
     takes: &'static [(&'static str, &'static [&'static str])],
     /// Seconds: of what has an end in the past, and of what has none.
     fresh_s: [u64; 2],
@@ -97,8 +100,18 @@ const SHAPES: [Shape; 12] = [
         ],
         fresh_s: [DAY_S, 300],
     },
-    Shape { path: "/api/stocks/{symbol}/quote", parse: parse::<quote::QuoteQuestion>, takes: &[], fresh_s: [60; 2] },
-    Shape { path: "/api/stocks/{symbol}", parse: parse::<stocks::StockQuestion>, takes: &[], fresh_s: [3600; 2] },
+    Shape {
+        path: "/api/stocks/{symbol}/quote",
+        parse: parse::<quote::QuoteQuestion>,
+        takes: &[],
+        fresh_s: [60; 2],
+    },
+    Shape {
+        path: "/api/stocks/{symbol}",
+        parse: parse::<stocks::StockQuestion>,
+        takes: &[],
+        fresh_s: [3600; 2],
+    },
     Shape {
         path: "/api/stocks/{symbol}/events",
         parse: parse::<events::StockEventsQuestion>,
@@ -149,8 +162,18 @@ const SHAPES: [Shape; 12] = [
         takes: &[START, END, EXCHANGE, KIND, LIMIT, ORDER],
         fresh_s: [DAY_S, 300],
     },
-    Shape { path: "/api/status", parse: parse::<status::StatusQuestion>, takes: &[], fresh_s: [60; 2] },
-    Shape { path: "/api/exchanges", parse: parse::<exchanges::ExchangesQuestion>, takes: &[], fresh_s: [60; 2] },
+    Shape {
+        path: "/api/status",
+        parse: parse::<status::StatusQuestion>,
+        takes: &[],
+        fresh_s: [60; 2],
+    },
+    Shape {
+        path: "/api/exchanges",
+        parse: parse::<exchanges::ExchangesQuestion>,
+        takes: &[],
+        fresh_s: [60; 2],
+    },
     Shape {
         path: "/api/calendar",
         parse: parse::<calendar::CalendarQuestion>,
@@ -161,7 +184,9 @@ const SHAPES: [Shape; 12] = [
 
 /// So many questions, drawn at random: some of them several times, in different words.
 pub fn draw(random: &mut StdRng, count: usize) -> Vec<Asked> {
-    (0..count).map(|_| SHAPES.choose(random).map(|shape| ask(random, shape)).expect("there are shapes")).collect()
+    (0..count)
+        .map(|_| SHAPES.choose(random).map(|shape| ask(random, shape)).expect("there are shapes"))
+        .collect()
 }
 
 fn ask(random: &mut StdRng, shape: &Shape) -> Asked {
@@ -179,7 +204,8 @@ fn ask(random: &mut StdRng, shape: &Shape) -> Asked {
     // Mostly as usual: else hardly anything would be asked twice.
     let mut meant: Vec<(&str, &str)> = Vec::new();
     for (name, values) in shape.takes {
-        let value = if random.random_ratio(4, 5) { values[0] } else { values.choose(random).unwrap() };
+        let value =
+            if random.random_ratio(4, 5) { values[0] } else { values.choose(random).unwrap() };
         meant.push((name, value));
         let needs_saying = value.starts_with('!') || value != values[0];
         if *name == "format" && needs_saying && random.random() {
@@ -189,7 +215,8 @@ fn ask(random: &mut StdRng, shape: &Shape) -> Asked {
         }
     }
     said.shuffle(random);
-    let meant_as = |name: &str| meant.iter().find(|(meant, _)| *meant == name).map_or("", |(_, value)| value);
+    let meant_as =
+        |name: &str| meant.iter().find(|(meant, _)| *meant == name).map_or("", |(_, value)| value);
     let media = match (shape.path.ends_with(".svg"), meant_as("format")) {
         (true, _) => Media::Svg,
         (_, "csv") => Media::Csv,
@@ -202,9 +229,12 @@ fn ask(random: &mut StdRng, shape: &Shape) -> Asked {
     let names: Vec<_> = about.iter().map(|at| NAMES[*at]).collect();
     let meaning = format!("{} {names:?} {meant:?} {is_kept}", shape.path);
     let query = Serializer::new(String::new()).extend_pairs(&said).finish();
-    let fresh_s =
-        shape.fresh_s[usize::from(shape.path != "/api/prices/daily/2012-05-01" && meant_as("end").is_empty())];
-    request = request.uri(&format!("/?{query}")).param("symbol", spelled(random, names[0])).param("date", "2012-05-01");
+    let fresh_s = shape.fresh_s
+        [usize::from(shape.path != "/api/prices/daily/2012-05-01" && meant_as("end").is_empty())];
+    request = request
+        .uri(&format!("/?{query}"))
+        .param("symbol", spelled(random, names[0]))
+        .param("date", "2012-05-01");
     Asked { meaning, about, media, fresh_s, is_kept, parsed: (shape.parse)(request) }
 }
 

@@ -38,7 +38,12 @@ impl Truth {
         let owners = std::array::from_fn(|name| Some(name).filter(|name| *name < NAMES.len() - 2));
         let content = Content { owners, restated: [0; STOCKS] };
         let first = Moment { content, known_by_ms: vec![0; instances] };
-        Self { moments: vec![first], changed: Default::default(), revision: 1, versions: [1; STOCKS] }
+        Self {
+            moments: vec![first],
+            changed: Default::default(),
+            revision: 1,
+            versions: [1; STOCKS],
+        }
     }
 
     /// What a read sees now: the number of the newest moment.

@@ -13,7 +13,8 @@ use flate2::write::GzEncoder;
 
 use crate::http::middleware::accepts_gzip;
 
-/// A file that is the same for everybody. It is carried packed, and unpacked for the first who can't take that.
+/// A file that is the same for everybody. It is carried packed, and unpacked for the first who
+/// can't take that.
 pub struct File {
     pub name: &'static str,
     media: &'static str,
@@ -33,14 +34,28 @@ pub enum Keep {
 }
 
 impl File {
-    pub const fn new(name: &'static str, media: &'static str, tag: &'static str, packed: &'static [u8]) -> Self {
-        Self { name, media, tag: Cow::Borrowed(tag), packed: Bytes::from_static(packed), plain: OnceLock::new() }
+    pub const fn new(
+        name: &'static str,
+        media: &'static str,
+        tag: &'static str,
+        packed: &'static [u8],
+    ) -> Self {
+        Self {
+            name,
+            media,
+            tag: Cow::Borrowed(tag),
+            packed: Bytes::from_static(packed),
+            plain: OnceLock::new(),
+        }
     }
 
     /// One that is made while the server runs.
     pub fn packed(name: &'static str, media: &'static str, plain: Vec<u8>) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        let packed = encoder.write_all(&plain).and_then(|()| encoder.finish()).expect("memory takes what is written");
+        let packed = encoder
+            .write_all(&plain)
+            .and_then(|()| encoder.finish())
+            .expect("memory takes what is written");
         let tag = Cow::Owned(blake3::hash(&plain).to_hex()[..16].to_owned());
         Self { name, media, tag, packed: packed.into(), plain: OnceLock::from(Bytes::from(plain)) }
     }

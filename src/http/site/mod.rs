@@ -1,4 +1,5 @@
-//! The page for people, `GET /`; the reference to read and try, `GET /docs`; and their parts, `GET /assets/{file}`.
+//! The page for people, `GET /`; the reference to read and try, `GET /docs`; and their parts,
+//! `GET /assets/{file}`.
 
 mod file;
 

@@ -1,4 +1,5 @@
-//! `/api/watchlists`: lists of stocks that key holders keep, each seen by all keys of one owner and by nobody else.
+//! `/api/watchlists`: lists of stocks that key holders keep, each seen by all keys of one owner and
+//! by nobody else.
 
 pub mod write;
 
@@ -43,31 +44,49 @@ pub struct WatchlistQuotes {
     missing: Vec<String>,
 }
 
-pub async fn list(owner: Owner, request: HttpRequest, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    owner: Owner,
+    request: HttpRequest,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let watchlists = state.store.watchlists(owner.name()).await?;
     Ok(ok(&Watchlists { count: watchlists.len(), watchlists }))
 }
 
-pub async fn show(owner: Owner, request: HttpRequest, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn show(
+    owner: Owner,
+    request: HttpRequest,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let watchlist = state.store.find_watchlist(owner.name(), &id(&request)?).await?;
     Ok(ok(&watchlist.ok_or(Problem::UnknownWatchlist)?))
 }
 
-pub async fn quotes(owner: Owner, request: HttpRequest, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn quotes(
+    owner: Owner,
+    request: HttpRequest,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let id = id(&request)?;
     let found = state.store.watchlist_stocks(owner.name(), &id).await?;
     let (name, stocks) = found.ok_or(Problem::UnknownWatchlist)?;
     let quotes = state.store.quotes(&stocks).await?;
     let is_quoted = |id: i32| quotes.iter().any(|(stock, _)| stock.id == id);
-    let missing = stocks.iter().filter(|stock| !is_quoted(stock.id)).map(|stock| stock.symbol.to_string()).collect();
-    let quotes: Vec<_> = quotes.into_iter().map(|(stock, quote)| QuoteAnswer::new(stock.symbol, quote)).collect();
+    let missing = stocks
+        .iter()
+        .filter(|stock| !is_quoted(stock.id))
+        .map(|stock| stock.symbol.to_string())
+        .collect();
+    let quotes: Vec<_> =
+        quotes.into_iter().map(|(stock, quote)| QuoteAnswer::new(stock.symbol, quote)).collect();
     Ok(ok(&WatchlistQuotes { id: id.to_string(), name, count: quotes.len(), quotes, missing }))
 }
 
-/// The list in the path of a request. What can't be an id is no list, as any other id that the owner does not have.
+/// The list in the path of a request. What can't be an id is no list, as any other id that the
+/// owner does not have.
 fn id(request: &HttpRequest) -> Result<WatchlistId, Problem> {
     request.match_info().query("id").parse().map_err(|_| Problem::UnknownWatchlist)
 }
@@ -86,7 +105,8 @@ impl FromRequest for Owner {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = Visit::of(request, |visit| visit.guest.get().map(|guest| guest.caller.clone()));
+        let caller =
+            Visit::of(request, |visit| visit.guest.get().map(|guest| guest.caller.clone()));
         ready(caller.map(Self).ok_or(Problem::Unauthorized))
     }
 }

@@ -22,14 +22,15 @@ pub struct WatchlistBody {
     /// 1 to 100 printable characters; no other list of the owner's may have the same.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// The stocks in their order, at most 100, in any case and under former symbols, too. Said twice, a stock is listed
-    /// once, where it comes first.
+    /// The stocks in their order, at most 100, in any case and under former symbols, too. Said
+    /// twice, a stock is listed once, where it comes first.
     #[serde(default)]
     #[schema(max_items = 100)]
     symbols: Vec<String>,
 }
 
-/// What is to become of a watchlist: one or more of these. `symbols` counts first, then `add`, then `remove`.
+/// What is to become of a watchlist: one or more of these. `symbols` counts first, then `add`, then
+/// `remove`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WatchlistChangeBody {
@@ -56,7 +57,8 @@ pub async fn create(
     Query::of(&request, &[])?;
     let name = value("name", &body.name)?;
     let stocks = stocks(state, "symbols", &body.symbols).await?;
-    let written = state.store.insert_watchlist(owner.name(), &WatchlistId::random(), &name, &stocks).await?;
+    let written =
+        state.store.insert_watchlist(owner.name(), &WatchlistId::random(), &name, &stocks).await?;
     let watchlist = done(written, name.as_str())?;
     Ok(created(&format!("/api/watchlists/{}", watchlist.id), &watchlist))
 }
@@ -70,9 +72,14 @@ pub async fn change(
     Query::of(&request, &[])?;
     let (id, WatchlistChangeBody { name, symbols, add, remove }) = (id(&request)?, body);
     if name.is_none() && symbols.is_none() && add.is_none() && remove.is_none() {
-        return Err(Problem::InvalidBody("expected one or more of name, symbols, add and remove".to_owned()));
+        return Err(Problem::InvalidBody(
+            "expected one or more of name, symbols, add and remove".to_owned(),
+        ));
     }
-    let mut change = WatchlistChange { name: name.map(|name| value("name", &name)).transpose()?, ..Default::default() };
+    let mut change = WatchlistChange {
+        name: name.map(|name| value("name", &name)).transpose()?,
+        ..Default::default()
+    };
     if let Some(symbols) = symbols {
         change.stocks = Some(stocks(state, "symbols", &symbols).await?);
     }
@@ -83,15 +90,23 @@ pub async fn change(
     Ok(ok(&done(written, name)?))
 }
 
-pub async fn delete(owner: Owner, request: HttpRequest, state: &'static State) -> Result<HttpResponse, Problem> {
+pub async fn delete(
+    owner: Owner,
+    request: HttpRequest,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let existed = state.store.delete_watchlist(owner.name(), &id(&request)?).await?;
     if existed { Ok(nothing()) } else { Err(Problem::UnknownWatchlist) }
 }
 
-/// The stocks that are meant by the symbols of a field. One that nobody has is a fault of the body: 404 would say that
-/// the list is not there.
-async fn stocks(state: &State, field: &'static str, symbols: &[String]) -> Result<Vec<i32>, Problem> {
+/// The stocks that are meant by the symbols of a field. One that nobody has is a fault of the body:
+/// 404 would say that the list is not there.
+async fn stocks(
+    state: &State,
+    field: &'static str,
+    symbols: &[String],
+) -> Result<Vec<i32>, Problem> {
     if symbols.len() > STOCKS_PER_WATCHLIST_MAX {
         return Err(too_long(field));
     }
@@ -118,5 +133,8 @@ fn done(written: WatchlistWritten, name: &str) -> Result<Watchlist, Problem> {
 }
 
 fn too_long(field: &'static str) -> Problem {
-    invalid(field, format!("is not valid: expected at most {STOCKS_PER_WATCHLIST_MAX} stocks on a list"))
+    invalid(
+        field,
+        format!("is not valid: expected at most {STOCKS_PER_WATCHLIST_MAX} stocks on a list"),
+    )
 }

@@ -1,4 +1,5 @@
-//! The table `api_keys`: what a request needs to know of a key. What operators read and change is beside it.
+//! The table `api_keys`: what a request needs to know of a key. What operators read and change is
+//! beside it.
 
 mod read;
 mod write;
@@ -52,7 +53,10 @@ impl Store {
             secret_hint: row.get(7),
             expires_at: row.get(1),
             revoked: row.get(2),
-            tier: Tier { name: row.get(3), requests_per_minute: requests_per_minute.unsigned_abs() },
+            tier: Tier {
+                name: row.get(3),
+                requests_per_minute: requests_per_minute.unsigned_abs(),
+            },
         }))
     }
 }

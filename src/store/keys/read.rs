@@ -12,7 +12,8 @@ use crate::caller::{KeyId, Label, TierName};
 /// Keys that are listed at once.
 pub const KEYS_PER_PAGE_MAX: u32 = 1000;
 
-/// Selects what [`KeyStatus::of`] reads from rows of `api_keys`, also those that a statement has just written.
+/// Selects what [`KeyStatus::of`] reads from rows of `api_keys`, also those that a statement has
+/// just written.
 macro_rules! status_of {
     ($rows:literal) => {
         concat!(
@@ -42,7 +43,8 @@ pub struct KeyStatus {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
-    /// The key whose limit this one shares: its own id, or that of the first of the keys that took over from each other.
+    /// The key whose limit this one shares: its own id, or that of the first of the keys that took
+    /// over from each other.
     pub limit_id: String,
     pub replaces: Option<String>,
     pub replaced_by: Option<String>,
@@ -86,7 +88,10 @@ pub struct KeyFilter {
 impl Store {
     /// A key, whatever its state.
     pub async fn find_key_status(&self, id: KeyId) -> Result<Option<KeyStatus>, StoreFault> {
-        Ok(self.list_keys(&KeyFilter { id: Some(id), limit: 1, ..KeyFilter::default() }).await?.pop())
+        Ok(self
+            .list_keys(&KeyFilter { id: Some(id), limit: 1, ..KeyFilter::default() })
+            .await?
+            .pop())
     }
 
     /// Keys, newest first.
@@ -101,11 +106,15 @@ impl Store {
                AND ($6::text IS NULL OR k.id = $6)
              ORDER BY k.created_at DESC, k.id DESC LIMIT $7"
         );
-        let (owner, tier) = (filter.owner.as_ref().map(Label::as_str), filter.tier.as_ref().map(TierName::as_str));
+        let (owner, tier) =
+            (filter.owner.as_ref().map(Label::as_str), filter.tier.as_ref().map(TierName::as_str));
         let words = filter.search.as_ref().map(|search| search.0.as_str());
-        let (after, id) = (filter.after.map(|id| id.to_string()), filter.id.map(|id| id.to_string()));
+        let (after, id) =
+            (filter.after.map(|id| id.to_string()), filter.id.map(|id| id.to_string()));
         let limit = i64::from(filter.limit.min(KEYS_PER_PAGE_MAX));
-        let rows = self.rows(sql, &[&owner, &tier, &filter.active_only, &words, &after, &id, &limit]).await?;
+        let rows = self
+            .rows(sql, &[&owner, &tier, &filter.active_only, &words, &after, &id, &limit])
+            .await?;
         Ok(rows.iter().map(KeyStatus::of).collect())
     }
 }
@@ -152,8 +161,10 @@ impl FromStr for Search {
 
     /// Parted where `key_words` parts them, and no part holds what means something to `to_tsquery`.
     fn from_str(text: &str) -> Result<Self, SearchFault> {
-        let parts = text.split(|c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control());
-        let words: Vec<_> = parts.filter(|part| !part.is_empty()).map(|word| format!("'{word}':*")).collect();
+        let parts =
+            text.split(|c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control());
+        let words: Vec<_> =
+            parts.filter(|part| !part.is_empty()).map(|word| format!("'{word}':*")).collect();
         let fits = !words.is_empty() && text.chars().count() <= SEARCH_CHARS_MAX;
         if fits { Ok(Self(words.join(" & "))) } else { Err(SearchFault) }
     }

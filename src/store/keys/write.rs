@@ -1,5 +1,6 @@
-//! What operators change about keys. Each is one statement, which draws a revision in somebody's name (the audit is written
-//! with it) and returns what became of the key: a token must not be lost to a second statement that fails.
+//! What operators change about keys. Each is one statement, which draws a revision in somebody's
+//! name (the audit is written with it) and returns what became of the key: a token must not be lost
+//! to a second statement that fails.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
@@ -49,26 +50,43 @@ pub enum Written<T> {
 }
 
 impl Store {
-    pub async fn insert_key(&self, actor: &Actor, key: &NewKey<'_>) -> Result<Written<KeyStatus>, StoreFault> {
+    pub async fn insert_key(
+        &self,
+        actor: &Actor,
+        key: &NewKey<'_>,
+    ) -> Result<Written<KeyStatus>, StoreFault> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier, expires_at, revision)
                      SELECT $2, $3, $4, $5, $6, $7, $8, $9, current FROM next RETURNING *) ",
             status_of!("new")
         );
-        let (id, owner, name, note) = (key.id.as_str(), key.owner.as_str(), key.name.as_str(), key.note);
+        let (id, owner, name, note) =
+            (key.id.as_str(), key.owner.as_str(), key.name.as_str(), key.note);
         let (note, tier) = (note.map(Note::as_str), key.tier.as_str());
-        let params: Params<'_> =
-            &[&actor.as_str(), &id, &key.secret_hash, &key.secret_hint, &owner, &name, &note, &tier, &key.expires_at];
+        let params: Params<'_> = &[
+            &actor.as_str(),
+            &id,
+            &key.secret_hash,
+            &key.secret_hint,
+            &owner,
+            &name,
+            &note,
+            &tier,
+            &key.expires_at,
+        ];
         Ok(match written(self.rows_once(sql, params).await)? {
-            Written::Done(rows) => rows.first().map_or(Written::NoTier, |row| Written::Done(KeyStatus::of(row))),
+            Written::Done(rows) => {
+                rows.first().map_or(Written::NoTier, |row| Written::Done(KeyStatus::of(row)))
+            }
             Written::NoTier => Written::NoTier,
             Written::Taken => Written::Taken,
         })
     }
 
-    /// Lets a new key take over from `id`: with all that it is, on the same limit; without `expires_at`, with its expiry,
-    /// too. The old key goes on for `grace` at most. Nothing where the old key is not active.
+    /// Lets a new key take over from `id`: with all that it is, on the same limit; without
+    /// `expires_at`, with its expiry, too. The old key goes on for `grace` at most. Nothing where
+    /// the old key is not active.
     pub async fn rotate_key(
         &self,
         actor: &Actor,
@@ -95,21 +113,35 @@ impl Store {
             ") status"
         );
         let grace_s = grace.as_seconds_f64();
-        let params: Params<'_> =
-            &[&actor.as_str(), &id.as_str(), &new_id.as_str(), &secret_hash, &secret_hint, &expires_at, &grace_s];
-        let rotation = |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(14) };
+        let params: Params<'_> = &[
+            &actor.as_str(),
+            &id.as_str(),
+            &new_id.as_str(),
+            &secret_hash,
+            &secret_hint,
+            &expires_at,
+            &grace_s,
+        ];
+        let rotation =
+            |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(14) };
         Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.first().map(rotation)))
     }
 
-    /// Keeps the hint of a secret that was proven against this hash, where a version before left none. It is no change of
-    /// the key: nobody is told and nothing is written down.
-    pub async fn keep_hint(&self, id: KeyId, secret_hash: &str, secret_hint: i16) -> Result<(), StoreFault> {
+    /// Keeps the hint of a secret that was proven against this hash, where a version before left
+    /// none. It is no change of the key: nobody is told and nothing is written down.
+    pub async fn keep_hint(
+        &self,
+        id: KeyId,
+        secret_hash: &str,
+        secret_hint: i16,
+    ) -> Result<(), StoreFault> {
         let sql = "UPDATE api_keys SET secret_hint = $3 WHERE id = $1 AND secret_hash = $2 AND secret_hint IS NULL";
         self.rows_once(sql, &[&id.as_str(), &secret_hash, &secret_hint]).await.map(drop)
     }
 
-    /// Changes a key, and with it those that share its limit and are not revoked: a rotation is one key to its holder.
-    /// Expiry is each key's own. Returns the keys that were touched: none where there is no such key.
+    /// Changes a key, and with it those that share its limit and are not revoked: a rotation is one
+    /// key to its holder. Expiry is each key's own. Returns the keys that were touched: none where
+    /// there is no such key.
     pub async fn change_key(
         &self,
         actor: &Actor,
@@ -132,15 +164,27 @@ impl Store {
         );
         let KeyChange { owner, name, tier, note, expires_at } = change;
         let (owner, name) = (owner.as_ref().map(Label::as_str), name.as_ref().map(Label::as_str));
-        let (tier, new_note) = (tier.as_ref().map(TierName::as_str), note.as_ref().and_then(Option::as_ref));
+        let (tier, new_note) =
+            (tier.as_ref().map(TierName::as_str), note.as_ref().and_then(Option::as_ref));
         let (new_note, expiry) = (new_note.map(Note::as_str), expires_at.flatten());
         let (sets_note, sets_expiry) = (note.is_some(), expires_at.is_some());
         let (actor, id) = (actor.as_str(), id.as_str());
         let concerns_all = owner.is_some() || name.is_some() || tier.is_some() || sets_note;
-        let params: Params<'_> =
-            &[&actor, &id, &owner, &name, &tier, &sets_note, &new_note, &sets_expiry, &expiry, &concerns_all];
+        let params: Params<'_> = &[
+            &actor,
+            &id,
+            &owner,
+            &name,
+            &tier,
+            &sets_note,
+            &new_note,
+            &sets_expiry,
+            &expiry,
+            &concerns_all,
+        ];
         let mut changed = written(self.rows_once(sql, params).await)?;
-        // A rotation that was committed while this waited for its revision has made a key that it did not see.
+        // A rotation that was committed while this waited for its revision has made a key that it
+        // did not see.
         if let Written::Done(rows) = &changed
             && concerns_all
             && self.sharing(id).await? > rows.len()
@@ -157,8 +201,13 @@ impl Store {
         Ok(self.rows(sql, &[&id]).await?.len())
     }
 
-    /// Revokes a key; `None` where there is no such key. Again is no error and keeps the first time.
-    pub async fn revoke_key(&self, actor: &Actor, id: KeyId) -> Result<Option<KeyStatus>, StoreFault> {
+    /// Revokes a key; `None` where there is no such key. Again is no error and keeps the first
+    /// time.
+    pub async fn revoke_key(
+        &self,
+        actor: &Actor,
+        id: KeyId,
+    ) -> Result<Option<KeyStatus>, StoreFault> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              revoked AS (UPDATE api_keys k SET revoked_at = coalesce(k.revoked_at, now()), revision = next.current

@@ -1,7 +1,8 @@
 //! Computes adjusted closes where no feed supplies them.
 //!
-//! They depend on raw closes and actions alone, not on the order in which these came. So whatever may have changed them
-//! is computed anew, inside of the load that did it: under the locks on its stocks, which a load takes first.
+//! They depend on raw closes and actions alone, not on the order in which these came. So whatever
+//! may have changed them is computed anew, inside of the load that did it: under the locks on its
+//! stocks, which a load takes first.
 
 use std::collections::HashMap;
 
@@ -16,34 +17,42 @@ use crate::store::StoreFault;
 const STOCKS_AT_ONCE: usize = 500;
 
 /// The adjusted close of a row of `prices` or `staging`, here called `p`.
-const COMPUTED: &str = "p.close * coalesce((SELECT factor FROM factors f WHERE f.stock_id = p.stock_id
+const COMPUTED: &str =
+    "p.close * coalesce((SELECT factor FROM factors f WHERE f.stock_id = p.stock_id
                         AND f.before > p.date ORDER BY f.before LIMIT 1), 1)";
 
 impl Loader {
-    /// Gives the staged prices adjusted closes, and returns the stocks whose earlier ones may no longer be right.
-    /// `anew` are stocks that have not been computed so far.
+    /// Gives the staged prices adjusted closes, and returns the stocks whose earlier ones may no
+    /// longer be right. `anew` are stocks that have not been computed so far.
     pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Vec<i32>, StoreFault> {
-        self.client.batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging").await?;
+        self.client
+            .batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging")
+            .await?;
         let stocks = self.stocks_to_adjust(anew).await?;
         self.find_factors(&stocks, &["staging", "prices"]).await?;
         // Each row is about to be written anew, and the index with it.
-        let sql = format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {COMPUTED}");
+        let sql =
+            format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {COMPUTED}");
         self.client.batch_execute(&sql).await?;
         Ok(stocks)
     }
 
-    /// After actions were merged: finds the factors of the stocks that they touched, except where a feed supplies
-    /// adjusted closes, and returns these stocks.
-    pub(super) async fn find_factors_of_touched(&self, merged: &[Merged]) -> Result<Vec<i32>, StoreFault> {
+    /// After actions were merged: finds the factors of the stocks that they touched, except where a
+    /// feed supplies adjusted closes, and returns these stocks.
+    pub(super) async fn find_factors_of_touched(
+        &self,
+        merged: &[Merged],
+    ) -> Result<Vec<i32>, StoreFault> {
         let touched: Vec<_> = merged.iter().map(|of| of.stock_id).collect();
         let sql = "SELECT id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
-        let stocks: Vec<_> = self.client.query(sql, &[&touched]).await?.iter().map(|row| row.get(0)).collect();
+        let stocks: Vec<_> =
+            self.client.query(sql, &[&touched]).await?.iter().map(|row| row.get(0)).collect();
         self.find_factors(&stocks, &["prices"]).await?;
         Ok(stocks)
     }
 
-    /// The staged stocks with an action after the last bar before the staged ones: of the others neither these nor any
-    /// earlier bar have anything to be adjusted by.
+    /// The staged stocks with an action after the last bar before the staged ones: of the others
+    /// neither these nor any earlier bar have anything to be adjusted by.
     async fn stocks_to_adjust(&self, anew: &[i32]) -> Result<Vec<i32>, StoreFault> {
         let sql = "SELECT s.stock_id FROM staged s WHERE s.stock_id = ANY($1) OR EXISTS (
                        SELECT FROM corporate_actions a WHERE a.stock_id = s.stock_id AND a.ex_date > coalesce((
@@ -52,9 +61,11 @@ impl Loader {
         Ok(self.client.query(sql, &[&anew]).await?.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Fills the temporary table `factors`. A close is looked for in the first of `tables` that has the day.
+    /// Fills the temporary table `factors`. A close is looked for in the first of `tables` that has
+    /// the day.
     async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), StoreFault> {
-        let create = "CREATE TEMP TABLE factors (stock_id int, before date, factor float8) ON COMMIT DROP";
+        let create =
+            "CREATE TEMP TABLE factors (stock_id int, before date, factor float8) ON COMMIT DROP";
         self.client.batch_execute(create).await?;
         for some in stocks.chunks(STOCKS_AT_ONCE) {
             let (mut ids, mut days, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -67,17 +78,25 @@ impl Loader {
             }
             self.keep_factors(&ids, &days, &values).await?;
         }
-        self.client.batch_execute("CREATE INDEX ON factors (stock_id, before); ANALYZE factors").await?;
+        self.client
+            .batch_execute("CREATE INDEX ON factors (stock_id, before); ANALYZE factors")
+            .await?;
         Ok(())
     }
 
-    async fn keep_factors(&self, ids: &[i32], before: &[NaiveDate], values: &[f64]) -> Result<(), StoreFault> {
+    async fn keep_factors(
+        &self,
+        ids: &[i32],
+        before: &[NaiveDate],
+        values: &[f64],
+    ) -> Result<(), StoreFault> {
         let sql = "INSERT INTO factors SELECT * FROM unnest($1::int[], $2::date[], $3::float8[])";
         self.client.execute(sql, &[&ids, &before, &values]).await?;
         Ok(())
     }
 
-    /// The actions of these stocks that have a bar on or after their ex-date: one that is only announced changes nothing.
+    /// The actions of these stocks that have a bar on or after their ex-date: one that is only
+    /// announced changes nothing.
     async fn actions_in_effect(
         &self,
         stocks: &[i32],
@@ -126,7 +145,11 @@ fn taken_effect(row: &Row) -> Result<TakenEffect, StoreFault> {
     let kind = match (row.get(2), row.get(3), row.get(4)) {
         (Some(from), Some(to), None) => ActionKind::Split { from, to },
         (None, None, Some(dividend)) => ActionKind::Dividend(dividend),
-        _ => return Err(StoreFault::Broken("a corporate action is neither a split nor a dividend".to_owned())),
+        _ => {
+            return Err(StoreFault::Broken(
+                "a corporate action is neither a split nor a dividend".to_owned(),
+            ));
+        }
     };
     Ok(TakenEffect { action: Action { ex_date: row.get(1), kind }, close: row.get(5) })
 }

@@ -16,13 +16,14 @@ const EAST: TimeDelta = TimeDelta::hours(14);
 /// What rows may refer to.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    /// Who is meant by each symbol: the stock that has it or, where none has, the one that had it last.
+    /// Who is meant by each symbol: the stock that has it or, where none has, the one that had it
+    /// last.
     pub stocks: HashMap<Symbol, KnownStock>,
     /// More about those symbols that no stock has now.
     pub former: HashMap<Symbol, Former>,
     pub exchanges: HashSet<String>,
-    /// From which day on a symbol was free that another stock had before, where who has it now never had another one: it
-    /// can have no earlier day under it.
+    /// From which day on a symbol was free that another stock had before, where who has it now
+    /// never had another one: it can have no earlier day under it.
     pub free_since: HashMap<Symbol, NaiveDate>,
     /// The latest date that it is anywhere: no day of trading lies beyond. `None` for no bound.
     pub today: Option<NaiveDate>,
@@ -47,7 +48,8 @@ pub struct Former {
 }
 
 impl Known {
-    /// From now on these symbols, where they are only former ones, are those of stocks that are not known yet.
+    /// From now on these symbols, where they are only former ones, are those of stocks that are not
+    /// known yet.
     pub fn give_away(&mut self, symbols: &[Symbol]) {
         for symbol in symbols {
             if self.former.remove(symbol).is_some() {
@@ -66,7 +68,8 @@ impl Loader {
 
     async fn read_known(&self) -> Result<Known, StoreFault> {
         if self.table == Table::Stocks {
-            // Rows name their stocks by symbol until they are merged: no symbol may change hands meanwhile.
+            // Rows name their stocks by symbol until they are merged: no symbol may change hands
+            // meanwhile.
             self.client.batch_execute(LOCK_SYMBOLS).await?;
         }
         let mut known = Known { today: Some((Utc::now() + EAST).date_naive()), ..Known::default() };
@@ -74,7 +77,8 @@ impl Loader {
                    UNION ALL SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.name, i.replaced_on
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
         for row in self.client.query(sql, &[]).await? {
-            let stock = KnownStock { id: row.get(1), symbol: symbol(&row, 2)?, delisted_on: row.get(3) };
+            let stock =
+                KnownStock { id: row.get(1), symbol: symbol(&row, 2)?, delisted_on: row.get(3) };
             known.stocks.insert(symbol(&row, 0)?, stock);
             if let Some(replaced_on) = row.get(5) {
                 known.former.insert(symbol(&row, 0)?, Former { name: row.get(4), replaced_on });

@@ -11,16 +11,19 @@ use crate::store::StoreFault;
 
 /// Repeats that are named; more are not looked for.
 const REPEATS_NAMED_MAX: i64 = 10;
-/// From how many rows a stock on it is worth looking whether there are none of them yet. Where a file has one, as a
-/// feed's day, looking costs as much as it saves.
+/// From how many rows a stock on it is worth looking whether there are none of them yet. Where a
+/// file has one, as a feed's day, looking costs as much as it saves.
 const INSERT_FROM_ROWS_PER_STOCK: i64 = 8;
 
 /// Adds to what was merged what was done beside it, to the same stocks and to others.
 pub(super) fn add(merged: &mut Vec<Merged>, readjusted: Vec<Merged>) {
-    let places: HashMap<_, _> = merged.iter().enumerate().map(|(place, of)| (of.stock_id, place)).collect();
+    let places: HashMap<_, _> =
+        merged.iter().enumerate().map(|(place, of)| (of.stock_id, place)).collect();
     for of in readjusted {
         match (places.get(&of.stock_id), of.days) {
-            (Some(&place), Some((first, last))) => merged[place].add_readjusted(of.readjusted, first, last),
+            (Some(&place), Some((first, last))) => {
+                merged[place].add_readjusted(of.readjusted, first, last)
+            }
             _ => merged.push(of),
         }
     }
@@ -33,13 +36,18 @@ impl Loader {
             return Ok(inserted);
         }
         let repeats = self.repeats().await?;
-        if repeats.is_empty() { Ok(self.merge().await?) } else { Err(Refusal::Repeats(repeats).into()) }
+        if repeats.is_empty() {
+            Ok(self.merge().await?)
+        } else {
+            Err(Refusal::Repeats(repeats).into())
+        }
     }
 
-    /// The short way for prices of which there are none yet, as in a first load: they are inserted as they are, which
-    /// saves a merge a third of its time and the search for repeats. `None`, and nothing done, where that is not so.
-    /// What proves it is the primary key: a row that repeats another of the file, or that somebody else commits
-    /// meanwhile, sends all of them the long way.
+    /// The short way for prices of which there are none yet, as in a first load: they are inserted
+    /// as they are, which saves a merge a third of its time and the search for repeats. `None`, and
+    /// nothing done, where that is not so. What proves it is the primary key: a row that repeats
+    /// another of the file, or that somebody else commits meanwhile, sends all of them the long
+    /// way.
     async fn insert(&self) -> Result<Option<Vec<Merged>>, StoreFault> {
         if self.table != Table::Prices {
             return Ok(None);
@@ -55,8 +63,8 @@ impl Loader {
         }
     }
 
-    /// How many prices are staged of each stock; `None` where a stock has a price between their first and last day
-    /// already, or where they are so few a stock that it is not worth looking.
+    /// How many prices are staged of each stock; `None` where a stock has a price between their
+    /// first and last day already, or where they are so few a stock that it is not worth looking.
     async fn new_prices(&self) -> Result<Option<Vec<Merged>>, StoreFault> {
         let sql = format!(
             "SELECT s.stock_id, s.rows, met.date IS NULL
@@ -67,15 +75,23 @@ impl Loader {
              WHERE (SELECT sum(rows) >= {INSERT_FROM_ROWS_PER_STOCK} * count(*) FROM staged)"
         );
         let rows = self.client.query(&sql, &[]).await?;
-        let added =
-            |row: &Row| Merged { stock_id: row.get(0), added: row.get(1), changed: 0, days: None, readjusted: 0 };
-        let new: Option<Vec<_>> = rows.iter().map(|row| row.get::<_, bool>(2).then(|| added(row))).collect();
+        let added = |row: &Row| Merged {
+            stock_id: row.get(0),
+            added: row.get(1),
+            changed: 0,
+            days: None,
+            readjusted: 0,
+        };
+        let new: Option<Vec<_>> =
+            rows.iter().map(|row| row.get::<_, bool>(2).then(|| added(row))).collect();
         Ok(new.filter(|stocks| !stocks.is_empty()))
     }
 
-    /// Inserts in key order, as a merge does: two loads at once wait for each other instead of deadlocking.
+    /// Inserts in key order, as a merge does: two loads at once wait for each other instead of
+    /// deadlocking.
     async fn insert_prices(&self) -> Result<(), StoreFault> {
-        let sql = "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
+        let sql =
+            "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
                    SELECT stock_id, date, open, high, low, close, adjusted_close, volume
                    FROM staging ORDER BY stock_id, date";
         Ok(self.client.batch_execute(sql).await?)
@@ -98,7 +114,13 @@ impl Loader {
         let rows = self.client.query(self.table.merge(), &[]).await?;
         let merged = |row: &Row| {
             let days = row.get::<_, Option<NaiveDate>>(3).zip(row.get(4));
-            Merged { stock_id: row.get(0), added: row.get(1), changed: row.get(2), days, readjusted: 0 }
+            Merged {
+                stock_id: row.get(0),
+                added: row.get(1),
+                changed: row.get(2),
+                days,
+                readjusted: 0,
+            }
         };
         Ok(rows.iter().map(merged).collect())
     }

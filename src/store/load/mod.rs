@@ -1,5 +1,5 @@
-//! Bulk loads: COPY into a staging table, checks there, one insert or merge, one commit. Dropped before the commit,
-//! nothing of a load remains that anybody can see.
+//! Bulk loads: COPY into a staging table, checks there, one insert or merge, one commit. Dropped
+//! before the commit, nothing of a load remains that anybody can see.
 
 mod adjust;
 mod known;
@@ -23,10 +23,12 @@ pub use report::{LoadFault, LoadReport, Refusal, Repeat, Restated};
 pub use rows::Rows;
 pub use staging::Table;
 
-/// Whatever the server's defaults are. A vacuum takes no row for visible to all whose commit is not on the disk yet; and a
-/// load whose machine has vanished must not hold its locks for the hours that systems wait for one: it never says nothing
-/// between two statements, and an end that is silent is asked whether it lives.
-const SETTINGS: &str = "SET LOCAL synchronous_commit = on; SET LOCAL idle_in_transaction_session_timeout = '30s';
+/// Whatever the server's defaults are. A vacuum takes no row for visible to all whose commit is not
+/// on the disk yet; and a load whose machine has vanished must not hold its locks for the hours
+/// that systems wait for one: it never says nothing between two statements, and an end that is
+/// silent is asked whether it lives.
+const SETTINGS: &str =
+    "SET LOCAL synchronous_commit = on; SET LOCAL idle_in_transaction_session_timeout = '30s';
                         SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10;
                         SET LOCAL tcp_keepalives_count = 3";
 
@@ -60,16 +62,20 @@ impl Loader {
 
     /// Where rows go.
     pub async fn rows(&self) -> Result<Rows, StoreFault> {
-        let sink = within(self.timeout, self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)")).await?;
+        let sink =
+            within(self.timeout, self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)"))
+                .await?;
         Ok(Rows::new(sink, self.timeout))
     }
 
     /// Loads the staged rows and commits: from here on everybody reads them.
     ///
-    /// `origin` is where the adjusted closes of prices come from. `may_replace` lets computed ones replace a feed's.
+    /// `origin` is where the adjusted closes of prices come from. `may_replace` lets computed ones
+    /// replace a feed's.
     ///
     /// # Errors
-    /// When Postgres fails or the rows are refused: then nothing was loaded, unless the fault is [`LoadFault::InDoubt`].
+    /// When Postgres fails or the rows are refused: then nothing was loaded, unless the fault is
+    /// [`LoadFault::InDoubt`].
     pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadFault> {
         let merging = async { Ok::<_, StoreFault>(self.merge_staged(origin, may_replace).await) };
         let report = within(self.timeout, merging).await??;
@@ -81,7 +87,11 @@ impl Loader {
     }
 
     /// All but the commit.
-    async fn merge_staged(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadFault> {
+    async fn merge_staged(
+        &self,
+        origin: Origin,
+        may_replace: bool,
+    ) -> Result<LoadReport, LoadFault> {
         let stocks = self.lock_stocks().await?;
         let mut stale = self.settle(origin, &stocks, may_replace).await?;
         let mut merged = self.merge_all().await?;
@@ -96,8 +106,8 @@ impl Loader {
         Ok(report)
     }
 
-    /// Locks the stocks that rows arrived for, by symbol, as a load of stocks does: of two loads one waits for the
-    /// other, and neither computes from what the other is about to change.
+    /// Locks the stocks that rows arrived for, by symbol, as a load of stocks does: of two loads
+    /// one waits for the other, and neither computes from what the other is about to change.
     async fn lock_stocks(&self) -> Result<Vec<StagedStock>, StoreFault> {
         let Some(staged) = self.table.staged() else { return Ok(Vec::new()) };
         self.client.batch_execute(staged).await?;
@@ -114,12 +124,18 @@ impl Loader {
 
     async fn report(&self, merged: &[Merged]) -> Result<LoadReport, StoreFault> {
         let staged: i64 = self.client.query_one("SELECT count(*) FROM staging", &[]).await?.get(0);
-        let (added, changed) = merged.iter().fold((0, 0), |sum, of| (sum.0 + of.added, sum.1 + of.changed));
+        let (added, changed) =
+            merged.iter().fold((0, 0), |sum, of| (sum.0 + of.added, sum.1 + of.changed));
         let restated: Vec<_> = merged.iter().filter(|of| of.is_restated()).collect();
         let ids: Vec<_> = restated.iter().map(|of| of.stock_id).collect();
         let sql = "SELECT id, symbol FROM stocks WHERE id = ANY($1)";
-        let symbols: HashMap<i32, String> =
-            self.client.query(sql, &[&ids]).await?.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let symbols: HashMap<i32, String> = self
+            .client
+            .query(sql, &[&ids])
+            .await?
+            .iter()
+            .map(|row| (row.get(0), row.get(1)))
+            .collect();
         let mut restated: Vec<_> = restated
             .into_iter()
             .map(|of| Restated {
@@ -135,7 +151,8 @@ impl Loader {
         Ok(LoadReport { added, changed, unchanged, stocks_touched: merged.len(), restated })
     }
 
-    /// Gives the stocks the next revision. Last before the commit: it locks the counter that every change draws from.
+    /// Gives the stocks the next revision. Last before the commit: it locks the counter that every
+    /// change draws from.
     async fn touch(&self, stocks: &[i32]) -> Result<u64, StoreFault> {
         let sql = "WITH next AS (SELECT next_revision() AS current)
                    UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";

@@ -1,4 +1,5 @@
-//! Whose adjusted closes a stock has: those of a feed, or those that are computed here. Never some of each.
+//! Whose adjusted closes a stock has: those of a feed, or those that are computed here. Never some
+//! of each.
 
 use super::{LoadFault, Loader, Refusal, StagedStock, Table};
 use crate::store::StoreFault;
@@ -13,8 +14,8 @@ pub enum Origin {
 }
 
 impl Loader {
-    /// Settles where the staged prices' adjusted closes come from, and returns the stocks of which earlier ones may
-    /// have to be computed anew.
+    /// Settles where the staged prices' adjusted closes come from, and returns the stocks of which
+    /// earlier ones may have to be computed anew.
     pub(super) async fn settle(
         &self,
         origin: Origin,
@@ -24,11 +25,14 @@ impl Loader {
         if self.table != Table::Prices {
             return Ok(Vec::new());
         }
-        let others: Vec<_> =
-            stocks.iter().filter(|of| of.computes_adjusted_close != (origin == Origin::Computed)).collect();
+        let others: Vec<_> = stocks
+            .iter()
+            .filter(|of| of.computes_adjusted_close != (origin == Origin::Computed))
+            .collect();
         let ids: Vec<_> = others.iter().map(|of| of.id).collect();
         let symbols = |found: Vec<i32>| {
-            let named = others.iter().filter(|of| found.contains(&of.id)).map(|of| of.symbol.clone());
+            let named =
+                others.iter().filter(|of| found.contains(&of.id)).map(|of| of.symbol.clone());
             Some(named.collect::<Vec<_>>()).filter(|symbols| !symbols.is_empty())
         };
         let stale = match origin {
@@ -57,7 +61,8 @@ impl Loader {
 
     /// Those of the stocks that have prices on other days than the staged ones.
     async fn with_other_prices(&self, stocks: &[i32]) -> Result<Vec<i32>, StoreFault> {
-        let sql = "SELECT DISTINCT p.stock_id FROM prices p WHERE p.stock_id = ANY($1) AND NOT EXISTS (
+        let sql =
+            "SELECT DISTINCT p.stock_id FROM prices p WHERE p.stock_id = ANY($1) AND NOT EXISTS (
                        SELECT FROM staging s WHERE s.stock_id = p.stock_id AND s.date = p.date)";
         Ok(self.client.query(sql, &[&stocks]).await?.iter().map(|row| row.get(0)).collect())
     }

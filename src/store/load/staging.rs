@@ -27,7 +27,8 @@ impl Table {
         }
     }
 
-    /// The stocks that rows arrived for, counted: the first and the last day are those of their bars or actions.
+    /// The stocks that rows arrived for, counted: the first and the last day are those of their
+    /// bars or actions.
     pub(super) fn staged(self) -> Option<&'static str> {
         match self {
             Self::Stocks => None,
@@ -51,9 +52,9 @@ impl Table {
         }
     }
 
-    /// Merges staging and yields, for each stock that it touched, its id, how many rows it added and
-    /// changed, and the first and the last day of what it changed.
-    /// Rows are merged in key order, so that two loads at once wait for each other instead of deadlocking.
+    /// Merges staging and yields, for each stock that it touched, its id, how many rows it added
+    /// and changed, and the first and the last day of what it changed. Rows are merged in key
+    /// order, so that two loads at once wait for each other instead of deadlocking.
     pub(super) fn merge(self) -> &'static str {
         match self {
             Self::Stocks => {

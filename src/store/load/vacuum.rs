@@ -3,16 +3,17 @@
 use super::{LoadReport, Loader, within};
 use crate::store::StoreFault;
 
-/// From how many rows on the table is vacuumed at once: only then are its index-only reads fast again.
+/// From how many rows on the table is vacuumed at once: only then are its index-only reads fast
+/// again.
 const VACUUM_FROM_ROWS: i64 = 10_000;
-/// From which part of the table on its statistics are taken anew, as autovacuum would: they are a sample of up to 30,000
-/// pages, which takes many times as long as the vacuum after a day.
+/// From which part of the table on its statistics are taken anew, as autovacuum would: they are a
+/// sample of up to 30,000 pages, which takes many times as long as the vacuum after a day.
 const ANALYZE_FROM_PART: f64 = 0.1;
 
 impl Loader {
-    /// After a large load: makes index-only reads fast again. Reads are right without it, and autovacuum would come by.
-    /// The stocks as well, of which each touched one has left a dead row, and the actions, which are looked through in an
-    /// index alone.
+    /// After a large load: makes index-only reads fast again. Reads are right without it, and
+    /// autovacuum would come by. The stocks as well, of which each touched one has left a dead row,
+    /// and the actions, which are looked through in an index alone.
     pub async fn vacuum(self, report: &LoadReport) {
         let rows = report.written();
         if rows < VACUUM_FROM_ROWS {

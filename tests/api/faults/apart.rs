@@ -1,4 +1,5 @@
-//! Instances lose Redis one after the other, so that those who still have it stop seeing those who don't.
+//! Instances lose Redis one after the other, so that those who still have it stop seeing those who
+//! don't.
 
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ async fn instances_that_lose_redis_one_after_the_other_share_the_limit_as_if_the
     eventually("the second counts anew", Duration::from_secs(15), sees_itself_alone).await;
     proxies[1].set(Fault::Refuse);
     for app in &apps {
-        let lost = async || app.get("", "/health/ready").await.text().await.unwrap().contains("\"redis\":\"down\"");
+        let lost = async || {
+            app.get("", "/health/ready").await.text().await.unwrap().contains("\"redis\":\"down\"")
+        };
         eventually("Redis is lost", Duration::from_secs(5), lost).await;
     }
     let key = database.issue("free");
@@ -23,6 +26,9 @@ async fn instances_that_lose_redis_one_after_the_other_share_the_limit_as_if_the
     assert_eq!(admitted, [50, 50], "of a limit of 100");
     record(
         "instances_that_lose_redis_one_after_the_other_share_the_limit_as_if_they_had_together",
-        &format!("of a limit of 100 the first admitted {}, the second {}", admitted[0], admitted[1]),
+        &format!(
+            "of a limit of 100 the first admitted {}, the second {}",
+            admitted[0], admitted[1]
+        ),
     );
 }

@@ -1,6 +1,8 @@
-//! Clocks that are wrong, and clocks that step, under real servers: libfaketime tells them another time.
+//! Clocks that are wrong, and clocks that step, under real servers: libfaketime tells them another
+//! time.
 //!
-//! What measures time that passes is left alone (CLOCK_MONOTONIC), as no setting of a clock can move it.
+//! What measures time that passes is left alone (CLOCK_MONOTONIC), as no setting of a clock can
+//! move it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +13,8 @@ use rand::{RngExt, SeedableRng};
 
 use crate::limits::{around_a_minutes_edge, burst};
 use crate::support::{
-    App, Clock, Database, RedisServer, eventually, header, id_of, record, redis_url, scratch, unique,
+    App, Clock, Database, RedisServer, eventually, header, id_of, record, redis_url, scratch,
+    unique,
 };
 
 /// What the instance takes for the time, as its answers say.
@@ -95,8 +98,8 @@ async fn an_instance_without_redis_whose_clock_steps_to_and_fro_admits_exactly_t
     );
 }
 
-/// Moves all seconds of every window by so many: what the script sees then is what it would see by a clock that has stepped
-/// the other way. (Redis with jemalloc does not start under libfaketime.)
+/// Moves all seconds of every window by so many: what the script sees then is what it would see by
+/// a clock that has stepped the other way. (Redis with jemalloc does not start under libfaketime.)
 const MOVE_WINDOWS: &str = "
     for _, name in ipairs(redis.call('KEYS', '*rl:*')) do
         local log, parts = redis.call('GET', name), {}
@@ -111,7 +114,8 @@ const MOVE_WINDOWS: &str = "
     return 'OK'";
 
 #[tokio::test]
-async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_forward_forgets_so_much() {
+async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_forward_forgets_so_much()
+ {
     let (database, scratch) = (Database::sample().await, scratch());
     let server = RedisServer::start(scratch.path()).await;
     let mut apps = Vec::new();
@@ -127,7 +131,10 @@ async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_f
         admitted.push(first + burst(&apps, &key, 150).await);
     }
     // Of a window that begins anew one instance may miss what the other has taken ahead.
-    assert!(admitted[0] <= 100 && admitted[1] <= 100 && (150..=200).contains(&admitted[2]), "{admitted:?}");
+    assert!(
+        admitted[0] <= 100 && admitted[1] <= 100 && (150..=200).contains(&admitted[2]),
+        "{admitted:?}"
+    );
     record(
         "a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_forward_forgets_so_much",
         &format!(
@@ -148,12 +155,16 @@ async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange
     let mut start = chrono::NaiveDate::from_ymd_opt(2012, 1, 1).unwrap().iter_days();
     // Another question each time: an answer that is there already lives as long as it was made to.
     let mut ask = async || {
-        let path = format!("/api/stocks/AAPL/prices?start={}&end=2012-12-31", start.next().unwrap());
+        let path =
+            format!("/api/stocks/AAPL/prices?start={}&end=2012-12-31", start.next().unwrap());
         let answer = app.get(&key, &path).await;
         assert_eq!(answer.status(), 200);
         (date(&answer), max_age_s(&answer))
     };
-    assert!(ask().await.1 <= 300, "the year has five hours to go in New York, and is over in Greenwich");
+    assert!(
+        ask().await.1 <= 300,
+        "the year has five hours to go in New York, and is over in Greenwich"
+    );
     clock.set(midnight - TimeDelta::seconds(4));
     let (mut open, mut closed) = (Vec::new(), Vec::new());
     let started = Instant::now();
@@ -169,7 +180,10 @@ async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange
     let (last_open, first_closed) = (open.iter().max().unwrap(), closed.iter().min().unwrap());
     // Its header tells whole seconds, renewed now and then.
     let second = TimeDelta::seconds(1);
-    assert!(*last_open <= midnight && midnight - second <= *first_closed, "{last_open} {first_closed}");
+    assert!(
+        *last_open <= midnight && midnight - second <= *first_closed,
+        "{last_open} {first_closed}"
+    );
     assert!(open.len() > 5 && closed.len() > 5, "{} {}", open.len(), closed.len());
     record(
         "a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange_on",
@@ -185,7 +199,8 @@ async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange
 #[ignore = "make test-faults"]
 async fn no_answer_lives_longer_and_no_key_is_believed_longer_because_the_clock_steps_back() {
     let (database, clock) = (Database::sample().await, Clock::off_by(0));
-    let (app, key) = (clock.app(&database, &[("KEY_STATUS_TTL_MS", "60000")]).await, database.issue("pro"));
+    let (app, key) =
+        (clock.app(&database, &[("KEY_STATUS_TTL_MS", "60000")]).await, database.issue("pro"));
     let path = "/api/stocks/AAPL/quote";
     let mut seen = Vec::new();
     for off_by_s in [0, 0, -3600, -3600, 0] {
@@ -195,8 +210,10 @@ async fn no_answer_lives_longer_and_no_key_is_believed_longer_because_the_clock_
         seen.push(header(&answer, "x-cache").to_owned());
     }
     assert_eq!(seen, ["MISS", "HIT", "MISS", "HIT", "MISS"]);
-    // The row of a key is read again after the step, though a minute has not passed: a change that nobody was told of shows.
-    let changed = format!("UPDATE api_keys SET expires_at = '2000-01-01Z' WHERE id = '{}'", id_of(&key));
+    // The row of a key is read again after the step, though a minute has not passed: a change that
+    // nobody was told of shows.
+    let changed =
+        format!("UPDATE api_keys SET expires_at = '2000-01-01Z' WHERE id = '{}'", id_of(&key));
     database
         .connect()
         .await
@@ -219,7 +236,8 @@ async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
     let clocks = [Clock::off_by(0), Clock::off_by(24 * 3600)];
     let apps = two_that_share(&database, &clocks).await;
     let ends = (Utc::now() + TimeDelta::hours(12)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let issued = database.ran(&["keys", "issue", "--owner", "tests", "--name", "ends", "--expires", &ends]);
+    let issued =
+        database.ran(&["keys", "issue", "--owner", "tests", "--name", "ends", "--expires", &ends]);
     let (ending, lasting) = (issued.stdout.trim().to_owned(), database.issue("free"));
     let mut statuses = Vec::new();
     for app in &apps {
@@ -232,13 +250,29 @@ async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
         assert_eq!(app.ended().await, Some(0));
     }
     let today = Utc::now().date_naive();
-    let (start, end) = ((today - TimeDelta::days(1)).to_string(), (today + TimeDelta::days(2)).to_string());
-    let asked = ["usage", "--key", id_of(&lasting), "--by", "day", "--start", &start, "--end", &end, "--json"];
+    let (start, end) =
+        ((today - TimeDelta::days(1)).to_string(), (today + TimeDelta::days(2)).to_string());
+    let asked = [
+        "usage",
+        "--key",
+        id_of(&lasting),
+        "--by",
+        "day",
+        "--start",
+        &start,
+        "--end",
+        &end,
+        "--json",
+    ];
     let totals = database.ran(&asked).json();
-    let days: Vec<_> = totals.as_array().unwrap().iter().map(|total| total["day"].as_str().unwrap()).collect();
+    let days: Vec<_> =
+        totals.as_array().unwrap().iter().map(|total| total["day"].as_str().unwrap()).collect();
     assert_eq!(days.len(), 2, "{totals}");
     record(
         "keys_end_and_usage_counts_by_the_clock_of_the_instance",
-        &format!("a key with 12 h left: {statuses:?}; requests of the same moment count for {}", days.join(" and ")),
+        &format!(
+            "a key with 12 h left: {statuses:?}; requests of the same moment count for {}",
+            days.join(" and ")
+        ),
     );
 }

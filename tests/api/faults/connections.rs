@@ -10,7 +10,8 @@ use tokio_postgres::Client;
 
 use super::harm::{issue_unlimited, unasked};
 use crate::support::{
-    App, Database, Fault, Load, Postgres, Proxy, eventually, exchange, get, header, id_of, record, scratch,
+    App, Database, Fault, Load, Postgres, Proxy, eventually, exchange, get, header, id_of, record,
+    scratch,
 };
 
 const LISTS: &str = "/api/watchlists";
@@ -83,15 +84,22 @@ async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else
         cached
     });
     assert!(cached.iter().all(|(status, ..)| *status == 200));
-    assert!(held.iter().all(|(status, retry, _)| (*status, retry.as_str()) == (503, "1")), "{held:?}");
+    assert!(
+        held.iter().all(|(status, retry, _)| (*status, retry.as_str()) == (503, "1")),
+        "{held:?}"
+    );
     let within = |low_ms: u64, high_ms: u64| {
         let (low, high) = (Duration::from_millis(low_ms), Duration::from_millis(high_ms));
         held.iter().filter(|(.., took)| (low..high).contains(took)).count()
     };
-    // 4 have a connection until their statement takes too long, 8 wait for one, 28 find no place to wait. The server's own
-    // look for changes takes none from them. Between any two of these times lies more than a busy machine adds.
+    // 4 have a connection until their statement takes too long, 8 wait for one, 28 find no place to
+    // wait. The server's own look for changes takes none from them. Between any two of these times
+    // lies more than a busy machine adds.
     let (at_once, waited, ran) = (within(0, 1900), within(1900, 3900), within(3900, 8000));
-    assert!((26..=30).contains(&at_once) && at_once + waited + ran == 40 && ran >= 3, "{at_once}, {waited}, {ran}");
+    assert!(
+        (26..=30).contains(&at_once) && at_once + waited + ran == 40 && ran >= 3,
+        "{at_once}, {waited}, {ran}"
+    );
     operator.batch_execute("ROLLBACK").await.unwrap();
     let back = async || ask(&app, &key, LISTS).await.0 == 200;
     let back = eventually("it is back", Duration::from_secs(1), back).await;
@@ -108,7 +116,8 @@ async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else
 #[tokio::test]
 async fn however_long_all_connections_are_used_up_a_revocation_is_followed_within_a_second() {
     let database = Database::sample().await;
-    // Statements outlast the wait for a connection: whoever waits behind those of the flood waits in vain.
+    // Statements outlast the wait for a connection: whoever waits behind those of the flood waits
+    // in vain.
     let bounds = [
         ("DATABASE_CONNECTIONS_MAX", "4"),
         ("DATABASE_QUEUE_MAX", "16"),
@@ -127,7 +136,8 @@ async fn however_long_all_connections_are_used_up_a_revocation_is_followed_withi
     assert_eq!(ask(&app, &revoked, QUOTE).await.0, 200, "it is known and the answer is kept");
     let output = database.run(&["keys", "revoke", id_of(&revoked), "--yes"]);
     assert!(output.status.success(), "{output:?}");
-    // Its row can't be read again before the flood is over: until then nobody knows more than that it changed.
+    // Its row can't be read again before the flood is over: until then nobody knows more than that
+    // it changed.
     let refused = async || ask(&app, &revoked, QUOTE).await.0 == 503;
     // A second, and what the request itself waits for a connection.
     let within = Duration::from_secs(1 + 1) + SLACK;
@@ -161,16 +171,23 @@ async fn however_many_ask_whether_it_is_ready_while_postgres_hangs_each_is_told_
     assert!(told.iter().all(|(status, ..)| *status == 503), "{told:?}");
     assert!(slowest < Duration::from_secs(1) + 2 * SLACK, "{slowest:?}");
     proxy.set(Fault::None);
-    let back = eventually("it is ready", Duration::from_secs(1) + SLACK, async || ready().await.0 == 200).await;
+    let back =
+        eventually("it is ready", Duration::from_secs(1) + SLACK, async || ready().await.0 == 200)
+            .await;
     record(
         "however_many_ask_whether_it_is_ready_while_postgres_hangs_each_is_told_in_time",
-        &format!("200 of 200 told 503 within {} ms; 200 again after {} ms", slowest.as_millis(), back.as_millis()),
+        &format!(
+            "200 of 200 told 503 within {} ms; 200 again after {} ms",
+            slowest.as_millis(),
+            back.as_millis()
+        ),
     );
 }
 
 #[tokio::test]
 async fn callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs() {
-    /// Before the statement's time-out, and enough for an answer on a machine where all tests run at once.
+    /// Before the statement's time-out, and enough for an answer on a machine where all tests run
+    /// at once.
     const PATIENCE: Duration = Duration::from_millis(700);
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
@@ -214,13 +231,17 @@ async fn others_that_use_up_all_connections_cost_what_needs_one_and_nothing_afte
     assert_eq!(ask(&app, &key, QUOTE).await.0, 200);
     let paths = unasked(2000);
     let mut others = Vec::new();
-    while let Ok((client, connection)) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await {
+    while let Ok((client, connection)) =
+        tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await
+    {
         tokio::spawn(connection);
         others.push(client);
     }
     let burst = join_all(paths[..40].iter().map(|path| ask(&app, &key, path))).await;
     assert!(
-        burst.iter().all(|(status, retry, _)| *status == 200 || (*status, retry.as_str()) == (503, "1")),
+        burst
+            .iter()
+            .all(|(status, retry, _)| *status == 200 || (*status, retry.as_str()) == (503, "1")),
         "{burst:?}"
     );
     // The server's own connections go on, one request after the other.
@@ -232,7 +253,8 @@ async fn others_that_use_up_all_connections_cost_what_needs_one_and_nothing_afte
     drop(others);
     let mut next = paths[60..].chunks(20);
     let back = async || {
-        let burst = join_all(next.next().expect("enough").iter().map(|path| ask(&app, &key, path))).await;
+        let burst =
+            join_all(next.next().expect("enough").iter().map(|path| ask(&app, &key, path))).await;
         burst.iter().all(|(status, ..)| *status == 200)
     };
     eventually("all is back", Duration::from_secs(1), back).await;
@@ -241,7 +263,10 @@ async fn others_that_use_up_all_connections_cost_what_needs_one_and_nothing_afte
         burst.iter().filter(|(status, ..)| *status == 200).count(),
         left.elapsed().as_millis()
     );
-    record("others_that_use_up_all_connections_cost_what_needs_one_and_nothing_after_they_left", &seen);
+    record(
+        "others_that_use_up_all_connections_cost_what_needs_one_and_nothing_after_they_left",
+        &seen,
+    );
 }
 
 #[tokio::test]
@@ -251,7 +276,8 @@ async fn a_database_that_can_only_be_read_serves_reads_and_keeps_usage_until_it_
     let app = App::with(&database, &[("USAGE_FLUSH_MS", "100")]).await;
     let make = async |name: &str| {
         let list = json!({ "name": name, "symbols": ["AAPL"] });
-        let answer = app.request("POST", LISTS).header("x-api-key", &key).json(&list).send().await.unwrap();
+        let answer =
+            app.request("POST", LISTS).header("x-api-key", &key).json(&list).send().await.unwrap();
         (answer.status().as_u16(), header(&answer, "retry-after").to_owned())
     };
     assert_eq!(make("before").await.0, 201);
@@ -277,11 +303,16 @@ async fn a_database_that_can_only_be_read_serves_reads_and_keeps_usage_until_it_
     end_connections(&operator).await;
     let writable = async || make("after").await.0 == 201;
     let back = eventually("it is written", Duration::from_secs(1), writable).await;
-    // Whatever was asked: one that was made before, the reads, one refused, one look, those that tried until one was made.
+    // Whatever was asked: one that was made before, the reads, one refused, one look, those that
+    // tried until one was made.
     let mut sent = 0;
     let stored = async || {
         // A line may come after its answer.
-        sent = app.log().iter().filter(|line| line.contains(&format!("\"key\":\"{}\"", id_of(&key)))).count();
+        sent = app
+            .log()
+            .iter()
+            .filter(|line| line.contains(&format!("\"key\":\"{}\"", id_of(&key))))
+            .count();
         let total = "SELECT coalesce(sum(requests), 0)::text FROM key_usage";
         database.texts(total).await == [sent.to_string()]
     };
@@ -291,5 +322,8 @@ async fn a_database_that_can_only_be_read_serves_reads_and_keeps_usage_until_it_
         paths.len(),
         back.as_millis()
     );
-    record("a_database_that_can_only_be_read_serves_reads_and_keeps_usage_until_it_can_be_written", &seen);
+    record(
+        "a_database_that_can_only_be_read_serves_reads_and_keeps_usage_until_it_can_be_written",
+        &seen,
+    );
 }

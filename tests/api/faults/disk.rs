@@ -19,7 +19,8 @@ async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_
     let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
     let quote = app.get(&key, QUOTE).await.text().await.unwrap();
     let before = database.texts(STATE).await;
-    // The staging table, the table itself, what is written ahead of it: each finds no more room in one of these.
+    // The staging table, the table itself, what is written ahead of it: each finds no more room in
+    // one of these.
     let (mut refused, mut crashed) = (0, 0);
     for megabytes in [1, 4, 8, 12, 16, 20, 24, 28] {
         disk.leave(megabytes);
@@ -29,7 +30,8 @@ async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_
         assert!(said.contains(&prices), "{ran:?}");
         match said.contains("its disk is full") {
             true => refused += 1,
-            // Without room for what it writes ahead, Postgres ends all that it does and starts anew.
+            // Without room for what it writes ahead, Postgres ends all that it does and starts
+            // anew.
             false => crashed += 1,
         }
         assert_eq!(app.get(&key, QUOTE).await.text().await.unwrap(), quote, "{megabytes} MB");
@@ -64,7 +66,10 @@ async fn a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where(
         "--out",
         out,
     ]));
-    assert!(ran.sentence().starts_with(&format!("can't write in {out}: No space left on device")), "{ran:?}");
+    assert!(
+        ran.sentence().starts_with(&format!("can't write in {out}: No space left on device")),
+        "{ran:?}"
+    );
     let seen = ran.sentence().replace(out, "DIR");
     record("a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where", &seen);
 }
@@ -72,11 +77,19 @@ async fn a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where(
 #[tokio::test]
 async fn a_report_that_finds_no_room_says_that_the_load_is_done() {
     let (database, files) = (Database::sample().await, Files::new());
-    let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
+    let path =
+        files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
     let mut load = database.tickerd(&["ingest", "prices", &path, "--json"]);
-    let ran =
-        Ran::at_the_end_of(load.stdout(File::create("/dev/full").unwrap()).stderr(Stdio::piped()).spawn().unwrap());
-    assert!(ran.sentence().contains("was loaded, but the report of it can't be written"), "{ran:?}");
+    let ran = Ran::at_the_end_of(
+        load.stdout(File::create("/dev/full").unwrap()).stderr(Stdio::piped()).spawn().unwrap(),
+    );
+    assert!(
+        ran.sentence().contains("was loaded, but the report of it can't be written"),
+        "{ran:?}"
+    );
     assert_eq!(database.ran(&["ingest", "prices", &path, "--json"]).json()["unchanged"], 1);
-    record("a_report_that_finds_no_room_says_that_the_load_is_done", &ran.sentence().replace(&path, "FILE"));
+    record(
+        "a_report_that_finds_no_room_says_that_the_load_is_done",
+        &ran.sentence().replace(&path, "FILE"),
+    );
 }

@@ -12,7 +12,9 @@ const LISTS: &str = "/api/watchlists";
 
 /// One URL for both: whichever of them can be written to is the primary.
 fn either(servers: &Replicated) -> String {
-    let authority = |url: &str| url.rsplit('@').next().and_then(|end| end.split('/').next()).unwrap().to_owned();
+    let authority = |url: &str| {
+        url.rsplit('@').next().and_then(|end| end.split('/').next()).unwrap().to_owned()
+    };
     let (primary, replica) = (authority(&servers.primary.url()), authority(&servers.replica.url()));
     let both = servers.primary.url().replace(&primary, &format!("{primary},{replica}"));
     format!("{both}?target_session_attrs=read-write")
@@ -23,7 +25,8 @@ async fn a_replica_that_is_promoted_serves_within_a_second_where_the_url_names_b
     let servers = Replicated::with_sample();
     let primary = servers.database();
     // Issued first: a server that hears of a key while it uses it reads its row again.
-    let (key, app) = (issue_unlimited(&primary).await, App::with(&Database::at(&either(&servers)), &[]).await);
+    let (key, app) =
+        (issue_unlimited(&primary).await, App::with(&Database::at(&either(&servers)), &[]).await);
     let write = async |name: &str| {
         let list = json!({ "name": name, "symbols": ["AAPL"] });
         let sent = app.request("POST", LISTS).header("x-api-key", &key).json(&list).send().await;
@@ -38,7 +41,10 @@ async fn a_replica_that_is_promoted_serves_within_a_second_where_the_url_names_b
     let operator = replica.connect().await;
     let arrived = async || replica.texts("SELECT name FROM watchlists").await == ["before"];
     eventually("the replica has it", Duration::from_secs(10), arrived).await;
-    let kill = Command::new("kill").args(["-s", "KILL", &servers.primary.pid().to_string()]).status().unwrap();
+    let kill = Command::new("kill")
+        .args(["-s", "KILL", &servers.primary.pid().to_string()])
+        .status()
+        .unwrap();
     assert!(kill.success());
     // Nobody can be written to.
     let refused = async || write("meanwhile").await == 503;
@@ -56,6 +62,9 @@ async fn a_replica_that_is_promoted_serves_within_a_second_where_the_url_names_b
     assert_eq!(lists["count"], 2, "{lists}");
     record(
         "a_replica_that_is_promoted_serves_within_a_second_where_the_url_names_both",
-        &format!("written again {} ms after the promotion; what was written before is there", back.as_millis()),
+        &format!(
+            "written again {} ms after the promotion; what was written before is there",
+            back.as_millis()
+        ),
     );
 }

@@ -1,5 +1,5 @@
-//! Every instance serves what was committed: within a second, and when the message about it is lost, when it looks
-//! next.
+//! Every instance serves what was committed: within a second, and when the message about it is
+//! lost, when it looks next.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ fn correct(database: &Database, variables: &[(&str, &str)], close: u32) -> Strin
         "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2012-12-31,510,900,500,{close},23553300,69\n"
     );
     let file = files.write("prices.csv", rows);
-    let output = run(database.tickerd(&["ingest", "prices", &file]).envs(variables.iter().copied()));
+    let output =
+        run(database.tickerd(&["ingest", "prices", &file]).envs(variables.iter().copied()));
     assert!(output.status.success(), "{output:?}");
     format!("\"close\":{close}.0,")
 }
@@ -24,22 +25,26 @@ fn correct(database: &Database, variables: &[(&str, &str)], close: u32) -> Strin
 /// What the promise of a second may take where many tests share two cores.
 const SOON: Duration = Duration::from_secs(4);
 
-/// Waits until every instance serves it, and returns how long that took. Before, each has the old answer in memory.
+/// Waits until every instance serves it, and returns how long that took. Before, each has the old
+/// answer in memory.
 async fn served(apps: &[App], key: &str, expected: &str, within: Duration) -> Duration {
     let started = Instant::now();
     for app in apps {
         let corrected = async || app.get(key, PATH).await.text().await.unwrap().contains(expected);
-        eventually("the correction is served", within.saturating_sub(started.elapsed()), corrected).await;
+        eventually("the correction is served", within.saturating_sub(started.elapsed()), corrected)
+            .await;
     }
     started.elapsed()
 }
 
 #[tokio::test]
-async fn two_instances_serve_a_commit_within_a_second_and_when_its_message_is_lost_when_they_look_next() {
+async fn two_instances_serve_a_commit_within_a_second_and_when_its_message_is_lost_when_they_look_next()
+ {
     let database = Database::sample().await;
     let (prefix, poll) = (format!("{}:", unique("following")), POLL_MS.to_string());
     let url = redis_url();
-    let shared = [("REDIS_URL", url.as_str()), ("REDIS_KEY_PREFIX", &prefix), ("CHANGES_POLL_MS", &poll)];
+    let shared =
+        [("REDIS_URL", url.as_str()), ("REDIS_KEY_PREFIX", &prefix), ("CHANGES_POLL_MS", &poll)];
     let apps = [App::with(&database, &shared).await, App::with(&database, &shared).await];
     let key = database.issue("pro");
     let warm = async || {
@@ -58,14 +63,19 @@ async fn two_instances_serve_a_commit_within_a_second_and_when_its_message_is_lo
     let untold = served(&apps, &key, &expected, within).await;
     record(
         "two_instances_serve_a_commit_within_a_second_and_when_its_message_is_lost_when_they_look_next",
-        &format!("both after {} ms; after {} ms without the message", told.as_millis(), untold.as_millis()),
+        &format!(
+            "both after {} ms; after {} ms without the message",
+            told.as_millis(),
+            untold.as_millis()
+        ),
     );
 }
 
 #[tokio::test]
 async fn two_instances_without_redis_serve_a_commit_within_a_second() {
     let database = Database::sample().await;
-    let (apps, key) = ([App::alone(&database).await, App::alone(&database).await], database.issue("pro"));
+    let (apps, key) =
+        ([App::alone(&database).await, App::alone(&database).await], database.issue("pro"));
     for app in &apps {
         app.get(&key, PATH).await;
     }
@@ -83,14 +93,17 @@ async fn two_instances_serve_a_rename_within_a_second() {
     let url = redis_url();
     let shared = [("REDIS_URL", url.as_str()), ("REDIS_KEY_PREFIX", &prefix)];
     let apps = [App::with(&database, &shared).await, App::with(&database, &shared).await];
-    let (key, path) = (database.issue("pro"), "/api/stocks/FB/prices?start=2013-02-01&end=2013-02-28");
+    let (key, path) =
+        (database.issue("pro"), "/api/stocks/FB/prices?start=2013-02-01&end=2013-02-28");
     for app in &apps {
         assert!(app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"FB\""));
     }
     let ran = run(database.tickerd(&["stocks", "rename", "FB", "META"]).envs(shared));
     assert!(ran.status.success(), "{ran:?}");
     for app in &apps {
-        let renamed = async || app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"META\"");
+        let renamed = async || {
+            app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"META\"")
+        };
         eventually("the rename is served", SOON, renamed).await;
     }
 }

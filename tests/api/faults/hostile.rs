@@ -1,5 +1,5 @@
-//! What is no HTTP, or nearly: each message ends its own connection or gets a status, and nothing after an ambiguous one
-//! is taken for a request.
+//! What is no HTTP, or nearly: each message ends its own connection or gets a status, and nothing
+//! after an ambiguous one is taken for a request.
 
 use std::time::Duration;
 
@@ -37,27 +37,49 @@ const MALFORMED: &[(&str, &[u16])] = &[
     ("GET /health HTTP/1.1\r\nhost: x\r\nfolded: y\r\n z\r\n\r\n", &[400]),
     ("GET /health HTTP/1.1\r\nhost: x\r\nnul: \0\r\n\r\n", &[400]),
     ("GET /health HTTP/1.1\r\nhost: x\r\n: y\r\n\r\n", &[400]),
-    // Lengths: who disagrees with a proxy about where a message ends can be made to take its rest for a request.
-    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", &[400]),
+    // Lengths: who disagrees with a proxy about where a message ends can be made to take its rest
+    // for a request.
+    (
+        "POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        &[400],
+    ),
     ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", &[400]),
-    ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello", &[400]),
+    (
+        "POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello",
+        &[400],
+    ),
     ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5, 5\r\n\r\nhello", &[400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", &[400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: +5\r\n\r\nhello", &[400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 0x5\r\n\r\nhello", &[400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n", &[400]),
-    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n", &[400]),
+    (
+        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        &[400],
+    ),
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n", &[400]),
-    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: x\r\n\r\n0\r\n\r\n", &[400]),
+    (
+        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: x\r\n\r\n0\r\n\r\n",
+        &[400],
+    ),
     ("POST /health HTTP/1.0\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", &[400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n", &[400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n", &[400]),
     // Chunks: the head is answered before its body is found to be wrong.
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nx\r\n", &[405, 400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n-1\r\n", &[405, 400]),
-    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n", &[405, 400]),
-    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxx\r\n0\r\n\r\n", &[405, 400]),
-    ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;a\nb\r\nx\r\n0\r\n\r\n", &[405, 400]),
+    (
+        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        &[405, 400],
+    ),
+    (
+        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxx\r\n0\r\n\r\n",
+        &[405, 400],
+    ),
+    (
+        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;a\nb\r\nx\r\n0\r\n\r\n",
+        &[405, 400],
+    ),
 ];
 
 /// What is unusual and may be asked: the bytes, and the status.
@@ -113,8 +135,13 @@ async fn nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_a
     })
     .await;
     let own_words = |line: &&String| !line.contains("\"message\":\"request\"");
-    assert!(app.log().iter().all(|line| !line.contains("smuggled") && !line.contains("panic")), "{:?}", app.log());
-    let said: Vec<_> = app.log().into_iter().filter(|line| own_words(&line) && line.contains("ERROR")).collect();
+    assert!(
+        app.log().iter().all(|line| !line.contains("smuggled") && !line.contains("panic")),
+        "{:?}",
+        app.log()
+    );
+    let said: Vec<_> =
+        app.log().into_iter().filter(|line| own_words(&line) && line.contains("ERROR")).collect();
     assert!(said.is_empty(), "a flood of it would fill the disk: {said:?}");
     record(
         "nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_anybody",
@@ -157,7 +184,10 @@ async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
     }
     // Of what has no end only a part is read: the answer may be lost with the rest.
     let before = Vitals::of(app.pid());
-    for bytes in [format!("GET /{}", "x".repeat(10_000_000)), head(&format!("f: {}\r\n", "x".repeat(10_000_000)))] {
+    for bytes in [
+        format!("GET /{}", "x".repeat(10_000_000)),
+        head(&format!("f: {}\r\n", "x".repeat(10_000_000))),
+    ] {
         let got = statuses(app.address(), bytes.as_bytes()).await;
         assert!(got.is_empty() || got == [431], "{got:?}");
     }

@@ -35,8 +35,12 @@ async fn newcomers(address: &str) -> Duration {
 async fn ten_thousand_idle_connections_cost_memory_alone() {
     // Ours and the server's, which inherits it.
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("more files may be open");
-    assert!(limit.maximum.is_none_or(|most| most > IDLE as u64 + 1000), "expected ulimit -Hn of 11,000 or more");
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .expect("more files may be open");
+    assert!(
+        limit.maximum.is_none_or(|most| most > IDLE as u64 + 1000),
+        "expected ulimit -Hn of 11,000 or more"
+    );
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let calm = newcomers(app.address()).await;
@@ -70,7 +74,8 @@ async fn ten_thousand_idle_connections_cost_memory_alone() {
     drop(idle);
 }
 
-/// Whether a line of /proc/net/tcp is a connection that a server on this port, in hexadecimal, has accepted.
+/// Whether a line of /proc/net/tcp is a connection that a server on this port, in hexadecimal, has
+/// accepted.
 fn is_open(line: &str, port: &str) -> bool {
     const ESTABLISHED: &str = "01";
     let fields: Vec<_> = line.split_whitespace().collect();
@@ -83,8 +88,11 @@ async fn who_comes_when_all_connections_are_taken_waits_until_one_ends() {
     let variables = [("WORKERS", "1"), ("CONNECTIONS_PER_WORKER_MAX", "2"), ("KEEP_ALIVE_S", "2")];
     let app = App::with(&database, &variables).await;
     // That of the test's start ends as it idles.
-    let port = format!(":{:04X}", app.address().rsplit(':').next().unwrap().parse::<u16>().unwrap());
-    let is_alone = async || !std::fs::read_to_string("/proc/net/tcp").unwrap().lines().any(|line| is_open(line, &port));
+    let port =
+        format!(":{:04X}", app.address().rsplit(':').next().unwrap().parse::<u16>().unwrap());
+    let is_alone = async || {
+        !std::fs::read_to_string("/proc/net/tcp").unwrap().lines().any(|line| is_open(line, &port))
+    };
     eventually("no connection is left", Duration::from_secs(10), is_alone).await;
     let _first = kept(app.address()).await;
     let second = kept(app.address()).await;

@@ -5,7 +5,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::harm::{PRICES, SEEN_BY_ALL, STATE, history, in_copy};
-use crate::support::{Database, Fault, Files, Postgres, Proxy, Ran, eventually, record, scratch, text_of};
+use crate::support::{
+    Database, Fault, Files, Postgres, Proxy, Ran, eventually, record, scratch, text_of,
+};
 
 /// Holds a load up when all is merged and only the commit is missing.
 const ALL_BUT_COMMITTED: &str = "BEGIN; SELECT * FROM revision FOR UPDATE";
@@ -17,7 +19,8 @@ async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_wi
     assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
     let before = database.texts(STATE).await;
     let mut load = database.tickerd(&["ingest", "prices", "-"]);
-    let mut load = load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut load =
+        load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The other end of the pipe stays open: whoever writes to it may be waiting for something else.
     let mut feed = load.stdin.take().unwrap();
     let text = text_of(&prices);
@@ -34,17 +37,24 @@ async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_wi
     let took = eventually("the load ends", Duration::from_secs(10), ends).await;
     let ran = Ran::at_the_end_of(load);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
-    assert!(ran.stderr.contains("nothing of stdin was loaded: Postgres: the connection was lost"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("nothing of stdin was loaded: Postgres: the connection was lost"),
+        "{ran:?}"
+    );
     assert_eq!(database.texts(STATE).await, before);
     assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
     record(
         "a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_with_the_next_rows",
-        &format!("exit code 1 {} ms after more rows came; nothing loaded; then {rows} rows", took.as_millis()),
+        &format!(
+            "exit code 1 {} ms after more rows came; nothing loaded; then {rows} rows",
+            took.as_millis()
+        ),
     );
 }
 
 #[tokio::test]
-async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_and_can_be_repeated() {
+async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_and_can_be_repeated()
+ {
     let (scratch, files) = (scratch(), Files::new());
     let mut postgres = Postgres::with_sample(scratch.path()).await;
     let database = postgres.database();
@@ -62,7 +72,10 @@ async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_
         postgres.kill();
         let ran = Ran::at_the_end_of(load);
         assert_eq!(ran.code, Some(1), "{ran:?}");
-        assert!(ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres: ")), "{ran:?}");
+        assert!(
+            ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres: ")),
+            "{ran:?}"
+        );
         postgres.start(&[]).await;
         assert_eq!(database.texts(STATE).await, before, "merged: {merged}");
     }
@@ -73,7 +86,9 @@ async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_
     assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["unchanged"], rows);
     record(
         "a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_and_can_be_repeated",
-        &format!("2 of 2 times nothing of it after the recovery; {rows} rows of the next one there after another kill"),
+        &format!(
+            "2 of 2 times nothing of it after the recovery; {rows} rows of the next one there after another kill"
+        ),
     );
 }
 
@@ -82,7 +97,8 @@ async fn a_load_whose_commit_gets_no_answer_says_that_nobody_knows_and_is_there_
     let (scratch, files) = (scratch(), Files::new());
     let postgres = Postgres::with_sample(scratch.path()).await;
     let database = postgres.database();
-    let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
+    let path =
+        files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
     // Commits wait for a replica that is away.
     let operator = database.connect().await;
     operator.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'away'").await.unwrap();
@@ -90,7 +106,8 @@ async fn a_load_whose_commit_gets_no_answer_says_that_nobody_knows_and_is_there_
     let mut load = database.tickerd(&["ingest", "prices", &path]);
     let ran = Ran::of(load.env("DATABASE_LOAD_TIMEOUT_S", "1"));
     assert!(
-        ran.sentence().contains("whether") && ran.sentence().contains("is not known: Postgres did not answer"),
+        ran.sentence().contains("whether")
+            && ran.sentence().contains("is not known: Postgres did not answer"),
         "{ran:?}"
     );
     operator.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
@@ -115,8 +132,12 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
             let (proxy, gate) = (Proxy::to(&database.url()), database.connect().await);
             gate.batch_execute(if merged { ALL_BUT_COMMITTED } else { "BEGIN" }).await.unwrap();
             let mut load = Database::at(&proxy.url()).tickerd(&["ingest", "prices", &prices]);
-            let load =
-                load.env("DATABASE_LOAD_TIMEOUT_S", "6").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let load = load
+                .env("DATABASE_LOAD_TIMEOUT_S", "6")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
             match merged {
                 true => database.connections(1, "wait_event_type = 'Lock'").await,
                 false => in_copy(&database, "tuples_processed > 1000").await,
@@ -124,9 +145,15 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
             let started = Instant::now();
             proxy.set(fault);
             let waiting = tokio::task::spawn_blocking(|| Ran::at_the_end_of(load));
-            let ran = tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it ends").unwrap();
+            let ran = tokio::time::timeout(Duration::from_secs(30), waiting)
+                .await
+                .expect("it ends")
+                .unwrap();
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{fault:?}: {ran:?}");
-            assert!(ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres")), "{fault:?}: {ran:?}");
+            assert!(
+                ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres")),
+                "{fault:?}: {ran:?}"
+            );
             ended.push((fault, started.elapsed()));
             gate.batch_execute("ROLLBACK").await.unwrap();
             drop(proxy);
@@ -136,7 +163,10 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
     }
     assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
     let slowest = |faults: &[Fault]| {
-        let times = ended.iter().filter(|(fault, _)| faults.contains(fault)).map(|(_, time)| time.as_millis());
+        let times = ended
+            .iter()
+            .filter(|(fault, _)| faults.contains(fault))
+            .map(|(_, time)| time.as_millis());
         times.max().unwrap_or_default()
     };
     let seen = format!(
@@ -152,7 +182,8 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
 async fn a_load_whose_machine_vanished_lets_its_stocks_go_within_a_minute() {
     let (database, files) = (Database::sample().await, Files::new());
     let (proxy, gate) = (Proxy::to(&database.url()), database.connect().await);
-    let path = files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
+    let path =
+        files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
     gate.batch_execute(ALL_BUT_COMMITTED).await.unwrap();
     let mut load = Database::at(&proxy.url()).tickerd(&["ingest", "prices", &path]);
     let mut load = load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -162,31 +193,46 @@ async fn a_load_whose_machine_vanished_lets_its_stocks_go_within_a_minute() {
     let started = Instant::now();
     let next = database.started(&["ingest", "prices", &path, "--json"]);
     let waiting = tokio::task::spawn_blocking(|| Ran::at_the_end_of(next));
-    let ran = tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it is let in").unwrap();
+    let ran = tokio::time::timeout(Duration::from_secs(60), waiting)
+        .await
+        .expect("it is let in")
+        .unwrap();
     assert_eq!(ran.json()["added"], 1);
     load.kill().unwrap();
     load.wait().unwrap();
-    let seen = format!("the next load of the same stock waited for {} s, then loaded it", started.elapsed().as_secs());
+    let seen = format!(
+        "the next load of the same stock waited for {} s, then loaded it",
+        started.elapsed().as_secs()
+    );
     record("a_load_whose_machine_vanished_lets_its_stocks_go_within_a_minute", &seen);
 }
 
-/// Prices without adjusted closes, so that they are computed, and the actions that they are computed from.
+/// Prices without adjusted closes, so that they are computed, and the actions that they are
+/// computed from.
 #[tokio::test]
 async fn prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_after_the_other() {
     let files = Files::new();
     let sample = text_of("seed/prices.csv.gz");
     let raw = sample.lines().skip(1).map(|line| line.rsplit_once(',').unwrap().0);
-    let prices = files.write("prices.csv", format!("{PRICES}\n{}\n", raw.collect::<Vec<_>>().join("\n")));
+    let prices =
+        files.write("prices.csv", format!("{PRICES}\n{}\n", raw.collect::<Vec<_>>().join("\n")));
+    let early = sample
+        .lines()
+        .skip(1)
+        .filter(|line| !line.contains(",2012-"))
+        .map(|line| line.rsplit_once(',').unwrap().0);
     let early =
-        sample.lines().skip(1).filter(|line| !line.contains(",2012-")).map(|line| line.rsplit_once(',').unwrap().0);
-    let early = files.write("early.csv", format!("{PRICES}\n{}\n", early.collect::<Vec<_>>().join("\n")));
-    let loads = [["ingest", "prices", &prices], ["ingest", "actions", "seed/corporate_actions.csv"]];
+        files.write("early.csv", format!("{PRICES}\n{}\n", early.collect::<Vec<_>>().join("\n")));
+    let loads =
+        [["ingest", "prices", &prices], ["ingest", "actions", "seed/corporate_actions.csv"]];
     let mut found = Vec::new();
     for order in [None, Some([0, 1]), Some([1, 0])] {
         let database = Database::empty().await;
-        for arguments in
-            [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"], &["ingest", "prices", &early]]
-        {
+        for arguments in [
+            ["migrate"].as_slice(),
+            &["ingest", "stocks", "seed/stocks.csv"],
+            &["ingest", "prices", &early],
+        ] {
             assert_eq!(database.ran(arguments).code, Some(0));
         }
         let Some(order) = order else {

@@ -15,8 +15,10 @@ const WITHOUT_END: u32 = 10_000_000;
 fn never_asked(from: u32, count: u32) -> Vec<String> {
     let start = NaiveDate::from_ymd_opt(2000, 1, 1).unwrap();
     let path = |n: u32| {
-        let (symbol, day) =
-            (["AAPL", "MSFT", "IBM", "GOOG"][n as usize % 4], start + Days::new(u64::from(n / 4 % 3000)));
+        let (symbol, day) = (
+            ["AAPL", "MSFT", "IBM", "GOOG"][n as usize % 4],
+            start + Days::new(u64::from(n / 4 % 3000)),
+        );
         format!("/api/stocks/{symbol}/prices?start={day}&limit={}", n / 12_000 + 5)
     };
     (from..from + count).map(path).collect()
@@ -45,12 +47,19 @@ fn per_s(tally: &Tally, time: Duration) -> f64 {
 async fn twice_of_what_postgres_can_serve_is_half_served_and_half_refused_at_once() {
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
-    // A Postgres that is 10 ms away, so that what it can serve doesn't depend on what else this machine does.
+    // A Postgres that is 10 ms away, so that what it can serve doesn't depend on what else this
+    // machine does.
     proxy.set(Fault::Slow(Duration::from_millis(5)));
-    let variables =
-        [("DATABASE_URL", proxy.url()), ("DATABASE_CONNECTIONS_MAX", "4".into()), ("DATABASE_QUEUE_MAX", "40".into())];
-    let (app, key) =
-        without_limits(&database, &variables.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    let variables = [
+        ("DATABASE_URL", proxy.url()),
+        ("DATABASE_CONNECTIONS_MAX", "4".into()),
+        ("DATABASE_QUEUE_MAX", "40".into()),
+    ];
+    let (app, key) = without_limits(
+        &database,
+        &variables.each_ref().map(|(name, value)| (*name, value.as_str())),
+    )
+    .await;
     let load = |paths: &[String]| Load::on(&[&app], &[&key], &texts(paths));
     let before = Vitals::of(app.pid());
     let peak = load(&never_asked(1000, 4000)).clients(16).per_second(WITHOUT_END).run(ROUND).await;
@@ -58,7 +67,8 @@ async fn twice_of_what_postgres_can_serve_is_half_served_and_half_refused_at_onc
     let peak_per_s = per_s(&peak, ROUND);
     let (cached, from) = (load(&[CACHED.to_owned()]).per_second(100).start(), Instant::now());
     let twice = (peak_per_s * 2.0) as u32;
-    let tally = load(&never_asked(6000, twice * 6)).clients(500).per_second(twice).run(ROUND * 2).await;
+    let tally =
+        load(&never_asked(6000, twice * 6)).clients(500).per_second(twice).run(ROUND * 2).await;
     let after = Vitals::of(app.pid());
     let (cached, to) = (cached.stop(), from + ROUND * 2);
     tally.assert_only(&[200, 503]);
@@ -67,11 +77,16 @@ async fn twice_of_what_postgres_can_serve_is_half_served_and_half_refused_at_onc
     let served_per_s = per_s(&tally.between(from, to), ROUND * 2);
     assert!(served_per_s > 0.9 * peak_per_s, "{served_per_s} of {peak_per_s}");
     let of = |status: u16| {
-        let answers = tally.answers.iter().filter(|answer| answer.status == status).cloned().collect();
+        let answers =
+            tally.answers.iter().filter(|answer| answer.status == status).cloned().collect();
         Tally { answers, ..Tally::default() }
     };
     let (served, refused) = (of(200), of(503));
-    assert!(refused.answers.len() * 3 > served.answers.len(), "it was no overload: {}", refused.answers.len());
+    assert!(
+        refused.answers.len() * 3 > served.answers.len(),
+        "it was no overload: {}",
+        refused.answers.len()
+    );
     assert!(refused.answers.iter().all(|answer| answer.retry_after.as_deref() == Some("1")));
     // 44 are before it, at what is served: a few times that is no queue that grows.
     assert!(served.p99() < Duration::from_secs_f64(4.0 * 44.0 / peak_per_s), "{:?}", served.p99());
@@ -107,13 +122,17 @@ async fn twice_of_what_the_processor_can_serve_costs_none_of_it() {
             .collect();
         let load = Load::on(&[&app], &[&key], &texts(&paths));
         let peak = Pace::of(&app, load.clone().clients(32).per_second(WITHOUT_END)).await;
-        crowded.push(Pace::of(&app, load.clients(2000).per_second((peak.per_s * 2.0) as u32)).await);
+        crowded
+            .push(Pace::of(&app, load.clients(2000).per_second((peak.per_s * 2.0) as u32)).await);
         calm.push(peak);
     }
     let (calm, crowded) = (Pace::median(calm), Pace::median(crowded));
     let memory_mib = Vitals::of(app.pid()).memory_mib;
     // The clients have the same processor, and 2,000 of them take more of it.
-    assert!(crowded.per_cpu_s > 0.9 * calm.per_cpu_s && crowded.per_s > 0.75 * calm.per_s, "{calm:?} {crowded:?}");
+    assert!(
+        crowded.per_cpu_s > 0.9 * calm.per_cpu_s && crowded.per_s > 0.75 * calm.per_s,
+        "{calm:?} {crowded:?}"
+    );
     assert!(memory_mib < 256, "{memory_mib}");
     record(
         "twice_of_what_the_processor_can_serve_costs_none_of_it",
@@ -142,9 +161,14 @@ impl Pace {
         let (to, after) = (Instant::now(), Vitals::of(app.pid()));
         let tally = load.stop();
         tally.assert_only(&[200, 503]);
-        let in_time = |answer: &&Answer| answer.status == 200 && (from..to).contains(&(answer.due + answer.took));
+        let in_time = |answer: &&Answer| {
+            answer.status == 200 && (from..to).contains(&(answer.due + answer.took))
+        };
         let count = tally.answers.iter().filter(in_time).count() as f64;
-        Self { per_s: count / (to - from).as_secs_f64(), per_cpu_s: count / (after.cpu_s - before.cpu_s) }
+        Self {
+            per_s: count / (to - from).as_secs_f64(),
+            per_cpu_s: count / (after.cpu_s - before.cpu_s),
+        }
     }
 
     fn median(of: Vec<Self>) -> Self {

@@ -17,7 +17,8 @@ async fn requests_behind_one_that_waits_cost_no_processor() {
     let requests = get("/health/ready", "").repeat(4000);
     let mut client = Wire::to(app.address()).await;
     let sending = client.send_until_stuck(requests.as_bytes(), Duration::from_secs(1));
-    let taken = tokio::time::timeout(Duration::from_secs(10), sending).await.expect("reading stops");
+    let taken =
+        tokio::time::timeout(Duration::from_secs(10), sending).await.expect("reading stops");
     let before = Vitals::of(app.pid());
     tokio::time::sleep(Duration::from_secs(3)).await;
     let after = Vitals::of(app.pid());
@@ -27,7 +28,9 @@ async fn requests_behind_one_that_waits_cost_no_processor() {
     assert!(client.until("}").await.starts_with("HTTP/1.1 "));
     record(
         "requests_behind_one_that_waits_cost_no_processor",
-        &format!("{taken} bytes of them were taken, by the systems' buffers too; {spent:.2} s of processor in 3 s"),
+        &format!(
+            "{taken} bytes of them were taken, by the systems' buffers too; {spent:.2} s of processor in 3 s"
+        ),
     );
 }
 
@@ -35,8 +38,11 @@ async fn requests_behind_one_that_waits_cost_no_processor() {
 async fn a_stream_is_not_cut_off_for_what_comes_while_it_is_silent() {
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
-    let app =
-        App::with(&Database::at(&proxy.url()), &[("REQUEST_HEAD_TIMEOUT_MS", "300"), ("KEEP_ALIVE_S", "1")]).await;
+    let app = App::with(
+        &Database::at(&proxy.url()),
+        &[("REQUEST_HEAD_TIMEOUT_MS", "300"), ("KEEP_ALIVE_S", "1")],
+    )
+    .await;
     let key = database.issue("enterprise");
     let whole = app.get(&key, HISTORY).await.text().await.unwrap();
     // Longer than a head may take, and than a connection may idle.
@@ -50,11 +56,18 @@ async fn a_stream_is_not_cut_off_for_what_comes_while_it_is_silent() {
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     // The size of a chunk may stand between the parts of a row.
-    let lines = |text: &str| text.lines().filter(|line| line.starts_with("19") || line.starts_with("20")).count();
+    let lines = |text: &str| {
+        text.lines().filter(|line| line.starts_with("19") || line.starts_with("20")).count()
+    };
     assert_eq!(lines(&answer), lines(&whole), "after {took:?}");
     record(
         "a_stream_is_not_cut_off_for_what_comes_while_it_is_silent",
-        &format!("{} of {} rows, the last after {:.1} s", lines(&answer), lines(&whole), took.as_secs_f64()),
+        &format!(
+            "{} of {} rows, the last after {:.1} s",
+            lines(&answer),
+            lines(&whole),
+            took.as_secs_f64()
+        ),
     );
 }
 
@@ -72,8 +85,9 @@ async fn a_connection_is_not_kept_when_a_body_of_unknown_length_was_not_read() {
     let key = database.issue("pro");
     let mut client = Wire::to(app.address()).await;
     let body = "{\"name\":\"mine\",\"symbols\":[\"AAPL\"]}";
-    let head =
-        format!("POST /api/watchlists HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ntransfer-encoding: chunked\r\n");
+    let head = format!(
+        "POST /api/watchlists HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ntransfer-encoding: chunked\r\n"
+    );
     client.send(format!("{head}\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())).await;
     let created = client.until("}").await;
     assert!(created.starts_with("HTTP/1.1 201"), "{created}");

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::harm::{assert_right, issue_unlimited, unasked};
 use crate::support::{App, Database, Fault, Load, Postgres, Proxy, record, scratch};
 
-/// As short as a test wants them. What may wait for each of them in turn is answered within their sum.
+/// As short as a test wants them. What may wait for each of them in turn is answered within their
+/// sum.
 const TIMEOUTS: [(&str, &str); 3] = [
     ("DATABASE_CONNECT_TIMEOUT_MS", "600"),
     ("DATABASE_WAIT_TIMEOUT_MS", "600"),
@@ -36,8 +37,15 @@ enum Harm {
 }
 
 impl Harm {
-    const ALL: [Self; 7] =
-        [Self::Killed, Self::Restarted, Self::Stopped, Self::Refuses, Self::Stalls, Self::LosesAnswers, Self::Vanishes];
+    const ALL: [Self; 7] = [
+        Self::Killed,
+        Self::Restarted,
+        Self::Stopped,
+        Self::Refuses,
+        Self::Stalls,
+        Self::LosesAnswers,
+        Self::Vanishes,
+    ];
 
     /// Does it for `time`, and undoes it.
     async fn happen(self, postgres: &mut Postgres, proxy: &Proxy, time: Duration) {
@@ -61,23 +69,31 @@ impl Harm {
         }
     }
 
-    /// For how long after its end requests may still meet it: those that wait on connections that have vanished.
+    /// For how long after its end requests may still meet it: those that wait on connections that
+    /// have vanished.
     fn echo(self) -> Duration {
         if self == Self::Vanishes { Duration::from_secs(1) } else { Duration::ZERO }
     }
 }
 
 #[tokio::test]
-async fn when_postgres_is_killed_or_vanishes_what_is_cached_is_served_and_the_rest_is_told_to_come_back() {
+async fn when_postgres_is_killed_or_vanishes_what_is_cached_is_served_and_the_rest_is_told_to_come_back()
+ {
     let seen = happen(&[Harm::Killed, Harm::Vanishes]).await;
-    record("when_postgres_is_killed_or_vanishes_what_is_cached_is_served_and_the_rest_is_told_to_come_back", &seen);
+    record(
+        "when_postgres_is_killed_or_vanishes_what_is_cached_is_served_and_the_rest_is_told_to_come_back",
+        &seen,
+    );
 }
 
 #[tokio::test]
 #[ignore = "make test-faults: takes half a minute"]
 async fn whatever_happens_to_postgres_what_is_cached_is_served_and_the_rest_is_told_to_come_back() {
     let seen = happen(&Harm::ALL).await;
-    record("whatever_happens_to_postgres_what_is_cached_is_served_and_the_rest_is_told_to_come_back", &seen);
+    record(
+        "whatever_happens_to_postgres_what_is_cached_is_served_and_the_rest_is_told_to_come_back",
+        &seen,
+    );
 }
 
 /// Does all of it to a Postgres under load, one after the other, and says what was seen.
@@ -88,7 +104,13 @@ async fn happen(harms: &[Harm]) -> String {
     let key = issue_unlimited(&postgres.database()).await;
     let app = App::with(&Database::at(&proxy.url()), &TIMEOUTS).await;
     let list = json!({ "name": "all", "symbols": ["AAPL", "IBM"] });
-    let made = app.request("POST", "/api/watchlists").header("x-api-key", &key).json(&list).send().await.unwrap();
+    let made = app
+        .request("POST", "/api/watchlists")
+        .header("x-api-key", &key)
+        .json(&list)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(made.status(), 201);
     for path in CACHED {
         app.get(&key, path).await;
@@ -119,10 +141,20 @@ async fn happen(harms: &[Harm]) -> String {
     for (harm, from, back, until) in periods {
         let during = rest.between(from, until);
         let refused: Vec<_> = during.answers.iter().filter(|answer| answer.status == 503).collect();
-        assert!(refused.iter().all(|answer| answer.retry_after.as_deref() == Some("1")), "{harm:?}");
+        assert!(
+            refused.iter().all(|answer| answer.retry_after.as_deref() == Some("1")),
+            "{harm:?}"
+        );
         assert!(during.slowest() < TIMEOUTS_SUM + SLACK, "{harm:?}: {:?}", during.slowest());
-        let last = refused.iter().map(|answer| answer.due.saturating_duration_since(back)).max().unwrap_or_default();
-        assert!(last < harm.echo() + BACK_WITHIN, "{harm:?}: still refused {last:?} after it was back");
+        let last = refused
+            .iter()
+            .map(|answer| answer.due.saturating_duration_since(back))
+            .max()
+            .unwrap_or_default();
+        assert!(
+            last < harm.echo() + BACK_WITHIN,
+            "{harm:?}: still refused {last:?} after it was back"
+        );
         p99 = p99.max(kept.between(from, until).p99());
         slowest = slowest.max(during.slowest());
         let (refused, all) = (refused.len(), during.answers.len());

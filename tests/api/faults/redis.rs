@@ -8,10 +8,12 @@ use rand::{RngExt, SeedableRng};
 use super::shared::{SLOWEST_MAX, each_on_its_own_way, granted_again, milliseconds};
 use crate::limits::burst;
 use crate::support::{
-    App, Database, Fault, Load, Proxy, RedisServer, Tally, eventually, id_of, record, redis_url, run, scratch, unique,
+    App, Database, Fault, Load, Proxy, RedisServer, Tally, eventually, id_of, record, redis_url,
+    run, scratch, unique,
 };
 
-const PATHS: [&str; 4] = ["/api/stocks/AAPL", "/api/stocks/MSFT", "/api/stocks/IBM", "/api/stocks/GOOG"];
+const PATHS: [&str; 4] =
+    ["/api/stocks/AAPL", "/api/stocks/MSFT", "/api/stocks/IBM", "/api/stocks/GOOG"];
 
 #[tokio::test]
 async fn whatever_happens_to_the_way_to_redis_every_request_is_answered() {
@@ -57,8 +59,9 @@ async fn whatever_happens_to_the_way_to_redis_every_request_is_answered() {
     );
 }
 
-/// Both ways in which an answer can get lost: the connection stays silent, or ends while it is waited for and is made
-/// anew at once. The client would send the command again over the new one, if it were let.
+/// Both ways in which an answer can get lost: the connection stays silent, or ends while it is
+/// waited for and is made anew at once. The client would send the command again over the new one,
+/// if it were let.
 #[tokio::test]
 async fn a_charge_whose_answer_is_lost_is_made_once() {
     let (database, scratch) = (Database::sample().await, scratch());
@@ -66,8 +69,11 @@ async fn a_charge_whose_answer_is_lost_is_made_once() {
     let proxy = Proxy::to(&server.url());
     let far = App::with(&database, &[("REDIS_URL", &proxy.url())]).await;
     let near = [App::with(&database, &[("REDIS_URL", &server.url())]).await];
-    let is_connected = async || far.get("", "/health/ready").await.text().await.unwrap().contains("\"redis\":\"up\"");
-    // Redis knows the script from now on: an answer that it doesn't would be lost as well, and nothing be charged.
+    let is_connected = async || {
+        far.get("", "/health/ready").await.text().await.unwrap().contains("\"redis\":\"up\"")
+    };
+    // Redis knows the script from now on: an answer that it doesn't would be lost as well, and
+    // nothing be charged.
     assert_eq!(far.get(&database.issue("free"), PATHS[0]).await.status(), 200);
     let mut left = Vec::new();
     for then in [Fault::LoseAnswers, Fault::None] {
@@ -89,12 +95,16 @@ async fn a_charge_whose_answer_is_lost_is_made_once() {
     assert_eq!(left, [95, 95]);
     record(
         "a_charge_whose_answer_is_lost_is_made_once",
-        &format!("of 100 requests another instance could make {} and {}: 1 was charged, and 4 ahead", left[0], left[1]),
+        &format!(
+            "of 100 requests another instance could make {} and {}: 1 was charged, and 4 ahead",
+            left[0], left[1]
+        ),
     );
 }
 
 #[tokio::test]
-async fn however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_its_limit_in_a_minute() {
+async fn however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_its_limit_in_a_minute()
+ {
     let seed = rand::rng().random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -119,13 +129,17 @@ async fn however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_i
     tally.assert_only(&[200, 429]);
     assert!(started.elapsed() < Duration::from_secs(60), "all of it lies within one minute");
     assert!(tally.slowest() < SLOWEST_MAX, "{:?}", tally.slowest());
-    let admitted =
-        |key: usize| tally.answers.iter().filter(|answer| answer.path == key && answer.status == 200).count();
+    let admitted = |key: usize| {
+        tally.answers.iter().filter(|answer| answer.path == key && answer.status == 200).count()
+    };
     let admitted: Vec<_> = (0..keys.len()).map(admitted).collect();
     assert!(admitted.iter().all(|count| (100..=200).contains(count)), "{admitted:?}");
     record(
         "however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_its_limit_in_a_minute",
-        &format!("{harms} faults, {} requests; admitted of a limit of 100: {admitted:?}", tally.answers.len()),
+        &format!(
+            "{harms} faults, {} requests; admitted of a limit of 100: {admitted:?}",
+            tally.answers.len()
+        ),
     );
 }
 
@@ -134,12 +148,18 @@ async fn however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_i
 async fn a_lost_redis_makes_no_request_slower() {
     const ROUNDS: usize = 7;
     const ROUND: Duration = Duration::from_secs(4);
-    let (database, proxy, prefix) = (Database::sample().await, Proxy::to(&redis_url()), format!("{}:", unique("test")));
+    let (database, proxy, prefix) =
+        (Database::sample().await, Proxy::to(&redis_url()), format!("{}:", unique("test")));
     let variables = [("REDIS_URL", proxy.url()), ("REDIS_KEY_PREFIX", prefix)];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
     // Of keys that are counted, and not refused: 5,000 a minute each.
-    database.connect().await.batch_execute("UPDATE tiers SET requests_per_minute = 10000000").await.unwrap();
+    database
+        .connect()
+        .await
+        .batch_execute("UPDATE tiers SET requests_per_minute = 10000000")
+        .await
+        .unwrap();
     let (one, other) = (database.issue("enterprise"), database.issue("enterprise"));
     let load = Load::on(&[&apps[0], &apps[1]], &[&one, &other], &PATHS).per_second(500).start();
     let (mut with, mut without) = (Vec::new(), Vec::new());
@@ -160,7 +180,11 @@ async fn a_lost_redis_makes_no_request_slower() {
     assert!(without <= (with * 3 / 2).max(with + Duration::from_millis(1)), "{with:?} {without:?}");
     record(
         "a_lost_redis_makes_no_request_slower",
-        &format!("p99 {:.2} ms with Redis, {:.2} ms without", milliseconds(with), milliseconds(without)),
+        &format!(
+            "p99 {:.2} ms with Redis, {:.2} ms without",
+            milliseconds(with),
+            milliseconds(without)
+        ),
     );
 }
 
@@ -180,7 +204,8 @@ async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
     let ready = apps[0].request("GET", "/health/ready").send().await.unwrap();
     assert_eq!(ready.status(), 200);
     assert!(ready.text().await.unwrap().contains("\"status\":\"degraded\""));
-    // Nothing is asked of what has no connection: nobody waits for Redis. What else may take its time is the machine.
+    // Nothing is asked of what has no connection: nobody waits for Redis. What else may take its
+    // time is the machine.
     let mut took = Duration::MAX;
     for _ in 0..20 {
         let started = Instant::now();
@@ -202,7 +227,10 @@ async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() 
     let (database, scratch) = (Database::sample().await, scratch());
     let mut server = RedisServer::absent(scratch.path());
     let url = server.url();
-    let apps = [App::with(&database, &[("REDIS_URL", &url)]).await, App::with(&database, &[("REDIS_URL", &url)]).await];
+    let apps = [
+        App::with(&database, &[("REDIS_URL", &url)]).await,
+        App::with(&database, &[("REDIS_URL", &url)]).await,
+    ];
     let key = database.issue("enterprise");
     let load = Load::on(&[&apps[0], &apps[1]], &[&key], &PATHS).start();
     server.run().await;
@@ -213,7 +241,8 @@ async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() 
     assert_eq!(apps[0].get(&revoked, PATHS[0]).await.status(), 200);
     let revoke = ["keys", "revoke", id_of(&revoked), "--yes", "--json"];
     let told = || run(database.tickerd(&revoke).env("REDIS_URL", &url));
-    let both_told = async || String::from_utf8_lossy(&told().stdout).contains("\"instancesTold\":2");
+    let both_told =
+        async || String::from_utf8_lossy(&told().stdout).contains("\"instancesTold\":2");
     eventually("both listen", Duration::from_secs(2), both_told).await;
     record(
         "a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds",

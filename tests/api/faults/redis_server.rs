@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::shared::{SLOWEST_MAX, granted, granted_again, know_of_each_other, measured, milliseconds};
+use super::shared::{
+    SLOWEST_MAX, granted, granted_again, know_of_each_other, measured, milliseconds,
+};
 use crate::limits::burst;
 use crate::support::{App, Database, Load, RedisServer, Tally, eventually, id_of, record, scratch};
 
-const PATHS: [&str; 2] = ["/api/stocks/AAPL", "/api/stocks/MSFT/prices?start=2012-01-01&end=2012-12-31"];
+const PATHS: [&str; 2] =
+    ["/api/stocks/AAPL", "/api/stocks/MSFT/prices?start=2012-01-01&end=2012-12-31"];
 const ALONE: &str = "tickerd_limiter_decisions_total{basis=\"alone\",decision=\"admitted\"}";
 
 /// Two instances that know of each other, on a Redis of their own, under load.
@@ -45,7 +48,8 @@ impl Scene {
         // Lost is what does not grant: half a second is more than a time-out.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let before = granted(&self.apps[0]).await;
-        let ready = self.apps[0].get("", "/health/ready").await.json::<serde_json::Value>().await.unwrap();
+        let ready =
+            self.apps[0].get("", "/health/ready").await.json::<serde_json::Value>().await.unwrap();
         let mut shares = Vec::new();
         for (app, key) in self.apps.chunks(1).zip(&keys) {
             shares.push(burst(app, key, 150).await);
@@ -54,9 +58,15 @@ impl Scene {
         mend(&mut self.server).await;
         let took = granted_again(&self.apps).await;
         let tally = load.stop();
-        // A window that is shared: one instance alone may have all of it, and then the other has none.
-        let whole = burst(&self.apps[..1], &keys[2], 150).await + burst(&self.apps[1..], &keys[2], 50).await;
-        assert_eq!((shares, whole), (vec![50, 50], 100), "of 100: shares while it is lost; then the whole");
+        // A window that is shared: one instance alone may have all of it, and then the other has
+        // none.
+        let whole = burst(&self.apps[..1], &keys[2], 150).await
+            + burst(&self.apps[1..], &keys[2], 50).await;
+        assert_eq!(
+            (shares, whole),
+            (vec![50, 50], 100),
+            "of 100: shares while it is lost; then the whole"
+        );
         format!(
             "{}; 50 of 100 on each instance meanwhile, Redis is said to be {}; shared after {} ms",
             answered(&tally),
@@ -70,14 +80,22 @@ impl Scene {
 fn answered(tally: &Tally) -> String {
     tally.assert_only(&[200]);
     assert!(tally.slowest() < SLOWEST_MAX, "{:?}", tally.slowest());
-    format!("{} answers, all 200, the slowest {:.0} ms", tally.answers.len(), milliseconds(tally.slowest()))
+    format!(
+        "{} answers, all 200, the slowest {:.0} ms",
+        tally.answers.len(),
+        milliseconds(tally.slowest())
+    )
 }
 
 #[tokio::test]
 async fn a_redis_that_hangs_is_a_lost_redis() {
     let mut scene = Scene::start().await;
-    let seen =
-        scene.lost_and_shared_again(async |server| server.signal("STOP"), async |server| server.signal("CONT")).await;
+    let seen = scene
+        .lost_and_shared_again(
+            async |server| server.signal("STOP"),
+            async |server| server.signal("CONT"),
+        )
+        .await;
     assert!(seen.contains("said to be down"), "{seen}");
     record("a_redis_that_hangs_is_a_lost_redis", &seen);
 }
@@ -91,7 +109,9 @@ async fn a_redis_that_hangs_holds_up_no_revocation_and_is_said_to_be_lost() {
     }
     let load = scene.load.clone().start();
     scene.server.signal("STOP");
-    let said = async || scene.apps.iter().all(|app| app.log().iter().any(|line| line.contains("Redis is lost")));
+    let said = async || {
+        scene.apps.iter().all(|app| app.log().iter().any(|line| line.contains("Redis is lost")))
+    };
     let said = eventually("it is said", Duration::from_secs(10), said).await;
     // Nobody can tell the instances of it.
     assert!(scene.database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
@@ -102,19 +122,27 @@ async fn a_redis_that_hangs_holds_up_no_revocation_and_is_said_to_be_lost() {
     }
     let refused = started.elapsed();
     scene.server.signal("CONT");
-    let again = async || scene.apps.iter().all(|app| app.log().iter().any(|line| line.contains("answers again")));
+    let again = async || {
+        scene.apps.iter().all(|app| app.log().iter().any(|line| line.contains("answers again")))
+    };
     eventually("it is said", Duration::from_secs(4), again).await;
     load.stop().assert_only(&[200]);
     record(
         "a_redis_that_hangs_holds_up_no_revocation_and_is_said_to_be_lost",
-        &format!("logged after {} ms; both refuse the key after {} ms", said.as_millis(), refused.as_millis()),
+        &format!(
+            "logged after {} ms; both refuse the key after {} ms",
+            said.as_millis(),
+            refused.as_millis()
+        ),
     );
 }
 
 #[tokio::test]
 async fn a_redis_that_is_killed_and_started_again_is_shared_within_two_seconds() {
     let mut scene = Scene::start().await;
-    let seen = scene.lost_and_shared_again(async |server| server.kill(), async |server| server.run().await).await;
+    let seen = scene
+        .lost_and_shared_again(async |server| server.kill(), async |server| server.run().await)
+        .await;
     assert!(seen.contains("said to be down"), "{seen}");
     record("a_redis_that_is_killed_and_started_again_is_shared_within_two_seconds", &seen);
 }
@@ -124,9 +152,17 @@ async fn a_redis_that_is_full_and_may_evict_nothing_is_a_lost_redis() {
     let mut scene = Scene::start().await;
     let bound = |bytes| ["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", bytes];
     let seen = scene
-        .lost_and_shared_again(async |server| server.tell(&bound("1")), async |server| server.tell(&bound("0")))
+        .lost_and_shared_again(
+            async |server| server.tell(&bound("1")),
+            async |server| server.tell(&bound("0")),
+        )
         .await;
-    assert!(scene.apps[0].log().iter().any(|line| line.contains("Redis refuses") && line.contains("OOM")));
+    assert!(
+        scene.apps[0]
+            .log()
+            .iter()
+            .any(|line| line.contains("Redis refuses") && line.contains("OOM"))
+    );
     record("a_redis_that_is_full_and_may_evict_nothing_is_a_lost_redis", &seen);
 }
 
@@ -141,11 +177,17 @@ async fn a_redis_that_became_a_replica_is_a_lost_redis() {
             async |server| server.tell(&["REPLICAOF", "NO", "ONE"]),
         )
         .await;
-    assert!(scene.apps[0].log().iter().any(|line| line.contains("Redis refuses") && line.contains("READONLY")));
+    assert!(
+        scene.apps[0]
+            .log()
+            .iter()
+            .any(|line| line.contains("Redis refuses") && line.contains("READONLY"))
+    );
     record("a_redis_that_became_a_replica_is_a_lost_redis", &seen);
 }
 
-/// One URL, behind which another server answers from now on: what a name that is led elsewhere does.
+/// One URL, behind which another server answers from now on: what a name that is led elsewhere
+/// does.
 #[tokio::test]
 async fn a_replica_that_takes_the_place_of_its_primary_goes_on_with_the_windows() {
     let mut scene = Scene::start().await;
@@ -183,10 +225,17 @@ async fn a_redis_that_loses_its_scripts_is_not_even_noticed() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let seen = answered(&load.stop());
-    assert_eq!(measured(&scene.apps[0], ALONE).await, alone, "no request was decided without Redis");
+    assert_eq!(
+        measured(&scene.apps[0], ALONE).await,
+        alone,
+        "no request was decided without Redis"
+    );
     scene.server.tell(&["SCRIPT", "FLUSH"]);
     assert_eq!(burst(&scene.apps, &scene.database.issue("free"), 300).await, 100);
-    record("a_redis_that_loses_its_scripts_is_not_even_noticed", &format!("flushed {flushed} times; {seen}"));
+    record(
+        "a_redis_that_loses_its_scripts_is_not_even_noticed",
+        &format!("flushed {flushed} times; {seen}"),
+    );
 }
 
 #[tokio::test]
@@ -196,14 +245,23 @@ async fn a_redis_that_is_lost_holds_up_no_request_and_no_revocation() {
     let app = App::with(&database, &[("REDIS_URL", &server.url())]).await;
     let (key, revoked) = (database.issue("pro"), database.issue("pro"));
     let says = async |what: &str| {
-        app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap().contains(what)
+        app.request("GET", "/health/ready")
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .contains(what)
     };
-    eventually("Redis is shared", Duration::from_secs(5), async || says("\"redis\":\"up\"").await).await;
+    eventually("Redis is shared", Duration::from_secs(5), async || says("\"redis\":\"up\"").await)
+        .await;
     for key in [&key, &revoked] {
         assert_eq!(app.get(key, PATHS[0]).await.status(), 200);
     }
     server.kill();
-    eventually("Redis is lost", Duration::from_secs(5), async || says("\"redis\":\"down\"").await).await;
+    eventually("Redis is lost", Duration::from_secs(5), async || says("\"redis\":\"down\"").await)
+        .await;
     let mut slowest = Duration::ZERO;
     for _ in 0..30 {
         let started = Instant::now();
@@ -217,7 +275,11 @@ async fn a_redis_that_is_lost_holds_up_no_request_and_no_revocation() {
     let took = eventually("the key is refused", Duration::from_millis(1500), refused).await;
     record(
         "a_redis_that_is_lost_holds_up_no_request_and_no_revocation",
-        &format!("the slowest {:.1} ms; refused {} ms after the command", milliseconds(slowest), took.as_millis()),
+        &format!(
+            "the slowest {:.1} ms; refused {} ms after the command",
+            milliseconds(slowest),
+            took.as_millis()
+        ),
     );
 }
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::support::{App, Database, Proxy, eventually, redis_url, unique};
 
-/// REDIS_COMMAND_TIMEOUT_MS as it is by default, and what a machine adds on which all tests run at once.
+/// REDIS_COMMAND_TIMEOUT_MS as it is by default, and what a machine adds on which all tests run at
+/// once.
 pub const SLOWEST_MAX: Duration = Duration::from_millis(250 + 1250);
-/// After its return, until Redis is shared: one second for the connection, one for what a machine adds.
+/// After its return, until Redis is shared: one second for the connection, one for what a machine
+/// adds.
 const SHARED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Waits until all of them count all of them: a lost Redis divides the limits by that.
@@ -30,7 +32,8 @@ pub async fn granted_again(apps: &[App]) -> Duration {
     for app in apps {
         let before = granted(app).await;
         let grants = async || granted(app).await > before + 1;
-        took += eventually("Redis is shared again", SHARED_WITHIN.saturating_sub(took), grants).await;
+        took +=
+            eventually("Redis is shared again", SHARED_WITHIN.saturating_sub(took), grants).await;
     }
     took
 }
@@ -48,10 +51,14 @@ pub fn milliseconds(time: Duration) -> f64 {
 
 /// Two instances that share a Redis and know of each other, and the way to it of each.
 pub async fn each_on_its_own_way(database: &Database) -> ([Proxy; 2], Vec<App>) {
-    let (prefix, proxies) = (format!("{}:", unique("test")), [Proxy::to(&redis_url()), Proxy::to(&redis_url())]);
+    let (prefix, proxies) =
+        (format!("{}:", unique("test")), [Proxy::to(&redis_url()), Proxy::to(&redis_url())]);
     let mut apps = Vec::new();
     for proxy in &proxies {
-        apps.push(App::with(database, &[("REDIS_URL", &proxy.url()), ("REDIS_KEY_PREFIX", &prefix)]).await);
+        apps.push(
+            App::with(database, &[("REDIS_URL", &proxy.url()), ("REDIS_KEY_PREFIX", &prefix)])
+                .await,
+        );
     }
     know_of_each_other(&apps).await;
     (proxies, apps)

@@ -7,8 +7,7 @@ use crate::support::{App, Database, Vitals, Wire, eventually, get, record};
 
 /// Everything there is of five stocks: a megabyte.
 const HISTORY: &str = "/api/prices?symbols=AAPL,GOOG,IBM,MSFT,AMZN&start=1990-01-01&format=csv";
-const PREFLIGHT: &str =
-    "OPTIONS /x HTTP/1.1\r\nhost: x\r\norigin: http://x\r\naccess-control-request-method: GET\r\n\r\n";
+const PREFLIGHT: &str = "OPTIONS /x HTTP/1.1\r\nhost: x\r\norigin: http://x\r\naccess-control-request-method: GET\r\n\r\n";
 
 #[tokio::test]
 async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing_behind() {
@@ -24,8 +23,10 @@ async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing
         client.send(get(HISTORY, &key).repeat(16)).await;
         clients.push(client);
     }
-    eventually("all are connected", Duration::from_secs(10), async || Vitals::of(app.pid()).files >= before.files + 20)
-        .await;
+    eventually("all are connected", Duration::from_secs(10), async || {
+        Vitals::of(app.pid()).files >= before.files + 20
+    })
+    .await;
     let (mut most, gone) = (0, before.files + 2);
     let ended = eventually("all are hung up on", Duration::from_secs(20), async || {
         let now = Vitals::of(app.pid());
@@ -51,7 +52,11 @@ async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing
 #[tokio::test]
 async fn who_reads_slowly_gets_all_of_it() {
     let database = Database::sample().await;
-    let app = App::with(&database, &[("CLIENT_STALL_TIMEOUT_MS", "1000"), ("REQUEST_HEAD_TIMEOUT_MS", "1000")]).await;
+    let app = App::with(
+        &database,
+        &[("CLIENT_STALL_TIMEOUT_MS", "1000"), ("REQUEST_HEAD_TIMEOUT_MS", "1000")],
+    )
+    .await;
     let key = database.issue("enterprise");
     let whole = app.get(&key, HISTORY).await.text().await.unwrap();
     let mut client = Wire::narrow(app.address()).await;
@@ -122,8 +127,12 @@ async fn no_body_takes_longer_than_its_time_read_or_not() {
     };
     let (drop, bound) = (Duration::from_millis(100), Duration::from_secs(4));
     let mut slowest = Duration::ZERO;
-    for (kind, text) in [("content-length: 1000", " "), ("transfer-encoding: chunked", "1\r\n \r\n")] {
-        for (method, path) in [("POST", "/api/watchlists"), ("POST", "/api/stocks"), ("GET", "/health")] {
+    for (kind, text) in
+        [("content-length: 1000", " "), ("transfer-encoding: chunked", "1\r\n \r\n")]
+    {
+        for (method, path) in
+            [("POST", "/api/watchlists"), ("POST", "/api/stocks"), ("GET", "/health")]
+        {
             let mut client = Wire::to(app.address()).await;
             client.send(head(method, path, kind)).await;
             let took = client.drip(text, drop).await;
@@ -157,7 +166,10 @@ async fn who_pipelines_and_takes_no_answers_is_not_read_from() {
     let sending = client.send_until_stuck(requests.as_bytes(), Duration::from_secs(3));
     let taken = tokio::time::timeout(Duration::from_secs(30), sending).await;
     let stuck = Vitals::of(app.pid());
-    assert!(stuck.memory_mib < before.memory_mib + 24, "{before:?} {stuck:?} after {taken:?} bytes");
+    assert!(
+        stuck.memory_mib < before.memory_mib + 24,
+        "{before:?} {stuck:?} after {taken:?} bytes"
+    );
     let taken = taken.expect("reading stops");
     tokio::time::sleep(Duration::from_secs(1)).await;
     let idle = Vitals::of(app.pid());

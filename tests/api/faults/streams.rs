@@ -1,4 +1,5 @@
-//! Postgres is lost while a long answer is on its way: it is whole, or its client sees that it is not.
+//! Postgres is lost while a long answer is on its way: it is whole, or its client sees that it is
+//! not.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::harm::issue_unlimited;
 use crate::support::{App, Database, Fault, Proxy, eventually, header, record};
 
-/// As gzip more than the 4 MiB of an answer that Linux holds for a client which is not reading yet, on a busy machine.
+/// As gzip more than the 4 MiB of an answer that Linux holds for a client which is not reading yet,
+/// on a busy machine.
 const DAYS: u32 = 150_000;
 /// What ends a body whose length was not known when it began.
 pub const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
@@ -29,7 +31,8 @@ pub async fn long_history(days: u32) -> Database {
 
 /// Asks for that history and reads nothing of the answer but its beginning.
 pub async fn begun(app: &App, key: &str, format: &str, encoding: &str) -> TcpStream {
-    // No more of the answer may lie in the buffers of the system than has to: the rest is still to be read from Postgres.
+    // No more of the answer may lie in the buffers of the system than has to: the rest is still to
+    // be read from Postgres.
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     let mut stream = socket.connect(app.address().parse().unwrap()).await.unwrap();
@@ -65,7 +68,8 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
     let app = App::with(&Database::at(&proxy.url()), &bounds).await;
     let mut cut_off = Vec::new();
     for (format, encoding) in [("ndjson", "identity"), ("csv", "identity"), ("csv", "gzip")] {
-        let (whole, ended) = (begun(&app, &key, format, encoding).await, begun(&app, &key, format, encoding).await);
+        let (whole, ended) =
+            (begun(&app, &key, format, encoding).await, begun(&app, &key, format, encoding).await);
         let whole = rest(whole).await;
         assert!(whole.ends_with(LAST_CHUNK), "{format} {encoding}: {} bytes", whole.len());
         // Between two batches, of which this client has taken only the first.
@@ -74,7 +78,9 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
         let ended = rest(ended).await;
         assert!(ended.ends_with(LAST_CHUNK), "{format} {encoding}: {} bytes", ended.len());
         // The id of the request differs; the body doesn't.
-        let body = |answer: &[u8]| answer.windows(4).position(|end| end == b"\r\n\r\n").map(|at| answer[at..].to_vec());
+        let body = |answer: &[u8]| {
+            answer.windows(4).position(|end| end == b"\r\n\r\n").map(|at| answer[at..].to_vec())
+        };
         assert!(body(&ended) == body(&whole), "{format} {encoding}: another body");
         let all = [Fault::Cut, Fault::Stall, Fault::Vanish];
         let faults = if format == "ndjson" { all.as_slice() } else { &all[..1] };
@@ -87,7 +93,11 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
             }
             let started = Instant::now();
             let lost = rest(lost).await;
-            assert!(!lost.ends_with(LAST_CHUNK), "{fault:?}, {format} {encoding}: {} bytes", lost.len());
+            assert!(
+                !lost.ends_with(LAST_CHUNK),
+                "{fault:?}, {format} {encoding}: {} bytes",
+                lost.len()
+            );
             assert!(lost.len() < whole.len(), "{fault:?}");
             cut_off.push(started.elapsed());
             proxy.set(Fault::None);
@@ -102,7 +112,10 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
         cut_off.len(),
         slowest.as_millis()
     );
-    record("a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_ends_is_whole", &seen);
+    record(
+        "a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_ends_is_whole",
+        &seen,
+    );
 }
 
 #[tokio::test]
@@ -115,8 +128,14 @@ async fn what_is_beyond_its_time_is_served_and_says_so_while_postgres_is_away() 
     let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"].iter();
     let library = library.map(|dir| format!("{dir}/faketime/libfaketime.so.1"));
     let library = library.into_iter().find(|file| std::path::Path::new(file).exists());
-    serve.env("LD_PRELOAD", library.expect("libfaketime is installed (deploy/install-tools faults)"));
-    serve.env("FAKETIME_TIMESTAMP_FILE", offset.path()).env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1");
+    serve.env(
+        "LD_PRELOAD",
+        library.expect("libfaketime is installed (deploy/install-tools faults)"),
+    );
+    serve
+        .env("FAKETIME_TIMESTAMP_FILE", offset.path())
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("DONT_FAKE_MONOTONIC", "1");
     let key = issue_unlimited(&database).await;
     let app = App::start(serve).await;
     let quote = "/api/stocks/AAPL/quote";
@@ -136,7 +155,9 @@ async fn what_is_beyond_its_time_is_served_and_says_so_while_postgres_is_away() 
     proxy.set(Fault::None);
     let renewed = async || header(&app.get(&key, quote).await, "x-cache") != "STALE";
     let back = eventually("it is fresh again", Duration::from_secs(3), renewed).await;
-    let seen =
-        format!("50 of 50 were 200, STALE and max-age=0; fresh again {} ms after Postgres was back", back.as_millis());
+    let seen = format!(
+        "50 of 50 were 200, STALE and max-age=0; fresh again {} ms after Postgres was back",
+        back.as_millis()
+    );
     record("what_is_beyond_its_time_is_served_and_says_so_while_postgres_is_away", &seen);
 }

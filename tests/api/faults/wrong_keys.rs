@@ -40,14 +40,16 @@ async fn is_let_in(app: &App, key: &str) -> bool {
     app.get(key, PATH).await.status() == 200
 }
 
-/// Keys that were never seen before, that of the attacked id among them, tried once each beside a flood: how that went.
+/// Keys that were never seen before, that of the attacked id among them, tried once each beside a
+/// flood: how that went.
 async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
     let database = Database::sample().await;
     // Who has a place waits for as long as a busy machine takes for it: it is about who gets one.
     let bounds = [("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_WAIT_TIMEOUT_MS", "20000")];
     let app = behind_a_proxy(&database, &bounds).await;
     let attacked = database.issue("pro");
-    let new = [Vec::from_iter((0..7).map(|_| database.issue("pro"))), vec![attacked.clone()]].concat();
+    let new =
+        [Vec::from_iter((0..7).map(|_| database.issue("pro"))), vec![attacked.clone()]].concat();
     let keys: Vec<_> = (0..2000).map(|n| from_anywhere(n, &wrong(id_of(&attacked), n))).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
     let flood = Load::on(&[&app], &keys, &[PATH]).clients(200).per_second(400).start();
@@ -62,7 +64,11 @@ async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
     flood.assert_only(&[401]);
     let hashes = samples(&app).await["tickerd_argon2_duration_seconds_count"] as usize;
     // One wrong secret of 256 has the right hint.
-    assert!(flood.count(401) > 100 && hashes < 8 + flood.count(401) / 32, "{hashes} for {}", flood.count(401));
+    assert!(
+        flood.count(401) > 100 && hashes < 8 + flood.count(401) / 32,
+        "{hashes} for {}",
+        flood.count(401)
+    );
     format!(
         "8 of 8 let in at the first try, the slowest after {} ms, beside {} times 401; {hashes} hashes in all",
         slowest.as_millis(),
@@ -72,7 +78,10 @@ async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
 
 #[tokio::test]
 async fn wrong_secrets_of_one_key_keep_no_other_new_key_out() {
-    record("wrong_secrets_of_one_key_keep_no_other_new_key_out", &newcomers_beside(wrong_secret).await);
+    record(
+        "wrong_secrets_of_one_key_keep_no_other_new_key_out",
+        &newcomers_beside(wrong_secret).await,
+    );
 }
 
 #[tokio::test]
@@ -96,7 +105,11 @@ async fn of_many_new_keys_while_postgres_hangs_none_waits_for_the_time_outs_of_o
     let started = Instant::now();
     let answers = join_all(keys.iter().map(|key| app.get(key, PATH))).await;
     let took = started.elapsed();
-    assert!(answers.iter().all(|answer| answer.status() == 503 && !header(answer, "retry-after").is_empty()));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.status() == 503 && !header(answer, "retry-after").is_empty())
+    );
     // Four are looked up at once: one after the other they would take 12.5 s.
     assert!(took < Duration::from_secs(4), "{took:?}");
     record(
@@ -142,8 +155,9 @@ async fn floods(key: impl Fn(&str, u32) -> String) -> Seen {
         tally.assert_only(&[200]);
         calm.push(tally.p99());
         let count = FLOOD_PER_S * 4;
-        let keys: Vec<_> =
-            (round * count..(round + 1) * count).map(|n| from_anywhere(n, &key(id_of(&attacked), n))).collect();
+        let keys: Vec<_> = (round * count..(round + 1) * count)
+            .map(|n| from_anywhere(n, &key(id_of(&attacked), n)))
+            .collect();
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let wrong = Load::on(&[&app], &keys, &[PATH]).clients(256).per_second(FLOOD_PER_S).start();
         let right = valid.clone().start();
@@ -155,7 +169,8 @@ async fn floods(key: impl Fn(&str, u32) -> String) -> Seen {
         }
         slowest_new = slowest_new.max(asked.elapsed());
         tokio::time::sleep(ROUND.saturating_sub(ROUND / 3 + asked.elapsed())).await;
-        memory_mib = memory_mib.max(Vitals::of(app.pid()).memory_mib.saturating_sub(before.memory_mib));
+        memory_mib =
+            memory_mib.max(Vitals::of(app.pid()).memory_mib.saturating_sub(before.memory_mib));
         let tally = right.stop();
         tally.assert_only(&[200]);
         flooded.push(tally.p99());

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::support::{
-    App, Database, Program, eventually, free_port, header, home, id_of, record, run, scratch, unique,
+    App, Database, Program, eventually, free_port, header, home, id_of, record, run, scratch,
+    unique,
 };
 
 const PASSWORD: &str = "of-a-test";
@@ -36,16 +37,35 @@ impl Node {
 
     fn start(&mut self) {
         let (port, bus_port) = (self.port.to_string(), self.bus_port.to_string());
-        let arguments =
-            ["--bind", "127.0.0.1", "--port", &port, "--cluster-port", &bus_port, "--cluster-enabled", "yes"];
-        let rest = ["--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no", "--save", ""];
-        let all = [arguments.as_slice(), &rest, &["--requirepass", PASSWORD, "--masterauth", PASSWORD]].concat();
+        let arguments = [
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--cluster-port",
+            &bus_port,
+            "--cluster-enabled",
+            "yes",
+        ];
+        let rest = [
+            "--cluster-node-timeout",
+            "1000",
+            "--cluster-require-full-coverage",
+            "no",
+            "--save",
+            "",
+        ];
+        let all =
+            [arguments.as_slice(), &rest, &["--requirepass", PASSWORD, "--masterauth", PASSWORD]]
+                .concat();
         self.program = Some(Program::start(&self.dir, "redis-server", &all));
     }
 
     fn ask(&self, arguments: &[&str]) -> String {
         let mut client = Command::new("redis-cli");
-        client.args(["--no-auth-warning", "-a", PASSWORD, "-p", &self.port.to_string()]).args(arguments);
+        client
+            .args(["--no-auth-warning", "-a", PASSWORD, "-p", &self.port.to_string()])
+            .args(arguments);
         String::from_utf8(run(&mut client).stdout).unwrap()
     }
 }
@@ -71,8 +91,11 @@ impl Cluster {
         let knows = |node: &Node| {
             let info = node.ask(&["CLUSTER", "INFO"]);
             let follows = node.ask(&["INFO", "replication"]);
-            let is_in_step = follows.contains("role:master") || follows.contains("master_link_status:up");
-            info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384") && is_in_step
+            let is_in_step =
+                follows.contains("role:master") || follows.contains("master_link_status:up");
+            info.contains("cluster_state:ok")
+                && info.contains("cluster_slots_ok:16384")
+                && is_in_step
         };
         let all_know = async || self.nodes.iter().filter(|node| node.program.is_some()).all(knows);
         eventually("every node knows all slots", Duration::from_secs(30), all_know).await;
@@ -95,15 +118,19 @@ impl Cluster {
         let (url, prefix) = (self.url(), format!("{}:", unique("cluster")));
         let mut apps = Vec::new();
         for _ in 0..count {
-            apps.push(App::with(database, &[("REDIS_URL", &url), ("REDIS_KEY_PREFIX", &prefix)]).await);
+            apps.push(
+                App::with(database, &[("REDIS_URL", &url), ("REDIS_KEY_PREFIX", &prefix)]).await,
+            );
         }
         apps
     }
 }
 
 async fn admitted(apps: &[App], key: &str, count: usize) -> usize {
-    let statuses =
-        join_all((0..count).map(async |n| apps[n % apps.len()].get(key, PATH).await.status().as_u16())).await;
+    let statuses = join_all(
+        (0..count).map(async |n| apps[n % apps.len()].get(key, PATH).await.status().as_u16()),
+    )
+    .await;
     assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
     statuses.iter().filter(|status| **status == 200).count()
 }
@@ -122,7 +149,10 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
         assert_eq!(admitted(&apps, &keys[keys.len() - 1], 360).await, 100);
     }
     // A master that has lost its scripts gets them anew.
-    cluster.masters().iter().for_each(|master| assert_eq!(master.ask(&["SCRIPT", "FLUSH"]).trim(), "OK"));
+    cluster
+        .masters()
+        .iter()
+        .for_each(|master| assert_eq!(master.ask(&["SCRIPT", "FLUSH"]).trim(), "OK"));
     let key = database.issue("free");
     assert_eq!(admitted(&apps, &key, 360).await, 100);
 
@@ -135,7 +165,8 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
     eventually("an answer is shared", Duration::from_secs(5), is_hit).await;
 
     let mut revoke = database.tickerd(&["keys", "revoke", id_of(&shared), "--yes", "--json"]);
-    let prefix = cluster.masters().iter().map(|master| master.ask(&["KEYS", "*rl:*"])).collect::<String>();
+    let prefix =
+        cluster.masters().iter().map(|master| master.ask(&["KEYS", "*rl:*"])).collect::<String>();
     let prefix = prefix.split_once("rl:").unwrap().0.to_owned();
     let told = run(revoke.env("REDIS_URL", cluster.url()).env("REDIS_KEY_PREFIX", prefix));
     assert!(String::from_utf8_lossy(&told.stdout).contains("\"instancesTold\":3"), "{told:?}");
@@ -174,7 +205,11 @@ async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back
     assert_eq!(admitted(&apps, &database.issue("free"), 300).await, 100);
     record(
         "a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back",
-        &format!("all 200, the slowest {} ms; shared {} ms after it was whole", slowest.as_millis(), took.as_millis()),
+        &format!(
+            "all 200, the slowest {} ms; shared {} ms after it was whole",
+            slowest.as_millis(),
+            took.as_millis()
+        ),
     );
 }
 
@@ -197,7 +232,11 @@ async fn a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again(
     }
     record(
         "a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again",
-        &format!("all 200, the slowest {} ms; shared {} ms after it was whole", slowest.as_millis(), took.as_millis()),
+        &format!(
+            "all 200, the slowest {} ms; shared {} ms after it was whole",
+            slowest.as_millis(),
+            took.as_millis()
+        ),
     );
 }
 
@@ -221,8 +260,16 @@ async fn slowest_within(time: Duration, apps: &[App], key: &str) -> Duration {
 async fn is_shared_by(apps: &[App]) -> Duration {
     let started = Instant::now();
     for app in apps {
-        let up =
-            async || app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap().contains("\"ok\"");
+        let up = async || {
+            app.request("GET", "/health/ready")
+                .send()
+                .await
+                .unwrap()
+                .text()
+                .await
+                .unwrap()
+                .contains("\"ok\"")
+        };
         eventually("the cluster is shared", Duration::from_secs(10), up).await;
     }
     started.elapsed()

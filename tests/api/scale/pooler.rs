@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::support::{App, Database, Program, Ran, eventually, free_port, home, id_of, scratch, tickerd};
+use crate::support::{
+    App, Database, Program, Ran, eventually, free_port, home, id_of, scratch, tickerd,
+};
 
 /// A PgBouncer before one database.
 pub struct PgBouncer {
@@ -29,7 +31,8 @@ impl PgBouncer {
         );
         std::fs::write(&path, config).unwrap();
         let program = Program::start(&dir, "pgbouncer", &[path.to_str().unwrap()]);
-        let bouncer = Self { url: format!("postgres://tickerd@127.0.0.1:{port}/{name}"), _program: program };
+        let bouncer =
+            Self { url: format!("postgres://tickerd@127.0.0.1:{port}/{name}"), _program: program };
         eventually("PgBouncer answers", Duration::from_secs(10), async || {
             tokio_postgres::connect(&bouncer.url, tokio_postgres::NoTls).await.is_ok()
         })
@@ -70,8 +73,10 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
     }
     let issue = ["keys", "issue", "--owner", "ann", "--name", "n", "--tier", "enterprise"];
     let key = Ran::of(&mut bouncer.tickerd(&database, &issue)).stdout.trim().to_owned();
-    let no_tier =
-        Ran::of(&mut bouncer.tickerd(&database, &["keys", "issue", "--owner", "a", "--name", "n", "--tier", "x"]));
+    let no_tier = Ran::of(
+        &mut bouncer
+            .tickerd(&database, &["keys", "issue", "--owner", "a", "--name", "n", "--tier", "x"]),
+    );
     assert!(no_tier.stderr.contains("enterprise"), "{no_tier:?}");
     let pooled = App::start(bouncer.tickerd(&database, &["serve"])).await;
     let direct = App::alone(&database).await;
@@ -81,7 +86,8 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
         (body["requestId"], expected["requestId"]) = (0.into(), 0.into());
         assert_eq!((status, body), (expected_status, expected), "{path}");
     }
-    // More than the pooler has connections, so that each statement may meet another connection than the last.
+    // More than the pooler has connections, so that each statement may meet another connection than
+    // the last.
     let days = (1..=28).flat_map(|day| ["AAPL", "MSFT"].map(|symbol| (symbol, day)));
     let answers = join_all(days.map(async |(symbol, day)| {
         let path = format!("/api/stocks/{symbol}/prices?start=2012-11-{day:02}&limit=1");
@@ -89,13 +95,17 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
     }));
     assert!(answers.await.iter().all(|status| *status == 200));
     let id = id_of(&key);
-    for arguments in
-        [["keys", "set", id, "--note=n"].as_slice(), &["keys", "show", id], &["keys", "list"], &["keys", "audit"]]
-    {
+    for arguments in [
+        ["keys", "set", id, "--note=n"].as_slice(),
+        &["keys", "show", id],
+        &["keys", "list"],
+        &["keys", "audit"],
+    ] {
         let ran = Ran::of(&mut bouncer.tickerd(&database, arguments));
         assert!(ran.code == Some(0) && (ran.stdout + &ran.stderr).contains(id), "{arguments:?}");
     }
-    let revoked = Ran::of(&mut bouncer.tickerd(&database, &["keys", "revoke", id_of(&key), "--yes"]));
+    let revoked =
+        Ran::of(&mut bouncer.tickerd(&database, &["keys", "revoke", id_of(&key), "--yes"]));
     assert_eq!(revoked.code, Some(0), "{revoked:?}");
     let refused = async || pooled.get(&key, PATHS[0]).await.status() == 401;
     eventually("the key is refused", Duration::from_secs(2), refused).await;
@@ -111,7 +121,9 @@ async fn what_a_pooler_can_not_do_is_said_in_a_sentence_that_names_the_variable(
     };
     let ran = run(&["keys", "list"], "none");
     assert!(ran.sentence().contains("DATABASE_POOLER=transaction"), "{ran:?}");
-    for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"], &["serve", "--migrate"]] {
+    for arguments in
+        [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"], &["serve", "--migrate"]]
+    {
         for pooler in ["none", "transaction"] {
             let ran = run(arguments, pooler);
             assert!(ran.sentence().contains("set DATABASE_DIRECT_URL"), "{ran:?}");

@@ -1,5 +1,5 @@
-//! The samples of proxies in deploy/, as they are but for addresses and TLS: a client can't choose the address that it is
-//! counted under.
+//! The samples of proxies in deploy/, as they are but for addresses and TLS: a client can't choose
+//! the address that it is counted under.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,7 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Program, client, eventually, free_port, home, id_of, run, scratch};
+use crate::support::{
+    App, Database, Program, client, eventually, free_port, home, id_of, run, scratch,
+};
 
 const PATH: &str = "/api/stocks/AAPL";
 
@@ -37,15 +39,23 @@ pub async fn nginx(parent: &Path, instances: &[String]) -> Proxy {
     let (dir, port) = (home(parent, "nginx"), free_port());
     let sample = std::fs::read_to_string("deploy/nginx.conf").unwrap();
     let (_, secure) = sample.split_once("listen 443 ssl;").expect("the sample speaks TLS");
-    let upstream = sample.split_once("server {\n    listen 80").expect("the sample names its instances first").0;
+    let upstream = sample
+        .split_once("server {\n    listen 80")
+        .expect("the sample names its instances first")
+        .0;
     let line = |address: &String| format!("server {address} max_fails=1 fail_timeout=1s;\n");
     let upstream = put(upstream, "server 127.0.0.1:3001 max_fails=1 fail_timeout=1s;", "");
     let all = instances.iter().map(line).collect::<String>();
     let upstream = put(&upstream, "server 127.0.0.1:3000 max_fails=1 fail_timeout=1s;", &all);
-    let secure = secure.lines().filter(|line| !line.trim_start().starts_with("ssl_")).collect::<Vec<_>>().join("\n");
+    let secure = secure
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("ssl_"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let secure = put(&secure, "/var/log/nginx/access.log", "access.log");
     let secure = put(&secure, "/var/log/nginx/error.log", "error.log");
-    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| format!("{what}_temp_path {what};\n"));
+    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|what| format!("{what}_temp_path {what};\n"));
     let config = format!(
         "daemon off;\npid nginx.pid;\nevents {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{}{upstream}
          server {{\nlisten 127.0.0.1:{port};\n{secure}\n}}\n",
@@ -53,7 +63,8 @@ pub async fn nginx(parent: &Path, instances: &[String]) -> Proxy {
     );
     std::fs::write(dir.join("nginx.conf"), config).unwrap();
     let prefix = dir.to_str().unwrap();
-    let program = Program::start(&dir, "nginx", &["-p", prefix, "-c", "nginx.conf", "-e", "stderr"]);
+    let program =
+        Program::start(&dir, "nginx", &["-p", prefix, "-c", "nginx.conf", "-e", "stderr"]);
     listening(Proxy { url: format!("http://127.0.0.1:{port}"), _program: program }).await
 }
 
@@ -61,10 +72,14 @@ pub async fn nginx(parent: &Path, instances: &[String]) -> Proxy {
 async fn caddy(parent: &Path, instances: &[String]) -> Proxy {
     let (dir, port) = (home(parent, "caddy"), free_port());
     let sample = std::fs::read_to_string("deploy/Caddyfile").unwrap();
-    let (addresses, sample) = (instances.join(" "), put(&sample, "{\n\t# What", "{\n\tadmin off\n\t# What"));
+    let (addresses, sample) =
+        (instances.join(" "), put(&sample, "{\n\t# What", "{\n\tadmin off\n\t# What"));
     std::fs::write(dir.join("Caddyfile"), sample).unwrap();
-    let variables =
-        [("HOME", dir.to_str().unwrap()), ("SITE", &format!("http://127.0.0.1:{port}")), ("INSTANCES", &addresses)];
+    let variables = [
+        ("HOME", dir.to_str().unwrap()),
+        ("SITE", &format!("http://127.0.0.1:{port}")),
+        ("INSTANCES", &addresses),
+    ];
     let variables = variables.map(|(name, value)| format!("{name}={value}"));
     let run = ["caddy", "run", "--adapter", "caddyfile", "--config", "Caddyfile"];
     let run = [variables.each_ref().map(String::as_str).as_slice(), &run].concat();
@@ -73,7 +88,10 @@ async fn caddy(parent: &Path, instances: &[String]) -> Proxy {
 }
 
 async fn listening(proxy: Proxy) -> Proxy {
-    eventually("the proxy answers", Duration::from_secs(10), async || reqwest::get(&proxy.url).await.is_ok()).await;
+    eventually("the proxy answers", Duration::from_secs(10), async || {
+        reqwest::get(&proxy.url).await.is_ok()
+    })
+    .await;
     proxy
 }
 
@@ -94,15 +112,25 @@ impl Caller {
     }
 
     async fn ask(&self, url: &str, key: &str, forged: &str) -> StatusCode {
-        let request = self.0.get(format!("{url}{PATH}")).header("x-api-key", key).header("x-forwarded-for", forged);
+        let request = self
+            .0
+            .get(format!("{url}{PATH}"))
+            .header("x-api-key", key)
+            .header("x-forwarded-for", forged);
         request.send().await.expect("an answer").status()
     }
 }
 
-/// Two instances that count three wrong keys a minute from one address, and believe proxies on this one.
+/// Two instances that count three wrong keys a minute from one address, and believe proxies on this
+/// one.
 async fn counting() -> (TempDir, Database, [App; 2]) {
     let database = Database::sample().await;
-    let start = || App::with(&database, &[("AUTH_FAILURES_PER_MINUTE_MAX", "3"), ("TRUSTED_PROXIES", "127.0.0.1")]);
+    let start = || {
+        App::with(
+            &database,
+            &[("AUTH_FAILURES_PER_MINUTE_MAX", "3"), ("TRUSTED_PROXIES", "127.0.0.1")],
+        )
+    };
     let apps = [start().await, start().await];
     (scratch(), database, apps)
 }
@@ -112,17 +140,21 @@ async fn is_refused_whatever_it_says(caller: &Caller, url: &str, like: &str) {
     let mut statuses = Vec::new();
     for n in 0..12 {
         let wrong = with_checksum(&format!("tk_live_{n:012}_{}", &like[21..53]));
-        statuses.push(caller.ask(url, &wrong, &format!("198.51.100.{n}, 10.0.0.{n}")).await.as_u16());
+        statuses
+            .push(caller.ask(url, &wrong, &format!("198.51.100.{n}, 10.0.0.{n}")).await.as_u16());
     }
     assert!(statuses.starts_with(&[401]) && statuses.ends_with(&[429, 429]), "{statuses:?}");
 }
 
 #[tokio::test]
 #[ignore = "needs nginx and caddy: make test-scale"]
-async fn behind_nginx_and_behind_caddy_a_client_is_counted_under_its_own_address_whatever_it_says() {
+async fn behind_nginx_and_behind_caddy_a_client_is_counted_under_its_own_address_whatever_it_says()
+{
     let (scratch, database, apps) = counting().await;
     let at_both = addresses(&apps);
-    for (at, proxy) in [(10, nginx(scratch.path(), &at_both).await), (20, caddy(scratch.path(), &at_both).await)] {
+    for (at, proxy) in
+        [(10, nginx(scratch.path(), &at_both).await), (20, caddy(scratch.path(), &at_both).await)]
+    {
         let [forger, other, direct] = [1, 2, 3].map(|n| Caller::at(&format!("127.0.0.{}", at + n)));
         let (known, new) = (database.issue("free"), database.issue("free"));
         is_refused_whatever_it_says(&forger, &proxy.url, &known).await;
@@ -130,7 +162,8 @@ async fn behind_nginx_and_behind_caddy_a_client_is_counted_under_its_own_address
         assert_eq!(other.ask(&proxy.url, &new, "").await, 200);
         assert_eq!(other.ask(&proxy.url, &known, "198.51.100.1").await, 200);
         // Past the proxy nobody is believed at all.
-        is_refused_whatever_it_says(&direct, &format!("http://{}", apps[0].address()), &known).await;
+        is_refused_whatever_it_says(&direct, &format!("http://{}", apps[0].address()), &known)
+            .await;
     }
 }
 
@@ -143,13 +176,19 @@ async fn nginx_as_in_the_sample_writes_down_no_key_that_came_in_a_url() {
     assert_eq!(answer.status(), 200);
     let log = scratch.path().join("nginx/access.log");
     let read = || std::fs::read_to_string(&log).unwrap_or_default();
-    eventually("it is logged", Duration::from_secs(5), async || read().contains("\"GET /api/stocks\" 200")).await;
+    eventually("it is logged", Duration::from_secs(5), async || {
+        read().contains("\"GET /api/stocks\" 200")
+    })
+    .await;
     assert!(!read().contains(id_of(&key)), "{}", read());
 }
 
 /// Everything that was written below a directory.
 fn written(dir: &Path) -> String {
-    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let files = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file());
     files.map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect()
 }
 
@@ -171,17 +210,21 @@ async fn neither_sample_writes_down_a_key_when_no_instance_answers() {
     }
 }
 
-/// An instance that is well and goes away with each request that it has read. It writes down what that was.
+/// An instance that is well and goes away with each request that it has read. It writes down what
+/// that was.
 async fn dying(read: Arc<Mutex<Vec<String>>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") && connection.read_buf(&mut head).await.is_ok_and(|count| count > 0) {}
+            while !head.ends_with(b"\r\n\r\n")
+                && connection.read_buf(&mut head).await.is_ok_and(|count| count > 0)
+            {}
             if head.starts_with(b"GET /health ") {
-                let _ =
-                    connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+                let _ = connection
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    .await;
             }
             read.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
         }
@@ -194,16 +237,24 @@ async fn dying(read: Arc<Mutex<Vec<String>>>) -> String {
 async fn what_writes_is_sent_to_one_instance_only_and_what_reads_to_the_next_one_too() {
     let (scratch, read) = (scratch(), Arc::new(Mutex::new(Vec::new())));
     let instances = [dying(read.clone()).await, dying(read.clone()).await];
-    let proxies =
-        [("nginx", nginx(scratch.path(), &instances).await), ("caddy", caddy(scratch.path(), &instances).await)];
+    let proxies = [
+        ("nginx", nginx(scratch.path(), &instances).await),
+        ("caddy", caddy(scratch.path(), &instances).await),
+    ];
     for (name, proxy) in proxies {
-        for (method, again) in [(Method::GET, true), (Method::POST, false), (Method::PATCH, false)] {
-            // One that has failed is left out for a second. Of four that arrive, one at least had both to go to.
+        for (method, again) in [(Method::GET, true), (Method::POST, false), (Method::PATCH, false)]
+        {
+            // One that has failed is left out for a second. Of four that arrive, one at least had
+            // both to go to.
             let (mut asked, mut arrived) = (0, 0);
             eventually("it is sent", Duration::from_secs(20), async || {
                 asked += 1;
                 let path = format!("/{name}/{asked}");
-                let answer = client().request(method.clone(), format!("{}{path}", proxy.url)).send().await.unwrap();
+                let answer = client()
+                    .request(method.clone(), format!("{}{path}", proxy.url))
+                    .send()
+                    .await
+                    .unwrap();
                 assert!(answer.status().is_server_error());
                 let head = format!("{method} {path} ");
                 let times = read.lock().unwrap().iter().filter(|it| it.starts_with(&head)).count();
@@ -222,11 +273,13 @@ async fn what_writes_goes_to_the_next_instance_where_one_can_not_be_reached() {
     let (scratch, database) = (scratch(), Database::sample().await);
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let instances = [format!("127.0.0.1:{}", free_port()), app.address().to_owned()];
-    let proxies = [nginx(scratch.path(), &instances).await, caddy(scratch.path(), &instances).await];
+    let proxies =
+        [nginx(scratch.path(), &instances).await, caddy(scratch.path(), &instances).await];
     for (at, proxy) in proxies.iter().enumerate() {
         for n in 0..8 {
             let body = serde_json::json!({ "name": format!("{at} {n}") });
-            let request = client().post(format!("{}/api/watchlists", proxy.url)).header("x-api-key", &key);
+            let request =
+                client().post(format!("{}/api/watchlists", proxy.url)).header("x-api-key", &key);
             assert_eq!(request.json(&body).send().await.unwrap().status(), 201, "{body}");
             // Whoever was left out for having failed is tried again meanwhile.
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -240,8 +293,10 @@ async fn the_samples_are_accepted_by_the_programs_they_are_for() {
     let scratch = scratch();
     let dir = home(scratch.path(), "samples");
     let key = rcgen::KeyPair::generate().unwrap();
-    let certificate =
-        rcgen::CertificateParams::new(vec!["api.example.com".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["api.example.com".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
     std::fs::write(dir.join("fullchain.pem"), certificate.pem()).unwrap();
     std::fs::write(dir.join("privkey.pem"), key.serialize_pem()).unwrap();
     let sample = std::fs::read_to_string("deploy/nginx.conf").unwrap();
@@ -252,7 +307,9 @@ async fn the_samples_are_accepted_by_the_programs_they_are_for() {
     let mut nginx = Command::new("nginx");
     nginx.args(["-t", "-e", "stderr", "-p", dir.to_str().unwrap(), "-c", config.to_str().unwrap()]);
     let mut caddy = Command::new("caddy");
-    caddy.args(["validate", "--adapter", "caddyfile", "--config", "deploy/Caddyfile"]).env("HOME", &dir);
+    caddy
+        .args(["validate", "--adapter", "caddyfile", "--config", "deploy/Caddyfile"])
+        .env("HOME", &dir);
     for mut checks in [nginx, caddy] {
         let output = run(&mut checks);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,5 @@
-//! A replica serves content as far as it has come, and nothing older than what an answer is kept under.
+//! A replica serves content as far as it has come, and nothing older than what an answer is kept
+//! under.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -20,7 +21,8 @@ async fn is_read_from_the_replica(servers: &Replicated, app: &App, key: &str, sy
     let replica = Database::at(&servers.replica.url()).connect().await;
     let mut limit = 1000;
     eventually("the replica is read", Duration::from_secs(10), async || {
-        let since: String = replica.query_one("SELECT clock_timestamp()::text", &[]).await.unwrap().get(0);
+        let since: String =
+            replica.query_one("SELECT clock_timestamp()::text", &[]).await.unwrap().get(0);
         limit -= 1;
         let path = format!("/api/stocks/{symbol}/prices?start=2012-01-01&limit={limit}");
         assert_eq!(app.get(key, &path).await.status(), 200);
@@ -32,15 +34,18 @@ async fn is_read_from_the_replica(servers: &Replicated, app: &App, key: &str, sy
 }
 
 async fn newest_close(app: &App, key: &str, limit: u32) -> f64 {
-    let (status, body) = app.json(key, &format!("/api/stocks/AAPL/prices?start=2012-01-01&limit={limit}")).await;
+    let (status, body) =
+        app.json(key, &format!("/api/stocks/AAPL/prices?start=2012-01-01&limit={limit}")).await;
     assert_eq!(status, 200, "{body}");
     body["prices"][0]["close"].as_f64().unwrap()
 }
 
 fn correct(database: &Database, close: &str) {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), format!("{HEADER}\nAAPL,2013-03-01,1,999,1,{close},5,1\n")).unwrap();
-    let report = database.ran(&["ingest", "prices", file.path().to_str().unwrap(), "--json"]).json();
+    std::fs::write(file.path(), format!("{HEADER}\nAAPL,2013-03-01,1,999,1,{close},5,1\n"))
+        .unwrap();
+    let report =
+        database.ran(&["ingest", "prices", file.path().to_str().unwrap(), "--json"]).json();
     assert_eq!(report["stocksTouched"], Value::from(1));
 }
 
@@ -59,20 +64,27 @@ async fn a_correction_is_served_at_once_while_the_replica_has_not_replayed_it() 
     let replica = Database::at(&servers.replica.url()).connect().await;
     replica.batch_execute("SELECT pg_wal_replay_pause()").await.unwrap();
     eventually("replay is paused", Duration::from_secs(10), async || {
-        let state: String = replica.query_one("SELECT pg_get_wal_replay_pause_state()", &[]).await.unwrap().get(0);
+        let state: String =
+            replica.query_one("SELECT pg_get_wal_replay_pause_state()", &[]).await.unwrap().get(0);
         state == "paused"
     })
     .await;
     correct(&servers.database(), "600");
-    eventually("the correction is served", Duration::from_secs(5), async || newest_close(&app, &key, 1).await == 600.0)
-        .await;
+    eventually("the correction is served", Duration::from_secs(5), async || {
+        newest_close(&app, &key, 1).await == 600.0
+    })
+    .await;
     // Each is another answer: none may be filled from the replica, which still has the old value.
     const READS: u32 = 38;
     for limit in 2..2 + READS {
         assert_eq!(newest_close(&app, &key, limit).await, 600.0, "limit={limit}");
     }
     let old = "SELECT close FROM prices JOIN stocks ON id = stock_id WHERE symbol = 'AAPL' AND date = '2013-03-01'";
-    assert_eq!(replica.query_one(old, &[]).await.unwrap().get::<_, f64>(0), 500.0, "the replica is behind");
+    assert_eq!(
+        replica.query_one(old, &[]).await.unwrap().get::<_, f64>(0),
+        500.0,
+        "the replica is behind"
+    );
     // What did not change is still read there.
     is_read_from_the_replica(&servers, &app, &key, "MSFT").await;
 
@@ -97,7 +109,14 @@ async fn a_replica_that_hangs_or_dies_costs_no_request() {
         .texts("SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'")
         .await;
     let signal = |name: &str| {
-        assert!(Command::new("kill").args(["-s", name, &pid]).args(&backends).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .args(&backends)
+                .status()
+                .unwrap()
+                .success()
+        );
     };
     let slowest = async |from: u32| {
         let mut slowest = Duration::ZERO;
@@ -109,10 +128,14 @@ async fn a_replica_that_hangs_or_dies_costs_no_request() {
         slowest
     };
     signal("STOP");
-    // What meets it hanging waits DATABASE_READ_TIMEOUT_MS, 500 by default, and is then read from the primary.
+    // What meets it hanging waits DATABASE_READ_TIMEOUT_MS, 500 by default, and is then read from
+    // the primary.
     let (hanging, known) = (slowest(1).await, slowest(41).await);
     signal("CONT");
-    assert!(hanging < Duration::from_secs(4) && known < Duration::from_secs(2), "{hanging:?}, {known:?}");
+    assert!(
+        hanging < Duration::from_secs(4) && known < Duration::from_secs(2),
+        "{hanging:?}, {known:?}"
+    );
     is_read_from_the_replica(&servers, &app, &key, "AAPL").await;
 
     let Replicated { primary: _primary, replica, _scratch } = servers;

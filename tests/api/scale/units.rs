@@ -13,7 +13,11 @@ fn the_units_are_accepted_and_the_service_is_shut_in() {
     std::fs::write(dir.path().join("tickerd.service"), here).unwrap();
     std::fs::copy("deploy/tickerd.socket", dir.path().join("tickerd.socket")).unwrap();
     let analyze = |arguments: &[&str]| {
-        let output = Command::new("systemd-analyze").args(arguments).current_dir(dir.path()).output().unwrap();
+        let output = Command::new("systemd-analyze")
+            .args(arguments)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "{said}");
         said

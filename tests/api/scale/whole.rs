@@ -16,16 +16,25 @@ const INSTANCES: usize = 3;
 const AT_ONCE: usize = 60;
 
 async fn admitted(url: &str, client: &Client, key: &str, count: usize) -> usize {
-    let ask =
-        async || client.get(format!("{url}{PATH}")).header("x-api-key", key).send().await.expect("an answer").status();
-    let statuses: Vec<_> = stream::iter(0..count).map(|_| ask()).buffer_unordered(AT_ONCE).collect().await;
+    let ask = async || {
+        client
+            .get(format!("{url}{PATH}"))
+            .header("x-api-key", key)
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+    };
+    let statuses: Vec<_> =
+        stream::iter(0..count).map(|_| ask()).buffer_unordered(AT_ONCE).collect().await;
     assert!(statuses.iter().all(|status| *status == 200 || *status == 429), "{statuses:?}");
     statuses.iter().filter(|status| **status == 200).count()
 }
 
 #[tokio::test]
 #[ignore = "needs nginx and pgbouncer: make test-scale"]
-async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocation_reach_every_instance() {
+async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocation_reach_every_instance()
+ {
     let (scratch, servers) = (scratch(), Replicated::with_sample());
     let database = servers.database();
     let cluster = Cluster::start(scratch.path(), 0).await;
@@ -52,7 +61,8 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
         assert!(close(app).await.is_some_and(|close| close != 700.0));
     }
     let file = scratch.path().join("correction.csv");
-    let rows = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2013-03-01,1,999,1,700,5,1\n";
+    let rows =
+        "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2013-03-01,1,999,1,700,5,1\n";
     std::fs::write(&file, rows).unwrap();
     let with_redis = |arguments: &[&str]| {
         let ran = Ran::of(bouncer.tickerd(&database, arguments).env("REDIS_URL", cluster.url()));
@@ -60,7 +70,10 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
     };
     with_redis(&["ingest", "prices", file.to_str().unwrap()]);
     for app in &apps {
-        eventually("the correction", Duration::from_secs(1), async || close(app).await == Some(700.0)).await;
+        eventually("the correction", Duration::from_secs(1), async || {
+            close(app).await == Some(700.0)
+        })
+        .await;
     }
     with_redis(&["keys", "revoke", id_of(&key), "--yes"]);
     for app in &apps {
@@ -86,6 +99,7 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
     };
     let (answered, code) = tokio::join!(load, leave);
     assert_eq!((answered, code), (60 * 20, Some(0)));
-    let answer = client.get(format!("{}{PATH}", proxy.url)).header("x-api-key", &key).send().await.unwrap();
+    let answer =
+        client.get(format!("{}{PATH}", proxy.url)).header("x-api-key", &key).send().await.unwrap();
     assert_eq!(header(&answer, "x-cache"), "HIT");
 }

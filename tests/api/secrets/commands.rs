@@ -29,7 +29,13 @@ async fn no_command_repeats_a_token_that_it_was_given_nor_tells_postgres_of_it()
     secrets.add_token("a token", &token);
     secrets.add_token("a stranger's token", stranger.expose_secret());
     secrets.add_password("the password of Postgres", &postgres.url());
-    for token in [&token, stranger.expose_secret(), cut, &format!(" {token}"), &token.replacen("live_", "live_.", 1)] {
+    for token in [
+        &token,
+        stranger.expose_secret(),
+        cut,
+        &format!(" {token}"),
+        &token.replacen("live_", "live_.", 1),
+    ] {
         for arguments in [
             vec!["keys", "show", token],
             vec!["keys", "set", token, "--note", token],
@@ -49,16 +55,22 @@ async fn no_command_repeats_a_token_that_it_was_given_nor_tells_postgres_of_it()
             secrets.are_not_in(&format!("{arguments:?}"), format!("{ran:?}").as_bytes(), "Ran");
         }
     }
-    let rotated = Ran::of(database.tickerd(&["keys", "rotate", &token, "--json"]).env("LOG", "trace"));
+    let rotated =
+        Ran::of(database.tickerd(&["keys", "rotate", &token, "--json"]).env("LOG", "trace"));
     assert_eq!(rotated.code, Some(0), "{}", rotated.stderr);
     let new: serde_json::Value = serde_json::from_str(&rotated.stdout).unwrap();
-    secrets.are_not_in("what a rotation prints", rotated.stdout.as_bytes(), new["id"].as_str().unwrap());
+    secrets.are_not_in(
+        "what a rotation prints",
+        rotated.stdout.as_bytes(),
+        new["id"].as_str().unwrap(),
+    );
     secrets.add_token("the new token", new["token"].as_str().unwrap());
     secrets.are_not_in("what a rotation logs", format!("-{}", rotated.stderr).as_bytes(), "-");
     secrets.are_not_in("the log of Postgres", &server_log(&dir, "postgres"), id_of(&token));
 }
 
-/// Arguments are there for every user of the machine, in the list of processes, for as long as a command runs.
+/// Arguments are there for every user of the machine, in the list of processes, for as long as a
+/// command runs.
 #[tokio::test]
 async fn a_token_can_be_given_on_stdin_where_nobody_else_sees_it() {
     let database = Database::sample().await;
@@ -93,15 +105,19 @@ fn a_server_that_can_not_start_says_so_without_what_is_secret() {
         if name == "PORT" {
             command = tickerd(&["serve"]);
         }
-        let ran =
-            Ran::of(command.env("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d").env(name, &value).env("LOG", "trace"));
+        let ran = Ran::of(
+            command
+                .env("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d")
+                .env(name, &value)
+                .env("LOG", "trace"),
+        );
         assert!(matches!(ran.code, Some(1 | 2)), "{name}={value}: {ran:?}");
         secrets.are_not_in(&format!("what {name} is answered"), ran.stderr.as_bytes(), "e");
     }
 }
 
-/// The demo prints its keys and where its servers are: that is what it is for. Nothing else has them, and what it starts
-/// is told nothing of servers that an operator's environment names.
+/// The demo prints its keys and where its servers are: that is what it is for. Nothing else has
+/// them, and what it starts is told nothing of servers that an operator's environment names.
 #[tokio::test]
 async fn a_demo_shows_its_keys_on_stdout_alone_and_its_servers_nothing_of_the_operators() {
     const OPERATORS: &str = "postgres://operator:of-another-database@127.0.0.1:1/none";
@@ -131,7 +147,8 @@ async fn a_demo_shows_its_keys_on_stdout_alone_and_its_servers_nothing_of_the_op
     secrets.are_not_in("the arguments of its processes", &arguments, "demo");
     secrets.add("ADMIN_TOKEN", ADMIN_TOKEN);
     secrets.add_password("the operator's password", OPERATORS);
-    let environments: Vec<_> = all.iter().skip(1).flat_map(|(_, _, environment)| environment.clone()).collect();
+    let environments: Vec<_> =
+        all.iter().skip(1).flat_map(|(_, _, environment)| environment.clone()).collect();
     secrets.are_not_in("the environments of its servers", &environments, "LC_ALL=C");
     app.signal("TERM");
     assert_eq!(app.ended().await, Some(0));

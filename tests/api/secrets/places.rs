@@ -22,13 +22,19 @@ impl Secrets {
 
     /// The password in a URL.
     pub fn add_password(&mut self, name: &str, url: &str) {
-        let (credentials, _) = url.split_once("://").unwrap().1.split_once('@').expect("a URL with a password");
+        let (credentials, _) =
+            url.split_once("://").unwrap().1.split_once('@').expect("a URL with a password");
         self.add(name, credentials.split_once(':').unwrap().1);
     }
 
-    /// That none of them is in a place. `control` has to be there: it proves that the place was looked into.
+    /// That none of them is in a place. `control` has to be there: it proves that the place was
+    /// looked into.
     pub fn are_not_in(&self, place: &str, text: &[u8], control: &str) {
-        assert!(holds(text, control.as_bytes()), "{place} lacks even {control:?}: {} bytes", text.len());
+        assert!(
+            holds(text, control.as_bytes()),
+            "{place} lacks even {control:?}: {} bytes",
+            text.len()
+        );
         for (name, secret) in &self.0 {
             for written in forms(secret) {
                 assert!(!holds(text, written.as_bytes()), "{place} holds {name}, as {written}");
@@ -39,8 +45,9 @@ impl Secrets {
 
 /// How programs write bytes: as they are, as a list of numbers, in hexadecimal.
 fn forms(secret: &str) -> [String; 3] {
-    let each =
-        |write: fn(&u8) -> String, between| secret.as_bytes().iter().map(write).collect::<Vec<_>>().join(between);
+    let each = |write: fn(&u8) -> String, between| {
+        secret.as_bytes().iter().map(write).collect::<Vec<_>>().join(between)
+    };
     [secret.to_owned(), each(|byte| byte.to_string(), ", "), each(|byte| format!("{byte:02x}"), "")]
 }
 
@@ -55,16 +62,23 @@ pub fn dump(database: &Database) -> String {
     let (credentials, server) = rest.split_once('@').unwrap();
     let (user, password) = credentials.split_once(':').unwrap();
     let mut command = Command::new("pg_dump");
-    let ran = Ran::of(command.env("PGPASSWORD", password).args(["--dbname", &format!("{scheme}://{user}@{server}")]));
+    let ran = Ran::of(
+        command
+            .env("PGPASSWORD", password)
+            .args(["--dbname", &format!("{scheme}://{user}@{server}")]),
+    );
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     ran.stdout
 }
 
-/// Every key of a Redis with its value, whatever its type, as the bytes that Redis would restore it from.
+/// Every key of a Redis with its value, whatever its type, as the bytes that Redis would restore it
+/// from.
 pub fn redis_content(url: &str) -> Vec<u8> {
     let ask = |arguments: &[&str]| {
         let mut client = Command::new("redis-cli");
-        client.args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")]).args(arguments);
+        client
+            .args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")])
+            .args(arguments);
         let output = run(&mut client);
         assert!(output.status.success(), "{output:?}");
         output.stdout

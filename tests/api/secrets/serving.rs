@@ -1,4 +1,5 @@
-//! A server that is asked everything, in every way that a key can be sent, and told all that it must refuse.
+//! A server that is asked everything, in every way that a key can be sent, and told all that it
+//! must refuse.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +26,11 @@ fn paths(watchlist: &str) -> Vec<String> {
     };
     let path = |route: &Route| {
         let pattern = route.pattern().replace("{symbol}", "AAPL").replace("{date}", "2012-12-31");
-        pattern.replace("{id}", watchlist).replace("{file}", "icon.svg").replace("other", "/nothing") + query(*route)
+        pattern
+            .replace("{id}", watchlist)
+            .replace("{file}", "icon.svg")
+            .replace("other", "/nothing")
+            + query(*route)
     };
     Route::ALL.iter().map(path).chain(["/health/ready?".to_owned()]).collect()
 }
@@ -46,17 +51,25 @@ async fn ask_everything(app: &App, key: &str, watchlist: &str) {
             assert!(!said.contains(&key[21..53]), "{path}: {said}");
         }
         for method in ["HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"] {
-            app.request(method, "/api/stocks").header("x-api-key", key).body("{").send().await.unwrap();
+            app.request(method, "/api/stocks")
+                .header("x-api-key", key)
+                .body("{")
+                .send()
+                .await
+                .unwrap();
         }
     }
 }
 
-/// What is a key's alone can't be told by its look: a password that somebody took for one, in parts that URLs have.
-const PASSWORD: [&str; 3] = ["correct-horse-battery", "staple-and-some-more", "than-one-could-guess"];
+/// What is a key's alone can't be told by its look: a password that somebody took for one, in parts
+/// that URLs have.
+const PASSWORD: [&str; 3] =
+    ["correct-horse-battery", "staple-and-some-more", "than-one-could-guess"];
 
 /// Sends a key wherever somebody might put it by mistake.
 async fn misplace(app: &App, key: &str, valid: &str) {
-    let (encoded, password) = (key.replace('_', "%5f"), PASSWORD.join("/").replacen("/than", "?than", 1));
+    let (encoded, password) =
+        (key.replace('_', "%5f"), PASSWORD.join("/").replacen("/than", "?than", 1));
     for path in [
         format!("/api/stocks/{key}"),
         format!("/api/stocks/{encoded}/prices?start={key}"),
@@ -78,18 +91,46 @@ async fn misplace(app: &App, key: &str, valid: &str) {
         format!("/api/watchlists/{key}"),
         format!("/api/usage?start={key}"),
     ] {
-        let status = app.request("GET", &path).header("x-api-key", valid).send().await.unwrap().status().as_u16();
+        let status = app
+            .request("GET", &path)
+            .header("x-api-key", valid)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16();
         assert!(status >= 400, "{path}: {status}");
     }
-    for name in ["cookie", "referer", "user-agent", "x-request-id", "traceparent", "tracestate", "x-forwarded-for"] {
-        app.request("GET", "/api/status").header("x-api-key", valid).header(name, key).send().await.unwrap();
+    for name in [
+        "cookie",
+        "referer",
+        "user-agent",
+        "x-request-id",
+        "traceparent",
+        "tracestate",
+        "x-forwarded-for",
+    ] {
+        app.request("GET", "/api/status")
+            .header("x-api-key", valid)
+            .header(name, key)
+            .send()
+            .await
+            .unwrap();
         app.request("GET", "/api/nothing").header(name, key).send().await.unwrap();
     }
     for value in [format!("Basic {key}"), key.to_owned(), format!("Bearer  {key} x")] {
         app.request("GET", "/api/status").header("authorization", value).send().await.unwrap();
     }
     let padded = format!("{key}{}", "x".repeat(20_000));
-    assert_eq!(app.request("GET", "/api/status").header("x-api-key", padded).send().await.unwrap().status(), 431);
+    assert_eq!(
+        app.request("GET", "/api/status")
+            .header("x-api-key", padded)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        431
+    );
     for body in [
         json!({ key: 1 }).to_string(),
         json!({"name": key}).to_string(),
@@ -108,7 +149,9 @@ async fn misplace(app: &App, key: &str, valid: &str) {
     ] {
         let mut socket = TcpStream::connect(app.address()).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
-        let refused = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut Vec::new())).await;
+        let refused =
+            tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut Vec::new()))
+                .await;
         assert!(refused.is_ok(), "what is no HTTP is refused: {request}");
     }
 }
@@ -119,7 +162,8 @@ async fn operate(app: &App, key: &str) -> Vec<String> {
     let (status, issued) = app.operate("POST", "/admin/keys", order).await;
     assert_eq!(status, 201, "{issued}");
     let id = issued["id"].as_str().unwrap();
-    let (status, rotated) = app.operate("POST", &format!("/admin/keys/{id}/rotate"), json!({"graceS": 60})).await;
+    let (status, rotated) =
+        app.operate("POST", &format!("/admin/keys/{id}/rotate"), json!({"graceS": 60})).await;
     assert_eq!(status, 201, "{rotated}");
     for (method, path, body) in [
         ("GET", format!("/admin/keys/{id}"), Value::Null),
@@ -144,7 +188,10 @@ async fn operate(app: &App, key: &str) -> Vec<String> {
         assert!((400..500).contains(&status), "{method} {path} {body}: {answer}");
     }
     // Each at the door of the other.
-    assert_eq!(app.admin("GET", "/admin/keys").bearer_auth(key).send().await.unwrap().status(), 401);
+    assert_eq!(
+        app.admin("GET", "/admin/keys").bearer_auth(key).send().await.unwrap().status(),
+        401
+    );
     assert_eq!(app.get(ADMIN_TOKEN, "/api/status").await.status(), 401);
     let in_url = format!("/api/status?apikey={ADMIN_TOKEN}");
     assert_eq!(app.request("GET", &in_url).send().await.unwrap().status(), 401);
@@ -155,7 +202,8 @@ async fn metrics(app: &App) -> String {
     app.admin("GET", "/metrics").send().await.unwrap().text().await.unwrap()
 }
 
-/// Postgres and Redis of the test's own, since their logs are looked through. Postgres writes down each statement.
+/// Postgres and Redis of the test's own, since their logs are looked through. Postgres writes down
+/// each statement.
 struct Servers {
     dir: PathBuf,
     postgres: PrivatePostgres,
@@ -203,7 +251,8 @@ async fn do_everything(app: &App, key: &str, secrets: &mut Secrets) {
         ask_everything(app, key, list["id"].as_str().expect("a watchlist")).await;
     }
     let (unknown, foreign) = (Token::random(), Token::for_id(id_of(key).parse().unwrap()));
-    for (name, token) in [("a key that nobody has", unknown), ("a wrong secret of a key", foreign)] {
+    for (name, token) in [("a key that nobody has", unknown), ("a wrong secret of a key", foreign)]
+    {
         let token = token.reveal();
         secrets.add_token(name, token.expose_secret());
         assert_eq!(app.get(token.expose_secret(), "/api/stocks").await.status(), 401);
@@ -244,7 +293,9 @@ async fn no_secret_is_in_any_place_that_a_server_leaves_something_in() {
     let stranger = Token::random().reveal();
     let stranger = stranger.expose_secret();
     secrets.add_token("a key that can't be looked up", stranger);
-    for (token, path) in [(stranger, "/api/stocks"), (&*key, "/api/stocks/FB"), (&*key, "/api/watchlists")] {
+    for (token, path) in
+        [(stranger, "/api/stocks"), (&*key, "/api/stocks/FB"), (&*key, "/api/watchlists")]
+    {
         assert_eq!(app.get(token, path).await.status(), 503, "{path}");
     }
     app.signal("TERM");

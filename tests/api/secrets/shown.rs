@@ -31,11 +31,15 @@ fn variable(argument: &Arg) -> &str {
 #[test]
 fn every_variable_that_may_hold_a_secret_is_known_as_one_and_not_shown_in_the_help() {
     let looks_secret = |name: &str| {
-        let holds = ["TOKEN", "PASSWORD", "SECRET"].iter().any(|word| name.contains(word)) && !name.ends_with("_FILE");
-        holds || ((name.starts_with("DATABASE") || name.starts_with("REDIS")) && name.ends_with("URL"))
+        let holds = ["TOKEN", "PASSWORD", "SECRET"].iter().any(|word| name.contains(word))
+            && !name.ends_with("_FILE");
+        holds
+            || ((name.starts_with("DATABASE") || name.starts_with("REDIS"))
+                && name.ends_with("URL"))
     };
     let arguments = arguments();
-    let secret: Vec<_> = arguments.iter().filter(|argument| looks_secret(variable(argument))).collect();
+    let secret: Vec<_> =
+        arguments.iter().filter(|argument| looks_secret(variable(argument))).collect();
     assert!(secret.len() >= SECRETS.len());
     for argument in &secret {
         assert!(SECRETS.contains(&variable(argument)), "{}", variable(argument));
@@ -77,14 +81,18 @@ fn printed_for_debugging_no_token_holds_its_secret() {
 const NAMES: [&str; 4] = ["token", "secret", "password", "admin_token"];
 const SHOWN_ON_PURPOSE: [&str; 1] = ["token: &'a str,"];
 
-/// A text that is not wrapped would be printed by whoever derives Debug next, and would stay in memory.
+/// A text that is not wrapped would be printed by whoever derives Debug next, and would stay in
+/// memory.
 #[test]
 fn fields_that_hold_secrets_are_of_a_type_that_shows_none() {
     let mut fields = 0;
     for (path, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
         for line in code.lines().map(str::trim) {
-            let Some((name, kind)) = line.strip_prefix("pub ").unwrap_or(line).split_once(": ") else { continue };
+            let Some((name, kind)) = line.strip_prefix("pub ").unwrap_or(line).split_once(": ")
+            else {
+                continue;
+            };
             if !NAMES.contains(&name) || !kind.ends_with(',') || line.contains('=') {
                 continue;
             }

@@ -26,13 +26,15 @@ pub struct Verdict {
 impl Sample {
     pub async fn take(database: &Database, apps: &[App; 2]) -> Self {
         let [one, other] = apps.each_ref().map(|app| Vitals::of(app.pid()));
-        let sql = "SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend'";
+        let sql =
+            "SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend'";
         let backends: f64 = database.texts(sql).await[0].parse().expect("a number");
         // Of each key that was ever used there is a window, on purpose: those are not counted.
         let all: usize = redis(&["DBSIZE"]).trim().parse().expect("a number");
         let windows = redis(&["--scan", "--pattern", "*rl:*"]).lines().count();
         let memory = redis(&["INFO", "memory"]);
-        let bytes = memory.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("Redis tells");
+        let bytes =
+            memory.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("Redis tells");
         let bytes: f64 = bytes.trim().parse().expect("a number");
         let files = |vitals: Vitals| vitals.files as f64;
         Self([
@@ -58,10 +60,15 @@ impl Sample {
     }
 }
 
-/// What is there most of the time, in the last third, is not above what it was in the middle one, and no sample beyond its
-/// limit. It is the lower quartile: a hash of argon2id takes 19 MiB for a moment, and what leaks is never given back.
+/// What is there most of the time, in the last third, is not above what it was in the middle one,
+/// and no sample beyond its limit. It is the lower quartile: a hash of argon2id takes 19 MiB for a
+/// moment, and what leaks is never given back.
 pub fn verdict(samples: &[Sample]) -> Verdict {
-    assert!(samples.len() >= 9, "{} samples say nothing: expected two minutes or more", samples.len());
+    assert!(
+        samples.len() >= 9,
+        "{} samples say nothing: expected two minutes or more",
+        samples.len()
+    );
     let third = samples.len() / 3;
     let (mut is_flat, mut parts) = (true, Vec::new());
     for (at, (name, slack, limit)) in WATCHED.iter().enumerate() {
@@ -70,7 +77,8 @@ pub fn verdict(samples: &[Sample]) -> Verdict {
             values.sort_by(f64::total_cmp);
             values[values.len() / 4]
         };
-        let (middle, last) = (quartile(&samples[third..2 * third]), quartile(&samples[2 * third..]));
+        let (middle, last) =
+            (quartile(&samples[third..2 * third]), quartile(&samples[2 * third..]));
         let most = samples.iter().map(|sample| sample.0[at]).fold(0.0, f64::max);
         is_flat &= last <= middle * (1.0 + GROWTH_MAX) + slack && most <= *limit;
         parts.push(format!("{name} {middle:.0}, then {last:.0}"));

@@ -40,7 +40,10 @@ impl App {
         let prefix = format!("{}:", unique("test"));
         let mut apps = Vec::new();
         for _ in 0..count {
-            apps.push(Self::with(database, &[("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", &prefix)]).await);
+            apps.push(
+                Self::with(database, &[("REDIS_URL", &redis_url()), ("REDIS_KEY_PREFIX", &prefix)])
+                    .await,
+            );
         }
         apps
     }
@@ -55,11 +58,18 @@ impl App {
     /// Runs a command that serves on a free port, until it says where.
     pub async fn start(mut command: Command) -> Self {
         command.env("PORT", "0").env("LOG_FORMAT", "json").env("LOG_REQUESTS_PER_S_MAX", "100000");
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut process =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let log = collect(process.stderr.take().expect("stderr is piped"));
         let printed = collect(process.stdout.take().expect("stdout is piped"));
-        let mut app =
-            Self { process, address: String::new(), admin_address: String::new(), log, printed, client: client() };
+        let mut app = Self {
+            process,
+            address: String::new(),
+            admin_address: String::new(),
+            log,
+            printed,
+            client: client(),
+        };
         eventually("the server listens", Duration::from_secs(30), async || {
             assert!(app.process.try_wait().unwrap().is_none(), "it ended: {:?}", app.log());
             app.find_address()
@@ -67,7 +77,9 @@ impl App {
         .await;
         // Until changes are followed, nothing is cached.
         eventually("the server follows changes", Duration::from_secs(30), async || {
-            let Ok(answer) = app.client.get(app.url("/health/ready")).send().await else { return false };
+            let Ok(answer) = app.client.get(app.url("/health/ready")).send().await else {
+                return false;
+            };
             answer.text().await.is_ok_and(|body| body.contains("\"followed\""))
         })
         .await;
@@ -136,7 +148,10 @@ impl App {
     pub async fn get(&self, key: &str, path: &str) -> Response {
         let sent = self.client.get(self.url(path)).header("x-api-key", key).send().await;
         sent.unwrap_or_else(|e| {
-            panic!("no answer: {e:?}; its log ends with {:?}", self.log().iter().rev().take(8).collect::<Vec<_>>())
+            panic!(
+                "no answer: {e:?}; its log ends with {:?}",
+                self.log().iter().rev().take(8).collect::<Vec<_>>()
+            )
         })
     }
 
@@ -161,7 +176,10 @@ impl App {
 
     /// Any request to the listener for operators.
     pub fn admin(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method.parse().expect("a method"), format!("http://{}{path}", self.admin_address))
+        self.client.request(
+            method.parse().expect("a method"),
+            format!("http://{}{path}", self.admin_address),
+        )
     }
 
     /// Any request.

@@ -33,7 +33,8 @@ pub struct Browser {
     origin: String,
 }
 
-/// Opens `path` of a server in a browser and ends the browser after `test`, or when it took too long.
+/// Opens `path` of a server in a browser and ends the browser after `test`, or when it took too
+/// long.
 pub async fn browse(app: &App, look: Look, path: &str, test: impl AsyncFnOnce(&Browser)) {
     let scratch = scratch();
     let dir = home(scratch.path(), "browser");
@@ -54,7 +55,8 @@ async fn port_of_driver(dir: &Path) -> u16 {
     let mut port = None;
     eventually("the driver says its port", Duration::from_secs(30), async || {
         let log = std::fs::read_to_string(dir.join("chromedriver.log")).expect("a log");
-        let said = log.split_once("successfully on port ").and_then(|(_, rest)| rest.split_once('.'));
+        let said =
+            log.split_once("successfully on port ").and_then(|(_, rest)| rest.split_once('.'));
         port = said.and_then(|(port, _)| port.parse().ok());
         port.is_some()
     })
@@ -88,10 +90,10 @@ async fn session(port: u16, dir: &Path, look: Look) -> Client {
     let arguments: Vec<_> = arguments.into_iter().map(str::to_owned).chain(own).collect();
     let mut options = json!({"args": arguments});
     if look.width < 500 {
-        options["mobileEmulation"] =
-            json!({"deviceMetrics": {"width": look.width, "height": 740, "pixelRatio": 1.0, "touch": true}});
+        options["mobileEmulation"] = json!({"deviceMetrics": {"width": look.width, "height": 740, "pixelRatio": 1.0, "touch": true}});
     }
-    let capabilities = json!({"goog:chromeOptions": options}).as_object().cloned().expect("an object");
+    let capabilities =
+        json!({"goog:chromeOptions": options}).as_object().cloned().expect("an object");
     let mut client = None;
     eventually("the browser starts", Duration::from_secs(30), async || {
         let mut builder = ClientBuilder::new(HttpConnector::new());
@@ -114,9 +116,13 @@ impl Browser {
 
     /// What a promise comes to.
     pub async fn run_to_its_end(&self, promise: &str) -> Value {
-        let script =
-            format!("const done = arguments[0]; Promise.resolve({promise}).then(done, (e) => done(String(e)));");
-        self.client.execute_async(&script, Vec::new()).await.unwrap_or_else(|e| panic!("{promise}: {e}"))
+        let script = format!(
+            "const done = arguments[0]; Promise.resolve({promise}).then(done, (e) => done(String(e)));"
+        );
+        self.client
+            .execute_async(&script, Vec::new())
+            .await
+            .unwrap_or_else(|e| panic!("{promise}: {e}"))
     }
 
     /// Waits until an expression of JavaScript is true.
@@ -132,7 +138,8 @@ impl Browser {
     }
 
     pub async fn click(&self, css: &str) {
-        let element = self.client.find(Locator::Css(css)).await.unwrap_or_else(|e| panic!("{css}: {e}"));
+        let element =
+            self.client.find(Locator::Css(css)).await.unwrap_or_else(|e| panic!("{css}: {e}"));
         element.click().await.unwrap_or_else(|e| panic!("{css}: {e}"));
     }
 
@@ -165,13 +172,19 @@ impl Browser {
         std::fs::write(file, picture).expect("a file");
     }
 
-    /// That all that was asked for lies on this server, and that nothing was tried that a page of ours may not do.
+    /// That all that was asked for lies on this server, and that nothing was tried that a page of
+    /// ours may not do.
     pub async fn keeps_to_itself(&self) {
-        let asked = self.run("return performance.getEntriesByType('resource').map((it) => it.name)").await;
-        let asked: Vec<_> = asked.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        let asked =
+            self.run("return performance.getEntriesByType('resource').map((it) => it.name)").await;
+        let asked: Vec<_> =
+            asked.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
         assert!(!asked.is_empty());
         let inside = format!("{}/", self.origin);
-        assert!(asked.iter().all(|url| url.starts_with(&inside) || url.starts_with("data:")), "{asked:?}");
+        assert!(
+            asked.iter().all(|url| url.starts_with(&inside) || url.starts_with("data:")),
+            "{asked:?}"
+        );
         let violations = self
             .run_to_its_end(
                 "new Promise((done) => {

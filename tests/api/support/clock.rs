@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{App, Database, scratch};
 
-/// The clock of a process. libfaketime reads how far it is off from a file, each time that the process looks at it.
+/// The clock of a process. libfaketime reads how far it is off from a file, each time that the
+/// process looks at it.
 pub struct Clock {
     scratch: tempfile::TempDir,
 }
@@ -45,7 +46,10 @@ impl Clock {
     /// An instance by this clock.
     pub async fn app(&self, database: &Database, variables: &[(&str, &str)]) -> App {
         let own = self.variables();
-        let all = own.iter().map(|(name, value)| (*name, value.as_str())).chain(variables.iter().copied());
+        let all = own
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(variables.iter().copied());
         App::with(database, &all.collect::<Vec<_>>()).await
     }
 }

@@ -12,7 +12,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// `tickerd` with these arguments and an environment that holds nothing of the machine's own.
 ///
-/// `TICKERD_BINARY` names another one than that which was built with the tests: one that is made to be fast.
+/// `TICKERD_BINARY` names another one than that which was built with the tests: one that is made to
+/// be fast.
 pub fn tickerd(arguments: &[&str]) -> Command {
     let other = std::env::var_os("TICKERD_BINARY");
     let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_tickerd").into()));
@@ -41,7 +42,10 @@ pub fn finish(child: Child) -> Output {
     });
     let output = child.wait_with_output().expect("its output can be read");
     drop(over);
-    assert!(started.elapsed() < COMMAND_TIMEOUT, "it did not end within {COMMAND_TIMEOUT:?}: {output:?}");
+    assert!(
+        started.elapsed() < COMMAND_TIMEOUT,
+        "it did not end within {COMMAND_TIMEOUT:?}: {output:?}"
+    );
     output
 }
 
@@ -96,6 +100,10 @@ impl Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("output is text");
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }

@@ -25,7 +25,11 @@ impl Database {
 
     async fn create(options: &str) -> Self {
         let name = unique("test");
-        admin().await.batch_execute(&format!("CREATE DATABASE {name} {options}")).await.expect("a database is made");
+        admin()
+            .await
+            .batch_execute(&format!("CREATE DATABASE {name} {options}"))
+            .await
+            .expect("a database is made");
         Self { url: url_of(&name), name }
     }
 
@@ -46,7 +50,10 @@ impl Database {
     /// Ends every connection and lets nobody in: to its clients this database is down.
     pub async fn cut_off(&self) {
         let (admin, name) = (admin().await, &self.name);
-        admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.expect("closed");
+        admin
+            .batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+            .await
+            .expect("closed");
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
         admin.execute(end, &[name]).await.expect("ended");
     }
@@ -66,7 +73,11 @@ impl Database {
 
     /// `tickerd` on this database, under way.
     pub fn started(&self, arguments: &[&str]) -> Child {
-        self.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+        self.tickerd(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts")
     }
 
     /// Waits until so many connections of `tickerd` are as `condition` says.
@@ -104,7 +115,11 @@ impl Database {
             &["ingest", "actions", "seed/corporate_actions.csv"],
         ] {
             let output = self.run(arguments);
-            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
     }
 
@@ -118,7 +133,8 @@ impl Database {
 
     /// The token of a new key.
     pub fn issue(&self, tier: &str) -> String {
-        let output = self.run(&["keys", "issue", "--owner", "tests", "--name", "a key", "--tier", tier]);
+        let output =
+            self.run(&["keys", "issue", "--owner", "tests", "--name", "a key", "--tier", tier]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("a token is text").trim().to_owned()
     }
@@ -133,9 +149,12 @@ fn template() -> &'static str {
     static TEMPLATE: OnceLock<&str> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let name = "sample";
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime
-            .block_on(async { admin().await.batch_execute(&format!("CREATE DATABASE {name}")).await })
+            .block_on(async {
+                admin().await.batch_execute(&format!("CREATE DATABASE {name}")).await
+            })
             .expect("created");
         let database = Database { url: url_of(name), name: name.to_owned() };
         database.load_sample();
@@ -155,7 +174,8 @@ async fn admin() -> tokio_postgres::Client {
 }
 
 async fn connect(url: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("Postgres answers");
+    let (client, connection) =
+        tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("Postgres answers");
     tokio::spawn(connection);
     client
 }

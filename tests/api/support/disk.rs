@@ -9,7 +9,8 @@ use std::process::Command;
 use super::program::is_root;
 use super::{run, scratch};
 
-/// A program that only root may run: with sudo, where that asks for no password, unless the tests are root's themselves.
+/// A program that only root may run: with sudo, where that asks for no password, unless the tests
+/// are root's themselves.
 fn as_root(program: &str) -> Command {
     if is_root() {
         return Command::new(program);
@@ -29,9 +30,13 @@ impl SmallDisk {
         let dir = scratch();
         let owner = dir.path().metadata().expect("it was made");
         let options = format!("size={megabytes}m,mode=755,uid={},gid={}", owner.uid(), owner.gid());
-        let mounted = run(as_root("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()));
+        let mounted =
+            run(as_root("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()));
         let why = String::from_utf8_lossy(&mounted.stderr);
-        assert!(mounted.status.success(), "this test can't run: it mounts a small disk, as root or with sudo: {why}");
+        assert!(
+            mounted.status.success(),
+            "this test can't run: it mounts a small disk, as root or with sudo: {why}"
+        );
         Self(dir)
     }
 
@@ -41,7 +46,8 @@ impl SmallDisk {
 
     /// Fills it but for so many megabytes.
     pub fn leave(&self, megabytes: u64) {
-        let (mut ballast, zeros) = (File::create(self.ballast()).expect("a file"), vec![0; 1 << 20]);
+        let (mut ballast, zeros) =
+            (File::create(self.ballast()).expect("a file"), vec![0; 1 << 20]);
         let full = loop {
             if let Err(fault) = ballast.write_all(&zeros) {
                 break fault;

@@ -23,7 +23,9 @@ impl Reply {
     /// The value of a header, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.split("\r\n").skip(1);
-        lines.find_map(|line| line.split_once(": ").filter(|(found, _)| *found == name).map(|(_, value)| value))
+        lines.find_map(|line| {
+            line.split_once(": ").filter(|(found, _)| *found == name).map(|(_, value)| value)
+        })
     }
 }
 
@@ -44,9 +46,12 @@ pub async fn exchange(stream: &mut TcpStream, request: &str) -> io::Result<Reply
     };
     let body = received.split_off(head_end + 4);
     let head = String::from_utf8_lossy(&received[..head_end]).to_lowercase();
-    let status = head.get(9..12).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    let status =
+        head.get(9..12).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
     let mut reply = Reply { status, head, body };
-    let length = reply.header("content-length").map(|length| length.parse::<usize>().expect("a length is a number"));
+    let length = reply
+        .header("content-length")
+        .map(|length| length.parse::<usize>().expect("a length is a number"));
     let is_whole = |body: &[u8]| match length {
         Some(length) => body.len() >= length,
         // Chunks; these answers are text, which has no such bytes of its own.

@@ -44,17 +44,22 @@ impl Load {
         Self { clients, ..self }
     }
 
-    /// How many requests are due in a second. Those that nobody is free for wait, and their wait counts.
+    /// How many requests are due in a second. Those that nobody is free for wait, and their wait
+    /// counts.
     pub fn per_second(self, per_second: u32) -> Self {
         Self { per_second, ..self }
     }
 
     /// Starts to ask, on a thread of its own.
     pub fn start(self) -> Running {
-        let (tally, over) = (Arc::new(Mutex::new(Tally::default())), Arc::new(AtomicBool::new(false)));
+        let (tally, over) =
+            (Arc::new(Mutex::new(Tally::default())), Arc::new(AtomicBool::new(false)));
         let (kept, ends) = (tally.clone(), over.clone());
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             let (next, started) = (AtomicU32::new(0), Instant::now());
             let clients = (0..self.clients).map(|_| self.client(&next, started, &kept, &ends));
             runtime.block_on(join_all(clients));
@@ -69,11 +74,18 @@ impl Load {
         running.stop()
     }
 
-    async fn client(&self, next: &AtomicU32, started: Instant, tally: &Mutex<Tally>, over: &AtomicBool) {
+    async fn client(
+        &self,
+        next: &AtomicU32,
+        started: Instant,
+        tally: &Mutex<Tally>,
+        over: &AtomicBool,
+    ) {
         let mut kept: HashMap<usize, TcpStream> = HashMap::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let due = started + Duration::from_secs_f64(f64::from(number) / f64::from(self.per_second));
+            let due =
+                started + Duration::from_secs_f64(f64::from(number) / f64::from(self.per_second));
             tokio::time::sleep_until(due.into()).await;
             if over.load(Ordering::Relaxed) {
                 return;
@@ -81,15 +93,22 @@ impl Load {
             let number = number as usize;
             let app = number % self.addresses.len();
             let path = number / self.addresses.len() % self.paths.len();
-            let request = get(&self.paths[path], &self.keys[number / self.addresses.len() % self.keys.len()]);
+            let request =
+                get(&self.paths[path], &self.keys[number / self.addresses.len() % self.keys.len()]);
             let asked = self.ask(app, kept.remove(&app), &request);
             match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
                 Ok(Ok((reply, stream))) => {
                     kept.extend(stream.map(|stream| (app, stream)));
                     tally.lock().unwrap().answers.push(Answer::of(&reply, path, due));
                 }
-                Ok(Err(e)) => tally.lock().unwrap().failed.push((due, format!("{}: {e}", self.paths[path]))),
-                Err(_) => tally.lock().unwrap().failed.push((due, format!("{}: no answer", self.paths[path]))),
+                Ok(Err(e)) => {
+                    tally.lock().unwrap().failed.push((due, format!("{}: {e}", self.paths[path])))
+                }
+                Err(_) => tally
+                    .lock()
+                    .unwrap()
+                    .failed
+                    .push((due, format!("{}: no answer", self.paths[path]))),
             }
         }
     }
@@ -197,7 +216,12 @@ impl Tally {
     /// That every request got a whole answer, with one of these statuses.
     pub fn assert_only(&self, statuses: &[u16]) {
         assert!(!self.answers.is_empty(), "nothing was asked");
-        assert!(self.failed.is_empty(), "{} failed, as {:?}", self.failed.len(), self.failed.first());
+        assert!(
+            self.failed.is_empty(),
+            "{} failed, as {:?}",
+            self.failed.len(),
+            self.failed.first()
+        );
         let other = self.answers.iter().find(|answer| !statuses.contains(&answer.status));
         assert!(other.is_none(), "{other:?}");
     }

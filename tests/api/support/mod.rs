@@ -49,9 +49,16 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// When it does not within `within`, or when it takes a minute to say so.
-pub async fn eventually(what: &str, within: Duration, mut condition: impl AsyncFnMut() -> bool) -> Duration {
+pub async fn eventually(
+    what: &str,
+    within: Duration,
+    mut condition: impl AsyncFnMut() -> bool,
+) -> Duration {
     let started = Instant::now();
-    while !timeout(LOOK_TIMEOUT, condition()).await.unwrap_or_else(|_| panic!("{what}: a look at it is stuck")) {
+    while !timeout(LOOK_TIMEOUT, condition())
+        .await
+        .unwrap_or_else(|_| panic!("{what}: a look at it is stuck"))
+    {
         assert!(started.elapsed() < within, "{what}: not within {within:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -24,9 +24,11 @@ impl Postgres {
     /// A server with its files below `parent` and the sample in it.
     pub async fn with_sample(parent: &Path) -> Self {
         let dir = choose_dir(&parent.join("servers")).expect("a directory for a server");
-        // Made and filled by what makes private servers, which chooses another port with each start.
+        // Made and filled by what makes private servers, which chooses another port with each
+        // start.
         let private = PrivatePostgres::start(&dir, Durability::Durable).expect("Postgres starts");
-        let program = std::fs::read_link(format!("/proc/{}/exe", private.pid())).expect("its program");
+        let program =
+            std::fs::read_link(format!("/proc/{}/exe", private.pid())).expect("its program");
         let url = private.url();
         Database::at(&url).load_sample();
         private.stop().expect("it ends");
@@ -39,15 +41,22 @@ impl Postgres {
         Database::at(&self.url)
     }
 
-    /// Starts it where it was, if it does not run, with settings (`name=value`), and waits until it accepts connections.
+    /// Starts it where it was, if it does not run, with settings (`name=value`), and waits until it
+    /// accepts connections.
     pub async fn start(&mut self, settings: &[&str]) {
-        let port = self.url.rsplit(':').next().and_then(|end| end.split('/').next()).expect("the URL has a port");
+        let port = self
+            .url
+            .rsplit(':')
+            .next()
+            .and_then(|end| end.split('/').next())
+            .expect("the URL has a port");
         let port = format!("port={port}");
         let always = [port.as_str(), "listen_addresses=127.0.0.1", "unix_socket_directories="];
         let settings = always.iter().chain(settings).flat_map(|setting| ["-c", setting]);
         let program = self.program.to_str().expect("its path is text");
         let arguments: Vec<_> = [program, "-D", "data"].into_iter().chain(settings).collect();
-        // Until the last process of a server that was killed has ended, its memory is in use and no other starts.
+        // Until the last process of a server that was killed has ended, its memory is in use and no
+        // other starts.
         let running = &mut self.running;
         eventually("Postgres starts", START_TIMEOUT, async || {
             if running.as_mut().is_none_or(|running| !running.lives()) {
@@ -58,7 +67,8 @@ impl Postgres {
         .await;
     }
 
-    /// Ends all of its processes at once, as the machine's end would, but for what the system has taken to be written.
+    /// Ends all of its processes at once, as the machine's end would, but for what the system has
+    /// taken to be written.
     pub fn kill(&mut self) {
         self.signal("KILL");
         self.running = None;
@@ -74,10 +84,12 @@ impl Postgres {
     /// Sends a signal to all of its processes, by its name without SIG.
     pub fn signal(&self, name: &str) {
         let server = self.running.as_ref().expect("it runs").pid();
-        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).expect("its children");
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"))
+            .expect("its children");
         // First of all the one that would start others.
-        let all: Vec<_> =
-            std::iter::once(server.to_string()).chain(children.split_whitespace().map(str::to_owned)).collect();
+        let all: Vec<_> = std::iter::once(server.to_string())
+            .chain(children.split_whitespace().map(str::to_owned))
+            .collect();
         // One that has ended meanwhile is none that was to be spared.
         Command::new("kill").args(["-s", name]).args(all).output().expect("kill runs");
     }
@@ -93,6 +105,7 @@ impl Drop for Postgres {
 }
 
 async fn accepts(url: &str) -> bool {
-    let connected = tokio::time::timeout(Duration::from_secs(1), tokio_postgres::connect(url, NoTls)).await;
+    let connected =
+        tokio::time::timeout(Duration::from_secs(1), tokio_postgres::connect(url, NoTls)).await;
     matches!(connected, Ok(Ok(_)))
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 /// For a server to end after SIGTERM, before it is killed.
 const STOP_TIMEOUT_S: u64 = 5;
 
-/// A server program. It ends with this value and with the thread that started it, so with the test, however that ends.
+/// A server program. It ends with this value and with the thread that started it, so with the test,
+/// however that ends.
 pub struct Program {
     process: Child,
 }
@@ -18,7 +19,11 @@ impl Program {
     pub fn start(dir: &Path, name: &str, arguments: &[&str]) -> Self {
         let mut command = as_owner(dir, name);
         let log = std::fs::File::create(dir.join(format!("{name}.log"))).expect("a log");
-        command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log);
         Self { process: command.spawn().expect("setpriv (util-linux) runs") }
     }
 
@@ -41,7 +46,8 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         // Some have to end what they started themselves.
-        let _ = Command::new("kill").arg(self.process.id().to_string()).stderr(Stdio::null()).status();
+        let _ =
+            Command::new("kill").arg(self.process.id().to_string()).stderr(Stdio::null()).status();
         let deadline = Instant::now() + Duration::from_secs(STOP_TIMEOUT_S);
         while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
@@ -57,7 +63,9 @@ pub fn as_owner(dir: &Path, program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.arg("--pdeathsig=TERM").current_dir(dir);
     if is_root() {
-        command.args([format!("--reuid={}", owner.uid()), format!("--regid={}", owner.gid())]).arg("--clear-groups");
+        command
+            .args([format!("--reuid={}", owner.uid()), format!("--regid={}", owner.gid())])
+            .arg("--clear-groups");
     }
     command.args(["--", program]);
     command
@@ -67,7 +75,8 @@ pub fn as_owner(dir: &Path, program: &str) -> Command {
 pub fn home(parent: &Path, name: &str) -> PathBuf {
     let dir = parent.join(name);
     std::fs::create_dir(&dir).expect("a directory for a server");
-    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("permissions");
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .expect("permissions");
     if is_root() {
         chown(&dir, Some(NOBODY), Some(NOBODY)).expect("given away");
     }
@@ -83,5 +92,8 @@ pub fn is_root() -> bool {
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
 }

@@ -15,7 +15,8 @@ pub enum Fault {
     None,
     /// Nobody listens, and every connection has ended.
     Refuse,
-    /// Connections are accepted and nothing is passed on, nor any connection ended. What was held is passed on afterwards.
+    /// Connections are accepted and nothing is passed on, nor any connection ended. What was held
+    /// is passed on afterwards.
     Stall,
     /// Every connection has ended, and each new one ends at once.
     Cut,
@@ -23,7 +24,8 @@ pub enum Fault {
     Slow(Duration),
     /// Requests arrive, answers are lost. The connections so treated end with the fault.
     LoseAnswers,
-    /// Connections that are there stay open and silent for ever, as if the machine behind them had vanished; new ones are served.
+    /// Connections that are there stay open and silent for ever, as if the machine behind them had
+    /// vanished; new ones are served.
     Vanish,
 }
 
@@ -50,9 +52,13 @@ impl Proxy {
         let (orders, told) = watch::channel(Orders { fault: Fault::None, number: 0, vanished: 0 });
         let (opened, port) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+                let listener =
+                    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
                 let address = listener.local_addr().expect("an address");
                 opened.send(address).expect("the test waits");
                 serve(listener, address, server, told).await;
@@ -115,7 +121,8 @@ async fn connect(client: TcpStream, server: String, born: u32, told: Told) {
     for stream in [&client, &server] {
         stream.set_nodelay(true).expect("an option that every system has");
     }
-    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let ((from_client, to_client), (from_server, to_server)) =
+        (client.into_split(), server.into_split());
     tokio::select! {
         () = pump(from_client, to_server, false, born, told.clone()) => {}
         () = pump(from_server, to_client, true, born, told.clone()) => {}
@@ -124,12 +131,20 @@ async fn connect(client: TcpStream, server: String, born: u32, told: Told) {
 }
 
 /// Passes on what one side sends, as the fault of the moment has it, until that side ends.
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_answer: bool, born: u32, mut told: Told) {
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    is_answer: bool,
+    born: u32,
+    mut told: Told,
+) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await;
         let passes = |orders: &Orders| orders.fault != Fault::Stall && orders.vanished <= born;
-        let Ok(Orders { fault, .. }) = told.wait_for(passes).await.map(|orders| *orders) else { return };
+        let Ok(Orders { fault, .. }) = told.wait_for(passes).await.map(|orders| *orders) else {
+            return;
+        };
         let Ok(count @ 1..) = read else { return };
         if fault == Fault::LoseAnswers && is_answer {
             continue;
@@ -148,7 +163,9 @@ async fn ends(mut told: Told) {
     let mut lost_answers = false;
     loop {
         let fault = told.borrow_and_update().fault;
-        if matches!(fault, Fault::Cut | Fault::Refuse) || (lost_answers && fault != Fault::LoseAnswers) {
+        if matches!(fault, Fault::Cut | Fault::Refuse)
+            || (lost_answers && fault != Fault::LoseAnswers)
+        {
             return;
         }
         lost_answers = fault == Fault::LoseAnswers;

@@ -30,9 +30,21 @@ impl RedisServer {
     /// Starts it where it was, with nothing of what it knew.
     pub async fn run(&mut self) {
         let port = self.port.to_string();
-        let arguments = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--repl-diskless-sync-delay", "0"];
+        let arguments = [
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--save",
+            "",
+            "--repl-diskless-sync-delay",
+            "0",
+        ];
         self.program = Some(Program::start(&self.dir, "redis-server", &arguments));
-        eventually("Redis answers", Duration::from_secs(10), async || self.ask(&["PING"]) == "PONG").await;
+        eventually("Redis answers", Duration::from_secs(10), async || {
+            self.ask(&["PING"]) == "PONG"
+        })
+        .await;
     }
 
     /// Ends it at once (SIGKILL).

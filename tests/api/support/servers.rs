@@ -10,13 +10,15 @@ pub struct Servers {
     pub redis: PrivateRedis,
 }
 
-/// The servers of this run, started when they are first asked for. They end with this process, however it ends.
+/// The servers of this run, started when they are first asked for. They end with this process,
+/// however it ends.
 pub fn servers() -> &'static Servers {
     static SERVERS: OnceLock<Servers> = OnceLock::new();
     SERVERS.get_or_init(|| {
         let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
         remove_left_over(parent);
-        let dir = choose_dir(&parent.join(format!("servers-{}", std::process::id()))).expect("a directory for servers");
+        let dir = choose_dir(&parent.join(format!("servers-{}", std::process::id())))
+            .expect("a directory for servers");
         Servers {
             postgres: PrivatePostgres::start(&dir, Durability::Throwaway).expect("Postgres starts"),
             redis: PrivateRedis::start(&dir).expect("Redis starts"),
@@ -33,7 +35,9 @@ pub fn redis_url() -> String {
 fn remove_left_over(parent: &Path) {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
     let left_over = |dir: &PathBuf| {
-        let pid = dir.file_name().and_then(|name| name.to_str()?.strip_prefix("servers-")?.parse::<u32>().ok());
+        let pid = dir
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_prefix("servers-")?.parse::<u32>().ok());
         pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
     };
     for dir in entries.map(|entry| entry.path()).filter(left_over) {

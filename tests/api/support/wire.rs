@@ -26,19 +26,25 @@ impl Wire {
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let sent = timeout(PATIENCE, self.0.write_all(bytes.as_ref())).await.expect("they are taken in time");
+        let sent = timeout(PATIENCE, self.0.write_all(bytes.as_ref()))
+            .await
+            .expect("they are taken in time");
         sent.expect("they are taken");
     }
 
     /// Sends what the other side may not want to read to its end.
     pub async fn offer(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = timeout(PATIENCE, self.0.write_all(bytes.as_ref())).await.expect("they are taken or refused in time");
+        let _ = timeout(PATIENCE, self.0.write_all(bytes.as_ref()))
+            .await
+            .expect("they are taken or refused in time");
     }
 
-    /// Sends the same again and again until nothing of it is taken for `still`: how many bytes were taken.
+    /// Sends the same again and again until nothing of it is taken for `still`: how many bytes were
+    /// taken.
     pub async fn send_until_stuck(&mut self, bytes: &[u8], still: Duration) -> usize {
         let mut taken = 0;
-        while let Ok(Ok(wrote)) = timeout(still, self.0.write(&bytes[taken % bytes.len()..])).await {
+        while let Ok(Ok(wrote)) = timeout(still, self.0.write(&bytes[taken % bytes.len()..])).await
+        {
             taken += wrote;
         }
         taken
@@ -47,7 +53,9 @@ impl Wire {
     /// Sends as much as is taken at once, and how much that was.
     pub async fn send_some(&mut self, bytes: &[u8]) -> usize {
         // Nothing is, for as long as the other side waits for us to read.
-        timeout(Duration::from_millis(1), self.0.write(bytes)).await.map_or(0, |wrote| wrote.expect("they are taken"))
+        timeout(Duration::from_millis(1), self.0.write(bytes))
+            .await
+            .map_or(0, |wrote| wrote.expect("they are taken"))
     }
 
     /// Sends one byte at a time until the other side ends the connection: how long it went on.
@@ -62,7 +70,8 @@ impl Wire {
         started.elapsed()
     }
 
-    /// Whether the other side ends the connection within this time; what it sends until then is read.
+    /// Whether the other side ends the connection within this time; what it sends until then is
+    /// read.
     pub async fn has_ended(&mut self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         let mut bytes = [0; 4096];
@@ -79,14 +88,19 @@ impl Wire {
     pub async fn rest(&mut self) -> (String, Duration) {
         let (started, mut bytes) = (Instant::now(), Vec::new());
         // A connection that is reset ends as well.
-        let _ = timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.expect("the connection is ended");
+        let _ = timeout(PATIENCE, self.0.read_to_end(&mut bytes))
+            .await
+            .expect("the connection is ended");
         (String::from_utf8_lossy(&bytes).into_owned(), started.elapsed())
     }
 
     /// Some of what has come.
     pub async fn some(&mut self, bytes_max: usize) -> Vec<u8> {
         let mut bytes = vec![0; bytes_max];
-        let read = timeout(PATIENCE, self.0.read(&mut bytes)).await.expect("something comes").unwrap_or_default();
+        let read = timeout(PATIENCE, self.0.read(&mut bytes))
+            .await
+            .expect("something comes")
+            .unwrap_or_default();
         bytes.truncate(read);
         bytes
     }

@@ -17,20 +17,30 @@ async fn a_write_is_seen_by_the_next_read_on_every_instance() {
         let (writer, reader) = (&apps[n % 2], &apps[(n + 1) % 2]);
         let symbols = if n % 2 == 0 { ["AAPL", "IBM"] } else { ["IBM", "MSFT"] };
         let (status, written) =
-            ask(writer, &key, "PATCH", &list, json!({ "name": n.to_string(), "symbols": symbols })).await;
+            ask(writer, &key, "PATCH", &list, json!({ "name": n.to_string(), "symbols": symbols }))
+                .await;
         assert_eq!((status, &written["name"]), (200, &n.to_string().into()));
-        assert_eq!(ask(reader, &key, "GET", &list, Value::Null).await, (200, written.clone()), "write {n}");
+        assert_eq!(
+            ask(reader, &key, "GET", &list, Value::Null).await,
+            (200, written.clone()),
+            "write {n}"
+        );
         let (_, all) = ask(reader, &key, "GET", LISTS, Value::Null).await;
         assert_eq!(all["watchlists"][0], written, "write {n}");
         let (_, quotes) = ask(reader, &key, "GET", &format!("{list}/quotes"), Value::Null).await;
-        assert_eq!((&quotes["name"], &quotes["quotes"][0]["symbol"]), (&written["name"], &symbols[0].into()), "{n}");
+        assert_eq!(
+            (&quotes["name"], &quotes["quotes"][0]["symbol"]),
+            (&written["name"], &symbols[0].into()),
+            "{n}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_owner_never_gets_more_lists_than_the_bound_however_many_are_made_at_once() {
     let database = Database::sample().await;
-    let (apps, ann, bob) = (App::sharing(&database, 2).await, issue_to(&database, "ann"), issue_to(&database, "bob"));
+    let (apps, ann, bob) =
+        (App::sharing(&database, 2).await, issue_to(&database, "ann"), issue_to(&database, "bob"));
     let fill = "INSERT INTO watchlists (id, owner, name, stock_ids)
                 SELECT lpad(n::text, 16, '0'), 'ann', n::text, '{}' FROM generate_series(1, 97) n";
     database.connect().await.batch_execute(fill).await.unwrap();
@@ -43,7 +53,8 @@ async fn an_owner_never_gets_more_lists_than_the_bound_however_many_are_made_at_
         async move { ask(app, ann, "POST", LISTS, json!({ "name": format!("new {n}") })).await }
     });
     let answers = join_all(made).await;
-    let (made, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 201);
+    let (made, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|(status, _)| *status == 201);
     assert_eq!((made.len(), refused.len()), (3, 21), "{refused:?}");
     for (status, problem) in refused {
         assert_eq!((status, &problem["code"]), (409, &"too_many_watchlists".into()), "{problem}");
@@ -51,10 +62,14 @@ async fn an_owner_never_gets_more_lists_than_the_bound_however_many_are_made_at_
     }
     assert_eq!(ask(&apps[1], &ann, "GET", LISTS, Value::Null).await.1["count"], 100);
     // Who did not get the answer and sends the hundredth again hears that it was made.
-    let (status, problem) = ask(&apps[0], &ann, "POST", LISTS, json!({ "name": made[2].1["name"] })).await;
+    let (status, problem) =
+        ask(&apps[0], &ann, "POST", LISTS, json!({ "name": made[2].1["name"] })).await;
     assert_eq!((status, &problem["code"]), (409, &"watchlist_exists".into()), "{problem}");
     make(&apps[0], &bob, "another owner's", &[]).await;
-    assert_eq!(ask(&apps[0], &ann, "DELETE", &format!("{LISTS}/{:016}", 1), Value::Null).await.0, 204);
+    assert_eq!(
+        ask(&apps[0], &ann, "DELETE", &format!("{LISTS}/{:016}", 1), Value::Null).await.0,
+        204
+    );
     make(&apps[1], &ann, "in its place", &[]).await;
 }
 
@@ -62,15 +77,25 @@ async fn an_owner_never_gets_more_lists_than_the_bound_however_many_are_made_at_
 async fn of_many_lists_with_one_name_at_once_one_is_made() {
     let database = Database::sample().await;
     let (apps, key) = (App::sharing(&database, 2).await, issue_to(&database, "ann"));
-    let answers = join_all((0..10).map(|n| ask(&apps[n % 2], &key, "POST", LISTS, json!({ "name": "A" })))).await;
+    let answers =
+        join_all((0..10).map(|n| ask(&apps[n % 2], &key, "POST", LISTS, json!({ "name": "A" }))))
+            .await;
     assert_eq!(answers.iter().filter(|(status, _)| *status == 201).count(), 1, "{answers:?}");
     let refused = answers.iter().filter(|(status, _)| *status != 201);
-    assert!(refused.clone().all(|(status, problem)| *status == 409 && problem["code"] == "watchlist_exists"));
+    assert!(
+        refused
+            .clone()
+            .all(|(status, problem)| *status == 409 && problem["code"] == "watchlist_exists")
+    );
     // Nor does a list get a name that another one has.
     let other = make(&apps[0], &key, "B", &[]).await;
     let (status, problem) = ask(&apps[0], &key, "PATCH", &other, json!({ "name": "A" })).await;
     assert_eq!((status, &problem["code"]), (409, &"watchlist_exists".into()));
-    assert_eq!(ask(&apps[0], &key, "PATCH", &other, json!({ "name": "B" })).await.0, 200, "its own name is no other's");
+    assert_eq!(
+        ask(&apps[0], &key, "PATCH", &other, json!({ "name": "B" })).await.0,
+        200,
+        "its own name is no other's"
+    );
 }
 
 #[tokio::test]
@@ -81,10 +106,12 @@ async fn nothing_that_is_added_at_once_is_lost() {
     for _ in 0..10 {
         ask(&apps[0], &key, "PATCH", &list, json!({ "symbols": [] })).await;
         let added = ["AAPL", "FB", "GOOG", "IBM", "MSFT"].into_iter().enumerate();
-        let added = added.map(|(n, symbol)| ask(&apps[n % 2], &key, "PATCH", &list, json!({ "add": [symbol] })));
+        let added = added
+            .map(|(n, symbol)| ask(&apps[n % 2], &key, "PATCH", &list, json!({ "add": [symbol] })));
         join_all(added).await;
         let (_, found) = ask(&apps[1], &key, "GET", &list, Value::Null).await;
-        let mut symbols: Vec<_> = found["symbols"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
+        let mut symbols: Vec<_> =
+            found["symbols"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
         symbols.sort_unstable();
         assert_eq!(symbols, ["AAPL", "FB", "GOOG", "IBM", "MSFT"]);
     }
@@ -93,8 +120,11 @@ async fn nothing_that_is_added_at_once_is_lost() {
 #[tokio::test]
 async fn without_postgres_lists_are_told_to_come_back_and_nothing_old_is_shown() {
     let database = Database::sample().await;
-    let app =
-        App::with(&database, &[("DATABASE_WAIT_TIMEOUT_MS", "300"), ("DATABASE_CONNECT_TIMEOUT_MS", "300")]).await;
+    let app = App::with(
+        &database,
+        &[("DATABASE_WAIT_TIMEOUT_MS", "300"), ("DATABASE_CONNECT_TIMEOUT_MS", "300")],
+    )
+    .await;
     let key = issue_to(&database, "ann");
     let list = make(&app, &key, "A", &["IBM"]).await;
     database.cut_off().await;
@@ -104,11 +134,20 @@ async fn without_postgres_lists_are_told_to_come_back_and_nothing_old_is_shown()
         ("PATCH", &list, json!({ "name": "B" })),
         ("DELETE", &list, Value::Null),
     ] {
-        let answer = app.request(method, path).header("x-api-key", &key).json(&body).send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"), "{method}");
+        let answer =
+            app.request(method, path).header("x-api-key", &key).json(&body).send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "retry-after")),
+            (503, "1"),
+            "{method}"
+        );
     }
     database.let_in().await;
     let back = async || ask(&app, &key, "GET", &list, Value::Null).await.0 == 200;
     eventually("it is back", Duration::from_secs(5), back).await;
-    assert_eq!(ask(&app, &key, "GET", LISTS, Value::Null).await.1["count"], 1, "none of the writes was done");
+    assert_eq!(
+        ask(&app, &key, "GET", LISTS, Value::Null).await.1["count"],
+        1,
+        "none of the writes was done"
+    );
 }

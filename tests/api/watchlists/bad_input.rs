@@ -19,19 +19,67 @@ async fn each_bad_body_says_what_was_expected_and_where() {
         ("POST", LISTS, json!({}), "invalid_body", "missing field `name`"),
         ("POST", LISTS, Value::Null, "invalid_body", "missing field `name`"),
         ("POST", LISTS, json!(["B", ["IBM"]]), "invalid_body", "expected a JSON object"),
-        ("POST", LISTS, json!({ "name": "B", "symbol": ["IBM"] }), "invalid_body", "unknown field `symbol`"),
-        ("POST", LISTS, json!({ "name": "B", "symbols": "IBM" }), "invalid_body", "expected a sequence"),
-        ("POST", LISTS, json!({ "name": "" }), "invalid_parameter", "name is not valid: expected 1 to 100 printable"),
+        (
+            "POST",
+            LISTS,
+            json!({ "name": "B", "symbol": ["IBM"] }),
+            "invalid_body",
+            "unknown field `symbol`",
+        ),
+        (
+            "POST",
+            LISTS,
+            json!({ "name": "B", "symbols": "IBM" }),
+            "invalid_body",
+            "expected a sequence",
+        ),
+        (
+            "POST",
+            LISTS,
+            json!({ "name": "" }),
+            "invalid_parameter",
+            "name is not valid: expected 1 to 100 printable",
+        ),
         ("POST", LISTS, json!({ "name": "x".repeat(101) }), "invalid_parameter", "1 to 100"),
         ("POST", LISTS, json!({ "name": "a\0b" }), "invalid_parameter", "printable"),
-        ("POST", LISTS, json!({ "name": "B", "symbols": ["IBM", "NOPE"] }), "invalid_parameter", "symbol NOPE"),
-        ("POST", LISTS, json!({ "name": "B", "symbols": ["A B"] }), "invalid_parameter", "symbols is not valid"),
-        ("POST", LISTS, json!({ "name": "B", "symbols": many(101) }), "invalid_parameter", "at most 100 stocks"),
+        (
+            "POST",
+            LISTS,
+            json!({ "name": "B", "symbols": ["IBM", "NOPE"] }),
+            "invalid_parameter",
+            "symbol NOPE",
+        ),
+        (
+            "POST",
+            LISTS,
+            json!({ "name": "B", "symbols": ["A B"] }),
+            "invalid_parameter",
+            "symbols is not valid",
+        ),
+        (
+            "POST",
+            LISTS,
+            json!({ "name": "B", "symbols": many(101) }),
+            "invalid_parameter",
+            "at most 100 stocks",
+        ),
         ("PATCH", &list, json!({}), "invalid_body", "one or more of name, symbols, add and remove"),
         ("PATCH", &list, json!({ "id": "0123456789abcdef" }), "invalid_body", "unknown field `id`"),
         ("PATCH", &list, json!({ "name": " " }), "invalid_parameter", "name is not valid"),
-        ("PATCH", &list, json!({ "name": "B", "add": ["NOPE"] }), "invalid_parameter", "add is not valid: no stock"),
-        ("PATCH", &list, json!({ "name": "B", "remove": ["NOPE"] }), "invalid_parameter", "remove is not valid"),
+        (
+            "PATCH",
+            &list,
+            json!({ "name": "B", "add": ["NOPE"] }),
+            "invalid_parameter",
+            "add is not valid: no stock",
+        ),
+        (
+            "PATCH",
+            &list,
+            json!({ "name": "B", "remove": ["NOPE"] }),
+            "invalid_parameter",
+            "remove is not valid",
+        ),
     ] {
         let (status, problem) = ask(&app, &key, method, path, body.clone()).await;
         let detail = problem["detail"].as_str().unwrap();
@@ -43,7 +91,10 @@ async fn each_bad_body_says_what_was_expected_and_where() {
     assert_eq!(ask(&app, &key, "GET", LISTS, Value::Null).await, before);
     // The longest that a list may be: each name counts in characters.
     let name = "ü".repeat(100);
-    assert_eq!(ask(&app, &key, "POST", LISTS, json!({ "name": name, "symbols": many(100) })).await.0, 201);
+    assert_eq!(
+        ask(&app, &key, "POST", LISTS, json!({ "name": name, "symbols": many(100) })).await.0,
+        201
+    );
 }
 
 #[tokio::test]
@@ -59,8 +110,12 @@ async fn a_list_never_grows_beyond_its_bound() {
     let (status, problem) = ask(&app, &key, "PATCH", &list, json!({ "add": ["AAPL"] })).await;
     assert_eq!((status, &problem["code"]), (400, &"invalid_parameter".into()));
     assert!(problem["detail"].as_str().unwrap().contains("at most 100 stocks"), "{problem}");
-    let (_, found) = ask(&app, &key, "PATCH", &list, json!({ "add": ["AAPL"], "remove": ["S1"] })).await;
-    assert_eq!((found["symbols"].as_array().unwrap().len(), &found["symbols"][99]), (100, &"AAPL".into()));
+    let (_, found) =
+        ask(&app, &key, "PATCH", &list, json!({ "add": ["AAPL"], "remove": ["S1"] })).await;
+    assert_eq!(
+        (found["symbols"].as_array().unwrap().len(), &found["symbols"][99]),
+        (100, &"AAPL".into())
+    );
 }
 
 #[tokio::test]
@@ -75,11 +130,17 @@ async fn lists_are_behind_the_key_the_limit_and_the_bound_on_bodies() {
         ("DELETE", "/api/watchlists/0123456789abcdef/quotes", "GET, HEAD"),
     ] {
         let answer = app.request(method, path).header("x-api-key", &key).send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), header(&answer, "allow")), (405, allowed), "{method} {path}");
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "allow")),
+            (405, allowed),
+            "{method} {path}"
+        );
     }
     // A length that is not told beforehand is found out.
     let mut connection = tokio::net::TcpStream::connect(app.address()).await.unwrap();
-    let head = format!("POST {LISTS} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head = format!(
+        "POST {LISTS} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
     let body = format!("5000\r\n{}\r\n0\r\n\r\n", " ".repeat(0x5000));
     connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
     let mut answer = String::new();

@@ -17,19 +17,36 @@ async fn ask(app: &App, key: &str, method: &str, path: &str, body: Value) -> (u1
     let request = if body.is_null() { request } else { request.json(&body) };
     let answer = request.send().await.expect("an answer");
     let (status, text) = (answer.status().as_u16(), answer.text().await.expect("a body"));
-    (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("a body of JSON") })
+    (
+        status,
+        if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).expect("a body of JSON")
+        },
+    )
 }
 
 /// Makes a list and returns its path.
 async fn make(app: &App, key: &str, name: &str, symbols: &[&str]) -> String {
-    let (status, list) = ask(app, key, "POST", LISTS, json!({ "name": name, "symbols": symbols })).await;
+    let (status, list) =
+        ask(app, key, "POST", LISTS, json!({ "name": name, "symbols": symbols })).await;
     assert_eq!(status, 201, "{list}");
     format!("{LISTS}/{}", list["id"].as_str().unwrap())
 }
 
 /// The token of a new key of an owner.
 fn issue_to(database: &Database, owner: &str) -> String {
-    let ran = database.ran(&["keys", "issue", "--owner", owner, "--name", "a key", "--tier", "enterprise"]);
+    let ran = database.ran(&[
+        "keys",
+        "issue",
+        "--owner",
+        owner,
+        "--name",
+        "a key",
+        "--tier",
+        "enterprise",
+    ]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     ran.stdout.trim().to_owned()
 }
@@ -38,9 +55,13 @@ fn issue_to(database: &Database, owner: &str) -> String {
 async fn a_list_is_made_found_changed_and_deleted() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    assert_eq!(ask(&app, &key, "GET", LISTS, Value::Null).await, (200, json!({ "watchlists": [], "count": 0 })));
+    assert_eq!(
+        ask(&app, &key, "GET", LISTS, Value::Null).await,
+        (200, json!({ "watchlists": [], "count": 0 }))
+    );
     let body = json!({ "name": "Tech & more", "symbols": ["msft", "AAPL"] });
-    let answer = app.request("POST", LISTS).header("x-api-key", &key).json(&body).send().await.unwrap();
+    let answer =
+        app.request("POST", LISTS).header("x-api-key", &key).json(&body).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), header(&answer, "cache-control")), (201, "no-store"));
     assert_eq!(header(&answer, "x-ratelimit-remaining"), "998", "writes count against the limit");
     let path = header(&answer, "location").to_owned();
@@ -49,7 +70,10 @@ async fn a_list_is_made_found_changed_and_deleted() {
     assert!(id.len() == 16 && id.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
     let fields: Vec<_> = made.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["createdAt", "id", "name", "symbols", "updatedAt"]);
-    assert_eq!((&made["id"], &made["name"], &made["symbols"]), (&id.into(), &body["name"], &json!(["MSFT", "AAPL"])));
+    assert_eq!(
+        (&made["id"], &made["name"], &made["symbols"]),
+        (&id.into(), &body["name"], &json!(["MSFT", "AAPL"]))
+    );
     assert_eq!(made["createdAt"], made["updatedAt"]);
     assert_eq!(ask(&app, &key, "GET", &path, Value::Null).await, (200, made.clone()));
     assert_eq!(
@@ -57,9 +81,13 @@ async fn a_list_is_made_found_changed_and_deleted() {
         (200, json!({ "watchlists": [made.clone()], "count": 1 }))
     );
     let (status, changed) = ask(&app, &key, "PATCH", &path, json!({ "name": "Tech" })).await;
-    assert_eq!((status, &changed["name"], &changed["symbols"]), (200, &"Tech".into(), &made["symbols"]));
-    let at =
-        |list: &Value, field: &str| list[field].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert_eq!(
+        (status, &changed["name"], &changed["symbols"]),
+        (200, &"Tech".into(), &made["symbols"])
+    );
+    let at = |list: &Value, field: &str| {
+        list[field].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap()
+    };
     assert!(at(&changed, "updatedAt") > at(&made, "updatedAt"), "{changed}");
     assert_eq!(changed["createdAt"], made["createdAt"]);
     let head = app.request("HEAD", &path).header("x-api-key", &key).send().await.unwrap();
@@ -83,7 +111,10 @@ async fn a_list_keeps_its_order_and_holds_no_stock_twice() {
         (json!({ "remove": ["AAPL", "FB"] }), vec!["IBM", "MSFT", "GOOG"]),
         (json!({ "add": ["AAPL"], "remove": ["IBM"] }), vec!["MSFT", "GOOG", "AAPL"]),
         (json!({ "symbols": ["FB", "MSFT"] }), vec!["FB", "MSFT"]),
-        (json!({ "symbols": ["GOOG", "IBM"], "add": ["FB"], "remove": ["IBM"] }), vec!["GOOG", "FB"]),
+        (
+            json!({ "symbols": ["GOOG", "IBM"], "add": ["FB"], "remove": ["IBM"] }),
+            vec!["GOOG", "FB"],
+        ),
         (json!({ "symbols": [] }), vec![]),
     ] {
         let (status, changed) = ask(&app, &key, "PATCH", &list, change.clone()).await;
@@ -97,7 +128,10 @@ async fn a_renamed_stock_stays_in_its_place_under_its_new_symbol() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let list = make(&app, &key, "A", &["IBM", "FB", "AAPL"]).await;
-    assert_eq!(database.ran(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]).code, Some(0));
+    assert_eq!(
+        database.ran(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]).code,
+        Some(0)
+    );
     let (_, found) = ask(&app, &key, "GET", &list, Value::Null).await;
     assert_eq!(found["symbols"], json!(["IBM", "META", "AAPL"]), "at once");
     // Both symbols mean the one stock that it holds.

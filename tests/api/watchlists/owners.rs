@@ -8,7 +8,8 @@ use crate::support::{App, Database, id_of};
 #[tokio::test]
 async fn all_keys_of_an_owner_see_the_same_lists_and_a_rotated_key_keeps_them() {
     let database = Database::sample().await;
-    let (app, laptop, phone) = (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "ann"));
+    let (app, laptop, phone) =
+        (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "ann"));
     let list = make(&app, &laptop, "A", &["IBM"]).await;
     let (status, changed) = ask(&app, &phone, "PATCH", &list, json!({ "add": ["FB"] })).await;
     assert_eq!(status, 200, "{changed}");
@@ -22,7 +23,8 @@ async fn all_keys_of_an_owner_see_the_same_lists_and_a_rotated_key_keeps_them() 
 #[tokio::test]
 async fn anothers_list_can_not_be_told_from_one_that_does_not_exist() {
     let database = Database::sample().await;
-    let (app, ann, bob) = (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "bob"));
+    let (app, ann, bob) =
+        (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "bob"));
     let list = make(&app, &ann, "A", &["IBM"]).await;
     let nobodys = format!("{LISTS}/{}", "x".repeat(16));
     let before = ask(&app, &ann, "GET", &list, Value::Null).await;
@@ -35,9 +37,14 @@ async fn anothers_list_can_not_be_told_from_one_that_does_not_exist() {
     ] {
         let mut answers = Vec::new();
         for path in [&list, &nobodys, &format!("{LISTS}/no%00id"), &format!("{LISTS}/%FF")] {
-            let (status, mut problem) = ask(&app, &bob, method, &format!("{path}{end}"), body.clone()).await;
+            let (status, mut problem) =
+                ask(&app, &bob, method, &format!("{path}{end}"), body.clone()).await;
             problem["requestId"] = Value::Null;
-            assert_eq!((status, &problem["code"]), (404, &"unknown_watchlist".into()), "{method} {path}: {problem}");
+            assert_eq!(
+                (status, &problem["code"]),
+                (404, &"unknown_watchlist".into()),
+                "{method} {path}: {problem}"
+            );
             answers.push(problem);
         }
         assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:?}");

@@ -28,12 +28,19 @@ async fn quotes_are_those_of_each_stock_in_the_order_of_the_list() {
 #[tokio::test]
 async fn a_stock_without_prices_is_said_to_be_missing_and_an_empty_list_has_no_quotes() {
     let (database, files) = (Database::sample().await, Files::new());
-    let stocks = files.write("new.csv", "symbol,name,exchange,currency\nNEW,New Inc.,NYSE,USD\nAAA,A Inc.,NYSE,USD\n");
+    let stocks = files.write(
+        "new.csv",
+        "symbol,name,exchange,currency\nNEW,New Inc.,NYSE,USD\nAAA,A Inc.,NYSE,USD\n",
+    );
     assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let list = make(&app, &key, "A", &["NEW", "IBM", "AAA"]).await;
     let (_, quotes) = ask(&app, &key, "GET", &format!("{list}/quotes"), Value::Null).await;
-    assert_eq!((&quotes["count"], &quotes["missing"]), (&1.into(), &json!(["NEW", "AAA"])), "{quotes}");
+    assert_eq!(
+        (&quotes["count"], &quotes["missing"]),
+        (&1.into(), &json!(["NEW", "AAA"])),
+        "{quotes}"
+    );
     assert_eq!(quotes["quotes"][0]["symbol"], "IBM");
     let empty = make(&app, &key, "B", &[]).await;
     let (status, quotes) = ask(&app, &key, "GET", &format!("{empty}/quotes"), Value::Null).await;

@@ -107,7 +107,11 @@ impl Guard {
     }
 
     /// Waits until `ready` holds, the server has ended, or the time is over.
-    pub(super) fn wait_until(&mut self, timeout: Duration, ready: impl Fn() -> bool) -> Result<Waited, PrivateError> {
+    pub(super) fn wait_until(
+        &mut self,
+        timeout: Duration,
+        ready: impl Fn() -> bool,
+    ) -> Result<Waited, PrivateError> {
         let deadline = Instant::now() + timeout;
         loop {
             if ready() {
@@ -129,9 +133,11 @@ impl Guard {
             return Ok(());
         }
         match self.wait_until(Duration::from_secs(STOP_TIMEOUT_S), || false)? {
-            Waited::TimedOut => {
-                Err(PrivateError::StopTimedOut { server: self.server, pid: self.pid, seconds: STOP_TIMEOUT_S })
-            }
+            Waited::TimedOut => Err(PrivateError::StopTimedOut {
+                server: self.server,
+                pid: self.pid,
+                seconds: STOP_TIMEOUT_S,
+            }),
             _ => Ok(()),
         }
     }

@@ -18,7 +18,12 @@ const INIT_TIMEOUT_S: u64 = 120;
 
 /// Makes the data directory under another name first, so that a `data`
 /// directory that exists is always complete.
-pub(super) fn run(home: &Home, program: &Path, data: &Path, password_file: &Path) -> Result<(), PrivateError> {
+pub(super) fn run(
+    home: &Home,
+    program: &Path,
+    data: &Path,
+    password_file: &Path,
+) -> Result<(), PrivateError> {
     remove_unfinished(&home.dir);
     let unfinished = home.dir.join(format!("{UNFINISHED}{}", random_password()));
     home.write_secret(password_file, &random_password())?;
@@ -30,7 +35,8 @@ pub(super) fn run(home: &Home, program: &Path, data: &Path, password_file: &Path
         .collect();
     args.extend([password_file.into(), "-D".into(), unfinished.clone().into()]);
     let launch = Launch { server: "initdb", program, args, log: log.clone(), signal: "TERM" };
-    let waited = Guard::launch(home, launch)?.wait_until(Duration::from_secs(INIT_TIMEOUT_S), || false)?;
+    let waited =
+        Guard::launch(home, launch)?.wait_until(Duration::from_secs(INIT_TIMEOUT_S), || false)?;
     match waited {
         Waited::Ended(status) if status.success() => {
             fs::rename(&unfinished, data).map_err(PrivateError::io("rename", &unfinished))

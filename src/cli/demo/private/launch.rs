@@ -33,7 +33,8 @@ pub(super) fn on_free_port<'a>(
 ) -> Result<(Guard, u16), PrivateError> {
     let mut server = "";
     for _ in 0..PORT_TRIES {
-        let port = pick_port().map_err(PrivateError::io("find a free port on", "127.0.0.1".as_ref()))?;
+        let port =
+            pick_port().map_err(PrivateError::io("find a free port on", "127.0.0.1".as_ref()))?;
         let launch = launch(port)?;
         server = launch.server;
         let log = launch.log.clone();

@@ -89,7 +89,9 @@ impl Home {
 
 pub(super) fn remove_if_there(path: &Path) -> Result<(), PrivateError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(PrivateError::io("remove", path)(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(PrivateError::io("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -167,5 +169,7 @@ fn not_writable(dir: &Path) -> impl FnOnce(io::Error) -> PrivateError {
 /// FNV-1a: the standard library's hasher may change with the compiler, and
 /// with it the directory.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

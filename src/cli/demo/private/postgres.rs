@@ -60,7 +60,11 @@ impl PrivatePostgres {
         Self::start_on(dir, durability, &mut free_port)
     }
 
-    pub(super) fn start_on(dir: &Path, durability: Durability, pick_port: PickPort<'_>) -> Result<Self, PrivateError> {
+    pub(super) fn start_on(
+        dir: &Path,
+        durability: Durability,
+        pick_port: PickPort<'_>,
+    ) -> Result<Self, PrivateError> {
         let bin = programs::postgres_bin()?;
         let home = Home::open(dir, "postgres")?;
         let data = home.dir.join("data");

@@ -33,11 +33,13 @@ pub(super) fn postgres_bin() -> Result<PathBuf, PrivateError> {
 }
 
 pub(super) fn redis_server() -> Result<PathBuf, PrivateError> {
-    ["redis-server", "valkey-server"].into_iter().find_map(find_on_path).ok_or(PrivateError::MissingBinary {
-        server: REDIS,
-        binary: "redis-server",
-        install: "Debian, Ubuntu: `apt install redis-server`; macOS: `brew install redis`",
-    })
+    ["redis-server", "valkey-server"].into_iter().find_map(find_on_path).ok_or(
+        PrivateError::MissingBinary {
+            server: REDIS,
+            binary: "redis-server",
+            install: "Debian, Ubuntu: `apt install redis-server`; macOS: `brew install redis`",
+        },
+    )
 }
 
 fn newest_bin(parent: &str, prefix: &str) -> Option<PathBuf> {

@@ -31,8 +31,10 @@ impl RunAs {
         }
         let passwd = fs::read(PASSWD).map_err(PrivateError::io("read", Path::new(PASSWD)))?;
         let passwd = String::from_utf8_lossy(&passwd);
-        let (uid, gid) =
-            UNPRIVILEGED.iter().find_map(|name| find_user(&passwd, name)).ok_or(PrivateError::NoUnprivilegedUser)?;
+        let (uid, gid) = UNPRIVILEGED
+            .iter()
+            .find_map(|name| find_user(&passwd, name))
+            .ok_or(PrivateError::NoUnprivilegedUser)?;
         Ok(Self { uid, switch_to_gid: Some(gid) })
     }
 

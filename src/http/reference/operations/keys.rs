@@ -12,7 +12,10 @@ pub fn operations() -> Vec<Operation> {
     vec![Operation {
         about: "Up to 10 s behind; at most 366 days.",
         parameters: PARAMETERS,
-        answers: vec![Good { example: Some(example), ..Good::ok(vec![(JSON, json::<Used<'static>>())]) }],
+        answers: vec![Good {
+            example: Some(example),
+            ..Good::ok(vec![(JSON, json::<Used<'static>>())])
+        }],
         example: &[("start", "2026-11-01"), ("end", "2026-11-30")],
         ..read::<Used<'static>>("getUsage", Route::Usage, "Your key", summary, example)
     }]

@@ -21,7 +21,8 @@ fn events_of_a_stock() -> Operation {
         parameters: events::STOCK_PARAMETERS,
         problems: &["unknown_symbol"],
         example: &[("symbol", "MSFT"), ("start", "2003-01-01"), ("end", "2003-12-31")],
-        ..read::<StockEvents<'static>>("listStockEvents", Route::StockEvents, TAG, summary, example).paged()
+        ..read::<StockEvents<'static>>("listStockEvents", Route::StockEvents, TAG, summary, example)
+            .paged()
     }
 }
 
@@ -30,9 +31,20 @@ fn events_of_the_market() -> Operation {
     Operation {
         parameters: events::PARAMETERS,
         problems: &["missing_parameter"],
-        follow: &[Follow { name: "stock", to: "getStock", with: &[("symbol", "$response.body#/events/0/symbol")] }],
+        follow: &[Follow {
+            name: "stock",
+            to: "getStock",
+            with: &[("symbol", "$response.body#/events/0/symbol")],
+        }],
         example: &[("start", "2012-11-01"), ("end", "2012-11-30")],
-        ..read::<MarketEvents>("listEvents", Route::Events, TAG, "Splits and dividends of all stocks", example).paged()
+        ..read::<MarketEvents>(
+            "listEvents",
+            Route::Events,
+            TAG,
+            "Splits and dividends of all stocks",
+            example,
+        )
+        .paged()
     }
 }
 
@@ -63,5 +75,8 @@ fn calendar() -> Operation {
 fn status() -> Operation {
     let example = include_str!("../examples/getStatus.json");
     let parameters = status::PARAMETERS;
-    Operation { parameters, ..read::<Status>("getStatus", Route::Status, TAG, "How new the data is", example) }
+    Operation {
+        parameters,
+        ..read::<Status>("getStatus", Route::Status, TAG, "How new the data is", example)
+    }
 }

@@ -56,7 +56,12 @@ fn read<T: ToSchema>(
 }
 
 /// GET with a key that answers rows, in whatever form is asked for.
-fn read_rows<T: ToSchema>(id: &'static str, route: Route, summary: &'static str, example: &'static str) -> Operation {
+fn read_rows<T: ToSchema>(
+    id: &'static str,
+    route: Route,
+    summary: &'static str,
+    example: &'static str,
+) -> Operation {
     let bodies = vec![
         (JSON, json::<T>()),
         ("text/csv", Body::Text("A line of names, then a line a row")),
@@ -67,7 +72,13 @@ fn read_rows<T: ToSchema>(id: &'static str, route: Route, summary: &'static str,
 }
 
 /// GET that asks for no key.
-fn open(id: &'static str, path: &'static str, summary: &'static str, media: &'static str, body: Body) -> Operation {
+fn open(
+    id: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    media: &'static str,
+    body: Body,
+) -> Operation {
     Operation {
         id,
         method: HttpMethod::Get,

@@ -27,7 +27,11 @@ fn of_one() -> Operation {
         about: PAGES,
         parameters: prices::PARAMETERS,
         problems: &["missing_parameter", "unknown_symbol", "no_data", "restated"],
-        follow: &[Follow { name: "quote", to: "getQuote", with: &[("symbol", "$response.body#/symbol")] }],
+        follow: &[Follow {
+            name: "quote",
+            to: "getQuote",
+            with: &[("symbol", "$response.body#/symbol")],
+        }],
         example: &[("symbol", "AAPL"), ("start", "2012-12-27"), ("end", "2012-12-31")],
         ..read_rows::<Prices<'static>>("listPrices", Route::Prices, "Bars of a stock", example)
     }
@@ -35,8 +39,12 @@ fn of_one() -> Operation {
 
 fn of_many() -> Operation {
     let example = include_str!("../examples/listPricesOfMany.json");
-    let mut rows =
-        read_rows::<Many<'static>>("listPricesOfMany", Route::PricesOfMany, "Bars of several stocks", example);
+    let mut rows = read_rows::<Many<'static>>(
+        "listPricesOfMany",
+        Route::PricesOfMany,
+        "Bars of several stocks",
+        example,
+    );
     rows.answers.iter_mut().for_each(|answer| answer.headers = OF_MANY);
     Operation {
         about: PAGES_OF_MANY,
@@ -54,7 +62,12 @@ fn of_a_day() -> Operation {
         parameters: day::PARAMETERS,
         problems: &["no_data", "too_heavy"],
         example: &[("date", "2012-12-31"), ("limit", "2")],
-        ..read_rows::<Day<'static>>("listPricesOfDay", Route::PricesOfDay, "The whole market on one day", example)
+        ..read_rows::<Day<'static>>(
+            "listPricesOfDay",
+            Route::PricesOfDay,
+            "The whole market on one day",
+            example,
+        )
     }
 }
 
@@ -70,7 +83,10 @@ fn quote() -> Operation {
 
 fn chart() -> Operation {
     let summary = "A picture of closes and volumes";
-    let picture = Good { kept: true, ..Good::ok(vec![("image/svg+xml", Body::Text("An SVG of at most 60 KB"))]) };
+    let picture = Good {
+        kept: true,
+        ..Good::ok(vec![("image/svg+xml", Body::Text("An SVG of at most 60 KB"))])
+    };
     Operation {
         parameters: chart::PARAMETERS,
         answers: vec![picture],

@@ -8,7 +8,11 @@ use crate::route::Route;
 /// What leads from a stock to what there is of it.
 const OF_A_STOCK: &[Follow] = &[
     Follow { name: "prices", to: "listPrices", with: &[("symbol", "$response.body#/stock/id")] },
-    Follow { name: "events", to: "listStockEvents", with: &[("symbol", "$response.body#/stock/id")] },
+    Follow {
+        name: "events",
+        to: "listStockEvents",
+        with: &[("symbol", "$response.body#/stock/id")],
+    },
     Follow { name: "quote", to: "getQuote", with: &[("symbol", "$response.body#/stock/id")] },
 ];
 
@@ -18,7 +22,11 @@ pub fn operations() -> Vec<Operation> {
     vec![
         Operation {
             parameters: LIST_PARAMETERS,
-            follow: &[Follow { name: "stock", to: "getStock", with: &[("symbol", "$response.body#/stocks/0/id")] }],
+            follow: &[Follow {
+                name: "stock",
+                to: "getStock",
+                with: &[("symbol", "$response.body#/stocks/0/id")],
+            }],
             example: &[("exchange", "NYSE")],
             ..read::<StockList>("listStocks", Route::Stocks, "Stocks", "Stocks, by symbol", list)
         },

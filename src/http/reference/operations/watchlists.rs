@@ -33,8 +33,18 @@ fn list() -> Operation {
     let example = include_str!("../examples/listWatchlists.json");
     Operation {
         answers: answered(200, json::<Watchlists>(), example),
-        follow: &[Follow { name: "get", to: "getWatchlist", with: &[("id", "$response.body#/watchlists/0/id")] }],
-        ..read::<Watchlists>("listWatchlists", Route::Watchlists, TAG, "Your watchlists, oldest first", example)
+        follow: &[Follow {
+            name: "get",
+            to: "getWatchlist",
+            with: &[("id", "$response.body#/watchlists/0/id")],
+        }],
+        ..read::<Watchlists>(
+            "listWatchlists",
+            Route::Watchlists,
+            TAG,
+            "Your watchlists, oldest first",
+            example,
+        )
     }
 }
 
@@ -64,10 +74,19 @@ fn change() -> Operation {
     let example = include_str!("../examples/changeWatchlist.json");
     Operation {
         method: HttpMethod::Patch,
-        sent: Some((Body::Json(sent::<WatchlistChangeBody>()), "{\"add\":[\"IBM\"],\"remove\":[\"MSFT\"]}")),
+        sent: Some((
+            Body::Json(sent::<WatchlistChangeBody>()),
+            "{\"add\":[\"IBM\"],\"remove\":[\"MSFT\"]}",
+        )),
         answers: answered(200, json::<Watchlist>(), example),
         problems: &["unknown_watchlist", "watchlist_exists"],
-        ..read::<Watchlist>("changeWatchlist", Route::Watchlist, TAG, "Another name, other stocks", example)
+        ..read::<Watchlist>(
+            "changeWatchlist",
+            Route::Watchlist,
+            TAG,
+            "Another name, other stocks",
+            example,
+        )
     }
 }
 
@@ -86,6 +105,12 @@ fn quotes() -> Operation {
         about: "Counts as 5 requests.",
         answers: answered(200, json::<WatchlistQuotes>(), example),
         problems: &["unknown_watchlist", "too_heavy"],
-        ..read::<WatchlistQuotes>("listWatchlistQuotes", Route::WatchlistQuotes, TAG, "Where its stocks stand", example)
+        ..read::<WatchlistQuotes>(
+            "listWatchlistQuotes",
+            Route::WatchlistQuotes,
+            TAG,
+            "Where its stocks stand",
+            example,
+        )
     }
 }

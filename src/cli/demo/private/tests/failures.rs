@@ -13,7 +13,8 @@ fn a_failing_initdb_is_quoted() {
     let scratch = Scratch::new();
     let home = place::Home::open(&scratch.0, "postgres").expect("a directory");
     let program = home.dir.join("initdb");
-    let script = "#!/bin/sh\necho 'initdb: error: no space' >&2\necho 'removing data' >&2\nexit 1\n";
+    let script =
+        "#!/bin/sh\necho 'initdb: error: no space' >&2\necho 'removing data' >&2\nexit 1\n";
     fs::write(&program, script).expect("a program");
     fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("executable");
     let (data, password) = (home.dir.join("data"), home.dir.join("password"));

@@ -57,7 +57,9 @@ fn the_servers_end_when_their_holder_is_killed() {
     held.process.0.kill().expect("SIGKILL");
     eventually("both ports refuse", || held.urls.iter().all(|url| refuses(url)));
     eventually("both processes are gone", || !held.pids.iter().any(|pid| is_alive(*pid)));
-    eventually("PostgreSQL has shut down in order", || !scratch.join("postgres/data/postmaster.pid").exists());
+    eventually("PostgreSQL has shut down in order", || {
+        !scratch.join("postgres/data/postmaster.pid").exists()
+    });
 }
 
 #[test]

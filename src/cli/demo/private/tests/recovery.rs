@@ -22,7 +22,9 @@ fn servers_that_lost_their_guardian_are_stopped_first() {
     let mut old_postgres = Process::in_dir(&postgres_bin, &args, &scratch.join("postgres"));
     let mut old_redis = Process::in_dir(&redis_bin, &["redis.conf"], &scratch.join("redis"));
     let pid_file = data.join("postmaster.pid");
-    eventually("the old PostgreSQL runs", || fs::read_to_string(&pid_file).is_ok_and(|text| text.contains("ready")));
+    eventually("the old PostgreSQL runs", || {
+        fs::read_to_string(&pid_file).is_ok_and(|text| text.contains("ready"))
+    });
     eventually("the old Redis runs", || !refuses(&old_redis_url));
 
     let postgres = PrivatePostgres::start(&scratch.0, Durability::Throwaway).expect("a start");
