@@ -170,7 +170,7 @@ fn hash(what: &impl Hash) -> u64 {
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path)
-        .unwrap_or_else(|fault| stop(&format!("can't read {}: {fault}", path.display())))
+        .unwrap_or_else(|error| stop(&format!("can't read {}: {error}", path.display())))
 }
 
 fn stop(sentence: &str) -> ! {

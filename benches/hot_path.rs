@@ -12,10 +12,10 @@ use secrecy::ExposeSecret;
 use tickerd::cache::{Answer, Cache, Content, Found, lifetime};
 use tickerd::caller::{Caller, KeyId, Tier};
 use tickerd::config::CacheConfig;
-use tickerd::http::prices::{PricesQuestion, Row};
-use tickerd::http::question::Question;
+use tickerd::http::api::prices::{PricesQuery, Row};
+use tickerd::http::request::cacheable_query::CacheableQuery;
 use tickerd::keys::{Token, hash_secret};
-use tickerd::limiter::{Limiter, Ring, Want};
+use tickerd::limiter::{Limiter, SlidingWindow, TakeRequest};
 use tickerd::market::{Bar, Exchange, Symbol};
 
 const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -36,11 +36,11 @@ fn tokens(c: &mut Criterion) {
 }
 
 fn windows(c: &mut Criterion) {
-    let (mut ring, mut now_ms) = (Ring::default(), EPOCH_MS);
+    let (mut ring, mut now_ms) = (SlidingWindow::default(), EPOCH_MS);
     c.bench_function("ring: a permit, 100 requests a second", |b| {
         b.iter(|| {
             now_ms += 10;
-            black_box(ring.take(now_ms, 10_000, Want::ONE))
+            black_box(ring.take(now_ms, 10_000, TakeRequest::ONE))
         });
     });
     let tier = Tier { name: "enterprise".to_owned(), requests_per_minute: 10_000 };
@@ -61,9 +61,9 @@ fn windows(c: &mut Criterion) {
 fn cache(c: &mut Criterion) {
     let uri = "/api/stocks/aapl/prices?start=2012-01-01&end=2012-12-31&limit=20";
     let request = TestRequest::with_uri(uri).param("symbol", "aapl").to_http_request();
-    let question = PricesQuestion::parse(&request).unwrap();
+    let question = PricesQuery::parse(&request).unwrap();
     c.bench_function("cache key: parsed from a request", |b| {
-        b.iter(|| PricesQuestion::parse(black_box(&request)).unwrap().canonical(EPOCH_MS as i64));
+        b.iter(|| PricesQuery::parse(black_box(&request)).unwrap().canonical(EPOCH_MS as i64));
     });
     let config = CacheConfig {
         cache_memory_bytes_max: 1 << 20,
@@ -97,7 +97,7 @@ fn json(c: &mut Criterion) {
     let symbol: Symbol = "AAPL".parse().unwrap();
     let request =
         TestRequest::with_uri("/?start=2012-01-01").param("symbol", "AAPL").to_http_request();
-    let question = PricesQuestion::parse(&request).unwrap();
+    let question = PricesQuery::parse(&request).unwrap();
     let newest = NaiveDate::from_ymd_opt(2012, 12, 31).unwrap();
     let bar = |back: u32| Bar {
         date: newest - Days::new(back.into()),

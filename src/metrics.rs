@@ -53,7 +53,7 @@ pub enum Basis {
     /// A lease or a refusal that still held.
     Memory,
     /// A call that the request waited for.
-    Ledger,
+    RedisWindow,
     /// The window of this instance: no Redis is configured, or it is lost.
     Alone,
 }

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 #[derive(Debug, thiserror::Error)]
-pub enum TlsFault {
+pub enum TlsError {
     #[error("expected PEM certificates in {path}: {reason}")]
     CaFile { path: PathBuf, reason: String },
     #[error(
@@ -23,27 +23,27 @@ pub enum TlsFault {
 /// A client configuration that trusts the authorities in `ca_file` or, without one, the system's.
 ///
 /// # Errors
-/// See [`TlsFault`].
-pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsFault> {
+/// See [`TlsError`].
+pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     match ca_file {
         Some(path) => {
-            let fault = |reason: String| TlsFault::CaFile { path: path.to_owned(), reason };
+            let error = |reason: String| TlsError::CaFile { path: path.to_owned(), reason };
             for certificate in
-                CertificateDer::pem_file_iter(path).map_err(|e| fault(e.to_string()))?
+                CertificateDer::pem_file_iter(path).map_err(|e| error(e.to_string()))?
             {
                 roots
-                    .add(certificate.map_err(|e| fault(e.to_string()))?)
-                    .map_err(|e| fault(e.to_string()))?;
+                    .add(certificate.map_err(|e| error(e.to_string()))?)
+                    .map_err(|e| error(e.to_string()))?;
             }
             if roots.is_empty() {
-                return Err(fault("there is none".to_owned()));
+                return Err(error("there is none".to_owned()));
             }
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
-                return Err(TlsFault::NoAuthorities);
+                return Err(TlsError::NoAuthorities);
             }
         }
     }

@@ -34,8 +34,8 @@ fn read(table: Table, data: &[u8], known: &Known) {
         line_before = row.line;
         match check(table, &row, known, &mut out) {
             Ok(()) => good += 1,
-            Err(fault) => assert!(
-                fault.line == row.line && !fault.expected.is_empty() && !fault.column.is_empty()
+            Err(error) => assert!(
+                error.line == row.line && !error.expected.is_empty() && !error.column.is_empty()
             ),
         }
     }

@@ -6,13 +6,13 @@
 use actix_web::http::Uri;
 use actix_web::test::TestRequest;
 use libfuzzer_sys::fuzz_target;
-use tickerd::http::prices::PricesQuestion;
-use tickerd::http::prices::day::DayQuestion;
-use tickerd::http::prices::many::ManyQuestion;
-use tickerd::http::question::Question;
+use tickerd::http::api::prices::PricesQuery;
+use tickerd::http::api::prices::day::DayQuery;
+use tickerd::http::api::prices::many::ManyQuery;
+use tickerd::http::request::cacheable_query::CacheableQuery;
 
 /// The key of what is asked, and the same of the URL in it.
-fn ask<Q: Question>(query: &str) -> Option<(String, Option<String>)> {
+fn ask<Q: CacheableQuery>(query: &str) -> Option<(String, Option<String>)> {
     let parse = |query: &str| {
         let uri: Uri = format!("/?{query}").parse().ok()?;
         let request = TestRequest::with_uri(&uri.to_string())
@@ -31,9 +31,7 @@ fuzz_target!(|query: &str| {
     if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "apikey") {
         return;
     }
-    for asked in
-        [ask::<PricesQuestion>(query), ask::<ManyQuestion>(query), ask::<DayQuestion>(query)]
-    {
+    for asked in [ask::<PricesQuery>(query), ask::<ManyQuery>(query), ask::<DayQuery>(query)] {
         if let Some((key, again)) = asked {
             assert_eq!(again.as_ref(), Some(&key));
         }

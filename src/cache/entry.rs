@@ -50,19 +50,19 @@ impl Media {
 pub struct Answer {
     pub body: Bytes,
     pub media: Media,
-    pub notes: Notes,
+    pub notes: CachedHeaders,
 }
 
 /// What is said beside a body, each as the value of a header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Notes {
+pub struct CachedHeaders {
     /// Where the next page is.
     pub link: Option<Bytes>,
     /// The symbols of the question that no stock has.
     pub unknown: Option<Bytes>,
 }
 
-impl Notes {
+impl CachedHeaders {
     fn bytes(&self) -> usize {
         [&self.link, &self.unknown].into_iter().flatten().map(Bytes::len).sum()
     }
@@ -70,7 +70,7 @@ impl Notes {
 
 impl Answer {
     pub fn json(body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), media: Media::Json, notes: Notes::default() }
+        Self { body: body.into(), media: Media::Json, notes: CachedHeaders::default() }
     }
 }
 
@@ -85,7 +85,7 @@ pub struct Variant {
 #[derive(Debug)]
 pub struct Entry {
     pub media: Media,
-    pub notes: Notes,
+    pub notes: CachedHeaders,
     identity: Variant,
     gzip_etag: Bytes,
     /// Made when it is first asked for. `None` inside: not worth it.
@@ -226,7 +226,7 @@ impl Entry {
 
     /// The same stale answer, to be shown to everybody until `until_ms` without a try to refresh
     /// it.
-    pub(super) fn resting_until(&self, until_ms: u64) -> Self {
+    pub(super) fn retry_after(&self, until_ms: u64) -> Self {
         let [stored_at_ms, fresh_until_ms, _] = self.times_ms();
         let rested = Self::stored(self.answer(), stored_at_ms, fresh_until_ms, until_ms);
         rested.refresh_claimed_until_ms.store(until_ms, Ordering::Relaxed);

@@ -25,7 +25,7 @@ pub enum Slot {
     },
     /// The answer is none that is kept: until this time everybody gets it for himself, side by
     /// side.
-    Unkept {
+    Uncacheable {
         until_ms: u64,
     },
 }
@@ -77,7 +77,7 @@ impl Memory {
         self.entries.remove_if(key, |current| match (current, old) {
             (Slot::Answer(current), Slot::Answer(old)) => Arc::ptr_eq(current, old),
             (Slot::Failed { until_ms: current }, Slot::Failed { until_ms: old })
-            | (Slot::Unkept { until_ms: current }, Slot::Unkept { until_ms: old }) => {
+            | (Slot::Uncacheable { until_ms: current }, Slot::Uncacheable { until_ms: old }) => {
                 current == old
             }
             _ => false,

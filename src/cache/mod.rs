@@ -21,7 +21,7 @@ use crate::clock::is_ahead;
 use crate::config::CacheConfig;
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
-pub use entry::{Answer, Encoding, Entry, Media, Notes, Variant};
+pub use entry::{Answer, CachedHeaders, Encoding, Entry, Media, Variant};
 use memory::{Guard, Memory, Slot};
 pub use policy::{Content, Lifetime, lifetime};
 use shared::{SharedTier, Values};
@@ -50,7 +50,7 @@ pub enum Found<'a> {
     /// Somebody has just tried and failed.
     Failed,
     /// Not to be had from here, nor to be kept: ask for yourself.
-    Unkept,
+    Uncacheable,
     /// To be answered by whoever gets this; others of the same key wait for it.
     Miss(Miss<'a>),
 }
@@ -120,7 +120,7 @@ impl Cache {
                 Err(guard) => break guard,
             };
             match &slot {
-                Slot::Unkept { .. } => return Found::Unkept,
+                Slot::Uncacheable { .. } => return Found::Uncacheable,
                 Slot::Failed { .. } => {
                     // Another worker may have tried without the old answer that we have.
                     let stale = expired.filter(|entry| self.may_be_shown_stale(entry, now_ms));
@@ -154,8 +154,8 @@ impl Cache {
             Slot::Failed { until_ms } => {
                 return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Failed);
             }
-            Slot::Unkept { until_ms } => {
-                return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Unkept);
+            Slot::Uncacheable { until_ms } => {
+                return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Uncacheable);
             }
         };
         if entry.is_fresh(now_ms) {
@@ -204,8 +204,8 @@ impl Miss<'_> {
 
     /// The answer is none that is kept. Those who wait get theirs side by side, not one after the
     /// other.
-    pub fn pass(mut self, now_ms: u64) {
-        self.end(Slot::Unkept { until_ms: now_ms + SHARED_MS });
+    pub fn uncacheable(mut self, now_ms: u64) {
+        self.end(Slot::Uncacheable { until_ms: now_ms + SHARED_MS });
     }
 
     /// No new answer could be had: the stale one, where there is one that may still be shown, for
@@ -215,7 +215,7 @@ impl Miss<'_> {
         let rested = self.stale.take().map(|stale| {
             let until_ms = (now_ms + REST_AFTER_FAILURE_MS)
                 .min(stale.expired_at_ms() + self.cache.stale_ms_max);
-            Arc::new(stale.resting_until(until_ms))
+            Arc::new(stale.retry_after(until_ms))
         });
         let failed = Slot::Failed { until_ms: now_ms + SHARED_MS };
         self.end(rested.clone().map_or(failed, Slot::Answer));
@@ -271,7 +271,7 @@ mod tests {
             Found::Hit(_) => "hit",
             Found::Stale(_) => "stale",
             Found::Failed => "failed",
-            Found::Unkept => "unkept",
+            Found::Uncacheable => "unkept",
             Found::Miss(_) => "miss",
         }
     }
@@ -329,7 +329,7 @@ mod tests {
         let waiting = futures_util::future::join_all((0..20).map(|_| outcome(&cache, 0)));
         let passes = async {
             tokio::task::yield_now().await;
-            leader.pass(0);
+            leader.uncacheable(0);
         };
         let (outcomes, ()) = tokio::join!(waiting, passes);
         assert!(outcomes.iter().all(|outcome| *outcome == "unkept"), "{outcomes:?}");

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::{Answer, Entry, Media, Notes};
+use super::{Answer, CachedHeaders, Entry, Media};
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 
@@ -112,7 +112,7 @@ fn decode(value: Vec<u8>) -> Option<Entry> {
         (length <= value.len())
             .then(|| Some(value.split_to(length)).filter(|note| !note.is_empty()))
     };
-    let notes = Notes { link: note(0)?, unknown: note(1)? };
+    let notes = CachedHeaders { link: note(0)?, unknown: note(1)? };
     let answer = Answer { body: value, media, notes };
     Some(Entry::stored(answer, time_ms(0)?, time_ms(1)?, time_ms(2)?))
 }
@@ -129,7 +129,7 @@ mod tests {
         let answer = Answer {
             body: Bytes::from_static(b"a\n1\n"),
             media: Media::Csv,
-            notes: Notes { link, unknown: None },
+            notes: CachedHeaders { link, unknown: None },
         };
         let entry = Entry::new(answer.clone(), Lifetime { fresh_s: 60, revalidate_s: 6 }, 1000);
         let back = decode(encode(&entry)).unwrap();
@@ -154,7 +154,7 @@ mod tests {
             notes in prop::array::uniform2(prop::option::of("[ -~]{1,300}")), times: [u32; 3]
         ) {
             let [link, unknown] = notes.map(|note| note.map(Bytes::from));
-            let answer = Answer { body: body.into(), media, notes: Notes { link, unknown } };
+            let answer = Answer { body: body.into(), media, notes: CachedHeaders { link, unknown } };
             let times = times.map(u64::from);
             let back = decode(encode(&Entry::stored(answer.clone(), times[0], times[1], times[2]))).unwrap();
             prop_assert_eq!((back.answer(), back.times_ms()), (answer, times));

@@ -10,7 +10,7 @@ use chrono::NaiveTime;
 
 use crate::caller::KeyId;
 use crate::market::{Exchange, Symbol};
-use crate::store::{Changes, StockRef, Store, StoreFault};
+use crate::store::{Changes, StockRef, Store, StoreError};
 
 /// For lists of stocks, and stocks whose exchange was not heard of yet.
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
@@ -84,16 +84,16 @@ impl Versions {
     ///
     /// # Errors
     /// When Postgres can't be asked: nothing is forgotten, and the next call hears it all.
-    pub async fn catch_up(&self, store: &Store) -> Result<(Vec<KeyId>, Vec<String>), StoreFault> {
+    pub async fn catch_up(&self, store: &Store) -> Result<(Vec<KeyId>, Vec<String>), StoreError> {
         let changes = store.changes_since(self.heard()).await?;
         let exchanges =
             if changes.stocks.is_empty() { HashMap::new() } else { store.exchanges().await? };
-        self.hear(&changes, &exchanges);
+        self.apply(&changes, &exchanges);
         Ok((changes.keys, changes.tiers))
     }
 
     /// Takes in what was committed since [`Self::heard`]; `exchanges` by their codes.
-    pub(crate) fn hear(&self, changes: &Changes, exchanges: &HashMap<String, Exchange>) {
+    pub(crate) fn apply(&self, changes: &Changes, exchanges: &HashMap<String, Exchange>) {
         if !changes.stocks.is_empty() {
             let exchange =
                 |code: &str| exchanges.get(code).copied().unwrap_or_else(default_exchange);
@@ -123,7 +123,7 @@ impl Versions {
     }
 
     /// Whether what was committed is known here, as of the last look.
-    pub fn are_followed(&self) -> bool {
+    pub fn is_up_to_date(&self) -> bool {
         self.heard() >= 0 && !self.behind.load(Ordering::Relaxed)
     }
 

@@ -17,7 +17,7 @@ pub type Note = Text<1000>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1 to {chars_max} printable characters, and no key among them")]
-pub struct TextFault {
+pub struct TextError {
     chars_max: usize,
 }
 
@@ -28,16 +28,16 @@ impl<const CHARS_MAX: usize> Text<CHARS_MAX> {
 }
 
 impl<const CHARS_MAX: usize> FromStr for Text<CHARS_MAX> {
-    type Err = TextFault;
+    type Err = TextError;
 
-    fn from_str(text: &str) -> Result<Self, TextFault> {
+    fn from_str(text: &str) -> Result<Self, TextError> {
         let fits = !text.trim().is_empty()
             && text.chars().count() <= CHARS_MAX
             && !text.chars().any(is_hidden);
         if fits && !text.contains(TOKEN_PREFIX) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(TextFault { chars_max: CHARS_MAX })
+            Err(TextError { chars_max: CHARS_MAX })
         }
     }
 }
@@ -68,7 +68,7 @@ mod tests {
                     prop_assert!(!text.contains(char::is_control));
                     prop_assert!(text.chars().count() <= 200 && text.chars().any(|c| !c.is_whitespace()));
                 }
-                Err(fault) => prop_assert!(fault.to_string().starts_with("expected 1 to 200 printable characters")),
+                Err(error) => prop_assert!(error.to_string().starts_with("expected 1 to 200 printable characters")),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Who calls, as every room knows it: the key's public id, its tier, its limit.
 
 mod actor;
-mod household;
+mod client_network;
 mod label;
 mod tier;
 mod watchlist;
@@ -14,13 +14,13 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 pub use actor::Actor;
-pub use household::Household;
-pub use label::{Label, Note, TextFault};
+pub use client_network::ClientNetwork;
+pub use label::{Label, Note, TextError};
 pub use tier::{
-    REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteFault, Tier, TierName,
-    TierNameFault,
+    REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteError, Tier, TierName,
+    TierNameError,
 };
-pub use watchlist::{WatchlistId, WatchlistIdFault, WatchlistName};
+pub use watchlist::{WatchlistId, WatchlistIdError, WatchlistName};
 
 /// What every token of a key starts with. Nowhere else has a text a reason to hold it.
 pub const TOKEN_PREFIX: &str = "tk_live_";
@@ -48,7 +48,7 @@ pub struct KeyId([u8; ID_CHARS]);
 #[error(
     "expected a key id: {ID_CHARS} letters and digits, the part of a token between 'tk_live_' and the next '_'"
 )]
-pub struct KeyIdFault;
+pub struct KeyIdError;
 
 impl KeyId {
     pub fn random() -> Self {
@@ -62,12 +62,12 @@ impl KeyId {
 }
 
 impl FromStr for KeyId {
-    type Err = KeyIdFault;
+    type Err = KeyIdError;
 
-    fn from_str(text: &str) -> Result<Self, KeyIdFault> {
-        let bytes: [u8; ID_CHARS] = text.as_bytes().try_into().map_err(|_| KeyIdFault)?;
+    fn from_str(text: &str) -> Result<Self, KeyIdError> {
+        let bytes: [u8; ID_CHARS] = text.as_bytes().try_into().map_err(|_| KeyIdError)?;
         if !bytes.iter().all(u8::is_ascii_alphanumeric) {
-            return Err(KeyIdFault);
+            return Err(KeyIdError);
         }
         Ok(Self(bytes))
     }

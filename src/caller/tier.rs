@@ -22,7 +22,7 @@ pub struct TierName(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected the name of a tier: a-z, then up to {} of a-z 0-9 _ -", NAME_CHARS_MAX - 1)]
-pub struct TierNameFault;
+pub struct TierNameError;
 
 /// Requests in any trailing 60 seconds, 1 to [`REQUESTS_PER_MINUTE_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +30,7 @@ pub struct RequestsPerMinute(u32);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a whole number from 1 to {REQUESTS_PER_MINUTE_MAX}")]
-pub struct RequestsPerMinuteFault;
+pub struct RequestsPerMinuteError;
 
 impl TierName {
     pub fn as_str(&self) -> &str {
@@ -39,15 +39,15 @@ impl TierName {
 }
 
 impl FromStr for TierName {
-    type Err = TierNameFault;
+    type Err = TierNameError;
 
-    fn from_str(text: &str) -> Result<Self, TierNameFault> {
+    fn from_str(text: &str) -> Result<Self, TierNameError> {
         let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
         let fits = text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(rest);
         if fits && text.len() <= NAME_CHARS_MAX {
             Ok(Self(text.to_owned()))
         } else {
-            Err(TierNameFault)
+            Err(TierNameError)
         }
     }
 }
@@ -59,11 +59,11 @@ impl fmt::Display for TierName {
 }
 
 impl RequestsPerMinute {
-    pub fn new(number: u32) -> Result<Self, RequestsPerMinuteFault> {
+    pub fn new(number: u32) -> Result<Self, RequestsPerMinuteError> {
         if (1..=REQUESTS_PER_MINUTE_MAX).contains(&number) {
             Ok(Self(number))
         } else {
-            Err(RequestsPerMinuteFault)
+            Err(RequestsPerMinuteError)
         }
     }
 
@@ -73,10 +73,10 @@ impl RequestsPerMinute {
 }
 
 impl FromStr for RequestsPerMinute {
-    type Err = RequestsPerMinuteFault;
+    type Err = RequestsPerMinuteError;
 
-    fn from_str(text: &str) -> Result<Self, RequestsPerMinuteFault> {
-        text.parse().map_err(|_| RequestsPerMinuteFault).and_then(Self::new)
+    fn from_str(text: &str) -> Result<Self, RequestsPerMinuteError> {
+        text.parse().map_err(|_| RequestsPerMinuteError).and_then(Self::new)
     }
 }
 

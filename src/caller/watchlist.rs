@@ -20,7 +20,7 @@ pub struct WatchlistId(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected the id of a watchlist: {ID_CHARS} letters and digits")]
-pub struct WatchlistIdFault;
+pub struct WatchlistIdError;
 
 impl WatchlistId {
     pub fn random() -> Self {
@@ -34,11 +34,11 @@ impl WatchlistId {
 }
 
 impl FromStr for WatchlistId {
-    type Err = WatchlistIdFault;
+    type Err = WatchlistIdError;
 
-    fn from_str(text: &str) -> Result<Self, WatchlistIdFault> {
+    fn from_str(text: &str) -> Result<Self, WatchlistIdError> {
         let fits = text.len() == ID_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if fits { Ok(Self(text.to_owned())) } else { Err(WatchlistIdFault) }
+        if fits { Ok(Self(text.to_owned())) } else { Err(WatchlistIdError) }
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
         for text in
             ["", "0123456789abcde", "0123456789abcdefg", "0123456789abcde\0", "0123456789abcdé"]
         {
-            assert_eq!(text.parse::<WatchlistId>(), Err(WatchlistIdFault), "{text:?}");
+            assert_eq!(text.parse::<WatchlistId>(), Err(WatchlistIdError), "{text:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The command line: one file a subcommand.
 
-mod ask;
+mod confirm;
 pub mod demo;
 mod generate;
 mod ingest;
@@ -12,7 +12,7 @@ mod stocks;
 mod telemetry;
 mod tiers;
 mod usage;
-mod wrong;
+mod usage_error;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::LogConfig;
-use crate::redis::{Redis, Word};
+use crate::redis::{Message, Redis};
 
 /// How long a command waits for Redis to tell instances of what it did.
 const REDIS_WAIT: Duration = Duration::from_secs(2);
@@ -70,13 +70,13 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(fault) => return wrong::say(&fault),
+        Err(error) => return usage_error::report(&error),
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("tickerd: {failure}");
-            if failure.is::<ask::Unasked>() {
+            if failure.is::<confirm::ConfirmationRequired>() {
                 ExitCode::from(WRONG_USAGE)
             } else {
                 ExitCode::FAILURE
@@ -127,7 +127,8 @@ fn print_line(line: &str) -> Result<(), Failure> {
 /// while.
 async fn tell_of_data(redis: Option<Redis>) {
     let Some(redis) = redis else { return };
-    if !(redis.wait_until_connected(REDIS_WAIT).await && redis.tell(Word::Look).await.is_ok()) {
+    if !(redis.wait_until_connected(REDIS_WAIT).await && redis.publish(Message::Look).await.is_ok())
+    {
         eprintln!("Redis could not be reached: instances notice the new data within 30 s.");
     }
 }

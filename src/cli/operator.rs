@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Failure, print_line};
 use crate::caller::{Actor, Label};
 use crate::config::{DatabaseConfig, RedisConfig};
-use crate::keys::Registry;
+use crate::keys::KeyService;
 use crate::redis::Redis;
 use crate::store::Store;
 
@@ -33,13 +33,13 @@ const REDIS_WAIT: Duration = Duration::from_secs(2);
 impl OperatorArgs {
     /// # Errors
     /// When a URL or a certificate authority can't be read.
-    pub fn registry(&self) -> Result<Registry, Failure> {
+    pub fn registry(&self) -> Result<KeyService, Failure> {
         let (store, redis) = (Store::new(&self.database)?, Redis::start(&self.redis)?);
         let name = match &self.actor {
             Some(name) => name.clone(),
             None => user().parse()?,
         };
-        Ok(Registry::new(store, redis, REDIS_WAIT, Actor::cli(&name)))
+        Ok(KeyService::new(store, redis, REDIS_WAIT, Actor::cli(&name)))
     }
 
     /// Prints `value` where JSON is wanted, and otherwise what `text` says of it, on stderr.
@@ -60,8 +60,8 @@ impl OperatorArgs {
 pub fn heard(instances_told: u32) -> String {
     match instances_told {
         0 => "No instance was told through Redis: those without one notice within 1 s, others within 30 s.".to_owned(),
-        1 => "Told the running instance.".to_owned(),
-        count => format!("Told {count} running instances."),
+        1 => "Notified the running instance.".to_owned(),
+        count => format!("Notified {count} running instances."),
     }
 }
 

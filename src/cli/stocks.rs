@@ -3,12 +3,12 @@
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 
-use super::ask::consent;
+use super::confirm::confirm;
 use super::{Failure, print_line, tell_of_data};
 use crate::config::{DatabaseConfig, RedisConfig};
 use crate::market::{Symbol, parse_date};
 use crate::redis::Redis;
-use crate::store::{Change, Database, SymbolFault};
+use crate::store::{Change, Database, SymbolError};
 
 #[derive(Debug, Args)]
 pub struct StocksArgs {
@@ -93,8 +93,8 @@ async fn rename(
     yes: bool,
 ) -> Result<Change, Failure> {
     match database.rename_stock(symbol, new, from, yes).await? {
-        Err(loss @ SymbolFault::WouldTakeOver { .. }) => {
-            consent(yes, &loss.to_string())?;
+        Err(loss @ SymbolError::WouldTakeOver { .. }) => {
+            confirm(yes, &loss.to_string())?;
             Ok(database.rename_stock(symbol, new, from, true).await??)
         }
         done => Ok(done?),

@@ -2,11 +2,11 @@
 
 use clap::{Args, Subcommand};
 
-use super::ask::consent;
+use super::confirm::confirm;
 use super::operator::{OperatorArgs, heard};
 use super::{Failure, print_line};
 use crate::caller::{RequestsPerMinute, TierName};
-use crate::keys::{Registry, RegistryFault, Told};
+use crate::keys::{KeyService, KeyServiceError, Notified};
 
 #[derive(Debug, Args)]
 pub struct TiersArgs {
@@ -52,13 +52,13 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
         }
         TiersCommand::Set { name, requests_per_minute, yes } => {
             if let Some(loss) = loss(&registry, &name, requests_per_minute).await? {
-                consent(yes, &loss)?;
+                confirm(yes, &loss)?;
             }
             let is_new =
-                matches!(registry.find_tier(&name).await, Err(RegistryFault::NoTier { .. }));
+                matches!(registry.find_tier(&name).await, Err(KeyServiceError::NoTier { .. }));
             let told = registry.set_tier(&name, requests_per_minute).await?;
             operator.answer(&told, || {
-                let Told { made, instances_told } = &told;
+                let Notified { made, instances_told } = &told;
                 let what = if is_new { "The new tier" } else { "Tier" };
                 let (limit, heard) = (made.requests_per_minute, heard(*instances_told));
                 format!("{what} {name} has {limit} requests a minute. {heard}")
@@ -69,14 +69,14 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
 
 /// What holders of keys would lose by this limit.
 async fn loss(
-    registry: &Registry,
+    registry: &KeyService,
     name: &TierName,
     limit: RequestsPerMinute,
 ) -> Result<Option<String>, Failure> {
     let tier = match registry.find_tier(name).await {
         Ok(tier) => tier,
-        Err(RegistryFault::NoTier { .. }) => return Ok(None),
-        Err(fault) => return Err(fault.into()),
+        Err(KeyServiceError::NoTier { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
     };
     let (now, then) = (tier.requests_per_minute, limit.get());
     let loses = tier.active_keys > 0 && i64::from(then) < i64::from(now);

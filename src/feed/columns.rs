@@ -2,7 +2,7 @@
 
 use csv::StringRecord;
 
-use super::FeedFault;
+use super::FeedError;
 use crate::market::Symbol;
 use crate::store::Table;
 
@@ -11,7 +11,7 @@ pub struct Column {
     /// What it is called here, and in messages.
     pub name: &'static str,
     /// What else it is called, as [`folded`].
-    also: &'static [&'static str],
+    aliases: &'static [&'static str],
     is_required: bool,
     /// The option that says it where a file doesn't.
     option: Option<&'static str>,
@@ -19,19 +19,19 @@ pub struct Column {
 
 /// Where a column is in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ColumnSource {
     At(usize),
     /// The same for all rows, and not in the file.
     Given(Symbol),
     Nowhere,
 }
 
-const fn required(name: &'static str, also: &'static [&'static str]) -> Column {
-    Column { name, also, is_required: true, option: None }
+const fn required(name: &'static str, aliases: &'static [&'static str]) -> Column {
+    Column { name, aliases, is_required: true, option: None }
 }
 
-const fn optional(name: &'static str, also: &'static [&'static str]) -> Column {
-    Column { name, also, is_required: false, option: None }
+const fn optional(name: &'static str, aliases: &'static [&'static str]) -> Column {
+    Column { name, aliases, is_required: false, option: None }
 }
 
 const SYMBOL: Column = required("symbol", &["ticker", "code"]);
@@ -86,7 +86,7 @@ pub(super) fn places(
     header: &StringRecord,
     wanted: &[Column],
     symbol: Option<Symbol>,
-) -> Result<Vec<(&'static str, Place)>, FeedFault> {
+) -> Result<Vec<(&'static str, ColumnSource)>, FeedError> {
     let name = || file.to_owned();
     let mut columns = Vec::new();
     for column in wanted {
@@ -94,11 +94,11 @@ pub(super) fn places(
         let place = match (found.next(), found.next(), symbol.filter(|_| column.option.is_some())) {
             (Some((_, first)), Some((_, second)), _) => {
                 let (first, second) = (first.to_owned(), second.to_owned());
-                return Err(FeedFault::Twice { name: name(), column: column.name, first, second });
+                return Err(FeedError::Twice { name: name(), column: column.name, first, second });
             }
-            (Some(_), None, Some(_)) => return Err(FeedFault::SymbolTwice { name: name() }),
-            (Some((at, _)), None, None) => Place::At(at),
-            (None, _, Some(symbol)) => Place::Given(symbol),
+            (Some(_), None, Some(_)) => return Err(FeedError::SymbolTwice { name: name() }),
+            (Some((at, _)), None, None) => ColumnSource::At(at),
+            (None, _, Some(symbol)) => ColumnSource::Given(symbol),
             (None, _, None) if column.is_required => {
                 let required =
                     wanted.iter().filter(|column| column.is_required).map(|column| column.name);
@@ -106,9 +106,9 @@ pub(super) fn places(
                 if let Some(option) = column.option {
                     expected = format!("{expected}, or {option}");
                 }
-                return Err(FeedFault::Missing { name: name(), column: column.name, expected });
+                return Err(FeedError::Missing { name: name(), column: column.name, expected });
             }
-            (None, _, None) => Place::Nowhere,
+            (None, _, None) => ColumnSource::Nowhere,
         };
         columns.push((column.name, place));
     }
@@ -118,7 +118,7 @@ pub(super) fn places(
 impl Column {
     fn is_called(&self, text: &str) -> bool {
         let text = folded(text);
-        text == folded(self.name) || self.also.contains(&text.as_str())
+        text == folded(self.name) || self.aliases.contains(&text.as_str())
     }
 }
 
@@ -136,16 +136,16 @@ mod tests {
         table: Table,
         header: &str,
         symbol: Option<&str>,
-    ) -> Result<Vec<(&'static str, Place)>, String> {
+    ) -> Result<Vec<(&'static str, ColumnSource)>, String> {
         let header = StringRecord::from(header.split(',').collect::<Vec<_>>());
         let symbol = symbol.map(|symbol| symbol.parse().unwrap());
-        places("a.csv", &header, columns(table), symbol).map_err(|fault| fault.to_string())
+        places("a.csv", &header, columns(table), symbol).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_names_of_common_vendors_are_known_in_any_order_and_case() {
         let ours = "symbol,date,open,high,low,close,volume,adjusted_close";
-        let in_order: Vec<_> = (0..8).map(Place::At).collect();
+        let in_order: Vec<_> = (0..8).map(ColumnSource::At).collect();
         for header in [
             ours,
             "\u{feff}Ticker,Date,Open,High,Low,Close,Volume,Adj Close",
@@ -161,32 +161,32 @@ mod tests {
         let places = found(Table::Prices, header, None).unwrap();
         assert_eq!(
             places[2..6].iter().map(|(_, at)| *at).collect::<Vec<_>>(),
-            [5, 3, 4, 2].map(Place::At)
+            [5, 3, 4, 2].map(ColumnSource::At)
         );
         let splits =
             found(Table::Actions, "execution_date,split_from,split_to,ticker", None).unwrap();
-        assert_eq!(splits[4], ("dividend", Place::Nowhere));
+        assert_eq!(splits[4], ("dividend", ColumnSource::Nowhere));
         let dividends = found(Table::Actions, "cash_amount,ex_dividend_date,ticker", None).unwrap();
-        assert_eq!(dividends[4], ("dividend", Place::At(0)));
+        assert_eq!(dividends[4], ("dividend", ColumnSource::At(0)));
     }
 
     #[test]
     fn a_file_without_symbols_is_one_of_the_symbol_that_is_given() {
         let yahoo = "Date,Open,High,Low,Close,Adj Close,Volume";
         let places = found(Table::Prices, yahoo, Some("AAPL")).unwrap();
-        assert_eq!(places[0], ("symbol", Place::Given("AAPL".parse().unwrap())));
-        let fault = found(Table::Prices, yahoo, None).unwrap_err();
+        assert_eq!(places[0], ("symbol", ColumnSource::Given("AAPL".parse().unwrap())));
+        let error = found(Table::Prices, yahoo, None).unwrap_err();
         assert!(
-            fault.starts_with(
+            error.starts_with(
                 "a.csv lacks the column symbol: expected a first line that names symbol, "
             ),
-            "{fault}"
+            "{error}"
         );
-        assert!(fault.ends_with(", volume, or --symbol"), "{fault}");
-        let fault = found(Table::Stocks, yahoo, None).unwrap_err();
-        assert!(fault.ends_with("names symbol, name, exchange, currency"), "{fault}");
-        let fault = found(Table::Prices, &format!("symbol,{yahoo}"), Some("AAPL")).unwrap_err();
-        assert_eq!(fault, "a.csv names the symbol of each row: leave --symbol out");
+        assert!(error.ends_with(", volume, or --symbol"), "{error}");
+        let error = found(Table::Stocks, yahoo, None).unwrap_err();
+        assert!(error.ends_with("names symbol, name, exchange, currency"), "{error}");
+        let error = found(Table::Prices, &format!("symbol,{yahoo}"), Some("AAPL")).unwrap_err();
+        assert_eq!(error, "a.csv names the symbol of each row: leave --symbol out");
     }
 
     proptest::proptest! {
@@ -201,8 +201,8 @@ mod tests {
     #[test]
     fn a_column_that_is_there_twice_is_named_with_both_its_names() {
         let header = "symbol,date,open,high,low,close,volume,adj_close,Adjusted Close";
-        let fault = found(Table::Prices, header, None).unwrap_err();
+        let error = found(Table::Prices, header, None).unwrap_err();
         let says = "a.csv has the column adjusted_close twice, as \"adj_close\" and \"Adjusted Close\": expected it once";
-        assert_eq!(fault, says);
+        assert_eq!(error, says);
     }
 }

@@ -8,6 +8,6 @@ mod row;
 mod rows;
 
 pub use columns::columns;
-pub use reader::{FeedFault, Reader, Source};
-pub use row::{Row, RowFault};
+pub use reader::{FeedError, Reader, Source};
+pub use row::{Row, RowError};
 pub use rows::{check, repeated};

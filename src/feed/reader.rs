@@ -8,7 +8,7 @@ use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
 
 use super::Row;
-use super::columns::{Column, Place, places};
+use super::columns::{Column, ColumnSource, places};
 use super::newlines::Newlines;
 use crate::market::Symbol;
 
@@ -20,7 +20,7 @@ const ROW_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What keeps a file from being read at all.
 #[derive(Debug, thiserror::Error)]
-pub enum FeedFault {
+pub enum FeedError {
     #[error("{name} can't be read: {reason}")]
     Io { name: String, reason: String },
     #[error("{name} line {line} is no CSV: {reason}")]
@@ -49,11 +49,11 @@ pub struct Source {
 impl Source {
     /// # Errors
     /// When the file can't be opened.
-    pub fn file(path: &Path) -> Result<Self, FeedFault> {
+    pub fn file(path: &Path) -> Result<Self, FeedError> {
         let name = path.display().to_string();
-        let fault = |e: std::io::Error| FeedFault::Io { name: name.clone(), reason: e.to_string() };
-        let file = File::open(path).map_err(fault)?;
-        let metadata = file.metadata().map_err(fault)?;
+        let error = |e: std::io::Error| FeedError::Io { name: name.clone(), reason: e.to_string() };
+        let file = File::open(path).map_err(error)?;
+        let metadata = file.metadata().map_err(error)?;
         let length_bytes = metadata.is_file().then_some(metadata.len());
         Ok(Self { raw: Box::new(file), length_bytes, name })
     }
@@ -71,7 +71,7 @@ impl Source {
 pub struct Reader {
     name: String,
     csv: csv::Reader<Take<Box<dyn Read + Send>>>,
-    columns: Vec<(&'static str, Place)>,
+    columns: Vec<(&'static str, ColumnSource)>,
     record: StringRecord,
 }
 
@@ -85,9 +85,9 @@ impl Reader {
         source: Source,
         wanted: &[Column],
         symbol: Option<Symbol>,
-    ) -> Result<Self, FeedFault> {
+    ) -> Result<Self, FeedError> {
         let Source { name, raw, .. } = source;
-        let io = |e: std::io::Error| FeedFault::Io { name: name.clone(), reason: e.to_string() };
+        let io = |e: std::io::Error| FeedError::Io { name: name.clone(), reason: e.to_string() };
         let mut raw = BufReader::with_capacity(READ_BYTES, raw);
         let is_gzip = raw.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
         let text: Box<dyn Read + Send> = match is_gzip {
@@ -102,25 +102,27 @@ impl Reader {
     }
 
     pub fn has(&self, column: &'static str) -> bool {
-        self.columns.iter().any(|(name, place)| *name == column && !matches!(place, Place::Nowhere))
+        self.columns
+            .iter()
+            .any(|(name, place)| *name == column && !matches!(place, ColumnSource::Nowhere))
     }
 
     /// Reads on as if the file had no such column.
     pub fn leave_out(&mut self, column: &'static str) {
         let places = self.columns.iter_mut().filter(|(name, _)| *name == column);
-        places.for_each(|(_, place)| *place = Place::Nowhere);
+        places.for_each(|(_, place)| *place = ColumnSource::Nowhere);
     }
 
     /// The next row; `None` at the end.
     ///
     /// # Errors
     /// When the file breaks off, or a line has more or fewer fields than the first.
-    pub fn next_row(&mut self) -> Result<Option<Row<'_>>, FeedFault> {
+    pub fn next_row(&mut self) -> Result<Option<Row<'_>>, FeedError> {
         self.csv.get_mut().set_limit(ROW_BYTES_MAX);
         let read = self.csv.read_record(&mut self.record);
         if self.csv.get_ref().limit() == 0 {
             let line = self.record.position().map_or(1, csv::Position::line);
-            return Err(FeedFault::RowTooLong { name: self.name.clone(), line });
+            return Err(FeedError::RowTooLong { name: self.name.clone(), line });
         }
         if !read.map_err(|e| not_csv(&self.name, &e))? {
             return Ok(None);
@@ -130,7 +132,7 @@ impl Reader {
     }
 }
 
-fn not_csv(name: &str, error: &csv::Error) -> FeedFault {
+fn not_csv(name: &str, error: &csv::Error) -> FeedError {
     let name = name.to_owned();
     let line = error.position().map_or(1, csv::Position::line);
     let reason = match error.kind() {
@@ -138,10 +140,10 @@ fn not_csv(name: &str, error: &csv::Error) -> FeedFault {
             format!("expected {expected_len} fields, found {len}")
         }
         csv::ErrorKind::Utf8 { .. } => "expected UTF-8".to_owned(),
-        csv::ErrorKind::Io(e) => return FeedFault::Io { name, reason: e.to_string() },
+        csv::ErrorKind::Io(e) => return FeedError::Io { name, reason: e.to_string() },
         _ => error.to_string(),
     };
-    FeedFault::Csv { name, line, reason }
+    FeedError::Csv { name, line, reason }
 }
 
 #[cfg(test)]
@@ -160,7 +162,7 @@ mod tests {
             raw: Box::new(std::io::Cursor::new(text.into_bytes())),
         };
         let mut reader = Reader::open(source, columns(Table::Prices), None).unwrap();
-        let fault = reader.next_row().err().unwrap();
-        assert!(matches!(fault, FeedFault::RowTooLong { line: 2, .. }), "{fault}");
+        let error = reader.next_row().err().unwrap();
+        assert!(matches!(error, FeedError::RowTooLong { line: 2, .. }), "{error}");
     }
 }

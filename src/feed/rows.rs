@@ -4,7 +4,7 @@ use std::io::Write;
 
 use chrono::NaiveDate;
 
-use super::{Row, RowFault};
+use super::{Row, RowError};
 use crate::market::{Action, ActionKind, Bar, Symbol};
 use crate::store::{Known, KnownStock, Repeat, Table};
 
@@ -17,7 +17,7 @@ pub fn check<W: Write>(
     row: &Row<'_>,
     known: &Known,
     out: &mut csv::Writer<W>,
-) -> Result<(), RowFault> {
+) -> Result<(), RowError> {
     match table {
         Table::Stocks => stock(row, known, out),
         Table::Prices => price(row, known, out),
@@ -41,21 +41,21 @@ pub fn repeated(table: Table, repeat: &Repeat) -> String {
 /// Memory is all that can fail to be written to.
 const TO_MEMORY: &str = "writing to memory does not fail";
 
-fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
+fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowError> {
     let symbol = own_symbol(row, known)?;
     let exchange = row.filled("exchange")?;
     if !known.exchanges.contains(exchange) {
         let mut codes: Vec<_> = known.exchanges.iter().map(String::as_str).collect();
         codes.sort_unstable();
         let codes = codes.join(", ");
-        return Err(row.fault(
+        return Err(row.error(
             "exchange",
             format!("expected a known exchange, a row of the table exchanges ({codes})"),
         ));
     }
     let currency = row.text("currency").to_ascii_uppercase();
     if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(row.fault("currency", "expected an ISO 4217 code such as USD"));
+        return Err(row.error("currency", "expected an ISO 4217 code such as USD"));
     }
     let market_cap =
         if row.text("market_cap").is_empty() { None } else { Some(row.whole("market_cap")?) };
@@ -67,10 +67,10 @@ fn stock<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
     Ok(())
 }
 
-fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowFault> {
+fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Result<(), RowError> {
     let (stock, date) = stock_on(row, known, "date")?;
     if let Some(today) = known.today.filter(|today| date > *today) {
-        return Err(row.fault(
+        return Err(row.error(
             "date",
             format!("expected a day up to {today}, since later ones have not come"),
         ));
@@ -80,7 +80,7 @@ fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
         let expected = format!(
             "expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)"
         );
-        return Err(row.fault("date", expected));
+        return Err(row.error("date", expected));
     }
     let adjusted_close =
         if row.has("adjusted_close") { Some(row.number("adjusted_close")?) } else { None };
@@ -94,7 +94,7 @@ fn price<W: Write>(row: &Row<'_>, known: &Known, out: &mut csv::Writer<W>) -> Re
         adjusted_close: adjusted_close.unwrap_or(close),
         volume: row.whole("volume")?,
     };
-    bar.check().map_err(|fault| row.fault(fault.column, fault.expected))?;
+    bar.check().map_err(|error| row.error(error.column, error.expected))?;
     out.serialize((
         row.line,
         stock.id,
@@ -114,7 +114,7 @@ fn action<W: Write>(
     row: &Row<'_>,
     known: &Known,
     out: &mut csv::Writer<W>,
-) -> Result<(), RowFault> {
+) -> Result<(), RowError> {
     let (stock, ex_date) = stock_on(row, known, "ex_date")?;
     let action = Action { ex_date, kind: action_kind(row)? };
     let (kind, from, to, dividend) = match action.kind {
@@ -125,7 +125,7 @@ fn action<W: Write>(
     Ok(())
 }
 
-fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowFault> {
+fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowError> {
     let (from, to) = (row.number_if_any("split_from")?, row.number_if_any("split_to")?);
     match (from, to, row.number_if_any("dividend")?) {
         (Some(from), Some(to), None) if from > 0.0 && to > 0.0 => {
@@ -133,12 +133,12 @@ fn action_kind(row: &Row<'_>) -> Result<ActionKind, RowFault> {
         }
         (None, None, Some(dividend)) if dividend > 0.0 => Ok(ActionKind::Dividend(dividend)),
         (None, None, _) => {
-            Err(row.fault("dividend", "expected a dividend above 0, or split_from and split_to"))
+            Err(row.error("dividend", "expected a dividend above 0, or split_from and split_to"))
         }
         (Some(_), Some(_), Some(_)) => {
-            Err(row.fault("dividend", "expected none beside a split: give it a row of its own"))
+            Err(row.error("dividend", "expected none beside a split: give it a row of its own"))
         }
-        _ => Err(row.fault("split_to", "expected split_from and split_to, both above 0")),
+        _ => Err(row.error("split_to", "expected split_from and split_to, both above 0")),
     }
 }
 
@@ -148,15 +148,15 @@ fn stock_on(
     row: &Row<'_>,
     known: &Known,
     column: &'static str,
-) -> Result<(KnownStock, NaiveDate), RowFault> {
+) -> Result<(KnownStock, NaiveDate), RowError> {
     let symbol = row.symbol("symbol")?;
     let unknown =
-        || row.fault("symbol", "expected a known symbol (ingest its row of stocks first)");
+        || row.error("symbol", "expected a known symbol (ingest its row of stocks first)");
     let (stock, day) = (*known.stocks.get(&symbol).ok_or_else(unknown)?, row.date(column)?);
     if let Some(since) = known.free_since.get(&symbol).filter(|since| day < **since) {
         let expected =
             format!("expected a day from {since} on, before which {symbol} was another company's");
-        return Err(row.fault(column, expected));
+        return Err(row.error(column, expected));
     }
     match known.former.get(&symbol) {
         Some(former) if day >= former.replaced_on => {
@@ -164,7 +164,7 @@ fn stock_on(
             let expected = format!(
                 "expected a day before {since}, from which {symbol} is {now} (write {now}, or ingest stocks --reuse {symbol})"
             );
-            Err(row.fault(column, expected))
+            Err(row.error(column, expected))
         }
         _ => Ok((stock, day)),
     }
@@ -172,7 +172,7 @@ fn stock_on(
 
 /// The symbol of the stock that a row of stocks is about. Under a former one it has to be called
 /// what it is called here: another company may have the symbol by now.
-fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowFault> {
+fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowError> {
     let symbol = row.symbol("symbol")?;
     let own = known.stocks.get(&symbol).map_or(symbol, |stock| stock.symbol);
     match known.former.get(&symbol) {
@@ -181,7 +181,7 @@ fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowFault> {
             let expected = format!(
                 "expected {name:?}, the name of {own}, which was {symbol} (--reuse {symbol} for another company)"
             );
-            Err(row.fault("name", expected))
+            Err(row.error("name", expected))
         }
         _ => Ok(own),
     }
@@ -190,10 +190,10 @@ fn own_symbol(row: &Row<'_>, known: &Known) -> Result<Symbol, RowFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{FeedFault, Reader, Source, columns};
+    use crate::feed::{FeedError, Reader, Source, columns};
     use proptest::prelude::*;
 
-    fn open(text: &str) -> Result<Reader, FeedFault> {
+    fn open(text: &str) -> Result<Reader, FeedError> {
         let raw = Box::new(std::io::Cursor::new(text.to_owned()));
         Reader::open(
             Source { name: "prices.csv".to_owned(), length_bytes: None, raw },
@@ -212,8 +212,8 @@ mod tests {
         let (mut out, mut faults) =
             (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), Vec::new());
         while let Some(row) = reader.next_row().unwrap() {
-            if let Err(fault) = check(Table::Prices, &row, &known, &mut out) {
-                faults.push(fault.to_string());
+            if let Err(error) = check(Table::Prices, &row, &known, &mut out) {
+                faults.push(error.to_string());
             }
         }
         (String::from_utf8(out.into_inner().unwrap()).unwrap(), faults)
@@ -273,7 +273,7 @@ mod tests {
         ];
         let lines: Vec<_> = rows.iter().map(|(row, _)| *row).collect();
         let (staged, faults) = read(&format!("{HEADER}{}\n", lines.join("\n")));
-        assert_eq!(faults, rows.map(|(_, fault)| fault));
+        assert_eq!(faults, rows.map(|(_, error)| error));
         assert_eq!(staged, "");
     }
 
@@ -295,11 +295,11 @@ mod tests {
 
     #[test]
     fn a_missing_column_and_a_short_line_are_named() {
-        let fault = open("symbol,date\nAAPL,2000-03-01\n").err().unwrap().to_string();
-        assert!(fault.starts_with("prices.csv lacks the column open"), "{fault}");
+        let error = open("symbol,date\nAAPL,2000-03-01\n").err().unwrap().to_string();
+        assert!(error.starts_with("prices.csv lacks the column open"), "{error}");
         let mut reader = open(&format!("{HEADER}AAPL,2000-03-01\n")).unwrap();
-        let fault = reader.next_row().err().unwrap().to_string();
-        assert_eq!(fault, "prices.csv line 2 is no CSV: expected 8 fields, found 2");
+        let error = reader.next_row().err().unwrap().to_string();
+        assert_eq!(error, "prices.csv line 2 is no CSV: expected 8 fields, found 2");
     }
 
     /// A price as a feed may write it.
@@ -336,9 +336,9 @@ mod tests {
             fields[at] = &field;
             let (staged, faults) = read(&format!("{HEADER}{}\n", fields.join(",")));
             prop_assert_eq!(staged.is_empty(), faults.len() == 1, "{:?}", faults);
-            for fault in faults {
-                prop_assert!(fault.starts_with("line 2, column "), "{fault}");
-                prop_assert!(fault.contains(": expected "), "{fault}");
+            for error in faults {
+                prop_assert!(error.starts_with("line 2, column "), "{error}");
+                prop_assert!(error.contains(": expected "), "{error}");
             }
         }
 

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
-use crate::caller::Household;
-use crate::limiter::{Ring, Want};
+use crate::caller::ClientNetwork;
+use crate::limiter::{SlidingWindow, TakeRequest};
 
 /// Wrong keys by client address, in the same strict window as requests.
 pub struct Failures {
-    rings: Cache<Household, Arc<Mutex<Ring>>>,
+    windows: Cache<ClientNetwork, Arc<Mutex<SlidingWindow>>>,
     per_minute_max: u32,
 }
 
@@ -18,25 +18,26 @@ impl Failures {
     /// `addresses_max` bounds the memory (about 800 bytes an address); the coldest are forgotten
     /// beyond it.
     pub fn new(per_minute_max: u32, addresses_max: usize) -> Self {
-        Self { rings: Cache::new(addresses_max), per_minute_max }
+        Self { windows: Cache::new(addresses_max), per_minute_max }
     }
 
     /// The epoch millisecond until which `address` has to wait, where it failed too often.
     pub fn blocked_until_ms(&self, address: IpAddr, now_ms: u64) -> Option<u64> {
-        let ring = self.rings.get(&Household::from(address))?;
+        let window = self.windows.get(&ClientNetwork::from(address))?;
         // A probe on a copy: asking is not failing.
-        let mut probe = ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let grant = probe.take(now_ms, self.per_minute_max, Want::ONE);
+        let mut probe = window.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let grant = probe.take(now_ms, self.per_minute_max, TakeRequest::ONE);
         (!grant.admitted).then_some(now_ms + grant.reset_in_ms)
     }
 
     pub fn record(&self, address: IpAddr, now_ms: u64) {
-        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Ring::default())));
-        let Ok(ring) = self.rings.get_or_insert_with(&Household::from(address), fresh);
-        ring.lock().unwrap_or_else(PoisonError::into_inner).take(
+        let fresh =
+            || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(SlidingWindow::default())));
+        let Ok(window) = self.windows.get_or_insert_with(&ClientNetwork::from(address), fresh);
+        window.lock().unwrap_or_else(PoisonError::into_inner).take(
             now_ms,
             self.per_minute_max,
-            Want::ONE,
+            TakeRequest::ONE,
         );
     }
 }

@@ -15,18 +15,18 @@ const LANES: u32 = 1;
 
 #[derive(Debug, thiserror::Error)]
 #[error("argon2id could not hash: {0}")]
-pub struct HashFault(String);
+pub struct HashError(String);
 
 /// The PHC string of a secret, with a random salt. Takes about 15 ms of one core.
 ///
 /// # Errors
 /// When the operating system yields no randomness.
-pub fn hash_secret(secret: &SecretString) -> Result<String, HashFault> {
+pub fn hash_secret(secret: &SecretString) -> Result<String, HashError> {
     let params =
-        Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| HashFault(e.to_string()))?;
+        Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| HashError(e.to_string()))?;
     let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password(secret.expose_secret().as_bytes())
-        .map_err(|e| HashFault(e.to_string()))?;
+        .map_err(|e| HashError(e.to_string()))?;
     Ok(hash.to_string())
 }
 

@@ -1,18 +1,18 @@
 //! API keys: what a token looks like, how its secret is kept, who may call.
 
+mod cached_key;
 mod failures;
 mod hash;
-mod hashers;
-mod known;
-mod prove;
-mod registry;
+mod hash_pool;
+mod recent_failures;
+mod secret_verifier;
+mod service;
 mod token;
-mod vain;
 mod validity;
 mod verify;
 
-pub use hash::{HashFault, hash_secret, hint_of};
-pub use registry::{IssueOrder, Issued, Registry, RegistryFault, Rotated, Told};
+pub use hash::{HashError, hash_secret, hint_of};
+pub use service::{IssueRequest, Issued, KeyService, KeyServiceError, Notified, Rotated};
 pub use token::{TOKEN_PREFIX, Token};
-pub use validity::{Grace, ValidityFault, expiry};
+pub use validity::{Grace, ValidityError, expiry};
 pub use verify::{Refusal, Verifier};

@@ -8,7 +8,7 @@ const EXPIRES_IN_DAYS_MAX: i64 = 36_500;
 const GRACE_DAYS_MAX: i64 = 90;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ValidityFault {
+pub enum ValidityError {
     #[error(
         "expected a time to come, within {EXPIRES_IN_DAYS_MAX} days, as 2027-01-31 (its start in UTC), 2027-01-31T12:00:00Z or 90d"
     )]
@@ -24,15 +24,15 @@ pub struct Grace(TimeDelta);
 impl Grace {
     /// # Errors
     /// When it is longer than two keys should stand side by side.
-    pub fn from_s(seconds: u64) -> Result<Self, ValidityFault> {
+    pub fn from_s(seconds: u64) -> Result<Self, ValidityError> {
         let span = i64::try_from(seconds)
             .ok()
             .and_then(TimeDelta::try_seconds)
-            .ok_or(ValidityFault::Grace)?;
+            .ok_or(ValidityError::Grace)?;
         if span <= TimeDelta::days(GRACE_DAYS_MAX) {
             Ok(Self(span))
         } else {
-            Err(ValidityFault::Grace)
+            Err(ValidityError::Grace)
         }
     }
 
@@ -55,11 +55,11 @@ impl From<Grace> for TimeDelta {
 }
 
 impl std::str::FromStr for Grace {
-    type Err = ValidityFault;
+    type Err = ValidityError;
 
-    fn from_str(text: &str) -> Result<Self, ValidityFault> {
-        let seconds = span(text).ok_or(ValidityFault::Grace)?.num_seconds();
-        u64::try_from(seconds).map_err(|_| ValidityFault::Grace).and_then(Self::from_s)
+    fn from_str(text: &str) -> Result<Self, ValidityError> {
+        let seconds = span(text).ok_or(ValidityError::Grace)?.num_seconds();
+        u64::try_from(seconds).map_err(|_| ValidityError::Grace).and_then(Self::from_s)
     }
 }
 
@@ -67,7 +67,7 @@ impl std::str::FromStr for Grace {
 ///
 /// # Errors
 /// When it is none of these, or does not lie in the time to come.
-pub fn expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ValidityFault> {
+pub fn expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ValidityError> {
     let day = || {
         NaiveDate::parse_from_str(text, "%Y-%m-%d")
             .ok()
@@ -75,11 +75,11 @@ pub fn expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ValidityF
     };
     let time = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
     let later = || span(text).and_then(|span| now.checked_add_signed(span));
-    let at = later().or_else(day).or_else(time).ok_or(ValidityFault::Expiry)?;
+    let at = later().or_else(day).or_else(time).ok_or(ValidityError::Expiry)?;
     if at > now && at - now <= TimeDelta::days(EXPIRES_IN_DAYS_MAX) {
         Ok(at)
     } else {
-        Err(ValidityFault::Expiry)
+        Err(ValidityError::Expiry)
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
             "90",
             "36501d",
         ] {
-            assert_eq!(expiry(text, now()), Err(ValidityFault::Expiry), "{text}");
+            assert_eq!(expiry(text, now()), Err(ValidityError::Expiry), "{text}");
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
         assert!("0s".parse::<Grace>().unwrap().is_none());
         assert!("90d".parse::<Grace>().is_ok());
         for text in ["91d", "9223372036854775807d", "7776001s", "1w", "", "d"] {
-            assert_eq!(text.parse::<Grace>(), Err(ValidityFault::Grace), "{text}");
+            assert_eq!(text.parse::<Grace>(), Err(ValidityError::Grace), "{text}");
         }
     }
 

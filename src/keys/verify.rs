@@ -16,14 +16,14 @@ use rand::RngExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Token;
+use super::cached_key::CachedKey;
 use super::failures::Failures;
-use super::known::Known;
-use super::prove::{Proven, Prover};
-use super::vain::InVain;
+use super::recent_failures::RecentFailures;
+use super::secret_verifier::{SecretVerifier, VerifiedKey};
 use crate::caller::Caller;
 use crate::clock::is_ahead;
 use crate::config::KeysConfig;
-use crate::store::{KeyRow, Store, StoreFault};
+use crate::store::{KeyRow, Store, StoreError};
 
 type Digest = [u8; 32];
 
@@ -45,9 +45,9 @@ pub enum Refusal {
     Busy,
     /// Postgres could not be asked a moment ago, and is left alone.
     #[error("keys could not be looked up a moment ago")]
-    TriedInVain,
+    RecentlyFailed,
     #[error("the key could not be looked up")]
-    Store(#[from] StoreFault),
+    Store(#[from] StoreError),
 }
 
 /// A token that was refused.
@@ -65,26 +65,26 @@ pub struct Verifier {
     config: KeysConfig,
     /// New with every process: a digest tells nothing outside of it.
     digest_key: [u8; 32],
-    known: Cache<Digest, Arc<Known>>,
+    known: Cache<Digest, Arc<CachedKey>>,
     refused: Cache<Digest, Refused>,
     failures: Failures,
     /// Counts the changes heard of, so that a row read before one is not remembered after it.
-    doubts: AtomicU64,
-    in_vain: Arc<InVain>,
-    prover: Prover,
+    invalidations: AtomicU64,
+    recent_failures: Arc<RecentFailures>,
+    secret_verifier: SecretVerifier,
 }
 
 impl Verifier {
     pub fn new(store: Store, config: KeysConfig) -> Self {
-        let in_vain = Arc::<InVain>::default();
+        let recent_failures = Arc::<RecentFailures>::default();
         Self {
             digest_key: rand::rng().random(),
             known: Cache::new(config.keys_remembered_max),
             refused: Cache::new(config.refusals_remembered_max),
             failures: Failures::new(config.auth_failures_per_minute_max, config.auth_addresses_max),
-            doubts: AtomicU64::new(0),
-            prover: Prover::new(store.clone(), &config, in_vain.clone()),
-            in_vain,
+            invalidations: AtomicU64::new(0),
+            secret_verifier: SecretVerifier::new(store.clone(), &config, recent_failures.clone()),
+            recent_failures,
             store,
             config,
         }
@@ -107,11 +107,11 @@ impl Verifier {
         // server's time.
         let known = match self.known.get(&digest) {
             Some(known) => known,
-            None => Box::pin(self.meet(token, digest, address, now_ms)).await?,
+            None => Box::pin(self.verify_uncached(token, digest, address, now_ms)).await?,
         };
         let Some(mut caller) = known.current() else { return Err(Refusal::Invalid) };
         if known.is_old(now_ms, &self.config) {
-            caller = Box::pin(self.ask_again(&known, caller, digest, now_ms)).await?;
+            caller = Box::pin(self.refresh(&known, caller, digest, now_ms)).await?;
         }
         match caller.expires_at {
             Some(expires_at) if expires_at <= now => Err(Refusal::Invalid),
@@ -121,32 +121,32 @@ impl Verifier {
 
     /// Keys that are being verified or wait for it.
     pub fn waiting(&self) -> usize {
-        self.prover.busy_with()
+        self.secret_verifier.busy_with()
     }
 
     /// Believes nothing any more of what the rows of these callers' keys said: each is read again
     /// at its next request, whatever happens. Their secrets stay proven: a change of many keys must
     /// not make them all wait for argon2id.
-    pub fn doubt(&self, is_meant: impl Fn(&Caller) -> bool) {
-        self.doubts.fetch_add(1, Ordering::SeqCst);
+    pub fn invalidate(&self, is_meant: impl Fn(&Caller) -> bool) {
+        self.invalidations.fetch_add(1, Ordering::SeqCst);
         for (_, known) in self.known.iter() {
             if known.current().is_some_and(|caller| is_meant(&caller)) {
-                known.doubt();
+                known.invalidate();
             }
         }
     }
 
     /// The first sight of a token in this process. Concurrent firsts of one token share one
     /// look-up.
-    async fn meet(
+    async fn verify_uncached(
         &self,
         text: &str,
         digest: Digest,
         address: IpAddr,
         now_ms: u64,
-    ) -> Result<Arc<Known>, Refusal> {
+    ) -> Result<Arc<CachedKey>, Refusal> {
         let (started, token) = (Instant::now(), Token::parse(text).ok_or(Refusal::Invalid)?);
-        self.refuse_again(&digest, now_ms).await?;
+        self.check_denied(&digest, now_ms).await?;
         if let Some(until_ms) = self.failures.blocked_until_ms(address, now_ms) {
             return Err(Refusal::TooManyFailures { until_ms });
         }
@@ -158,10 +158,10 @@ impl Verifier {
             Err(_) => return Err(Refusal::Busy),
         };
         // A neighbour that waited for the same digest may have been refused meanwhile.
-        self.refuse_again(&digest, now_ms).await?;
-        let doubts = self.doubts.load(Ordering::SeqCst);
-        let Proven { phc, caller } = match self.prover.prove(token).await {
-            Ok(proven) => proven,
+        self.check_denied(&digest, now_ms).await?;
+        let invalidations = self.invalidations.load(Ordering::SeqCst);
+        let VerifiedKey { phc, caller } = match self.secret_verifier.verify(token).await {
+            Ok(verified) => verified,
             Err(Refusal::Invalid) => {
                 let told_at = started + Duration::from_millis(REFUSED_AFTER_MS);
                 self.refused.insert(
@@ -174,17 +174,17 @@ impl Verifier {
             }
             Err(refusal) => return Err(refusal),
         };
-        let known = Arc::new(Known::new(phc, caller, now_ms, &self.config));
+        let known = Arc::new(CachedKey::new(phc, caller, now_ms, &self.config));
         let _ = guard.insert(known.clone());
         // Word of a change may have come between the row and here; it found nothing to forget.
-        if self.doubts.load(Ordering::SeqCst) != doubts {
+        if self.invalidations.load(Ordering::SeqCst) != invalidations {
             self.known.remove(&digest);
         }
         Ok(known)
     }
 
     /// Refuses what was refused a moment ago.
-    async fn refuse_again(&self, digest: &Digest, now_ms: u64) -> Result<(), Refusal> {
+    async fn check_denied(&self, digest: &Digest, now_ms: u64) -> Result<(), Refusal> {
         let refused = self.refused.get(digest);
         match refused
             .filter(|refused| is_ahead(refused.until_ms, now_ms, self.config.key_refusal_ttl_ms))
@@ -198,9 +198,9 @@ impl Verifier {
     }
 
     /// What the key's row says now. `caller` is what it said when it was last asked.
-    async fn ask_again(
+    async fn refresh(
         &self,
-        known: &Known,
+        known: &CachedKey,
         caller: Arc<Caller>,
         digest: Digest,
         now_ms: u64,
@@ -209,12 +209,12 @@ impl Verifier {
         // that may hang. With what is in doubt they don't go on.
         let _one_at_a_time = match known.refresh.try_lock() {
             Ok(turn) => turn,
-            Err(_) if known.is_believed(now_ms, &self.config) => return Ok(caller),
+            Err(_) if known.is_within_stale_limit(now_ms, &self.config) => return Ok(caller),
             Err(_) => {
                 let turn = known.refresh.lock().await;
                 // Those who waited behind a failure share it.
-                if self.in_vain.was_a_moment_ago() {
-                    return Err(Refusal::TriedInVain);
+                if self.recent_failures.is_recent() {
+                    return Err(Refusal::RecentlyFailed);
                 }
                 turn
             }
@@ -222,17 +222,17 @@ impl Verifier {
         if !known.is_old(now_ms, &self.config) {
             return known.current().ok_or(Refusal::Invalid);
         }
-        let doubts = self.doubts.load(Ordering::SeqCst);
+        let invalidations = self.invalidations.load(Ordering::SeqCst);
         let row = match self.store.find_key(caller.id).await {
             Ok(row) => row,
-            Err(_) if known.is_believed(now_ms, &self.config) => {
+            Err(_) if known.is_within_stale_limit(now_ms, &self.config) => {
                 // Postgres is away: go on with what we know, and leave it alone for a moment.
                 known.ask_again_at(epoch_ms() + self.config.key_status_retry_ms);
                 return Ok(caller);
             }
-            Err(fault) => {
-                self.in_vain.note();
-                return Err(fault.into());
+            Err(error) => {
+                self.recent_failures.note();
+                return Err(error.into());
             }
         };
         let same_secret = |row: &KeyRow| row.secret_hash == known.phc;
@@ -240,8 +240,8 @@ impl Verifier {
             Some(caller) => {
                 let caller = known.renew(caller, now_ms, &self.config);
                 // Word of a change may have come between the row and here.
-                if self.doubts.load(Ordering::SeqCst) != doubts {
-                    known.doubt();
+                if self.invalidations.load(Ordering::SeqCst) != invalidations {
+                    known.invalidate();
                 }
                 Ok(caller)
             }

@@ -3,7 +3,7 @@
 
 use dashmap::DashMap;
 
-use super::ring::{Grant, Ring, Want};
+use super::sliding_window::{Grant, SlidingWindow, TakeRequest};
 use crate::caller::KeyId;
 
 /// One ring for each key that was admitted within the last minute.
@@ -12,16 +12,16 @@ use crate::caller::KeyId;
 /// [`LocalWindows::sweep`] drops the idle.
 #[derive(Default)]
 pub struct LocalWindows {
-    rings: DashMap<KeyId, Ring>,
+    windows: DashMap<KeyId, SlidingWindow>,
 }
 
 impl LocalWindows {
-    pub fn take(&self, key: KeyId, limit: u32, weight: u32, now_ms: u64) -> Grant {
-        self.rings.entry(key).or_default().take(now_ms, limit, Want::of(weight))
+    pub fn take(&self, key: KeyId, limit: u32, cost: u32, now_ms: u64) -> Grant {
+        self.windows.entry(key).or_default().take(now_ms, limit, TakeRequest::of(cost))
     }
 
     pub fn sweep(&self, now_ms: u64) {
-        self.rings.retain(|_, ring| !ring.is_idle(now_ms));
+        self.windows.retain(|_, window| !window.is_idle(now_ms));
     }
 }
 
@@ -36,6 +36,6 @@ mod tests {
         windows.sweep(now_ms + 60_999);
         assert!(!windows.take(key, 1, 1, now_ms + 60_999).admitted);
         windows.sweep(now_ms + 61_000);
-        assert!(windows.rings.is_empty());
+        assert!(windows.windows.is_empty());
     }
 }

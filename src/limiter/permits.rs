@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ring::AHEAD_S_MAX;
+use super::sliding_window::AHEAD_S_MAX;
 
 /// Permits, their end and their last use in one word, so that nobody sees one without the others:
 /// the end in milliseconds (37 bits: 4 years), the whole seconds between the last use and the end

@@ -23,17 +23,17 @@ const WEIGHTS_MAX: usize = 99;
 
 impl Refusals {
     /// Until when such a request is refused, where it is.
-    pub fn until_ms(&self, now_ms: u64, weight: u32, limit: u32) -> Option<u64> {
-        let (reached, until_ms) = if weight == 1 {
+    pub fn until_ms(&self, now_ms: u64, cost: u32, limit: u32) -> Option<u64> {
+        let (reached, until_ms) = if cost == 1 {
             (self.light_limit.load(Ordering::Relaxed), self.light_until_ms.load(Ordering::Relaxed))
         } else {
-            *self.heavy().get(&weight)?
+            *self.heavy().get(&cost)?
         };
         (now_ms < until_ms && limit <= reached).then_some(until_ms)
     }
 
-    pub fn note(&self, now_ms: u64, weight: u32, limit: u32, until_ms: u64) {
-        if weight == 1 {
+    pub fn note(&self, now_ms: u64, cost: u32, limit: u32, until_ms: u64) {
+        if cost == 1 {
             self.light_limit.store(limit, Ordering::Relaxed);
             self.light_until_ms.store(until_ms, Ordering::Relaxed);
             return;
@@ -41,7 +41,7 @@ impl Refusals {
         let mut heavy = self.heavy();
         heavy.retain(|_, (_, until_ms)| now_ms < *until_ms);
         if heavy.len() < WEIGHTS_MAX {
-            heavy.insert(weight, (limit, until_ms));
+            heavy.insert(cost, (limit, until_ms));
         }
     }
 
@@ -64,7 +64,7 @@ mod tests {
         let refusals = Refusals::default();
         refusals.note(1000, 1, 10, 5000);
         refusals.note(1000, 4, 10, 8000);
-        for (now_ms, weight, limit, until_ms) in [
+        for (now_ms, cost, limit, until_ms) in [
             (4999, 1, 10, Some(5000)),
             (5000, 1, 10, None),
             (4999, 1, 11, None),
@@ -74,11 +74,7 @@ mod tests {
             (4999, 3, 10, None),
             (4999, 5, 10, None),
         ] {
-            assert_eq!(
-                refusals.until_ms(now_ms, weight, limit),
-                until_ms,
-                "{now_ms} {weight} {limit}"
-            );
+            assert_eq!(refusals.until_ms(now_ms, cost, limit), until_ms, "{now_ms} {cost} {limit}");
         }
         assert!(!refusals.have_ended(7999) && refusals.have_ended(8000));
     }
@@ -86,7 +82,7 @@ mod tests {
     #[test]
     fn no_number_of_weights_grows_without_a_bound() {
         let refusals = Refusals::default();
-        (2..10_000).for_each(|weight| refusals.note(1000, weight, 10_000, 5000));
+        (2..10_000).for_each(|cost| refusals.note(1000, cost, 10_000, 5000));
         assert_eq!(refusals.heavy().len(), WEIGHTS_MAX);
         refusals.note(5000, 200, 10_000, 9000);
         assert_eq!(refusals.heavy().len(), 1);

@@ -5,8 +5,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::lease::{Lease, Step};
-use super::ring::model::Oracle;
-use super::ring::{Grant, Ring, Want};
+use super::sliding_window::model::Oracle;
+use super::sliding_window::{Grant, SlidingWindow, TakeRequest};
 
 const INSTANCES: usize = 5;
 const KEYS: usize = 6;
@@ -23,7 +23,7 @@ struct World {
     /// Calls that nobody waits for: at most one for each lease.
     renewals: Vec<Renewal>,
     /// The ledger of each key, by the clock of Redis, and the promise.
-    rings: [Ring; KEYS],
+    windows: [SlidingWindow; KEYS],
     oracles: [Oracle; KEYS],
     decisions: u32,
     admitted: u32,
@@ -46,7 +46,7 @@ struct Renewal {
 
 struct Sent {
     at_ms: u64,
-    want: Want,
+    request: TakeRequest,
     /// `None` where the answer gets lost.
     grant: Option<Grant>,
 }
@@ -65,7 +65,7 @@ impl World {
             offsets_ms: std::array::from_fn(|at| at as u64 * 1_000_000),
             leases: Default::default(),
             renewals: Vec::new(),
-            rings: Default::default(),
+            windows: Default::default(),
             oracles: Default::default(),
             decisions: 0,
             admitted: 0,
@@ -93,40 +93,40 @@ impl World {
             self.offsets_ms[instance] = self.random.random_range(0..10_000_000);
         }
         for _ in 0..self.random.random_range(1..40) {
-            let weight = if self.random.random_range(0..20) == 0 {
+            let cost = if self.random.random_range(0..20) == 0 {
                 self.random.random_range(2..=100)
             } else {
                 1
             };
-            self.request(instance, key, weight.min(LIMITS[key]));
+            self.request(instance, key, cost.min(LIMITS[key]));
         }
     }
 
-    fn request(&mut self, instance: usize, key: usize, weight: u32) {
+    fn request(&mut self, instance: usize, key: usize, cost: u32) {
         self.decisions += 1;
         while let Some(at) = self.next_due() {
             self.proceed(at);
         }
-        let step =
-            match self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key], weight) {
-                Step::Ask => self.ask(instance, key, weight),
-                step => step,
-            };
-        self.heavies_refused += u32::from(weight > 1 && matches!(step, Step::Refuse { .. }));
+        let step = match self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key], cost)
+        {
+            Step::Ask => self.ask(instance, key, cost),
+            step => step,
+        };
+        self.heavies_refused += u32::from(cost > 1 && matches!(step, Step::Refuse { .. }));
         if let Step::Admit { renew, .. } = step {
             if let Some(ends_ms) = renew {
                 let due_ms = self.now_ms
                     + self.random.random_range(0..1200) * self.random.random_range(0..2);
                 self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent: None });
             }
-            self.note(key, self.now_ms, weight);
+            self.note(key, self.now_ms, cost);
         }
     }
 
-    fn note(&mut self, key: usize, at_ms: u64, weight: u32) {
+    fn note(&mut self, key: usize, at_ms: u64, cost: u32) {
         self.admitted += 1;
-        self.heavies_admitted += u32::from(weight > 1);
-        let in_window = self.oracles[key].admitted(at_ms, weight);
+        self.heavies_admitted += u32::from(cost > 1);
+        let in_window = self.oracles[key].admitted(at_ms, cost);
         self.most[key] = self.most[key].max(in_window);
     }
 
@@ -149,11 +149,11 @@ impl World {
         self.now_ms = self.now_ms.max(due_ms);
         let clock_ms = self.clock_ms(instance);
         let lease = &self.leases[instance][key];
-        if let Some(Sent { at_ms, want, grant }) = sent {
+        if let Some(Sent { at_ms, request, grant }) = sent {
             self.renewed += u32::from(grant.is_some());
             return grant.map_or_else(
                 || lease.fail_renewal(),
-                |grant| lease.learn_renewal(at_ms, clock_ms, want, grant),
+                |grant| lease.apply_renewal(at_ms, clock_ms, request, grant),
             );
         }
         if let Some(other) = self.under_way(instance, key) {
@@ -162,7 +162,7 @@ impl World {
             return self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent: None });
         }
         let instances = self.random.random_range(1..=INSTANCES as u32);
-        let Some(want) = lease.want_renewal(clock_ms, ends_ms, LIMITS[key], instances) else {
+        let Some(request) = lease.want_renewal(clock_ms, ends_ms, LIMITS[key], instances) else {
             return;
         };
         self.calls += 1;
@@ -170,9 +170,9 @@ impl World {
         let due_ms = charged_ms + self.random.random_range(0..1500);
         let lost = self.random.random_range(0..100);
         let grant = (lost != 0)
-            .then(|| self.rings[key].take(charged_ms, LIMITS[key], want))
+            .then(|| self.windows[key].take(charged_ms, LIMITS[key], request))
             .filter(|_| lost != 1);
-        let sent = Some(Sent { at_ms: clock_ms, want, grant });
+        let sent = Some(Sent { at_ms: clock_ms, request, grant });
         self.renewals.push(Renewal { instance, key, ends_ms, due_ms, sent });
     }
 
@@ -184,12 +184,11 @@ impl World {
     }
 
     /// A call to the ledger: it takes time both ways, and may be lost on either.
-    fn ask(&mut self, instance: usize, key: usize, weight: u32) -> Step {
+    fn ask(&mut self, instance: usize, key: usize, cost: u32) -> Step {
         if let Some(at) = self.under_way(instance, key) {
             // Whoever needs the ledger waits for the renewal under way.
             self.proceed(at);
-            let step =
-                self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key], weight);
+            let step = self.leases[instance][key].step(self.clock_ms(instance), LIMITS[key], cost);
             if step != Step::Ask {
                 return step;
             }
@@ -199,27 +198,32 @@ impl World {
         let (waiting, instances) =
             (self.random.random_range(0..9), self.random.random_range(1..=INSTANCES as u32));
         let sent_ms = self.clock_ms(instance);
-        let want =
-            self.leases[instance][key].want(sent_ms, weight, weight + waiting, limit, instances);
+        let request =
+            self.leases[instance][key].request(sent_ms, cost, cost + waiting, limit, instances);
         self.now_ms += self.random.random_range(0..250);
         let lost = self.random.random_range(0..100);
         if lost == 0 {
             self.leases[instance][key].fail(self.clock_ms(instance));
-            return Step::GoAlone;
+            return Step::LocalFallback;
         }
-        let grant = self.rings[key].take(self.now_ms, limit, want);
+        let grant = self.windows[key].take(self.now_ms, limit, request);
         let charged_ms = self.now_ms;
         self.now_ms +=
             if self.random.random_range(0..4) == 0 { self.random.random_range(0..3000) } else { 0 };
         if lost == 1 {
             self.leases[instance][key].fail(self.clock_ms(instance));
-            return Step::GoAlone;
+            return Step::LocalFallback;
         }
-        let step =
-            self.leases[instance][key].learn(sent_ms, self.clock_ms(instance), want, grant, limit);
+        let step = self.leases[instance][key].apply_grant(
+            sent_ms,
+            self.clock_ms(instance),
+            request,
+            grant,
+            limit,
+        );
         // The request that asked was admitted when the ledger said so, not when the answer arrived.
         if matches!(step, Step::Admit { .. }) {
-            self.note(key, charged_ms, weight);
+            self.note(key, charged_ms, cost);
             return Step::Ask;
         }
         step

@@ -47,7 +47,7 @@ pub enum EventKind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected split or dividend")]
-pub struct EventKindFault;
+pub struct EventKindError;
 
 impl EventKind {
     pub const WORDS: [&str; 2] = ["split", "dividend"];
@@ -58,12 +58,12 @@ impl EventKind {
 }
 
 impl FromStr for EventKind {
-    type Err = EventKindFault;
+    type Err = EventKindError;
 
-    fn from_str(text: &str) -> Result<Self, EventKindFault> {
+    fn from_str(text: &str) -> Result<Self, EventKindError> {
         [Self::Split, Self::Dividend]
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or(EventKindFault)
+            .ok_or(EventKindError)
     }
 }

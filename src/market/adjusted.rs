@@ -20,7 +20,7 @@ pub enum Adjust {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected none, splits or all")]
-pub struct AdjustFault;
+pub struct AdjustError;
 
 /// A split: `factor` is the shares before for each share after, 0.5 for two for one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,13 +80,13 @@ fn rounded(price: f64) -> f64 {
 }
 
 impl FromStr for Adjust {
-    type Err = AdjustFault;
+    type Err = AdjustError;
 
-    fn from_str(text: &str) -> Result<Self, AdjustFault> {
+    fn from_str(text: &str) -> Result<Self, AdjustError> {
         [Self::None, Self::Splits, Self::All]
             .into_iter()
             .find(|adjust| adjust.as_str() == text)
-            .ok_or(AdjustFault)
+            .ok_or(AdjustError)
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Bar {
 /// What makes a bar impossible, and in which column.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{expected}")]
-pub struct BarFault {
+pub struct BarError {
     pub column: &'static str,
     pub expected: &'static str,
 }
@@ -29,7 +29,7 @@ pub struct BarFault {
 impl Bar {
     /// Checks what every traded day satisfies: positive finite prices,
     /// `low <= open, close <= high`, no negative volume.
-    pub fn check(&self) -> Result<(), BarFault> {
+    pub fn check(&self) -> Result<(), BarError> {
         let prices = [
             ("open", self.open),
             ("high", self.high),
@@ -39,21 +39,21 @@ impl Bar {
         ];
         for (column, price) in prices {
             if !price.is_finite() || price <= 0.0 {
-                return Err(BarFault { column, expected: "expected a price above 0" });
+                return Err(BarError { column, expected: "expected a price above 0" });
             }
         }
-        let fault = |column, expected| Err(BarFault { column, expected });
+        let error = |column, expected| Err(BarError { column, expected });
         if self.low > self.high {
-            return fault("low", "expected low to be at most high");
+            return error("low", "expected low to be at most high");
         }
         if self.open < self.low || self.open > self.high {
-            return fault("open", "expected open to lie between low and high");
+            return error("open", "expected open to lie between low and high");
         }
         if self.close < self.low || self.close > self.high {
-            return fault("close", "expected close to lie between low and high");
+            return error("close", "expected close to lie between low and high");
         }
         if self.volume < 0 {
-            return fault("volume", "expected a volume of 0 or more");
+            return error("volume", "expected a volume of 0 or more");
         }
         Ok(())
     }

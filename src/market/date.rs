@@ -54,15 +54,15 @@ pub struct DateRange {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("start ({start}) is after end ({end})")]
-pub struct DateRangeFault {
+pub struct DateRangeError {
     pub start: NaiveDate,
     pub end: NaiveDate,
 }
 
 impl DateRange {
-    pub fn new(start: NaiveDate, end: Option<NaiveDate>) -> Result<Self, DateRangeFault> {
+    pub fn new(start: NaiveDate, end: Option<NaiveDate>) -> Result<Self, DateRangeError> {
         match end {
-            Some(end) if end < start => Err(DateRangeFault { start, end }),
+            Some(end) if end < start => Err(DateRangeError { start, end }),
             _ => Ok(Self { start, end }),
         }
     }
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_range_that_ends_before_it_starts_is_refused() {
-        let fault = DateRange::new(day("2013-01-02"), Some(day("2013-01-01"))).unwrap_err();
-        assert_eq!(fault.to_string(), "start (2013-01-02) is after end (2013-01-01)");
+        let error = DateRange::new(day("2013-01-02"), Some(day("2013-01-01"))).unwrap_err();
+        assert_eq!(error.to_string(), "start (2013-01-02) is after end (2013-01-01)");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub enum Order {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected desc (newest first) or asc")]
-pub struct OrderFault;
+pub struct OrderError;
 
 impl Order {
     pub const WORDS: [&str; 2] = ["desc", "asc"];
@@ -24,9 +24,9 @@ impl Order {
 }
 
 impl FromStr for Order {
-    type Err = OrderFault;
+    type Err = OrderError;
 
-    fn from_str(text: &str) -> Result<Self, OrderFault> {
-        [Self::Desc, Self::Asc].into_iter().find(|order| order.as_str() == text).ok_or(OrderFault)
+    fn from_str(text: &str) -> Result<Self, OrderError> {
+        [Self::Desc, Self::Asc].into_iter().find(|order| order.as_str() == text).ok_or(OrderError)
     }
 }

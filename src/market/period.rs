@@ -19,7 +19,7 @@ pub enum Interval {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1d, 1w, 1mo or 1y")]
-pub struct IntervalFault;
+pub struct IntervalError;
 
 /// The first and the last calendar day of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +69,11 @@ impl Period {
 }
 
 impl FromStr for Interval {
-    type Err = IntervalFault;
+    type Err = IntervalError;
 
-    fn from_str(text: &str) -> Result<Self, IntervalFault> {
+    fn from_str(text: &str) -> Result<Self, IntervalError> {
         let all = [Self::Day, Self::Week, Self::Month, Self::Year];
-        all.into_iter().find(|interval| interval.as_str() == text).ok_or(IntervalFault)
+        all.into_iter().find(|interval| interval.as_str() == text).ok_or(IntervalError)
     }
 }
 

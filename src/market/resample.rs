@@ -6,7 +6,7 @@ use super::{Bar, Interval, Period};
 
 /// Where a stock stands: what tells whether its newest period is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct ListingState {
     /// The newest day with a bar.
     pub newest: NaiveDate,
     /// Whether no bar will follow.
@@ -28,12 +28,12 @@ pub struct PeriodBar {
 #[derive(Debug)]
 pub struct Resampler {
     interval: Interval,
-    standing: Standing,
+    standing: ListingState,
     current: Option<(Period, Bar)>,
 }
 
 impl Resampler {
-    pub fn new(interval: Interval, standing: Standing) -> Self {
+    pub fn new(interval: Interval, standing: ListingState) -> Self {
         Self { interval, standing, current: None }
     }
 
@@ -57,7 +57,7 @@ impl Resampler {
     }
 }
 
-impl Standing {
+impl ListingState {
     /// Whether bars are yet to come in a period whose last one is of `last`. A missing bar of a
     /// past day is no reason: once there is a later one, the period is over.
     fn leaves_open(&self, period: Period, last: NaiveDate) -> bool {
@@ -101,11 +101,11 @@ mod tests {
         }
     }
 
-    fn standing(newest: &str) -> Standing {
-        Standing { newest: day(newest), is_delisted: false, keeps_us_calendar: true }
+    fn standing(newest: &str) -> ListingState {
+        ListingState { newest: day(newest), is_delisted: false, keeps_us_calendar: true }
     }
 
-    fn resample(interval: Interval, standing: Standing, bars: &[Bar]) -> Vec<PeriodBar> {
+    fn resample(interval: Interval, standing: ListingState, bars: &[Bar]) -> Vec<PeriodBar> {
         let mut resampler = Resampler::new(interval, standing);
         let mut periods: Vec<_> = bars.iter().filter_map(|bar| resampler.push(*bar)).collect();
         periods.extend(resampler.finish());
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_period_is_unfinished_and_only_until_its_last_trading_day() {
-        let of = |standing: Standing, last: &str| {
+        let of = |standing: ListingState, last: &str| {
             resample(Interval::Month, standing, &[bar(day(last), 10.0)])[0].unfinished
         };
         assert!(of(standing("2013-03-27"), "2013-03-27"));
@@ -146,8 +146,11 @@ mod tests {
             !of(standing("2013-04-01"), "2013-03-27"),
             "a later bar says that no other will come"
         );
-        assert!(!of(Standing { is_delisted: true, ..standing("2013-03-27") }, "2013-03-27"));
-        assert!(of(Standing { keeps_us_calendar: false, ..standing("2013-03-28") }, "2013-03-28"));
+        assert!(!of(ListingState { is_delisted: true, ..standing("2013-03-27") }, "2013-03-27"));
+        assert!(of(
+            ListingState { keeps_us_calendar: false, ..standing("2013-03-28") },
+            "2013-03-28"
+        ));
     }
 
     proptest! {
@@ -160,7 +163,7 @@ mod tests {
                 date = date + chrono::Days::new(*gap);
                 bar(date, 10.0 + n as f64)
             }).collect();
-            let standing = Standing { newest: date, is_delisted: false, keeps_us_calendar: true };
+            let standing = ListingState { newest: date, is_delisted: false, keeps_us_calendar: true };
             let ascending = resample(interval, standing, &bars);
             bars.reverse();
             let mut descending = resample(interval, standing, &bars);
@@ -182,7 +185,7 @@ mod tests {
                 date = date + chrono::Days::new(gap);
                 Bar { volume, ..bar(date, price) }
             }).collect();
-            let standing = Standing { newest: date, is_delisted: true, keeps_us_calendar: true };
+            let standing = ListingState { newest: date, is_delisted: true, keeps_us_calendar: true };
             let months: Vec<_> = resample(Interval::Month, standing, &bars).iter().map(|of| of.bar).collect();
             let years = resample(Interval::Year, standing, &bars);
             prop_assert_eq!(&resample(Interval::Year, standing, &months), &years);

@@ -21,7 +21,7 @@ pub struct Symbol {
 #[error(
     "expected a ticker symbol: 1 to {SYMBOL_CHARS_MAX} of A-Z, 0-9, '.' and '-', starting with a letter or a digit"
 )]
-pub struct SymbolFault;
+pub struct SymbolError;
 
 impl Symbol {
     pub fn as_str(&self) -> &str {
@@ -31,17 +31,17 @@ impl Symbol {
 }
 
 impl FromStr for Symbol {
-    type Err = SymbolFault;
+    type Err = SymbolError;
 
-    fn from_str(text: &str) -> Result<Self, SymbolFault> {
+    fn from_str(text: &str) -> Result<Self, SymbolError> {
         let first_is_alphanumeric = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
         if !first_is_alphanumeric || text.len() > SYMBOL_CHARS_MAX {
-            return Err(SymbolFault);
+            return Err(SymbolError);
         }
         let mut bytes = [0; SYMBOL_CHARS_MAX];
         for (to, from) in bytes.iter_mut().zip(text.bytes()) {
             if !(from.is_ascii_alphanumeric() || from == b'.' || from == b'-') {
-                return Err(SymbolFault);
+                return Err(SymbolError);
             }
             *to = from.to_ascii_uppercase();
         }
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn what_cannot_be_a_symbol_is_refused() {
         for text in ["", ".", "-A", "A B", "ÄPL", "AAPL;", "ABCDEFGHIJKLM", "A/B", "A%00"] {
-            assert_eq!(text.parse::<Symbol>(), Err(SymbolFault), "{text:?}");
+            assert_eq!(text.parse::<Symbol>(), Err(SymbolError), "{text:?}");
         }
     }
 

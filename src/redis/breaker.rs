@@ -13,7 +13,7 @@ pub enum Outcome {
     Answered,
     Failed,
     /// It was waited for in vain, for as long as that is done.
-    Silent,
+    TimedOut,
 }
 
 pub struct Breaker {
@@ -23,7 +23,7 @@ pub struct Breaker {
     /// Milliseconds since `started` at which one command may try again, or [`CLOSED`].
     retry_at_ms: AtomicU64,
     /// When a command was last waited for in vain; 0 for never.
-    silent_at_ms: AtomicU64,
+    timed_out_at_ms: AtomicU64,
 }
 
 impl Breaker {
@@ -33,12 +33,12 @@ impl Breaker {
             open_ms,
             failures: AtomicU32::new(0),
             retry_at_ms: AtomicU64::new(CLOSED),
-            silent_at_ms: AtomicU64::new(0),
+            timed_out_at_ms: AtomicU64::new(0),
         }
     }
 
     /// Whether a command may be sent now. While open, one of many is let through to try.
-    pub fn lets_pass(&self) -> bool {
+    pub fn allows(&self) -> bool {
         let retry_at_ms = self.retry_at_ms.load(Ordering::Relaxed);
         if retry_at_ms == CLOSED {
             return true;
@@ -58,15 +58,15 @@ impl Breaker {
 
     /// Whether somebody waited in vain within the last `within_ms`: whoever can do without need not
     /// wait as well.
-    pub fn was_silent(&self, within_ms: u64) -> bool {
-        let silent_at_ms = self.silent_at_ms.load(Ordering::Relaxed);
-        silent_at_ms != 0 && self.now_ms() <= silent_at_ms + within_ms
+    pub fn timed_out_recently(&self, within_ms: u64) -> bool {
+        let timed_out_at_ms = self.timed_out_at_ms.load(Ordering::Relaxed);
+        timed_out_at_ms != 0 && self.now_ms() <= timed_out_at_ms + within_ms
     }
 
     /// Takes note of what became of a command. True where it is open from now on.
     pub fn note(&self, outcome: Outcome) -> bool {
-        if outcome == Outcome::Silent {
-            self.silent_at_ms.store(self.now_ms(), Ordering::Relaxed);
+        if outcome == Outcome::TimedOut {
+            self.timed_out_at_ms.store(self.now_ms(), Ordering::Relaxed);
         }
         if outcome == Outcome::Answered {
             // Stores only when there is something to clear: this line is on every command's way.
@@ -95,20 +95,20 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    use super::Outcome::{Answered, Failed, Silent};
+    use super::Outcome::{Answered, Failed, TimedOut};
     use super::*;
 
     #[test]
     fn three_failures_in_a_row_open_it_and_a_success_closes_it() {
         let breaker = Breaker::new(60_000);
-        for outcome in [Failed, Silent, Answered, Silent, Failed] {
+        for outcome in [Failed, TimedOut, Answered, TimedOut, Failed] {
             breaker.note(outcome);
-            assert!(breaker.lets_pass());
+            assert!(breaker.allows());
         }
         assert!(breaker.note(Failed));
-        assert!(!breaker.lets_pass());
+        assert!(!breaker.allows());
         assert!(!breaker.note(Answered));
-        assert!(breaker.lets_pass());
+        assert!(breaker.allows());
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
                 scope.spawn(|| breaker.note(Answered));
             });
             breaker.note(Answered);
-            assert!(breaker.lets_pass());
+            assert!(breaker.allows());
         }
     }
 
@@ -129,19 +129,19 @@ mod tests {
     fn silence_is_remembered_for_a_while_and_no_failure_is_taken_for_it() {
         let breaker = Breaker::new(60_000);
         breaker.note(Failed);
-        assert!(!breaker.was_silent(60_000));
-        breaker.note(Silent);
-        assert!(breaker.was_silent(60_000));
+        assert!(!breaker.timed_out_recently(60_000));
+        breaker.note(TimedOut);
+        assert!(breaker.timed_out_recently(60_000));
         std::thread::sleep(std::time::Duration::from_millis(3));
-        assert!(!breaker.was_silent(1));
+        assert!(!breaker.timed_out_recently(1));
     }
 
     #[test]
     fn when_the_time_is_up_one_is_let_through_and_the_rest_still_wait() {
         let breaker = Breaker::new(0);
         assert_eq!((0..3).filter(|_| breaker.note(Failed)).count(), 1);
-        assert!(breaker.lets_pass());
+        assert!(breaker.allows());
         let breaker = Breaker { retry_at_ms: AtomicU64::new(1), ..Breaker::new(60_000) };
-        assert_eq!((0..10).filter(|_| breaker.lets_pass()).count(), 1);
+        assert_eq!((0..10).filter(|_| breaker.allows()).count(), 1);
     }
 }

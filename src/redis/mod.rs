@@ -3,8 +3,8 @@
 //! Nothing here ever fails a request: who can't have Redis goes on without it.
 
 mod breaker;
+mod messages;
 mod watch;
-mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,18 +21,18 @@ use crate::config::RedisConfig;
 use crate::metrics;
 use crate::tls;
 use breaker::{Breaker, Outcome};
-use watch::{ASK_AGAIN_MS, Complaint, watch};
-pub use words::Word;
+pub use messages::Message;
+use watch::{ASK_AGAIN_MS, FailureReport, watch};
 
 /// Why Redis gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum RedisFault {
+pub enum RedisError {
     #[error("REDIS_URL is not usable: {0}")]
     Url(String),
     #[error(transparent)]
-    Tls(#[from] tls::TlsFault),
+    Tls(#[from] tls::TlsError),
     #[error("Redis failed a moment ago and is left alone")]
-    LeftAlone,
+    CircuitOpen,
     #[error("Redis did not answer within {0} ms")]
     Timeout(u64),
     #[error("Redis: {0}")]
@@ -63,7 +63,7 @@ struct Shared {
     /// Kept by ourselves: the client calls itself connected while it tries to be.
     connected: Arc<AtomicBool>,
     /// Told when the breaker opens.
-    complaints: mpsc::Sender<Complaint>,
+    reports: mpsc::Sender<FailureReport>,
 }
 
 impl Redis {
@@ -72,10 +72,10 @@ impl Redis {
     ///
     /// # Errors
     /// When the URL or the certificate authority can't be read. A Redis that is down is no error.
-    pub fn start(config: &RedisConfig) -> Result<Option<Self>, RedisFault> {
+    pub fn start(config: &RedisConfig) -> Result<Option<Self>, RedisError> {
         let Some(url) = &config.redis_url else { return Ok(None) };
         let mut server = Config::from_url(url.expose_secret())
-            .map_err(|e| RedisFault::Url(e.details().to_owned()))?;
+            .map_err(|e| RedisError::Url(e.details().to_owned()))?;
         // A Redis that is down when we start is waited for like one that goes away later.
         server.fail_fast = false;
         if server.tls.is_some() {
@@ -111,7 +111,7 @@ impl Redis {
             });
         let client = builder.build()?;
         let connected = Arc::new(AtomicBool::new(false));
-        let (complaints, complained) = mpsc::channel(1);
+        let (reports, complained) = mpsc::channel(1);
         tokio::spawn(watch(client.clone(), connected.clone(), timeout, complained));
         client.connect();
         let breaker = Breaker::new(config.redis_breaker_open_ms);
@@ -125,7 +125,7 @@ impl Redis {
                 timeout_ms,
                 breaker,
                 connected,
-                complaints,
+                reports,
             }),
         }))
     }
@@ -145,7 +145,7 @@ impl Redis {
         self.shared.connected.load(Ordering::Relaxed)
     }
 
-    pub async fn ping(&self) -> Result<(), RedisFault> {
+    pub async fn ping(&self) -> Result<(), RedisError> {
         self.bounded("ping", self.shared.client.ping::<String>(None)).await.map(drop)
     }
 
@@ -154,15 +154,15 @@ impl Redis {
     ///
     /// # Errors
     /// When Redis did not answer in time, or is left alone.
-    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, RedisFault> {
-        if self.shared.breaker.was_silent(self.shared.timeout_ms) {
-            return Err(RedisFault::LeftAlone);
+    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, RedisError> {
+        if self.shared.breaker.timed_out_recently(self.shared.timeout_ms) {
+            return Err(RedisError::CircuitOpen);
         }
         self.bounded("get", self.shared.client.get(self.name(name))).await
     }
 
     /// Stores `value` for `ttl_ms` milliseconds.
-    pub async fn set(&self, name: &str, value: Vec<u8>, ttl_ms: i64) -> Result<(), RedisFault> {
+    pub async fn set(&self, name: &str, value: Vec<u8>, ttl_ms: i64) -> Result<(), RedisError> {
         let value = Value::Bytes(value.into());
         let command = self.shared.client.set(
             self.name(name),
@@ -180,7 +180,7 @@ impl Redis {
         script: &Script,
         name: &str,
         arguments: Vec<String>,
-    ) -> Result<R, RedisFault> {
+    ) -> Result<R, RedisError> {
         let (client, name) = (&self.shared.client, self.name(name));
         self.bounded("evalsha", async {
             match client.evalsha(script.0.sha1().clone(), name.clone(), arguments.clone()).await {
@@ -204,11 +204,11 @@ impl Redis {
         &self,
         call: &'static str,
         command: impl Future<Output = Result<T, fred::error::Error>>,
-    ) -> Result<T, RedisFault> {
+    ) -> Result<T, RedisError> {
         // Without a connection there is nothing to wait for: the client makes one in the
         // background.
-        if !self.is_connected() || !self.shared.breaker.lets_pass() {
-            return Err(RedisFault::LeftAlone);
+        if !self.is_connected() || !self.shared.breaker.allows() {
+            return Err(RedisError::CircuitOpen);
         }
         // fred's own time-out doesn't reach every kind of command.
         let (timeout, started) = (Duration::from_millis(self.shared.timeout_ms), Instant::now());
@@ -218,22 +218,22 @@ impl Redis {
             db.operation.name = call
         ));
         let answer = match tokio::time::timeout(timeout, command).await {
-            Ok(answer) => answer.map_err(RedisFault::from),
-            Err(_) => Err(RedisFault::Timeout(self.shared.timeout_ms)),
+            Ok(answer) => answer.map_err(RedisError::from),
+            Err(_) => Err(RedisError::Timeout(self.shared.timeout_ms)),
         };
         let outcome = match answer {
             Ok(_) => Outcome::Answered,
-            Err(RedisFault::Timeout(_)) => Outcome::Silent,
-            Err(RedisFault::Command(ref e)) if *e.kind() == ErrorKind::Timeout => Outcome::Silent,
+            Err(RedisError::Timeout(_)) => Outcome::TimedOut,
+            Err(RedisError::Command(ref e)) if *e.kind() == ErrorKind::Timeout => Outcome::TimedOut,
             Err(_) => Outcome::Failed,
         };
         if self.shared.breaker.note(outcome)
-            && let Err(fault) = &answer
+            && let Err(error) = &answer
         {
             // Where somebody has said so already, nothing more has to be said.
-            let _ = self.shared.complaints.try_send(Complaint {
-                is_silent: outcome == Outcome::Silent,
-                cause: fault.to_string(),
+            let _ = self.shared.reports.try_send(FailureReport {
+                timed_out: outcome == Outcome::TimedOut,
+                cause: error.to_string(),
             });
         }
         metrics::redis_call(call, answer.is_ok(), started.elapsed().as_secs_f64());

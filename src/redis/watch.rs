@@ -14,10 +14,10 @@ pub(super) const ASK_AGAIN_MS: u64 = 500;
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// That several commands in a row had no answer, or only refusals.
-pub(super) struct Complaint {
+pub(super) struct FailureReport {
     /// There was none: the other end may hang, or be gone without a word. The client does not see
     /// that for as long as commands are sent.
-    pub is_silent: bool,
+    pub timed_out: bool,
     pub cause: String,
 }
 
@@ -27,7 +27,7 @@ pub(super) async fn watch(
     client: Client,
     connected: Arc<AtomicBool>,
     timeout: Duration,
-    mut complaints: mpsc::Receiver<Complaint>,
+    mut reports: mpsc::Receiver<FailureReport>,
 ) {
     let (mut connects, mut errors) = (client.reconnect_rx(), client.error_rx());
     let mut tick = tokio::time::interval(Duration::from_millis(ASK_AGAIN_MS));
@@ -46,14 +46,14 @@ pub(super) async fn watch(
                 false
             }),
             connect = connects.recv() => connect.map(|_| true),
-            Some(Complaint { is_silent, cause }) = complaints.recv() => {
-                if is_silent {
+            Some(FailureReport { timed_out, cause }) = reports.recv() => {
+                if timed_out {
                     say_lost(&cause, &mut is_said_lost);
                 } else if refusal_said.is_none_or(|said| said.elapsed() >= SAID_AGAIN_AFTER) {
                     refusal_said = Some(Instant::now());
                     tracing::warn!(cause, "Redis refuses what it is asked (REDIS_URL): limits and cache go on in process");
                 }
-                Ok(!is_silent && connected.load(Ordering::Relaxed))
+                Ok(!timed_out && connected.load(Ordering::Relaxed))
             }
             _ = tick.tick(), if !connected.load(Ordering::Relaxed) => {
                 Ok(matches!(tokio::time::timeout(timeout, client.ping::<String>(None)).await, Ok(Ok(_))))

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Store, StoreFault};
+use super::{Store, StoreError};
 
 /// Entries that are listed at once.
 pub const ENTRIES_PER_PAGE_MAX: u32 = 1000;
@@ -41,7 +41,7 @@ pub struct AuditFilter {
 
 impl Store {
     /// Changes, newest first.
-    pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreFault> {
+    pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         let sql = "SELECT id, at, actor, action, kind, subject, was::text, became::text FROM audit
                    WHERE ($1::text IS NULL OR subject = $1 OR became ->> 'replaces' = $1) AND ($2::bigint IS NULL OR id < $2)
                    ORDER BY id DESC LIMIT $3";

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::{Params, StockRef, Store, StoreFault};
+use super::{Params, StockRef, Store, StoreError};
 use crate::market::{Bar, Split};
 
 /// Bars of one chart at most: 80 years of trading days.
@@ -30,7 +30,7 @@ impl Store {
         stock: StockRef,
         start: Option<NaiveDate>,
         end: Option<NaiveDate>,
-    ) -> Result<Option<ChartData>, StoreFault> {
+    ) -> Result<Option<ChartData>, StoreError> {
         let sql = "SELECT s.name, s.currency, a.days, a.factors, p.*
                    FROM stocks s
                    CROSS JOIN LATERAL (

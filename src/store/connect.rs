@@ -10,8 +10,8 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::StoreFault;
-use super::fault::{NO_ANSWER, describe, is_of_a_pooler};
+use super::StoreError;
+use super::error::{NO_ANSWER, describe, is_of_a_pooler};
 use crate::config::{DatabaseConfig, Pooler};
 use crate::tls;
 
@@ -41,11 +41,11 @@ impl Database {
     /// # Errors
     /// When there is only a way through a transaction pooler, or the URL or the certificate
     /// authority can't be read.
-    pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
+    pub fn new(config: &DatabaseConfig) -> Result<Self, StoreError> {
         match (&config.database_direct_url, config.database_pooler) {
             (Some(url), _) => Self::at("DATABASE_DIRECT_URL", url, config),
             (None, Pooler::None) => Self::at("DATABASE_URL", &config.database_url, config),
-            (None, Pooler::Transaction) => Err(StoreFault::NeedsSession),
+            (None, Pooler::Transaction) => Err(StoreError::NeedsSession),
         }
     }
 
@@ -54,9 +54,9 @@ impl Database {
         variable: &'static str,
         url: &SecretString,
         config: &DatabaseConfig,
-    ) -> Result<Self, StoreFault> {
+    ) -> Result<Self, StoreError> {
         let mut pg = parse_url(url.expose_secret())
-            .map_err(|reason| StoreFault::Url { variable, reason })?;
+            .map_err(|reason| StoreError::Url { variable, reason })?;
         let connect_timeout = Duration::from_millis(config.database_connect_timeout_ms);
         pg.connect_timeout(connect_timeout)
             .tcp_user_timeout(TCP_USER_TIMEOUT)
@@ -96,7 +96,7 @@ impl Database {
     /// # Errors
     /// When Postgres can't be reached, doesn't let us in, or is behind a pooler that keeps no
     /// session.
-    pub async fn connect_alone(&self) -> Result<Client, StoreFault> {
+    pub async fn connect_alone(&self) -> Result<Client, StoreError> {
         let mut direct = self.clone();
         // Whatever the role's default is. A transaction pooler turns settings of a session away,
         // which is how it is found out.
@@ -105,10 +105,10 @@ impl Database {
         let connected =
             tokio::time::timeout(self.connect_timeout, self.connector.connect(&direct.config))
                 .await;
-        match connected.map_err(|_| StoreFault::Unreachable(NO_ANSWER.to_owned()))? {
+        match connected.map_err(|_| StoreError::Unreachable(NO_ANSWER.to_owned()))? {
             Ok((client, _)) => Ok(client),
-            Err(e) if is_of_a_pooler(&e) => Err(StoreFault::NeedsSession),
-            Err(e) => Err(StoreFault::Unreachable(describe(&e))),
+            Err(e) if is_of_a_pooler(&e) => Err(StoreError::NeedsSession),
+            Err(e) => Err(StoreError::Unreachable(describe(&e))),
         }
     }
 
@@ -259,8 +259,8 @@ mod tests {
             "sesame",
             "postgres://u:sesame@h:port/d",
         ] {
-            let fault = parse_url(url).unwrap_err();
-            assert!(!fault.contains("sesame"), "{fault}");
+            let error = parse_url(url).unwrap_err();
+            assert!(!error.contains("sesame"), "{error}");
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use utoipa::ToSchema;
 
 use super::typed::Param;
-use super::{Params, StockRef, Store, StoreFault};
+use super::{Params, StockRef, Store, StoreError};
 use crate::market::{DateRange, EventKind, Order, parse_date};
 
 /// A split or a dividend.
@@ -155,7 +155,7 @@ impl Store {
         &self,
         stock: StockRef,
         page: &EventPage,
-    ) -> Result<Events, StoreFault> {
+    ) -> Result<Events, StoreError> {
         let sql = match page.order {
             Order::Desc => events_sql!("a.stock_id = $1", "<", "infinity", "DESC"),
             Order::Asc => events_sql!("a.stock_id = $1", ">", "-infinity", "ASC"),
@@ -169,7 +169,7 @@ impl Store {
         exchange: Option<&str>,
         page: &EventPage,
         version: i64,
-    ) -> Result<Events, StoreFault> {
+    ) -> Result<Events, StoreError> {
         let sql = match (exchange, page.order) {
             (None, Order::Desc) => events_sql!("$1::text IS NULL", "<", "infinity", "DESC"),
             (None, Order::Asc) => events_sql!("$1::text IS NULL", ">", "-infinity", "ASC"),
@@ -185,7 +185,7 @@ impl Store {
         sql: &'static str,
         of: &dyn Param,
         page: &EventPage,
-    ) -> Result<Events, StoreFault> {
+    ) -> Result<Events, StoreError> {
         let EventPage { range, kind, after, limit, .. } = *page;
         let (date, stock_id) =
             (after.map(|place| place.date), after.map_or(0, |place| place.stock_id));
@@ -214,7 +214,7 @@ impl Store {
     }
 }
 
-fn event(row: &Row) -> Result<MarketEvent, StoreFault> {
+fn event(row: &Row) -> Result<MarketEvent, StoreError> {
     let event = Event {
         date: row.get(0),
         kind: kind(row)?.as_str(),
@@ -225,13 +225,13 @@ fn event(row: &Row) -> Result<MarketEvent, StoreFault> {
     Ok(MarketEvent { symbol: row.get(6), event })
 }
 
-fn place(row: &Row) -> Result<EventPlace, StoreFault> {
+fn place(row: &Row) -> Result<EventPlace, StoreError> {
     Ok(EventPlace { date: row.get(0), stock_id: row.get(1), kind: kind(row)? })
 }
 
-fn kind(row: &Row) -> Result<EventKind, StoreFault> {
+fn kind(row: &Row) -> Result<EventKind, StoreError> {
     let kind: &str = row.get(2);
-    kind.parse().map_err(|_| StoreFault::Broken(format!("{kind:?} is no kind of event")))
+    kind.parse().map_err(|_| StoreError::Corrupt(format!("{kind:?} is no kind of event")))
 }
 
 impl fmt::Display for EventPlace {
@@ -242,21 +242,21 @@ impl fmt::Display for EventPlace {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a date, the id of a stock and a kind, parted by slashes")]
-pub struct EventPlaceFault;
+pub struct EventPlaceError;
 
 impl FromStr for EventPlace {
-    type Err = EventPlaceFault;
+    type Err = EventPlaceError;
 
-    fn from_str(text: &str) -> Result<Self, EventPlaceFault> {
+    fn from_str(text: &str) -> Result<Self, EventPlaceError> {
         let mut parts = text.split('/');
         let (Some(date), Some(id), Some(kind), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(EventPlaceFault);
+            return Err(EventPlaceError);
         };
-        let date = parse_date(date).ok_or(EventPlaceFault)?;
-        let stock_id = id.parse().map_err(|_| EventPlaceFault)?;
-        Ok(Self { date, stock_id, kind: kind.parse().map_err(|_| EventPlaceFault)? })
+        let date = parse_date(date).ok_or(EventPlaceError)?;
+        let stock_id = id.parse().map_err(|_| EventPlaceError)?;
+        Ok(Self { date, stock_id, kind: kind.parse().map_err(|_| EventPlaceError)? })
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Store, StoreFault};
+use super::{Store, StoreError};
 use crate::market::Exchange;
 
 /// Where stocks trade.
@@ -40,7 +40,7 @@ pub struct NewestDay {
 impl Store {
     /// Every exchange by its code. One whose time zone is none is left out, and said so: it must
     /// not keep the others away.
-    pub async fn exchanges(&self) -> Result<HashMap<String, Exchange>, StoreFault> {
+    pub async fn exchanges(&self) -> Result<HashMap<String, Exchange>, StoreError> {
         let rows =
             self.rows_beside("SELECT code, time_zone, closes_at FROM exchanges", &[]).await?;
         let exchange = |row: &tokio_postgres::Row| {
@@ -59,7 +59,7 @@ impl Store {
     }
 
     /// Every exchange as it is published, by its code, as of `version` or later.
-    pub async fn listed_exchanges(&self, version: i64) -> Result<Vec<ListedExchange>, StoreFault> {
+    pub async fn listed_exchanges(&self, version: i64) -> Result<Vec<ListedExchange>, StoreError> {
         let sql = "SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI'), count(s.id)
                    FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
                    GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
@@ -75,7 +75,7 @@ impl Store {
 
     /// The newest day with prices of each exchange that has stocks, by its code, as of `version` or
     /// later.
-    pub async fn newest_days(&self, version: i64) -> Result<Vec<NewestDay>, StoreFault> {
+    pub async fn newest_days(&self, version: i64) -> Result<Vec<NewestDay>, StoreError> {
         let sql = "SELECT exchange, newest, max(updated_at) FILTER (WHERE date = newest),
                           count(*) FILTER (WHERE is_listed), count(*) FILTER (WHERE is_listed AND date = newest)
                    FROM (

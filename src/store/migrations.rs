@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::fault::describe;
-use super::{Database, StoreFault};
+use super::error::describe;
+use super::{Database, StoreError};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -31,7 +31,7 @@ impl Database {
     /// # Errors
     /// When Postgres can't be reached, a migration fails, or an applied one differs from the
     /// embedded one. Applied ones of a newer release are no error.
-    pub async fn migrate(&self) -> Result<Vec<String>, StoreFault> {
+    pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
         let mut client = self.connect_alone().await?;
         client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
         // Whoever reads a table queues behind one who waits for the lock on it.
@@ -53,7 +53,7 @@ impl Database {
                 .run_async(&mut client)
                 .await;
         }
-        let report = report.map_err(|e| StoreFault::Migration(reason(&e)))?;
+        let report = report.map_err(|e| StoreError::Migration(reason(&e)))?;
         client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
         Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
     }

@@ -1,12 +1,13 @@
 //! Postgres: one file a table, one function a statement, its SQL beside it.
 
 mod audit;
+mod bars_batch;
 mod changes;
 mod chart;
 mod connect;
+mod error;
 mod events;
 mod exchanges;
-mod fault;
 mod keys;
 mod load;
 mod migrations;
@@ -15,7 +16,6 @@ mod prices;
 mod quotes;
 mod replica;
 mod search;
-mod sheet;
 mod stocks;
 mod symbols;
 mod tiers;
@@ -31,27 +31,27 @@ use tokio_postgres::Row;
 
 use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
-pub use changes::{Changes, Heard};
+pub use bars_batch::{AdjustmentData, BatchRow, DayRow};
+pub use changes::{Changes, StockChange};
 pub use chart::ChartData;
 pub use connect::Database;
+pub use error::StoreError;
 pub use events::{Event, EventPage, EventPlace, Events, MarketEvent};
 pub use exchanges::{ListedExchange, NewestDay};
-pub use fault::StoreFault;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search,
     Written,
 };
 pub use load::{
-    Known, KnownStock, LoadFault, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Rows,
+    Known, KnownStock, LoadError, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Rows,
     Table,
 };
 use pool::{Bounds, Params, Postgres};
 pub use quotes::Quote;
 use replica::Replica;
 pub use search::{Listing, Matches, StockFilter, StockSearch};
-pub use sheet::{Background, DayRow, SheetRow};
 pub use stocks::{FormerSymbol, Stock, StockRef};
-pub use symbols::{Change, SymbolFault};
+pub use symbols::{Change, SymbolError};
 pub use tiers::TierStatus;
 pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
 pub use watchlists::{
@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     /// When the URL or the certificate authority can't be read. A Postgres that is down is no
     /// error.
-    pub fn new(config: &DatabaseConfig) -> Result<Self, StoreFault> {
+    pub fn new(config: &DatabaseConfig) -> Result<Self, StoreError> {
         let database = Database::at("DATABASE_URL", &config.database_url, config)?;
         let bounds = Bounds {
             wait: Duration::from_millis(config.database_wait_timeout_ms),
@@ -103,7 +103,7 @@ impl Store {
         self,
         replica: &ReplicaConfig,
         config: &DatabaseConfig,
-    ) -> Result<Self, StoreFault> {
+    ) -> Result<Self, StoreError> {
         Ok(Self { replica: Replica::start(replica, config)?, ..self })
     }
 
@@ -116,9 +116,9 @@ impl Store {
     ///
     /// # Errors
     /// When it doesn't: its connection is given up then.
-    pub async fn ping(&self, within: Duration) -> Result<(), StoreFault> {
+    pub async fn ping(&self, within: Duration) -> Result<(), StoreError> {
         match self.primary.look("SELECT 1", within).await {
-            Err(fault) if fault.is_dead_connection() => self.primary.look("SELECT 1", within).await,
+            Err(error) if error.is_dead_connection() => self.primary.look("SELECT 1", within).await,
             answer => answer,
         }
         .map(drop)
@@ -131,7 +131,7 @@ impl Store {
         version: i64,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         let _place = self.place()?;
         if let Some(replica) = &self.replica
             && let Some(rows) = replica.rows(version, sql, params).await
@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// Runs one statement that only reads, on the primary: once more where its connection was dead.
-    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreFault> {
+    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let _place = self.place()?;
         self.primary.rows(sql, params).await
     }
@@ -151,7 +151,7 @@ impl Store {
         &self,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         let _place = self.place()?;
         self.primary.rows_once(sql, params).await
     }
@@ -162,11 +162,11 @@ impl Store {
         &self,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         self.primary.rows_beside(sql, params).await
     }
 
-    fn place(&self) -> Result<SemaphorePermit<'_>, StoreFault> {
-        self.places.try_acquire().map_err(|_| StoreFault::QueueFull)
+    fn place(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.places.try_acquire().map_err(|_| StoreError::QueueFull)
     }
 }

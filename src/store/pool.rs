@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use tracing::Instrument;
 
 use super::typed::Param;
-use super::{Connections, Database, StoreFault};
+use super::{Connections, Database, StoreError};
 use crate::config::{DatabaseConfig, Pooler};
 use crate::metrics;
 
@@ -38,7 +38,7 @@ pub(super) struct Postgres {
 }
 
 /// A connection while a statement is under way on it.
-struct Lent<'a> {
+struct Checkout<'a> {
     client: Option<Client>,
     by: &'a Postgres,
 }
@@ -50,7 +50,7 @@ impl Postgres {
         database: Database,
         config: &DatabaseConfig,
         bounds: Bounds,
-    ) -> Result<Self, StoreFault> {
+    ) -> Result<Self, StoreError> {
         let pooler = config.database_pooler;
         let pool = |connections_max| {
             let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -67,7 +67,7 @@ impl Postgres {
                 .recycle_timeout(Some(bounds.connect))
                 .runtime(Runtime::Tokio1)
                 .build();
-            pool.map_err(|e| StoreFault::Pool(e.to_string()))
+            pool.map_err(|e| StoreError::Pool(e.to_string()))
         };
         Ok(Self {
             requests: pool(config.database_connections_max as usize)?,
@@ -84,7 +84,7 @@ impl Postgres {
         &self,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         self.twice(&self.requests, sql, params).await
     }
 
@@ -92,7 +92,7 @@ impl Postgres {
         &self,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         self.counted(&self.requests, sql, params).await
     }
 
@@ -101,7 +101,7 @@ impl Postgres {
         &self,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         self.twice(&self.beside, sql, params).await
     }
 
@@ -111,9 +111,9 @@ impl Postgres {
         pool: &Pool,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         match self.counted(pool, sql, params).await {
-            Err(fault) if fault.is_dead_connection() => self.counted(pool, sql, params).await,
+            Err(error) if error.is_dead_connection() => self.counted(pool, sql, params).await,
             answer => answer,
         }
     }
@@ -123,11 +123,11 @@ impl Postgres {
         pool: &Pool,
         sql: &'static str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         let started = Instant::now();
         let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
         let rows = self.ask(pool, sql, params, self.statement_timeout).instrument(span).await;
-        let failed = rows.as_ref().is_err_and(|fault| !fault.is_of_a_rule());
+        let failed = rows.as_ref().is_err_and(|error| !error.is_constraint_violation());
         metrics::query(!failed, started.elapsed().as_secs_f64());
         rows
     }
@@ -148,7 +148,7 @@ impl Postgres {
         &self,
         sql: &'static str,
         within: Duration,
-    ) -> Result<Vec<Row>, StoreFault> {
+    ) -> Result<Vec<Row>, StoreError> {
         self.ask(&self.beside, sql, &[], within.min(self.statement_timeout)).await
     }
 
@@ -158,22 +158,22 @@ impl Postgres {
         sql: &'static str,
         params: Params<'_>,
         within: Duration,
-    ) -> Result<Vec<Row>, StoreFault> {
-        let mut lent = Lent { client: Some(pool.get().await?), by: self };
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut lent = Checkout { client: Some(pool.get().await?), by: self };
         let client = lent.client.as_ref().expect("it was lent a line ago");
         let sent = Instant::now();
         let rows = tokio::time::timeout(within, query(client, self.pooler, sql, params)).await;
         let rows = match rows {
-            Ok(rows) => rows.map_err(StoreFault::from),
-            Err(_) => Err(StoreFault::Timeout(within.as_millis())),
+            Ok(rows) => rows.map_err(StoreError::from),
+            Err(_) => Err(StoreError::Timeout(within.as_millis())),
         };
         let client = lent.client.take();
-        if let Err(fault) = &rows
-            && fault.is_without_answer()
+        if let Err(error) = &rows
+            && error.is_without_answer()
         {
             // Nobody else may wait behind a statement that hangs: this connection is closed.
             drop(client.map(Client::take));
-            self.distrust_since(sent);
+            self.evict_idle(sent);
         }
         rows
     }
@@ -181,7 +181,7 @@ impl Postgres {
     /// Closes the idle connections that were not used since: what one has turned out to be, dead or
     /// silent, the others that lead to the same machine may be as well, and each would cost
     /// somebody a failure or a time-out.
-    fn distrust_since(&self, sent: Instant) {
+    fn evict_idle(&self, sent: Instant) {
         let silence = sent.elapsed();
         for pool in [&self.requests, &self.beside] {
             pool.retain(|_, metrics| metrics.last_used() < silence);
@@ -189,7 +189,7 @@ impl Postgres {
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Checkout<'_> {
     /// The request is gone, and its statement is still under way. Whoever is next is not to wait
     /// behind it: the connection is free again when Postgres has answered, and closed if it does
     /// not.

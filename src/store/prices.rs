@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use super::{Params, StockRef, Store, StoreFault};
+use super::{Params, StockRef, Store, StoreError};
 use crate::market::{Bar, DateRange, Order};
 
 impl Store {
@@ -14,7 +14,7 @@ impl Store {
         range: DateRange,
         order: Order,
         limit: u32,
-    ) -> Result<Vec<Bar>, StoreFault> {
+    ) -> Result<Vec<Bar>, StoreError> {
         let sql = match order {
             Order::Desc => {
                 "SELECT date, open, high, low, close, adjusted_close, volume FROM prices

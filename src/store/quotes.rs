@@ -1,7 +1,7 @@
 //! The tables `prices` and `corporate_actions`: where stocks stand now.
 
 use super::prices::bar;
-use super::{StockRef, Store, StoreFault};
+use super::{StockRef, Store, StoreError};
 use crate::market::Bar;
 
 /// The latest bar of a stock and what it is compared with.
@@ -16,7 +16,7 @@ pub struct Quote {
 impl Store {
     /// The latest quote of each of these stocks in their order, with the stock that it is of. Those
     /// without bars are left out.
-    pub async fn quotes(&self, stocks: &[StockRef]) -> Result<Vec<(StockRef, Quote)>, StoreFault> {
+    pub async fn quotes(&self, stocks: &[StockRef]) -> Result<Vec<(StockRef, Quote)>, StoreError> {
         let sql = "SELECT p.date, p.open, p.high, p.low, p.close, p.adjusted_close, p.volume,
                           before.close * coalesce(a.split_from / a.split_to, 1), asked.place
                    FROM unnest($1::integer[]) WITH ORDINALITY AS asked (id, place)

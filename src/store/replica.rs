@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio_postgres::Row;
 
 use super::pool::{Bounds, Params, Postgres};
-use super::{Database, StoreFault};
+use super::{Database, StoreError};
 use crate::config::{DatabaseConfig, ReplicaConfig};
 
 /// No revision is reached: nothing is read from the replica.
@@ -35,7 +35,7 @@ impl Replica {
     pub(super) fn start(
         config: &ReplicaConfig,
         database: &DatabaseConfig,
-    ) -> Result<Option<Arc<Self>>, StoreFault> {
+    ) -> Result<Option<Arc<Self>>, StoreError> {
         let Some(url) = &config.database_read_url else { return Ok(None) };
         let replica = Database::at("DATABASE_READ_URL", url, database)?;
         let timeout = Duration::from_millis(config.database_read_timeout_ms);
@@ -65,11 +65,11 @@ impl Replica {
         rows.inspect_err(|_| self.reached.store(AWAY, Ordering::Release)).ok()
     }
 
-    async fn current(&self) -> Result<i64, StoreFault> {
+    async fn current(&self) -> Result<i64, StoreError> {
         let rows = self.postgres.look("SELECT current FROM revision", self.timeout).await?;
         rows.first()
             .map(|row| row.get(0))
-            .ok_or_else(|| StoreFault::Broken("revision has no row".to_owned()))
+            .ok_or_else(|| StoreError::Corrupt("revision has no row".to_owned()))
     }
 }
 
@@ -80,8 +80,8 @@ async fn follow(replica: Weak<Replica>, poll: Duration) {
         let current = replica.current().await;
         match &current {
             // Once an outage: it may last.
-            Err(fault) if !was_away => {
-                tracing::warn!(cause = %fault, "the replica (DATABASE_READ_URL) can't be asked; reads go to the primary");
+            Err(error) if !was_away => {
+                tracing::warn!(cause = %error, "the replica (DATABASE_READ_URL) can't be asked; reads go to the primary");
             }
             Ok(_) if was_away => tracing::info!("the replica answers again"),
             _ => {}

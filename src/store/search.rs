@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use super::{Params, Store, StoreFault};
+use super::{Params, Store, StoreError};
 
 /// Which stocks to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Store {
         filter: &StockFilter,
         page: Listing,
         version: i64,
-    ) -> Result<Matches, StoreFault> {
+    ) -> Result<Matches, StoreError> {
         // The C collation orders symbols by their bytes on every server alike.
         let sql = "WITH matching AS NOT MATERIALIZED (
                        SELECT id, symbol FROM stocks
@@ -92,7 +92,7 @@ impl Store {
         filter: &StockFilter,
         page: Listing,
         version: i64,
-    ) -> Result<Matches, StoreFault> {
+    ) -> Result<Matches, StoreError> {
         // No symbol has a character beyond '~'. Similar (<<%) is half of the trigrams of some run
         // of whole words, unless the server was told otherwise
         // (pg_trgm.strict_word_similarity_threshold).
@@ -125,8 +125,8 @@ impl Store {
     }
 }
 
-fn matches(rows: &[Row]) -> Result<Matches, StoreFault> {
-    let row = rows.first().ok_or_else(|| StoreFault::Broken("a count has no row".to_owned()))?;
+fn matches(rows: &[Row]) -> Result<Matches, StoreError> {
+    let row = rows.first().ok_or_else(|| StoreError::Corrupt("a count has no row".to_owned()))?;
     Ok(Matches { total: row.get(0), ids: row.get(1) })
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
-use super::{Store, StoreFault};
+use super::{Store, StoreError};
 use crate::market::Symbol;
 
 /// What is known about a stock.
@@ -56,20 +56,20 @@ pub struct StockRef {
 
 impl StockRef {
     /// As it came from Postgres.
-    pub(super) fn of(id: i32, symbol: &str, version: i64) -> Result<Self, StoreFault> {
+    pub(super) fn of(id: i32, symbol: &str, version: i64) -> Result<Self, StoreError> {
         let symbol =
-            symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))?;
+            symbol.parse().map_err(|_| StoreError::Corrupt(format!("{symbol:?} is no symbol")))?;
         Ok(Self { id, symbol, version })
     }
 }
 
 impl Store {
-    pub async fn find_stock(&self, stock: StockRef) -> Result<Option<Stock>, StoreFault> {
+    pub async fn find_stock(&self, stock: StockRef) -> Result<Option<Stock>, StoreError> {
         Ok(self.stocks(&[stock.id], stock.version).await?.pop())
     }
 
     /// Stocks in the order of their ids here, as of `version` or later.
-    pub async fn stocks(&self, ids: &[i32], version: i64) -> Result<Vec<Stock>, StoreFault> {
+    pub async fn stocks(&self, ids: &[i32], version: i64) -> Result<Vec<Stock>, StoreError> {
         let sql = "SELECT s.symbol, s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap, s.updated_at,
                        s.delisted_on,
                        ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol

@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 use tokio_postgres::Client;
 
-use super::{Database, StockRef, Store, StoreFault};
+use super::{Database, StockRef, Store, StoreError};
 use crate::market::Symbol;
 
 /// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the
@@ -24,7 +24,7 @@ pub enum Change {
 
 /// Why a command about a stock was refused.
 #[derive(Debug, thiserror::Error)]
-pub enum SymbolFault {
+pub enum SymbolError {
     #[error("no stock has the symbol {0} now: see GET /api/stocks")]
     Unknown(Symbol),
     #[error("{symbol} is the symbol of {name}: give that stock another one first")]
@@ -43,7 +43,7 @@ pub enum SymbolFault {
 
 impl Store {
     /// The stock that has a symbol or, where none has it now, the one that had it last.
-    pub async fn stock_of(&self, symbol: Symbol) -> Result<Option<StockRef>, StoreFault> {
+    pub async fn stock_of(&self, symbol: Symbol) -> Result<Option<StockRef>, StoreError> {
         let sql = "SELECT id, symbol, data_version FROM stocks WHERE symbol = $1
                    UNION ALL SELECT s.id, s.symbol, s.data_version
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
@@ -56,13 +56,13 @@ impl Store {
     pub async fn stocks_of(
         &self,
         symbols: &[Symbol],
-    ) -> Result<Vec<(Symbol, StockRef)>, StoreFault> {
+    ) -> Result<Vec<(Symbol, StockRef)>, StoreError> {
         let sql = "SELECT symbol, id, symbol, data_version FROM stocks WHERE symbol = ANY ($1)
                    UNION ALL SELECT i.symbol, s.id, s.symbol, s.data_version
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = ANY ($1)";
         let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
         let symbol = |text: &str| {
-            text.parse().map_err(|_| StoreFault::Broken(format!("{text:?} is no symbol")))
+            text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is no symbol")))
         };
         let read = |row: &tokio_postgres::Row| {
             let stock =
@@ -86,29 +86,29 @@ impl Database {
         new: Symbol,
         replaced_on: NaiveDate,
         may_take_over: bool,
-    ) -> Result<Result<Change, SymbolFault>, StoreFault> {
+    ) -> Result<Result<Change, SymbolError>, StoreError> {
         let change = Transaction::begin(self).await?;
         let Some(stock_id) = change.stock(symbol).await? else {
             let is_so = change.heir(symbol).await?.is_some_and(|heir| heir == new.as_str());
             return Ok(if is_so {
                 Ok(Change::AlreadySo)
             } else {
-                Err(SymbolFault::Unknown(symbol))
+                Err(SymbolError::Unknown(symbol))
             });
         };
         if let Some(name) = change.name(new).await? {
-            return Ok(Err(SymbolFault::Taken { symbol: new, name }));
+            return Ok(Err(SymbolError::Taken { symbol: new, name }));
         }
         let heir = change.heir(new).await?.filter(|heir| heir != symbol.as_str() && !may_take_over);
         if let Some(heir) = heir {
-            return Ok(Err(SymbolFault::WouldTakeOver { symbol: new, heir }));
+            return Ok(Err(SymbolError::WouldTakeOver { symbol: new, heir }));
         }
         // Whoever had a symbol last is meant by it, so nobody can have given it up before somebody
         // else did.
         if let Some(until) =
             change.given_up(symbol, stock_id).await?.filter(|until| *until >= replaced_on)
         {
-            return Ok(Err(SymbolFault::HadLater { symbol, until }));
+            return Ok(Err(SymbolError::HadLater { symbol, until }));
         }
         change.keep_former(symbol, stock_id, replaced_on).await?;
         change.set_symbol(stock_id, new).await?;
@@ -124,16 +124,16 @@ impl Database {
         &self,
         symbol: Symbol,
         delisted_on: Option<NaiveDate>,
-    ) -> Result<Result<Change, SymbolFault>, StoreFault> {
+    ) -> Result<Result<Change, SymbolError>, StoreError> {
         let change = Transaction::begin(self).await?;
         let Some(stock_id) = change.stock(symbol).await? else {
-            return Ok(Err(SymbolFault::Unknown(symbol)));
+            return Ok(Err(SymbolError::Unknown(symbol)));
         };
         let last = change.last_day(stock_id).await?;
         if let (Some(end), Some(last)) = (delisted_on, last)
             && last > end
         {
-            return Ok(Err(SymbolFault::TradedLater { symbol, last }));
+            return Ok(Err(SymbolError::TradedLater { symbol, last }));
         }
         if change.set_delisted(stock_id, delisted_on).await? == 0 {
             return Ok(Ok(Change::AlreadySo));
@@ -149,7 +149,7 @@ struct Transaction {
 }
 
 impl Transaction {
-    async fn begin(database: &Database) -> Result<Self, StoreFault> {
+    async fn begin(database: &Database) -> Result<Self, StoreError> {
         let client = database.connect_alone().await?;
         client.batch_execute("BEGIN").await?;
         client.batch_execute(LOCK_SYMBOLS).await?;
@@ -157,18 +157,18 @@ impl Transaction {
     }
 
     /// The stock that has a symbol now, locked: a load of its prices is waited for.
-    async fn stock(&self, symbol: Symbol) -> Result<Option<i32>, StoreFault> {
+    async fn stock(&self, symbol: Symbol) -> Result<Option<i32>, StoreError> {
         let sql = "SELECT id FROM stocks WHERE symbol = $1 FOR UPDATE";
         Ok(self.client.query_opt(sql, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
     }
 
-    async fn name(&self, symbol: Symbol) -> Result<Option<String>, StoreFault> {
+    async fn name(&self, symbol: Symbol) -> Result<Option<String>, StoreError> {
         let sql = "SELECT name FROM stocks WHERE symbol = $1";
         Ok(self.client.query_opt(sql, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
     }
 
     /// The symbol, now, of the stock that is found under a former one.
-    async fn heir(&self, symbol: Symbol) -> Result<Option<String>, StoreFault> {
+    async fn heir(&self, symbol: Symbol) -> Result<Option<String>, StoreError> {
         Ok(self.client.query_opt(HEIR, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
     }
 
@@ -177,13 +177,13 @@ impl Transaction {
         &self,
         symbol: Symbol,
         stock_id: i32,
-    ) -> Result<Option<NaiveDate>, StoreFault> {
+    ) -> Result<Option<NaiveDate>, StoreError> {
         let sql =
             "SELECT max(replaced_on) FROM former_symbols WHERE symbol = $1 AND stock_id <> $2";
         Ok(self.client.query_one(sql, &[&symbol.as_str(), &stock_id]).await?.get(0))
     }
 
-    async fn last_day(&self, stock_id: i32) -> Result<Option<NaiveDate>, StoreFault> {
+    async fn last_day(&self, stock_id: i32) -> Result<Option<NaiveDate>, StoreError> {
         let sql = "SELECT max(date) FROM prices WHERE stock_id = $1";
         Ok(self.client.query_one(sql, &[&stock_id]).await?.get(0))
     }
@@ -193,14 +193,14 @@ impl Transaction {
         symbol: Symbol,
         stock_id: i32,
         replaced_on: NaiveDate,
-    ) -> Result<(), StoreFault> {
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO former_symbols (symbol, stock_id, replaced_on) VALUES ($1, $2, $3)
                    ON CONFLICT (symbol, stock_id) DO UPDATE SET replaced_on = excluded.replaced_on";
         self.client.execute(sql, &[&symbol.as_str(), &stock_id, &replaced_on]).await?;
         Ok(())
     }
 
-    async fn set_symbol(&self, stock_id: i32, symbol: Symbol) -> Result<(), StoreFault> {
+    async fn set_symbol(&self, stock_id: i32, symbol: Symbol) -> Result<(), StoreError> {
         let sql = "UPDATE stocks SET symbol = $2 WHERE id = $1";
         self.client.execute(sql, &[&stock_id, &symbol.as_str()]).await?;
         Ok(())
@@ -210,14 +210,14 @@ impl Transaction {
         &self,
         stock_id: i32,
         delisted_on: Option<NaiveDate>,
-    ) -> Result<u64, StoreFault> {
+    ) -> Result<u64, StoreError> {
         let sql =
             "UPDATE stocks SET delisted_on = $2 WHERE id = $1 AND delisted_on IS DISTINCT FROM $2";
         Ok(self.client.execute(sql, &[&stock_id, &delisted_on]).await?)
     }
 
     /// The revision is drawn last: it locks the counter that every change draws from.
-    async fn commit(self, stock_id: i32) -> Result<(), StoreFault> {
+    async fn commit(self, stock_id: i32) -> Result<(), StoreError> {
         let sql =
             "UPDATE stocks SET data_version = next_revision(), updated_at = now() WHERE id = $1";
         self.client.execute(sql, &[&stock_id]).await?;

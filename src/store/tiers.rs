@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Store, StoreFault};
+use super::{Store, StoreError};
 use crate::caller::{Actor, RequestsPerMinute, TierName};
 
 /// A tier as operators see it.
@@ -17,7 +17,7 @@ pub struct TierStatus {
 
 impl Store {
     /// The tiers, smallest first.
-    pub async fn list_tiers(&self) -> Result<Vec<TierStatus>, StoreFault> {
+    pub async fn list_tiers(&self) -> Result<Vec<TierStatus>, StoreError> {
         let sql = "SELECT t.name, t.requests_per_minute, count(k.id)
                    FROM tiers t LEFT JOIN api_keys k ON k.tier = t.name AND k.revoked_at IS NULL
                                                      AND (k.expires_at IS NULL OR k.expires_at > now())
@@ -36,7 +36,7 @@ impl Store {
         actor: &Actor,
         name: &TierName,
         limit: RequestsPerMinute,
-    ) -> Result<(), StoreFault> {
+    ) -> Result<(), StoreError> {
         let sql = "WITH next AS (SELECT next_revision_by($1) AS current)
                    INSERT INTO tiers (name, requests_per_minute, revision) SELECT $2, $3, current FROM next
                    ON CONFLICT (name) DO UPDATE

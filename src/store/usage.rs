@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Params, Store, StoreFault};
+use super::{Params, Store, StoreError};
 use crate::caller::KeyId;
 
 /// What one key used of one route.
@@ -78,7 +78,7 @@ pub struct UsageTotal {
 impl Store {
     /// Adds a batch to what is stored; one that is stored already is left out. Keys that are gone
     /// are left out too: they would hold back all others for ever.
-    pub async fn add_usage(&self, batch: &UsageBatch) -> Result<(), StoreFault> {
+    pub async fn add_usage(&self, batch: &UsageBatch) -> Result<(), StoreError> {
         let sql = "WITH batch AS (
                        INSERT INTO usage_batches AS b (instance, sequence) VALUES ($1, $2)
                        ON CONFLICT (instance) DO UPDATE SET sequence = excluded.sequence, stored_at = now()
@@ -128,7 +128,7 @@ impl Store {
         &self,
         filter: &UsageFilter,
         by: UsageBy,
-    ) -> Result<Vec<UsageTotal>, StoreFault> {
+    ) -> Result<Vec<UsageTotal>, StoreError> {
         let sql = "SELECT CASE WHEN $5 THEN u.day END, CASE WHEN $6 THEN u.key_id END, CASE WHEN $7 THEN k.owner END,
                           CASE WHEN $8 THEN u.route END, sum(u.requests)::bigint, sum(u.refusals)::bigint,
                           sum(u.cache_hits)::bigint, sum(u.bytes)::bigint, max(u.last_used_at)

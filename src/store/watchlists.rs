@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
-use super::{StockRef, Store, StoreFault};
+use super::{StockRef, Store, StoreError};
 use crate::caller::{WatchlistId, WatchlistName};
 
 /// Watchlists of one owner at most. The table's trigger holds it, also against writes at once.
@@ -72,7 +72,7 @@ pub enum WatchlistWritten {
 
 impl Store {
     /// The lists of an owner, oldest first.
-    pub async fn watchlists(&self, owner: &str) -> Result<Vec<Watchlist>, StoreFault> {
+    pub async fn watchlists(&self, owner: &str) -> Result<Vec<Watchlist>, StoreError> {
         let sql =
             concat!(watchlist_of!("watchlists"), "WHERE w.owner = $1 ORDER BY w.created_at, w.id");
         Ok(self.rows(sql, &[&owner]).await?.iter().map(Watchlist::of).collect())
@@ -82,7 +82,7 @@ impl Store {
         &self,
         owner: &str,
         id: &WatchlistId,
-    ) -> Result<Option<Watchlist>, StoreFault> {
+    ) -> Result<Option<Watchlist>, StoreError> {
         let sql = concat!(watchlist_of!("watchlists"), "WHERE w.id = $1 AND w.owner = $2");
         Ok(self.rows(sql, &[&id.as_str(), &owner]).await?.first().map(Watchlist::of))
     }
@@ -93,7 +93,7 @@ impl Store {
         &self,
         owner: &str,
         id: &WatchlistId,
-    ) -> Result<Option<(String, Vec<StockRef>)>, StoreFault> {
+    ) -> Result<Option<(String, Vec<StockRef>)>, StoreError> {
         let sql = "SELECT w.name, s.id, s.symbol, s.data_version
                    FROM watchlists w LEFT JOIN LATERAL unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place) ON true
                                      LEFT JOIN stocks s ON s.id = listed.id
@@ -112,7 +112,7 @@ impl Store {
         id: &WatchlistId,
         name: &WatchlistName,
         stocks: &[i32],
-    ) -> Result<WatchlistWritten, StoreFault> {
+    ) -> Result<WatchlistWritten, StoreError> {
         let sql = concat!(
             "WITH new AS (INSERT INTO watchlists (id, owner, name, stock_ids)
                           VALUES ($1, $2, $3, ARRAY(SELECT id FROM unnest($4::integer[]) WITH ORDINALITY AS asked (id, place)
@@ -128,7 +128,7 @@ impl Store {
         owner: &str,
         id: &WatchlistId,
         change: &WatchlistChange,
-    ) -> Result<WatchlistWritten, StoreFault> {
+    ) -> Result<WatchlistWritten, StoreError> {
         let sql = concat!(
             "WITH changed AS (
                  UPDATE watchlists
@@ -149,27 +149,27 @@ impl Store {
         &self,
         owner: &str,
         id: &WatchlistId,
-    ) -> Result<bool, StoreFault> {
+    ) -> Result<bool, StoreError> {
         let sql = "DELETE FROM watchlists WHERE id = $1 AND owner = $2 RETURNING id";
         Ok(!self.rows_once(sql, &[&id.as_str(), &owner]).await?.is_empty())
     }
 }
 
 /// What the table's own rules say of a write.
-fn written(answer: Result<Vec<Row>, StoreFault>) -> Result<WatchlistWritten, StoreFault> {
-    let fault = match answer {
+fn written(answer: Result<Vec<Row>, StoreError>) -> Result<WatchlistWritten, StoreError> {
+    let error = match answer {
         Ok(rows) => {
             return Ok(rows
                 .first()
                 .map_or(WatchlistWritten::Unknown, |row| Watchlist::of(row).into()));
         }
-        Err(fault) => fault,
+        Err(error) => error,
     };
-    match fault.constraint() {
+    match error.constraint() {
         Some("watchlists_name") => Ok(WatchlistWritten::NameTaken),
         Some("watchlists_per_owner") => Ok(WatchlistWritten::TooMany),
         Some("watchlists_length") => Ok(WatchlistWritten::TooLong),
-        _ => Err(fault),
+        _ => Err(error),
     }
 }
 

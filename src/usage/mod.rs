@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::caller::KeyId;
 use crate::metrics;
 use crate::route::Route;
-use crate::store::{Store, StoreFault, UsageRow};
+use crate::store::{Store, StoreError, UsageRow};
 use outbox::Outbox;
 
 /// How exact the time of the last use is.
@@ -57,7 +57,7 @@ impl Usage {
     ///
     /// # Errors
     /// When Postgres can't be asked.
-    pub async fn flush(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreFault> {
+    pub async fn flush(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut outbox = self.outbox.lock().await;
         let earlier = outbox.send(store).await;
         // While Postgres is away counts add up where they are, but not across days; when there is

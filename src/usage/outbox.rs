@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::store::{Store, StoreFault, UsageBatch, UsageRow};
+use crate::store::{Store, StoreError, UsageBatch, UsageRow};
 
 /// Rows in a batch: it is stored within the time-out of a statement by a wide margin.
 const ROWS_MAX: usize = 5000;
@@ -59,7 +59,7 @@ impl Outbox {
 
     /// # Errors
     /// When Postgres can't be asked; what was not stored is kept.
-    pub async fn send(&mut self, store: &Store) -> Result<(), StoreFault> {
+    pub async fn send(&mut self, store: &Store) -> Result<(), StoreError> {
         while let Some(batch) = self.batches.front() {
             store.add_usage(batch).await?;
             self.batches.pop_front();

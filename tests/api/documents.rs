@@ -47,7 +47,7 @@ fn the_readme_names_every_default() {
 
 #[test]
 fn the_readme_names_every_error_code() {
-    let (readme, source) = (read("README.md"), read("src/http/error.rs"));
+    let (readme, source) = (read("README.md"), read("src/http/respond/error.rs"));
     let codes: Vec<_> = source
         .split("StatusCode::")
         .filter_map(|part| part.split_once(", \"")?.1.split('"').next())

@@ -9,9 +9,9 @@ use crate::support::{App, Database, eventually, header};
 
 const LIGHT: &str = "/api/stocks/AAPL";
 
-/// A request that counts as `weight`, whatever its answer: symbols that nobody has.
-fn heavy(weight: usize) -> String {
-    format!("/api/prices?start=2012-01-01&symbols={}", vec!["NOSUCH"; weight].join("%2C"))
+/// A request that counts as `cost`, whatever its answer: symbols that nobody has.
+fn heavy(cost: usize) -> String {
+    format!("/api/prices?start=2012-01-01&symbols={}", vec!["NOSUCH"; cost].join("%2C"))
 }
 
 #[tokio::test]

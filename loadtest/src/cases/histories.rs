@@ -59,7 +59,7 @@ async fn copies(stage: &Stage) -> Result<Figures, Failure> {
         .map(|_| tokio::spawn(copy_until(stage.postgres.url(), deadline)));
     let mut latency_us = Histogram::<u64>::new(3)?;
     for client in clients.collect::<Vec<_>>() {
-        for took in client.await?.map_err(|fault| format!("COPY: {fault}"))? {
+        for took in client.await?.map_err(|error| format!("COPY: {error}"))? {
             latency_us.record(took.as_micros() as u64)?;
         }
     }

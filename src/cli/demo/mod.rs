@@ -20,7 +20,7 @@ use crate::config::{
     Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
-use crate::keys::{IssueOrder, Registry};
+use crate::keys::{IssueRequest, KeyService};
 use crate::store::{Database, Store};
 use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
 
@@ -121,12 +121,12 @@ fn start_servers(
     steps.begin("Starting a private Redis");
     let redis = match PrivateRedis::start(&dir) {
         Ok(redis) => Some(redis),
-        Err(fault @ PrivateError::MissingBinary { .. }) => {
+        Err(error @ PrivateError::MissingBinary { .. }) => {
             steps
-                .say(&format!("Going on without Redis, with limits and cache in process: {fault}"));
+                .say(&format!("Going on without Redis, with limits and cache in process: {error}"));
             None
         }
-        Err(fault) => return Err(fault.into()),
+        Err(error) => return Err(error.into()),
     };
     let (database_url, redis_url) =
         (postgres.url().into(), redis.as_ref().map(|redis| redis.url().into()));
@@ -137,12 +137,12 @@ fn start_servers(
 async fn issue_keys(store: Store) -> Result<Vec<(String, i32, SecretString)>, Failure> {
     let expires_at = Some(Utc::now() + TimeDelta::days(KEYS_VALID_DAYS));
     let (owner, name): (Label, Label) = (OWNER.parse()?, "demo key".parse()?);
-    let registry = Registry::new(store, None, Duration::ZERO, Actor::cli(&owner));
+    let registry = KeyService::new(store, None, Duration::ZERO, Actor::cli(&owner));
     let mut tokens = Vec::new();
     for tier in registry.store().list_tiers().await? {
         let (owner, name, tier_name) = (owner.clone(), name.clone(), tier.name.parse()?);
         let issued = registry
-            .issue(&IssueOrder { id: None, owner, name, note: None, tier: tier_name, expires_at })
+            .issue(&IssueRequest { id: None, owner, name, note: None, tier: tier_name, expires_at })
             .await?;
         tokens.push((tier.name, tier.requests_per_minute, issued.token));
     }

@@ -5,9 +5,9 @@ use tokio::sync::mpsc;
 
 use super::progress::Progress;
 use crate::cli::Failure;
-use crate::feed::{self, FeedFault, Reader, Source};
+use crate::feed::{self, FeedError, Reader, Source};
 use crate::market::Symbol;
-use crate::store::{Database, Known, LoadFault, LoadReport, Loader, Origin, Refusal, Table};
+use crate::store::{Database, Known, LoadError, LoadReport, Loader, Origin, Refusal, Table};
 
 /// Rows on their way to Postgres are sent in pieces of this size,
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -61,21 +61,21 @@ pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<
     };
     let nothing_loaded =
         |why: &dyn std::fmt::Display| Failure::from(format!("nothing of {name} was loaded: {why}"));
-    let mut rows = loader.rows().await.map_err(|fault| nothing_loaded(&fault))?;
+    let mut rows = loader.rows().await.map_err(|error| nothing_loaded(&error))?;
     while let Some(chunk) = waiting.recv().await {
-        rows.send(chunk).await.map_err(|fault| nothing_loaded(&fault))?;
+        rows.send(chunk).await.map_err(|error| nothing_loaded(&error))?;
     }
     let origin = reading.await??;
-    rows.close().await.map_err(|fault| nothing_loaded(&fault))?;
+    rows.close().await.map_err(|error| nothing_loaded(&error))?;
     progress.merging();
     let refusal = match loader.commit(origin, wanted.may_replace).await {
         Ok(report) => return Ok(Loaded::Done(report, Box::new(loader))),
-        Err(LoadFault::Store(fault)) => return Err(nothing_loaded(&fault)),
-        Err(LoadFault::InDoubt(fault)) => {
+        Err(LoadError::Store(error)) => return Err(nothing_loaded(&error)),
+        Err(LoadError::InDoubt(error)) => {
             let again = "run it again, what is there already stays as it is";
-            return Err(format!("whether {name} was loaded is not known: {fault}; {again}").into());
+            return Err(format!("whether {name} was loaded is not known: {error}; {again}").into());
         }
-        Err(LoadFault::Refused(refusal)) => refusal,
+        Err(LoadError::Refused(refusal)) => refusal,
     };
     match refusal {
         Refusal::WouldReplace(_) => Ok(Loaded::Asks(refusal.to_string())),
@@ -108,13 +108,13 @@ fn read(
                 faults.extend(
                     feed::check(wanted.table, &row, known, &mut out)
                         .err()
-                        .map(|fault| fault.to_string()),
+                        .map(|error| error.to_string()),
                 );
             }
-            Err(fault @ FeedFault::Csv { .. }) => faults.push(fault.to_string()),
-            Err(fault) if faults.is_empty() => return Err(fault.into()),
-            Err(fault) => {
-                faults.push(fault.to_string());
+            Err(error @ FeedError::Csv { .. }) => faults.push(error.to_string()),
+            Err(error) if faults.is_empty() => return Err(error.into()),
+            Err(error) => {
+                faults.push(error.to_string());
                 break;
             }
         }
@@ -160,6 +160,6 @@ fn staging() -> csv::Writer<Vec<u8>> {
 }
 
 fn rejected(name: &str, faults: impl IntoIterator<Item = String>) -> Failure {
-    let faults: Vec<_> = faults.into_iter().map(|fault| format!("\n  {fault}")).collect();
+    let faults: Vec<_> = faults.into_iter().map(|error| format!("\n  {error}")).collect();
     format!("nothing of {name} was loaded; the first bad rows are:{}", faults.concat()).into()
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::ask::{consent, nobody_to_ask};
+use super::confirm::{confirm, confirmation_required};
 use super::{Failure, print_line, tell_of_data};
 use crate::config::{DatabaseConfig, RedisConfig};
 use crate::feed::Source;
@@ -100,9 +100,9 @@ pub async fn run(args: IngestArgs) -> Result<(), Failure> {
     if let Loaded::Asks(question) = &loaded {
         // Stdin is read once: there the answer has to be known before.
         if args.file.as_os_str() == STDIN {
-            return Err(nobody_to_ask(question));
+            return Err(confirmation_required(question));
         }
-        consent(args.yes, question)?;
+        confirm(args.yes, question)?;
         wanted.may_replace = true;
         loaded = load(&database, &wanted, source(&args.file)?).await?;
     }
@@ -114,8 +114,8 @@ pub async fn run(args: IngestArgs) -> Result<(), Failure> {
     loader.vacuum(&report).await;
     if args.json {
         let name = args.file.display();
-        print_line(&serde_json::to_string(&report)?).map_err(|fault| {
-            format!("{name} was loaded, but the report of it can't be written: {fault}")
+        print_line(&serde_json::to_string(&report)?).map_err(|error| {
+            format!("{name} was loaded, but the report of it can't be written: {error}")
         })?;
     } else {
         eprintln!("{}", report::in_words(&args.file.display().to_string(), &report));

@@ -5,9 +5,9 @@ use std::io::{BufRead, Read};
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, Subcommand};
 
-use crate::caller::{KeyId, KeyIdFault, Label, Note, TextFault, TierName};
+use crate::caller::{KeyId, KeyIdError, Label, Note, TextError, TierName};
 use crate::cli::operator::OperatorArgs;
-use crate::keys::{Grace, TOKEN_PREFIX, ValidityFault, expiry};
+use crate::keys::{Grace, TOKEN_PREFIX, ValidityError, expiry};
 use crate::store::{ENTRIES_PER_PAGE_MAX, KeyChange, Search};
 
 /// What is read of stdin for a token of 59 characters.
@@ -146,28 +146,28 @@ impl From<SetArgs> for KeyChange {
 
 /// The id of a key, also where a token was given: it must not be shown in an error. `-` stands for
 /// either on stdin: while a command runs, its arguments are there for all users of the machine.
-pub fn key_id(text: &str) -> Result<KeyId, KeyIdFault> {
+pub fn key_id(text: &str) -> Result<KeyId, KeyIdError> {
     if text == "-" {
         let mut line = String::new();
         let read = std::io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line);
-        return read.map_err(|_| KeyIdFault).and_then(|_| id_in(line.trim()));
+        return read.map_err(|_| KeyIdError).and_then(|_| id_in(line.trim()));
     }
     id_in(text)
 }
 
-fn id_in(text: &str) -> Result<KeyId, KeyIdFault> {
+fn id_in(text: &str) -> Result<KeyId, KeyIdError> {
     let id = text.strip_prefix(TOKEN_PREFIX).and_then(|rest| rest.split('_').next());
     id.unwrap_or(text).parse()
 }
 
-fn note(text: &str) -> Result<OrNone<Note>, TextFault> {
+fn note(text: &str) -> Result<OrNone<Note>, TextError> {
     Ok(OrNone(if text.is_empty() { None } else { Some(text.parse()?) }))
 }
 
-fn expires(text: &str) -> Result<DateTime<Utc>, ValidityFault> {
+fn expires(text: &str) -> Result<DateTime<Utc>, ValidityError> {
     expiry(text, Utc::now())
 }
 
-fn expires_or_never(text: &str) -> Result<OrNone<DateTime<Utc>>, ValidityFault> {
+fn expires_or_never(text: &str) -> Result<OrNone<DateTime<Utc>>, ValidityError> {
     Ok(OrNone(if text == "never" { None } else { Some(expires(text)?) }))
 }

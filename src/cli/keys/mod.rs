@@ -12,18 +12,18 @@ use serde::Serialize;
 pub use args::{KeysArgs, key_id};
 use args::{KeysCommand, SetArgs};
 
-use super::ask::consent;
+use super::confirm::confirm;
 use super::operator::{OperatorArgs, heard};
 use super::{Failure, print_line};
 use crate::caller::KeyId;
-use crate::keys::{Grace, IssueOrder, Issued, Registry, Told};
+use crate::keys::{Grace, IssueRequest, Issued, KeyService, Notified};
 use crate::store::{AuditFilter, KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus};
 
 pub async fn run(args: KeysArgs) -> Result<(), Failure> {
     let (operator, registry) = (&args.operator, args.operator.registry()?);
     match args.command {
         KeysCommand::Issue { owner, name, note, tier, expires } => {
-            let order = IssueOrder { id: None, owner, name, note, tier, expires_at: expires };
+            let order = IssueRequest { id: None, owner, name, note, tier, expires_at: expires };
             let issued = registry.issue(&order).await?;
             let Issued { key, .. } = &issued;
             let text = format!(
@@ -59,7 +59,7 @@ pub async fn run(args: KeysArgs) -> Result<(), Failure> {
 
 async fn rotate(
     operator: &OperatorArgs,
-    registry: &Registry,
+    registry: &KeyService,
     (id, grace): (KeyId, Grace),
     expires: Option<chrono::DateTime<Utc>>,
     yes: bool,
@@ -67,7 +67,7 @@ async fn rotate(
     if grace.is_none() {
         let key = registry.find(id).await?;
         if key.status == KeyState::Active {
-            consent(yes, &format!("{} would be refused at once", described(&key)))?;
+            confirm(yes, &format!("{} would be refused at once", described(&key)))?;
         }
     }
     let told = registry.rotate(id, grace, expires).await?;
@@ -77,13 +77,13 @@ async fn rotate(
         issued.key.id,
         heard(told.instances_told)
     );
-    let document = Told { made: issued.reveal(), instances_told: told.instances_told };
+    let document = Notified { made: issued.reveal(), instances_told: told.instances_told };
     hand_out(operator, issued, &document, &text)
 }
 
 async fn list(
     operator: &OperatorArgs,
-    registry: &Registry,
+    registry: &KeyService,
     mut filter: KeyFilter,
 ) -> Result<(), Failure> {
     filter.limit = KEYS_PER_PAGE_MAX;
@@ -107,7 +107,11 @@ async fn list(
     if operator.json { print_line(&serde_json::to_string(&all)?) } else { Ok(()) }
 }
 
-async fn change(operator: &OperatorArgs, registry: &Registry, set: SetArgs) -> Result<(), Failure> {
+async fn change(
+    operator: &OperatorArgs,
+    registry: &KeyService,
+    set: SetArgs,
+) -> Result<(), Failure> {
     let id = set.id;
     let told = registry.change(id, &set.into()).await?;
     operator.answer(&told, || {
@@ -117,13 +121,13 @@ async fn change(operator: &OperatorArgs, registry: &Registry, set: SetArgs) -> R
 
 async fn revoke(
     operator: &OperatorArgs,
-    registry: &Registry,
+    registry: &KeyService,
     id: KeyId,
     yes: bool,
 ) -> Result<(), Failure> {
     let key = registry.find(id).await?;
     if key.status == KeyState::Active {
-        consent(yes, &format!("{} would be refused at once, for good", described(&key)))?;
+        confirm(yes, &format!("{} would be refused at once, for good", described(&key)))?;
     }
     let told = registry.revoke(id).await?;
     operator.answer(&told, || format!("Revoked {id}. {}", heard(told.instances_told)))
@@ -131,7 +135,7 @@ async fn revoke(
 
 async fn audit(
     operator: &OperatorArgs,
-    registry: &Registry,
+    registry: &KeyService,
     filter: AuditFilter,
 ) -> Result<(), Failure> {
     let entries = registry.store().list_audit(&filter).await?;

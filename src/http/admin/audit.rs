@@ -3,11 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::desk::Desk;
-use crate::http::error::Problem;
-use crate::http::parameter::Whole;
-use crate::http::query::Query;
-use crate::http::unkept::ok;
+use super::desk::AdminService;
+use crate::http::request::parameter::Whole;
+use crate::http::request::query::Query;
+use crate::http::respond::error::Problem;
+use crate::http::respond::uncached::ok;
 use crate::store::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
 
 const ENTRIES_PER_PAGE: Whole = Whole { min: 1, max: ENTRIES_PER_PAGE_MAX, default: 100 };
@@ -19,7 +19,10 @@ struct Page {
     next: Option<i64>,
 }
 
-pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    AdminService(registry): AdminService,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let query = Query::naming(&request, &["subject", "before", "limit"])?;
     let filter = AuditFilter {
         subject: query.text("subject")?,

@@ -7,19 +7,19 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::caller::Actor;
-use crate::http::error::Problem;
-use crate::http::query::value;
-use crate::http::state::State;
-use crate::keys::Registry;
+use crate::http::request::query::value;
+use crate::http::respond::error::Problem;
+use crate::http::server::state::State;
+use crate::keys::KeyService;
 
 /// Says who asks, where several do with one token.
 const ACTOR: &str = "X-Actor";
 /// Whoever does not say.
 const NOBODY: &str = "admin";
 
-pub struct Desk(pub Registry);
+pub struct AdminService(pub KeyService);
 
-impl FromRequest for Desk {
+impl FromRequest for AdminService {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
@@ -32,7 +32,7 @@ impl FromRequest for Desk {
         let actor = value(ACTOR, name.unwrap_or_default()).map(|name| Actor::http(&name));
         // No request waits for a Redis that is lost: instances then look for changes by themselves.
         ready(actor.map(|actor| {
-            Self(Registry::new(state.store.clone(), state.redis.clone(), Duration::ZERO, actor))
+            Self(KeyService::new(state.store.clone(), state.redis.clone(), Duration::ZERO, actor))
         }))
     }
 }

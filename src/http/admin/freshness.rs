@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::cache::Versions;
-use crate::store::{Store, StoreFault};
+use crate::store::{Store, StoreError};
 
 /// Between two looks: the newest day of each of 20,000 stocks is looked up in a tenth of a second.
 const REST: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ impl Freshness {
     }
 }
 
-async fn look(store: &Store, version: i64) -> Result<Vec<(String, i64)>, StoreFault> {
+async fn look(store: &Store, version: i64) -> Result<Vec<(String, i64)>, StoreError> {
     let (exchanges, newest_days) = (store.exchanges().await?, store.newest_days(version).await?);
     // One whose time zone is none is left out, and the others are not.
     let ends = newest_days.into_iter().filter_map(|newest| {

@@ -4,14 +4,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::desk::Desk;
+use super::desk::AdminService;
 use crate::caller::TierName;
-use crate::http::body::{Body, given};
-use crate::http::error::Problem;
-use crate::http::parameter::Whole;
-use crate::http::query::{Query, in_path, invalid, value};
-use crate::http::unkept::{created, ok};
-use crate::keys::{Grace, IssueOrder, Told, expiry};
+use crate::http::request::body::{Body, given};
+use crate::http::request::parameter::Whole;
+use crate::http::request::query::{Query, in_path, invalid, value};
+use crate::http::respond::error::Problem;
+use crate::http::respond::uncached::{created, ok};
+use crate::keys::{Grace, IssueRequest, Notified, expiry};
 use crate::store::{KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyStatus};
 
 const KEYS_PER_PAGE: Whole = Whole { min: 1, max: KEYS_PER_PAGE_MAX, default: 100 };
@@ -25,7 +25,10 @@ struct Page {
     next: Option<String>,
 }
 
-pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    AdminService(registry): AdminService,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let query = Query::naming(&request, &["owner", "tier", "active", "search", "after", "limit"])?;
     let filter = KeyFilter {
         id: None,
@@ -54,10 +57,10 @@ pub struct IssueBody {
 }
 
 pub async fn issue(
-    Desk(registry): Desk,
+    AdminService(registry): AdminService,
     Body(body): Body<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
-    let order = IssueOrder {
+    let order = IssueRequest {
         id: body.id.map(|id| value("id", &id)).transpose()?,
         owner: value("owner", &body.owner)?,
         name: value("name", &body.name)?,
@@ -69,7 +72,10 @@ pub async fn issue(
     Ok(created(&format!("/admin/keys/{}", issued.key.id), &issued.reveal()))
 }
 
-pub async fn show(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn show(
+    AdminService(registry): AdminService,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     Ok(ok(&registry.find(in_path(&request, "id")?).await?))
 }
 
@@ -86,7 +92,7 @@ pub struct ChangeBody {
 }
 
 pub async fn change(
-    Desk(registry): Desk,
+    AdminService(registry): AdminService,
     request: HttpRequest,
     Body(body): Body<ChangeBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -111,7 +117,10 @@ pub async fn change(
     Ok(ok(&registry.change(id, &change).await?))
 }
 
-pub async fn revoke(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn revoke(
+    AdminService(registry): AdminService,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     Ok(ok(&registry.revoke(in_path(&request, "id")?).await?))
 }
 
@@ -123,20 +132,20 @@ pub struct RotateBody {
 }
 
 pub async fn rotate(
-    Desk(registry): Desk,
+    AdminService(registry): AdminService,
     request: HttpRequest,
     Body(body): Body<RotateBody>,
 ) -> Result<HttpResponse, Problem> {
     let id = in_path(&request, "id")?;
     let grace = body.grace_s.map_or(Ok(Grace::default()), Grace::from_s);
-    let grace = grace.map_err(|fault| invalid("graceS", format!("is not valid: {fault}")))?;
+    let grace = grace.map_err(|error| invalid("graceS", format!("is not valid: {error}")))?;
     let expires_at = body.expires_at.as_deref().map(expires_at).transpose()?;
     let told = registry.rotate(id, grace, expires_at).await?;
     let issued = &told.made.new;
-    let document = Told { made: issued.reveal(), instances_told: told.instances_told };
+    let document = Notified { made: issued.reveal(), instances_told: told.instances_told };
     Ok(created(&format!("/admin/keys/{}", issued.key.id), &document))
 }
 
 fn expires_at(text: &str) -> Result<DateTime<Utc>, Problem> {
-    expiry(text, Utc::now()).map_err(|fault| invalid("expiresAt", format!("is not valid: {fault}")))
+    expiry(text, Utc::now()).map_err(|error| invalid("expiresAt", format!("is not valid: {error}")))
 }

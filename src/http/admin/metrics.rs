@@ -19,7 +19,7 @@ pub async fn metrics(state: &'static State) -> HttpResponse {
         redis_configured: state.redis.is_some(),
         redis_connected: state.redis.as_ref().is_some_and(|redis| redis.is_connected()),
         instances: state.limiter.instances(),
-        changes_followed: state.versions.are_followed(),
+        changes_followed: state.versions.is_up_to_date(),
         newest_days: state.freshness.newest_days(&state.store, &state.versions).await,
     };
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text(&readings))

@@ -13,11 +13,12 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 
-use super::error::Problem;
 use super::middleware::{closed_boundary, operators_only};
-use super::{State, body, only, plain};
+use super::request::body;
+use super::respond::error::Problem;
+use super::{State, only, plain};
 pub use freshness::Freshness;
-pub use token::{AdminToken, AdminTokenFault};
+pub use token::{AdminToken, AdminTokenError};
 
 /// Without a token: what shows no key and changes nothing. Below /admin: what does.
 pub fn app(

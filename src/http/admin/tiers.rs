@@ -3,12 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
-use super::desk::Desk;
+use super::desk::AdminService;
 use crate::caller::{RequestsPerMinute, TierName};
-use crate::http::body::Body;
-use crate::http::error::Problem;
-use crate::http::query::{Query, in_path, invalid};
-use crate::http::unkept::ok;
+use crate::http::request::body::Body;
+use crate::http::request::query::{Query, in_path, invalid};
+use crate::http::respond::error::Problem;
+use crate::http::respond::uncached::ok;
 use crate::store::TierStatus;
 
 #[derive(Serialize)]
@@ -16,7 +16,10 @@ struct Tiers {
     tiers: Vec<TierStatus>,
 }
 
-pub async fn list(Desk(registry): Desk, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    AdminService(registry): AdminService,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     Query::naming(&request, &[])?;
     Ok(ok(&Tiers { tiers: registry.store().list_tiers().await? }))
 }
@@ -28,13 +31,13 @@ pub struct TierBody {
 }
 
 pub async fn set(
-    Desk(registry): Desk,
+    AdminService(registry): AdminService,
     request: HttpRequest,
     Body(body): Body<TierBody>,
 ) -> Result<HttpResponse, Problem> {
     let name: TierName = in_path(&request, "name")?;
     let limit = RequestsPerMinute::new(body.requests_per_minute);
     let limit =
-        limit.map_err(|fault| invalid("requestsPerMinute", format!("is not valid: {fault}")))?;
+        limit.map_err(|error| invalid("requestsPerMinute", format!("is not valid: {error}")))?;
     Ok(ok(&registry.set_tier(&name, limit).await?))
 }

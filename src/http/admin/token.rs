@@ -12,7 +12,7 @@ use crate::config::AdminConfig;
 const TOKEN_CHARS_MIN: usize = 24;
 
 #[derive(Debug, thiserror::Error)]
-pub enum AdminTokenFault {
+pub enum AdminTokenError {
     #[error("ADMIN_TOKEN_FILE can't be read from {}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
     #[error(
@@ -33,11 +33,11 @@ impl AdminToken {
     ///
     /// # Errors
     /// When its file can't be read, or it is too short to be a secret.
-    pub fn read(config: &AdminConfig) -> Result<Option<Self>, AdminTokenFault> {
+    pub fn read(config: &AdminConfig) -> Result<Option<Self>, AdminTokenError> {
         let token = match (&config.admin_token, &config.admin_token_file) {
             (Some(token), _) => token.clone(),
             (None, Some(path)) => {
-                let file = |source| AdminTokenFault::File { path: path.clone(), source };
+                let file = |source| AdminTokenError::File { path: path.clone(), source };
                 let text = std::fs::read_to_string(path).map_err(file)?;
                 SecretString::from(text.lines().next().unwrap_or_default())
             }
@@ -46,10 +46,10 @@ impl AdminToken {
         Self::new(&token).map(Some)
     }
 
-    fn new(token: &SecretString) -> Result<Self, AdminTokenFault> {
+    fn new(token: &SecretString) -> Result<Self, AdminTokenError> {
         let token = token.expose_secret();
         if token.len() < TOKEN_CHARS_MIN || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(AdminTokenFault::Unusable);
+            return Err(AdminTokenError::Unusable);
         }
         let key = rand::rng().random();
         Ok(Self { digest: blake3::keyed_hash(&key, token.as_bytes()), key })

@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 
 use super::API_KEY;
 use crate::caller::Caller;
-use crate::http::client;
-use crate::http::error::Problem;
-use crate::http::query::key_in;
-use crate::http::state::State;
+use crate::http::request::client_address;
+use crate::http::request::query::key_in;
+use crate::http::respond::error::Problem;
+use crate::http::server::state::State;
 
 /// The caller whose key the request carries.
 ///
@@ -24,7 +24,7 @@ pub async fn authenticate(
     now: DateTime<Utc>,
 ) -> Result<Arc<Caller>, Problem> {
     let token = token(request, state.http.apikey_in_query)?.ok_or(Problem::Unauthorized)?;
-    let address = client::address(request, &state.http.trusted_proxies);
+    let address = client_address::address(request, &state.http.trusted_proxies);
     let verified = state.verifier.verify(&token, address, now).await;
     verified
         .map_err(|refusal| Problem::from_refusal(refusal, now.timestamp_millis().unsigned_abs()))

@@ -18,11 +18,11 @@ use tracing::{Instrument, Span};
 use super::trace::span;
 use super::{REQUEST_ID, cors, refuse, routed_path, state};
 use crate::config::HttpConfig;
-use crate::http::connection::{Answering, Progress};
-use crate::http::error::Problem;
-use crate::http::log::without_keys;
-use crate::http::state::State;
-use crate::http::visit::{CacheOutcome, Visit};
+use crate::http::request::context::{CacheOutcome, RequestContext};
+use crate::http::respond::error::Problem;
+use crate::http::server::connection::{Answering, Progress};
+use crate::http::server::log::without_keys;
+use crate::http::server::state::State;
 use crate::keys::TOKEN_PREFIX;
 use crate::metrics::{self, Outcome};
 
@@ -63,7 +63,7 @@ async fn within(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = state(&request);
     let answering = Progress::begin(request.request(), request.chunked().unwrap_or(false));
-    Visit::begin(&request, routed_path(&request));
+    RequestContext::begin(&request, routed_path(&request));
     let id = request_id(request.headers());
     let from_a_page = pages_may_ask && request.headers().contains_key(header::ORIGIN);
     let mut response = if let Some(problem) = oversized(&request, &state.http) {
@@ -189,25 +189,25 @@ fn measure(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
         BodySize::Sized(bytes) => bytes,
         BodySize::None | BodySize::Stream => 0,
     };
-    Visit::of(request, |visit| {
-        let outcome = outcome(response.status(), visit.cache.get());
-        metrics::request(visit.route, outcome, started.elapsed().as_secs_f64());
+    RequestContext::of(request, |context| {
+        let outcome = outcome(response.status(), context.cache.get());
+        metrics::request(context.route, outcome, started.elapsed().as_secs_f64());
         if !span.is_disabled() {
-            conclude(span, response.status(), outcome, visit);
+            conclude(span, response.status(), outcome, context);
         }
-        if let Some(guest) = visit.guest.get() {
+        if let Some(client) = context.client.get() {
             let from_cache = matches!(outcome, Outcome::CacheHit | Outcome::CacheStale);
-            guest.usage.answered(visit.route, bytes, outcome == Outcome::Limited, from_cache);
+            client.usage.answered(context.route, bytes, outcome == Outcome::Limited, from_cache);
         }
     });
 }
 
 /// Writes down in its trace how a request ended.
-fn conclude(span: &Span, status: StatusCode, outcome: Outcome, visit: &Visit) {
+fn conclude(span: &Span, status: StatusCode, outcome: Outcome, context: &RequestContext) {
     span.record("http.response.status_code", status.as_u16());
     span.record("tickerd.outcome", outcome.text());
-    if let Some(guest) = visit.guest.get() {
-        span.record("tickerd.key", guest.caller.id.as_str());
+    if let Some(client) = context.client.get() {
+        span.record("tickerd.key", client.caller.id.as_str());
     }
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
@@ -235,8 +235,11 @@ fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: In
         return;
     }
     let url = without_keys(request.uri().path_and_query().map_or("", |url| url.as_str()));
-    let (key, cache) = Visit::of(request, |visit| {
-        (visit.guest.get().map(|guest| guest.caller.id), visit.cache.get().map(CacheOutcome::text))
+    let (key, cache) = RequestContext::of(request, |context| {
+        (
+            context.client.get().map(|client| client.caller.id),
+            context.cache.get().map(CacheOutcome::text),
+        )
     });
     let code = problem_of(response).map(Problem::code);
     let cause = problem_of(response).and_then(Problem::cause).map(ToString::to_string);

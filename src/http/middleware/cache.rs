@@ -10,60 +10,60 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Values, hand_on, refuse, state};
-use crate::cache::{Answer, Encoding, Entry, Found, Lifetime, Miss, Notes, lifetime};
-use crate::http::answer::{UNKNOWN, VARY, VARY_NEGOTIATED, media_of, media_type};
-use crate::http::error::Problem;
-use crate::http::question::Question;
-use crate::http::visit::{CacheOutcome, Visit};
+use super::{Values, put_extension, refuse, state};
+use crate::cache::{Answer, CachedHeaders, Encoding, Entry, Found, Lifetime, Miss, lifetime};
+use crate::http::request::cacheable_query::CacheableQuery;
+use crate::http::request::context::{CacheOutcome, RequestContext};
+use crate::http::respond::answer::{UNKNOWN, VARY, VARY_NEGOTIATED, media_of, media_type};
+use crate::http::respond::error::Problem;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
-pub async fn cache<Q: Question>(
+pub async fn cache<Q: CacheableQuery>(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    let question = match Q::parse(request.request()) {
-        Ok(question) => question,
+    let query = match Q::parse(request.request()) {
+        Ok(query) => query,
         Err(problem) => return Ok(refuse(request, problem)),
     };
     let (state, now) = (state(&request), Utc::now());
     // The ways that wait are boxed: those who are answered from memory are not to carry and move
     // them. What nobody has told us the version of can't be cached: no change could make it go out
     // of use.
-    let Some((version, exchange)) = state.versions.of(&question.depends_on()) else {
-        return Box::pin(ask(request, next, question)).await;
+    let Some((version, exchange)) = state.versions.of(&query.depends_on()) else {
+        return Box::pin(ask(request, next, query)).await;
     };
-    let key = question.canonical(version);
+    let key = query.canonical(version);
     match state.cache.look_up(&key, epoch_ms(now)).await {
         Found::Hit(entry) => Ok(answer::<Q>(request, &entry, CacheOutcome::Hit)),
         Found::Stale(entry) => Ok(answer::<Q>(request, &entry, CacheOutcome::Stale)),
-        Found::Unkept => Box::pin(ask(request, next, question)).await,
-        Found::Failed => Ok(refuse(request, Problem::TriedInVain)),
+        Found::Uncacheable => Box::pin(ask(request, next, query)).await,
+        Found::Failed => Ok(refuse(request, Problem::RecentlyFailed)),
         Found::Miss(miss) => {
-            let lifetime = lifetime(question.content(), &exchange, now, spread(&key));
-            hand_on(&request, question);
+            let lifetime = lifetime(query.content(), &exchange, now, spread(&key));
+            put_extension(&request, query);
             Box::pin(fill::<Q>(request, next, miss, lifetime)).await
         }
     }
 }
 
 /// Runs the handler, past the cache.
-async fn ask<Q: Question>(
+async fn ask<Q: CacheableQuery>(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-    question: Q,
+    query: Q,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    hand_on(&request, question);
+    put_extension(&request, query);
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 /// Runs the handler and keeps its answer. Where it fails for want of Postgres, the last good answer
 /// stands in.
-async fn fill<Q: Question>(
+async fn fill<Q: CacheableQuery>(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     miss: Miss<'_>,
@@ -82,7 +82,7 @@ async fn fill<Q: Question>(
     // What is too long to be kept is sent as it is read.
     if response.status() != StatusCode::OK || response.response().body().size() == BodySize::Stream
     {
-        miss.pass(now_ms);
+        miss.uncacheable(now_ms);
         return Ok(response.map_into_boxed_body());
     }
     let (request, response) = response.into_parts();
@@ -90,7 +90,7 @@ async fn fill<Q: Question>(
     let media = media_of(response.headers());
     let note =
         |name| response.headers().get(name).map(|note| Bytes::copy_from_slice(note.as_bytes()));
-    let notes = Notes { link: note(header::LINK), unknown: note(UNKNOWN) };
+    let notes = CachedHeaders { link: note(header::LINK), unknown: note(UNKNOWN) };
     let body = body::to_bytes(response.into_body())
         .await
         .map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
@@ -99,7 +99,7 @@ async fn fill<Q: Question>(
     Ok(ServiceResponse::new(request, response))
 }
 
-fn answer<Q: Question>(
+fn answer<Q: CacheableQuery>(
     request: ServiceRequest,
     entry: &Entry,
     outcome: CacheOutcome,
@@ -108,7 +108,7 @@ fn answer<Q: Question>(
     request.into_response(response)
 }
 
-fn answer_to<Q: Question, B>(
+fn answer_to<Q: CacheableQuery, B>(
     response: ServiceResponse<B>,
     entry: &Entry,
     outcome: CacheOutcome,
@@ -118,12 +118,12 @@ fn answer_to<Q: Question, B>(
     ServiceResponse::new(request, response)
 }
 
-fn entry_response<Q: Question>(
+fn entry_response<Q: CacheableQuery>(
     request: &HttpRequest,
     entry: &Entry,
     outcome: CacheOutcome,
 ) -> HttpResponse {
-    Visit::of(request, |visit| visit.cache.set(Some(outcome)));
+    RequestContext::of(request, |context| context.cache.set(Some(outcome)));
     let request_headers = request.headers();
     let accepts_gzip = accepts_gzip(request_headers);
     let variant = match outcome {

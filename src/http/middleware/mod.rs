@@ -1,14 +1,14 @@
 //! One concern each; their order is in the parent module.
 
+mod anonymous_limit;
 mod authenticate;
+mod authorize;
 mod boundary;
 mod cache;
 mod cors;
-mod gate;
 mod operator;
 mod rate_limit;
 mod trace;
-mod visitors;
 
 use std::fmt::{self, Write};
 
@@ -18,14 +18,14 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use bytes::BytesMut;
 
+pub use anonymous_limit::anonymous_limit;
+pub use authorize::authorize;
 pub use boundary::{boundary, closed_boundary};
 pub use cache::{accepts_gzip, cache};
-pub use gate::gate;
 pub use operator::operators_only;
-pub use visitors::visitors;
 
-use super::error::Problem;
-use super::state::State;
+use super::respond::error::Problem;
+use super::server::state::State;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,7 +47,7 @@ fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody>
 }
 
 /// Leaves something in the request for those further in.
-fn hand_on<T: 'static>(request: &ServiceRequest, value: T) {
+fn put_extension<T: 'static>(request: &ServiceRequest, value: T) {
     request.extensions_mut().insert(value);
 }
 

@@ -7,7 +7,7 @@ use actix_web::middleware::Next;
 
 use super::authenticate::bearer;
 use super::{refuse, state};
-use crate::http::error::Problem;
+use crate::http::respond::error::Problem;
 
 pub async fn operators_only(
     request: ServiceRequest,

@@ -4,7 +4,7 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 
 use super::Values;
 use crate::caller::Tier;
-use crate::http::error::Problem;
+use crate::http::respond::error::Problem;
 use crate::limiter::{Decision, WINDOW_S};
 
 /// The tier whose callers are told where a better one is sold.
@@ -18,12 +18,17 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const X_COST: HeaderName = HeaderName::from_static("x-ratelimit-cost");
 
-/// What a caller is told whose request counts as `weight` and has no room in the limit.
-pub fn beyond(decision: &Decision, weight: u32, tier: &Tier, upgrade_url: Option<&str>) -> Problem {
+/// What a caller is told whose request counts as `cost` and has no room in the limit.
+pub fn limit_exceeded(
+    decision: &Decision,
+    cost: u32,
+    tier: &Tier,
+    upgrade_url: Option<&str>,
+) -> Problem {
     let upgrade = upgrade_url.filter(|_| tier.name == FREE_TIER).map(str::to_owned);
     Problem::RateLimited {
         limit: decision.limit,
-        weight,
+        cost,
         retry_after_s: decision.reset_in_s(),
         upgrade,
     }
@@ -31,21 +36,27 @@ pub fn beyond(decision: &Decision, weight: u32, tier: &Tier, upgrade_url: Option
 
 /// Puts the state of the limit at `now_ms` (epoch milliseconds) into an answer, and what the
 /// request counted as where that is more than one.
-pub fn say(headers: &mut HeaderMap, decision: &Decision, weight: u32, tier: &Tier, now_ms: u64) {
+pub fn write_headers(
+    headers: &mut HeaderMap,
+    decision: &Decision,
+    cost: u32,
+    tier: &Tier,
+    now_ms: u64,
+) {
     let Decision { limit, remaining, reset_in_ms, .. } = *decision;
     let reset_ms = now_ms + reset_in_ms;
     let mut values = Values::new();
     values.put(headers, X_LIMIT, format_args!("{limit}"));
     values.put(headers, X_REMAINING, format_args!("{remaining}"));
     values.put(headers, X_RESET, format_args!("{reset_ms}"));
-    if weight > 1 {
-        values.put(headers, X_COST, format_args!("{weight}"));
+    if cost > 1 {
+        values.put(headers, X_COST, format_args!("{cost}"));
     }
-    say_policy(headers, &mut values, &tier.name, decision, WINDOW_S);
+    write_policy_headers(headers, &mut values, &tier.name, decision, WINDOW_S);
 }
 
 /// The same in the headers of the draft: the limit called `name` holds in any trailing `window_s`.
-pub fn say_policy(
+pub fn write_policy_headers(
     headers: &mut HeaderMap,
     values: &mut Values,
     name: &str,

@@ -18,8 +18,8 @@ use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Server,
 };
 
-use super::site::{File, Keep};
-use super::state::State;
+use super::pages::{File, Keep};
+use super::server::state::State;
 use operations::operations;
 
 /// What stands above all of it.
@@ -64,7 +64,7 @@ fn openapi(key_in_query: bool) -> OpenApi {
         .description(Some(ABOUT))
         .license(Some(licence))
         .build();
-    let mut schemas = vec![schema::of::<super::error::Document<'static>>()];
+    let mut schemas = vec![schema::of::<super::respond::error::Document<'static>>()];
     let mut paths = PathsBuilder::new().build();
     let ways: Vec<_> = security_schemes()
         .into_iter()

@@ -12,7 +12,7 @@ use super::answers::{
 use super::parameters;
 use super::problems::{ANYWHERE, OF_A_QUERY, WITH_A_KEY, by_status};
 use super::schema::{Body, Collected};
-use crate::http::parameter::Parameter;
+use crate::http::request::parameter::Parameter;
 
 pub const KEY_IN_HEADER: &str = "key";
 pub const KEY_AS_BEARER: &str = "bearer";

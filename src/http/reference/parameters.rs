@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaF
 use utoipa::openapi::{KnownFormat, RefOr, Required, Schema, Type};
 
 use super::operation::Example;
-use crate::http::parameter::{Parameter, Takes, Whole};
+use crate::http::request::parameter::{Parameter, Takes, Whole};
 
 /// As `market::Symbol` takes it.
 const SYMBOL: &str = "^[A-Za-z0-9][A-Za-z0-9.-]{0,11}$";

@@ -61,7 +61,7 @@ mod tests {
 
     /// Those of `http/error.rs`: (the name of the status, the code).
     fn of_the_source() -> Vec<(&'static str, &'static str)> {
-        let source = include_str!("../error.rs").split("StatusCode::").skip(1);
+        let source = include_str!("../respond/error.rs").split("StatusCode::").skip(1);
         source.filter_map(|part| part.split_once(", \"")).filter_map(named).collect()
     }
 

@@ -8,7 +8,7 @@ use super::instance::Instance;
 use super::questions::NAMES;
 use super::truth::STOCKS;
 use super::world::{INSTANCES, World, wait};
-use crate::redis::Word;
+use crate::redis::Message;
 
 /// The promise: a change is known everywhere within a second of its word,
 const WORD_MS: u64 = 1000;
@@ -71,7 +71,7 @@ fn send_word(world: &Rc<World>, slot: usize) -> u64 {
 
 fn said(world: &World, slot: usize) {
     if let Some(instance) = &*world.slots[slot].instance.borrow() {
-        instance.tell(Word::Look);
+        instance.tell(Message::Look);
     }
 }
 

@@ -13,11 +13,13 @@ use tokio::task::{AbortHandle, spawn_local};
 use super::questions::Asked;
 use super::truth::tell;
 use super::world::{Away, World, wait};
-use crate::cache::{Answer, Cache, Entry, Found, Lifetime, Miss, Notes, Versions, lifetime};
+use crate::cache::{
+    Answer, Cache, CachedHeaders, Entry, Found, Lifetime, Miss, Versions, lifetime,
+};
 use crate::config::CacheConfig;
-use crate::http::changes::{Follows, follow};
-use crate::redis::Word;
-use crate::store::StoreFault;
+use crate::http::server::changes::{ChangeFollower, follow};
+use crate::redis::Message;
+use crate::store::StoreError;
 
 /// The defaults, but that answers are shown stale for a time that outages outlast, and that memory
 /// is never full: what is pushed out hangs on hashes that no seed repeats. Processes that end lose
@@ -41,7 +43,7 @@ pub struct Instance {
     cache: Cache,
     versions: Versions,
     clock_ahead_ms: u64,
-    words: mpsc::Sender<Word>,
+    words: mpsc::Sender<Message>,
     follower: Cell<Option<AbortHandle>>,
 }
 
@@ -77,7 +79,7 @@ impl Instance {
         }
     }
 
-    pub fn tell(&self, word: Word) {
+    pub fn tell(&self, word: Message) {
         // Where too many wait, or nobody listens any more, it is lost.
         let _ = self.words.try_send(word);
     }
@@ -96,7 +98,7 @@ impl Instance {
             Found::Hit(entry) => Given::Hit(entry),
             Found::Stale(entry) => Given::Stale(entry),
             Found::Failed => Given::Refused,
-            Found::Unkept => self.read(asked).await.map_or(Given::Refused, |_| Given::Read),
+            Found::Uncacheable => self.read(asked).await.map_or(Given::Refused, |_| Given::Read),
             Found::Miss(miss) => {
                 let now = DateTime::from_timestamp_millis(now_ms.cast_signed())
                     .expect("a time that can be");
@@ -112,7 +114,7 @@ impl Instance {
             Err(_) => miss.fall_back(self.clock_ms()).map_or(Given::Refused, Given::Stale),
             Ok(Some(answer)) => Given::Made(miss.fill(answer, lifetime, self.clock_ms())),
             Ok(None) => {
-                miss.pass(self.clock_ms());
+                miss.uncacheable(self.clock_ms());
                 Given::Read
             }
         }
@@ -134,21 +136,21 @@ impl Instance {
         Ok(Some(Answer {
             body: body.into(),
             media: asked.media,
-            notes: Notes { link, unknown: None },
+            notes: CachedHeaders { link, unknown: None },
         }))
     }
 }
 
-impl Follows for Instance {
-    async fn look(&self) -> Result<(), StoreFault> {
+impl ChangeFollower for Instance {
+    async fn look(&self) -> Result<(), StoreError> {
         let since = self.versions.heard();
         let changes = self.world.read(self.slot, |truth| truth.changes_since(since)).await;
-        let changes = changes.map_err(|_| StoreFault::Unreachable("it is away".to_owned()))?;
+        let changes = changes.map_err(|_| StoreError::Unreachable("it is away".to_owned()))?;
         tell(&self.versions, &changes);
         Ok(())
     }
 
-    fn heed(&self, _: Word) {}
+    fn heed(&self, _: Message) {}
 
     fn word_may_come(&self) -> bool {
         !self.world.slots[self.slot].redis_is_lost.get()

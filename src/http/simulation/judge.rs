@@ -22,7 +22,7 @@ pub enum Wrong {
     /// Content that never was.
     Content,
     /// The answer to another question.
-    Question,
+    CacheableQuery,
     /// Older than promised.
     Age,
     /// Refused though Postgres was there.
@@ -30,7 +30,7 @@ pub enum Wrong {
 }
 
 impl Wrong {
-    pub const ALL: [Self; 4] = [Self::Content, Self::Question, Self::Age, Self::Refusal];
+    pub const ALL: [Self; 4] = [Self::Content, Self::CacheableQuery, Self::Age, Self::Refusal];
 }
 
 impl Asking {
@@ -74,7 +74,7 @@ impl Asking {
     ) -> Result<(), Wrong> {
         if made.meaning != asked.meaning || made.media != asked.media || made.link != asked.meaning
         {
-            return Err(Wrong::Question);
+            return Err(Wrong::CacheableQuery);
         }
         let truth = world.truth.borrow();
         if truth.says(made.moment, &asked.about).as_ref() != Some(&made.says) {

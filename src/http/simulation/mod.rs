@@ -96,8 +96,8 @@ impl Crowd {
         let Some(instance) = world.slots[slot].instance.borrow().clone() else { return };
         let asking = Asking::now(world, slot);
         let given = if world.once_in(HANGS_UP_ONE_IN) {
-            let patience = Duration::from_millis(world.below(200));
-            let Ok(given) = timeout(patience, instance.ask(asked)).await else { return };
+            let timeouts = Duration::from_millis(world.below(200));
+            let Ok(given) = timeout(timeouts, instance.ask(asked)).await else { return };
             given
         } else {
             instance.ask(asked).await

@@ -9,11 +9,11 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use crate::cache::{Content, DependsOn, Media};
-use crate::http::prices::PricesQuestion;
-use crate::http::prices::day::DayQuestion;
-use crate::http::prices::many::ManyQuestion;
-use crate::http::question::Question;
-use crate::http::{calendar, chart, events, exchanges, quote, status, stocks};
+use crate::http::api::prices::PricesQuery;
+use crate::http::api::prices::day::DayQuery;
+use crate::http::api::prices::many::ManyQuery;
+use crate::http::api::{calendar, chart, events, exchanges, quote, status, stocks};
+use crate::http::request::cacheable_query::CacheableQuery;
 
 /// Symbols, in ways that a careless key would mix up.
 pub const NAMES: [&str; 12] =
@@ -33,28 +33,28 @@ pub struct Asked {
     pub parsed: Box<dyn Parsed>,
 }
 
-/// [`Question`], whichever it is.
+/// [`CacheableQuery`], whichever it is.
 pub trait Parsed {
     fn canonical(&self, version: i64) -> String;
     fn depends_on(&self) -> DependsOn<'_>;
     fn content(&self) -> Content;
 }
 
-impl<Q: Question> Parsed for Q {
+impl<Q: CacheableQuery> Parsed for Q {
     fn canonical(&self, version: i64) -> String {
-        Question::canonical(self, version)
+        CacheableQuery::canonical(self, version)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
-        Question::depends_on(self)
+        CacheableQuery::depends_on(self)
     }
 
     fn content(&self) -> Content {
-        Question::content(self)
+        CacheableQuery::content(self)
     }
 }
 
-fn parse<Q: Question>(request: TestRequest) -> Box<dyn Parsed> {
+fn parse<Q: CacheableQuery>(request: TestRequest) -> Box<dyn Parsed> {
     Box::new(Q::parse(&request.to_http_request()).unwrap_or_else(|problem| panic!("{problem}")))
 }
 
@@ -85,7 +85,7 @@ const START: (&str, &[&str]) = ("start", &["!2012-01-03", "!2012-01-04"]);
 const SHAPES: [Shape; 12] = [
     Shape {
         path: "/api/stocks/{symbol}/prices",
-        parse: parse::<PricesQuestion>,
+        parse: parse::<PricesQuery>,
         // 2012-05-01 and 2012-05-02, as cursors.
         takes: &[
             START,
@@ -102,25 +102,25 @@ const SHAPES: [Shape; 12] = [
     },
     Shape {
         path: "/api/stocks/{symbol}/quote",
-        parse: parse::<quote::QuoteQuestion>,
+        parse: parse::<quote::QuoteQuery>,
         takes: &[],
         fresh_s: [60; 2],
     },
     Shape {
         path: "/api/stocks/{symbol}",
-        parse: parse::<stocks::StockQuestion>,
+        parse: parse::<stocks::StockQuery>,
         takes: &[],
         fresh_s: [3600; 2],
     },
     Shape {
         path: "/api/stocks/{symbol}/events",
-        parse: parse::<events::StockEventsQuestion>,
+        parse: parse::<events::StockEventsQuery>,
         takes: &[("start", &["", "2012-01-03"]), END, KIND, LIMIT, ORDER],
         fresh_s: [DAY_S, 300],
     },
     Shape {
         path: "/api/stocks/{symbol}/chart.svg",
-        parse: parse::<chart::ChartQuestion>,
+        parse: parse::<chart::ChartQuery>,
         takes: &[
             ("start", &["", "2012-01-03"]),
             END,
@@ -133,13 +133,13 @@ const SHAPES: [Shape; 12] = [
     },
     Shape {
         path: "/api/prices",
-        parse: parse::<ManyQuestion>,
+        parse: parse::<ManyQuery>,
         takes: &[START, END, ORDER, ADJUST, INTERVAL, LIMIT, FORMAT],
         fresh_s: [DAY_S, 300],
     },
     Shape {
         path: "/api/stocks",
-        parse: parse::<stocks::ListQuestion>,
+        parse: parse::<stocks::StockListQuery>,
         takes: &[
             ("q", &["", "a", "a&exchange=NYSE"]),
             EXCHANGE,
@@ -152,31 +152,31 @@ const SHAPES: [Shape; 12] = [
     },
     Shape {
         path: "/api/prices/daily/2012-05-01",
-        parse: parse::<DayQuestion>,
+        parse: parse::<DayQuery>,
         takes: &[EXCHANGE, ("limit", &["1000", "10"]), FORMAT, COLUMNS],
         fresh_s: [DAY_S; 2],
     },
     Shape {
         path: "/api/events",
-        parse: parse::<events::EventsQuestion>,
+        parse: parse::<events::EventsQuery>,
         takes: &[START, END, EXCHANGE, KIND, LIMIT, ORDER],
         fresh_s: [DAY_S, 300],
     },
     Shape {
         path: "/api/status",
-        parse: parse::<status::StatusQuestion>,
+        parse: parse::<status::StatusQuery>,
         takes: &[],
         fresh_s: [60; 2],
     },
     Shape {
         path: "/api/exchanges",
-        parse: parse::<exchanges::ExchangesQuestion>,
+        parse: parse::<exchanges::ExchangesQuery>,
         takes: &[],
         fresh_s: [60; 2],
     },
     Shape {
         path: "/api/calendar",
-        parse: parse::<calendar::CalendarQuestion>,
+        parse: parse::<calendar::CalendarQuery>,
         takes: &[("exchange", &["NYSE", "NASDAQ"]), ("start", &["!2012-01-03", "!2012-01-04"])],
         fresh_s: [3600; 2],
     },

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::questions::NAMES;
 use crate::cache::Versions;
 use crate::market::{Exchange, Symbol};
-use crate::store::{Changes, Heard, StockRef};
+use crate::store::{Changes, StockChange, StockRef};
 
 pub const STOCKS: usize = 14;
 
@@ -109,7 +109,7 @@ impl Truth {
         let heard = content.owners.iter().enumerate().filter_map(|(name, owner)| {
             let (under, stock): (Symbol, _) = (NAMES[name].parse().expect("a symbol"), (*owner)?);
             let stock = StockRef { id: stock as i32, symbol: under, version: self.versions[stock] };
-            Some(Heard { under, stock, exchange: "NYSE".to_owned() })
+            Some(StockChange { under, stock, exchange: "NYSE".to_owned() })
         });
         let stocks = heard.filter(|heard| heard.stock.version > revision).collect();
         Changes { stocks, revision: self.revision, ..Changes::default() }
@@ -120,5 +120,5 @@ impl Truth {
 pub fn tell(versions: &Versions, changes: &Changes) {
     let closes_at = chrono::NaiveTime::from_hms_opt(16, 0, 0).expect("a time of day");
     let exchange = Exchange { zone: chrono_tz::America::New_York, closes_at };
-    versions.hear(changes, &HashMap::from([("NYSE".to_owned(), exchange)]));
+    versions.apply(changes, &HashMap::from([("NYSE".to_owned(), exchange)]));
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, StoreFault};
+use super::{Store, StoreError};
 use crate::caller::{Caller, KeyId, Tier};
 pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus, Search};
 pub use write::{KeyChange, NewKey, Rotation, Written};
@@ -38,7 +38,7 @@ impl KeyRow {
 
 impl Store {
     /// The key and its tier's limit as of now, revoked or not.
-    pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreFault> {
+    pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreError> {
         let sql = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL, t.name, t.requests_per_minute,
                           coalesce(k.limit_id, k.id), k.owner, k.secret_hint
                    FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
@@ -61,6 +61,6 @@ impl Store {
     }
 }
 
-fn key_id(text: &str) -> Result<KeyId, StoreFault> {
-    text.parse().map_err(|_| StoreFault::Broken(format!("{text:?} is no key id")))
+fn key_id(text: &str) -> Result<KeyId, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is no key id")))
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::Row;
 
-use super::super::{Store, StoreFault};
+use super::super::{Store, StoreError};
 use crate::caller::{KeyId, Label, TierName};
 
 /// Keys that are listed at once.
@@ -87,7 +87,7 @@ pub struct KeyFilter {
 
 impl Store {
     /// A key, whatever its state.
-    pub async fn find_key_status(&self, id: KeyId) -> Result<Option<KeyStatus>, StoreFault> {
+    pub async fn find_key_status(&self, id: KeyId) -> Result<Option<KeyStatus>, StoreError> {
         Ok(self
             .list_keys(&KeyFilter { id: Some(id), limit: 1, ..KeyFilter::default() })
             .await?
@@ -95,7 +95,7 @@ impl Store {
     }
 
     /// Keys, newest first.
-    pub async fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyStatus>, StoreFault> {
+    pub async fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyStatus>, StoreError> {
         let sql = concat!(
             status_of!("api_keys"),
             "WHERE ($1::text IS NULL OR k.owner = $1)
@@ -152,21 +152,21 @@ pub struct Search(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a word or more to search for, in up to {SEARCH_CHARS_MAX} characters")]
-pub struct SearchFault;
+pub struct SearchError;
 
 const SEARCH_CHARS_MAX: usize = 200;
 
 impl FromStr for Search {
-    type Err = SearchFault;
+    type Err = SearchError;
 
     /// Parted where `key_words` parts them, and no part holds what means something to `to_tsquery`.
-    fn from_str(text: &str) -> Result<Self, SearchFault> {
+    fn from_str(text: &str) -> Result<Self, SearchError> {
         let parts =
             text.split(|c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control());
         let words: Vec<_> =
             parts.filter(|part| !part.is_empty()).map(|word| format!("'{word}':*")).collect();
         let fits = !words.is_empty() && text.chars().count() <= SEARCH_CHARS_MAX;
-        if fits { Ok(Self(words.join(" & "))) } else { Err(SearchFault) }
+        if fits { Ok(Self(words.join(" & "))) } else { Err(SearchError) }
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(words("ann@example.com").unwrap(), "'ann':* & 'example':* & 'com':*");
         assert_eq!(words(" !(a & 'b') | c:* \\ ").unwrap(), "'a':* & 'b':* & 'c':*");
         for none in ["", "@@ ", &"x".repeat(201)] {
-            assert_eq!(words(none), Err(SearchFault), "{none}");
+            assert_eq!(words(none), Err(SearchError), "{none}");
         }
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::super::{Params, Store, StoreFault};
+use super::super::{Params, Store, StoreError};
 use super::read::{KeyStatus, status_of};
 use crate::caller::{Actor, KeyId, Label, Note, TierName};
 
@@ -54,7 +54,7 @@ impl Store {
         &self,
         actor: &Actor,
         key: &NewKey<'_>,
-    ) -> Result<Written<KeyStatus>, StoreFault> {
+    ) -> Result<Written<KeyStatus>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier, expires_at, revision)
@@ -94,7 +94,7 @@ impl Store {
         (new_id, secret_hash, secret_hint): (KeyId, &str, i16),
         expires_at: Option<DateTime<Utc>>,
         grace: TimeDelta,
-    ) -> Result<Written<Option<Rotation>>, StoreFault> {
+    ) -> Result<Written<Option<Rotation>>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              old AS (SELECT k.*, next.current FROM next, api_keys k
@@ -134,7 +134,7 @@ impl Store {
         id: KeyId,
         secret_hash: &str,
         secret_hint: i16,
-    ) -> Result<(), StoreFault> {
+    ) -> Result<(), StoreError> {
         let sql = "UPDATE api_keys SET secret_hint = $3 WHERE id = $1 AND secret_hash = $2 AND secret_hint IS NULL";
         self.rows_once(sql, &[&id.as_str(), &secret_hash, &secret_hint]).await.map(drop)
     }
@@ -147,7 +147,7 @@ impl Store {
         actor: &Actor,
         id: KeyId,
         change: &KeyChange,
-    ) -> Result<Written<Vec<KeyStatus>>, StoreFault> {
+    ) -> Result<Written<Vec<KeyStatus>>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              shared AS (SELECT coalesce(limit_id, id) AS limit_id FROM api_keys WHERE id = $2),
@@ -195,7 +195,7 @@ impl Store {
     }
 
     /// How many keys that are not revoked share the limit of this one, itself included.
-    async fn sharing(&self, id: &str) -> Result<usize, StoreFault> {
+    async fn sharing(&self, id: &str) -> Result<usize, StoreError> {
         let sql = "SELECT id FROM api_keys WHERE revoked_at IS NULL AND coalesce(limit_id, id) =
                        (SELECT coalesce(limit_id, id) FROM api_keys WHERE id = $1)";
         Ok(self.rows(sql, &[&id]).await?.len())
@@ -207,7 +207,7 @@ impl Store {
         &self,
         actor: &Actor,
         id: KeyId,
-    ) -> Result<Option<KeyStatus>, StoreFault> {
+    ) -> Result<Option<KeyStatus>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              revoked AS (UPDATE api_keys k SET revoked_at = coalesce(k.revoked_at, now()), revision = next.current
@@ -219,12 +219,12 @@ impl Store {
 }
 
 /// What the tables' own rules say of a write.
-fn written<T>(answer: Result<T, StoreFault>) -> Result<Written<T>, StoreFault> {
+fn written<T>(answer: Result<T, StoreError>) -> Result<Written<T>, StoreError> {
     match answer {
         Ok(done) => Ok(Written::Done(done)),
-        Err(fault) if fault.is(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Written::NoTier),
-        Err(fault) if fault.is(&SqlState::UNIQUE_VIOLATION) => Ok(Written::Taken),
-        Err(fault) => Err(fault),
+        Err(error) if error.is(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Written::NoTier),
+        Err(error) if error.is(&SqlState::UNIQUE_VIOLATION) => Ok(Written::Taken),
+        Err(error) => Err(error),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 
 use super::{Loader, Merged};
 use crate::market::{Action, ActionKind, Factor, TakenEffect, factors};
-use crate::store::StoreFault;
+use crate::store::StoreError;
 
 /// Stocks whose actions are in memory at once.
 const STOCKS_AT_ONCE: usize = 500;
@@ -24,7 +24,7 @@ const COMPUTED: &str =
 impl Loader {
     /// Gives the staged prices adjusted closes, and returns the stocks whose earlier ones may no
     /// longer be right. `anew` are stocks that have not been computed so far.
-    pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Vec<i32>, StoreFault> {
+    pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Vec<i32>, StoreError> {
         self.client
             .batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging")
             .await?;
@@ -42,7 +42,7 @@ impl Loader {
     pub(super) async fn find_factors_of_touched(
         &self,
         merged: &[Merged],
-    ) -> Result<Vec<i32>, StoreFault> {
+    ) -> Result<Vec<i32>, StoreError> {
         let touched: Vec<_> = merged.iter().map(|of| of.stock_id).collect();
         let sql = "SELECT id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
         let stocks: Vec<_> =
@@ -53,7 +53,7 @@ impl Loader {
 
     /// The staged stocks with an action after the last bar before the staged ones: of the others
     /// neither these nor any earlier bar have anything to be adjusted by.
-    async fn stocks_to_adjust(&self, anew: &[i32]) -> Result<Vec<i32>, StoreFault> {
+    async fn stocks_to_adjust(&self, anew: &[i32]) -> Result<Vec<i32>, StoreError> {
         let sql = "SELECT s.stock_id FROM staged s WHERE s.stock_id = ANY($1) OR EXISTS (
                        SELECT FROM corporate_actions a WHERE a.stock_id = s.stock_id AND a.ex_date > coalesce((
                            SELECT date FROM prices p WHERE p.stock_id = s.stock_id AND p.date < s.first
@@ -63,7 +63,7 @@ impl Loader {
 
     /// Fills the temporary table `factors`. A close is looked for in the first of `tables` that has
     /// the day.
-    async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), StoreFault> {
+    async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), StoreError> {
         let create =
             "CREATE TEMP TABLE factors (stock_id int, before date, factor float8) ON COMMIT DROP";
         self.client.batch_execute(create).await?;
@@ -89,7 +89,7 @@ impl Loader {
         ids: &[i32],
         before: &[NaiveDate],
         values: &[f64],
-    ) -> Result<(), StoreFault> {
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO factors SELECT * FROM unnest($1::int[], $2::date[], $3::float8[])";
         self.client.execute(sql, &[&ids, &before, &values]).await?;
         Ok(())
@@ -101,7 +101,7 @@ impl Loader {
         &self,
         stocks: &[i32],
         tables: &[&str],
-    ) -> Result<HashMap<i32, Vec<TakenEffect>>, StoreFault> {
+    ) -> Result<HashMap<i32, Vec<TakenEffect>>, StoreError> {
         let first = |(at, table): (usize, &&str)| {
             format!(
                 "(SELECT date, close, {at} AS preference FROM {table} WHERE stock_id = a.stock_id AND date >= a.ex_date
@@ -122,7 +122,7 @@ impl Loader {
     }
 
     /// Computes the adjusted closes of all bars of these stocks, and returns what was changed.
-    pub(super) async fn readjust(&self, stocks: &[i32]) -> Result<Vec<Merged>, StoreFault> {
+    pub(super) async fn readjust(&self, stocks: &[i32]) -> Result<Vec<Merged>, StoreError> {
         if stocks.is_empty() {
             return Ok(Vec::new());
         }
@@ -141,12 +141,12 @@ impl Loader {
     }
 }
 
-fn taken_effect(row: &Row) -> Result<TakenEffect, StoreFault> {
+fn taken_effect(row: &Row) -> Result<TakenEffect, StoreError> {
     let kind = match (row.get(2), row.get(3), row.get(4)) {
         (Some(from), Some(to), None) => ActionKind::Split { from, to },
         (None, None, Some(dividend)) => ActionKind::Dividend(dividend),
         _ => {
-            return Err(StoreFault::Broken(
+            return Err(StoreError::Corrupt(
                 "a corporate action is neither a split nor a dividend".to_owned(),
             ));
         }

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{Loader, Table, within};
 use crate::market::Symbol;
-use crate::store::StoreFault;
+use crate::store::StoreError;
 use crate::store::symbols::LOCK_SYMBOLS;
 
 /// How far the easternmost clocks are ahead of UTC.
@@ -62,11 +62,11 @@ impl Known {
 impl Loader {
     /// # Errors
     /// When Postgres fails, or a rename of stocks holds this up for too long.
-    pub async fn known(&self) -> Result<Known, StoreFault> {
+    pub async fn known(&self) -> Result<Known, StoreError> {
         within(self.timeout, self.read_known()).await
     }
 
-    async fn read_known(&self) -> Result<Known, StoreFault> {
+    async fn read_known(&self) -> Result<Known, StoreError> {
         if self.table == Table::Stocks {
             // Rows name their stocks by symbol until they are merged: no symbol may change hands
             // meanwhile.
@@ -96,7 +96,7 @@ impl Loader {
     }
 }
 
-fn symbol(row: &Row, at: usize) -> Result<Symbol, StoreFault> {
+fn symbol(row: &Row, at: usize) -> Result<Symbol, StoreError> {
     let symbol: &str = row.get(at);
-    symbol.parse().map_err(|_| StoreFault::Broken(format!("{symbol:?} is no symbol")))
+    symbol.parse().map_err(|_| StoreError::Corrupt(format!("{symbol:?} is no symbol")))
 }

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::{LoadFault, Loader, Merged, Refusal, Repeat, Table};
-use crate::store::StoreFault;
+use super::{LoadError, Loader, Merged, Refusal, Repeat, Table};
+use crate::store::StoreError;
 
 /// Repeats that are named; more are not looked for.
 const REPEATS_NAMED_MAX: i64 = 10;
@@ -31,7 +31,7 @@ pub(super) fn add(merged: &mut Vec<Merged>, readjusted: Vec<Merged>) {
 
 impl Loader {
     /// Loads the staged rows, unless some repeat the subject of an earlier one.
-    pub(super) async fn merge_all(&self) -> Result<Vec<Merged>, LoadFault> {
+    pub(super) async fn merge_all(&self) -> Result<Vec<Merged>, LoadError> {
         if let Some(inserted) = self.insert().await? {
             return Ok(inserted);
         }
@@ -48,14 +48,14 @@ impl Loader {
     /// nothing done, where that is not so. What proves it is the primary key: a row that repeats
     /// another of the file, or that somebody else commits meanwhile, sends all of them the long
     /// way.
-    async fn insert(&self) -> Result<Option<Vec<Merged>>, StoreFault> {
+    async fn insert(&self) -> Result<Option<Vec<Merged>>, StoreError> {
         if self.table != Table::Prices {
             return Ok(None);
         }
         let Some(inserted) = self.new_prices().await? else { return Ok(None) };
         self.client.batch_execute("SAVEPOINT before_insert").await?;
         match self.insert_prices().await {
-            Err(fault) if fault.is(&SqlState::UNIQUE_VIOLATION) => {
+            Err(error) if error.is(&SqlState::UNIQUE_VIOLATION) => {
                 self.client.batch_execute("ROLLBACK TO SAVEPOINT before_insert").await?;
                 Ok(None)
             }
@@ -65,7 +65,7 @@ impl Loader {
 
     /// How many prices are staged of each stock; `None` where a stock has a price between their
     /// first and last day already, or where they are so few a stock that it is not worth looking.
-    async fn new_prices(&self) -> Result<Option<Vec<Merged>>, StoreFault> {
+    async fn new_prices(&self) -> Result<Option<Vec<Merged>>, StoreError> {
         let sql = format!(
             "SELECT s.stock_id, s.rows, met.date IS NULL
              FROM staged s LEFT JOIN LATERAL (
@@ -89,7 +89,7 @@ impl Loader {
 
     /// Inserts in key order, as a merge does: two loads at once wait for each other instead of
     /// deadlocking.
-    async fn insert_prices(&self) -> Result<(), StoreFault> {
+    async fn insert_prices(&self) -> Result<(), StoreError> {
         let sql =
             "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
                    SELECT stock_id, date, open, high, low, close, adjusted_close, volume
@@ -98,7 +98,7 @@ impl Loader {
     }
 
     /// The first rows that repeat the subject of an earlier one.
-    async fn repeats(&self) -> Result<Vec<Repeat>, StoreFault> {
+    async fn repeats(&self) -> Result<Vec<Repeat>, StoreError> {
         let sql = format!(
             "SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {}) AS first FROM staging) rows
              WHERE line > first ORDER BY line LIMIT {REPEATS_NAMED_MAX}",
@@ -110,7 +110,7 @@ impl Loader {
     }
 
     /// Merges the staged rows, whatever is there already.
-    async fn merge(&self) -> Result<Vec<Merged>, StoreFault> {
+    async fn merge(&self) -> Result<Vec<Merged>, StoreError> {
         let rows = self.client.query(self.table.merge(), &[]).await?;
         let merged = |row: &Row| {
             let days = row.get::<_, Option<NaiveDate>>(3).zip(row.get(4));

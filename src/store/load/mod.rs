@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::{Database, StoreFault};
+use super::{Database, StoreError};
 pub use known::{Known, KnownStock};
 pub use origin::Origin;
 use report::Merged;
-pub use report::{LoadFault, LoadReport, Refusal, Repeat, Restated};
+pub use report::{LoadError, LoadReport, Refusal, Repeat, Restated};
 pub use rows::Rows;
 pub use staging::Table;
 
@@ -52,7 +52,7 @@ impl Loader {
     ///
     /// # Errors
     /// When Postgres can't be reached or the tables are missing.
-    pub async fn begin(database: &Database, table: Table) -> Result<Self, StoreFault> {
+    pub async fn begin(database: &Database, table: Table) -> Result<Self, StoreError> {
         let client = database.connect_alone().await?;
         let timeout = database.load_timeout;
         let begin = format!("BEGIN; {SETTINGS}; {}", table.staging());
@@ -61,7 +61,7 @@ impl Loader {
     }
 
     /// Where rows go.
-    pub async fn rows(&self) -> Result<Rows, StoreFault> {
+    pub async fn rows(&self) -> Result<Rows, StoreError> {
         let sink =
             within(self.timeout, self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)"))
                 .await?;
@@ -75,14 +75,14 @@ impl Loader {
     ///
     /// # Errors
     /// When Postgres fails or the rows are refused: then nothing was loaded, unless the fault is
-    /// [`LoadFault::InDoubt`].
-    pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadFault> {
-        let merging = async { Ok::<_, StoreFault>(self.merge_staged(origin, may_replace).await) };
+    /// [`LoadError::InDoubt`].
+    pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadError> {
+        let merging = async { Ok::<_, StoreError>(self.merge_staged(origin, may_replace).await) };
         let report = within(self.timeout, merging).await??;
         match within(self.timeout, self.client.batch_execute("COMMIT")).await {
             Ok(()) => Ok(report),
-            Err(fault) if fault.is_without_answer() => Err(LoadFault::InDoubt(fault)),
-            Err(fault) => Err(fault.into()),
+            Err(error) if error.is_without_answer() => Err(LoadError::InDoubt(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -91,7 +91,7 @@ impl Loader {
         &self,
         origin: Origin,
         may_replace: bool,
-    ) -> Result<LoadReport, LoadFault> {
+    ) -> Result<LoadReport, LoadError> {
         let stocks = self.lock_stocks().await?;
         let mut stale = self.settle(origin, &stocks, may_replace).await?;
         let mut merged = self.merge_all().await?;
@@ -108,7 +108,7 @@ impl Loader {
 
     /// Locks the stocks that rows arrived for, by symbol, as a load of stocks does: of two loads
     /// one waits for the other, and neither computes from what the other is about to change.
-    async fn lock_stocks(&self) -> Result<Vec<StagedStock>, StoreFault> {
+    async fn lock_stocks(&self) -> Result<Vec<StagedStock>, StoreError> {
         let Some(staged) = self.table.staged() else { return Ok(Vec::new()) };
         self.client.batch_execute(staged).await?;
         let sql = "SELECT id, symbol, computes_adjusted_close FROM stocks
@@ -122,7 +122,7 @@ impl Loader {
         Ok(rows.iter().map(stock).collect())
     }
 
-    async fn report(&self, merged: &[Merged]) -> Result<LoadReport, StoreFault> {
+    async fn report(&self, merged: &[Merged]) -> Result<LoadReport, StoreError> {
         let staged: i64 = self.client.query_one("SELECT count(*) FROM staging", &[]).await?.get(0);
         let (added, changed) =
             merged.iter().fold((0, 0), |sum, of| (sum.0 + of.added, sum.1 + of.changed));
@@ -153,7 +153,7 @@ impl Loader {
 
     /// Gives the stocks the next revision. Last before the commit: it locks the counter that every
     /// change draws from.
-    async fn touch(&self, stocks: &[i32]) -> Result<u64, StoreFault> {
+    async fn touch(&self, stocks: &[i32]) -> Result<u64, StoreError> {
         let sql = "WITH next AS (SELECT next_revision() AS current)
                    UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";
         Ok(self.client.execute(sql, &[&stocks]).await?)
@@ -161,12 +161,12 @@ impl Loader {
 }
 
 /// One step of a load. A Postgres that hangs ends it.
-async fn within<T, E: Into<StoreFault>>(
+async fn within<T, E: Into<StoreError>>(
     timeout: Duration,
     step: impl Future<Output = Result<T, E>>,
-) -> Result<T, StoreFault> {
+) -> Result<T, StoreError> {
     match tokio::time::timeout(timeout, step).await {
         Ok(done) => done.map_err(Into::into),
-        Err(_) => Err(StoreFault::Timeout(timeout.as_millis())),
+        Err(_) => Err(StoreError::Timeout(timeout.as_millis())),
     }
 }

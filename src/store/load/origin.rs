@@ -1,8 +1,8 @@
 //! Whose adjusted closes a stock has: those of a feed, or those that are computed here. Never some
 //! of each.
 
-use super::{LoadFault, Loader, Refusal, StagedStock, Table};
-use crate::store::StoreFault;
+use super::{LoadError, Loader, Refusal, StagedStock, Table};
+use crate::store::StoreError;
 
 /// Where the adjusted closes of a file of prices come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Loader {
         origin: Origin,
         stocks: &[StagedStock],
         may_replace: bool,
-    ) -> Result<Vec<i32>, LoadFault> {
+    ) -> Result<Vec<i32>, LoadError> {
         if self.table != Table::Prices {
             return Ok(Vec::new());
         }
@@ -54,20 +54,20 @@ impl Loader {
     }
 
     /// Those of the stocks that have prices.
-    async fn with_prices(&self, stocks: &[i32]) -> Result<Vec<i32>, StoreFault> {
+    async fn with_prices(&self, stocks: &[i32]) -> Result<Vec<i32>, StoreError> {
         let sql = "SELECT id FROM unnest($1::int[]) id WHERE EXISTS (SELECT FROM prices p WHERE p.stock_id = id)";
         Ok(self.client.query(sql, &[&stocks]).await?.iter().map(|row| row.get(0)).collect())
     }
 
     /// Those of the stocks that have prices on other days than the staged ones.
-    async fn with_other_prices(&self, stocks: &[i32]) -> Result<Vec<i32>, StoreFault> {
+    async fn with_other_prices(&self, stocks: &[i32]) -> Result<Vec<i32>, StoreError> {
         let sql =
             "SELECT DISTINCT p.stock_id FROM prices p WHERE p.stock_id = ANY($1) AND NOT EXISTS (
                        SELECT FROM staging s WHERE s.stock_id = p.stock_id AND s.date = p.date)";
         Ok(self.client.query(sql, &[&stocks]).await?.iter().map(|row| row.get(0)).collect())
     }
 
-    async fn set_origin(&self, stocks: &[i32], origin: Origin) -> Result<u64, StoreFault> {
+    async fn set_origin(&self, stocks: &[i32], origin: Origin) -> Result<u64, StoreError> {
         let sql = "UPDATE stocks SET computes_adjusted_close = $2 WHERE id = ANY($1)";
         Ok(self.client.execute(sql, &[&stocks, &(origin == Origin::Computed)]).await?)
     }

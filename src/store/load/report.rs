@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::store::StoreFault;
+use crate::store::StoreError;
 
 /// What a load changed.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -65,19 +65,19 @@ pub enum Refusal {
 
 /// What keeps a load from being committed.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadFault {
+pub enum LoadError {
     #[error(transparent)]
-    Store(#[from] StoreFault),
+    Store(#[from] StoreError),
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The commit was sent and its answer got lost.
     #[error("{0}")]
-    InDoubt(StoreFault),
+    InDoubt(StoreError),
 }
 
-impl From<tokio_postgres::Error> for LoadFault {
+impl From<tokio_postgres::Error> for LoadError {
     fn from(error: tokio_postgres::Error) -> Self {
-        StoreFault::from(error).into()
+        StoreError::from(error).into()
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::SinkExt;
 use tokio_postgres::CopyInSink;
 
 use super::within;
-use crate::store::StoreFault;
+use crate::store::StoreError;
 
 /// Where rows go: CSV, the line of the file first, then the columns of the staging table.
 pub struct Rows {
@@ -25,7 +25,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the connection is lost or Postgres takes nothing.
-    pub async fn send(&mut self, rows: Bytes) -> Result<(), StoreFault> {
+    pub async fn send(&mut self, rows: Bytes) -> Result<(), StoreError> {
         within(self.timeout, self.sink.send(rows)).await
     }
 
@@ -33,7 +33,7 @@ impl Rows {
     ///
     /// # Errors
     /// When it could not take one of them.
-    pub async fn close(mut self) -> Result<(), StoreFault> {
+    pub async fn close(mut self) -> Result<(), StoreError> {
         within(self.timeout, self.sink.close()).await
     }
 }

@@ -1,7 +1,7 @@
 //! What a large load leaves to be tidied up.
 
 use super::{LoadReport, Loader, within};
-use crate::store::StoreFault;
+use crate::store::StoreError;
 
 /// From how many rows on the table is vacuumed at once: only then are its index-only reads fast
 /// again.
@@ -20,13 +20,13 @@ impl Loader {
             return;
         }
         for vacuum in [self.vacuum_prices(rows).await, self.vacuum_stocks_and_actions().await] {
-            if let Err(fault) = vacuum {
-                tracing::warn!(cause = %fault, "a table could not be vacuumed");
+            if let Err(error) = vacuum {
+                tracing::warn!(cause = %error, "a table could not be vacuumed");
             }
         }
     }
 
-    async fn vacuum_prices(&self, rows: i64) -> Result<(), StoreFault> {
+    async fn vacuum_prices(&self, rows: i64) -> Result<(), StoreError> {
         let known = "SELECT reltuples FROM pg_class WHERE oid = 'prices'::regclass";
         let rows_known: f32 = within(self.timeout, self.client.query_one(known, &[])).await?.get(0);
         let is_large = rows as f64 >= ANALYZE_FROM_PART * f64::from(rows_known);
@@ -34,7 +34,7 @@ impl Loader {
         within(self.timeout, self.client.batch_execute(sql)).await
     }
 
-    async fn vacuum_stocks_and_actions(&self) -> Result<(), StoreFault> {
+    async fn vacuum_stocks_and_actions(&self) -> Result<(), StoreError> {
         within(self.timeout, self.client.batch_execute("VACUUM stocks, corporate_actions")).await
     }
 }

@@ -91,9 +91,9 @@ fn authority(url: &str) -> &str {
     rest[..end].rsplit('@').next().expect("never empty")
 }
 
-type Told = watch::Receiver<Orders>;
+type Notified = watch::Receiver<Orders>;
 
-async fn serve(mut listener: TcpListener, address: SocketAddr, server: String, mut told: Told) {
+async fn serve(mut listener: TcpListener, address: SocketAddr, server: String, mut told: Notified) {
     loop {
         let Orders { fault, number, .. } = *told.borrow_and_update();
         if fault == Fault::Refuse {
@@ -116,7 +116,7 @@ async fn serve(mut listener: TcpListener, address: SocketAddr, server: String, m
     }
 }
 
-async fn connect(client: TcpStream, server: String, born: u32, told: Told) {
+async fn connect(client: TcpStream, server: String, born: u32, told: Notified) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     for stream in [&client, &server] {
         stream.set_nodelay(true).expect("an option that every system has");
@@ -136,7 +136,7 @@ async fn pump(
     mut to: OwnedWriteHalf,
     is_answer: bool,
     born: u32,
-    mut told: Told,
+    mut told: Notified,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -159,7 +159,7 @@ async fn pump(
 }
 
 /// Waits until a connection has to end.
-async fn ends(mut told: Told) {
+async fn ends(mut told: Notified) {
     let mut lost_answers = false;
     loop {
         let fault = told.borrow_and_update().fault;

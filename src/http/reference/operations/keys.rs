@@ -1,9 +1,9 @@
 //! What is the caller's own.
 
 use super::{JSON, read};
+use crate::http::api::usage::{PARAMETERS, Used};
 use crate::http::reference::operation::{Good, Operation};
 use crate::http::reference::schema::json;
-use crate::http::usage::{PARAMETERS, Used};
 use crate::route::Route;
 
 pub fn operations() -> Vec<Operation> {

@@ -1,11 +1,11 @@
 //! Events, days of trading, exchanges.
 
 use super::read;
-use crate::http::calendar::{self, Calendar};
-use crate::http::events::{self, MarketEvents, StockEvents};
-use crate::http::exchanges::{self, Exchanges};
+use crate::http::api::calendar::{self, Calendar};
+use crate::http::api::events::{self, MarketEvents, StockEvents};
+use crate::http::api::exchanges::{self, Exchanges};
+use crate::http::api::status::{self, Status};
 use crate::http::reference::operation::{Follow, Operation};
-use crate::http::status::{self, Status};
 use crate::route::Route;
 
 const TAG: &str = "Market";

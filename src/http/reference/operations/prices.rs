@@ -1,11 +1,11 @@
 //! Bars, and what is made of them.
 
 use super::{read, read_rows};
-use crate::http::chart;
-use crate::http::prices::day::{self, Day};
-use crate::http::prices::many::{self, Many};
-use crate::http::prices::{self, Prices};
-use crate::http::quote::QuoteAnswer;
+use crate::http::api::chart;
+use crate::http::api::prices::day::{self, Day};
+use crate::http::api::prices::many::{self, Many};
+use crate::http::api::prices::{self, Prices};
+use crate::http::api::quote::QuoteAnswer;
 use crate::http::reference::answers::OF_MANY;
 use crate::http::reference::operation::{Follow, Good, Operation};
 use crate::http::reference::schema::Body;

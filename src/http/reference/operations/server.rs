@@ -1,7 +1,7 @@
 //! What asks for no key.
 
 use super::{JSON, open};
-use crate::http::health::{Alive, Readiness};
+use crate::http::api::health::{Alive, Readiness};
 use crate::http::reference::operation::{Counted, Good, Operation};
 use crate::http::reference::schema::{Body, json};
 use crate::route::Route;

@@ -1,8 +1,8 @@
 //! Who the stocks are.
 
 use super::read;
+use crate::http::api::stocks::{LIST_PARAMETERS, SingleStock, StockList};
 use crate::http::reference::operation::{Follow, Operation};
-use crate::http::stocks::{LIST_PARAMETERS, SingleStock, StockList};
 use crate::route::Route;
 
 /// What leads from a stock to what there is of it.

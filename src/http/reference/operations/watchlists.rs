@@ -3,11 +3,11 @@
 use utoipa::openapi::HttpMethod;
 
 use super::{JSON, read};
+use crate::http::api::watchlists::write::{WatchlistBody, WatchlistChangeBody};
+use crate::http::api::watchlists::{WatchlistQuotes, Watchlists};
 use crate::http::reference::answers::OF_NEW;
 use crate::http::reference::operation::{Follow, Good, Operation};
 use crate::http::reference::schema::{Body, json, sent};
-use crate::http::watchlists::write::{WatchlistBody, WatchlistChangeBody};
-use crate::http::watchlists::{WatchlistQuotes, Watchlists};
 use crate::route::Route;
 use crate::store::Watchlist;
 

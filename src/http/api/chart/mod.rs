@@ -1,0 +1,146 @@
+//! `GET /api/stocks/{symbol}/chart.svg`: closes and volumes as a picture, for a README, a mail or a
+//! page.
+
+mod downsample;
+mod path;
+mod plot;
+mod scale;
+mod svg;
+mod text;
+mod theme;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::NaiveDate;
+
+use crate::cache::{Content, DependsOn, Media};
+use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
+use crate::http::request::parameter::{Parameter, Takes, Whole};
+use crate::http::request::query::{Query, invalid, symbol};
+use crate::http::respond::answer::media_type;
+use crate::http::respond::error::Problem;
+use crate::http::server::state::State;
+use crate::market::{Adjust, Bar, DateRange, DateText, Symbol};
+use svg::svg;
+use theme::Theme;
+
+const WIDTH: Whole = Whole { min: 200, max: 2000, default: 800 };
+const HEIGHT: Whole = Whole { min: 120, max: 1200, default: 400 };
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::new(
+        "start",
+        Takes::Date,
+        "The first day; a year before `end` where it is not given",
+    ),
+    Parameter::new("end", Takes::Date, "The last day, included; the newest where it is not given"),
+    Parameter::new("width", Takes::Number(WIDTH), "In pixels"),
+    Parameter::new("height", Takes::Number(HEIGHT), "In pixels"),
+    Parameter::new("theme", Takes::OneOf(&Theme::WORDS), "The colours"),
+    Parameter::new(
+        "adjust",
+        Takes::OneOf(&["splits", "all", "none"]),
+        "What closes and volumes are adjusted for: splits, splits and dividends, or nothing",
+    ),
+];
+
+#[derive(Clone)]
+pub struct ChartQuery {
+    symbol: Symbol,
+    start: Option<NaiveDate>,
+    /// Where no start is given, from the first day there can be.
+    range: DateRange,
+    width: u32,
+    height: u32,
+    theme: Theme,
+    adjust: Adjust,
+}
+
+/// What is to be seen.
+#[derive(Debug)]
+struct Chart<'a> {
+    symbol: &'a str,
+    name: &'a str,
+    currency: &'a str,
+    adjust: Adjust,
+    /// Oldest first, adjusted; one at least.
+    bars: &'a [Bar],
+    /// In pixels, as is the height.
+    width: u32,
+    height: u32,
+    theme: Theme,
+}
+
+impl Chart<'_> {
+    /// Whether there is room for a second line of text.
+    fn is_tall(&self) -> bool {
+        self.height >= 200
+    }
+}
+
+pub async fn chart(
+    Parsed(query): Parsed<ChartQuery>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
+    let ChartQuery { symbol, start, range, width, height, theme, adjust } = query;
+    let end = range.end();
+    let stock = stock_of(state, symbol).await?;
+    let found =
+        state.store.chart_data(stock, start, end).await?.ok_or(Problem::UnknownSymbol(symbol))?;
+    let bars: Vec<Bar> = found.bars.into_iter().map(|bar| adjust.of(bar, &found.splits)).collect();
+    if bars.is_empty() {
+        return Err(Problem::NoData { symbol: stock.symbol, range: in_words(start, end) });
+    }
+    let (symbol, name, currency) = (stock.symbol.as_str(), &*found.name, &*found.currency);
+    let picture = svg(&Chart { symbol, name, currency, adjust, bars: &bars, width, height, theme });
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, media_type(Media::Svg)))
+        .body(picture))
+}
+
+fn in_words(start: Option<NaiveDate>, end: Option<NaiveDate>) -> String {
+    match (start, end) {
+        (None, None) => "yet".to_owned(),
+        (None, Some(end)) => format!("in the year up to {end}"),
+        (Some(start), None) => format!("from {start} on"),
+        (Some(start), Some(end)) => format!("from {start} to {end}"),
+    }
+}
+
+impl CacheableQuery for ChartQuery {
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        let symbol = symbol(request)?;
+        let query = Query::of(request, PARAMETERS)?;
+        let start = query.date("start")?;
+        let range = DateRange::new(start.unwrap_or(NaiveDate::MIN), query.date("end")?).map_err(
+            |error| invalid("start", format!("({}) is after end ({})", error.start, error.end)),
+        )?;
+        Ok(Self {
+            symbol,
+            start,
+            range,
+            width: query.number("width", WIDTH)?,
+            height: query.number("height", HEIGHT)?,
+            theme: query.value("theme")?.unwrap_or_default(),
+            adjust: query.value("adjust")?.unwrap_or(Adjust::Splits),
+        })
+    }
+
+    fn canonical(&self, version: i64) -> String {
+        let Self { symbol, width, height, theme, adjust, .. } = self;
+        let (start, end) =
+            (self.start.and_then(DateText::of), self.range.end().and_then(DateText::of));
+        let [start, end] = [&start, &end].map(|date| date.as_ref().map_or("", DateText::as_str));
+        let (theme, adjust) = (theme.as_str(), adjust.as_str());
+        format!(
+            "v{version}/chart/{symbol}?start={start}&end={end}&width={width}&height={height}&theme={theme}&adjust={adjust}"
+        )
+    }
+
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::Stock(self.symbol)
+    }
+
+    fn content(&self) -> Content {
+        Content::Bars(self.range)
+    }
+}

@@ -1,0 +1,68 @@
+//! The colours of a chart.
+
+use std::str::FromStr;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    #[default]
+    Light,
+    Dark,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected light or dark")]
+pub struct ThemeError;
+
+/// Text stands out from the page by a contrast of 4.5 or more (WCAG 2.2, 1.4.3).
+#[derive(Debug)]
+pub struct Colours {
+    pub page: &'static str,
+    pub text: &'static str,
+    pub quiet: &'static str,
+    pub grid: &'static str,
+    pub line: &'static str,
+    pub volume: &'static str,
+    pub up: &'static str,
+    pub down: &'static str,
+}
+
+impl Theme {
+    pub const WORDS: [&str; 2] = ["light", "dark"];
+
+    pub const fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+
+    pub const fn colours(self) -> Colours {
+        match self {
+            Self::Light => Colours {
+                page: "#ffffff",
+                text: "#1f2328",
+                quiet: "#59636e",
+                grid: "#e4e8ec",
+                line: "#0969da",
+                volume: "#afb8c1",
+                up: "#1a7f37",
+                down: "#cf222e",
+            },
+            Self::Dark => Colours {
+                page: "#0d1117",
+                text: "#f0f6fc",
+                quiet: "#9198a1",
+                grid: "#262c36",
+                line: "#4493f8",
+                volume: "#3d444d",
+                up: "#3fb950",
+                down: "#f85149",
+            },
+        }
+    }
+}
+
+impl FromStr for Theme {
+    type Err = ThemeError;
+
+    fn from_str(text: &str) -> Result<Self, ThemeError> {
+        [Self::Light, Self::Dark].into_iter().find(|theme| theme.as_str() == text).ok_or(ThemeError)
+    }
+}

@@ -1,0 +1,14 @@
+//! The endpoints under `/api`, and health: one module a resource.
+
+pub mod calendar;
+pub mod chart;
+pub mod events;
+pub mod exchanges;
+pub mod health;
+#[doc(hidden)] // for the benchmarks
+pub mod prices;
+pub mod quote;
+pub mod status;
+pub mod stocks;
+pub mod usage;
+pub mod watchlists;

@@ -1,0 +1,141 @@
+//! `GET /api/prices/daily/{date}`: the whole market on one day.
+
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::NaiveDate;
+use form_urlencoded::Serializer;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::columns::Columns;
+use super::reader::row;
+use super::rows::{self, Row, Rows, lines};
+use crate::cache::{Content, DependsOn};
+use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
+use crate::http::request::parameter::{Parameter, Takes, Whole};
+use crate::http::request::query::{Query, invalid};
+use crate::http::respond::answer::{json, media_type, written};
+use crate::http::respond::error::Problem;
+use crate::http::respond::format::Format;
+use crate::http::respond::paging::{key_of, link, url_after};
+use crate::http::server::state::State;
+use crate::market::calendar::closure;
+use crate::market::{DateRange, Symbol, keeps_us_calendar, parse_date};
+
+/// Each hundred of it counts as a request, but see [`crate::http::request::cost`].
+pub const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
+    Parameter::new(
+        "limit",
+        Takes::Number(LIMIT),
+        "Rows on a page; each started 100 count as a request, at least 10",
+    ),
+    super::bars_query::CURSOR,
+    super::bars_query::COLUMNS,
+    super::bars_query::FORMAT,
+];
+
+#[derive(Clone)]
+pub struct DayQuery {
+    range: DateRange,
+    exchange: Option<String>,
+    limit: u32,
+    columns: Columns,
+    format: Format,
+    after: Option<Symbol>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Day<'a> {
+    date: NaiveDate,
+    /// Rows in this answer.
+    count: usize,
+    /// By symbol: those that the stocks have now.
+    prices: Rows<'a>,
+    /// The URL of the next page; null on the last.
+    next: Option<&'a str>,
+}
+
+pub async fn prices(
+    Parsed(query): Parsed<DayQuery>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
+    let DayQuery { range, exchange, limit, columns, format, after } = &query;
+    let (date, version) = (range.start(), state.versions.to_read());
+    let found = state.store.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
+    if found.is_empty() && after.is_none() {
+        let keeps_calendar = exchange.as_deref().is_none_or(keeps_us_calendar);
+        let why = if keeps_calendar { closure(date) } else { None };
+        return Err(Problem::NoDay { date, exchange: exchange.clone(), why });
+    }
+    let mut rows: Vec<Row> = found.iter().map(|of| row(of.symbol, of.bar, false)).collect();
+    let is_last = rows.len() <= *limit as usize;
+    rows.truncate(*limit as usize);
+    let last = rows.last().filter(|_| !is_last);
+    let next = last.map(|last| url_after(query.url(), last.symbol));
+    let mut answer = match format {
+        Format::Json => {
+            let prices = Rows { rows: &rows, columns };
+            let body = Day { date, count: rows.len(), prices, next: next.as_deref() };
+            json(written(&body, rows::json_bytes(rows.len())))
+        }
+        Format::Csv | Format::Ndjson => HttpResponse::Ok()
+            .content_type(media_type(format.media()))
+            .body(lines(*format, columns, &rows, true)),
+    };
+    link(&mut answer, next.as_deref());
+    Ok(answer)
+}
+
+impl DayQuery {
+    fn url(&self) -> String {
+        let path = format!("/api/prices/daily/{}", self.range.start());
+        let at = path.len() + 1;
+        let mut query = Serializer::for_suffix(format!("{path}?"), at);
+        query.append_pair("limit", &self.limit.to_string());
+        if let Some(exchange) = &self.exchange {
+            query.append_pair("exchange", exchange);
+        }
+        let mut url = query.finish();
+        if self.columns != Columns::usual(true, false) {
+            url.push_str("&columns=");
+            self.columns.write_names(&mut url);
+        }
+        if self.format != Format::default() {
+            url.push_str("&format=");
+            url.push_str(self.format.as_str());
+        }
+        url
+    }
+}
+
+impl CacheableQuery for DayQuery {
+    const NEGOTIATED: bool = true;
+
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        let date = parse_date(request.match_info().query("date")).ok_or_else(|| {
+            invalid("date", "is not a date: expected YYYY-MM-DD, a day of the calendar")
+        })?;
+        let query = Query::of(request, PARAMETERS)?;
+        Ok(Self {
+            range: DateRange::day(date),
+            exchange: query.text("exchange")?.map(|code| code.to_ascii_uppercase()),
+            limit: query.number("limit", LIMIT)?,
+            columns: query.value("columns")?.unwrap_or_else(|| Columns::usual(true, false)),
+            format: Format::wanted(&query, request)?,
+            after: query.cursor("cursor")?,
+        })
+    }
+
+    fn canonical(&self, version: i64) -> String {
+        key_of(version, |key| key.push_str(&self.url()), self.after)
+    }
+
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::All
+    }
+
+    fn content(&self) -> Content {
+        Content::Bars(self.range)
+    }
+}

@@ -1,0 +1,81 @@
+//! `GET /api/stocks/{symbol}/quote`: the latest bar, and how it compares with the trading day
+//! before.
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::prices::Price;
+use crate::cache::{Content, DependsOn};
+use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
+use crate::http::request::query::{Query, symbol};
+use crate::http::respond::answer::{json, written};
+use crate::http::respond::error::Problem;
+use crate::http::server::state::State;
+use crate::market::{Symbol, decimal_difference};
+use crate::store::Quote;
+
+#[derive(Clone)]
+pub struct QuoteQuery {
+    symbol: Symbol,
+}
+
+/// The latest bar of a stock, compared with the trading day before.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuoteAnswer {
+    /// The symbol that the stock has now.
+    symbol: String,
+    #[serde(flatten)]
+    latest: Price,
+    /// The close of the trading day before, in today's shares; null on a stock's first day.
+    previous_close: Option<f64>,
+    /// `close - previousClose`.
+    change: Option<f64>,
+    /// `change / previousClose * 100`, rounded to 4 decimals.
+    change_percent: Option<f64>,
+}
+
+pub async fn quote(
+    Parsed(query): Parsed<QuoteQuery>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
+    let stock = stock_of(state, query.symbol).await?;
+    let quoted = state.store.quotes(&[stock]).await?.pop();
+    let (_, quote) =
+        quoted.ok_or(Problem::NoData { symbol: stock.symbol, range: "yet".to_owned() })?;
+    Ok(json(written(&QuoteAnswer::new(stock.symbol, quote), 0)))
+}
+
+impl QuoteAnswer {
+    pub fn new(symbol: Symbol, Quote { latest, previous_close }: Quote) -> Self {
+        let change = previous_close.map(|previous| decimal_difference(latest.close, previous));
+        let percent = |(change, previous): (f64, f64)| (change / previous * 1e6).round() / 1e4;
+        Self {
+            symbol: symbol.to_string(),
+            latest: latest.into(),
+            previous_close,
+            change,
+            change_percent: change.zip(previous_close).map(percent),
+        }
+    }
+}
+
+impl CacheableQuery for QuoteQuery {
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        Query::of(request, &[])?;
+        Ok(Self { symbol: symbol(request)? })
+    }
+
+    fn canonical(&self, version: i64) -> String {
+        format!("v{version}/quote/{}", self.symbol)
+    }
+
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::Stock(self.symbol)
+    }
+
+    fn content(&self) -> Content {
+        Content::Quote
+    }
+}

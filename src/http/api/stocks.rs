@@ -1,0 +1,153 @@
+//! `GET /api/stocks` and `GET /api/stocks/{symbol}`: who the stocks are.
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::cache::{Content, DependsOn};
+use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
+use crate::http::request::parameter::{Parameter, Takes, Whole};
+use crate::http::request::query::{Query, invalid, symbol};
+use crate::http::respond::answer::{json, written};
+use crate::http::respond::error::Problem;
+use crate::http::server::state::State;
+use crate::market::Symbol;
+use crate::store::{Listing, Stock, StockFilter, StockSearch};
+
+const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
+/// Its largest is beyond any number of stocks there is.
+const OFFSET: Whole = Whole { min: 0, max: 10_000_000, default: 0 };
+pub const LIST_PARAMETERS: &[Parameter] = &[
+    Parameter::new(
+        "q",
+        Takes::Text,
+        "A symbol, or words of a name, or what comes near one: then the likeliest stock is first",
+    ),
+    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
+    Parameter::new("sector", Takes::Text, "The name of a sector, as stocks have it"),
+    Parameter::new(
+        "active",
+        Takes::Only(&["true", "false"]),
+        "Only stocks that are listed, or only those that no longer are",
+    ),
+    Parameter::new("limit", Takes::Number(LIMIT), "Stocks on a page"),
+    Parameter::new("offset", Takes::Number(OFFSET), "Stocks to leave out before the page"),
+];
+/// A [`Stock`] in JSON, rounded up.
+const STOCK_BYTES: usize = 416;
+
+#[derive(Clone)]
+pub struct StockListQuery {
+    search: Option<StockSearch>,
+    filter: StockFilter,
+    page: Listing,
+}
+
+/// A page of stocks.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StockList {
+    /// By symbol or, of a search, the likeliest first.
+    stocks: Vec<Stock>,
+    /// Stocks on this page.
+    count: usize,
+    /// Stocks on all pages.
+    total: i64,
+}
+
+pub async fn list(
+    Parsed(query): Parsed<StockListQuery>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
+    let (store, version) = (&state.store, state.versions.to_read());
+    let StockListQuery { search, filter, page } = query;
+    let found = match search {
+        Some(search) => store.search_stocks(&search, &filter, page, version).await?,
+        None => store.list_stocks(&filter, page, version).await?,
+    };
+    let stocks = store.stocks(&found.ids, version).await?;
+    let count = stocks.len();
+    Ok(json(written(&StockList { stocks, count, total: found.total }, count * STOCK_BYTES)))
+}
+
+impl CacheableQuery for StockListQuery {
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        let query = Query::of(request, LIST_PARAMETERS)?;
+        let search = match query.text("q")? {
+            Some(text) => Some(
+                StockSearch::of(&text)
+                    .ok_or_else(|| invalid("q", "is blank: expected a symbol or words"))?,
+            ),
+            None => None,
+        };
+        let exchange = query.text("exchange")?.map(|code| code.to_ascii_uppercase());
+        let filter =
+            StockFilter { exchange, sector: query.text("sector")?, active: query.only("active")? };
+        let page = Listing {
+            limit: query.number("limit", LIMIT)?,
+            offset: query.number("offset", OFFSET)?,
+        };
+        Ok(Self { search, filter, page })
+    }
+
+    fn canonical(&self, version: i64) -> String {
+        let Self {
+            search,
+            filter: StockFilter { exchange, sector, active },
+            page: Listing { limit, offset },
+        } = self;
+        let q = search.as_ref().map(StockSearch::as_str);
+        // Debug quotes the texts: no text can pose as another parameter.
+        format!(
+            "v{version}/stocks?q={q:?}&exchange={exchange:?}&sector={sector:?}&active={active:?}&limit={limit}&offset={offset}"
+        )
+    }
+
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::All
+    }
+
+    fn content(&self) -> Content {
+        Content::Metadata
+    }
+}
+
+#[derive(Clone)]
+pub struct StockQuery {
+    symbol: Symbol,
+}
+
+/// One stock.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SingleStock {
+    stock: Stock,
+}
+
+pub async fn stock(
+    Parsed(query): Parsed<StockQuery>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
+    let found = state.store.find_stock(stock_of(state, query.symbol).await?).await?;
+    let stock = found.ok_or(Problem::UnknownSymbol(query.symbol))?;
+    Ok(json(written(&SingleStock { stock }, STOCK_BYTES)))
+}
+
+impl CacheableQuery for StockQuery {
+    fn parse(request: &HttpRequest) -> Result<Self, Problem> {
+        Query::of(request, &[])?;
+        Ok(Self { symbol: symbol(request)? })
+    }
+
+    fn canonical(&self, version: i64) -> String {
+        format!("v{version}/stock/{}", self.symbol)
+    }
+
+    fn depends_on(&self) -> DependsOn<'_> {
+        DependsOn::Stock(self.symbol)
+    }
+
+    fn content(&self) -> Content {
+        Content::Metadata
+    }
+}

@@ -1,0 +1,44 @@
+//! Pages and documents need no key: whoever asks for them is limited by address.
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+
+use super::rate_limit::write_policy_headers;
+use super::{Values, refuse, state};
+use crate::http::request::client_address;
+use crate::http::request::context::RequestContext;
+use crate::http::respond::error::Problem;
+use crate::limiter::{TIME_SCALE, WINDOW_S};
+use crate::route::Route;
+
+/// The name of the limit in the headers.
+const POLICY: &str = "keyless";
+const HOUR_S: u64 = WINDOW_S * TIME_SCALE;
+
+/// A page's own files are free: they are asked for with it, and kept by browsers.
+pub async fn anonymous_limit(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let state = state(&request);
+    if RequestContext::of(request.request(), |context| context.route) == Route::Asset {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let address = client_address::address(&request, &state.http.trusted_proxies);
+    let Some(decision) = state.anonymous_limiter.admit(address, state.limiter.shares()).await
+    else {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
+    let mut response = if decision.admitted {
+        next.call(request).await?.map_into_boxed_body()
+    } else {
+        refuse(
+            request,
+            Problem::AddressLimited { limit: decision.limit, retry_after_s: decision.reset_in_s() },
+        )
+    };
+    write_policy_headers(response.headers_mut(), &mut Values::new(), POLICY, &decision, HOUR_S);
+    Ok(response)
+}

@@ -1,0 +1,48 @@
+//! The way in: who calls, and may the caller go on now?
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use chrono::Utc;
+
+use super::authenticate::authenticate;
+use super::rate_limit::{limit_exceeded, write_headers};
+use super::{refuse, state};
+use crate::http::request::context::{Client, RequestContext};
+use crate::http::request::cost::cost;
+use crate::http::respond::error::Problem;
+
+/// One layer for two concerns, since each layer of the framework costs every request an allocation
+/// or two.
+pub async fn authorize(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let (state, now) = (state(&request), Utc::now());
+    let caller = match authenticate(state, &request, now).await {
+        Ok(caller) => caller,
+        Err(problem) => return Ok(refuse(request, problem)),
+    };
+    let (now_ms, usage) = (now.timestamp_millis().unsigned_abs(), state.usage.of(caller.id));
+    let cost = RequestContext::of(request.request(), |context| {
+        usage.came(context.route, now_ms);
+        let _ = context.client.set(Client { caller: caller.clone(), usage });
+        cost(context.route, request.query_string())
+    });
+    let limit = caller.tier.requests_per_minute;
+    if cost > limit {
+        return Ok(refuse(request, Problem::TooHeavy { cost, limit }));
+    }
+    let decision = state.limiter.admit(&caller, cost).await;
+    let mut response = if decision.admitted {
+        next.call(request).await?.map_into_boxed_body()
+    } else {
+        refuse(
+            request,
+            limit_exceeded(&decision, cost, &caller.tier, state.http.upgrade_url.as_deref()),
+        )
+    };
+    write_headers(response.headers_mut(), &decision, cost, &caller.tier, now_ms);
+    Ok(response)
+}

@@ -1,0 +1,52 @@
+//! The page for people, `GET /`; the reference to read and try, `GET /docs`; and their parts,
+//! `GET /assets/{file}`.
+
+mod file;
+
+use std::sync::LazyLock;
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::respond::error::{NOTHING_HERE, Problem};
+use super::server::state::State;
+pub use file::{File, Keep};
+
+// `PAGE`, `REFERENCE` and `ASSETS`.
+include!(concat!(env!("OUT_DIR"), "/site.rs"));
+
+/// What a page of ours may load and do: its own files, and questions to this server.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+/// The same for the reference, whose library puts styles on its elements.
+const REFERENCE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// By this mark the page's script knows that keys may come in URLs.
+const KEY_IN_QUERY: &str = " data-key-in-query";
+
+pub async fn page(request: HttpRequest) -> HttpResponse {
+    static WITHOUT: LazyLock<File> = LazyLock::new(|| PAGE.without(KEY_IN_QUERY));
+    let page = if State::of(&request).http.apikey_in_query { &PAGE } else { &*WITHOUT };
+    document(page, &request, PAGE_POLICY)
+}
+
+pub async fn reference(request: HttpRequest) -> HttpResponse {
+    document(&REFERENCE, &request, REFERENCE_POLICY)
+}
+
+pub async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let name = request.match_info().query("file");
+    let file = ASSETS.iter().find(|file| file.name == name).ok_or(NOTHING_HERE)?;
+    Ok(file.answer(&request, Keep::ForGood))
+}
+
+fn document(file: &File, request: &HttpRequest, policy: HeaderValue) -> HttpResponse {
+    let mut answer = file.answer(request, Keep::Asking);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    answer
+}

@@ -1,0 +1,235 @@
+//! The query of a request, parameter by parameter: what is not known is refused, not ignored.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use actix_web::HttpRequest;
+use chrono::NaiveDate;
+
+use super::parameter::{Parameter, Whole};
+use crate::http::respond::error::Problem;
+use crate::http::server::state::State;
+use crate::keys::TOKEN_PREFIX;
+use crate::market::{Symbol, parse_date};
+
+/// The parameter that a key may come in.
+pub const KEY: &str = "apikey";
+/// The longest text that is taken as a filter, in characters.
+const TEXT_CHARS_MAX: usize = 100;
+
+/// The parameters of a request, all of them known to the route.
+pub struct Query<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Query<'a> {
+    /// # Errors
+    /// When a parameter is not in `known`, or is given twice.
+    pub fn of(request: &'a HttpRequest, known: &[Parameter]) -> Result<Self, Problem> {
+        let takes_key = || State::of(request).http.apikey_in_query;
+        Self::parse(request.query_string(), known.iter().map(|known| known.name), takes_key)
+    }
+
+    /// The same where the parameters are not part of the public reference.
+    pub fn naming(request: &'a HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
+        Self::parse(request.query_string(), known.iter().copied(), || false)
+    }
+
+    /// `takes_key` tells whether a key may be among them, which was read before.
+    fn parse(
+        query: &'a str,
+        known: impl Iterator<Item = &'static str> + Clone,
+        takes_key: impl Fn() -> bool,
+    ) -> Result<Self, Problem> {
+        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let a_key = || (name == KEY && takes_key()).then_some(KEY);
+            let Some(known_name) = known.clone().find(|known| *known == name).or_else(a_key) else {
+                let name = name.chars().take(TEXT_CHARS_MAX).collect();
+                return Err(Problem::UnknownParameter { name, expected: names(known) });
+            };
+            if pairs.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(twice(known_name));
+            }
+            // It would be asked of Postgres, and kept in cache keys.
+            if value.contains(TOKEN_PREFIX) && name != KEY {
+                return Err(invalid(
+                    known_name,
+                    "holds what looks like a key: expected one in X-API-Key, and nowhere else",
+                ));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self { pairs })
+    }
+
+    /// A value as it was sent.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    pub fn date(&self, name: &'static str) -> Result<Option<NaiveDate>, Problem> {
+        let Some(text) = self.given(name) else { return Ok(None) };
+        parse_date(text).map(Some).ok_or_else(|| {
+            invalid(name, "is not a date: expected YYYY-MM-DD, a day of the calendar")
+        })
+    }
+
+    pub fn number(&self, name: &'static str, whole: Whole) -> Result<u32, Problem> {
+        let Some(text) = self.given(name) else { return Ok(whole.default) };
+        let expected =
+            || format!("is not valid: expected a whole number from {} to {}", whole.min, whole.max);
+        whole.read(text).ok_or_else(|| invalid(name, expected()))
+    }
+
+    /// A value that knows itself what it takes.
+    pub fn value<T: FromStr<Err: Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, Problem> {
+        self.given(name).map(|text| value(name, text)).transpose()
+    }
+
+    /// Whether it is `true`; `false` where it is not given.
+    pub fn flag(&self, name: &'static str) -> Result<bool, Problem> {
+        let Some(text) = self.given(name) else { return Ok(false) };
+        text.parse().map_err(|_| invalid(name, "is not valid: expected true or false"))
+    }
+
+    /// Whether only what is so is asked for, or only what is not; `None` for both.
+    pub fn only(&self, name: &'static str) -> Result<Option<bool>, Problem> {
+        if self.given(name).is_some() { self.flag(name).map(Some) } else { Ok(None) }
+    }
+
+    pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
+        let Some(text) = self.given(name) else { return Ok(None) };
+        let fits =
+            !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
+        let expected =
+            || format!("is not valid: expected a text of 1 to {TEXT_CHARS_MAX} characters");
+        if fits { Ok(Some(text.to_owned())) } else { Err(invalid(name, expected())) }
+    }
+}
+
+/// The symbol in the path of a request.
+pub fn symbol(request: &HttpRequest) -> Result<Symbol, Problem> {
+    in_path(request, "symbol")
+}
+
+/// A part of the path of a request.
+pub fn in_path<T: FromStr<Err: Display>>(
+    request: &HttpRequest,
+    name: &'static str,
+) -> Result<T, Problem> {
+    value(name, request.match_info().query(name))
+}
+
+/// A text of a client, by the name that it has there.
+pub fn value<T: FromStr<Err: Display>>(name: &'static str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| invalid(name, format!("is not valid: {error}")))
+}
+
+/// The key in a query, where there is one.
+///
+/// # Errors
+/// When there are two: which of them is meant can't be known.
+pub fn key_in(query: &str) -> Result<Option<Cow<'_, str>>, Problem> {
+    // Nearly all come without, and need not be taken apart to know.
+    if !query.contains(KEY) && !query.contains('%') {
+        return Ok(None);
+    }
+    let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == KEY);
+    let key = keys.next().map(|(_, key)| key);
+    if keys.next().is_some() { Err(twice(KEY)) } else { Ok(key) }
+}
+
+fn twice(name: &'static str) -> Problem {
+    invalid(name, "is given twice: expected it once")
+}
+
+fn names(known: impl Iterator<Item = &'static str>) -> String {
+    let names: Vec<_> = known.collect();
+    if names.is_empty() { "no parameters".to_owned() } else { names.join(", ") }
+}
+
+pub fn invalid(name: &'static str, expected: impl Into<String>) -> Problem {
+    Problem::InvalidParameter { name, expected: expected.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
+
+    fn limit(query: &str) -> Result<u32, Problem> {
+        Query::parse(query, ["limit"].into_iter(), || true)?.number("limit", LIMIT)
+    }
+
+    #[test]
+    fn a_number_is_whole_and_within_its_bounds() {
+        assert_eq!(
+            (limit("").unwrap(), limit("limit=1").unwrap(), limit("limit=1000").unwrap()),
+            (100, 1, 1000)
+        );
+        for query in [
+            "limit=0",
+            "limit=1001",
+            "limit=ten",
+            "limit=",
+            "limit=+5",
+            "limit=1.0",
+            "limit=-1",
+            "limit=99999999999",
+        ] {
+            let problem = limit(query).unwrap_err().to_string();
+            assert_eq!(
+                problem, "limit is not valid: expected a whole number from 1 to 1000",
+                "{query}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_or_given_twice_is_refused_by_name() {
+        let problem = limit("limti=5").unwrap_err().to_string();
+        assert_eq!(problem, "the parameter \"limti\" is not known here: expected limit");
+        assert_eq!(
+            limit("limit=5&limit=5").unwrap_err().to_string(),
+            "limit is given twice: expected it once"
+        );
+    }
+
+    #[test]
+    fn a_key_is_read_wherever_it_stands_and_however_it_is_written() {
+        for (query, key) in [
+            ("apikey=tk_live_a", Some("tk_live_a")),
+            ("limit=5&apikey=tk%5Flive%5fa", Some("tk_live_a")),
+            ("api%6Bey=a", Some("a")),
+            ("apikey", Some("")),
+            ("ApiKey=a", None),
+            ("", None),
+        ] {
+            assert_eq!(key_in(query).unwrap().as_deref(), key, "{query}");
+        }
+        let twice = "apikey is given twice: expected it once";
+        assert_eq!(key_in("apikey=a&apikey=a").unwrap_err().to_string(), twice);
+        assert_eq!(limit("limit=5&apikey=a&api%6bey=a").unwrap_err().to_string(), twice);
+        assert_eq!(limit("limit=5&apikey=a").unwrap(), 5);
+        let off = Query::parse("apikey=tk_live_a", ["limit"].into_iter(), || false)
+            .err()
+            .unwrap()
+            .to_string();
+        assert_eq!(off, "the parameter \"apikey\" is not known here: expected limit");
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_parsed_or_refused_without_a_panic(query in ".{0,80}") {
+            let _ = limit(&query);
+            let _ = Query::parse(&query, ["start"].into_iter(), || false).and_then(|query| query.date("start"));
+        }
+    }
+}

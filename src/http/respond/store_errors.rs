@@ -1,0 +1,42 @@
+//! What goes wrong in the rooms below, as the problem that a client sees.
+
+use super::error::Problem;
+use crate::keys::{KeyServiceError, Refusal};
+use crate::store::StoreError;
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() { Self::Unavailable(error) } else { Self::Internal(error) }
+    }
+}
+
+impl From<KeyServiceError> for Problem {
+    fn from(error: KeyServiceError) -> Self {
+        match error {
+            KeyServiceError::NoKey(_) => Self::UnknownKey(error),
+            KeyServiceError::NoTier { .. } => {
+                Self::InvalidParameter { name: "tier", expected: format!("is not known: {error}") }
+            }
+            KeyServiceError::Taken(_) => Self::KeyExists(error),
+            KeyServiceError::NotActive { .. } => Self::KeyNotActive(error),
+            KeyServiceError::Rotated { .. } => Self::KeyRotated(error),
+            KeyServiceError::Store(error) => error.into(),
+            KeyServiceError::Hash(error) => Self::NotHashed(error),
+        }
+    }
+}
+
+impl Problem {
+    /// What a refused key's caller is told. `now_ms` is epoch milliseconds.
+    pub fn from_refusal(refusal: Refusal, now_ms: u64) -> Self {
+        match refusal {
+            Refusal::Invalid => Self::Unauthorized,
+            Refusal::Busy => Self::Busy,
+            Refusal::RecentlyFailed => Self::RecentlyFailed,
+            Refusal::Store(error) => error.into(),
+            Refusal::TooManyFailures { until_ms } => Self::TooManyFailures {
+                retry_after_s: until_ms.saturating_sub(now_ms).div_ceil(1000).max(1),
+            },
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One listener and its workers. As the framework's own, but for the connections, which end when a
+//! client stalls.
+
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_http::{HttpService, Response};
+use actix_server::Server;
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{AppConfig, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::{App, Error};
+use tokio::net::TcpStream;
+
+use super::connection::{Connection, Timeouts};
+use crate::config::HttpConfig;
+
+/// For a client to hang up after an answer to a request that was not read to its end.
+const HANG_UP: Duration = Duration::from_secs(1);
+
+/// How many threads serve, and how many connections each. `None`: one a core.
+pub struct Workers {
+    pub count: Option<usize>,
+    pub connections_max: usize,
+}
+
+/// Serves `app` to whoever connects to `listener`.
+///
+/// # Errors
+/// When the listener can't be used.
+pub fn serve<B, S>(
+    listener: TcpListener,
+    workers: Workers,
+    http: &HttpConfig,
+    app: impl Fn() -> App<S> + Send + Clone + 'static,
+) -> io::Result<Server>
+where
+    B: MessageBody + 'static,
+    S: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+{
+    let keep_alive = Duration::from_secs(http.keep_alive_s);
+    let stall = Duration::from_millis(http.client_stall_timeout_ms);
+    let timeouts = Timeouts {
+        head: Duration::from_millis(http.request_head_timeout_ms),
+        idle: keep_alive + Duration::from_secs(1),
+        stall,
+    };
+    let mut builder = Server::build()
+        .max_concurrent_connections(workers.connections_max)
+        .shutdown_timeout(http.shutdown_timeout_s)
+        .disable_signals();
+    if let Some(count) = workers.count {
+        builder = builder.workers(count);
+    }
+    let stopping = builder.graceful_shutdown_signal();
+    let builder = builder.listen("http", listener, move || {
+        let stopping = stopping.clone();
+        let answers = map_config(app(), |()| AppConfig::default());
+        let http = HttpService::build()
+            .keep_alive(keep_alive)
+            .client_request_timeout(timeouts.head)
+            .client_disconnect_timeout(HANG_UP)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(connection.progress());
+            })
+            .h1(answers.map_err(|error: Error| Response::<BoxBody>::from(error)));
+        fn_service(move |socket: TcpStream| async move {
+            let peer = socket.peer_addr().ok();
+            Ok::<_, io::Error>((Connection::new(socket, timeouts)?, peer))
+        })
+        .and_then(http.map_err(|error| io::Error::other(error.to_string())))
+    })?;
+    Ok(builder.run())
+}

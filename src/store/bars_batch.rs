@@ -1,0 +1,172 @@
+//! The table `prices`, batch by batch: of several stocks, and of histories that are too long for
+//! one answer.
+
+use chrono::NaiveDate;
+use tokio_postgres::Row;
+
+use super::prices::bar;
+use super::{Params, StockRef, Store, StoreError};
+use crate::market::{Bar, DateRange, ListingState, Order, Split, Symbol, keeps_us_calendar};
+
+/// A bar, and what it is of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchRow {
+    /// The place of its stock among those asked for, from 0 on.
+    pub place: usize,
+    /// The data version of the stock, as this row was read: rows of two versions don't fit
+    /// together.
+    pub version: i64,
+    pub bar: Bar,
+}
+
+/// What bars of a stock are adjusted by and merged with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdjustmentData {
+    pub version: i64,
+    /// In no order.
+    pub splits: Vec<Split>,
+    /// `None` where it has no bars.
+    pub standing: Option<ListingState>,
+}
+
+/// A day's bar of the whole market.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DayRow {
+    pub symbol: Symbol,
+    pub bar: Bar,
+}
+
+/// The statement of [`Store::sheet`]. Places come in their order: a page sorts one stock after the
+/// other, and stops when it is full.
+macro_rules! batch_sql {
+    ($order:literal) => {
+        concat!(
+            "SELECT a.place, s.data_version, p.*
+             FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
+             CROSS JOIN LATERAL (SELECT data_version FROM stocks WHERE id = a.stock_id LIMIT 1) s
+             CROSS JOIN LATERAL (
+                 SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+                 WHERE stock_id = a.stock_id
+                 AND date >= CASE a.place WHEN 1 THEN $2::date ELSE $4 END
+                 AND date <= coalesce(CASE a.place WHEN 1 THEN $3::date ELSE $5 END, 'infinity'::date)
+                 ORDER BY date ",
+            $order,
+            " LIMIT $6
+             ) p
+             ORDER BY a.place, p.date ",
+            $order,
+            " LIMIT $6"
+        )
+    };
+}
+
+impl Store {
+    /// The first `limit` bars of these stocks: one stock after the other, in the order given, each
+    /// by date. The first one may have a narrower range: where an earlier batch ended in it.
+    pub async fn bars_batch(
+        &self,
+        stocks: &[StockRef],
+        first: DateRange,
+        range: DateRange,
+        order: Order,
+        limit: u32,
+    ) -> Result<Vec<BatchRow>, StoreError> {
+        let sql = match order {
+            Order::Desc => batch_sql!("DESC"),
+            Order::Asc => batch_sql!("ASC"),
+        };
+        let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
+        let params: Params<'_> =
+            &[&ids, &first.start(), &first.end(), &range.start(), &range.end(), &i64::from(limit)];
+        Ok(self.content(newest(stocks), sql, params).await?.iter().map(batch_row).collect())
+    }
+
+    /// What these stocks' bars are adjusted by and merged with, in the order given.
+    pub async fn adjustment_data(
+        &self,
+        stocks: &[StockRef],
+    ) -> Result<Vec<AdjustmentData>, StoreError> {
+        let sql = "SELECT s.data_version, s.exchange, s.delisted_on IS NOT NULL,
+                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1),
+                       ARRAY(SELECT ex_date FROM corporate_actions WHERE stock_id = s.id AND kind = 'split'
+                             ORDER BY ex_date),
+                       ARRAY(SELECT split_from / split_to FROM corporate_actions WHERE stock_id = s.id
+                             AND kind = 'split' ORDER BY ex_date)
+                   FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place) JOIN stocks s ON s.id = a.stock_id
+                   ORDER BY a.place";
+        let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
+        Ok(self.content(newest(stocks), sql, &[&ids]).await?.iter().map(background).collect())
+    }
+
+    /// Which of these stocks have no bar in a range.
+    pub async fn stocks_without(
+        &self,
+        stocks: &[StockRef],
+        range: DateRange,
+    ) -> Result<Vec<i32>, StoreError> {
+        let sql = "SELECT stock_id FROM unnest($1::int4[]) a (stock_id) WHERE NOT EXISTS (
+                       SELECT FROM prices p WHERE p.stock_id = a.stock_id
+                       AND date >= $2 AND date <= coalesce($3, 'infinity'::date))";
+        let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
+        let params: Params<'_> = &[&ids, &range.start(), &range.end()];
+        Ok(self.content(newest(stocks), sql, params).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// The bars of one day by symbol, from the one after `after` on; as of `version` or later.
+    pub async fn day(
+        &self,
+        date: NaiveDate,
+        exchange: Option<&str>,
+        after: Option<Symbol>,
+        limit: u32,
+        version: i64,
+    ) -> Result<Vec<DayRow>, StoreError> {
+        // Stock by stock: there is no index by date, and one would slow down every load.
+        let sql = "SELECT s.symbol, p.* FROM stocks s
+                   CROSS JOIN LATERAL (
+                       SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+                       WHERE stock_id = s.id AND date = $1 LIMIT 1
+                   ) p
+                   WHERE ($2::text IS NULL OR s.exchange = $2) AND s.symbol COLLATE \"C\" > $3 COLLATE \"C\"
+                   ORDER BY s.symbol COLLATE \"C\" LIMIT $4";
+        let after = after.as_ref().map_or("", Symbol::as_str);
+        let params: Params<'_> = &[&date, &exchange, &after, &i64::from(limit)];
+        self.content(version, sql, params).await?.iter().map(day_row).collect()
+    }
+}
+
+/// The version that all of them are to be read as of, or later.
+fn newest(stocks: &[StockRef]) -> i64 {
+    stocks.iter().map(|stock| stock.version).max().unwrap_or_default()
+}
+
+fn batch_row(row: &Row) -> BatchRow {
+    let place: i64 = row.get(0);
+    BatchRow { place: place.unsigned_abs() as usize - 1, version: row.get(1), bar: bar(row, 2) }
+}
+
+fn background(row: &Row) -> AdjustmentData {
+    let (exchange, is_delisted): (&str, bool) = (row.get(1), row.get(2));
+    let newest: Option<NaiveDate> = row.get(3);
+    let (days, factors): (Vec<NaiveDate>, Vec<f64>) = (row.get(4), row.get(5));
+    AdjustmentData {
+        version: row.get(0),
+        splits: days
+            .into_iter()
+            .zip(factors)
+            .map(|(ex_date, factor)| Split { ex_date, factor })
+            .collect(),
+        standing: newest.map(|newest| ListingState {
+            newest,
+            is_delisted,
+            keeps_us_calendar: keeps_us_calendar(exchange),
+        }),
+    }
+}
+
+fn day_row(row: &Row) -> Result<DayRow, StoreError> {
+    let symbol: &str = row.get(0);
+    let symbol =
+        symbol.parse().map_err(|_| StoreError::Corrupt(format!("{symbol:?} is no symbol")))?;
+    Ok(DayRow { symbol, bar: bar(row, 1) })
+}
