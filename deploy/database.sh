@@ -1,11 +1,11 @@
-# Read by backup and restore: where the database is, with the password where no other user of the machine can see it.
-# DATABASE_DIRECT_URL or, without it, DATABASE_URL.
+# Sourced by backup and restore. Sets $url from DATABASE_DIRECT_URL or, without it, DATABASE_URL. Moves the password
+# into PGPASSWORD, which other users of the machine cannot see.
 url=${DATABASE_DIRECT_URL:-${DATABASE_URL:-}}
 [ -n "$url" ] || fail "set DATABASE_URL, as in postgres://user:password@host:port/name" 2
 case $url in
 *://*:*@*)
     scheme=${url%%://*} rest=${url#*://}
-    # A password may hold neither @ nor / unless they are written %40 and %2F.
+    # In the password, @ and / must be written as %40 and %2F.
     credentials=${rest%%@*}
     password=${credentials#*:}
     # printf reads octal: %40 becomes \0100.
