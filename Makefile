@@ -7,8 +7,9 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / && !/^tools/ { printf "%-13s %s\n", $$1, $$2 }' Makefile
 
 demo: tools ## everything from nothing: servers, tables, data, keys, a running API on port 3000
-	cargo build --release --locked
-	./target/release/tickerd demo
+	@[ -x target/demo/tickerd ] || echo "Building tickerd for the demo: about 4 minutes on two cores the first time, seconds later." >&2
+	cargo build --profile demo --no-default-features --locked
+	./target/demo/tickerd demo
 
 test: tools-test ## every test, against a real Postgres and a real Redis that the tests start
 	timeout 3600 cargo test --workspace --locked

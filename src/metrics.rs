@@ -5,7 +5,6 @@ use std::array::from_fn;
 use std::sync::{LazyLock, OnceLock};
 
 use prometheus::core::Collector;
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -118,7 +117,9 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 impl Metrics {
     fn new() -> Self {
         let r = Registry::new();
-        r.register(Box::new(ProcessCollector::for_self())).expect("no name is there twice");
+        #[cfg(feature = "process-metrics")]
+        r.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
+            .expect("no name is there twice");
         gauges(&r, "tickerd_build_info", "1, with the version as a label", &["version"])
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);

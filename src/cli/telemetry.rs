@@ -2,40 +2,14 @@
 //! if there is one.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
-};
-use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::Failure;
 use crate::config::{LogConfig, LogFormat, TracesConfig};
-
-/// For one batch of spans to reach the collector, and for what is left to reach it at the end.
-const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Spans that wait for the collector, some 500 bytes each; more are lost.
-const SPANS_WAITING_MAX: usize = 2048;
-
-/// Sends what is left when it is dropped.
-pub struct Telemetry(Option<SdkTracerProvider>);
-
-impl Drop for Telemetry {
-    fn drop(&mut self) {
-        if let Some(Err(error)) =
-            self.0.take().map(|provider| provider.shutdown_with_timeout(EXPORT_TIMEOUT))
-        {
-            tracing::warn!(cause = %error, "the last traces are lost");
-        }
-    }
-}
+pub use traces::Telemetry;
 
 /// Starts logging, and tracing where a collector is named. Call it outside of any runtime: traces
 /// have a thread of their own, so that a slow collector keeps nobody.
@@ -52,36 +26,104 @@ pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry
         (LogFormat::Json, _) | (LogFormat::Auto, false) => lines.json().flatten_event(true).boxed(),
         (LogFormat::Text, _) | (LogFormat::Auto, true) => lines.with_ansi(is_terminal).boxed(),
     };
-    let provider = traces.map(provider).transpose()?.flatten();
-    let spans = provider.as_ref().map(|provider| {
-        // Our own spans alone, whatever the level of the log.
-        let ours =
-            filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("tickerd"));
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("tickerd")).with_filter(ours)
-    });
+    let (telemetry, spans) = traces::start(traces)?;
     tracing_subscriber::registry().with(spans).with(lines.with_filter(levels)).init();
-    Ok(Telemetry(provider))
+    if cfg!(not(feature = "traces"))
+        && traces.is_some_and(|it| it.otel_exporter_otlp_endpoint.is_some())
+    {
+        tracing::warn!(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this build exports no traces: \
+             build it with the default features"
+        );
+    }
+    Ok(telemetry)
 }
 
-fn provider(config: &TracesConfig) -> Result<Option<SdkTracerProvider>, Failure> {
-    let Some(endpoint) = &config.otel_exporter_otlp_endpoint else { return Ok(None) };
-    let exporter =
-        SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces"));
-    let exporter = exporter.with_timeout(EXPORT_TIMEOUT).build()?;
-    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    // By the trace's id, also where a client says that its trace is sampled: anybody could.
-    let share = Sampler::TraceIdRatioBased(config.otel_traces_sampler_arg);
-    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before ours.
-    let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
-    let resource =
-        if named { Resource::builder() } else { Resource::builder().with_service_name("tickerd") };
-    let batches = BatchConfigBuilder::default().with_max_queue_size(SPANS_WAITING_MAX).build();
-    let provider = SdkTracerProvider::builder()
-        .with_span_processor(
-            BatchSpanProcessor::builder(exporter).with_batch_config(batches).build(),
-        )
-        .with_sampler(share)
-        .with_resource(resource.build())
-        .build();
-    Ok(Some(provider))
+#[cfg(not(feature = "traces"))]
+mod traces {
+    use tracing_subscriber::layer::Identity;
+
+    use super::{Failure, TracesConfig};
+
+    pub struct Telemetry;
+
+    pub fn start(_: Option<&TracesConfig>) -> Result<(Telemetry, Option<Identity>), Failure> {
+        Ok((Telemetry, None))
+    }
+}
+
+#[cfg(feature = "traces")]
+mod traces {
+    use std::time::Duration;
+
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use opentelemetry_sdk::trace::{
+        BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
+    };
+    use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::{Layer, Registry};
+
+    use super::{Failure, TracesConfig};
+
+    /// For one batch of spans to reach the collector, and for what is left to reach it at the end.
+    const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
+    /// Spans that wait for the collector, some 500 bytes each; more are lost.
+    const SPANS_WAITING_MAX: usize = 2048;
+
+    /// Sends what is left when it is dropped.
+    pub struct Telemetry(Option<SdkTracerProvider>);
+
+    impl Drop for Telemetry {
+        fn drop(&mut self) {
+            if let Some(Err(fault)) =
+                self.0.take().map(|provider| provider.shutdown_with_timeout(EXPORT_TIMEOUT))
+            {
+                tracing::warn!(cause = %fault, "the last traces are lost");
+            }
+        }
+    }
+
+    /// Starts exporting spans where the settings name a collector.
+    pub fn start(
+        traces: Option<&TracesConfig>,
+    ) -> Result<(Telemetry, Option<impl Layer<Registry> + use<>>), Failure> {
+        let provider = traces.map(provider).transpose()?.flatten();
+        let spans = provider.as_ref().map(|provider| {
+            // Our own spans alone, whatever the level of the log.
+            let ours = filter_fn(|metadata| {
+                metadata.is_span() && metadata.target().starts_with("tickerd")
+            });
+            tracing_opentelemetry::layer().with_tracer(provider.tracer("tickerd")).with_filter(ours)
+        });
+        Ok((Telemetry(provider), spans))
+    }
+
+    fn provider(config: &TracesConfig) -> Result<Option<SdkTracerProvider>, Failure> {
+        let Some(endpoint) = &config.otel_exporter_otlp_endpoint else { return Ok(None) };
+        let exporter =
+            SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces"));
+        let exporter = exporter.with_timeout(EXPORT_TIMEOUT).build()?;
+        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+        // By the trace's id, also where a client says that its trace is sampled: anybody could.
+        let share = Sampler::TraceIdRatioBased(config.otel_traces_sampler_arg);
+        // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before ours.
+        let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
+        let resource = if named {
+            Resource::builder()
+        } else {
+            Resource::builder().with_service_name("tickerd")
+        };
+        let batches = BatchConfigBuilder::default().with_max_queue_size(SPANS_WAITING_MAX).build();
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(
+                BatchSpanProcessor::builder(exporter).with_batch_config(batches).build(),
+            )
+            .with_sampler(share)
+            .with_resource(resource.build())
+            .build();
+        Ok(Some(provider))
+    }
 }

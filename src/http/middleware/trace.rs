@@ -1,11 +1,8 @@
 //! The trace of a request, where traces go anywhere.
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::HeaderMap;
-use opentelemetry::propagation::Extractor;
 use tracing::Span;
 use tracing::field::Empty;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::routed_path;
 use crate::route::Route;
@@ -28,29 +25,43 @@ pub fn span(request: &ServiceRequest) -> Span {
     );
     if !span.is_disabled() {
         span.record("otel.name", format_args!("{} {}", request.method(), route()).to_string());
-        let parent = opentelemetry::global::get_text_map_propagator(|it| {
-            it.extract(&Headers(request.headers()))
-        });
-        let _ = span.set_parent(parent);
+        #[cfg(feature = "traces")]
+        parent::set(&span, request.headers());
     }
     span
 }
 
-struct Headers<'a>(&'a HeaderMap);
+#[cfg(feature = "traces")]
+mod parent {
+    use actix_web::http::header::HeaderMap;
+    use opentelemetry::propagation::Extractor;
+    use tracing::Span;
+    use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-impl Extractor for Headers<'_> {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok()
+    pub fn set(span: &Span, headers: &HeaderMap) {
+        let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.extract(&Headers(headers))
+        });
+        let _ = span.set_parent(parent);
     }
 
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(|name| name.as_str()).collect()
+    pub struct Headers<'a>(pub &'a HeaderMap);
+
+    impl Extractor for Headers<'_> {
+        fn get(&self, name: &str) -> Option<&str> {
+            self.0.get(name)?.to_str().ok()
+        }
+
+        fn keys(&self) -> Vec<&str> {
+            self.0.keys().map(|name| name.as_str()).collect()
+        }
     }
 }
 
+#[cfg(feature = "traces")]
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::parent::Headers;
     use actix_web::test::TestRequest;
     use opentelemetry::propagation::TextMapPropagator;
     use opentelemetry::trace::TraceContextExt;
