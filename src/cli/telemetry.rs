@@ -78,10 +78,10 @@ mod traces {
 
     impl Drop for Telemetry {
         fn drop(&mut self) {
-            if let Some(Err(fault)) =
+            if let Some(Err(error)) =
                 self.0.take().map(|provider| provider.shutdown_with_timeout(EXPORT_TIMEOUT))
             {
-                tracing::warn!(cause = %fault, "the last traces are lost");
+                tracing::warn!(cause = %error, "the last traces are lost");
             }
         }
     }

@@ -35,29 +35,63 @@ fn no_dependency_asks_for_a_newer_compiler_than_is_promised() {
     assert!(other_platforms.count() > 0, "only the dependencies of this platform were checked");
 }
 
-/// An action is somebody else's program: it is named by what it is, not by what it is called today.
-#[test]
-fn workflows_may_only_read_end_in_time_and_run_what_was_looked_at() {
-    let mut workflows = 0;
-    for entry in std::fs::read_dir(".github/workflows").expect("workflows") {
-        let (path, mut jobs, mut bounds) = (entry.unwrap().path(), 0, 0);
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("\npermissions:\n  contents: read\n"), "{}", path.display());
-        assert!(!text.contains(": write"), "{}", path.display());
-        for line in text.lines() {
-            jobs += usize::from(line.starts_with("    runs-on: "));
-            bounds += usize::from(line.starts_with("    timeout-minutes: "));
-            if let Some((_, action)) = line.split_once("uses: ") {
-                let (_, commit) = action.split_once('@').expect("a version");
-                let commit = commit.split(' ').next().unwrap();
-                assert!(
-                    commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()),
-                    "{action}"
-                );
+/// The jobs of a workflow: (name, text).
+fn jobs(workflow: &str) -> Vec<(&str, String)> {
+    let (_, text) = workflow.split_once("\njobs:\n").expect("jobs");
+    let mut jobs: Vec<(&str, String)> = Vec::new();
+    for line in text.lines() {
+        let name = line.strip_prefix("  ").and_then(|rest| rest.strip_suffix(':'));
+        match name.filter(|name| !name.starts_with([' ', '#'])) {
+            Some(name) => jobs.push((name, String::new())),
+            None => {
+                if let Some((_, job)) = jobs.last_mut() {
+                    job.push_str(line);
+                    job.push('\n');
+                }
             }
         }
-        assert!(jobs > 0 && jobs == bounds, "{}: each job has a bound", path.display());
+    }
+    jobs
+}
+
+fn may_write(text: &str) -> bool {
+    text.contains(": write") || text.contains("write-all")
+}
+
+/// An action is the code of others: a commit pins it, a tag can move. Only the job that publishes a
+/// release may write, and it runs no code of a dependency.
+#[test]
+fn workflows_may_only_read_end_in_time_and_run_what_was_looked_at() {
+    let (mut workflows, mut writers) = (0, Vec::new());
+    for entry in std::fs::read_dir(".github/workflows").expect("workflows") {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\npermissions:\n  contents: read\n"), "{}", path.display());
+        let file = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let (top, _) = text.split_once("\njobs:\n").expect("jobs");
+        assert!(!may_write(top), "{file}: the permissions of all jobs");
+        let jobs = jobs(&text);
+        assert!(!jobs.is_empty(), "{file}");
+        for (name, job) in &jobs {
+            let starting_with = |key: &str| job.lines().filter(|it| it.starts_with(key)).count();
+            let bounded = (starting_with("    runs-on: "), starting_with("    timeout-minutes: "));
+            assert_eq!(bounded, (1, 1), "{file}: {name} ends in time");
+            if may_write(job) {
+                writers.push(format!("{file} {name}"));
+                let code = ["cargo ", "make ", "npm ", "deploy/release-archive", "rustup "];
+                assert!(!code.iter().any(|word| job.contains(word)), "{file}: {name}");
+            }
+        }
+        for action in text.lines().filter_map(|line| Some(line.split_once("uses: ")?.1)) {
+            let (_, commit) = action.split_once('@').expect("a version");
+            let commit = commit.split(' ').next().unwrap();
+            assert!(
+                commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()),
+                "{action}"
+            );
+        }
         workflows += 1;
     }
     assert!(workflows > 0);
+    assert_eq!(writers, ["release.yml publish"]);
 }

@@ -39,6 +39,7 @@ mod plans;
 mod prices;
 mod reference;
 mod registry;
+mod release;
 mod restart;
 mod rotation;
 mod scale;
