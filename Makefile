@@ -22,7 +22,7 @@ test-openapi: tools-openapi ## asks the server whatever its reference allows, an
 	target/schemathesis/bin/pip install --quiet --requirement tests/openapi/requirements.txt
 	timeout 900 cargo test --workspace --locked --test api reference:: -- --include-ignored
 
-test-faults: tools-faults tools-scale ## every fault that RELIABILITY.md tells of, made to happen to a release binary; writes what was seen there
+test-faults: tools-faults tools-scale ## every fault that docs/reliability.md tells of, made to happen to a release binary; writes what was seen there
 	cargo build --release --locked
 	FIGURES=1 TICKERD_BINARY="$(CURDIR)/target/release/tickerd" PATH="$$PATH:/usr/sbin" timeout 3600 \
 		cargo test --locked --test api -- faults:: scale:: --include-ignored --test-threads 1
@@ -31,7 +31,7 @@ test-faults: tools-faults tools-scale ## every fault that RELIABILITY.md tells o
 fuzz: tools ## what is random to the parsers of tokens, queries, cursors and CSV, a minute each (FUZZ_S=60); needs a nightly toolchain
 	fuzz/run
 
-soak: tools ## half an hour of everything at once, or MINUTES=5: nothing may grow; writes what was seen into RELIABILITY.md
+soak: tools ## half an hour of everything at once, or MINUTES=5: nothing may grow; writes what was seen into docs/reliability.md
 	cargo build --release --locked
 	FIGURES=1 SOAK_MINUTES="$(or $(MINUTES),30)" TICKERD_BINARY="$(CURDIR)/target/release/tickerd" \
 		timeout "$$(($(or $(MINUTES),30) * 60 + 1800))" cargo test --locked --test api soak:: -- --ignored --nocapture

@@ -1,4 +1,4 @@
-//! Faults, load and attack, made to happen to real processes. RELIABILITY.md says what was seen.
+//! Failures, load and attacks, caused in real processes. docs/reliability.md has the results.
 //!
 //! Those that take long, or a machine of their own, are left out by default and run by
 //! `make test-faults`, one after the other.

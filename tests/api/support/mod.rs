@@ -31,7 +31,7 @@ pub use load::{Answer, Load, Tally};
 pub use postgres::Postgres;
 pub use program::{Program, free_port, home};
 pub use proxy::{Fault, Proxy};
-pub use record::record;
+pub use record::{record, with_result};
 pub use redis::RedisServer;
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};

@@ -1,38 +1,53 @@
-//! What the tests of faults saw, where people read it.
+//! Writes the results of tests into docs/reliability.md.
 
 use std::fs::{File, read_to_string, write};
 use std::path::Path;
 use std::process::Command;
 
-/// Says what a test saw. With `FIGURES=1` it is written beside the name of the test in
-/// RELIABILITY.md.
+/// Prints the result of a test. With `FIGURES=1` it also replaces the test's result in
+/// docs/reliability.md.
 ///
 /// # Panics
-/// Where RELIABILITY.md does not tell of the test.
-pub fn record(test: &str, seen: &str) {
-    println!("{test}: {seen}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("RELIABILITY.md");
+/// When docs/reliability.md does not have exactly one entry for the test.
+pub fn record(test: &str, result: &str) {
+    println!("{test}: {result}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("docs/reliability.md");
     // Tests run side by side.
-    let lock = File::open(env!("CARGO_MANIFEST_DIR")).expect("the project is here");
-    lock.lock().expect("a lock");
-    let text = read_to_string(&path).expect("RELIABILITY.md");
-    let start = format!("| `{test}` | ");
-    let row = text.lines().find(|line| line.starts_with(&start));
-    let row = row.unwrap_or_else(|| panic!("RELIABILITY.md has no row of {test}"));
+    let lock = File::open(root).expect("the project directory opens");
+    lock.lock().expect("the lock is granted");
+    let text = read_to_string(&path).expect("docs/reliability.md is readable");
+    let text = with_result(&text, test, result).unwrap_or_else(|error| panic!("{error}"));
     if std::env::var_os("FIGURES").is_none() {
         return;
     }
-    let done = row[start.len()..].split(" | ").next().expect("never empty").trim_end_matches(" |");
-    let text = text.replace(row, &format!("{start}{done} | {seen} |"));
     let measured = text
         .lines()
         .find(|line| line.starts_with("Measured on "))
-        .expect("a line says on what")
+        .expect("a line says where the figures come from")
         .to_owned();
-    write(&path, text.replace(&measured, &machine())).expect("written");
+    write(&path, text.replace(&measured, &machine())).expect("docs/reliability.md is writable");
 }
 
-/// On what it was seen, and when.
+/// The document with a new result for one test. An entry is a heading with the name of the test,
+/// a description, and a line that begins with "Result: ".
+///
+/// # Errors
+/// When the document does not have exactly one entry for the test.
+pub fn with_result(text: &str, test: &str, result: &str) -> Result<String, String> {
+    let heading = format!("\n### `{test}`\n");
+    let [before, entry] = text.split(&heading).collect::<Vec<_>>()[..] else {
+        let count = text.matches(&heading).count();
+        return Err(format!("docs/reliability.md has {count} entries for {test}, expected 1"));
+    };
+    let (entry, after) = entry.split_at(entry.find("\n#").unwrap_or(entry.len()));
+    let old = entry.lines().find(|line| line.starts_with("Result: "));
+    let old = old.ok_or_else(|| format!("docs/reliability.md has no result line for {test}"))?;
+    let entry = entry.replace(old, &format!("Result: {result}"));
+    Ok([before, &heading, &entry, after].concat())
+}
+
+/// The date, the commit and the machine of a run.
 fn machine() -> String {
     let line = |file: &str, name: &str| {
         let text = read_to_string(file).unwrap_or_default();
@@ -54,7 +69,7 @@ fn machine() -> String {
         .find_map(|word| word.strip_prefix("v="))
         .unwrap_or("unknown")
         .to_owned();
-    // What follows the first two numbers is a distribution's, or a machine's owner's.
+    // The rest of the version names a distribution or the owner of the machine.
     let kernel = read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let kernel = kernel.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
     format!(
