@@ -70,7 +70,7 @@ fn cache(c: &mut Criterion) {
         cache_stale_s_max: 0,
         cache_writes_max: 1,
         changes_poll_ms: 1000,
-        changes_poll_alone_ms: 1000,
+        changes_poll_without_redis_ms: 1000,
     };
     let (cache, key) = (Cache::new(&config, None), question.canonical(1));
     let exchange =

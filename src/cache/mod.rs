@@ -254,7 +254,7 @@ mod tests {
             cache_stale_s_max: 3600,
             cache_writes_max: 1,
             changes_poll_ms: 1000,
-            changes_poll_alone_ms: 1000,
+            changes_poll_without_redis_ms: 1000,
         };
         Cache::new(&config, None)
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::LogConfig;
+use crate::config::{self, LogConfig};
 use crate::redis::{Message, Redis};
 
 /// How long a command waits for Redis to tell instances of what it did.
@@ -68,7 +68,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the command line. 0: done; 1: it failed, and stderr says why in a sentence; 2: it was
 /// called wrongly.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match config::parse() {
         Ok(cli) => cli,
         Err(error) => return usage_error::report(&error),
     };
@@ -88,6 +88,9 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let traces = if let Command::Serve(args) = &cli.command { Some(&args.traces) } else { None };
     let _telemetry = telemetry::start(&cli.log, traces)?;
+    if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
+        config::warn_about_old_names();
+    }
     if let Command::Generate(args) = &cli.command {
         return Ok(generate::run(args)?);
     }

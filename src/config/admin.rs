@@ -1,4 +1,4 @@
-//! The listener for operators.
+//! Settings of the listener for operators.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -7,29 +7,34 @@ use std::str::FromStr;
 use clap::Args;
 use secrecy::SecretString;
 
-/// The listener for operators: an address of its own, so that what faces the internet can't reach
-/// it.
+/// The listener for operators. It has an address of its own, which the internet cannot reach.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Operators")]
 pub struct AdminConfig {
-    /// The address to listen on for operators. Loopback unless told otherwise: metrics are shown
-    /// there without a token
+    /// Address to listen on for operators
+    ///
+    /// Loopback by default, because this listener shows metrics without a token.
     #[arg(long, env = "ADMIN_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub admin_host: IpAddr,
-    /// The port to listen on for operators; 0 for any free one, off for none
+    /// Port to listen on for operators; 0 for any free port, `off` for none
     #[arg(long, env = "ADMIN_PORT", default_value = "9900", value_name = "PORT|off")]
     pub admin_port: AdminPort,
-    /// What /admin asks for, as Authorization: Bearer TOKEN. Without it, /admin is switched off
+    /// Token that `/admin` requires as `Authorization: Bearer TOKEN`, 24 characters or more
+    ///
+    /// Without a token, `/admin` is switched off.
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, conflicts_with = "admin_token_file")]
     pub admin_token: Option<SecretString>,
-    /// A file whose first line is that token, as service managers and containers hand out secrets
+    /// File whose first line is that token
+    ///
+    /// Service managers and containers pass secrets in files.
     #[arg(long, env = "ADMIN_TOKEN_FILE")]
     pub admin_token_file: Option<PathBuf>,
 }
 
-/// Where operators are listened to, if anywhere.
+/// The port for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminPort {
+    /// No listener.
     Off,
     At(u16),
 }

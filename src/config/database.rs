@@ -1,61 +1,115 @@
-//! Knobs of what leads to Postgres.
+//! Settings of the connections to Postgres.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
-/// Postgres: the truth.
+use super::{count, milliseconds};
+
+/// Postgres, which holds all data.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Postgres")]
 pub struct DatabaseConfig {
-    /// Where Postgres is: postgres://user:password@host:port/name?sslmode=require
+    /// Connection URL of Postgres, `postgres://user:password@host:port/name`
+    ///
+    /// Without `sslmode`, connections to this machine use no TLS, and connections to other machines
+    /// use TLS if the server offers it. `?sslmode=require` enforces TLS. Certificates are always
+    /// verified. To survive a failover, name all servers:
+    /// `host1:5432,host2:5432` with `target_session_attrs=read-write`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
-    /// Postgres itself, for migrations and loads, where DATABASE_URL leads through a transaction
-    /// pooler
+    /// URL that bypasses a transaction pooler, for migrations and loads; by default `DATABASE_URL`
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<SecretString>,
-    /// What DATABASE_URL and DATABASE_READ_URL lead through: none, or transaction for PgBouncer in
-    /// transaction mode and what hosted databases call a pooler. Statements are then sent whole,
-    /// since nobody remembers prepared ones
+    /// Pooler in front of Postgres: `none` or `transaction`
+    ///
+    /// `transaction` suits PgBouncer in transaction mode and the poolers of hosted databases. It
+    /// applies to `DATABASE_URL` and `DATABASE_READ_URL`. Statements are then sent whole, because
+    /// such a pooler keeps no prepared statements. Statement time-outs are enforced by tickerd
+    /// alone.
     #[arg(long, env = "DATABASE_POOLER", default_value = "none")]
     pub database_pooler: Pooler,
-    /// A PEM file with the certificate authority of Postgres, where the system's do not know it
+    /// PEM file of the authority that signs the certificate of Postgres; by default the system's
     #[arg(long, env = "DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
-    /// Connections for requests at most; 2 more are for what runs beside them. A range read takes
-    /// under a millisecond: 16 serve thousands a second and leave a small Postgres (100 connections
-    /// by default) room for other instances
-    #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Maximum connections that serve requests
+    ///
+    /// Two more connections serve background tasks, so that these continue when all others are
+    /// busy. A range read takes less than a millisecond: 16 connections serve thousands of requests
+    /// a second, and leave a small Postgres (100 connections by default) room for other instances.
+    #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 16, value_parser = count(10_000))]
     pub database_connections_max: u32,
-    /// To open a connection, TLS and sign-in included. Hosted databases take about 500 ms to wake
-    /// up
+    /// Time-out to open a connection, including TLS and sign-in
+    ///
+    /// Hosted databases take about 500 ms to wake up.
     #[arg(long, env = "DATABASE_CONNECT_TIMEOUT_MS", default_value_t = 3000)]
     pub database_connect_timeout_ms: u64,
-    /// To wait for a free connection: beyond it, the answer is 503 with Retry-After
+    /// Time-out to wait for a free connection; after it, the response is 503 with `Retry-After`
     #[arg(long, env = "DATABASE_WAIT_TIMEOUT_MS", default_value_t = 3000)]
     pub database_wait_timeout_ms: u64,
-    /// Requests that may wait for a connection at once: beyond it, the answer is 503 with
-    /// Retry-After, at once. 16 connections serve thousands a second, so that whoever waits among
-    /// these is served well within a second
-    #[arg(long, env = "DATABASE_QUEUE_MAX", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Maximum requests that wait for a connection; beyond it, 503 with `Retry-After` at once
+    ///
+    /// 16 connections serve thousands of requests a second, so each request in a queue of 1000 is
+    /// served well within a second.
+    #[arg(long, env = "DATABASE_QUEUE_MAX", default_value_t = 1000, value_parser = count(1_000_000))]
     pub database_queue_max: u32,
-    /// For one statement of a request, on the server (statement_timeout) and here. Bulk loads are
-    /// not bound by it
+    /// Time-out of one statement of a request
+    ///
+    /// Both the server (`statement_timeout`) and tickerd enforce it. Loads are exempt.
     #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
     pub database_statement_timeout_ms: u64,
-    /// For one step of a load: for more rows to be taken, for all of them to be merged. A Postgres
-    /// that hangs must not keep a nightly load for ever; 30 million rows are merged in minutes
-    #[arg(long, env = "DATABASE_LOAD_TIMEOUT_S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    /// Time-out of one step of a load: sending more rows, or merging all of them
+    ///
+    /// It ends a load when Postgres hangs. Merging 30 million rows takes minutes.
+    #[arg(
+        long,
+        env = "DATABASE_LOAD_TIMEOUT_S",
+        default_value_t = 3600,
+        value_parser = clap::value_parser!(u64).range(1..=604_800)
+    )]
     pub database_load_timeout_s: u64,
 }
 
-/// What stands between this process and Postgres.
+/// The pooler between tickerd and Postgres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pooler {
-    /// Nothing that a session would notice.
+    /// A direct connection, or a pooler that keeps one connection for each session.
     None,
-    /// A pooler that gives a connection for the length of a transaction.
+    /// A pooler that assigns a connection for one transaction.
     Transaction,
+}
+
+/// A replica of Postgres that serves reads.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Postgres, replica")]
+pub struct ReplicaConfig {
+    /// Connection URL of a streaming replica that serves prices, quotes and stocks
+    ///
+    /// It names one server, not several behind one name. Data that the replica has not replayed yet
+    /// is read from `DATABASE_URL`.
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
+    pub database_read_url: Option<SecretString>,
+    /// Interval at which tickerd asks the replica how far it has replayed
+    ///
+    /// After a load, reads of the loaded data go to `DATABASE_URL` for this long, and for as long
+    /// as the replica lags.
+    #[arg(
+        long,
+        env = "DATABASE_READ_POLL_MS",
+        default_value_t = 250,
+        value_parser = milliseconds(10, 60_000)
+    )]
+    pub database_read_poll_ms: u64,
+    /// Time-out of a connection to the replica and of a statement there
+    ///
+    /// After a time-out, `DATABASE_URL` serves the read. The replica gets no more reads until it
+    /// responds again.
+    #[arg(
+        long,
+        env = "DATABASE_READ_TIMEOUT_MS",
+        default_value_t = 500,
+        value_parser = milliseconds(1, 60_000)
+    )]
+    pub database_read_timeout_ms: u64,
 }

@@ -29,7 +29,7 @@ impl CachedKey {
             phc,
             caller: ArcSwapOption::from_pointee(caller),
             ask_again_at_ms: AtomicU64::new(now_ms + config.key_status_ttl_ms),
-            stale_until_ms: AtomicU64::new(now_ms + config.key_status_believed_ms),
+            stale_until_ms: AtomicU64::new(now_ms + config.key_status_stale_max_ms),
             refresh: tokio::sync::Mutex::default(),
         }
     }
@@ -43,7 +43,7 @@ impl CachedKey {
     }
 
     pub fn is_within_stale_limit(&self, now_ms: u64, config: &KeysConfig) -> bool {
-        is_ahead(self.stale_until_ms.load(Ordering::SeqCst), now_ms, config.key_status_believed_ms)
+        is_ahead(self.stale_until_ms.load(Ordering::SeqCst), now_ms, config.key_status_stale_max_ms)
     }
 
     pub fn renew(&self, caller: Caller, now_ms: u64, config: &KeysConfig) -> Arc<Caller> {
@@ -53,7 +53,7 @@ impl CachedKey {
         };
         self.caller.store(Some(caller.clone()));
         self.ask_again_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::SeqCst);
-        self.stale_until_ms.store(now_ms + config.key_status_believed_ms, Ordering::Relaxed);
+        self.stale_until_ms.store(now_ms + config.key_status_stale_max_ms, Ordering::Relaxed);
         caller
     }
 

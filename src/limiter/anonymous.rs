@@ -14,7 +14,7 @@ use super::redis_window::RedisWindow;
 use super::sliding_window::{Grant, SlidingWindow, TIME_SCALE, TakeRequest};
 use super::{Clock, Decision};
 use crate::caller::ClientNetwork;
-use crate::config::KeylessConfig;
+use crate::config::AnonymousConfig;
 use crate::redis::Redis;
 
 /// Decides which of them may go on.
@@ -37,14 +37,14 @@ struct AddressState {
 }
 
 impl AnonymousLimiter {
-    /// Beyond `keyless_addresses_max` the coldest are forgotten, and begin anew where no Redis
+    /// Beyond `anonymous_addresses_max` the coldest are forgotten, and begin anew where no Redis
     /// remembers them.
-    pub fn new(config: &KeylessConfig, redis: Option<Redis>) -> Self {
+    pub fn new(config: &AnonymousConfig, redis: Option<Redis>) -> Self {
         Self {
             clock: Clock::start(),
             shared: redis.map(RedisWindow::new),
-            seen: Cache::new(config.keyless_addresses_max),
-            per_hour_max: config.keyless_requests_per_hour_max,
+            seen: Cache::new(config.anonymous_addresses_max),
+            per_hour_max: config.anonymous_requests_per_hour_max,
         }
     }
 
@@ -129,7 +129,8 @@ mod tests {
 
     #[tokio::test]
     async fn of_a_flood_from_more_addresses_than_are_remembered_the_memory_is_bounded() {
-        let config = KeylessConfig { keyless_requests_per_hour_max: 1, keyless_addresses_max: 50 };
+        let config =
+            AnonymousConfig { anonymous_requests_per_hour_max: 1, anonymous_addresses_max: 50 };
         let visitors = AnonymousLimiter::new(&config, None);
         for n in 0..1000u32 {
             let decision = visitors.admit(IpAddr::V4(n.into()), 1).await.unwrap();
@@ -147,7 +148,8 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("redis://127.0.0.1:{port}");
         let lost = RedisConfig { redis_url: Some(url.into()), ..RedisConfig::default() };
-        let config = KeylessConfig { keyless_requests_per_hour_max: 7, keyless_addresses_max: 50 };
+        let config =
+            AnonymousConfig { anonymous_requests_per_hour_max: 7, anonymous_addresses_max: 50 };
         let visitors = AnonymousLimiter::new(&config, Redis::start(&lost).unwrap());
         for (address, shares, share) in [(1, 1, 7), (2, 2, 3), (3, 9, 1)] {
             let mut admitted = 0;
@@ -161,7 +163,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_limit_nobody_is_remembered() {
-        let config = KeylessConfig { keyless_requests_per_hour_max: 0, keyless_addresses_max: 50 };
+        let config =
+            AnonymousConfig { anonymous_requests_per_hour_max: 0, anonymous_addresses_max: 50 };
         let visitors = AnonymousLimiter::new(&config, None);
         assert!(visitors.admit(IpAddr::V4(1.into()), 1).await.is_none());
         assert_eq!(visitors.seen.len(), 0);

@@ -40,6 +40,7 @@ mod prices;
 mod reference;
 mod registry;
 mod release;
+mod renamed_settings;
 mod restart;
 mod rotation;
 mod scale;

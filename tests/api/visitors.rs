@@ -28,7 +28,7 @@ async fn status(app: &App, address: &str, path: &str) -> u16 {
 #[tokio::test]
 async fn an_address_gets_so_many_pages_an_hour_and_all_else_goes_on() {
     let database = Database::sample().await;
-    let app = App::with(&database, &[BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "3")]).await;
+    let app = App::with(&database, &[BEHIND_PROXY, ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "3")]).await;
     let (address, key) = ("198.51.100.1", database.issue("free"));
     for (path, state) in [("/nothing", "r=2"), ("/health/nothing", "r=1"), ("/apix", "r=0")] {
         let answer = ask(&app, address, path).await;
@@ -70,7 +70,7 @@ async fn an_address_gets_so_many_pages_an_hour_and_all_else_goes_on() {
 #[tokio::test]
 async fn hosts_of_one_ipv6_network_share_what_its_household_may() {
     let database = Database::sample().await;
-    let app = App::with(&database, &[BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "2")]).await;
+    let app = App::with(&database, &[BEHIND_PROXY, ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "2")]).await;
     let hosts =
         ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:1:abcd:1:2:3", "2001:db8:0:2::1"];
     let mut statuses = Vec::new();
@@ -87,7 +87,7 @@ async fn instances_that_share_a_redis_admit_an_address_as_often_as_one() {
     let url = redis_url();
     let shared = [
         BEHIND_PROXY,
-        ("KEYLESS_REQUESTS_PER_HOUR_MAX", "10"),
+        ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "10"),
         ("REDIS_URL", &url),
         ("REDIS_KEY_PREFIX", &prefix),
     ];
@@ -111,7 +111,7 @@ async fn who_was_refused_while_redis_was_lost_goes_on_when_it_is_back() {
     let dir = home(scratch.path(), "redis");
     let redis = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
     let url = format!("redis://127.0.0.1:{port}");
-    let few = [BEHIND_PROXY, ("KEYLESS_REQUESTS_PER_HOUR_MAX", "3"), ("REDIS_URL", &url)];
+    let few = [BEHIND_PROXY, ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "3"), ("REDIS_URL", &url)];
     let app = App::with(&database, &few).await;
     let is = async |what: &str| {
         let ready = app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
@@ -143,7 +143,7 @@ async fn failed_sign_ins_and_pages_are_counted_apart() {
     let database = Database::sample().await;
     let limits = [
         BEHIND_PROXY,
-        ("KEYLESS_REQUESTS_PER_HOUR_MAX", "2"),
+        ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "2"),
         ("AUTH_FAILURES_PER_MINUTE_MAX", "2"),
     ];
     let (app, key) = (App::with(&database, &limits).await, database.issue("free"));
@@ -176,7 +176,7 @@ async fn failed_sign_ins_and_pages_are_counted_apart() {
 #[tokio::test]
 async fn a_limit_of_0_is_none() {
     let database = Database::sample().await;
-    let app = App::with(&database, &[("KEYLESS_REQUESTS_PER_HOUR_MAX", "0")]).await;
+    let app = App::with(&database, &[("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "0")]).await;
     for _ in 0..120 {
         let answer = app.request("GET", "/nothing").send().await.unwrap();
         assert_eq!((answer.status().as_u16(), header(&answer, "ratelimit")), (404, ""));

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Failure, print_line, serve};
 use crate::caller::{Actor, Label};
 use crate::config::{
-    AdminConfig, CacheConfig, DatabaseConfig, HttpConfig, KeylessConfig, KeysConfig, LogConfig,
+    AdminConfig, AnonymousConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig,
     Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
@@ -36,7 +36,7 @@ pub struct DemoArgs {
     #[command(flatten)]
     keys: KeysConfig,
     #[command(flatten)]
-    keyless: KeylessConfig,
+    anonymous: AnonymousConfig,
     #[command(flatten)]
     cache: CacheConfig,
     #[command(flatten)]
@@ -101,7 +101,7 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
         http: args.http,
         admin: args.admin,
         keys: args.keys,
-        keyless: args.keyless,
+        anonymous: args.anonymous,
         cache: args.cache,
         usage: args.usage,
     };

@@ -75,8 +75,9 @@ pub(in crate::http) async fn follow(
         follower.set_behind(behind);
         while !heard && !is_due(follower, config, behind, looked_at) {
             // Whichever of them holds may change meanwhile.
-            let pause =
-                Duration::from_millis(config.changes_poll_alone_ms.min(config.changes_poll_ms));
+            let pause = Duration::from_millis(
+                config.changes_poll_without_redis_ms.min(config.changes_poll_ms),
+            );
             if let Ok(word) = tokio::time::timeout(pause, next_word(&mut words)).await {
                 follower.heed(word);
                 heard = true;
@@ -95,7 +96,7 @@ fn is_due(
 ) -> bool {
     let waits_for_word = follower.word_may_come() && !behind;
     let every_ms =
-        if waits_for_word { config.changes_poll_ms } else { config.changes_poll_alone_ms };
+        if waits_for_word { config.changes_poll_ms } else { config.changes_poll_without_redis_ms };
     looked_at.elapsed() >= Duration::from_millis(every_ms)
 }
 
@@ -166,7 +167,7 @@ mod tests {
                 cache_memory_bytes_max: 0,
                 cache_writes_max: 1,
                 changes_poll_ms,
-                changes_poll_alone_ms: 500,
+                changes_poll_without_redis_ms: 500,
                 cache_stale_s_max: 0,
             };
             let follower = Looks::default();

@@ -56,7 +56,7 @@ impl State {
         Ok(Self {
             verifier: Verifier::new(store.clone(), config.keys.clone()),
             limiter: Limiter::new(redis.clone()),
-            anonymous_limiter: AnonymousLimiter::new(&config.keyless, redis.clone()),
+            anonymous_limiter: AnonymousLimiter::new(&config.anonymous, redis.clone()),
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),
             usage: Usage::new(Utc::now()),

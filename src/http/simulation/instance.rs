@@ -28,7 +28,7 @@ pub const CONFIG: CacheConfig = CacheConfig {
     cache_memory_bytes_max: 1 << 30,
     cache_writes_max: 64,
     changes_poll_ms: 30_000,
-    changes_poll_alone_ms: 500,
+    changes_poll_without_redis_ms: 500,
     cache_stale_s_max: 900,
 };
 /// How far clocks are apart at most.

@@ -195,7 +195,7 @@ async fn callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs() {
     let bounds = [
         ("DATABASE_CONNECTIONS_MAX", "4"),
         ("DATABASE_STATEMENT_TIMEOUT_MS", "1500"),
-        ("CHANGES_POLL_ALONE_MS", "60000"),
+        ("CHANGES_POLL_WITHOUT_REDIS_MS", "60000"),
     ];
     let key = issue_unlimited(&database).await;
     let app = App::with(&Database::at(&proxy.url()), &bounds).await;

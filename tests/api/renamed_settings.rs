@@ -1,0 +1,78 @@
+//! Settings that were renamed keep their old names.
+
+use std::process::Command;
+
+use crate::support::{App, Database, Ran, header, tickerd};
+
+const OLD_AND_NEW: [(&str, &str); 4] = [
+    ("KEY_STATUS_BELIEVED_MS", "KEY_STATUS_STALE_MAX_MS"),
+    ("CHANGES_POLL_ALONE_MS", "CHANGES_POLL_WITHOUT_REDIS_MS"),
+    ("KEYLESS_REQUESTS_PER_HOUR_MAX", "ANONYMOUS_REQUESTS_PER_HOUR_MAX"),
+    ("KEYLESS_ADDRESSES_MAX", "ANONYMOUS_ADDRESSES_MAX"),
+];
+
+fn flag(variable: &str) -> String {
+    format!("--{}", variable.to_lowercase().replace('_', "-"))
+}
+
+/// The warnings of a server that name a variable.
+fn warnings(app: &App, variable: &str) -> Vec<String> {
+    let is_warning = |line: &String| line.contains("\"WARN\"") && line.contains(variable);
+    app.log().into_iter().filter(is_warning).collect()
+}
+
+/// The limit of requests without a key.
+async fn limit_of(app: &App) -> String {
+    let answer = app.request("GET", "/openapi.json").send().await.expect("an answer");
+    header(&answer, "ratelimit-policy").to_owned()
+}
+
+#[tokio::test]
+async fn an_old_name_has_its_effect_and_a_warning_names_the_new_one() {
+    let database = Database::empty().await;
+    let old = OLD_AND_NEW.map(|(old, _)| (old, "777"));
+    let app = App::with(&database, &old).await;
+    assert_eq!(limit_of(&app).await, "\"keyless\";q=777;w=3600");
+    for (old, new) in OLD_AND_NEW {
+        let warnings = warnings(&app, old);
+        assert_eq!(warnings.len(), 1, "{old}: {:?}", app.log());
+        assert!(warnings[0].contains(&format!("{old} has a new name: set {new}")), "{warnings:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_new_name_wins_over_the_old_one() {
+    let database = Database::empty().await;
+    let both =
+        [("KEYLESS_REQUESTS_PER_HOUR_MAX", "nonsense"), ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "55")];
+    let app = App::with(&database, &both).await;
+    assert_eq!(limit_of(&app).await, "\"keyless\";q=55;w=3600");
+    let warnings = warnings(&app, "KEYLESS_REQUESTS_PER_HOUR_MAX");
+    assert!(warnings.len() == 1 && warnings[0].contains("is ignored"), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn without_old_names_nothing_is_warned_about() {
+    let app = App::alone(&Database::empty().await).await;
+    assert_eq!(limit_of(&app).await, "\"keyless\";q=100;w=3600");
+    assert_eq!(warnings(&app, "name"), Vec::<String>::new());
+}
+
+#[test]
+fn every_old_variable_and_flag_is_read_as_the_new_one_and_not_shown_in_the_help() {
+    let serve = |arguments: &[&str]| -> Command {
+        let mut command = tickerd(&["serve", "--database-url", "postgres://localhost/none"]);
+        command.args(arguments);
+        command
+    };
+    let help = Ran::of(&mut serve(&["--help"])).stdout;
+    for (old, new) in OLD_AND_NEW {
+        let by_variable = Ran::of(serve(&[]).env(old, "nonsense"));
+        let by_flag = Ran::of(&mut serve(&[&flag(old), "nonsense"]));
+        for ran in [by_variable, by_flag] {
+            let expected = format!("invalid value 'nonsense' for '{} ", flag(new));
+            assert!(ran.code == Some(2) && ran.stderr.contains(&expected), "{old}: {ran:?}");
+        }
+        assert!(help.contains(&flag(new)) && !help.contains(old) && !help.contains(&flag(old)));
+    }
+}
