@@ -1,10 +1,72 @@
 //! The documents say what the code does.
 
+mod configuration;
+mod links;
+mod names;
+
 use std::path::Path;
 
 pub fn read(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
         .unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// Every document that people read, as a path inside the project.
+fn documents() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut documents, mut dirs) = (Vec::new(), vec![root.join("docs")]);
+    while let Some(dir) = dirs.pop() {
+        for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => dirs.push(path),
+                false => documents.push(path),
+            }
+        }
+    }
+    for dir in ["", "deploy", "loadtest", "seed"] {
+        let entries = std::fs::read_dir(root.join(dir)).unwrap();
+        documents.extend(entries.map(|entry| entry.unwrap().path()));
+    }
+    let inside = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+    let mut documents: Vec<_> = documents.iter().map(|path| inside(path)).collect();
+    documents.retain(|name| name.ends_with(".md"));
+    documents.sort();
+    assert!(documents.len() > 15, "{documents:?}");
+    documents
+}
+
+/// A document without its code blocks and code spans.
+fn without_code(text: &str) -> String {
+    let blocks = text.split("\n```").step_by(2);
+    let mut prose = String::new();
+    for (i, block) in blocks.enumerate() {
+        // What follows a closing fence begins with the end of its line.
+        let block = if i == 0 { block } else { block.split_once('\n').unwrap_or_default().1 };
+        block.split('`').step_by(2).for_each(|part| prose.push_str(part));
+        prose.push('\n');
+    }
+    prose
+}
+
+/// The text after a line that begins with `begin`, up to a line that begins with `end`:
+/// (before, text, after).
+fn between<'a>(document: &'a str, begin: &str, end: &str) -> (&'a str, &'a str, &'a str) {
+    let at = document.find(begin).unwrap_or_else(|| panic!("no {begin}"));
+    let from = at + document[at..].find('\n').expect("a line ends") + 1;
+    let to = from + document[from..].find(end).unwrap_or_else(|| panic!("no {end}"));
+    (&document[..from], &document[from..to], &document[to..])
+}
+
+/// Compares a generated document with the committed one. `UPDATE_DOCS=1` writes it first.
+fn is_as_generated(name: &str, generated: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(name), generated)
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    assert!(
+        read(name) == generated,
+        "{name} is out of date: UPDATE_DOCS=1 cargo test --test api documents:: writes it"
+    );
 }
 
 /// Every environment variable of every subcommand.
@@ -21,40 +83,38 @@ fn variables() -> Vec<String> {
 }
 
 #[test]
-fn the_readme_names_every_variable() {
-    let readme = read("README.md");
+fn the_page_of_settings_names_every_variable() {
+    let page = read("docs/configuration.md");
     let missing: Vec<_> =
-        variables().into_iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
+        variables().into_iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
-fn the_readme_names_every_default() {
-    let readme = read("README.md");
+fn the_page_of_settings_names_every_default() {
+    let page = read("docs/configuration.md");
     let command = tickerd::cli::command();
     for argument in command.get_subcommands().flat_map(clap::Command::get_arguments) {
         let (Some(name), [default]) = (argument.get_env(), argument.get_default_values()) else {
             continue;
         };
         let (name, default) = (name.to_str().unwrap(), default.to_str().unwrap());
-        let line = readme
-            .lines()
-            .find(|line| line.starts_with(&format!("| `{name}`")))
-            .unwrap_or_default();
+        let line =
+            page.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap_or_default();
         assert!(line.contains(&format!("`{default}`")), "{name} is {default} by default: {line}");
     }
 }
 
 #[test]
-fn the_readme_names_every_error_code() {
-    let (readme, source) = (read("README.md"), read("src/http/respond/error.rs"));
+fn the_page_of_errors_names_every_code() {
+    let (page, source) = (read("docs/errors.md"), read("src/http/respond/error.rs"));
     let codes: Vec<_> = source
         .split("StatusCode::")
         .filter_map(|part| part.split_once(", \"")?.1.split('"').next())
         .collect();
     assert!(codes.len() > 15, "{codes:?}");
     let missing: Vec<_> =
-        codes.into_iter().filter(|code| !readme.contains(&format!("`{code}`"))).collect();
+        codes.into_iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
@@ -74,19 +134,9 @@ fn the_examples_of_environments_set_only_what_exists() {
     }
 }
 
-/// The section of ARCHITECTURE.md that lists every bound.
-fn bounds() -> String {
-    let document = read("ARCHITECTURE.md");
-    document
-        .split("\n## ")
-        .find(|section| section.starts_with("Bounds\n"))
-        .expect("a section on bounds")
-        .to_owned()
-}
-
 #[test]
-fn every_knob_that_bounds_something_is_in_the_list_of_bounds() {
-    let bounds = bounds();
+fn every_setting_that_bounds_something_is_in_the_list_of_bounds() {
+    let bounds = read("docs/bounds.md");
     let words: Vec<_> = bounds.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     // A share and a level bound nothing.
     let is_bound = |name: &String| ["_MAX", "_MS", "_S"].iter().any(|unit| name.ends_with(unit));
@@ -97,8 +147,8 @@ fn every_knob_that_bounds_something_is_in_the_list_of_bounds() {
 }
 
 #[test]
-fn every_name_in_the_list_of_bounds_is_a_knob_or_a_constant() {
-    let (bounds, known, mut code) = (bounds(), variables(), String::new());
+fn every_name_in_the_list_of_bounds_is_a_setting_or_a_constant() {
+    let (bounds, known, mut code) = (read("docs/bounds.md"), variables(), String::new());
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
     let is_name = |word: &&str| {
         word.contains('_')
@@ -121,20 +171,5 @@ pub fn sources(dir: &Path, into: &mut String) {
             true => sources(&path, into),
             false => into.push_str(&std::fs::read_to_string(path).unwrap_or_default()),
         }
-    }
-}
-
-#[test]
-fn every_test_that_the_threat_model_names_exists() {
-    let (model, mut code) = (read("SECURITY.md"), String::new());
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut code);
-    let is_test = |word: &&str| {
-        word.contains('_')
-            && word.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
-    };
-    let names: Vec<_> = model.split('`').skip(1).step_by(2).filter(is_test).collect();
-    assert!(names.len() > 20, "{names:?}");
-    for name in names {
-        assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
     }
 }
