@@ -29,7 +29,7 @@ pub struct Options {
     /// Seconds that each turn of a case takes
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub seconds: u64,
-    /// Connections, and clients of pgbench (a private Postgres takes 100, and the server has 16 of
+    /// Connections, and clients of pgbench (a local Postgres takes 100, and the server has 16 of
     /// them)
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=80))]
     pub connections: u16,

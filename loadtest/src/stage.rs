@@ -1,11 +1,11 @@
-//! A private Postgres and a private Redis, and what is asked of them beside the load.
+//! A local Postgres and a local Redis, and the queries on them beside the load.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, LocalRedis, choose_dir};
 use tokio::process::Command;
 use tokio_postgres::NoTls;
 
@@ -20,8 +20,8 @@ const MIGRATE_TIMEOUT_S: u64 = 60;
 /// Everything here ends with this process, however that ends.
 pub struct Stage {
     pub options: Options,
-    pub postgres: PrivatePostgres,
-    pub redis: PrivateRedis,
+    pub postgres: LocalPostgres,
+    pub redis: LocalRedis,
     pub database: tokio_postgres::Client,
     link: Mutex<redis::Connection>,
 }
@@ -40,7 +40,7 @@ impl Stage {
         let wanted = options.dir.clone();
         let servers = tokio::task::spawn_blocking(move || -> Result<_, Failure> {
             let dir = choose_dir(&wanted)?;
-            Ok((PrivatePostgres::start(&dir, Durability::Durable)?, PrivateRedis::start(&dir)?))
+            Ok((LocalPostgres::start(&dir, Durability::Durable)?, LocalRedis::start(&dir)?))
         });
         let (postgres, redis) = servers.await??;
         let mut config: tokio_postgres::Config = postgres.url().parse()?;
@@ -78,7 +78,7 @@ impl Stage {
         self.options.dir.join(name)
     }
 
-    /// `tickerd ARGS` on the private servers, with default settings: nothing of our environment may
+    /// `tickerd ARGS` on the local servers, with default settings: nothing of our environment may
     /// change them.
     pub fn tickerd(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.options.tickerd);

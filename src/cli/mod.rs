@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod confirm;
-pub mod demo;
+mod demo;
 mod generate;
 mod ingest;
 mod keys;
@@ -40,7 +40,7 @@ struct Cli {
 enum Command {
     /// Serve the API
     Serve(Box<serve::ServeArgs>),
-    /// Try everything: a private Postgres and Redis, real sample data, one key a tier, a running
+    /// Try everything: its own Postgres and Redis, real sample data, one key per tier, a running
     /// server
     Demo(demo::DemoArgs),
     /// Bring the database's tables up to date
@@ -96,17 +96,21 @@ fn run(cli: Cli) -> Result<(), Failure> {
     }
     // Drives the connections to Postgres and Redis; HTTP has threads of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let command = match cli.command {
+        // It stops its servers after the runtime has ended.
+        Command::Demo(args) => return demo::run(args, &cli.log, runtime),
+        other => other,
+    };
     let done = runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Serve(args) => serve::run(*args, &cli.log).await,
-            Command::Demo(args) => demo::run(args, &cli.log).await,
             Command::Migrate(args) => migrate::run(args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Tiers(args) => tiers::run(args).await,
             Command::Ingest(args) => ingest::run(args).await,
             Command::Usage(args) => usage::run(args).await,
             Command::Stocks(args) => stocks::run(args).await,
-            Command::Generate(_) => Ok(()),
+            Command::Generate(_) | Command::Demo(_) => Ok(()),
         }
     });
     // What still reads a pipe that nobody writes to is not waited for: it would keep what failed

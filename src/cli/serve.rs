@@ -24,14 +24,22 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), Failure> {
         Database::new(&args.config.database)?.migrate().await?;
     }
     let listeners = Listeners::take(&args.config.http, &args.config.admin)?;
-    serve(listeners, args.config, log).await
+    let log_stop = |drains| tracing::info!(drains, "stopping");
+    serve(listeners, args.config, log, log_stop).await?;
+    tracing::info!("stopped");
+    Ok(())
 }
 
-/// Says where, and serves.
+/// Logs the addresses and serves until a signal. `on_stop` is called when the signal arrives, with
+/// true if clients get time to reconnect elsewhere.
+///
+/// # Errors
+/// When the server cannot start or fails.
 pub async fn serve(
     listeners: Listeners,
     config: ServeConfig,
     log: &LogConfig,
+    on_stop: impl FnOnce(bool) + Send + 'static,
 ) -> Result<(), Failure> {
     let shared = config.redis.redis_url.is_some();
     let address = listeners.callers.local_addr()?;
@@ -45,7 +53,6 @@ pub async fn serve(
     if !shared {
         tracing::info!("no REDIS_URL: limits and cache are in process, right for one instance");
     }
-    server.run().await?;
-    tracing::info!("stopped");
+    server.run(on_stop).await?;
     Ok(())
 }

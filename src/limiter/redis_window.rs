@@ -103,19 +103,19 @@ mod tests {
     use super::super::sliding_window::SlidingWindow;
     use super::super::sliding_window::model::{Log, Step, request, steps};
     use super::*;
-    use crate::cli::demo::private::{PrivateRedis, choose_dir};
     use crate::config::RedisConfig;
+    use testkit::servers::{LocalRedis, choose_dir};
 
     const START_MS: u64 = 1_700_000_000_500;
 
     /// A Redis of the test's own, and a ledger on it.
     fn redis_window(
         runtime: &tokio::runtime::Runtime,
-    ) -> (tempfile::TempDir, PrivateRedis, RedisWindow) {
+    ) -> (tempfile::TempDir, LocalRedis, RedisWindow) {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         let scratch = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
         let dir = choose_dir(&scratch.path().join("servers")).unwrap();
-        let server = PrivateRedis::start(&dir).unwrap();
+        let server = LocalRedis::start(&dir).unwrap();
         let config = RedisConfig { redis_url: Some(server.url().into()), ..RedisConfig::default() };
         let _inside = runtime.enter();
         let redis = Redis::start(&config).unwrap().unwrap();

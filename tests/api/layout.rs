@@ -2,7 +2,7 @@
 //! came in.
 
 use serde_json::Value;
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, choose_dir};
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::support::{Database, scratch};
@@ -91,7 +91,7 @@ async fn a_year_of_a_stock_is_read_from_few_index_pages_and_no_row_right_after_a
     // A server of its own: what else goes on in one may hold a vacuum back.
     let scratch = scratch();
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
-    let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
+    let server = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
     let database = Database::at(&server.url());
     load_day_by_day(&database).await;
     let client = database.connect().await;

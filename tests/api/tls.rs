@@ -5,7 +5,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, LocalRedis, choose_dir};
 
 use crate::support::{self, App, Database, scratch, tickerd};
 
@@ -56,7 +56,7 @@ async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
     let (trusted, other) =
         (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
-    let server = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
+    let server = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
     let data = dir.join("postgres/data");
     write_private(&data, "server.crt", &trusted.certificate);
     write_private(&data, "server.key", &trusted.key);
@@ -96,8 +96,8 @@ async fn redis_is_reached_over_tls_only_under_a_trusted_certificate() {
         (Authority::new(scratch.path(), "trusted"), Authority::new(scratch.path(), "other"));
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let (postgres, redis) = (
-        PrivatePostgres::start(&dir, Durability::Throwaway).unwrap(),
-        PrivateRedis::start(&dir).unwrap(),
+        LocalPostgres::start(&dir, Durability::Throwaway).unwrap(),
+        LocalRedis::start(&dir).unwrap(),
     );
     let home = dir.join("redis");
     let certificate = write_private(&home, "server.crt", &trusted.certificate);

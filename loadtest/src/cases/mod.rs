@@ -40,7 +40,7 @@ pub struct Run {
 pub async fn run(options: &Options) -> Result<(), Failure> {
     let progress = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
     progress.enable_steady_tick(Duration::from_millis(SPIN_MS));
-    progress.set_message("Starting a private Postgres and Redis");
+    progress.set_message("Starting a local Postgres and Redis");
     let stage = Stage::start(options).await?;
     progress.set_message("Loading thousands of stocks, once");
     data::load(&stage).await?;

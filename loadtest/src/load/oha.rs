@@ -19,7 +19,7 @@ const CUT_OFF: &str = "aborted due to deadline";
 
 pub struct Oha<'a> {
     pub url: String,
-    /// `name: value`, the key among them: visible to `ps`, and good for these private servers only.
+    /// `name: value`, the key among them: visible to `ps`, and good for these local servers only.
     pub headers: &'a [String],
     /// Without it, no `Accept-Encoding` is sent.
     pub gzip: bool,

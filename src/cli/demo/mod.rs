@@ -1,32 +1,29 @@
-//! `tickerd demo`: everything on one machine, from nothing: servers, tables, real data, keys, a
-//! running API.
+//! `tickerd demo`: local servers, tables, sample data, keys and a running API, from nothing.
 
-pub mod private;
+mod introduction;
 mod sample;
+mod servers;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::cell::Cell;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
 use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
-use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Runtime;
 
 use super::{Failure, print_line, serve};
-use crate::caller::{Actor, Label};
 use crate::config::{
     AdminConfig, AnonymousConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig,
     Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
-use crate::keys::{IssueRequest, KeyService};
 use crate::store::{Database, Store};
-use private::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
+use servers::Servers;
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where the private Postgres and Redis keep their data
+    /// Directory of the demo's own Postgres and Redis
     #[arg(long, default_value = "./.tickerd")]
     dir: PathBuf,
     #[command(flatten)]
@@ -43,7 +40,7 @@ pub struct DemoArgs {
     usage: UsageConfig,
 }
 
-/// The knobs of connections, at their defaults or as the environment says.
+/// The settings of connections, from the environment or with their defaults.
 #[derive(Parser)]
 struct Connections {
     #[command(flatten)]
@@ -54,46 +51,49 @@ struct Connections {
     redis: RedisConfig,
 }
 
-/// The owner of the demo's keys.
-const OWNER: &str = "demo";
-/// How long a demo's keys are valid: each start issues new ones, since secrets are shown only once.
-const KEYS_VALID_DAYS: i64 = 7;
-/// Between two pictures of the spinner.
+/// Longer than any task of the server takes to notice the end of its runtime.
+const TASKS_END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Between two frames of the spinner.
 const SPIN_MS: u64 = 100;
 
-/// What the demo started, and stops in this order when it ends.
-struct Servers {
-    _redis: Option<PrivateRedis>,
-    _postgres: PrivatePostgres,
+/// Runs the demo until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When a port is taken, a server does not start, or the sample cannot be loaded.
+pub fn run(args: DemoArgs, log: &LogConfig, runtime: Runtime) -> Result<(), Failure> {
+    // A taken port fails here, before it costs a database.
+    let listeners = {
+        let _context = runtime.enter();
+        Listeners::take(&args.http, &args.admin)?
+    };
+    let steps = Steps::new();
+    let servers = Servers::start(&args.dir, &steps)?;
+    let served = runtime.block_on(prepare_and_serve(args, log, listeners, &servers, &steps));
+    // The server's tasks end before Postgres and Redis do: they would report both as failures.
+    runtime.shutdown_timeout(TASKS_END_TIMEOUT);
+    drop(servers);
+    served
 }
 
-pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
-    // First what fails fastest: a taken port must not cost a database.
-    let listeners = Listeners::take(&args.http, &args.admin)?;
-    let steps = Steps::new();
-    let wanted = args.dir.clone();
-    let (servers, database_url, redis_url) = {
-        let steps = steps.clone();
-        tokio::task::spawn_blocking(move || start_servers(&wanted, &steps)).await??
-    };
-    let environment = environment(&database_url, redis_url.as_ref());
-    let mut connections =
-        Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
-    connections.database.database_url = database_url;
-    // What the environment says of an operator's own Postgres is not for the demo.
-    connections.database.database_direct_url = None;
-    connections.database.database_pooler = Pooler::None;
-    connections.replica.database_read_url = None;
-    connections.redis.redis_url = redis_url;
+async fn prepare_and_serve(
+    args: DemoArgs,
+    log: &LogConfig,
+    listeners: Listeners,
+    servers: &Servers,
+    steps: &Steps,
+) -> Result<(), Failure> {
+    let connections = connections(servers)?;
     let database = Database::new(&connections.database)?;
-    steps.begin("Migrating the tables");
+    steps.begin("Creating the tables");
     database.migrate().await?;
     let store = Store::new(&connections.database)?;
-    sample::load(&database, &store, &steps).await?;
-    steps.begin("Issuing one key a tier");
-    let tokens = issue_keys(store).await?;
+    sample::load(&database, &store, steps).await?;
+    steps.begin("Issuing one API key per tier");
+    let keys = introduction::issue_keys(store).await?;
     steps.end();
-    print_line(&introduction(&tokens, reachable(listeners.callers.local_addr()?), &environment))?;
+    let address = listeners.callers.local_addr()?;
+    print_line(&introduction::text(&keys, address, servers))?;
     let config = ServeConfig {
         database: connections.database,
         replica: connections.replica,
@@ -105,101 +105,29 @@ pub async fn run(args: DemoArgs, log: &LogConfig) -> Result<(), Failure> {
         cache: args.cache,
         usage: args.usage,
     };
-    serve::serve(listeners, config, log).await?;
-    tokio::task::spawn_blocking(move || drop(servers)).await?;
-    Ok(())
-}
-
-/// Starts Postgres, and Redis where there is one.
-fn start_servers(
-    wanted: &std::path::Path,
-    steps: &Steps,
-) -> Result<(Servers, SecretString, Option<SecretString>), Failure> {
-    let dir = choose_dir(wanted)?;
-    steps.begin(&format!("Starting a private Postgres in {}", dir.display()));
-    let postgres = PrivatePostgres::start(&dir, Durability::Durable)?;
-    steps.begin("Starting a private Redis");
-    let redis = match PrivateRedis::start(&dir) {
-        Ok(redis) => Some(redis),
-        Err(error @ PrivateError::MissingBinary { .. }) => {
-            steps
-                .say(&format!("Going on without Redis, with limits and cache in process: {error}"));
-            None
-        }
-        Err(error) => return Err(error.into()),
+    let dir = servers.dir().to_owned();
+    let announce_stop = move |_| {
+        eprintln!("Stopping the API and its servers; the data stays in {}", dir.display());
     };
-    let (database_url, redis_url) =
-        (postgres.url().into(), redis.as_ref().map(|redis| redis.url().into()));
-    Ok((Servers { _redis: redis, _postgres: postgres }, database_url, redis_url))
+    serve::serve(listeners, config, log, announce_stop).await
 }
 
-/// One key a tier: (tier, requests a minute, token).
-async fn issue_keys(store: Store) -> Result<Vec<(String, i32, SecretString)>, Failure> {
-    let expires_at = Some(Utc::now() + TimeDelta::days(KEYS_VALID_DAYS));
-    let (owner, name): (Label, Label) = (OWNER.parse()?, "demo key".parse()?);
-    let registry = KeyService::new(store, None, Duration::ZERO, Actor::cli(&owner));
-    let mut tokens = Vec::new();
-    for tier in registry.store().list_tiers().await? {
-        let (owner, name, tier_name) = (owner.clone(), name.clone(), tier.name.parse()?);
-        let issued = registry
-            .issue(&IssueRequest { id: None, owner, name, note: None, tier: tier_name, expires_at })
-            .await?;
-        tokens.push((tier.name, tier.requests_per_minute, issued.token));
-    }
-    Ok(tokens)
+/// The demo connects to its own servers alone, whatever servers the environment names.
+fn connections(servers: &Servers) -> Result<Connections, Failure> {
+    let mut connections =
+        Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
+    connections.database.database_url = servers.database_url();
+    connections.database.database_direct_url = None;
+    connections.database.database_pooler = Pooler::None;
+    connections.replica.database_read_url = None;
+    connections.redis.redis_url = servers.redis_url();
+    Ok(connections)
 }
 
-/// The keys, and what to do with them.
-fn introduction(
-    tokens: &[(String, i32, SecretString)],
-    address: SocketAddr,
-    environment: &str,
-) -> String {
-    let key = tokens.first().map_or("", |(_, _, token)| token.expose_secret());
-    let lines = tokens.iter().map(|(tier, limit, token)| {
-        format!("  {tier:10} {limit:>6} requests a minute   {}\n", token.expose_secret())
-    });
-    let base = format!("http://{address}/api/stocks");
-    let curl = |path: &str| format!("  curl -s -H 'X-API-Key: {key}' '{base}{path}'\n");
-    [
-        format!("\nKeys, one a tier, valid for {KEYS_VALID_DAYS} days:\n"),
-        lines.collect(),
-        format!("\nIn a browser:\n  http://{address}/\n"),
-        "\nTry:\n".to_owned(),
-        curl(""),
-        curl("/AAPL"),
-        curl("/AAPL/prices?start=2012-12-01&end=2012-12-31"),
-        curl("/MSFT/quote"),
-        format!("\nFor other commands of tickerd, on these private servers:\n  {environment}\n"),
-        "\nCtrl-C stops everything that was started here.\n".to_owned(),
-    ]
-    .concat()
-}
-
-/// What other commands need to know. The passwords are those of servers that only this machine can
-/// reach.
-fn environment(database_url: &SecretString, redis_url: Option<&SecretString>) -> String {
-    let redis =
-        redis_url.map(|url| format!(" REDIS_URL='{}'", url.expose_secret())).unwrap_or_default();
-    format!("export DATABASE_URL='{}'{redis}", database_url.expose_secret())
-}
-
-/// Where a client on this machine reaches a server that listens there.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() {
-            Ipv4Addr::LOCALHOST.into()
-        } else {
-            Ipv6Addr::LOCALHOST.into()
-        });
-    }
-    address
-}
-
-/// Says what is going on: a spinner on a terminal, a line a step elsewhere.
-#[derive(Clone)]
+/// Shows the current step: a spinner on a terminal, a line per step elsewhere.
 struct Steps {
     spinner: ProgressBar,
+    current: Cell<Option<(String, Instant)>>,
 }
 
 impl Steps {
@@ -207,24 +135,36 @@ impl Steps {
         let spinner = ProgressBar::new_spinner();
         spinner.set_style(ProgressStyle::default_spinner());
         spinner.enable_steady_tick(Duration::from_millis(SPIN_MS));
-        Self { spinner }
+        Self { spinner, current: Cell::default() }
     }
 
+    /// Ends the current step and begins the next one.
     fn begin(&self, step: &str) {
+        self.finish_current();
         if self.spinner.is_hidden() {
             eprintln!("{step} ...");
         }
         self.spinner.set_message(format!("{step} ..."));
+        self.current.set(Some((step.to_owned(), Instant::now())));
     }
 
-    fn say(&self, line: &str) {
+    fn note(&self, line: &str) {
         if self.spinner.is_hidden() {
             eprintln!("{line}");
         }
         self.spinner.println(line);
     }
 
+    /// Ends the last step.
     fn end(&self) {
+        self.finish_current();
         self.spinner.finish_and_clear();
+    }
+
+    /// Leaves the step and its duration on the terminal.
+    fn finish_current(&self) {
+        if let Some((step, started)) = self.current.take() {
+            self.spinner.println(format!("{step}: {:.1} s", started.elapsed().as_secs_f32()));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The sample data, carried in the binary: five real stocks.
+//! The sample data, embedded in the binary: five real stocks.
 
 use super::{Failure, Steps};
 use crate::cli::ingest::{self, Load, Loaded};
@@ -15,7 +15,10 @@ const FILES: [(Table, &str, &[u8]); 3] = [
     ),
 ];
 
-/// Loads the sample where there is no stock yet.
+/// Loads the sample if the database has no stock yet.
+///
+/// # Errors
+/// When Postgres fails.
 pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(), Failure> {
     let any = StockFilter::default();
     let first = Listing { limit: 1, offset: 0 };
@@ -30,7 +33,7 @@ pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(
             Loaded::Asks(question) => return Err(question.into()),
         };
         loader.vacuum(&report).await;
-        steps.say(&format!("Loaded {} rows of {name}", report.added));
+        steps.note(&format!("Loaded {} rows of {name}", report.added));
     }
     Ok(())
 }

@@ -82,11 +82,12 @@ impl Server {
         Ok(Self { listeners, state, config })
     }
 
-    /// Serves until SIGTERM or SIGINT, then lets requests in flight finish.
+    /// Serves until SIGTERM or SIGINT, then lets requests in flight finish. `on_stop` is called when
+    /// the signal arrives, with true if clients get time to reconnect elsewhere.
     ///
     /// # Errors
     /// When the listener fails.
-    pub async fn run(self) -> Result<(), ServeError> {
+    pub async fn run(self, on_stop: impl FnOnce(bool) + Send + 'static) -> Result<(), ServeError> {
         let http = &self.config.http;
         // Limits are to be shared from the first request on; a Redis that is down must not keep us
         // from serving.
@@ -125,6 +126,7 @@ impl Server {
             port,
             state,
             Duration::from_millis(http.drain_ms),
+            on_stop,
         ));
         systemd::say_ready();
         let operators = async { if let Some(server) = operators { server.await } else { Ok(()) } };

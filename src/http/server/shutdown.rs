@@ -68,9 +68,10 @@ pub async fn stop_on_signal(
     port: Option<TcpListener>,
     state: &'static State,
     drain: Duration,
+    on_stop: impl FnOnce(bool),
 ) {
     let ending = signals.next().await;
-    tracing::info!(drains = ending == Ending::InOrder, "stopping");
+    on_stop(ending == Ending::InOrder);
     systemd::say_stopping();
     state.draining.store(true, Ordering::Relaxed);
     state.port_closes.store(port.is_some(), Ordering::Relaxed);

@@ -9,8 +9,6 @@ mod faults;
 mod instance;
 mod judge;
 mod questions;
-#[path = "../../../tests/api/support/record.rs"]
-mod record;
 mod truth;
 mod world;
 
@@ -18,13 +16,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use testkit::figures::record;
 use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use instance::{Given, Instance};
 use judge::{Asking, Wrong};
-use record::record;
 use world::{INSTANCES, World, wait};
 
 const CLIENTS: usize = 24;

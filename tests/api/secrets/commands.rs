@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
 use secrecy::ExposeSecret;
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, choose_dir};
 use tickerd::config::SECRETS;
 use tickerd::keys::Token;
 
@@ -16,7 +16,7 @@ use crate::support::{ADMIN_TOKEN, App, Database, Ran, id_of, scratch, tickerd};
 async fn no_command_repeats_a_token_that_it_was_given_nor_tells_postgres_of_it() {
     let scratch = scratch();
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
-    let postgres = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
+    let postgres = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
     let database = Database::at(&postgres.url());
     assert!(database.run(&["migrate"]).status.success());
     let client = database.connect().await;
@@ -129,7 +129,7 @@ async fn a_demo_shows_its_keys_on_stdout_alone_and_its_servers_nothing_of_the_op
     command.env("ADMIN_TOKEN", ADMIN_TOKEN).env("LOG", "trace").process_group(0);
     let mut app = App::start(command).await;
     let printed = app.printed();
-    let words = printed.iter().flat_map(|line| line.split(['\'', ' ']));
+    let words = printed.iter().flat_map(|line| line.split(['\'', ' ', '=']));
     let (mut shown, mut secrets) = (0, Secrets::default());
     for word in words {
         if word.starts_with("tk_live_") {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, LocalRedis, choose_dir};
 use tickerd::keys::Token;
 use tickerd::route::Route;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -206,16 +206,16 @@ async fn metrics(app: &App) -> String {
 /// each statement.
 struct Servers {
     dir: PathBuf,
-    postgres: PrivatePostgres,
-    redis: PrivateRedis,
+    postgres: LocalPostgres,
+    redis: LocalRedis,
     database: Database,
 }
 
 impl Servers {
     async fn start(scratch: &Path) -> Self {
         let dir = choose_dir(&scratch.join("servers")).unwrap();
-        let postgres = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
-        let redis = PrivateRedis::start(&dir).unwrap();
+        let postgres = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
+        let redis = LocalRedis::start(&dir).unwrap();
         let database = Database::at(&postgres.url());
         database.load_sample();
         let client = database.connect().await;

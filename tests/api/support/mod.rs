@@ -12,7 +12,6 @@ mod load;
 mod postgres;
 mod program;
 mod proxy;
-mod record;
 mod redis;
 mod replica;
 mod servers;
@@ -31,12 +30,13 @@ pub use load::{Answer, Load, Tally};
 pub use postgres::Postgres;
 pub use program::{Program, free_port, home};
 pub use proxy::{Fault, Proxy};
-pub use record::{record, with_result};
 pub use redis::RedisServer;
 pub use replica::Replicated;
 pub use servers::{redis_url, servers};
 pub use vitals::Vitals;
 pub use wire::Wire;
+
+pub use testkit::figures::{record, with_result};
 
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, choose_dir};
 use tokio_postgres::NoTls;
 
 use super::{Database, Program, eventually};
@@ -24,14 +24,14 @@ impl Postgres {
     /// A server with its files below `parent` and the sample in it.
     pub async fn with_sample(parent: &Path) -> Self {
         let dir = choose_dir(&parent.join("servers")).expect("a directory for a server");
-        // Made and filled by what makes private servers, which chooses another port with each
-        // start.
-        let private = PrivatePostgres::start(&dir, Durability::Durable).expect("Postgres starts");
+        // A LocalPostgres creates and fills the database. This server then runs on it, since a
+        // LocalPostgres has another port after each start.
+        let local = LocalPostgres::start(&dir, Durability::Durable).expect("Postgres starts");
         let program =
-            std::fs::read_link(format!("/proc/{}/exe", private.pid())).expect("its program");
-        let url = private.url();
+            std::fs::read_link(format!("/proc/{}/exe", local.pid())).expect("its program");
+        let url = local.url();
         Database::at(&url).load_sample();
-        private.stop().expect("it ends");
+        local.stop().expect("it ends");
         let mut server = Self { home: dir.join("postgres"), program, url, running: None };
         server.start(&[]).await;
         server

@@ -3,15 +3,15 @@
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, choose_dir};
 
 use super::program::as_owner;
 use super::{Database, run, scratch};
 
 /// Two servers of a test's own.
 pub struct Replicated {
-    pub primary: PrivatePostgres,
-    pub replica: PrivatePostgres,
+    pub primary: LocalPostgres,
+    pub replica: LocalPostgres,
     pub _scratch: tempfile::TempDir,
 }
 
@@ -20,7 +20,7 @@ impl Replicated {
     pub fn with_sample() -> Self {
         let scratch = scratch();
         let dir = choose_dir(&scratch.path().join("primary")).unwrap();
-        let primary = PrivatePostgres::start(&dir, Durability::Throwaway).unwrap();
+        let primary = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
         let database = Database::at(&primary.url());
         database.load_sample();
         let copy = choose_dir(&scratch.path().join("replica")).unwrap();
@@ -34,7 +34,7 @@ impl Replicated {
 }
 
 /// Copies a running server to `copy` and starts the copy as its replica.
-fn follow(original: &Path, primary: &PrivatePostgres, copy: &Path) -> PrivatePostgres {
+fn follow(original: &Path, primary: &LocalPostgres, copy: &Path) -> LocalPostgres {
     let (from, to) = (original.join("postgres"), copy.join("postgres"));
     let owner = from.metadata().unwrap();
     std::fs::create_dir(&to).unwrap();
@@ -52,5 +52,5 @@ fn follow(original: &Path, primary: &PrivatePostgres, copy: &Path) -> PrivatePos
     let output = run(&mut backup);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::copy(from.join("password"), to.join("password")).unwrap();
-    PrivatePostgres::start(copy, Durability::Throwaway).unwrap()
+    LocalPostgres::start(copy, Durability::Throwaway).unwrap()
 }

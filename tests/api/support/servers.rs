@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use tickerd::cli::demo::private::{Durability, PrivatePostgres, PrivateRedis, choose_dir};
+use testkit::servers::{Durability, LocalPostgres, LocalRedis, choose_dir};
 
 pub struct Servers {
-    pub postgres: PrivatePostgres,
-    pub redis: PrivateRedis,
+    pub postgres: LocalPostgres,
+    pub redis: LocalRedis,
 }
 
 /// The servers of this run, started when they are first asked for. They end with this process,
@@ -20,8 +20,8 @@ pub fn servers() -> &'static Servers {
         let dir = choose_dir(&parent.join(format!("servers-{}", std::process::id())))
             .expect("a directory for servers");
         Servers {
-            postgres: PrivatePostgres::start(&dir, Durability::Throwaway).expect("Postgres starts"),
-            redis: PrivateRedis::start(&dir).expect("Redis starts"),
+            postgres: LocalPostgres::start(&dir, Durability::Throwaway).expect("Postgres starts"),
+            redis: LocalRedis::start(&dir).expect("Redis starts"),
         }
     })
 }

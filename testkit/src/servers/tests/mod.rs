@@ -1,5 +1,6 @@
 //! Tests with real servers: they need PostgreSQL, Redis, `psql`, `redis-cli`.
 
+mod embedded;
 mod failures;
 mod killed;
 mod lifecycle;
@@ -18,7 +19,7 @@ use super::{choose_dir, random_password};
 
 const EVENTUALLY_S: u64 = 20;
 
-/// A directory of one test, removed afterwards.
+/// A directory for one test, removed when the test ends.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -38,7 +39,7 @@ impl Drop for Scratch {
     }
 }
 
-/// A process that the test has started, killed when the test ends.
+/// A process that a test starts, killed when the test ends.
 struct Process(Child);
 
 impl Process {
@@ -66,7 +67,7 @@ impl Drop for Process {
     }
 }
 
-/// As `--exact` wants it: the test's path without the crate's name.
+/// The path of a test as `--exact` expects it: without the crate's name.
 fn test_name(module: &str, test: &str) -> String {
     let (_, module) = module.split_once("::").expect("a module below the crate");
     format!("{module}::{test}")
@@ -74,6 +75,10 @@ fn test_name(module: &str, test: &str) -> String {
 
 fn am_root() -> bool {
     fs::metadata("/proc/self/status").is_ok_and(|status| status.uid() == 0)
+}
+
+fn npm_is_installed() -> bool {
+    Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 fn eventually(what: &str, condition: impl FnMut() -> bool) {
@@ -93,7 +98,7 @@ fn psql(url: &str, sql: &str) -> String {
     run(Command::new("psql").args(["-XAtqc", sql, url]))
 }
 
-/// Not with `-u`: redis-cli 7.0 takes the empty user of the URL literally.
+/// Without `-u`: redis-cli 7.0 would log in with the empty user name of the URL.
 fn redis_cli(url: &str, args: &[&str]) -> String {
     let (login, _) = url.split_once('@').expect("the URL has a password");
     let password = login.trim_start_matches("redis://:");
@@ -108,7 +113,7 @@ fn redis_cli_as(password: &str, url: &str, args: &[&str]) -> String {
     run(command.args(args))
 }
 
-/// Its output: both streams, since a refusal is on the second.
+/// Returns both streams of its output: errors are on stderr.
 fn run(command: &mut Command) -> String {
     let output = command.current_dir("/").output().expect("the client program is installed");
     let text = [output.stdout, output.stderr].concat();

@@ -1,4 +1,6 @@
-use super::super::{Durability, PrivateError, PrivatePostgres, PrivateRedis, choose_dir};
+//! Starting, using and stopping the servers.
+
+use super::super::{Durability, LocalPostgres, LocalRedis, LocalServerError, choose_dir};
 use super::{Scratch, address, am_root, is_alive, psql, redis_cli, redis_cli_as, refuses};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -10,7 +12,7 @@ const SECOND_START_MS: u128 = 1500;
 #[test]
 fn postgres_starts_keeps_its_data_and_starts_again_fast() {
     let scratch = Scratch::new();
-    let first = PrivatePostgres::start(&scratch.0, Durability::Durable).expect("a first start");
+    let first = LocalPostgres::start(&scratch.0, Durability::Durable).expect("a first start");
     let sql = "create table kept (n int); insert into kept values (42)";
     assert_eq!(psql(&first.url(), sql), "");
     let (old_url, pid) = (first.url(), first.pid());
@@ -19,7 +21,7 @@ fn postgres_starts_keeps_its_data_and_starts_again_fast() {
     assert!(!is_alive(pid));
 
     let begin = Instant::now();
-    let second = PrivatePostgres::start(&scratch.0, Durability::Durable).expect("a second start");
+    let second = LocalPostgres::start(&scratch.0, Durability::Durable).expect("a second start");
     let took = begin.elapsed().as_millis();
     println!("second start: {took} ms");
     assert_eq!(psql(&second.url(), "select n from kept"), "42");
@@ -29,14 +31,14 @@ fn postgres_starts_keeps_its_data_and_starts_again_fast() {
 #[test]
 fn postgres_has_the_settings_of_its_durability() {
     let scratch = Scratch::new();
-    let show = |server: &PrivatePostgres, name| psql(&server.url(), &format!("show {name}"));
-    let server = PrivatePostgres::start(&scratch.0, Durability::Throwaway).expect("a start");
+    let show = |server: &LocalPostgres, name| psql(&server.url(), &format!("show {name}"));
+    let server = LocalPostgres::start(&scratch.0, Durability::Throwaway).expect("a start");
     assert_eq!(show(&server, "fsync"), "off");
     assert_eq!(show(&server, "max_connections"), "300");
     assert_eq!(show(&server, "server_encoding"), "UTF8");
     assert_eq!(show(&server, "listen_addresses"), "127.0.0.1");
     drop(server);
-    let server = PrivatePostgres::start(&scratch.0, Durability::Durable).expect("a start");
+    let server = LocalPostgres::start(&scratch.0, Durability::Durable).expect("a start");
     assert_eq!(show(&server, "fsync"), "on");
     assert_eq!(show(&server, "synchronous_commit"), "on");
 }
@@ -44,7 +46,7 @@ fn postgres_has_the_settings_of_its_durability() {
 #[test]
 fn redis_starts_answers_and_stops() {
     let scratch = Scratch::new();
-    let server = PrivateRedis::start(&scratch.0).expect("a start");
+    let server = LocalRedis::start(&scratch.0).expect("a start");
     assert_eq!(redis_cli(&server.url(), &["set", "a", "1"]), "OK");
     assert_eq!(redis_cli(&server.url(), &["get", "a"]), "1");
     let policy = redis_cli(&server.url(), &["config", "get", "maxmemory-policy"]);
@@ -53,15 +55,15 @@ fn redis_starts_answers_and_stops() {
     drop(server);
     assert!(refuses(&url));
     assert!(!is_alive(pid));
-    let again = PrivateRedis::start(&scratch.0).expect("a second start");
+    let again = LocalRedis::start(&scratch.0).expect("a second start");
     assert_ne!(again.url(), url, "the password is new");
 }
 
 #[test]
-fn both_ask_for_the_password_and_hide_it_from_other_users() {
+fn both_require_a_password_that_other_users_cannot_read() {
     let scratch = Scratch::new();
-    let postgres = PrivatePostgres::start(&scratch.0, Durability::Throwaway).expect("a start");
-    let redis = PrivateRedis::start(&scratch.0).expect("a start");
+    let postgres = LocalPostgres::start(&scratch.0, Durability::Throwaway).expect("a start");
+    let redis = LocalRedis::start(&scratch.0).expect("a start");
     let wrong = format!("postgres://tickerd:wrong@{}/postgres", address(&postgres.url()));
     assert!(psql(&wrong, "select 1").contains("password authentication failed"));
     assert!(redis_cli_as("", &redis.url(), &["ping"]).contains("NOAUTH"));
@@ -75,7 +77,7 @@ fn both_ask_for_the_password_and_hide_it_from_other_users() {
 #[test]
 fn a_fast_shutdown_does_not_wait_for_clients() {
     let scratch = Scratch::new();
-    let server = PrivatePostgres::start(&scratch.0, Durability::Throwaway).expect("a start");
+    let server = LocalPostgres::start(&scratch.0, Durability::Throwaway).expect("a start");
     let url = server.url();
     let client = std::thread::spawn(move || psql(&url, "select 'begun', pg_sleep(100)"));
     let busy = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
@@ -87,31 +89,31 @@ fn a_fast_shutdown_does_not_wait_for_clients() {
 }
 
 #[test]
-fn a_directory_has_one_holder() {
+fn a_directory_is_used_by_one_process_at_a_time() {
     let scratch = Scratch::new();
-    let redis = PrivateRedis::start(&scratch.0).expect("a start");
-    let second = PrivateRedis::start(&scratch.0).err().expect("no second start");
-    assert!(matches!(second, PrivateError::InUse { .. }), "{second}");
+    let redis = LocalRedis::start(&scratch.0).expect("a start");
+    let second = LocalRedis::start(&scratch.0).err().expect("no second start");
+    assert!(matches!(second, LocalServerError::InUse { .. }), "{second}");
     let chosen = choose_dir(&scratch.0).expect_err("not to be chosen");
-    assert!(matches!(chosen, PrivateError::InUse { .. }), "{chosen}");
+    assert!(matches!(chosen, LocalServerError::InUse { .. }), "{chosen}");
     assert_eq!(redis_cli(&redis.url(), &["ping"]), "PONG", "the first is unharmed");
     redis.stop().expect("a stop");
     assert_eq!(choose_dir(&scratch.0).expect("free again"), scratch.0);
 }
 
 #[test]
-fn a_long_path_with_spaces_and_quotes_is_fine() {
+fn a_long_path_with_spaces_and_quotes_works() {
     let scratch = Scratch::new();
     let dir = scratch.join(&format!("it's \"long\" $HOME \\ {}", "x".repeat(120)));
     let dir = choose_dir(&dir).expect("a directory");
-    let postgres = PrivatePostgres::start(&dir, Durability::Throwaway).expect("a start");
+    let postgres = LocalPostgres::start(&dir, Durability::Throwaway).expect("a start");
     assert_eq!(psql(&postgres.url(), "select 1"), "1");
-    let redis = PrivateRedis::start(&dir).expect("a start");
+    let redis = LocalRedis::start(&dir).expect("a start");
     assert_eq!(redis_cli(&redis.url(), &["ping"]), "PONG");
 }
 
 #[test]
-fn a_directory_that_the_servers_user_cannot_reach_is_replaced() {
+fn a_directory_that_the_servers_user_cannot_enter_is_replaced() {
     if !am_root() {
         return;
     }
@@ -123,9 +125,9 @@ fn a_directory_that_the_servers_user_cannot_reach_is_replaced() {
     assert!(chosen.0.starts_with("/var/tmp"), "{}", chosen.0.display());
     assert_eq!(choose_dir(&wanted).expect("the same again"), chosen.0);
     assert!(!Path::new(&wanted).exists());
-    let redis = PrivateRedis::start(&chosen.0).expect("a start there");
+    let redis = LocalRedis::start(&chosen.0).expect("a start there");
     assert_eq!(redis_cli(&redis.url(), &["ping"]), "PONG");
 
-    let direct = PrivateRedis::start(&wanted).err().expect("no start without choosing");
-    assert!(matches!(direct, PrivateError::NotReachable { .. }), "{direct}");
+    let direct = LocalRedis::start(&wanted).err().expect("no start without choosing");
+    assert!(matches!(direct, LocalServerError::NotReachable { .. }), "{direct}");
 }

@@ -1,7 +1,7 @@
-//! Who runs the private servers.
+//! The user that runs the local servers.
 //!
-//! PostgreSQL refuses to run as root, so root hands the servers to an
-//! unprivileged user; anybody else runs them as themselves.
+//! PostgreSQL refuses to run as root, so root runs the servers as an unprivileged user. Any other
+//! user runs them as itself.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,31 +10,31 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::PrivateError;
+use super::LocalServerError;
 
 const ROOT_UID: u32 = 0;
 const PASSWD: &str = "/etc/passwd";
 const UNPRIVILEGED: [&str; 2] = ["postgres", "nobody"];
 
-/// The user as whom the servers run.
-pub(super) struct RunAs {
+/// The user that the servers run as.
+pub(super) struct ServerUser {
     uid: u32,
-    /// Set when we are root and have to become this user.
+    /// The group of `uid`. Set only when this process is root and must switch to that user.
     switch_to_gid: Option<u32>,
 }
 
-impl RunAs {
-    pub(super) fn detect() -> Result<Self, PrivateError> {
+impl ServerUser {
+    pub(super) fn detect() -> Result<Self, LocalServerError> {
         let uid = effective_uid()?;
         if uid != ROOT_UID {
             return Ok(Self { uid, switch_to_gid: None });
         }
-        let passwd = fs::read(PASSWD).map_err(PrivateError::io("read", Path::new(PASSWD)))?;
+        let passwd = fs::read(PASSWD).map_err(LocalServerError::io("read", Path::new(PASSWD)))?;
         let passwd = String::from_utf8_lossy(&passwd);
         let (uid, gid) = UNPRIVILEGED
             .iter()
             .find_map(|name| find_user(&passwd, name))
-            .ok_or(PrivateError::NoUnprivilegedUser)?;
+            .ok_or(LocalServerError::NoUnprivilegedUser)?;
         Ok(Self { uid, switch_to_gid: Some(gid) })
     }
 
@@ -42,12 +42,12 @@ impl RunAs {
         self.uid
     }
 
-    /// Whether the servers run as somebody other than us.
+    /// Whether the servers run as another user than this process.
     pub(super) fn switches(&self) -> bool {
         self.switch_to_gid.is_some()
     }
 
-    /// A `sh -c` script that this user runs, from `/`, without input or output.
+    /// A `sh -c` script that runs as this user, in `/`, without input or output.
     pub(super) fn shell(&self, script: &str) -> Command {
         let mut command = Command::new("/bin/sh");
         if let Some(gid) = self.switch_to_gid {
@@ -58,19 +58,19 @@ impl RunAs {
         command
     }
 
-    /// Asks the kernel, which also knows about access control lists and mounts.
+    /// Tries it: only the kernel knows about access control lists and mounts.
     pub(super) fn can_enter(&self, dir: &Path) -> bool {
         self.shell(r#"cd -- "$1""#).arg(dir).status().is_ok_and(|status| status.success())
     }
 
-    pub(super) fn give_file(&self, file: &File) -> io::Result<()> {
+    pub(super) fn chown_file(&self, file: &File) -> io::Result<()> {
         match self.switch_to_gid {
             Some(gid) => fchown(file, Some(self.uid), Some(gid)),
             None => Ok(()),
         }
     }
 
-    pub(super) fn give_dir(&self, dir: &Path) -> io::Result<()> {
+    pub(super) fn chown_dir(&self, dir: &Path) -> io::Result<()> {
         match self.switch_to_gid {
             Some(gid) => lchown(dir, Some(self.uid), Some(gid)),
             None => Ok(()),
@@ -78,18 +78,18 @@ impl RunAs {
     }
 }
 
-/// From /proc where there is one (Linux), otherwise from `id -u`.
-fn effective_uid() -> Result<u32, PrivateError> {
+/// Reads /proc on Linux and runs `id -u` elsewhere.
+fn effective_uid() -> Result<u32, LocalServerError> {
     let status = fs::read("/proc/self/status").unwrap_or_default();
     if let Some(uid) = uid_of_status(&String::from_utf8_lossy(&status)) {
         return Ok(uid);
     }
     let id = Path::new("id");
-    let output = Command::new(id).arg("-u").output().map_err(PrivateError::io("run", id))?;
+    let output = Command::new(id).arg("-u").output().map_err(LocalServerError::io("run", id))?;
     String::from_utf8_lossy(&output.stdout)
         .trim()
         .parse()
-        .map_err(|error| PrivateError::io("read the user id from", id)(io::Error::other(error)))
+        .map_err(|error| LocalServerError::io("read the user id from", id)(io::Error::other(error)))
 }
 
 /// The line is `Uid: real effective saved filesystem`.

@@ -1,7 +1,8 @@
-//! What cannot even begin.
+//! Starts that fail.
 
-use super::super::{PrivateError, PrivateRedis, choose_dir};
-use super::super::{initdb, place};
+use super::super::directory::ServerDir;
+use super::super::postgres::data;
+use super::super::{LocalRedis, LocalServerError, choose_dir};
 use super::{Scratch, am_root, test_name};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -9,29 +10,30 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn a_failing_initdb_is_quoted() {
+fn an_init_error_quotes_initdb() {
     let scratch = Scratch::new();
-    let home = place::Home::open(&scratch.0, "postgres").expect("a directory");
-    let program = home.dir.join("initdb");
+    let dir = ServerDir::open(&scratch.0, "postgres").expect("a directory");
+    let program = dir.path.join("initdb");
     let script =
         "#!/bin/sh\necho 'initdb: error: no space' >&2\necho 'removing data' >&2\nexit 1\n";
     fs::write(&program, script).expect("a program");
     fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("executable");
-    let (data, password) = (home.dir.join("data"), home.dir.join("password"));
-    let error = initdb::run(&home, &program, &data, &password).expect_err("no database");
+    let data = dir.path.join("data");
+    let password = dir.path.join("password");
+    let error = data::create(&dir, &program, &data, &password).expect_err("no database");
     println!("{error}");
-    assert!(matches!(error, PrivateError::InitFailed { .. }), "{error}");
+    assert!(matches!(error, LocalServerError::InitFailed { .. }), "{error}");
     assert!(error.to_string().contains("error: no space"), "{error}");
     assert!(!data.exists());
 }
 
 #[test]
-fn a_directory_below_a_file_or_a_closed_one_is_not_writable() {
+fn a_directory_below_a_file_or_without_permission_is_not_writable() {
     let scratch = Scratch::new();
     fs::write(scratch.join("file"), "").expect("a file");
     let error = choose_dir(&scratch.join("file/.tickerd")).expect_err("no directory");
     println!("{error}");
-    assert!(matches!(error, PrivateError::NotWritable { .. }), "{error}");
+    assert!(matches!(error, LocalServerError::NotWritable { .. }), "{error}");
     if !am_root() {
         let closed = scratch.join("closed");
         fs::create_dir(&closed).expect("a directory");
@@ -39,13 +41,13 @@ fn a_directory_below_a_file_or_a_closed_one_is_not_writable() {
         for wanted in [closed.join(".tickerd"), closed] {
             let error = choose_dir(&wanted).expect_err("no directory");
             println!("{error}");
-            assert!(matches!(error, PrivateError::NotWritable { .. }), "{error}");
+            assert!(matches!(error, LocalServerError::NotWritable { .. }), "{error}");
         }
     }
 }
 
 #[test]
-fn a_directory_of_somebody_else_is_not_used() {
+fn a_directory_of_another_user_is_not_used() {
     if !am_root() {
         return;
     }
@@ -53,27 +55,27 @@ fn a_directory_of_somebody_else_is_not_used() {
     let redis = scratch.join("redis");
     fs::create_dir(&redis).expect("a directory");
     chown(&redis, Some(12_345), None).expect("another owner");
-    let error = PrivateRedis::start(&scratch.0).err().expect("no start");
+    let error = LocalRedis::start(&scratch.0).err().expect("no start");
     println!("{error}");
-    assert!(matches!(error, PrivateError::OtherOwner { owner: 12_345, .. }), "{error}");
+    assert!(matches!(error, LocalServerError::WrongOwner { owner: 12_345, .. }), "{error}");
 }
 
 const NO_PATH_DIR: &str = "TICKERD_TEST_NO_PATH_DIR";
 
-/// Not a test of its own: runs with a PATH on which there is nothing.
+/// Helper process of the test below. Runs with an empty PATH.
 #[test]
 fn without_path() {
     let Some(dir) = std::env::var_os(NO_PATH_DIR) else {
         return;
     };
-    let error = PrivateRedis::start(Path::new(&dir)).err().expect("no start");
+    let error = LocalRedis::start(Path::new(&dir)).err().expect("no start");
     println!("{error}");
-    assert!(matches!(error, PrivateError::MissingBinary { server: "Redis", .. }), "{error}");
+    assert!(matches!(error, LocalServerError::MissingProgram { server: "Redis", .. }), "{error}");
     assert!(error.to_string().contains("apt install redis-server"), "{error}");
 }
 
 #[test]
-fn a_missing_server_says_what_to_install() {
+fn a_missing_program_error_says_what_to_install() {
     let scratch = Scratch::new();
     let mut command = Command::new(std::env::current_exe().expect("our own path"));
     command.args(["--exact", &test_name(module_path!(), "without_path"), "--nocapture"]);

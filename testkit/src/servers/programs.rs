@@ -1,16 +1,16 @@
-//! Where the server programs are.
+//! Finds the programs of installed servers.
 
 use std::fs;
 use std::path::PathBuf;
 
-use super::PrivateError;
+use super::LocalServerError;
 
 /// The servers' names in messages.
 pub(super) const POSTGRES: &str = "PostgreSQL";
 pub(super) const REDIS: &str = "Redis";
 
-/// Where packages put `bin/postgres`: a directory, and the prefix of its
-/// entries that is followed by the version.
+/// Where packages install PostgreSQL: the parent directory, and the prefix before the major version
+/// in the name of its entries. The programs are in `bin` below such an entry.
 const VERSIONED: [(&str, &str); 4] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
@@ -18,23 +18,27 @@ const VERSIONED: [(&str, &str); 4] = [
     ("/usr/local/opt", "postgresql@"),
 ];
 
-/// The directory that has both `postgres` and `initdb`: on PATH, otherwise
-/// the newest that a package has put elsewhere, as Debian's do.
-pub(super) fn postgres_bin() -> Result<PathBuf, PrivateError> {
+/// The directory with both `postgres` and `initdb`: the one on PATH, otherwise the newest version
+/// that a package installed elsewhere, as Debian's packages do.
+///
+/// # Errors
+///
+/// [`LocalServerError::MissingProgram`] where neither exists.
+pub fn installed_postgres() -> Result<PathBuf, LocalServerError> {
     let from_path = find_on_path("postgres").and_then(|file| Some(file.parent()?.to_path_buf()));
     from_path
         .filter(|bin| bin.join("initdb").is_file())
         .or_else(|| VERSIONED.iter().find_map(|(parent, prefix)| newest_bin(parent, prefix)))
-        .ok_or(PrivateError::MissingBinary {
+        .ok_or(LocalServerError::MissingProgram {
             server: POSTGRES,
             binary: "postgres",
             install: "Debian, Ubuntu: `apt install postgresql`; macOS: `brew install postgresql@17`",
         })
 }
 
-pub(super) fn redis_server() -> Result<PathBuf, PrivateError> {
+pub(super) fn installed_redis() -> Result<PathBuf, LocalServerError> {
     ["redis-server", "valkey-server"].into_iter().find_map(find_on_path).ok_or(
-        PrivateError::MissingBinary {
+        LocalServerError::MissingProgram {
             server: REDIS,
             binary: "redis-server",
             install: "Debian, Ubuntu: `apt install redis-server`; macOS: `brew install redis`",

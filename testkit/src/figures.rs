@@ -11,7 +11,7 @@ use std::process::Command;
 /// When docs/reliability.md does not have exactly one entry for the test.
 pub fn record(test: &str, result: &str) {
     println!("{test}: {result}");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let path = root.join("docs/reliability.md");
     // Tests run side by side.
     let lock = File::open(root).expect("the project directory opens");
@@ -60,7 +60,8 @@ fn machine() -> String {
     let memory_gb = memory.trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1_000_000;
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let printed = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output().expect("it runs");
+        let output = Command::new(program).args(arguments).output();
+        let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     let redis = printed("redis-server", &["--version"]);
@@ -73,7 +74,8 @@ fn machine() -> String {
     let kernel = read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let kernel = kernel.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
     format!(
-        "Measured on {} of {}: {cores} shared cores of {cpu}, {memory_gb} GB, Linux {kernel}, Redis {redis}.",
+        "Measured on {} of {}: {cores} shared cores of {cpu}, {memory_gb} GB, Linux {kernel}, \
+         Redis {redis}.",
         chrono::Utc::now().format("%Y-%m-%d"),
         printed("git", &["describe", "--always", "--abbrev=9"]),
     )
