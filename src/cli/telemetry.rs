@@ -3,12 +3,16 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::Metadata;
+use tracing::subscriber::Interest;
+use tracing_subscriber::filter::{DynFilterFn, FilterExt, LevelFilter};
+use tracing_subscriber::layer::{Context, Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::Failure;
 use crate::config::{LogConfig, LogFormat, TracesConfig};
+use crate::http;
 pub use traces::Telemetry;
 
 /// Starts logging, and tracing where a collector is named. Call it outside of any runtime: traces
@@ -27,6 +31,7 @@ pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry
         (LogFormat::Text, _) | (LogFormat::Auto, true) => lines.with_ansi(is_terminal).boxed(),
     };
     let (telemetry, spans) = traces::start(traces)?;
+    let levels = levels.and(unexpected());
     tracing_subscriber::registry().with(spans).with(lines.with_filter(levels)).init();
     if cfg!(not(feature = "traces"))
         && traces.is_some_and(|it| it.otel_exporter_otlp_endpoint.is_some())
@@ -37,6 +42,17 @@ pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry
         );
     }
     Ok(telemetry)
+}
+
+/// Leaves out errors that our own stop causes. Only the acceptor's events are checked each time.
+fn unexpected<S>() -> impl Filter<S> {
+    DynFilterFn::new(|event: &Metadata<'_>, _: &Context<'_, S>| {
+        !http::is_accept_on_closed_port(event)
+    })
+    .with_callsite_filter(|event| {
+        if event.target() == http::ACCEPTOR { Interest::sometimes() } else { Interest::always() }
+    })
+    .with_max_level_hint(LevelFilter::TRACE)
 }
 
 #[cfg(not(feature = "traces"))]

@@ -22,6 +22,7 @@ use actix_web::{App, Error, FromRequest, Handler, HttpRequest, Resource, Respond
 use middleware::{anonymous_limit, authorize, boundary, cache};
 use request::cacheable_query::CacheableQuery;
 use respond::error::{Problem, not_found};
+pub use server::shutdown::{ACCEPTOR, is_accept_on_closed_port};
 pub use server::state::State;
 pub use server::{Listeners, ServeError, Server};
 

@@ -11,7 +11,7 @@
 
 use std::io;
 use std::net::{Shutdown, TcpListener};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -24,6 +24,20 @@ use super::systemd;
 
 /// For connections that were just accepted to send their request: a round trip across an ocean.
 const SETTLE: Duration = Duration::from_millis(200);
+
+/// True from the moment the port closes.
+static PORT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a log event reports that the acceptor met the port that we closed.
+///
+/// `ServerHandle::pause` asks the acceptor's thread to stop accepting and does not wait until it
+/// has. If the port closes first, accept(2) fails with EINVAL, which actix-server logs as an error.
+pub fn is_accept_on_closed_port(event: &tracing::Metadata<'_>) -> bool {
+    event.target() == ACCEPTOR && PORT_IS_CLOSED.load(Ordering::SeqCst)
+}
+
+/// The module that logs errors of accept(2).
+pub const ACCEPTOR: &str = "actix_server::accept";
 
 /// What ends a server.
 pub struct Signals {
@@ -82,6 +96,7 @@ pub async fn stop_on_signal(
             // The servers have it open, too: only so is it closed for all. Where a system can't, it
             // closes with the process.
             if let Some(port) = &port {
+                PORT_IS_CLOSED.store(true, Ordering::SeqCst);
                 let _ = SockRef::from(port).shutdown(Shutdown::Both);
             }
             tokio::time::sleep(SETTLE).await;

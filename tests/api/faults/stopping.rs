@@ -201,6 +201,25 @@ async fn sigterm_while_postgres_hangs_ends_in_time_and_says_what_is_lost() {
     record("sigterm_while_postgres_hangs_ends_in_time_and_says_what_is_lost", &seen);
 }
 
+/// The port closes while the acceptor may still accept, and tasks end while they wait for Redis and
+/// Postgres. Neither is a failure.
+#[tokio::test]
+async fn a_signal_ends_a_server_without_a_warning_in_its_log() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("test"));
+    let redis = redis_url();
+    let settings =
+        [("DRAIN_MS", "0"), ("REDIS_URL", redis.as_str()), ("REDIS_KEY_PREFIX", &prefix)];
+    for signal in ["TERM", "INT"].into_iter().cycle().take(24) {
+        let mut app = App::with(&database, &settings).await;
+        app.signal(signal);
+        assert_eq!(app.ended().await, Some(0));
+        let log = app.log();
+        let is_bad = |line: &String| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
+        assert!(!log.iter().any(is_bad), "{signal}: {log:?}");
+    }
+}
+
 /// Renames a list and changes its stocks with each write, so that each version of it can be told.
 async fn rewrite(app: &App, key: &str, list: &str, n: u32) -> bool {
     let symbols = if n.is_multiple_of(2) { json!(["AAPL", "IBM"]) } else { json!(["MSFT"]) };
