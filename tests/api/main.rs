@@ -25,6 +25,7 @@ mod faults;
 mod feeds;
 mod finding;
 mod generate;
+mod getting_started;
 mod hints;
 mod ingest;
 mod keys;

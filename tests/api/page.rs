@@ -86,6 +86,7 @@ async fn the_page_shows_what_the_api_answers_and_keeps_to_itself() {
         let snippets = browser.text("#snippets").await;
         assert!(snippets.contains("YOUR_KEY") && !snippets.contains(&key), "{snippets}");
         browser.picture("page").await;
+        browser.picture_of_docs("page", "#view").await;
         browser.click("#adjust [value=all]").await;
         browser
             .until("document.querySelector('#summary').textContent.includes('adjusted for splits and dividends')")

@@ -172,6 +172,23 @@ impl Browser {
         std::fs::write(file, picture).expect("a file");
     }
 
+    /// Writes `docs/images/NAME.png`, with an element at the top, if `UPDATE_DOCS` is set.
+    ///
+    /// It is never compared: fonts and browsers of two machines differ.
+    pub async fn picture_of_docs(&self, name: &str, css: &str) {
+        if std::env::var_os("UPDATE_DOCS").is_none() {
+            return;
+        }
+        let scroll = format!(
+            "document.activeElement.blur();
+             const top = document.querySelector({css:?}).getBoundingClientRect().top;
+             scrollTo({{ top: scrollY + top - 16, behavior: 'instant' }})"
+        );
+        self.run(&scroll).await;
+        let picture = self.client.screenshot().await.expect("a picture");
+        std::fs::write(format!("docs/images/{name}.png"), picture).expect("a file");
+    }
+
     /// That all that was asked for lies on this server, and that nothing was tried that a page of
     /// ours may not do.
     pub async fn keeps_to_itself(&self) {
