@@ -20,6 +20,7 @@ use actix_web::web;
 use actix_web::{App, Error, FromRequest, Handler, HttpRequest, Resource, Responder, Route, guard};
 
 use middleware::{anonymous_limit, authorize, boundary, cache};
+pub use reference::problems;
 use request::cacheable_query::CacheableQuery;
 use respond::error::{Problem, not_found};
 pub use server::shutdown::{ACCEPTOR, is_accept_on_closed_port};

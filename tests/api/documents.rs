@@ -1,5 +1,6 @@
 //! The documents say what the code does.
 
+mod answers;
 mod configuration;
 mod links;
 mod names;

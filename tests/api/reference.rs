@@ -234,8 +234,8 @@ async fn a_route_takes_the_parameters_that_are_described_and_no_others() {
 async fn every_code_that_callers_can_meet_is_in_an_answer_of_some_operation() {
     let database = Database::sample().await;
     let document = document(&App::alone(&database).await).await.to_string();
-    let readme = std::fs::read_to_string("README.md").unwrap();
-    let rows = readme.lines().filter_map(|line| line.split_once(" | `")).filter(|(status, _)| {
+    let page = std::fs::read_to_string("docs/errors.md").unwrap();
+    let rows = page.lines().filter_map(|line| line.split_once(" | `")).filter(|(status, _)| {
         status.strip_prefix("| ").is_some_and(|status| status.parse::<u16>().is_ok())
     });
     let codes: Vec<_> = rows

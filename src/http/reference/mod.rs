@@ -21,6 +21,7 @@ use utoipa::openapi::{
 use super::pages::{File, Keep};
 use super::server::state::State;
 use operations::operations;
+pub use problems::all as problems;
 
 /// What stands above all of it.
 const ABOUT: &str = "End-of-day stock prices. Send your key as `X-API-Key: KEY` or `Authorization: Bearer KEY`, or, \
