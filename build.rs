@@ -1,8 +1,7 @@
-//! What the binary carries: the page for people, the reference and their parts, packed. Migrations
-//! are embedded by a macro, which alone would not notice a new file.
+//! Embeds the web pages with their assets, compressed, and the migrations.
 //!
-//! A file below `web/` names another as `"/assets/NAME"`. It is served under a name that changes
-//! with its content, so that browsers may keep it for good; the names are put in here.
+//! A file below `web/` refers to another as `"/assets/NAME"`. The server serves it under a name with
+//! a hash of the content, so that browsers may cache it forever; this script puts those names in.
 
 #![forbid(unsafe_code)]
 
@@ -17,12 +16,11 @@ use std::{env, fs};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Pages are served under a path of their own, as they are: what is theirs has to be looked for at
-/// each visit.
+/// Pages keep their path, so browsers check them at each visit.
 const PAGES: [&str; 2] = ["index.html", "docs.html"];
 const OWN: [&str; 6] = ["app.js", "docs.js", "base.css", "page.css", "docs.css", "icon.svg"];
-/// What is taken from packages: (path there, name here).
-const TAKEN: [(&str, &str); 3] = [
+/// Files of npm packages: (path in node_modules, name here).
+const PACKAGED: [(&str, &str); 3] = [
     (
         "lightweight-charts/dist/lightweight-charts.standalone.production.mjs",
         "lightweight-charts.js",
@@ -30,16 +28,16 @@ const TAKEN: [(&str, &str); 3] = [
     ("swagger-ui-dist/swagger-ui-bundle.js", "swagger-ui.js"),
     ("swagger-ui-dist/swagger-ui.css", "swagger-ui.css"),
 ];
-/// The terms that those packages are passed on under.
-const TERMS: [&str; 4] = [
+/// The licences of those packages. The server publishes them as one file.
+const LICENCES: [&str; 4] = [
     "lightweight-charts/LICENSE",
     "swagger-ui-dist/LICENSE",
     "swagger-ui-dist/NOTICE",
     "swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt",
 ];
-const TERMS_NAME: &str = "licences.txt";
-/// What the first needs to be told beside its licence; a package inside it that has no file of its
-/// own.
+const LICENCES_NAME: &str = "licences.txt";
+/// The attribution that lightweight-charts requires, and a package inside it that ships no licence
+/// file.
 const NOTICES: &str = "TradingView Lightweight Charts\u{2122}\nCopyright (c) 2026 TradingView, Inc. https://www.tradingview.com/\n\
     fancy-canvas, inside it: MIT licence, by smakarov@tradingview.com\n\n";
 
@@ -50,43 +48,73 @@ fn main() {
     for name in PAGES.iter().chain(&OWN) {
         println!("cargo:rerun-if-changed=web/{name}");
     }
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
+    let write = |name: &str, content: &[u8]| {
+        fs::write(out.join(name), content).expect("cargo's directory is writable");
+    };
+    write("migrations.rs", migrations().as_bytes());
+
     let packages = packages();
     let mut files = own_files();
-    let taken = TAKEN.map(|(path, name)| (name.to_owned(), read(&packages.join(path))));
-    files.extend(taken);
-    files.insert(TERMS_NAME.to_owned(), terms(&packages));
+    let packaged = PACKAGED.map(|(path, name)| (name.to_owned(), read(&packages.join(path))));
+    files.extend(packaged);
+    files.insert(LICENCES_NAME.to_owned(), licences(&packages));
     let names = served_names(&files);
-    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo says where"));
     let (mut pages, mut assets) = (String::new(), String::new());
     for (name, content) in &files {
-        let taken = TAKEN.iter().any(|(_, taken)| taken == name);
-        let content =
-            if taken || name == TERMS_NAME { content.clone() } else { linked(content, &names) };
-        let packed = out.join(format!("{name}.gz"));
-        fs::write(&packed, gzip(content.as_bytes())).expect("cargo's directory can be written to");
+        let is_packaged = PACKAGED.iter().any(|(_, packaged)| packaged == name);
+        let content = if is_packaged || name == LICENCES_NAME {
+            content.clone()
+        } else {
+            linked(content, &names)
+        };
+        let compressed = format!("{name}.gz");
+        write(&compressed, &gzip(content.as_bytes()));
         let (served, media, tag) = (&names[name], media(name), hash(&content));
+        let path = out.join(compressed);
         let file =
-            format!("File::new({served:?}, {media:?}, \"{tag:016x}\", include_bytes!({packed:?}))");
+            format!("File::new({served:?}, {media:?}, \"{tag:016x}\", include_bytes!({path:?}))");
         match PAGES.iter().position(|page| page == name) {
             Some(at) => writeln!(pages, "pub static {}: File = {file};", ["PAGE", "REFERENCE"][at]),
             None => writeln!(assets, "    {file},"),
         }
-        .expect("a text takes any text");
+        .expect("a string takes any text");
     }
     let code = format!(
         "{pages}pub static ASSETS: [File; {}] = [\n{assets}];\n",
         files.len() - PAGES.len()
     );
-    fs::write(out.join("site.rs"), code).expect("cargo's directory can be written to");
+    write("site.rs", code.as_bytes());
 }
 
-/// Where the packages are that `web/package-lock.json` names; npm is asked for them where they are
-/// not there yet.
+/// Code that names every migration and includes its SQL, in the order of their versions.
+fn migrations() -> String {
+    let mut migrations = Vec::new();
+    for entry in fs::read_dir("migrations").expect("the migrations are there") {
+        let path = entry.expect("a directory is readable").path();
+        if path.extension().is_none_or(|extension| extension != "sql") {
+            continue;
+        }
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name in UTF-8");
+        let version = name.strip_prefix('V').and_then(|rest| rest.split_once("__"));
+        let Some(version) = version.and_then(|(version, _)| version.parse::<u32>().ok()) else {
+            stop(&format!("{}: expected a name such as V1__tables.sql", path.display()))
+        };
+        let absolute = fs::canonicalize(&path).expect("the file is there");
+        migrations.push((version, format!("    ({name:?}, include_str!({absolute:?})),\n")));
+    }
+    migrations.sort();
+    let items: String = migrations.iter().map(|(_, item)| item.as_str()).collect();
+    format!("const MIGRATIONS: [(&str, &str); {}] = [\n{items}];\n", migrations.len())
+}
+
+/// The directory of the packages that `web/package-lock.json` lists. Runs npm if they are missing or
+/// older than that file.
 fn packages() -> PathBuf {
     let (lock, installed) =
         (Path::new("web/package-lock.json"), Path::new("web/node_modules/.package-lock.json"));
-    let written = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
-    if written(installed) < written(lock) {
+    let changed_at = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
+    if changed_at(installed) < changed_at(lock) {
         let npm = [
             "ci",
             "--prefix",
@@ -99,10 +127,10 @@ fn packages() -> PathBuf {
         match Command::new("npm").args(npm).status() {
             Ok(status) if status.success() => {}
             Ok(status) => stop(&format!(
-                "npm could not install what web/package-lock.json names ({status}): see above"
+                "npm could not install the packages of web/package-lock.json ({status}): see above"
             )),
             Err(_) => stop(
-                "npm is missing, which the page is built with: install Node.js 18 or newer, or run `make tools`",
+                "npm is missing, and the web page needs it: install Node.js 18 or newer, or run `make tools`",
             ),
         }
     }
@@ -113,22 +141,22 @@ fn own_files() -> BTreeMap<String, String> {
     let own = PAGES.iter().chain(&OWN).map(|name| (*name).to_owned());
     let mut files: BTreeMap<_, _> =
         own.map(|name| (name.clone(), read(&Path::new("web").join(name)))).collect();
-    for entry in fs::read_dir("web/app").expect("the page's parts are there") {
-        let path = entry.expect("a directory can be read").path();
+    for entry in fs::read_dir("web/app").expect("the modules of the page are there") {
+        let path = entry.expect("a directory is readable").path();
         let name =
-            path.file_name().and_then(|name| name.to_str()).expect("names are plain").to_owned();
+            path.file_name().and_then(|name| name.to_str()).expect("a name in UTF-8").to_owned();
         let before = files.insert(name, read(&path));
-        assert!(before.is_none(), "{} has a name that is taken", path.display());
+        assert!(before.is_none(), "{}: another file has the same name", path.display());
     }
     files
 }
 
-fn terms(packages: &Path) -> String {
-    let texts = TERMS.iter().map(|path| format!("{path}\n\n{}\n\n", read(&packages.join(path))));
+fn licences(packages: &Path) -> String {
+    let texts = LICENCES.iter().map(|path| format!("{path}\n\n{}\n\n", read(&packages.join(path))));
     std::iter::once(NOTICES.to_owned()).chain(texts).collect()
 }
 
-/// The name that each file is served under: one hash of all, since they name each other.
+/// The name that each file is served under. All share one hash, because they refer to each other.
 fn served_names(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let hash = hash(files);
     let served = |name: &String| {
@@ -159,21 +187,21 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder
         .write_all(content)
         .and_then(|()| encoder.finish())
-        .expect("memory takes what is written")
+        .expect("writing to memory does not fail")
 }
 
-fn hash(what: &impl Hash) -> u64 {
+fn hash(content: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
+    content.hash(&mut hasher);
     hasher.finish()
 }
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path)
-        .unwrap_or_else(|error| stop(&format!("can't read {}: {error}", path.display())))
+        .unwrap_or_else(|error| stop(&format!("cannot read {}: {error}", path.display())))
 }
 
-fn stop(sentence: &str) -> ! {
-    eprintln!("{sentence}");
+fn stop(message: &str) -> ! {
+    eprintln!("{message}");
     exit(1)
 }
