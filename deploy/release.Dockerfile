@@ -1,5 +1,5 @@
-# The image of a release: the static binary of its archive, unpacked to amd64/ or arm64/. The workflow release.yml builds it.
-# To build an image from the sources instead: deploy/Dockerfile.
+# The image of a release: the static binary of its archive, unpacked to amd64/ or arm64/. The workflow release.yml
+# builds it. deploy/Dockerfile builds an image from the sources instead.
 # The base holds certificate authorities and time zones, no shell; the image runs as the user nonroot.
 FROM gcr.io/distroless/static-debian12:nonroot
 ARG TARGETARCH
