@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 
-use tickerd::cache::{Answer, Cache, Content, Found, lifetime};
+use tickerd::cache::{Cache, CachedResponse, Content, Found, lifetime};
 use tickerd::caller::{Caller, KeyId, Tier};
 use tickerd::config::CacheConfig;
 use tickerd::http::api::prices::{PricesQuery, Row};
@@ -84,7 +84,7 @@ fn cache(c: &mut Criterion) {
     let Some(Found::Miss(miss)) = cache.look_up(&key, EPOCH_MS).now_or_never() else {
         panic!("an empty cache misses")
     };
-    miss.fill(Answer::json("{}"), hour, EPOCH_MS);
+    miss.fill(CachedResponse::json("{}"), hour, EPOCH_MS);
     c.bench_function("cache: a hit", |b| {
         b.iter(|| {
             let found = cache.look_up(black_box(&key), EPOCH_MS + 1).now_or_never();

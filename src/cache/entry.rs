@@ -1,4 +1,8 @@
-//! One ready answer: its bytes in each encoding, its tags, its times.
+//! A cache entry: one response with its encodings, entity tags and times.
+//!
+//! The body is stored uncompressed. The gzip variant is made on first use, and kept only if it
+//! halves the size. Each variant has a strong entity tag of its own. All times are epoch
+//! milliseconds.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -8,16 +12,17 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::Lifetime;
+use super::policy::Lifetime;
 use crate::clock::is_ahead;
 
-/// Below this a packet holds it anyway.
+/// Smaller bodies fit into one packet, so compression gains nothing.
 const GZIP_BYTES_MIN: usize = 1024;
-/// About what TCP sends before it waits for the first acknowledgement: 10 segments of 1460 bytes
-/// (RFC 6928). What is larger arrives sooner packed, though packing takes time; what is smaller is
-/// packed when it is asked for again.
+/// The bytes that TCP sends before the first acknowledgement: 10 segments of 1460 bytes (RFC 6928).
+///
+/// A larger body arrives sooner if it is compressed first. A smaller one is compressed on the second
+/// request.
 const FIRST_FLIGHT_BYTES: usize = 14_600;
-/// How long one request may take to refresh an answer before another one tries.
+/// How long one request may take to refresh an entry before another one tries.
 const REFRESH_CLAIM_MS: u64 = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub enum Encoding {
     Gzip,
 }
 
-/// What a body is written in.
+/// The format of a body. The order of the variants is part of the format in Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
     Json,
@@ -38,27 +43,27 @@ pub enum Media {
 impl Media {
     pub const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Ndjson, Self::Svg];
 
-    /// How hard it is worth packing. Names that repeat make JSON a third in the least time there
-    /// is; rows of numbers alone come to 60 % in that time, and to 40 % in one and a half times it.
+    /// The gzip level that is worth its time. Repeated names make JSON small at level 1. Rows of
+    /// numbers shrink to 60 % there, and to 40 % at level 2 in 1.5 times the time.
     pub fn gzip_level(self) -> Compression {
         Compression::new(if self == Self::Json { 1 } else { 2 })
     }
 }
 
-/// An answer as it is kept: whatever of it doesn't depend on who asks.
+/// The part of a response that is the same for all clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct CachedResponse {
     pub body: Bytes,
     pub media: Media,
-    pub notes: CachedHeaders,
+    pub headers: CachedHeaders,
 }
 
-/// What is said beside a body, each as the value of a header.
+/// Values of the headers that are cached with a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CachedHeaders {
-    /// Where the next page is.
+    /// `Link`: the URL of the next page.
     pub link: Option<Bytes>,
-    /// The symbols of the question that no stock has.
+    /// `X-Unknown-Symbols`: the requested symbols that no stock has.
     pub unknown: Option<Bytes>,
 }
 
@@ -68,13 +73,13 @@ impl CachedHeaders {
     }
 }
 
-impl Answer {
+impl CachedResponse {
     pub fn json(body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), media: Media::Json, notes: CachedHeaders::default() }
+        Self { body: body.into(), media: Media::Json, headers: CachedHeaders::default() }
     }
 }
 
-/// The bytes to send, and the strong entity tag of exactly these bytes (RFC 9110, 8.8.3).
+/// The bytes of one encoding, and their strong entity tag (RFC 9110, 8.8.3).
 #[derive(Debug, Clone)]
 pub struct Variant {
     pub body: Bytes,
@@ -85,40 +90,42 @@ pub struct Variant {
 #[derive(Debug)]
 pub struct Entry {
     pub media: Media,
-    pub notes: CachedHeaders,
+    pub headers: CachedHeaders,
     identity: Variant,
     gzip_etag: Bytes,
-    /// Made when it is first asked for. `None` inside: not worth it.
+    /// Made on first use. Holds `None` if gzip does not halve the size.
     gzip: OnceLock<Option<Variant>>,
     stored_at_ms: u64,
     fresh_until_ms: u64,
     revalidate_until_ms: u64,
     refresh_claimed_until_ms: AtomicU64,
-    shared: AtomicBool,
+    in_redis: AtomicBool,
 }
 
 impl Entry {
-    pub fn new(answer: Answer, lifetime: Lifetime, now_ms: u64) -> Self {
+    /// A new entry, which is not in Redis yet.
+    pub fn new(response: CachedResponse, lifetime: Lifetime, now_ms: u64) -> Self {
         let fresh_until_ms = now_ms + u64::from(lifetime.fresh_s) * 1000;
         let revalidate_until_ms = fresh_until_ms + u64::from(lifetime.revalidate_s) * 1000;
-        let made_here = Self::stored(answer, now_ms, fresh_until_ms, revalidate_until_ms);
-        Self { shared: AtomicBool::new(false), ..made_here }
+        let entry = Self::restored(response, now_ms, fresh_until_ms, revalidate_until_ms);
+        Self { in_redis: AtomicBool::new(false), ..entry }
     }
 
-    /// One that is not new: it needs no writing to Redis.
-    pub(super) fn stored(
-        answer: Answer,
+    /// An entry that is not to be written to Redis.
+    pub(super) fn restored(
+        response: CachedResponse,
         stored_at_ms: u64,
         fresh_until_ms: u64,
         revalidate_until_ms: u64,
     ) -> Self {
-        let Answer { body, media, notes } = answer;
-        // 64 bits of BLAKE3: answers of one URL are told apart, nothing is kept secret by it.
+        let CachedResponse { body, media, headers } = response;
+        // 64 bits of BLAKE3 suffice to tell the responses of one URL apart.
         let hash = blake3::hash(&body).to_hex();
-        let (etag, gzip_etag) = (format!("\"{}\"", &hash[..16]), format!("\"{}-gz\"", &hash[..16]));
+        let etag = format!("\"{}\"", &hash[..16]);
+        let gzip_etag = format!("\"{}-gz\"", &hash[..16]);
         Self {
             media,
-            notes,
+            headers,
             identity: Variant { body, etag: etag.into(), encoding: Encoding::Identity },
             gzip_etag: gzip_etag.into(),
             gzip: OnceLock::new(),
@@ -126,28 +133,28 @@ impl Entry {
             fresh_until_ms,
             revalidate_until_ms,
             refresh_claimed_until_ms: AtomicU64::new(0),
-            shared: AtomicBool::new(true),
+            in_redis: AtomicBool::new(true),
         }
     }
 
-    /// The answer in the encoding that suits: gzip where it is accepted and halves the size.
+    /// The variant to send: gzip if the client accepts it and it halves the size.
     pub fn variant(&self, accepts_gzip: bool) -> &Variant {
-        let gzip = || self.gzip.get_or_init(|| self.packed()).as_ref();
+        let gzip = || self.gzip.get_or_init(|| self.compress()).as_ref();
         accepts_gzip.then(gzip).flatten().unwrap_or(&self.identity)
     }
 
-    /// The same for the request that the answer was made for.
+    /// The variant to send to the request that made the entry.
     pub fn first_variant(&self, accepts_gzip: bool) -> &Variant {
         self.variant(accepts_gzip && self.identity.body.len() > FIRST_FLIGHT_BYTES)
     }
 
-    /// The tag of the gzip variant, made or not.
+    /// The entity tag of the gzip variant, which need not exist yet.
     pub fn gzip_etag(&self) -> &Bytes {
         &self.gzip_etag
     }
 
-    /// Gzip, where it is worth it.
-    fn packed(&self) -> Option<Variant> {
+    /// The gzip variant, if it halves the size.
+    fn compress(&self) -> Option<Variant> {
         let plain = &self.identity.body;
         if plain.len() < GZIP_BYTES_MIN {
             return None;
@@ -156,7 +163,7 @@ impl Entry {
             GzEncoder::new(Vec::with_capacity(plain.len() / 2), self.media.gzip_level());
         encoder.write_all(plain).ok()?;
         let body = encoder.finish().ok().filter(|body| body.len() <= plain.len() / 2)?;
-        // Shrunk, since it stays: the weight counts what is used.
+        // A boxed slice frees the unused capacity, which `size_bytes` does not count.
         let body = body.into_boxed_slice().into();
         Some(Variant { body, etag: self.gzip_etag.clone(), encoding: Encoding::Gzip })
     }
@@ -165,28 +172,30 @@ impl Entry {
         is_ahead(self.fresh_until_ms, now_ms, self.fresh_until_ms.saturating_sub(self.stored_at_ms))
     }
 
-    /// Seconds since the answer was made.
+    /// Seconds since the response was made.
     pub fn age_s(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.stored_at_ms) / 1000
     }
 
-    /// Seconds for which the answer stays fresh.
+    /// Seconds for which the entry stays fresh.
     pub fn fresh_for_s(&self, now_ms: u64) -> u64 {
         self.fresh_until_ms.saturating_sub(now_ms.max(self.stored_at_ms)) / 1000
     }
 
-    /// Bytes of memory at most, the gzip variant included: it is kept only where it halves the
-    /// size.
-    pub fn weight_bytes(&self) -> u64 {
-        (self.identity.body.len() * 3 / 2 + self.notes.bytes() + size_of::<Self>() + 64) as u64
+    /// An upper bound of the memory that the entry takes. A gzip variant adds half at most.
+    pub fn size_bytes(&self) -> u64 {
+        (self.identity.body.len() * 3 / 2 + self.headers.bytes() + size_of::<Self>() + 64) as u64
     }
 
-    /// What it was made of.
-    pub(super) fn answer(&self) -> Answer {
-        Answer { body: self.identity.body.clone(), media: self.media, notes: self.notes.clone() }
+    pub(super) fn response(&self) -> CachedResponse {
+        CachedResponse {
+            body: self.identity.body.clone(),
+            media: self.media,
+            headers: self.headers.clone(),
+        }
     }
 
-    pub(super) fn may_be_shown_while_revalidating(&self, now_ms: u64) -> bool {
+    pub(super) fn may_be_served_while_revalidating(&self, now_ms: u64) -> bool {
         is_ahead(
             self.revalidate_until_ms,
             now_ms,
@@ -194,22 +203,22 @@ impl Entry {
         )
     }
 
-    pub(super) fn expired_at_ms(&self) -> u64 {
+    pub(super) fn fresh_until_ms(&self) -> u64 {
         self.fresh_until_ms
     }
 
+    /// When the entry was stored, until when it is fresh, and until when it may be revalidated.
     pub(super) fn times_ms(&self) -> [u64; 3] {
         [self.stored_at_ms, self.fresh_until_ms, self.revalidate_until_ms]
     }
 
-    /// True once: for the first request that finds here what this process made, and is to write it
-    /// to Redis.
-    pub(super) fn claim_sharing(&self) -> bool {
-        !self.shared.load(Ordering::Relaxed) && !self.shared.swap(true, Ordering::Relaxed)
+    /// True once per entry: the caller writes it to Redis. False if it came from Redis.
+    pub(super) fn claim_redis_write(&self) -> bool {
+        !self.in_redis.load(Ordering::Relaxed) && !self.in_redis.swap(true, Ordering::Relaxed)
     }
 
-    /// True for the one request that is to refresh the answer. A claim runs out by itself, so that
-    /// a client that hangs up doesn't block the others.
+    /// True for the one request that refreshes the entry. A claim expires, so a client that
+    /// disconnects does not block the others.
     pub(super) fn claim_refresh(&self, now_ms: u64) -> bool {
         let claimed_until_ms = self.refresh_claimed_until_ms.load(Ordering::Relaxed);
         !is_ahead(claimed_until_ms, now_ms, REFRESH_CLAIM_MS)
@@ -224,13 +233,12 @@ impl Entry {
                 .is_ok()
     }
 
-    /// The same stale answer, to be shown to everybody until `until_ms` without a try to refresh
-    /// it.
+    /// The same stale entry, which no request tries to refresh until `until_ms`.
     pub(super) fn retry_after(&self, until_ms: u64) -> Self {
         let [stored_at_ms, fresh_until_ms, _] = self.times_ms();
-        let rested = Self::stored(self.answer(), stored_at_ms, fresh_until_ms, until_ms);
-        rested.refresh_claimed_until_ms.store(until_ms, Ordering::Relaxed);
-        rested
+        let stale = Self::restored(self.response(), stored_at_ms, fresh_until_ms, until_ms);
+        stale.refresh_claimed_until_ms.store(until_ms, Ordering::Relaxed);
+        stale
     }
 }
 
@@ -241,57 +249,52 @@ mod tests {
 
     const LIFETIME: Lifetime = Lifetime { fresh_s: 60, revalidate_s: 6 };
 
-    #[test]
-    fn each_encoding_has_its_own_strong_tag_and_the_same_content() {
-        let text = "{\"close\":27.95},".repeat(500);
-        let entry = Entry::new(Answer::json(text.clone()), LIFETIME, 0);
-        let (identity, gzip) = (entry.variant(false), entry.variant(true));
-        assert_eq!((identity.encoding, gzip.encoding), (Encoding::Identity, Encoding::Gzip));
-        assert_ne!(identity.etag, gzip.etag);
-        let mut unpacked = String::new();
-        flate2::read::GzDecoder::new(&gzip.body[..]).read_to_string(&mut unpacked).unwrap();
-        assert_eq!(unpacked, text);
-        assert!((identity.body.len() + gzip.body.len()) as u64 <= entry.weight_bytes());
+    fn entry(body: impl Into<Bytes>, now_ms: u64) -> Entry {
+        Entry::new(CachedResponse::json(body), LIFETIME, now_ms)
     }
 
     #[test]
-    fn what_gzip_does_not_halve_is_sent_as_it_is() {
+    fn each_encoding_has_its_own_strong_tag_and_the_same_content() {
+        let text = "{\"close\":27.95},".repeat(500);
+        let entry = entry(text.clone(), 0);
+        let (identity, gzip) = (entry.variant(false), entry.variant(true));
+        assert_eq!((identity.encoding, gzip.encoding), (Encoding::Identity, Encoding::Gzip));
+        assert_ne!(identity.etag, gzip.etag);
+        let mut decompressed = String::new();
+        flate2::read::GzDecoder::new(&gzip.body[..]).read_to_string(&mut decompressed).unwrap();
+        assert_eq!(decompressed, text);
+        assert!((identity.body.len() + gzip.body.len()) as u64 <= entry.size_bytes());
+    }
+
+    #[test]
+    fn a_body_that_gzip_does_not_halve_is_sent_uncompressed() {
         let noise: Vec<u8> =
             (0..4096u32).flat_map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
         for body in [Bytes::from_static(b"{}"), noise.into()] {
-            assert_eq!(
-                Entry::new(Answer::json(body), LIFETIME, 0).variant(true).encoding,
-                Encoding::Identity
-            );
+            assert_eq!(entry(body, 0).variant(true).encoding, Encoding::Identity);
         }
     }
 
     #[test]
-    fn no_answer_stays_fresh_for_longer_because_the_clock_stepped_back() {
+    fn a_clock_that_steps_back_makes_no_entry_fresh_for_longer() {
         let (made_ms, hour_ms) = (10 * 3_600_000, 3_600_000);
-        let entry = Entry::new(Answer::json(Bytes::new()), LIFETIME, made_ms);
-        assert!(
-            entry.is_fresh(made_ms)
-                && entry.is_fresh(made_ms + 59_999)
-                && !entry.is_fresh(made_ms + 60_000)
-        );
-        // Another instance may be behind by as much as that.
+        let entry = entry(Bytes::new(), made_ms);
+        assert!(entry.is_fresh(made_ms));
+        assert!(entry.is_fresh(made_ms + 59_999));
+        assert!(!entry.is_fresh(made_ms + 60_000));
+        // The clock of another instance may be 5 s behind.
         assert!(entry.is_fresh(made_ms - 5000));
         assert_eq!(entry.fresh_for_s(made_ms - 5000), 60);
-        assert!(
-            !entry.is_fresh(made_ms - hour_ms)
-                && !entry.may_be_shown_while_revalidating(made_ms - hour_ms)
-        );
-        assert!(
-            entry.claim_refresh(made_ms)
-                && !entry.claim_refresh(made_ms)
-                && entry.claim_refresh(made_ms - hour_ms)
-        );
+        assert!(!entry.is_fresh(made_ms - hour_ms));
+        assert!(!entry.may_be_served_while_revalidating(made_ms - hour_ms));
+        assert!(entry.claim_refresh(made_ms));
+        assert!(!entry.claim_refresh(made_ms));
+        assert!(entry.claim_refresh(made_ms - hour_ms));
     }
 
     #[test]
-    fn one_request_refreshes_and_another_may_when_it_takes_too_long() {
-        let entry = Entry::new(Answer::json(Bytes::new()), LIFETIME, 0);
+    fn another_request_may_refresh_an_entry_once_the_first_takes_too_long() {
+        let entry = entry(Bytes::new(), 0);
         assert!(entry.claim_refresh(60_000));
         assert!(!entry.claim_refresh(69_999));
         assert!(entry.claim_refresh(70_000));

@@ -1,98 +1,106 @@
-//! The memory tier: bounded by bytes, and the place where concurrent misses of one key meet.
+//! The memory tier: entries by key, bounded by bytes, with the least recently used evicted.
+//!
+//! Of concurrent requests for a missing key, the first gets a [`FillGuard`]. The others wait until
+//! it is filled or dropped.
 
 use std::sync::Arc;
 
 use quick_cache::sync::{Cache, DefaultLifecycle, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};
 
-use super::Entry;
+use super::entry::Entry;
 
-/// What an entry costs beyond its bytes: its slot in the table.
+/// The memory that a slot takes in the table, without its key and entry.
 const SLOT_BYTES: u64 = 64;
-/// The size that the table is first laid out for.
+/// The size of entries that the initial capacity of the table assumes.
 const TYPICAL_ENTRY_BYTES: u64 = 4096;
 
-#[derive(Clone)]
-struct Bytes;
-
-/// What is known of a key.
+/// The value that the cache has for a key.
 #[derive(Clone)]
 pub enum Slot {
-    Answer(Arc<Entry>),
-    /// No answer could be had; nobody need try again before this time, in epoch milliseconds.
+    Entry(Arc<Entry>),
+    /// A request failed. Until this time (epoch milliseconds) no other one tries.
     Failed {
         until_ms: u64,
     },
-    /// The answer is none that is kept: until this time everybody gets it for himself, side by
-    /// side.
+    /// The response is not cacheable. Until this time (epoch milliseconds) each request runs its
+    /// handler without waiting for others.
     Uncacheable {
         until_ms: u64,
     },
 }
 
-impl Weighter<Arc<str>, Slot> for Bytes {
+#[derive(Clone)]
+struct SlotWeighter;
+
+impl Weighter<Arc<str>, Slot> for SlotWeighter {
+    /// The size in bytes.
     fn weight(&self, key: &Arc<str>, slot: &Slot) -> u64 {
-        let answer_bytes = if let Slot::Answer(entry) = slot { entry.weight_bytes() } else { 0 };
-        key.len() as u64 + answer_bytes + SLOT_BYTES
+        let entry_bytes = if let Slot::Entry(entry) = slot { entry.size_bytes() } else { 0 };
+        key.len() as u64 + entry_bytes + SLOT_BYTES
     }
 }
 
-pub struct Memory {
-    entries: Cache<Arc<str>, Slot, Bytes>,
+pub struct MemoryTier {
+    slots: Cache<Arc<str>, Slot, SlotWeighter>,
 }
 
 type Placeholder<'a> = PlaceholderGuard<
     'a,
     Arc<str>,
     Slot,
-    Bytes,
+    SlotWeighter,
     DefaultHashBuilder,
     DefaultLifecycle<Arc<str>, Slot>,
 >;
 
-/// The right to fill in a key that others wait for.
-pub struct Guard<'a>(Placeholder<'a>);
+/// The right to fill a key that other requests wait for.
+pub struct FillGuard<'a>(Placeholder<'a>);
 
-impl Memory {
+impl MemoryTier {
     pub fn new(bytes_max: u64) -> Self {
-        let entries = (bytes_max / TYPICAL_ENTRY_BYTES).max(16) as usize;
-        Self { entries: Cache::with_weighter(entries, bytes_max, Bytes) }
+        let capacity = (bytes_max / TYPICAL_ENTRY_BYTES).max(16) as usize;
+        Self { slots: Cache::with_weighter(capacity, bytes_max, SlotWeighter) }
     }
 
-    /// Entries, and their weight in bytes.
-    pub fn size(&self) -> (u64, u64) {
-        (self.entries.len() as u64, self.entries.weight())
+    /// The number of slots, and their size in bytes.
+    pub fn usage(&self) -> (u64, u64) {
+        (self.slots.len() as u64, self.slots.weight())
     }
 
     pub fn get(&self, key: &str) -> Option<Slot> {
-        self.entries.get(key)
+        self.slots.get(key)
     }
 
     pub fn insert(&self, key: Arc<str>, slot: Slot) {
-        self.entries.insert(key, slot);
+        self.slots.insert(key, slot);
     }
 
-    /// Removes what was found too old, and nothing that has taken its place meanwhile.
-    pub fn remove(&self, key: &str, old: &Slot) {
-        self.entries.remove_if(key, |current| match (current, old) {
-            (Slot::Answer(current), Slot::Answer(old)) => Arc::ptr_eq(current, old),
-            (Slot::Failed { until_ms: current }, Slot::Failed { until_ms: old })
-            | (Slot::Uncacheable { until_ms: current }, Slot::Uncacheable { until_ms: old }) => {
-                current == old
-            }
+    /// Removes an expired slot, unless another request has replaced it meanwhile.
+    pub fn remove(&self, key: &str, expired: &Slot) {
+        self.slots.remove_if(key, |current| match (current, expired) {
+            (Slot::Entry(current), Slot::Entry(expired)) => Arc::ptr_eq(current, expired),
+            (Slot::Failed { until_ms: current }, Slot::Failed { until_ms: expired })
+            | (
+                Slot::Uncacheable { until_ms: current },
+                Slot::Uncacheable { until_ms: expired },
+            ) => current == expired,
             _ => false,
         });
     }
 
-    /// What is known, as soon as somebody has filled it in, or the right to fill it in.
-    pub async fn get_or_guard(&self, key: &Arc<str>) -> Result<Slot, Guard<'_>> {
-        self.entries.get_value_or_guard_async(key).await.map_err(Guard)
+    /// Waits for the slot of a key if a request is about to fill it.
+    ///
+    /// # Errors
+    /// The guard, if no request is about to fill the key: the caller fills it.
+    pub async fn get_or_guard(&self, key: &Arc<str>) -> Result<Slot, FillGuard<'_>> {
+        self.slots.get_value_or_guard_async(key).await.map_err(FillGuard)
     }
 }
 
-impl Guard<'_> {
+impl FillGuard<'_> {
     pub fn fill(self, slot: Slot) {
-        // Refused only where the key was removed meanwhile: then nobody waits.
+        // This fails only if the key was removed meanwhile; then no request waits for it.
         let _ = self.0.insert(slot);
     }
 }
@@ -100,18 +108,19 @@ impl Guard<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{Answer, Lifetime};
+    use crate::cache::entry::CachedResponse;
+    use crate::cache::policy::Lifetime;
 
     #[test]
-    fn the_bound_in_bytes_holds_whatever_is_put_in() {
-        let memory = Memory::new(1024 * 1024);
+    fn the_bound_in_bytes_holds_for_entries_of_any_size() {
+        let memory = MemoryTier::new(1024 * 1024);
+        let lifetime = Lifetime { fresh_s: 60, revalidate_s: 0 };
         for n in 0..5000u32 {
             let body = vec![b'x'; 100 + n as usize % 4000];
-            let entry =
-                Entry::new(Answer::json(body), Lifetime { fresh_s: 60, revalidate_s: 0 }, 0);
-            memory.insert(n.to_string().into(), Slot::Answer(Arc::new(entry)));
+            let entry = Entry::new(CachedResponse::json(body), lifetime, 0);
+            memory.insert(n.to_string().into(), Slot::Entry(Arc::new(entry)));
         }
-        assert!(memory.entries.weight() <= 1024 * 1024);
-        assert!(memory.entries.len() > 100);
+        assert!(memory.slots.weight() <= 1024 * 1024);
+        assert!(memory.slots.len() > 100);
     }
 }

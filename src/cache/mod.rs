@@ -1,11 +1,15 @@
-//! Ready answers, in memory and in Redis.
+//! The response cache: in memory and in Redis, with stale-while-revalidate.
 //!
-//! An answer lives under a canonical key that holds the data version: what an ingest commits makes
-//! new keys, so that no time to live can hide a correction.
+//! The cache key of a response contains the data version of its stocks. A committed change raises
+//! the version, so later requests have new keys and never find the outdated response.
 //!
-//! Memory has every new answer. Redis gets it when somebody asks for it again: most of what is
-//! asked for only once, far back in some history, is nothing to share, and writing it there cost as
-//! much as reading it from Postgres.
+//! [`Cache::look_up`] looks in memory, then in Redis. On a miss, one request gets a [`Miss`]: it
+//! runs the handler and finishes the miss with the response or with a failure. Other requests of
+//! the key wait for it. An expired entry is served as stale for a short time while one request
+//! refreshes it, and for longer if the refresh fails.
+//!
+//! Memory gets every new response. Redis gets a response on its second request: most keys are
+//! requested once, and a write to Redis costs as much as a read from Postgres.
 
 mod entry;
 mod memory;
@@ -21,152 +25,109 @@ use crate::clock::is_ahead;
 use crate::config::CacheConfig;
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
-pub use entry::{Answer, CachedHeaders, Encoding, Entry, Media, Variant};
-use memory::{Guard, Memory, Slot};
+pub use entry::{CachedHeaders, CachedResponse, Encoding, Entry, Media, Variant};
+use memory::{FillGuard, MemoryTier, Slot};
 pub use policy::{Content, Lifetime, lifetime};
-use shared::{SharedTier, Values};
+use shared::{SharedTier, ValueStore};
 pub use versions::{DependsOn, Versions};
 
-/// How long expired answers rest after a failed refresh, before one request tries again.
-const REST_AFTER_FAILURE_MS: u64 = 500;
+/// How long a stale entry is served after a failed refresh, before one request tries again.
+const REFRESH_RETRY_MS: u64 = 500;
 
-/// How long it holds for everybody that there is no answer to keep: longer than it takes those who
-/// waited for it to be told, shorter than anybody would notice.
-const SHARED_MS: u64 = 200;
+/// How long "failed" and "not cacheable" are remembered: long enough for all waiting requests to
+/// see it, and too short to be noticed.
+const NEGATIVE_TTL_MS: u64 = 200;
 
 pub struct Cache {
-    memory: Memory,
-    /// `None` where no Redis is configured.
+    memory: MemoryTier,
+    /// `None` without Redis.
     shared: Option<SharedTier>,
+    /// How long after its expiry an entry may replace a response that can't be had.
     stale_ms_max: u64,
 }
 
-/// What the cache has for a key.
+/// The result of a lookup.
 pub enum Found<'a> {
-    /// Fresh.
+    /// A fresh entry.
     Hit(Arc<Entry>),
-    /// Past its time, and somebody is at it, or nobody can be.
+    /// Expired; a refresh is in progress or has just failed.
     Stale(Arc<Entry>),
-    /// Somebody has just tried and failed.
+    /// Another request has just failed to get the response, and there is no stale entry.
     Failed,
-    /// Not to be had from here, nor to be kept: ask for yourself.
+    /// The response is not cacheable: run the handler for this request alone.
     Uncacheable,
-    /// To be answered by whoever gets this; others of the same key wait for it.
+    /// Run the handler and finish the [`Miss`].
     Miss(Miss<'a>),
 }
 
-/// The duty to answer for all who ask the same. Dropped unanswered, the next one takes it over.
+/// The duty of one request to get the response of a key for all requests of that key.
+///
+/// If it is dropped unfinished because the client disconnected, the next request takes over.
 pub struct Miss<'a> {
     cache: &'a Cache,
     key: Arc<str>,
-    /// `None` where others are served the stale answer meanwhile.
-    guard: Option<Guard<'a>>,
+    /// Other requests of the key wait until it is filled. `None` for a refresh: meanwhile the
+    /// others get the stale entry.
+    guard: Option<FillGuard<'a>>,
+    /// Served if the handler fails.
     stale: Option<Arc<Entry>>,
 }
 
 impl Cache {
     pub fn new(config: &CacheConfig, redis: Option<Redis>) -> Self {
-        Self::on(config, redis.map(Values::Redis))
+        Self::with_values(config, redis.map(ValueStore::Redis))
     }
 
-    /// One that shares its answers through a model of Redis.
+    /// A cache that uses a model in the place of Redis.
     #[cfg(test)]
-    pub fn on_model(config: &CacheConfig, model: model::RedisModel) -> Self {
-        Self::on(config, Some(Values::Model(model)))
+    pub fn with_model(config: &CacheConfig, model: model::RedisModel) -> Self {
+        Self::with_values(config, Some(ValueStore::Model(model)))
     }
 
-    fn on(config: &CacheConfig, values: Option<Values>) -> Self {
+    fn with_values(config: &CacheConfig, values: Option<ValueStore>) -> Self {
         Self {
-            memory: Memory::new(config.cache_memory_bytes_max),
+            memory: MemoryTier::new(config.cache_memory_bytes_max),
             shared: values.map(|values| SharedTier::new(values, config.cache_writes_max)),
             stale_ms_max: u64::from(config.cache_stale_s_max) * 1000,
         }
     }
 
-    /// Looks a key up at `now_ms` (epoch milliseconds): memory, then Redis. Concurrent misses of
-    /// one key wait for one.
+    /// Looks a key up at `now_ms` (epoch milliseconds), in memory and then in Redis.
+    ///
+    /// Waits if another request is getting the response of the same key.
     pub async fn look_up(&self, key: &str, now_ms: u64) -> Found<'_> {
         let mut expired = None;
         if let Some(slot) = self.memory.get(key) {
-            match self.judge(key, &slot, now_ms) {
-                Some(found) => {
-                    metrics::lookup(
-                        CacheTier::Memory,
-                        matches!(found, Found::Hit(_) | Found::Stale(_)),
-                    );
-                    return found;
-                }
-                None => self.memory.remove(key, &slot),
+            if let Some(found) = self.found_in_memory(key, &slot, now_ms) {
+                let is_hit = matches!(found, Found::Hit(_) | Found::Stale(_));
+                metrics::lookup(CacheTier::Memory, is_hit);
+                return found;
             }
-            if let Slot::Answer(entry) = slot {
+            self.memory.remove(key, &slot);
+            if let Slot::Entry(entry) = slot {
                 expired = Some(entry);
             }
         }
         metrics::lookup(CacheTier::Memory, false);
-        // Boxed, so that those who are answered from memory do not carry it.
-        Box::pin(self.look_further(key.into(), expired, now_ms)).await
+        // Boxed to keep the future small for requests that are answered from memory.
+        Box::pin(self.wait_or_fetch(key.into(), expired, now_ms)).await
     }
 
-    /// Waits for whoever is at it already, or looks in Redis. `expired` is what memory had.
-    async fn look_further(
-        &self,
-        key: Arc<str>,
-        mut expired: Option<Arc<Entry>>,
-        now_ms: u64,
-    ) -> Found<'_> {
-        let guard = loop {
-            let slot = match self.memory.get_or_guard(&key).await {
-                Ok(slot) => slot,
-                Err(guard) => break guard,
-            };
-            match &slot {
-                Slot::Uncacheable { .. } => return Found::Uncacheable,
-                Slot::Failed { .. } => {
-                    // Another worker may have tried without the old answer that we have.
-                    let stale = expired.filter(|entry| self.may_be_shown_stale(entry, now_ms));
-                    return stale.map_or(Found::Failed, Found::Stale);
-                }
-                Slot::Answer(entry) if entry.is_fresh(now_ms) => return Found::Hit(entry.clone()),
-                Slot::Answer(entry) if entry.may_be_shown_while_revalidating(now_ms) => {
-                    return Found::Stale(entry.clone());
-                }
-                // Whoever was at it hung up, and left what may be shown only where no better is to
-                // be had.
-                Slot::Answer(entry) => expired = Some(entry.clone()),
-            }
-            self.memory.remove(&key, &slot);
-        };
-        if let Some(entry) = self.fetch(&key).await {
-            if entry.is_fresh(now_ms) {
-                guard.fill(Slot::Answer(entry.clone()));
-                return Found::Hit(entry);
-            }
-            expired = expired.or(Some(entry));
-        }
-        let stale = expired.filter(|entry| self.may_be_shown_stale(entry, now_ms));
-        Found::Miss(Miss { cache: self, key, guard: Some(guard), stale })
-    }
-
-    /// What to do with what was found in memory; `None` where it is too old for anything.
-    fn judge(&self, key: &str, slot: &Slot, now_ms: u64) -> Option<Found<'_>> {
+    /// Uses the slot that memory has for a key. `None` if it has expired.
+    fn found_in_memory(&self, key: &str, slot: &Slot, now_ms: u64) -> Option<Found<'_>> {
         let entry = match slot {
-            Slot::Answer(entry) => entry.clone(),
+            Slot::Entry(entry) => entry.clone(),
             Slot::Failed { until_ms } => {
-                return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Failed);
+                return is_ahead(*until_ms, now_ms, NEGATIVE_TTL_MS).then_some(Found::Failed);
             }
             Slot::Uncacheable { until_ms } => {
-                return is_ahead(*until_ms, now_ms, SHARED_MS).then_some(Found::Uncacheable);
+                return is_ahead(*until_ms, now_ms, NEGATIVE_TTL_MS).then_some(Found::Uncacheable);
             }
         };
         if entry.is_fresh(now_ms) {
-            // A write that is left out is not made up for: it costs a query elsewhere.
-            if let Some(shared) = &self.shared
-                && entry.claim_sharing()
-            {
-                shared.set(key, &entry, entry.expired_at_ms() - now_ms + self.stale_ms_max);
-            }
+            self.write_to_redis_once(key, &entry, now_ms);
             Some(Found::Hit(entry))
-        } else if !entry.may_be_shown_while_revalidating(now_ms) {
+        } else if !entry.may_be_served_while_revalidating(now_ms) {
             None
         } else if entry.claim_refresh(now_ms) {
             Some(Found::Miss(Miss {
@@ -180,49 +141,101 @@ impl Cache {
         }
     }
 
-    /// Answers in memory, and what they weigh in bytes.
-    pub fn in_memory(&self) -> (u64, u64) {
-        self.memory.size()
+    /// Waits for the request that is getting the response, or looks in Redis.
+    ///
+    /// `expired` is the entry that memory had.
+    async fn wait_or_fetch(
+        &self,
+        key: Arc<str>,
+        mut expired: Option<Arc<Entry>>,
+        now_ms: u64,
+    ) -> Found<'_> {
+        let guard = loop {
+            let slot = match self.memory.get_or_guard(&key).await {
+                Ok(slot) => slot,
+                Err(guard) => break guard,
+            };
+            match &slot {
+                Slot::Uncacheable { .. } => return Found::Uncacheable,
+                Slot::Failed { .. } => {
+                    // The request that failed may not have had the expired entry.
+                    let stale = expired.filter(|entry| self.is_within_stale_limit(entry, now_ms));
+                    return stale.map_or(Found::Failed, Found::Stale);
+                }
+                Slot::Entry(entry) if entry.is_fresh(now_ms) => return Found::Hit(entry.clone()),
+                Slot::Entry(entry) if entry.may_be_served_while_revalidating(now_ms) => {
+                    return Found::Stale(entry.clone());
+                }
+                // A dropped miss left this expired entry; it only serves as a replacement.
+                Slot::Entry(entry) => expired = Some(entry.clone()),
+            }
+            self.memory.remove(&key, &slot);
+        };
+        if let Some(entry) = self.get_from_redis(&key).await {
+            if entry.is_fresh(now_ms) {
+                guard.fill(Slot::Entry(entry.clone()));
+                return Found::Hit(entry);
+            }
+            expired = expired.or(Some(entry));
+        }
+        let stale = expired.filter(|entry| self.is_within_stale_limit(entry, now_ms));
+        Found::Miss(Miss { cache: self, key, guard: Some(guard), stale })
     }
 
-    fn may_be_shown_stale(&self, entry: &Entry, now_ms: u64) -> bool {
-        now_ms < entry.expired_at_ms() + self.stale_ms_max
+    /// The number of entries in memory, and their size in bytes.
+    pub fn memory_usage(&self) -> (u64, u64) {
+        self.memory.usage()
     }
 
-    async fn fetch(&self, key: &str) -> Option<Arc<Entry>> {
+    fn is_within_stale_limit(&self, entry: &Entry, now_ms: u64) -> bool {
+        now_ms < entry.fresh_until_ms() + self.stale_ms_max
+    }
+
+    async fn get_from_redis(&self, key: &str) -> Option<Arc<Entry>> {
         self.shared.as_ref()?.get(key).await.map(Arc::new)
+    }
+
+    /// Writes an entry to Redis the first time that it is found in memory.
+    fn write_to_redis_once(&self, key: &str, entry: &Entry, now_ms: u64) {
+        // A write that Redis does not accept is not repeated: it costs another instance one query.
+        if let Some(shared) = &self.shared
+            && entry.claim_redis_write()
+        {
+            shared.set(key, entry, entry.fresh_until_ms() - now_ms + self.stale_ms_max);
+        }
     }
 }
 
 impl Miss<'_> {
-    /// Keeps a new answer and wakes all who wait for it.
-    pub fn fill(mut self, answer: Answer, lifetime: Lifetime, now_ms: u64) -> Arc<Entry> {
-        let entry = Arc::new(Entry::new(answer, lifetime, now_ms));
-        self.end(Slot::Answer(entry.clone()));
+    /// Stores the response and wakes all requests that wait for it.
+    pub fn fill(mut self, response: CachedResponse, lifetime: Lifetime, now_ms: u64) -> Arc<Entry> {
+        let entry = Arc::new(Entry::new(response, lifetime, now_ms));
+        self.finish(Slot::Entry(entry.clone()));
         entry
     }
 
-    /// The answer is none that is kept. Those who wait get theirs side by side, not one after the
-    /// other.
-    pub fn uncacheable(mut self, now_ms: u64) {
-        self.end(Slot::Uncacheable { until_ms: now_ms + SHARED_MS });
+    /// Tells the waiting requests that the response is not cacheable, so that they run their
+    /// handlers at once, not one after the other.
+    pub fn mark_uncacheable(mut self, now_ms: u64) {
+        self.finish(Slot::Uncacheable { until_ms: now_ms + NEGATIVE_TTL_MS });
     }
 
-    /// No new answer could be had: the stale one, where there is one that may still be shown, for
-    /// everybody for half a second. Where there is none, all who wait are told, instead of trying
-    /// one after the other.
-    pub fn fall_back(mut self, now_ms: u64) -> Option<Arc<Entry>> {
-        let rested = self.stale.take().map(|stale| {
-            let until_ms = (now_ms + REST_AFTER_FAILURE_MS)
-                .min(stale.expired_at_ms() + self.cache.stale_ms_max);
+    /// Records that the handler failed, and returns the stale entry to serve instead, if any.
+    ///
+    /// All requests of the key get that entry for half a second. Without one, the waiting requests
+    /// fail too, so that they don't try one after the other.
+    pub fn record_failure(mut self, now_ms: u64) -> Option<Arc<Entry>> {
+        let stale = self.stale.take().map(|stale| {
+            let until_ms = (now_ms + REFRESH_RETRY_MS)
+                .min(stale.fresh_until_ms() + self.cache.stale_ms_max);
             Arc::new(stale.retry_after(until_ms))
         });
-        let failed = Slot::Failed { until_ms: now_ms + SHARED_MS };
-        self.end(rested.clone().map_or(failed, Slot::Answer));
-        rested
+        let failed = Slot::Failed { until_ms: now_ms + NEGATIVE_TTL_MS };
+        self.finish(stale.clone().map_or(failed, Slot::Entry));
+        stale
     }
 
-    fn end(&mut self, slot: Slot) {
+    fn finish(&mut self, slot: Slot) {
         self.stale = None;
         match self.guard.take() {
             Some(guard) => guard.fill(slot),
@@ -232,11 +245,10 @@ impl Miss<'_> {
 }
 
 impl Drop for Miss<'_> {
-    /// The client hung up. Others still need the stale answer: should the next one fail, it is what
-    /// there is.
+    /// Leaves the stale entry to the next request, which serves it if its handler fails.
     fn drop(&mut self) {
         if let (Some(guard), Some(stale)) = (self.guard.take(), self.stale.take()) {
-            guard.fill(Slot::Answer(stale));
+            guard.fill(Slot::Entry(stale));
         }
     }
 }
@@ -266,56 +278,59 @@ mod tests {
         }
     }
 
+    /// Fills the cache with an entry that is made at 0.
+    async fn fill(cache: &Cache) {
+        miss(cache, 0).await.fill(CachedResponse::json(""), LIFETIME, 0);
+    }
+
     async fn outcome(cache: &Cache, now_ms: u64) -> &'static str {
         match cache.look_up(KEY, now_ms).await {
             Found::Hit(_) => "hit",
             Found::Stale(_) => "stale",
             Found::Failed => "failed",
-            Found::Uncacheable => "unkept",
+            Found::Uncacheable => "uncacheable",
             Found::Miss(_) => "miss",
         }
     }
 
     #[tokio::test]
-    async fn an_answer_is_fresh_until_its_time_and_then_refreshed_by_one_while_others_see_it_stale()
-    {
+    async fn one_request_refreshes_an_expired_entry_while_others_get_it_stale() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
+        fill(&cache).await;
         assert_eq!(outcome(&cache, 59_999).await, "hit");
-        let refreshing = miss(&cache, 60_000).await;
+        let refresh = miss(&cache, 60_000).await;
         assert_eq!(outcome(&cache, 60_001).await, "stale");
-        refreshing.fill(Answer::json(""), LIFETIME, 60_002);
+        refresh.fill(CachedResponse::json(""), LIFETIME, 60_002);
         assert_eq!(outcome(&cache, 60_003).await, "hit");
     }
 
     #[tokio::test]
-    async fn an_answer_that_nobody_asked_for_in_a_long_time_is_not_shown_stale() {
+    async fn an_entry_past_its_revalidation_time_is_not_served_stale() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
+        fill(&cache).await;
         assert_eq!(outcome(&cache, 66_000).await, "miss");
     }
 
     #[tokio::test]
-    async fn a_failed_refresh_shows_the_stale_answer_to_everybody_for_half_a_second_and_up_to_the_bound()
-     {
+    async fn after_a_failed_refresh_all_get_the_stale_entry_for_half_a_second_within_its_limit() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
-        let bound_ms = 60_000 + 3_600_000;
-        for (failed_ms, shown_ms) in [(100_000, 100_499), (bound_ms - 300, bound_ms - 1)] {
-            assert!(miss(&cache, failed_ms).await.fall_back(failed_ms).is_some());
-            assert_eq!(outcome(&cache, shown_ms).await, "stale");
+        fill(&cache).await;
+        let limit_ms = 60_000 + 3_600_000;
+        for (failed_ms, served_ms) in [(100_000, 100_499), (limit_ms - 300, limit_ms - 1)] {
+            assert!(miss(&cache, failed_ms).await.record_failure(failed_ms).is_some());
+            assert_eq!(outcome(&cache, served_ms).await, "stale");
         }
-        assert!(miss(&cache, bound_ms).await.fall_back(bound_ms).is_none());
+        assert!(miss(&cache, limit_ms).await.record_failure(limit_ms).is_none());
     }
 
     #[tokio::test]
-    async fn those_who_wait_for_a_failure_are_told_instead_of_trying_one_after_the_other() {
+    async fn requests_that_wait_for_a_failing_request_fail_with_it() {
         let cache = cache();
-        let leader = miss(&cache, 0).await;
+        let first = miss(&cache, 0).await;
         let waiting = futures_util::future::join_all((0..20).map(|_| outcome(&cache, 0)));
         let fails = async {
             tokio::task::yield_now().await;
-            assert!(leader.fall_back(0).is_none());
+            assert!(first.record_failure(0).is_none());
         };
         let (outcomes, ()) = tokio::join!(waiting, fails);
         assert!(outcomes.iter().all(|outcome| *outcome == "failed"), "{outcomes:?}");
@@ -323,43 +338,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_wait_for_what_is_not_kept_ask_side_by_side() {
+    async fn requests_that_wait_for_an_uncacheable_response_run_side_by_side() {
         let cache = cache();
-        let leader = miss(&cache, 0).await;
+        let first = miss(&cache, 0).await;
         let waiting = futures_util::future::join_all((0..20).map(|_| outcome(&cache, 0)));
-        let passes = async {
+        let is_uncacheable = async {
             tokio::task::yield_now().await;
-            leader.uncacheable(0);
+            first.mark_uncacheable(0);
         };
-        let (outcomes, ()) = tokio::join!(waiting, passes);
-        assert!(outcomes.iter().all(|outcome| *outcome == "unkept"), "{outcomes:?}");
+        let (outcomes, ()) = tokio::join!(waiting, is_uncacheable);
+        assert!(outcomes.iter().all(|outcome| *outcome == "uncacheable"), "{outcomes:?}");
         assert_eq!(outcome(&cache, 200).await, "miss");
     }
 
     #[tokio::test]
-    async fn a_leader_that_hangs_up_leaves_the_stale_answer_to_the_next() {
+    async fn a_dropped_miss_leaves_the_stale_entry_to_the_next_request() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
+        fill(&cache).await;
         drop(miss(&cache, 100_000).await);
-        assert!(miss(&cache, 100_000).await.fall_back(100_000).is_some());
+        assert!(miss(&cache, 100_000).await.record_failure(100_000).is_some());
     }
 
     #[tokio::test]
-    async fn a_leader_that_hangs_up_shows_nobody_an_answer_beyond_its_time() {
+    async fn a_dropped_miss_serves_its_expired_entry_to_no_waiting_request() {
         let cache = cache();
-        miss(&cache, 0).await.fill(Answer::json(""), LIFETIME, 0);
-        let leader = miss(&cache, 100_000).await;
-        let next = async { miss(&cache, 100_000).await.fall_back(100_000).is_some() };
-        let hangs_up = async {
+        fill(&cache).await;
+        let first = miss(&cache, 100_000).await;
+        let next = async { miss(&cache, 100_000).await.record_failure(100_000).is_some() };
+        let disconnects = async {
             tokio::task::yield_now().await;
-            drop(leader);
+            drop(first);
         };
-        let (falls_back, ()) = tokio::join!(next, hangs_up);
-        assert!(falls_back, "and it is still there, should the next one fail");
+        let (has_stale_entry, ()) = tokio::join!(next, disconnects);
+        assert!(has_stale_entry, "the entry is kept for the case that the next request fails");
     }
 
     #[tokio::test]
-    async fn a_leader_that_hangs_up_hands_its_duty_to_the_next() {
+    async fn a_dropped_miss_passes_its_duty_to_the_next_request() {
         let cache = cache();
         drop(miss(&cache, 0).await);
         assert_eq!(outcome(&cache, 0).await, "miss");

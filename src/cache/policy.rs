@@ -1,27 +1,31 @@
-//! How long an answer may live: a pure function of what it shows, the exchange's clock and the
-//! time.
+//! The lifetime of a cache entry: a pure function of its content, its exchange and the time.
+//!
+//! Bars of days that are over stay fresh for a day, bars that can still change for five minutes,
+//! and quotes for one minute. A new data version replaces the cache key, so a lifetime only bounds
+//! the age of data that changes without one.
 
 use chrono::{DateTime, Utc};
 
 use crate::market::{DateRange, Exchange};
 
-/// What an answer shows.
+/// The content of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// The newest bar of a stock.
     Quote,
-    /// How new the data is; what is changed with SQL, so that no data version tells of it.
+    /// How recent the data is, and data edited directly in SQL, which bumps no version.
     Status,
-    /// Who a stock is, or a list of stocks.
+    /// The description of a stock, or a list of stocks.
     Metadata,
+    /// The bars of a range of days.
     Bars(DateRange),
 }
 
-/// How long an answer may live, in seconds.
+/// How long an entry may be served, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetime {
     pub fresh_s: u32,
-    /// After that: how long it may still be shown while one request refreshes it.
+    /// How long it may be served after that, while one request refreshes it.
     pub revalidate_s: u32,
 }
 
@@ -30,15 +34,17 @@ const STATUS_S: u32 = 60;
 const OPEN_RANGE_S: u32 = 300;
 const METADATA_S: u32 = 3600;
 const CLOSED_RANGE_S: u32 = 86_400;
-/// Closed ranges live up to this much shorter, so that what was cached in one rush does not expire
-/// in another.
+/// The lifetime of a closed range is up to this much shorter, so that entries which are cached at
+/// the same time do not expire at the same time.
 const CLOSED_RANGE_JITTER_S: u32 = 300;
-/// The share of its time for which an answer may be shown beyond it.
+/// An entry may be revalidated for its fresh time divided by this, [`REVALIDATE_S_MAX`] at most.
 const REVALIDATE_SHARE: u32 = 10;
 const REVALIDATE_S_MAX: u32 = 30;
 
-/// The lifetime of an answer made at `now`. Whether a range is closed is decided by the date at the
-/// exchange. `spread` is any number that differs from answer to answer; it sets the jitter.
+/// The lifetime of a response made at `now`.
+///
+/// A range is closed if its last day is over in the exchange's time zone. `spread` is a number that
+/// differs between cache keys; it sets the jitter.
 pub fn lifetime(
     content: Content,
     exchange: &Exchange,
@@ -75,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_gets_24_hours_once_its_last_day_is_over_at_the_exchange_and_not_before() {
+    fn a_range_gets_24_hours_once_its_last_day_is_over_at_the_exchange() {
         let (new_york, tokyo) =
             (exchange(chrono_tz::America::New_York), exchange(chrono_tz::Asia::Tokyo));
         let until_14th = bars(Some("2026-07-14"));
@@ -93,9 +99,8 @@ mod tests {
         }
     }
 
-    /// The first instant after each day, as the tables of the zones have it: where clocks were put
-    /// forward in that night or back, where it is the last of a year, and where midnight itself was
-    /// left out or came twice.
+    /// The first instant after each day, from the tables of the time zones. Clocks change in some
+    /// of these nights, and midnight is skipped or repeated in the last three.
     const DAYS_END: [(chrono_tz::Tz, &str, &str); 15] = [
         (chrono_tz::America::New_York, "2026-03-07", "2026-03-08T05:00:00Z"),
         (chrono_tz::America::New_York, "2026-03-08", "2026-03-09T04:00:00Z"),
@@ -109,14 +114,14 @@ mod tests {
         (chrono_tz::Europe::London, "2026-10-25", "2026-10-26T00:00:00Z"),
         (chrono_tz::Europe::London, "2026-12-31", "2027-01-01T00:00:00Z"),
         (chrono_tz::Asia::Tokyo, "2026-12-31", "2026-12-31T15:00:00Z"),
-        // At midnight it was 1 a.m.; at midnight it was 11 p.m. again; a day that never was.
+        // Midnight became 1 a.m.; midnight became 11 p.m. again; the next day did not exist.
         (chrono_tz::America::Sao_Paulo, "2018-11-03", "2018-11-04T03:00:00Z"),
         (chrono_tz::America::Sao_Paulo, "2018-02-17", "2018-02-18T03:00:00Z"),
         (chrono_tz::Pacific::Apia, "2011-12-29", "2011-12-30T10:00:00Z"),
     ];
 
     #[test]
-    fn on_both_sides_of_every_edge_a_range_lives_as_long_as_it_should() {
+    fn a_range_closes_at_the_exact_end_of_its_day_in_every_time_zone() {
         for (zone, day, ends_at) in DAYS_END {
             let (exchange, ends_at) = (exchange(zone), ends_at.parse::<DateTime<Utc>>().unwrap());
             let fresh_s = |now| lifetime(bars(Some(day)), &exchange, now, 0).fresh_s;
@@ -126,11 +131,11 @@ mod tests {
                 "{zone}, the last instant of {day}"
             );
             assert_eq!(fresh_s(ends_at), CLOSED_RANGE_S, "{zone}, the first instant after {day}");
-            // A range that goes on is open on both sides.
-            let day_after = parse_date(day).unwrap() + Days::new(2);
-            let goes_on = bars(Some(&day_after.to_string()));
+            // A range that ends two days later is open at both instants.
+            let later = parse_date(day).unwrap() + Days::new(2);
+            let later = bars(Some(&later.to_string()));
             assert_eq!(
-                lifetime(goes_on, &exchange, ends_at, 0).fresh_s,
+                lifetime(later, &exchange, ends_at, 0).fresh_s,
                 OPEN_RANGE_S,
                 "{zone}, {day} and two more"
             );
@@ -138,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_still_moves_lives_for_a_short_time() {
+    fn content_that_still_changes_has_a_short_lifetime() {
         let (new_york, now) =
             (exchange(chrono_tz::America::New_York), "2026-07-15T12:00:00Z".parse().unwrap());
         assert_eq!(
@@ -156,8 +161,8 @@ mod tests {
         );
     }
 
-    /// Places where clocks are moved at midnight, by half an hour, not at all, or against the
-    /// seasons of the north.
+    /// Time zones whose clocks change at midnight, by half an hour, not at all, or in the seasons
+    /// of the southern hemisphere.
     const ZONES: [chrono_tz::Tz; 8] = [
         chrono_tz::America::New_York,
         chrono_tz::Europe::London,
@@ -171,13 +176,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_range_closes_once_when_its_last_day_ends_and_never_opens_again(
-            zone in prop::sample::select(&ZONES[..]), day in 0u64..15_000, later_s in 0i64..400_000,
+        fn a_range_closes_when_its_last_day_ends_and_never_opens_again(
+            zone in prop::sample::select(&ZONES[..]),
+            day in 0u64..15_000,
+            later_s in 0i64..400_000,
         ) {
             let day = parse_date("2000-01-01").unwrap() + Days::new(day);
-            let (exchange, start) = (exchange(zone), day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::days(1));
+            let exchange = exchange(zone);
+            let start = day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::days(1);
             let at = |offset_s| start + TimeDelta::seconds(offset_s);
-            let is_closed = |offset_s| lifetime(bars(Some(&day.to_string())), &exchange, at(offset_s), 0).fresh_s > OPEN_RANGE_S;
+            let range = bars(Some(&day.to_string()));
+            let is_closed =
+                |offset_s| lifetime(range, &exchange, at(offset_s), 0).fresh_s > OPEN_RANGE_S;
             let (mut open_s, mut closed_s) = (0, 400_000);
             prop_assert!(!is_closed(open_s) && is_closed(closed_s));
             while open_s + 1 < closed_s {
@@ -190,10 +200,11 @@ mod tests {
         }
 
         #[test]
-        fn jitter_never_lengthens_a_life_nor_takes_more_than_five_minutes(spread: u32) {
-            let (new_york, now) = (exchange(chrono_tz::America::New_York), "2026-07-15T12:00:00Z".parse().unwrap());
-            let life = lifetime(bars(Some("2012-12-31")), &new_york, now, spread);
-            prop_assert!((86_100..=86_400).contains(&life.fresh_s));
+        fn jitter_shortens_a_lifetime_by_five_minutes_at_most(spread: u32) {
+            let new_york = exchange(chrono_tz::America::New_York);
+            let now = "2026-07-15T12:00:00Z".parse().unwrap();
+            let lifetime = lifetime(bars(Some("2012-12-31")), &new_york, now, spread);
+            prop_assert!((86_100..=86_400).contains(&lifetime.fresh_s));
         }
     }
 }

@@ -1,5 +1,8 @@
-//! The data version of every stock, as far as this instance has heard: what makes cached answers go
-//! out of use.
+//! The data version of every stock, as far as this instance knows it.
+//!
+//! Each commit draws a revision, a number that only grows. The data version of a stock is the
+//! revision of its last change. Cache keys contain the version, so a change makes new keys.
+//! `http/server/changes.rs` keeps the versions up to date.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,10 +15,10 @@ use crate::caller::KeyId;
 use crate::market::{Exchange, Symbol};
 use crate::store::{Changes, StockRef, Store, StoreError};
 
-/// For lists of stocks, and stocks whose exchange was not heard of yet.
+/// The time zone for lists of stocks, and for stocks of an unknown exchange.
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
 
-/// The stocks that an answer is made of.
+/// The stocks that a response is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DependsOn<'a> {
     Stock(Symbol),
@@ -24,75 +27,76 @@ pub enum DependsOn<'a> {
 }
 
 pub struct Versions {
-    /// Under each symbol by which a stock is found, former ones too. Swapped as a whole: every
-    /// request reads it, and it changes a few times a day.
+    /// The stock of each symbol, with former symbols. Replaced as a whole, because every request
+    /// reads it and it rarely changes.
     stocks: ArcSwap<HashMap<Symbol, (StockRef, Exchange)>>,
-    /// The newest revision heard of, of keys and tiers too. -1 before the first.
-    newest: AtomicI64,
-    /// The newest one of a stock: the version of whatever depends on all of them.
-    newest_of_stocks: AtomicI64,
-    behind: AtomicBool,
+    /// The last revision of stocks, keys and tiers that was applied. -1 before the first.
+    last_revision: AtomicI64,
+    /// The highest version of a stock: the version of content that depends on all stocks.
+    version_of_all: AtomicI64,
+    /// The last check for changes failed.
+    is_behind: AtomicBool,
 }
 
 impl Default for Versions {
     fn default() -> Self {
         Self {
             stocks: ArcSwap::default(),
-            newest: AtomicI64::new(-1),
-            newest_of_stocks: AtomicI64::new(0),
-            behind: AtomicBool::new(false),
+            last_revision: AtomicI64::new(-1),
+            version_of_all: AtomicI64::new(0),
+            is_behind: AtomicBool::new(false),
         }
     }
 }
 
 impl Versions {
-    /// The version to put into the key of an answer, and whose clock decides how long it lives.
-    /// `None` where no version was heard of yet.
+    /// The version for the cache key of a response, and the exchange that decides its lifetime.
+    /// `None` if the version is unknown.
     pub fn of(&self, depends_on: &DependsOn<'_>) -> Option<(i64, Exchange)> {
         match depends_on {
             DependsOn::Stock(symbol) => {
                 self.stocks.load().get(symbol).map(|(stock, exchange)| (stock.version, *exchange))
             }
-            // Numbers only grow: whichever of them changes next gets a larger one than all have
-            // now.
+            // The highest version suffices: the next change of any of them draws a higher one.
             DependsOn::Stocks(symbols) => {
                 let stocks = self.stocks.load();
-                let heard = symbols.iter().filter_map(|symbol| stocks.get(symbol));
-                heard
+                symbols
+                    .iter()
+                    .filter_map(|symbol| stocks.get(symbol))
                     .max_by_key(|(stock, _)| stock.version)
                     .map(|(stock, exchange)| (stock.version, *exchange))
             }
             DependsOn::All => self
-                .newest()
-                .map(|_| (self.newest_of_stocks.load(Ordering::Acquire), default_exchange())),
+                .revision()
+                .map(|_| (self.version_of_all.load(Ordering::Acquire), default_exchange())),
         }
     }
 
-    /// The stock that is meant by a symbol; `None` where nothing was heard of one.
+    /// The stock of a symbol; `None` if the symbol is unknown.
     pub fn stock(&self, symbol: Symbol) -> Option<StockRef> {
         self.stocks.load().get(&symbol).map(|(stock, _)| *stock)
     }
 
-    /// The version that what depends on every stock has to be read as of, or later: the one that it
-    /// is kept under. Before any was heard of, one that no replica can have come to.
+    /// The version that a replica must have replayed before content of all stocks is read from it:
+    /// the version of that content's cache key. `i64::MAX` before the first revision, so that the
+    /// primary is read.
     pub fn to_read(&self) -> i64 {
         self.of(&DependsOn::All).map_or(i64::MAX, |(version, _)| version)
     }
 
-    /// Hears what was committed since the last time, and returns the keys and the tiers that
-    /// changed.
+    /// Reads and applies the changes since the last call. Returns the changed keys and tiers.
     ///
     /// # Errors
-    /// When Postgres can't be asked: nothing is forgotten, and the next call hears it all.
+    /// When Postgres can't be read. The next call applies all changes since the last success.
     pub async fn catch_up(&self, store: &Store) -> Result<(Vec<KeyId>, Vec<String>), StoreError> {
-        let changes = store.changes_since(self.heard()).await?;
+        let changes = store.changes_since(self.last_revision()).await?;
         let exchanges =
             if changes.stocks.is_empty() { HashMap::new() } else { store.exchanges().await? };
         self.apply(&changes, &exchanges);
         Ok((changes.keys, changes.tiers))
     }
 
-    /// Takes in what was committed since [`Self::heard`]; `exchanges` by their codes.
+    /// Applies the changes since [`Self::last_revision`]. `exchanges` are by their codes.
     pub(crate) fn apply(&self, changes: &Changes, exchanges: &HashMap<String, Exchange>) {
         if !changes.stocks.is_empty() {
             let exchange =
@@ -102,33 +106,33 @@ impl Versions {
                 changes
                     .stocks
                     .iter()
-                    .map(|heard| (heard.under, (heard.stock, exchange(&heard.exchange)))),
+                    .map(|change| (change.under, (change.stock, exchange(&change.exchange)))),
             );
             self.stocks.store(Arc::new(stocks));
-            let newest = changes.stocks.iter().map(|heard| heard.stock.version).max();
-            self.newest_of_stocks.fetch_max(newest.unwrap_or_default(), Ordering::Release);
+            let version = changes.stocks.iter().map(|change| change.stock.version).max();
+            self.version_of_all.fetch_max(version.unwrap_or_default(), Ordering::Release);
         }
-        // At least 0: an empty database has been looked at, too.
-        self.newest.store(changes.revision.max(0), Ordering::Release);
+        // At least 0, because an empty database counts as read.
+        self.last_revision.store(changes.revision.max(0), Ordering::Release);
     }
 
-    /// The revision to hear on from: -1 before the first.
-    pub(crate) fn heard(&self) -> i64 {
-        self.newest.load(Ordering::Acquire)
+    /// The last revision that was applied; -1 before the first.
+    pub(crate) fn last_revision(&self) -> i64 {
+        self.last_revision.load(Ordering::Acquire)
     }
 
-    /// The newest revision heard of; `None` before the first.
-    pub fn newest(&self) -> Option<i64> {
-        Some(self.heard()).filter(|newest| *newest >= 0)
+    /// The last revision that was applied; `None` before the first.
+    pub fn revision(&self) -> Option<i64> {
+        Some(self.last_revision()).filter(|revision| *revision >= 0)
     }
 
-    /// Whether what was committed is known here, as of the last look.
+    /// Whether the last check for changes succeeded.
     pub fn is_up_to_date(&self) -> bool {
-        self.heard() >= 0 && !self.behind.load(Ordering::Relaxed)
+        self.last_revision() >= 0 && !self.is_behind.load(Ordering::Relaxed)
     }
 
-    pub fn set_behind(&self, behind: bool) {
-        self.behind.store(behind, Ordering::Relaxed);
+    pub fn set_behind(&self, is_behind: bool) {
+        self.is_behind.store(is_behind, Ordering::Relaxed);
     }
 }
 

@@ -26,7 +26,7 @@ impl Freshness {
     /// The newest day with prices of each exchange, as the time (epoch seconds) at which its
     /// regular session ended. As it was, where Postgres can't be asked.
     pub async fn newest_days(&self, store: &Store, versions: &Versions) -> Vec<(String, i64)> {
-        let (mut last, revision) = (self.0.lock().await, versions.newest());
+        let (mut last, revision) = (self.0.lock().await, versions.revision());
         let holds = |look: &Look| look.revision == revision || look.at.elapsed() < REST;
         if !last.as_ref().is_some_and(holds) {
             let found = look(store, versions.to_read()).await;

@@ -7,7 +7,7 @@ use crate::http::State;
 use crate::metrics::{CONTENT_TYPE, Readings, text};
 
 pub async fn metrics(state: &'static State) -> HttpResponse {
-    let (cache_entries, cache_bytes) = state.cache.in_memory();
+    let (cache_entries, cache_bytes) = state.cache.memory_usage();
     let connections = state.store.connections();
     let readings = Readings {
         cache_bytes,

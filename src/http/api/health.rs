@@ -93,7 +93,7 @@ pub async fn ready(state: &'static State) -> HttpResponse {
         Some(_) => "down",
     };
     // Before the tables were ever read, there is nothing to serve.
-    let postgres_has_tables = state.versions.newest().is_some();
+    let postgres_has_tables = state.versions.revision().is_some();
     let (http_status, status) = match (postgres, redis, changes) {
         ("down", _, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         _ if !postgres_has_tables => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{Values, put_extension, refuse, state};
-use crate::cache::{Answer, CachedHeaders, Encoding, Entry, Found, Lifetime, Miss, lifetime};
+use crate::cache::{
+    CachedHeaders, CachedResponse, Encoding, Entry, Found, Lifetime, Miss, lifetime,
+};
 use crate::http::request::cacheable_query::CacheableQuery;
 use crate::http::request::context::{CacheOutcome, RequestContext};
 use crate::http::respond::answer::{UNKNOWN, VARY, VARY_NEGOTIATED, media_of, media_type};
@@ -72,7 +74,7 @@ async fn fill<Q: CacheableQuery>(
     let response = next.call(request).await?;
     let now_ms = epoch_ms(Utc::now());
     if response.status().is_server_error() {
-        let Some(stale) = miss.fall_back(now_ms) else { return Ok(response.map_into_boxed_body()) };
+        let Some(stale) = miss.record_failure(now_ms) else { return Ok(response.map_into_boxed_body()) };
         // The answer no longer shows that something failed: the log has to.
         let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
         let cause = problem.and_then(Problem::cause).map(ToString::to_string);
@@ -82,7 +84,7 @@ async fn fill<Q: CacheableQuery>(
     // What is too long to be kept is sent as it is read.
     if response.status() != StatusCode::OK || response.response().body().size() == BodySize::Stream
     {
-        miss.uncacheable(now_ms);
+        miss.mark_uncacheable(now_ms);
         return Ok(response.map_into_boxed_body());
     }
     let (request, response) = response.into_parts();
@@ -90,11 +92,11 @@ async fn fill<Q: CacheableQuery>(
     let media = media_of(response.headers());
     let note =
         |name| response.headers().get(name).map(|note| Bytes::copy_from_slice(note.as_bytes()));
-    let notes = CachedHeaders { link: note(header::LINK), unknown: note(UNKNOWN) };
+    let headers = CachedHeaders { link: note(header::LINK), unknown: note(UNKNOWN) };
     let body = body::to_bytes(response.into_body())
         .await
         .map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
-    let entry = miss.fill(Answer { body, media, notes }, lifetime, now_ms);
+    let entry = miss.fill(CachedResponse { body, media, headers }, lifetime, now_ms);
     let response = entry_response::<Q>(&request, &entry, CacheOutcome::Miss);
     Ok(ServiceResponse::new(request, response))
 }
@@ -143,7 +145,7 @@ fn entry_response<Q: CacheableQuery>(
     values.put(headers, header::CACHE_CONTROL, format_args!("private, max-age={fresh_for_s}"));
     values.put(headers, header::AGE, format_args!("{}", entry.age_s(now_ms)));
     headers.insert(header::VARY, if Q::NEGOTIATED { VARY_NEGOTIATED } else { VARY });
-    for (name, note) in [(header::LINK, &entry.notes.link), (UNKNOWN, &entry.notes.unknown)] {
+    for (name, note) in [(header::LINK, &entry.headers.link), (UNKNOWN, &entry.headers.unknown)] {
         if let Some(note) = note
             && let Ok(note) = HeaderValue::from_maybe_shared(note.clone())
         {
@@ -215,7 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry(body: &str) -> Entry {
-        Entry::new(Answer::json(body.to_owned()), Lifetime { fresh_s: 60, revalidate_s: 6 }, 0)
+        Entry::new(CachedResponse::json(body.to_owned()), Lifetime { fresh_s: 60, revalidate_s: 6 }, 0)
     }
 
     fn headers(name: HeaderName, value: &[u8]) -> Option<HeaderMap> {

@@ -14,7 +14,7 @@ use super::questions::Asked;
 use super::truth::tell;
 use super::world::{Away, World, wait};
 use crate::cache::{
-    Answer, Cache, CachedHeaders, Entry, Found, Lifetime, Miss, Versions, lifetime,
+    Cache, CachedHeaders, CachedResponse, Entry, Found, Lifetime, Miss, Versions, lifetime,
 };
 use crate::config::CacheConfig;
 use crate::http::server::changes::{ChangeFollower, follow};
@@ -65,7 +65,7 @@ impl Instance {
         let instance = Rc::new(Self {
             slot,
             world: world.clone(),
-            cache: Cache::on_model(&CONFIG, world.redis.clone()),
+            cache: Cache::with_model(&CONFIG, world.redis.clone()),
             versions: Versions::default(),
             clock_ahead_ms: world.below(CLOCKS_APART_MS),
             words,
@@ -111,10 +111,10 @@ impl Instance {
 
     async fn answer(&self, asked: &Asked, miss: Miss<'_>, lifetime: Lifetime) -> Given {
         match self.read(asked).await {
-            Err(_) => miss.fall_back(self.clock_ms()).map_or(Given::Refused, Given::Stale),
+            Err(_) => miss.record_failure(self.clock_ms()).map_or(Given::Refused, Given::Stale),
             Ok(Some(answer)) => Given::Made(miss.fill(answer, lifetime, self.clock_ms())),
             Ok(None) => {
-                miss.uncacheable(self.clock_ms());
+                miss.mark_uncacheable(self.clock_ms());
                 Given::Read
             }
         }
@@ -122,7 +122,7 @@ impl Instance {
 
     /// What a handler makes: what was asked, what is true of it, the moment that this was read in,
     /// and when it was made. `None` where that is none that is kept.
-    async fn read(&self, asked: &Asked) -> Result<Option<Answer>, Away> {
+    async fn read(&self, asked: &Asked) -> Result<Option<CachedResponse>, Away> {
         let (now, says) = self
             .world
             .read(self.slot, |truth| (truth.now(), truth.says(truth.now(), &asked.about)))
@@ -133,17 +133,17 @@ impl Instance {
         let Some(says) = says.filter(|_| asked.is_kept) else { return Ok(None) };
         let body = format!("{}\n{says}\n{now}\n{}", asked.meaning, self.world.now_ms());
         let link = Some(Bytes::from(asked.meaning.clone()));
-        Ok(Some(Answer {
+        Ok(Some(CachedResponse {
             body: body.into(),
             media: asked.media,
-            notes: CachedHeaders { link, unknown: None },
+            headers: CachedHeaders { link, unknown: None },
         }))
     }
 }
 
 impl ChangeFollower for Instance {
     async fn look(&self) -> Result<(), StoreError> {
-        let since = self.versions.heard();
+        let since = self.versions.last_revision();
         let changes = self.world.read(self.slot, |truth| truth.changes_since(since)).await;
         let changes = changes.map_err(|_| StoreError::Unreachable("it is away".to_owned()))?;
         tell(&self.versions, &changes);

@@ -114,7 +114,7 @@ impl Made {
         Some(Self {
             meaning: meaning.to_owned(),
             media: entry.media,
-            link: String::from_utf8(entry.notes.link.as_ref()?.to_vec()).ok()?,
+            link: String::from_utf8(entry.headers.link.as_ref()?.to_vec()).ok()?,
             says: says.to_owned(),
             moment: moment.parse().ok()?,
             made_ms: made_ms.parse().ok()?,
