@@ -29,7 +29,7 @@ async fn limit_of(app: &App) -> String {
 
 #[tokio::test]
 async fn an_old_name_has_its_effect_and_a_warning_names_the_new_one() {
-    let database = Database::empty().await;
+    let database = Database::sample().await;
     let old = OLD_AND_NEW.map(|(old, _)| (old, "777"));
     let app = App::with(&database, &old).await;
     assert_eq!(limit_of(&app).await, "\"keyless\";q=777;w=3600");
@@ -42,7 +42,7 @@ async fn an_old_name_has_its_effect_and_a_warning_names_the_new_one() {
 
 #[tokio::test]
 async fn the_new_name_wins_over_the_old_one() {
-    let database = Database::empty().await;
+    let database = Database::sample().await;
     let both =
         [("KEYLESS_REQUESTS_PER_HOUR_MAX", "nonsense"), ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "55")];
     let app = App::with(&database, &both).await;
@@ -53,7 +53,7 @@ async fn the_new_name_wins_over_the_old_one() {
 
 #[tokio::test]
 async fn without_old_names_nothing_is_warned_about() {
-    let app = App::alone(&Database::empty().await).await;
+    let app = App::alone(&Database::sample().await).await;
     assert_eq!(limit_of(&app).await, "\"keyless\";q=100;w=3600");
     assert_eq!(warnings(&app, "name"), Vec::<String>::new());
 }

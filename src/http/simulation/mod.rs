@@ -144,7 +144,7 @@ fn run(answers_max: u32) -> String {
     let [content, question, age, refusal] =
         Wrong::ALL.map(|kind| wrong.iter().filter(|(of, _)| *of == kind).count());
     let seen = format!(
-        "{answers} answers in {} hours with {loads} loads ({hits} hits, {stale} stale, {made} made, {read} kept by nobody, \
+        "{answers} answers in {} hours with {loads} loads ({hits} hits, {stale} stale, {made} made, {read} uncacheable, \
          {refused} refused for want of Postgres): {content} wrong, {question} to another question, {age} too old, \
          {refusal} refused without need",
         took_s / 3600

@@ -27,7 +27,7 @@ async fn instances_that_lose_redis_one_after_the_other_share_the_limit_as_if_the
     record(
         "instances_that_lose_redis_one_after_the_other_share_the_limit_as_if_they_had_together",
         &format!(
-            "of a limit of 100 the first admitted {}, the second {}",
+            "the first admitted {} of a limit of 100, the second {}",
             admitted[0], admitted[1]
         ),
     );

@@ -138,7 +138,7 @@ async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_f
     record(
         "a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_forward_forgets_so_much",
         &format!(
-            "of 100 are admitted: half an hour back {}, 50 s forward {}, 62 s forward {}",
+            "admitted of 100: half an hour back {}, 50 s forward {}, 62 s forward {}",
             admitted[0], admitted[1], admitted[2]
         ),
     );

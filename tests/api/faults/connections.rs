@@ -177,7 +177,7 @@ async fn however_many_ask_whether_it_is_ready_while_postgres_hangs_each_is_told_
     record(
         "however_many_ask_whether_it_is_ready_while_postgres_hangs_each_is_told_in_time",
         &format!(
-            "200 of 200 told 503 within {} ms; 200 again after {} ms",
+            "200 of 200 got 503 within {} ms; 200 again after {} ms",
             slowest.as_millis(),
             back.as_millis()
         ),
@@ -318,7 +318,7 @@ async fn a_database_that_can_only_be_read_serves_reads_and_keeps_usage_until_it_
     };
     eventually("all usage is stored", Duration::from_secs(5), stored).await;
     let seen = format!(
-        "{} reads, all 200; a write 503; {sent} requests counted exactly once it could be written, which it was after {} ms",
+        "{} reads, all 200; a write 503; {sent} requests counted exactly; writable again after {} ms",
         paths.len(),
         back.as_millis()
     );

@@ -44,7 +44,7 @@ async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_
     let report = database.ran(&["ingest", "prices", &prices, "--json"]).json();
     assert_eq!(report["added"], rows);
     let seen = format!(
-        "{refused} of 8 times the sentence named the disk, {crashed} times Postgres itself ended for want of room and the sentence \
+        "{refused} of 8 times the sentence named the disk, {crashed} times Postgres itself ended on the full disk and the sentence \
          said that its connection was lost; nothing was loaded, cached answers went on; then {rows} rows at once"
     );
     record("a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_is_room", &seen);

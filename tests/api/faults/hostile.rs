@@ -146,7 +146,7 @@ async fn nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_a
     record(
         "nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_anybody",
         &format!(
-            "{} messages, each refused with 400 or hung up on; none of what came behind was a request; no line in the log",
+            "{} messages, each refused with 400 or disconnected; nothing behind them counted as a request; no line in the log",
             MALFORMED.len()
         ),
     );

@@ -114,7 +114,7 @@ async fn who_comes_when_all_connections_are_taken_waits_until_one_ends() {
     record(
         "who_comes_when_all_connections_are_taken_waits_until_one_ends",
         &format!(
-            "answered {} ms after one had hung up; the next after {idle_s:.1} s, when the first had idled for 2",
+            "answered {} ms after one had hung up; the next after {idle_s:.1} s, when the first had been idle for 2",
             let_in.as_millis()
         ),
     );

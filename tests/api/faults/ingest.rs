@@ -46,7 +46,7 @@ async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_wi
     record(
         "a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_with_the_next_rows",
         &format!(
-            "exit code 1 {} ms after more rows came; nothing loaded; then {rows} rows",
+            "exit code 1, {} ms after more rows arrived; nothing loaded; then {rows} rows",
             took.as_millis()
         ),
     );
@@ -87,7 +87,7 @@ async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_
     record(
         "a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_and_can_be_repeated",
         &format!(
-            "2 of 2 times nothing of it after the recovery; {rows} rows of the next one there after another kill"
+            "2 of 2 times nothing of the load after the recovery; {rows} rows of the next load there after another kill"
         ),
     );
 }
@@ -170,7 +170,7 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
         times.max().unwrap_or_default()
     };
     let seen = format!(
-        "10 of 10 ended with a sentence and nothing loaded: those cut off within {} ms, those left in silence within {} ms",
+        "10 of 10 ended with a sentence and nothing loaded: those cut off within {} ms, those without a response within {} ms",
         slowest(&[Fault::Cut, Fault::Refuse]),
         slowest(&[Fault::Stall, Fault::LoseAnswers, Fault::Vanish])
     );
@@ -260,6 +260,6 @@ async fn prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_af
     assert!(found[2] == found[0], "the actions first");
     record(
         "prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_after_the_other",
-        &format!("{} bars alike in both orders, adjusted closes included", found[0].len()),
+        &format!("{} bars identical in both orders, adjusted closes included", found[0].len()),
     );
 }

@@ -137,7 +137,7 @@ async fn twice_of_what_the_processor_can_serve_costs_none_of_it() {
     record(
         "twice_of_what_the_processor_can_serve_costs_none_of_it",
         &format!(
-            "{:.0} a second by 32 clients, {:.0} by 2,000; {:.0} and {:.0} for each second of processor that the server had; \
+            "{:.0} a second by 32 clients, {:.0} by 2,000; {:.0} and {:.0} per second of processor time of the server; \
              {memory_mib} MiB",
             calm.per_s, crowded.per_s, calm.per_cpu_s, crowded.per_cpu_s
         ),

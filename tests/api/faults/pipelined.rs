@@ -29,7 +29,7 @@ async fn requests_behind_one_that_waits_cost_no_processor() {
     record(
         "requests_behind_one_that_waits_cost_no_processor",
         &format!(
-            "{taken} bytes of them were taken, by the systems' buffers too; {spent:.2} s of processor in 3 s"
+            "{taken} bytes of them were taken, including system buffers; {spent:.2} s of processor time in 3 s"
         ),
     );
 }

@@ -161,7 +161,7 @@ async fn happen(harms: &[Harm]) -> String {
         seen.push(format!("{harm:?} {refused} of {all}, {} ms", last.as_millis()));
     }
     format!(
-        "{} cached answers, all 200 and fresh, p99 {} ms at most; of the rest were 503, until so long after the return: {}; the \
+        "{} cached answers, all 200 and fresh, p99 {} ms at most; 503 among the rest, and time to recover: {}; the \
          slowest after {} ms",
         kept.answers.len(),
         p99.as_millis(),

@@ -96,7 +96,7 @@ async fn a_charge_whose_answer_is_lost_is_made_once() {
     record(
         "a_charge_whose_answer_is_lost_is_made_once",
         &format!(
-            "of 100 requests another instance could make {} and {}: 1 was charged, and 4 ahead",
+            "another instance could make {} and {} of 100 requests: 1 was charged, and 4 taken ahead",
             left[0], left[1]
         ),
     );
@@ -216,7 +216,7 @@ async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
     record(
         "a_redis_that_is_not_there_costs_accuracy_and_not_availability",
         &format!(
-            "100 of 150 by the window in process; a request then takes {:.1} ms, the fastest of 20",
+            "100 of 150 admitted by the window in the process; a request then takes {:.1} ms, the fastest of 20",
             milliseconds(took)
         ),
     );

@@ -302,6 +302,6 @@ async fn a_request_that_waited_for_redis_in_vain_does_not_wait_again() {
     assert!((Duration::from_millis(200)..Duration::from_millis(450)).contains(&took), "{took:?}");
     record(
         "a_request_that_waited_for_redis_in_vain_does_not_wait_again",
-        &format!("it took {} ms, of which 250 are the time-out", took.as_millis()),
+        &format!("it took {} ms, 250 of them the time-out", took.as_millis()),
     );
 }

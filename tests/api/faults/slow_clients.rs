@@ -150,7 +150,7 @@ async fn no_body_takes_longer_than_its_time_read_or_not() {
     record(
         "no_body_takes_longer_than_its_time_read_or_not",
         &format!(
-            "all 12 connections ended, the slowest after {} ms; where the body is read, with 408",
+            "all 12 connections ended, the slowest after {} ms; routes that read the body sent 408",
             slowest.as_millis()
         ),
     );

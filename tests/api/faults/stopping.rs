@@ -293,7 +293,7 @@ async fn sigkill_under_load_loses_counts_of_one_interval_and_nothing_else() {
     assert!(n == written || n == written + 1, "{n}: {written} were answered");
     assert_eq!(found["symbols"], whole, "{n}");
     let seen = format!(
-        "{} of {answered} answers not counted, {at_risk} in the last interval of 1 s; of a limit of {LIMIT} {admitted} admitted \
+        "{} of {answered} responses not counted, {at_risk} in the last interval of 1 s; {admitted} of a limit of {LIMIT} admitted \
          by three instances; a watchlist whole after {n} writes; the next process answered {} ms after its start",
         answered.saturating_sub(stored),
         first_answer.as_millis()

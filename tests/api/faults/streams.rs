@@ -108,7 +108,7 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
     }
     let slowest = cut_off.iter().max().unwrap();
     let seen = format!(
-        "3 of 3 whole and alike after their connection ended; {} of 5 cut off before their end, the slowest after {} ms",
+        "3 of 3 complete and identical after their connection ended; {} of 5 cut off before their end, the slowest after {} ms",
         cut_off.len(),
         slowest.as_millis()
     );

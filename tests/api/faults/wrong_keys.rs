@@ -70,7 +70,7 @@ async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
         flood.count(401)
     );
     format!(
-        "8 of 8 let in at the first try, the slowest after {} ms, beside {} times 401; {hashes} hashes in all",
+        "8 of 8 accepted at the first try, the slowest after {} ms, beside {} times 401; {hashes} hashes in all",
         slowest.as_millis(),
         flood.count(401)
     )
@@ -114,7 +114,7 @@ async fn of_many_new_keys_while_postgres_hangs_none_waits_for_the_time_outs_of_o
     assert!(took < Duration::from_secs(4), "{took:?}");
     record(
         "of_many_new_keys_while_postgres_hangs_none_waits_for_the_time_outs_of_others",
-        &format!("100 of 100 told 503 within {} ms; time-outs of 500 ms", took.as_millis()),
+        &format!("100 of 100 got 503 within {} ms; the time-outs are 500 ms", took.as_millis()),
     );
 }
 

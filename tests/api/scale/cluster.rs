@@ -206,7 +206,7 @@ async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back
     record(
         "a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back",
         &format!(
-            "all 200, the slowest {} ms; shared {} ms after it was whole",
+            "all 200, the slowest {} ms; limits shared {} ms after the cluster was complete",
             slowest.as_millis(),
             took.as_millis()
         ),
@@ -233,7 +233,7 @@ async fn a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again(
     record(
         "a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again",
         &format!(
-            "all 200, the slowest {} ms; shared {} ms after it was whole",
+            "all 200, the slowest {} ms; limits shared {} ms after the cluster was complete",
             slowest.as_millis(),
             took.as_millis()
         ),

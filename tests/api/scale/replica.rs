@@ -94,7 +94,7 @@ async fn a_correction_is_served_at_once_while_the_replica_has_not_replayed_it() 
     record(
         "a_correction_is_served_at_once_while_the_replica_has_not_replayed_it",
         &format!(
-            "{READS} reads behind the replica's back, all of the new value; read from the replica again afterwards"
+            "{READS} reads while the replica was paused, all with the new value; afterwards reads use the replica again"
         ),
     );
 }
