@@ -15,7 +15,12 @@ pub struct ServeArgs {
     pub traces: TracesConfig,
     /// Bring the database's tables up to date first; instances that start at once wait for each
     /// other
-    #[arg(long, env = "MIGRATE", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(
+        long,
+        env = "MIGRATE",
+        help_heading = "Postgres",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
     migrate: bool,
 }
 

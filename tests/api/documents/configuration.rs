@@ -1,6 +1,6 @@
 //! docs/configuration.md is generated from the command line's definition of each setting.
 
-use clap::Arg;
+use clap::{Arg, ArgAction};
 
 use super::{between, is_as_generated, read};
 
@@ -33,6 +33,7 @@ fn variable(setting: &Arg) -> &str {
 fn default_of(setting: &Arg) -> String {
     match setting.get_default_values() {
         [default] => format!("`{}`", default.to_str().unwrap()),
+        _ if matches!(setting.get_action(), ArgAction::SetTrue) => "`false`".to_owned(),
         _ if setting.is_required_set() => "required".to_owned(),
         _ => "none".to_owned(),
     }
