@@ -93,7 +93,9 @@ fn fields_that_hold_secrets_are_of_a_type_that_shows_none() {
             else {
                 continue;
             };
-            if !NAMES.contains(&name) || !kind.ends_with(',') || line.contains('=') {
+            // A reference without a lifetime is an argument of a function, never a field.
+            let is_argument = kind == "&str,";
+            if !NAMES.contains(&name) || !kind.ends_with(',') || line.contains('=') || is_argument {
                 continue;
             }
             fields += 1;
