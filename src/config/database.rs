@@ -38,7 +38,12 @@ pub struct DatabaseConfig {
     /// Two more connections serve background tasks, so that these continue when all others are
     /// busy. A range read takes less than a millisecond: 16 connections serve thousands of requests
     /// a second, and leave a small Postgres (100 connections by default) room for other instances.
-    #[arg(long, env = "DATABASE_CONNECTIONS_MAX", default_value_t = 16, value_parser = count(10_000))]
+    #[arg(
+        long,
+        env = "DATABASE_CONNECTIONS_MAX",
+        default_value_t = 16,
+        value_parser = count(10_000)
+    )]
     pub database_connections_max: u32,
     /// Time-out to open a connection, including TLS and sign-in
     ///
@@ -52,7 +57,12 @@ pub struct DatabaseConfig {
     ///
     /// 16 connections serve thousands of requests a second, so each request in a queue of 1000 is
     /// served well within a second.
-    #[arg(long, env = "DATABASE_QUEUE_MAX", default_value_t = 1000, value_parser = count(1_000_000))]
+    #[arg(
+        long,
+        env = "DATABASE_QUEUE_MAX",
+        default_value_t = 1000,
+        value_parser = count(1_000_000)
+    )]
     pub database_queue_max: u32,
     /// Time-out of one statement of a request
     ///
