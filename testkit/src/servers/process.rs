@@ -11,7 +11,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::directory::ServerDir;
@@ -24,7 +24,7 @@ const START_TIMEOUT_S: u64 = 60;
 /// Another process can take a port between our check and the server's start.
 const PORT_TRIES: usize = 5;
 
-/// The variables that a server inherits. Others may hold an operator's secrets.
+/// The variables that a child process inherits. Others may hold an operator's secrets.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
 /// Arguments: log file, name of the signal that stops the server, server command.
@@ -88,12 +88,8 @@ impl ServerProcess {
         let mut command = dir.user.shell(SUPERVISOR);
         command.arg(&server.log).arg(server.signal);
         command.arg(server.program).args(server.args);
-        command.current_dir(&dir.path).env_clear();
-        for name in INHERITED {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        command.current_dir(&dir.path);
+        limit_environment(&mut command, |_| false);
         // `error_line` searches the logs for English words.
         command.env("LC_ALL", "C").env("TZ", "UTC");
         // A process group of its own: a terminal's Ctrl-C reaches us alone, and we stop the server.
@@ -163,6 +159,17 @@ impl Drop for ServerProcess {
     fn drop(&mut self) {
         // On a failure the supervisor goes on stopping the server without us.
         let _ = self.stop();
+    }
+}
+
+/// Removes every variable from a child's environment but the common ones and those that `also`
+/// names.
+pub(super) fn limit_environment(command: &mut Command, also: impl Fn(&str) -> bool) {
+    command.env_clear();
+    for (name, value) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| INHERITED.contains(&name) || also(name)) {
+            command.env(name, value);
+        }
     }
 }
 

@@ -117,6 +117,16 @@ impl App {
         self.log.lock().unwrap().clone()
     }
 
+    /// The warnings and errors that were logged so far. A request with status 503 is none: it asked
+    /// before the server was ready.
+    pub fn complaints(&self) -> Vec<String> {
+        let is_complaint = |line: &String| {
+            (line.contains("\"WARN\"") || line.contains("\"ERROR\""))
+                && !line.contains("\"message\":\"request\"")
+        };
+        self.log().into_iter().filter(is_complaint).collect()
+    }
+
     /// Every line of stdout so far.
     pub fn printed(&self) -> Vec<String> {
         self.printed.lock().unwrap().clone()

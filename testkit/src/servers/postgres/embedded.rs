@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::super::directory::remove_with_prefix;
-use super::super::process::error_line;
+use super::super::process::{error_line, limit_environment};
 use super::super::user::ServerUser;
 use super::super::{LocalServerError, pause, random_password};
 
@@ -117,6 +117,7 @@ fn run_npm(project: &Path, log: &Path) -> Result<(), LocalServerError> {
     let copy = output.try_clone().map_err(LocalServerError::io("create", log))?;
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    limit_environment(&mut npm, is_for_npm);
     npm.current_dir(project).stdin(Stdio::null()).stdout(output).stderr(copy);
     let mut npm = npm.spawn().map_err(|_| LocalServerError::MissingProgram {
         server: "PostgreSQL",
@@ -139,6 +140,14 @@ fn run_npm(project: &Path, log: &Path) -> Result<(), LocalServerError> {
         }
     };
     Err(LocalServerError::DownloadFailed { reason, log: log.to_path_buf() })
+}
+
+/// Whether npm needs a variable to reach its registry.
+fn is_for_npm(name: &str) -> bool {
+    const NAMES: [&str; 5] =
+        ["http_proxy", "https_proxy", "no_proxy", "node_extra_ca_certs", "ssl_cert_file"];
+    let name = name.to_ascii_lowercase();
+    name.starts_with("npm_config_") || NAMES.contains(&name.as_str())
 }
 
 /// The first sentence of npm's output. Lines such as `code ECONNREFUSED` come before it, a stack
@@ -165,14 +174,13 @@ fn link_libraries(package: &Path) -> Result<(), LocalServerError> {
     for link in &links {
         let [source, target] =
             ["source", "target"].map(|key| Path::new(link[key].as_str().unwrap_or_default()));
+        let same_dir = source.parent() == target.parent();
+        let Some(library) = source.file_name().filter(|_| same_dir) else { continue };
         let path = package.join(target);
-        match source.file_name() {
-            Some(library) if source.parent() == target.parent() => match symlink(library, &path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(LocalServerError::io("create", &path)(error));
-                }
-                _ => {}
-            },
+        match symlink(library, &path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(LocalServerError::io("create", &path)(error));
+            }
             _ => {}
         }
     }
