@@ -58,9 +58,9 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
                 matches!(registry.find_tier(&name).await, Err(KeyServiceError::NoTier { .. }));
             let told = registry.set_tier(&name, requests_per_minute).await?;
             operator.answer(&told, || {
-                let Notified { made, instances_told } = &told;
+                let Notified { result, instances_notified } = &told;
                 let what = if is_new { "The new tier" } else { "Tier" };
-                let (limit, heard) = (made.requests_per_minute, heard(*instances_told));
+                let (limit, heard) = (result.requests_per_minute, heard(*instances_notified));
                 format!("{what} {name} has {limit} requests a minute. {heard}")
             })
         }

@@ -1,4 +1,8 @@
-//! A token that was proven, and what its key's row said when it was last read.
+//! A verified key in memory.
+//!
+//! It holds the hash that the secret matched, which never changes, and the caller that the key's
+//! row described when it was last read. Two times say how old that row may be: from `refresh_at_ms`
+//! it should be read again, and from `stale_until_ms` it must not be used without a new read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,65 +13,72 @@ use crate::caller::Caller;
 use crate::clock::is_ahead;
 use crate::config::KeysConfig;
 
-/// A token that matched its hash once.
 pub struct CachedKey {
-    /// The hash that it was proven against.
+    /// The hash that the secret matched, as a PHC string.
     pub phc: String,
-    /// Swapped, not locked: every request of the key reads it. `None` once the key was withdrawn.
+    /// `None` if the key turned out to be invalid. Every request of the key reads this, so it is
+    /// swapped instead of locked.
     caller: ArcSwapOption<Caller>,
-    /// When the row is asked again, epoch milliseconds.
-    ask_again_at_ms: AtomicU64,
-    /// Until when a row that can't be asked is believed, epoch milliseconds.
+    /// When the row should be read again, in epoch milliseconds.
+    refresh_at_ms: AtomicU64,
+    /// How long the row may be used if Postgres does not answer, in epoch milliseconds.
     stale_until_ms: AtomicU64,
-    /// Held by who asks for the row.
-    pub refresh: tokio::sync::Mutex<()>,
+    /// Held by the request that reads the row again.
+    pub refresh_lock: tokio::sync::Mutex<()>,
 }
 
 impl CachedKey {
+    /// A key whose row was read at `now_ms` (epoch milliseconds).
     pub fn new(phc: String, caller: Caller, now_ms: u64, config: &KeysConfig) -> Self {
         Self {
             phc,
             caller: ArcSwapOption::from_pointee(caller),
-            ask_again_at_ms: AtomicU64::new(now_ms + config.key_status_ttl_ms),
+            refresh_at_ms: AtomicU64::new(now_ms + config.key_status_ttl_ms),
             stale_until_ms: AtomicU64::new(now_ms + config.key_status_stale_max_ms),
-            refresh: tokio::sync::Mutex::default(),
+            refresh_lock: tokio::sync::Mutex::default(),
         }
     }
 
-    pub fn current(&self) -> Option<Arc<Caller>> {
+    /// The caller as of the last read. `None` if the key is invalid.
+    pub fn caller(&self) -> Option<Arc<Caller>> {
         self.caller.load_full()
     }
 
-    pub fn is_old(&self, now_ms: u64, config: &KeysConfig) -> bool {
-        !is_ahead(self.ask_again_at_ms.load(Ordering::Relaxed), now_ms, config.key_status_ttl_ms)
+    /// Whether the row should be read again.
+    pub fn needs_refresh(&self, now_ms: u64, config: &KeysConfig) -> bool {
+        !is_ahead(self.refresh_at_ms.load(Ordering::Relaxed), now_ms, config.key_status_ttl_ms)
     }
 
+    /// Whether the row may still be used if it can't be read again.
     pub fn is_within_stale_limit(&self, now_ms: u64, config: &KeysConfig) -> bool {
         is_ahead(self.stale_until_ms.load(Ordering::SeqCst), now_ms, config.key_status_stale_max_ms)
     }
 
-    pub fn renew(&self, caller: Caller, now_ms: u64, config: &KeysConfig) -> Arc<Caller> {
-        let caller = match self.current() {
-            Some(same) if *same == caller => same,
+    /// Stores the `caller` of a row that was read at `now_ms`.
+    pub fn update(&self, caller: Caller, now_ms: u64, config: &KeysConfig) -> Arc<Caller> {
+        let caller = match self.caller() {
+            Some(unchanged) if *unchanged == caller => unchanged,
             _ => Arc::new(caller),
         };
         self.caller.store(Some(caller.clone()));
-        self.ask_again_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::SeqCst);
+        self.refresh_at_ms.store(now_ms + config.key_status_ttl_ms, Ordering::SeqCst);
         self.stale_until_ms.store(now_ms + config.key_status_stale_max_ms, Ordering::Relaxed);
         caller
     }
 
-    /// Asks for the row no earlier than at `at_ms`.
-    pub fn ask_again_at(&self, at_ms: u64) {
-        self.ask_again_at_ms.store(at_ms, Ordering::Relaxed);
+    /// Delays the next refresh until `at_ms`, in epoch milliseconds.
+    pub fn delay_refresh(&self, at_ms: u64) {
+        self.refresh_at_ms.store(at_ms, Ordering::Relaxed);
     }
 
+    /// Requires a new read before the row is used again.
     pub fn invalidate(&self) {
         self.stale_until_ms.store(0, Ordering::SeqCst);
-        self.ask_again_at_ms.store(0, Ordering::SeqCst);
+        self.refresh_at_ms.store(0, Ordering::SeqCst);
     }
 
-    pub fn withdraw(&self) {
+    /// Makes the key invalid for all requests that hold it.
+    pub fn clear(&self) {
         self.caller.store(None);
     }
 }

@@ -1,4 +1,7 @@
-//! Threads for argon2id alone: it is to leave processors to requests.
+//! Threads that run argon2id and nothing else.
+//!
+//! Each thread keeps the memory that argon2id needs. Their number leaves processor cores to
+//! requests whose keys are already cached.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,66 +10,69 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::hash::Memory;
-use super::secret_verifier::QueueSlot;
+use super::hash::HashMemory;
+use super::queue::QueueSlot;
 use crate::metrics;
 
-/// A secret to be proven, and who waits for it.
-struct Proof {
-    secret: SecretString,
-    phc: String,
-    asked: Instant,
-    answer: oneshot::Sender<bool>,
-    /// A client that hangs up must not free that of a hash which still runs.
-    _room: QueueSlot,
+pub struct HashPool {
+    jobs: Sender<Job>,
+    timeout: Duration,
 }
 
-pub struct HashPool {
-    proofs: Sender<Proof>,
-    wait: Duration,
+/// A secret to compare with a hash.
+struct Job {
+    secret: SecretString,
+    phc: String,
+    queued_at: Instant,
+    result: oneshot::Sender<bool>,
+    /// The job holds the slot until its hash is done, even if the client disconnects earlier.
+    _slot: QueueSlot,
 }
 
 impl HashPool {
-    /// So many threads, or one on every two cores for 0. `wait` is how long a proof may take, the
-    /// wait for a thread included.
-    pub fn start(threads: usize, wait: Duration) -> Self {
+    /// Starts `threads` threads, or one per two cores if it is 0. `timeout` covers the wait for a
+    /// thread and the hash.
+    ///
+    /// # Panics
+    /// If the operating system can't start a thread.
+    pub fn start(threads: usize, timeout: Duration) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores.div_ceil(2) } else { threads };
-        let (proofs, waiting) = channel();
-        let waiting = Arc::new(Mutex::new(waiting));
+        let (jobs, receiver) = channel();
+        let receiver = Arc::new(Mutex::new(receiver));
         for _ in 0..threads {
-            let waiting = waiting.clone();
+            let receiver = receiver.clone();
             let thread = std::thread::Builder::new().name("argon2id".to_owned());
-            thread.spawn(move || prove_all(&waiting)).expect("the system starts a thread");
+            thread.spawn(move || run_jobs(&receiver)).expect("the system starts a thread");
         }
-        Self { proofs, wait }
+        Self { jobs, timeout }
     }
 
-    /// Whether `secret` is the one behind `phc`. `None` where that could not be found out in time.
+    /// Whether `secret` matches the hash `phc`. `None` if the result did not come in time.
     pub async fn matches(
         &self,
         secret: SecretString,
         phc: String,
-        room: QueueSlot,
+        slot: QueueSlot,
     ) -> Option<bool> {
-        let (answer, found) = oneshot::channel();
-        let proof = Proof { secret, phc, asked: Instant::now(), answer, _room: room };
-        self.proofs.send(proof).ok()?;
-        tokio::time::timeout(self.wait, found).await.ok()?.ok()
+        let (result, receiver) = oneshot::channel();
+        let job = Job { secret, phc, queued_at: Instant::now(), result, _slot: slot };
+        self.jobs.send(job).ok()?;
+        tokio::time::timeout(self.timeout, receiver).await.ok()?.ok()
     }
 }
 
-/// Until those who ask are gone.
-fn prove_all(waiting: &Mutex<Receiver<Proof>>) {
-    let mut memory = Memory::default();
+/// Runs jobs until the pool is dropped.
+fn run_jobs(jobs: &Mutex<Receiver<Job>>) {
+    let mut memory = HashMemory::default();
     loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Proof { secret, phc, asked, answer, _room }) = next else { return };
-        // Whoever hung up or was told to come back needs no answer.
-        if !answer.is_closed() {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { secret, phc, queued_at, result, _slot }) = next else { return };
+        // Skips the hash if the client disconnected or the wait timed out.
+        if !result.is_closed() {
             let matches = memory.matches(&secret, &phc);
-            metrics::argon2(asked.elapsed().as_secs_f64());
-            let _ = answer.send(matches);
+            metrics::argon2(queued_at.elapsed().as_secs_f64());
+            let _ = result.send(matches);
         }
     }
 }

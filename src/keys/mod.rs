@@ -1,9 +1,14 @@
-//! API keys: what a token looks like, how its secret is kept, who may call.
+//! API keys: the format of a token, the storage of its secret, its verification, and the operations
+//! of operators.
+//!
+//! A request passes through [`Verifier::verify`]. Operators use [`KeyService`].
 
 mod cached_key;
-mod failures;
+mod error;
+mod failed_attempts;
 mod hash;
 mod hash_pool;
+mod queue;
 mod recent_failures;
 mod secret_verifier;
 mod service;
@@ -11,8 +16,9 @@ mod token;
 mod validity;
 mod verify;
 
+pub use error::{KeyServiceError, VerifyError};
 pub use hash::{HashError, hash_secret, hint_of};
-pub use service::{IssueRequest, Issued, KeyService, KeyServiceError, Notified, Rotated};
+pub use service::{IssueRequest, Issued, KeyService, Notified, Rotated};
 pub use token::{TOKEN_PREFIX, Token};
 pub use validity::{Grace, ValidityError, expiry};
-pub use verify::{Refusal, Verifier};
+pub use verify::Verifier;

@@ -1,24 +1,25 @@
-//! Whether Postgres was asked for a key in vain a moment ago.
+//! Remembers for a moment that a lookup of a key in Postgres failed.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a failure to look up a key is everybody's who waited behind it: each would wait for a
-/// time-out of its own.
-const SHARED: Duration = Duration::from_millis(200);
+/// Requests that waited behind a failed lookup share its failure for this long. Otherwise each of
+/// them would wait for its own timeout, one after the other.
+const SHARED_FOR: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
 pub struct RecentFailures(Mutex<Option<Instant>>);
 
 impl RecentFailures {
-    pub fn note(&self) {
+    pub fn record(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
+    /// Whether a lookup failed within the last [`SHARED_FOR`].
     pub fn is_recent(&self) -> bool {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .is_some_and(|at| at.elapsed() < SHARED)
+            .is_some_and(|failed_at| failed_at.elapsed() < SHARED_FOR)
     }
 }

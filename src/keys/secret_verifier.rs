@@ -1,134 +1,128 @@
-//! Whether a token is one of ours: by its row in Postgres, the hint of its secret, and argon2id.
+//! Verifies a token that is not cached, in three steps: read the key's row from Postgres, compare
+//! the hint of the secret, run argon2id.
+//!
+//! Each step rejects most of the invalid tokens that reach it. The [`VerificationQueue`] bounds how
+//! many tokens are in these steps at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use super::Token;
+use super::error::VerifyError;
 use super::hash::hint_of;
 use super::hash_pool::HashPool;
+use super::queue::VerificationQueue;
 use super::recent_failures::RecentFailures;
-use super::verify::Refusal;
+use super::token::Token;
 use crate::caller::{Caller, KeyId};
 use crate::config::KeysConfig;
 use crate::store::{KeyRow, Store};
 
-/// Rows of keys that are read at once for tokens that are new here: a flood of them is to leave
-/// connections to others.
-const LOOK_UPS_MAX: usize = 4;
+/// Rows that are read at once. A flood of unknown tokens must leave connections to other requests.
+const LOOKUPS_MAX: usize = 4;
 
-/// Hints that are written at once, for keys that have none. What is left out is tried again by the
-/// next process.
+/// Hints that are written at once. A hint beyond that is dropped; the next process writes it.
 const HINTS_WRITTEN_MAX: usize = 4;
-
-/// A token's share of what bounds how many are proven, for as long as it is.
-pub struct QueueSlot {
-    _in_all: OwnedSemaphorePermit,
-    /// Where only argon2id can refuse it.
-    _without_hint: Option<OwnedSemaphorePermit>,
-}
 
 /// A key whose secret is right.
 pub struct VerifiedKey {
-    /// The hash that the secret was proven against.
+    /// The hash that the secret matched, as a PHC string.
     pub phc: String,
     pub caller: Caller,
 }
 
 pub struct SecretVerifier {
     store: Store,
-    in_all: Arc<Semaphore>,
-    in_all_max: usize,
-    without_hint: Arc<Semaphore>,
-    look_ups: Semaphore,
-    hints_written: Arc<Semaphore>,
-    hashers: HashPool,
+    queue: VerificationQueue,
+    lookups: Semaphore,
+    /// How long a token may wait for its lookup to start.
+    lookup_timeout: Duration,
     recent_failures: Arc<RecentFailures>,
-    /// For a turn to be looked up, and for a hash.
-    wait: Duration,
+    hash_pool: HashPool,
+    hint_writes: Arc<Semaphore>,
 }
 
 impl SecretVerifier {
     pub fn new(store: Store, config: &KeysConfig, recent_failures: Arc<RecentFailures>) -> Self {
-        let (wait, in_all_max) =
-            (Duration::from_millis(config.argon2_wait_timeout_ms), config.argon2_queue_max);
+        let step_timeout = Duration::from_millis(config.argon2_wait_timeout_ms);
         Self {
             store,
-            in_all: Arc::new(Semaphore::new(in_all_max)),
-            in_all_max,
-            // Whoever sends wrong secrets of keys without a hint is not to keep the keys of others
-            // out.
-            without_hint: Arc::new(Semaphore::new(in_all_max.div_ceil(4))),
-            look_ups: Semaphore::new(LOOK_UPS_MAX),
-            hints_written: Arc::new(Semaphore::new(HINTS_WRITTEN_MAX)),
-            hashers: HashPool::start(config.argon2_parallel_max.into(), wait),
+            queue: VerificationQueue::new(config.argon2_queue_max),
+            lookups: Semaphore::new(LOOKUPS_MAX),
+            lookup_timeout: step_timeout,
             recent_failures,
-            wait,
+            hash_pool: HashPool::start(config.argon2_parallel_max.into(), step_timeout),
+            hint_writes: Arc::new(Semaphore::new(HINTS_WRITTEN_MAX)),
         }
     }
 
-    /// Tokens that are being proven or wait for it.
-    pub fn busy_with(&self) -> usize {
-        self.in_all_max - self.in_all.available_permits()
+    /// The number of tokens in the queue.
+    pub fn queue_length(&self) -> usize {
+        self.queue.length()
     }
 
-    /// The key that `token` is of.
+    /// Finds the key of `token` and verifies the secret.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] where there is none, its secret is another or it was revoked; `Busy`
-    /// where there is no room, or its turn or argon2id took too long; `Store` or `RecentlyFailed`
-    /// where Postgres could not be asked.
-    pub async fn verify(&self, token: Token) -> Result<VerifiedKey, Refusal> {
-        let in_all = self.in_all.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        let (row, hint) = (self.row(token.id).await?, hint_of(token.id, &token.secret));
-        let without_hint = match row.secret_hint {
-            Some(right) if right != hint => return Err(Refusal::Invalid),
-            Some(_) => None,
-            None => Some(self.without_hint.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?),
-        };
+    /// - [`VerifyError::Invalid`] if there is no such key, the secret is wrong, or the key is
+    ///   revoked.
+    /// - `Busy` if the queue is full, or the lookup or argon2id took too long.
+    /// - `Store` or `RecentlyFailed` if Postgres is unavailable.
+    pub async fn verify(&self, token: Token) -> Result<VerifiedKey, VerifyError> {
+        let mut slot = self.queue.enter().ok_or(VerifyError::Busy)?;
+        let row = self.find_row(token.id).await?;
+        let hint = hint_of(token.id, &token.secret);
+        match row.secret_hint {
+            Some(expected) if expected != hint => return Err(VerifyError::Invalid),
+            Some(_) => {}
+            None => slot = self.queue.enter_without_hint(slot).ok_or(VerifyError::Busy)?,
+        }
         let phc = row.secret_hash.clone();
-        let room = QueueSlot { _in_all: in_all, _without_hint: without_hint };
-        let proof = self
-            .hashers
-            .matches(token.secret, phc.clone(), room)
+        let matches = self
+            .hash_pool
+            .matches(token.secret, phc.clone(), slot)
             .instrument(tracing::trace_span!("argon2id"));
-        if !proof.await.ok_or(Refusal::Busy)? {
-            return Err(Refusal::Invalid);
+        if !matches.await.ok_or(VerifyError::Busy)? {
+            return Err(VerifyError::Invalid);
         }
         if row.secret_hint.is_none() {
-            self.keep_hint(token.id, phc.clone(), hint);
+            self.store_hint(token.id, phc.clone(), hint);
         }
-        row.into_caller().map(|caller| VerifiedKey { phc, caller }).ok_or(Refusal::Invalid)
+        let caller = row.into_caller().ok_or(VerifyError::Invalid)?;
+        Ok(VerifiedKey { phc, caller })
     }
 
-    /// The row of a key, in its turn.
-    async fn row(&self, id: KeyId) -> Result<KeyRow, Refusal> {
-        let turn = timeout(self.wait, self.look_ups.acquire()).await;
-        let _turn = turn.map_err(|_| Refusal::Busy)?.expect("nobody closes it");
+    /// Reads the row of a key, at most [`LOOKUPS_MAX`] at once.
+    async fn find_row(&self, id: KeyId) -> Result<KeyRow, VerifyError> {
+        let permit = timeout(self.lookup_timeout, self.lookups.acquire()).await;
+        let _permit = permit.map_err(|_| VerifyError::Busy)?.expect("the semaphore stays open");
         if self.recent_failures.is_recent() {
-            return Err(Refusal::RecentlyFailed);
+            return Err(VerifyError::RecentlyFailed);
         }
         match self.store.find_key(id).await {
-            Ok(row) => row.ok_or(Refusal::Invalid),
+            Ok(row) => row.ok_or(VerifyError::Invalid),
             Err(error) => {
-                self.recent_failures.note();
+                self.recent_failures.record();
                 Err(error.into())
             }
         }
     }
 
-    /// Without it the key works as well; its wrong secrets cost argon2id. No request waits for
-    /// that.
-    fn keep_hint(&self, id: KeyId, phc: String, hint: i16) {
-        let Ok(turn) = self.hints_written.clone().try_acquire_owned() else { return };
+    /// Stores the hint of a verified secret in the background. Without it the key still works, but
+    /// every wrong secret for it costs one run of argon2id.
+    fn store_hint(&self, id: KeyId, phc: String, hint: i16) {
+        let Ok(permit) = self.hint_writes.clone().try_acquire_owned() else { return };
         let store = self.store.clone();
         tokio::spawn(async move {
-            let _turn = turn;
+            let _permit = permit;
             if let Err(error) = store.keep_hint(id, &phc, hint).await {
-                tracing::warn!(cause = %error, key = %id, "the hint of a secret was not kept: its wrong secrets cost argon2id");
+                tracing::warn!(
+                    cause = %error, key = %id,
+                    "the hint of a secret was not stored; wrong secrets for this key cost argon2id"
+                );
             }
         });
     }

@@ -1,5 +1,7 @@
-//! What operators do with keys and tiers, whichever way they ask: the command line and HTTP both
-//! end here.
+//! The operations on keys and tiers. The command line and `/admin` both use [`KeyService`].
+//!
+//! Each change is written to Postgres and then published through Redis, so that running instances
+//! apply it at once. Instances that miss the message find the change when they poll Postgres.
 
 use std::time::Duration;
 
@@ -8,36 +10,21 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{Grace, HashError, Token, hash_secret, hint_of};
+use super::error::KeyServiceError;
+use super::hash::{hash_secret, hint_of};
+use super::token::Token;
+use super::validity::Grace;
 use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
 use crate::redis::{Message, Redis};
 use crate::store::{
-    KeyChange, KeyState, KeyStatus, NewKey, Rotation, Store, StoreError, TierStatus, Written,
+    KeyChange, KeyStatus, NewKey, Rotation, Store, StoreError, TierStatus, Written,
 };
 
-/// New secrets are hashed one at a time: each takes 19 MiB and a core for about 15 ms. Those who
-/// wait are the connections of operators, which are bounded.
+/// New secrets are hashed one at a time, because each takes 19 MiB and 15 ms of a core. The number
+/// of connections of operators bounds how many wait.
 static HASHING: Semaphore = Semaphore::const_new(1);
 
-#[derive(Debug, thiserror::Error)]
-pub enum KeyServiceError {
-    #[error("there is no key {0}: expected an id from the list of keys")]
-    NoKey(KeyId),
-    #[error("there is no tier {:?}: expected one of {}", name.as_str(), tiers.join(", "))]
-    NoTier { name: TierName, tiers: Vec<String> },
-    #[error("there is a key {0} already: rotate it for a new token, or choose another id")]
-    Taken(KeyId),
-    #[error("{id} is {}: issue another key", state.as_str())]
-    NotActive { id: KeyId, state: KeyState },
-    #[error("{id} was rotated already: its new key is {by}")]
-    Rotated { id: KeyId, by: String },
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Hash(#[from] HashError),
-}
-
-/// The desk for one operator.
+/// The operations of one operator, whom the audit names as `actor`.
 pub struct KeyService {
     store: Store,
     redis: Option<Redis>,
@@ -47,7 +34,7 @@ pub struct KeyService {
 
 /// A key to issue.
 pub struct IssueRequest {
-    /// Chosen by whoever asks, so that asking twice issues one key.
+    /// Chosen by the client if it is present, so that a repeated request issues one key only.
     pub id: Option<KeyId>,
     pub owner: Label,
     pub name: Label,
@@ -56,28 +43,31 @@ pub struct IssueRequest {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// A new key. Its token exists only here.
+/// A new key with its token, which is not stored anywhere.
 pub struct Issued {
     pub key: KeyStatus,
     pub token: SecretString,
 }
 
-/// A new key in place of another, which goes on until then.
+/// A new key that replaces another one.
 pub struct Rotated {
     pub new: Issued,
+    /// The old key stays valid until then.
     pub old_expires_at: DateTime<Utc>,
 }
 
-/// A change that is made, and how many instances were told of it. Others find out by themselves.
+/// The result of a change, and how many instances were notified of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notified<T> {
     #[serde(flatten)]
-    pub made: T,
-    pub instances_told: u32,
+    pub result: T,
+    /// The other instances find the change when they poll Postgres.
+    #[serde(rename = "instancesTold")]
+    pub instances_notified: u32,
 }
 
-/// A new key for its holder: as JSON, the one place that shows a token.
+/// The JSON form of a new key. No other JSON contains a token.
 #[derive(Serialize)]
 pub struct Revealed<'a> {
     #[serde(flatten)]
@@ -92,33 +82,39 @@ impl Issued {
 }
 
 impl KeyService {
-    /// `redis_wait` bounds how long a change waits for a connection to the Redis through which
-    /// instances are told.
+    /// `redis_wait` bounds how long a change waits for a connection to Redis.
     pub fn new(store: Store, redis: Option<Redis>, redis_wait: Duration, actor: Actor) -> Self {
         Self { store, redis, redis_wait, actor }
     }
 
-    pub async fn issue(&self, order: &IssueRequest) -> Result<Issued, KeyServiceError> {
-        let (token, secret_hash) = new_token(order.id).await?;
+    /// Issues a new key.
+    ///
+    /// # Errors
+    /// [`KeyServiceError::NoTier`], `Taken`, `Store` or `Hash`.
+    pub async fn issue(&self, request: &IssueRequest) -> Result<Issued, KeyServiceError> {
+        let (token, secret_hash) = new_token(request.id).await?;
         let secret_hint = hint_of(token.id, &token.secret);
         let key = NewKey {
             id: token.id,
             secret_hash: &secret_hash,
             secret_hint,
-            owner: &order.owner,
-            name: &order.name,
-            note: order.note.as_ref(),
-            tier: &order.tier,
-            expires_at: order.expires_at,
+            owner: &request.owner,
+            name: &request.name,
+            note: request.note.as_ref(),
+            tier: &request.tier,
+            expires_at: request.expires_at,
         };
         match self.store.insert_key(&self.actor, &key).await? {
             Written::Done(key) => Ok(Issued { key, token: token.reveal() }),
-            Written::NoTier => Err(self.no_tier(&order.tier).await?),
+            Written::NoTier => Err(self.no_tier(&request.tier).await?),
             Written::Taken => Err(KeyServiceError::Taken(token.id)),
         }
     }
 
-    /// A new key that takes over from `id`, on the same limit. The old one goes on for `grace`.
+    /// Issues a key that replaces `id` and shares its limit. The old key stays valid for `grace`.
+    ///
+    /// # Errors
+    /// [`KeyServiceError::NoKey`], `NotActive`, `Rotated`, `Store` or `Hash`.
     pub async fn rotate(
         &self,
         id: KeyId,
@@ -133,10 +129,9 @@ impl KeyService {
             .await?
         {
             Written::Done(Some(Rotation { new, old_expires_at })) => {
-                let instances_told = self.publish(&[Message::Key(id)]).await;
-                let made =
-                    Rotated { new: Issued { key: new, token: token.reveal() }, old_expires_at };
-                Ok(Notified { made, instances_told })
+                let instances_notified = self.notify(&[Message::Key(id)]).await;
+                let new = Issued { key: new, token: token.reveal() };
+                Ok(Notified { result: Rotated { new, old_expires_at }, instances_notified })
             }
             _ => {
                 let old = self.find(id).await?;
@@ -148,26 +143,29 @@ impl KeyService {
         }
     }
 
-    /// Changes a key, and those that share its limit.
+    /// Changes a key and the keys that share its limit.
+    ///
+    /// # Errors
+    /// [`KeyServiceError::NoKey`], `NoTier` or `Store`.
     pub async fn change(
         &self,
         id: KeyId,
         change: &KeyChange,
     ) -> Result<Notified<KeyStatus>, KeyServiceError> {
         match self.store.change_key(&self.actor, id, change).await? {
-            Written::Done(mut touched) => {
-                let words: Vec<_> = touched
+            Written::Done(mut changed) => {
+                let messages: Vec<_> = changed
                     .iter()
                     .filter_map(|key| key.id.parse().ok())
                     .map(Message::Key)
                     .collect();
-                let asked = touched
+                let position = changed
                     .iter()
                     .position(|key| key.id == id.as_str())
                     .ok_or(KeyServiceError::NoKey(id))?;
                 Ok(Notified {
-                    made: touched.swap_remove(asked),
-                    instances_told: self.publish(&words).await,
+                    result: changed.swap_remove(position),
+                    instances_notified: self.notify(&messages).await,
                 })
             }
             Written::NoTier | Written::Taken => match &change.tier {
@@ -177,37 +175,47 @@ impl KeyService {
         }
     }
 
-    /// Refuses a key from now on. Again is no error.
+    /// Revokes a key at once. It is no error if the key is already revoked.
+    ///
+    /// # Errors
+    /// [`KeyServiceError::NoKey`] or `Store`.
     pub async fn revoke(&self, id: KeyId) -> Result<Notified<KeyStatus>, KeyServiceError> {
-        let made =
-            self.store.revoke_key(&self.actor, id).await?.ok_or(KeyServiceError::NoKey(id))?;
-        Ok(Notified { made, instances_told: self.publish(&[Message::Key(id)]).await })
+        let revoked = self.store.revoke_key(&self.actor, id).await?;
+        let result = revoked.ok_or(KeyServiceError::NoKey(id))?;
+        Ok(Notified { result, instances_notified: self.notify(&[Message::Key(id)]).await })
     }
 
+    /// # Errors
+    /// [`KeyServiceError::NoKey`] or `Store`.
     pub async fn find(&self, id: KeyId) -> Result<KeyStatus, KeyServiceError> {
         self.store.find_key_status(id).await?.ok_or(KeyServiceError::NoKey(id))
     }
 
-    /// Gives a tier this limit, and makes it where there is none of that name.
+    /// Creates a tier or changes its limit.
+    ///
+    /// # Errors
+    /// [`KeyServiceError::Store`].
     pub async fn set_tier(
         &self,
         name: &TierName,
         limit: RequestsPerMinute,
     ) -> Result<Notified<TierStatus>, KeyServiceError> {
         self.store.set_tier(&self.actor, name, limit).await?;
-        let instances_told = self.publish(&[Message::Look]).await;
-        Ok(Notified { made: self.find_tier(name).await?, instances_told })
+        let instances_notified = self.notify(&[Message::Look]).await;
+        Ok(Notified { result: self.find_tier(name).await?, instances_notified })
     }
 
+    /// # Errors
+    /// [`KeyServiceError::NoTier`] or `Store`.
     pub async fn find_tier(&self, name: &TierName) -> Result<TierStatus, KeyServiceError> {
         let mut tiers = self.store.list_tiers().await?;
         match tiers.iter().position(|tier| tier.name == name.as_str()) {
-            Some(at) => Ok(tiers.swap_remove(at)),
+            Some(position) => Ok(tiers.swap_remove(position)),
             None => Err(self.no_tier(name).await?),
         }
     }
 
-    /// What is only read needs no more than this.
+    /// The store, for queries that change nothing.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -217,25 +225,24 @@ impl KeyService {
         Ok(KeyServiceError::NoTier { name: name.clone(), tiers })
     }
 
-    /// Tells every instance, and returns how many were told. Those that were not find out by
-    /// themselves.
-    async fn publish(&self, words: &[Message]) -> u32 {
+    /// Publishes messages to all instances. Returns how many instances received every message.
+    async fn notify(&self, messages: &[Message]) -> u32 {
         let Some(redis) = &self.redis else { return 0 };
         if !redis.is_connected() && !redis.wait_until_connected(self.redis_wait).await {
             return 0;
         }
-        let mut told = None;
-        for word in words {
-            let heard = redis.publish(*word).await.unwrap_or(0);
-            told = Some(told.map_or(heard, |least: u32| least.min(heard)));
+        let mut fewest = None;
+        for message in messages {
+            let receivers = redis.publish(*message).await.unwrap_or(0);
+            fewest = Some(fewest.map_or(receivers, |fewest: u32| fewest.min(receivers)));
         }
-        told.unwrap_or(0)
+        fewest.unwrap_or(0)
     }
 }
 
-/// A new token and the hash to keep of it. The hash is made off the caller's thread.
+/// A new token and the hash of its secret. The hash runs on a thread for blocking work.
 async fn new_token(id: Option<KeyId>) -> Result<(Token, String), KeyServiceError> {
-    let permit = HASHING.acquire().await.expect("nobody closes it");
+    let permit = HASHING.acquire().await.expect("the semaphore stays open");
     let make = move || {
         let _permit = permit;
         let token = id.map_or_else(Token::random, Token::for_id);

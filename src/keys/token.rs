@@ -1,9 +1,9 @@
-//! The token that a key holder sends: `tk_live_<id><_><secret><checksum>`.
+//! The token that a client sends: `tk_live_<id>_<secret><checksum>`.
 //!
-//! The id (12 base62) is public: keys are logged, listed and revoked by it. The secret is 32 base62
-//! characters, 190 bits. The checksum is the CRC-32 (IEEE) of all before it in 6 base62 characters,
-//! so that a typo or garbage is turned away before any I/O, and secret scanners can tell a leaked
-//! token from text that looks like one.
+//! - `id`: 12 base62 characters. It is public: logs, lists and commands name keys by it.
+//! - `secret`: 32 base62 characters, 190 bits.
+//! - `checksum`: the CRC-32 (IEEE) of everything before it, in 6 base62 characters. It rejects
+//!   typos and garbage before any I/O, and lets secret scanners recognize a leaked token.
 
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +16,7 @@ const CHECKSUM_CHARS: usize = 6;
 /// The length of every token, in characters.
 pub const TOKEN_CHARS: usize = TOKEN_PREFIX.len() + ID_CHARS + 1 + SECRET_CHARS + CHECKSUM_CHARS;
 
-/// A well-formed token: its checksum is right, which says nothing about whether the key exists.
+/// A well-formed token with a correct checksum. Its key need not exist.
 #[derive(Debug)]
 pub struct Token {
     pub id: KeyId,
@@ -24,12 +24,12 @@ pub struct Token {
 }
 
 impl Token {
-    /// A new token from the operating system's randomness.
+    /// A new random token for a new random id.
     pub fn random() -> Self {
         Self::for_id(KeyId::random())
     }
 
-    /// A new token of a key that has its id already.
+    /// A new random token for a given id.
     pub fn for_id(id: KeyId) -> Self {
         let mut rng = rand::rng();
         let secret: String =
@@ -37,23 +37,23 @@ impl Token {
         Self { id, secret: secret.into() }
     }
 
-    /// The text to hand to the key holder. It exists only here and at the key holder's.
+    /// The text of the token, for its holder only. It is never stored.
     pub fn reveal(&self) -> SecretString {
         let body = format!("{TOKEN_PREFIX}{}_{}", self.id, self.secret.expose_secret());
         let checksum = checksum(&body);
         SecretString::from(body + std::str::from_utf8(&checksum).expect("a checksum is base62"))
     }
 
-    /// `None` where the text can't be a token of ours: wrong shape or wrong checksum.
+    /// `None` if the text has another format or a wrong checksum.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != TOKEN_CHARS || !text.is_ascii() {
             return None;
         }
-        let (body, sum) = text.split_at(TOKEN_CHARS - CHECKSUM_CHARS);
+        let (body, expected) = text.split_at(TOKEN_CHARS - CHECKSUM_CHARS);
         let (id, secret) = body.strip_prefix(TOKEN_PREFIX)?.split_once('_')?;
         let secret_is_base62 =
             secret.len() == SECRET_CHARS && secret.bytes().all(|b| b.is_ascii_alphanumeric());
-        if !secret_is_base62 || checksum(body) != sum.as_bytes() {
+        if !secret_is_base62 || checksum(body) != expected.as_bytes() {
             return None;
         }
         Some(Self { id: id.parse().ok()?, secret: secret.into() })
@@ -77,17 +77,17 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_token_is_read_back_as_it_was_issued() {
+    fn an_issued_token_is_parsed_to_the_same_id_and_secret() {
         let token = Token::random();
         let text = token.reveal();
-        let read = Token::parse(text.expose_secret()).unwrap();
+        let parsed = Token::parse(text.expose_secret()).unwrap();
         assert_eq!(text.expose_secret().len(), TOKEN_CHARS);
-        assert_eq!(read.id, token.id);
-        assert_eq!(read.secret.expose_secret(), token.secret.expose_secret());
+        assert_eq!(parsed.id, token.id);
+        assert_eq!(parsed.secret.expose_secret(), token.secret.expose_secret());
     }
 
     #[test]
-    fn the_published_format_stays_readable() {
+    fn the_published_format_stays_valid() {
         let text = "tk_live_000000000000_00000000000000000000000000000000";
         let sum = String::from_utf8(checksum(text).to_vec()).unwrap();
         assert_eq!(sum, "1mMAdn");
@@ -95,24 +95,24 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_holds_no_secret() {
+    fn debug_output_contains_no_secret() {
         let token = Token::random();
         assert!(!format!("{token:?}").contains(token.secret.expose_secret()));
     }
 
     proptest! {
         #[test]
-        fn one_wrong_character_is_always_noticed(to in "[A-Za-z0-9_]") {
+        fn a_token_with_one_wrong_character_is_never_parsed(replacement in "[A-Za-z0-9_]") {
             let text = Token::random().reveal().expose_secret().to_owned();
             for at in 0..TOKEN_CHARS {
                 let mut wrong = text.clone();
-                wrong.replace_range(at..=at, &to);
+                wrong.replace_range(at..=at, &replacement);
                 prop_assert!(wrong == text || Token::parse(&wrong).is_none(), "at {}", at);
             }
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused_without_a_panic(text in ".{0,70}") {
+        fn other_text_is_rejected_without_a_panic(text in ".{0,70}") {
             prop_assert!(Token::parse(&text).is_none());
         }
     }

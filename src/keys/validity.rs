@@ -1,29 +1,30 @@
-//! How long keys are valid, as operators write it.
+//! How operators write the expiry of a key and the grace period of a rotation.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-/// A key that is to live longer than this need not expire.
+/// The longest time until an expiry. A key with a longer lifetime should have no expiry.
 const EXPIRES_IN_DAYS_MAX: i64 = 36_500;
-/// Two keys for one holder are a passing state.
+/// The longest grace period. A holder should have two keys only for a transition.
 const GRACE_DAYS_MAX: i64 = 90;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ValidityError {
     #[error(
-        "expected a time to come, within {EXPIRES_IN_DAYS_MAX} days, as 2027-01-31 (its start in UTC), 2027-01-31T12:00:00Z or 90d"
+        "expected a time in the future, within {EXPIRES_IN_DAYS_MAX} days: 2027-01-31 (its start \
+         in UTC), 2027-01-31T12:00:00Z, or 90d"
     )]
     Expiry,
-    #[error("expected 0s to {GRACE_DAYS_MAX}d, as a whole number of s, m, h or d: 24h")]
+    #[error("expected 0s to {GRACE_DAYS_MAX}d: a whole number of s, m, h or d, such as 24h")]
     Grace,
 }
 
-/// How long an old key goes on beside the one that took over from it.
+/// How long an old key stays valid beside the key that replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grace(TimeDelta);
 
 impl Grace {
     /// # Errors
-    /// When it is longer than two keys should stand side by side.
+    /// [`ValidityError::Grace`] if it is longer than 90 days.
     pub fn from_s(seconds: u64) -> Result<Self, ValidityError> {
         let span = i64::try_from(seconds)
             .ok()
@@ -42,7 +43,7 @@ impl Grace {
 }
 
 impl Default for Grace {
-    /// A day: a key holder's next deploy.
+    /// One day, so that the holder can deploy the new key.
     fn default() -> Self {
         Self(TimeDelta::days(1))
     }
@@ -63,10 +64,11 @@ impl std::str::FromStr for Grace {
     }
 }
 
-/// When a key is to expire, as a day, a time or a span from `now`.
+/// Parses the expiry of a key: a day, a time, or a span from `now`.
 ///
 /// # Errors
-/// When it is none of these, or does not lie in the time to come.
+/// [`ValidityError::Expiry`] if the text is none of these, or the time is not within the next
+/// 36,500 days.
 pub fn expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ValidityError> {
     let day = || {
         NaiveDate::parse_from_str(text, "%Y-%m-%d")
@@ -74,19 +76,19 @@ pub fn expiry(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, ValidityE
             .map(|day| day.and_time(NaiveTime::MIN).and_utc())
     };
     let time = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
-    let later = || span(text).and_then(|span| now.checked_add_signed(span));
-    let at = later().or_else(day).or_else(time).ok_or(ValidityError::Expiry)?;
-    if at > now && at - now <= TimeDelta::days(EXPIRES_IN_DAYS_MAX) {
-        Ok(at)
+    let from_now = || span(text).and_then(|span| now.checked_add_signed(span));
+    let expires_at = from_now().or_else(day).or_else(time).ok_or(ValidityError::Expiry)?;
+    if expires_at > now && expires_at - now <= TimeDelta::days(EXPIRES_IN_DAYS_MAX) {
+        Ok(expires_at)
     } else {
         Err(ValidityError::Expiry)
     }
 }
 
-/// A whole number of seconds, minutes, hours or days.
+/// Parses a whole number of seconds, minutes, hours or days, such as `90d`.
 fn span(text: &str) -> Option<TimeDelta> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    // Rust would also read "+5".
+    // `parse` would also accept "+5".
     let number: i64 = number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse().ok())??;
     match unit {
         "s" => TimeDelta::try_seconds(number),
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grace_is_bounded() {
+    fn a_grace_period_is_at_most_90_days() {
         assert_eq!("24h".parse(), Ok(Grace::default()));
         assert!("0s".parse::<Grace>().unwrap().is_none());
         assert!("90d".parse::<Grace>().is_ok());
@@ -149,33 +151,38 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused_without_a_panic(text in "[0-9]{0,20}[smhd]?|.{0,30}") {
+        fn any_text_is_parsed_or_rejected_without_a_panic(text in "[0-9]{0,20}[smhd]?|.{0,30}") {
             let _ = (expiry(&text, now()), text.parse::<Grace>());
         }
     }
 
     proptest! {
         #[test]
-        fn a_span_is_so_many_seconds_from_now_in_whichever_unit(seconds in prop_oneof![1i64..10_000_000, 1i64..4_000_000_000]) {
+        fn a_span_has_the_same_length_in_every_unit(
+            seconds in prop_oneof![1i64..10_000_000, 1i64..4_000_000_000],
+        ) {
             let now: DateTime<Utc> = "2026-07-14T12:00:00Z".parse().unwrap();
             for (unit, unit_s) in [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)] {
                 let count = seconds / unit_s;
                 let text = format!("{count}{unit}");
-                let expires = expiry(&text, now).ok().map(|at| (at - now).num_seconds());
-                let fits = count > 0 && count * unit_s <= 36_500 * 86_400;
-                prop_assert_eq!(expires, fits.then_some(count * unit_s), "{}", text);
-                let grace = text.parse::<Grace>().ok().map(|grace| TimeDelta::from(grace).num_seconds());
-                prop_assert_eq!(grace, (count * unit_s <= 90 * 86_400).then_some(count * unit_s), "{}", text);
+                let span_s = count * unit_s;
+                let expires_in_s = expiry(&text, now).ok().map(|at| (at - now).num_seconds());
+                let is_expiry = span_s > 0 && span_s <= 36_500 * 86_400;
+                prop_assert_eq!(expires_in_s, is_expiry.then_some(span_s), "{}", text);
+                let grace = text.parse::<Grace>().ok();
+                let grace_s = grace.map(|grace| TimeDelta::from(grace).num_seconds());
+                prop_assert_eq!(grace_s, (span_s <= 90 * 86_400).then_some(span_s), "{}", text);
             }
         }
 
         #[test]
-        fn an_expiry_is_read_as_it_is_written(ahead_s in 1i64..3_000_000_000) {
+        fn a_formatted_expiry_is_parsed_to_the_same_time(ahead_s in 1i64..3_000_000_000) {
             let now: DateTime<Utc> = "2026-07-14T12:00:00Z".parse().unwrap();
             let at = now + TimeDelta::seconds(ahead_s);
             prop_assert_eq!(expiry(&at.to_rfc3339(), now).unwrap(), at);
             let day = at.date_naive().and_time(NaiveTime::MIN).and_utc();
-            prop_assert_eq!(expiry(&at.date_naive().to_string(), now).ok(), Some(day).filter(|day| *day > now));
+            let parsed_day = expiry(&at.date_naive().to_string(), now).ok();
+            prop_assert_eq!(parsed_day, Some(day).filter(|day| *day > now));
         }
     }
 }

@@ -1,9 +1,13 @@
-//! Who is calling? From memory where we know, from Postgres and argon2id where we don't.
+//! Finds the caller of a token: from memory if this process has verified the token before,
+//! otherwise with Postgres and argon2id.
 //!
-//! A token is remembered by a keyed digest, never by itself. What is remembered is two things of
-//! different age: that this secret belongs to this hash, which can't change, and what the key's row
-//! said, which is asked again after `key_status_ttl_ms`. So argon2id runs once for a key and a
-//! process, and a revocation is seen even if no word of it came.
+//! Memory holds two facts per token, which age differently. That the secret matches a hash never
+//! changes, so argon2id runs once per key and process. The key's row (tier, expiry, revocation) can
+//! change. It is read again after `key_status_ttl_ms`, and earlier if a change notification arrives
+//! ([`Verifier::invalidate`]). A lost notification delays a change by `key_status_ttl_ms` at most.
+//!
+//! Invalid tokens are remembered as well, for `key_refusal_ttl_ms`. Memory holds a keyed digest of
+//! each token, never the token.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,60 +19,44 @@ use quick_cache::sync::Cache;
 use rand::RngExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Token;
 use super::cached_key::CachedKey;
-use super::failures::Failures;
+use super::error::VerifyError;
+use super::failed_attempts::FailedAttempts;
 use super::recent_failures::RecentFailures;
 use super::secret_verifier::{SecretVerifier, VerifiedKey};
+use super::token::Token;
 use crate::caller::Caller;
 use crate::clock::is_ahead;
 use crate::config::KeysConfig;
-use crate::store::{KeyRow, Store, StoreError};
+use crate::store::{KeyRow, Store};
 
-type Digest = [u8; 32];
+/// The keyed BLAKE3 digest of a token.
+type TokenDigest = [u8; 32];
 
-/// A token that is no key's is refused so long after it first came, however that was found out: in
-/// a look-up that finds nothing, in one that finds a key, in 15 ms of argon2id.
-const REFUSED_AFTER_MS: u64 = 50;
+/// Every invalid token is rejected this long after its request began. The response time therefore
+/// does not reveal the reason: no such key, a wrong hint, or a wrong secret (15 ms of argon2id).
+const REJECT_DELAY_MS: u64 = 50;
 
-/// Why a request may not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// Unknown, wrong, malformed, expired or revoked: nobody outside learns which.
-    #[error("no valid key")]
-    Invalid,
-    /// Too many wrong keys from this address.
-    #[error("too many failed attempts from this address")]
-    TooManyFailures { until_ms: u64 },
-    /// More new keys to verify than the queue holds.
-    #[error("too many keys wait to be verified")]
-    Busy,
-    /// Postgres could not be asked a moment ago, and is left alone.
-    #[error("keys could not be looked up a moment ago")]
-    RecentlyFailed,
-    #[error("the key could not be looked up")]
-    Store(#[from] StoreError),
-}
-
-/// A token that was refused.
+/// A token that is known to be invalid.
 #[derive(Clone, Copy)]
-struct Refused {
-    /// Until when it is refused from memory, epoch milliseconds.
+struct RejectedToken {
+    /// The token is rejected from memory until then, in epoch milliseconds.
     until_ms: u64,
-    /// Nobody is told before: who sent the same twice could tell from the second when the first was
-    /// decided.
-    told_at: Instant,
+    /// When the delay of the first request ends. An earlier response to a repeated request would
+    /// reveal when the verification finished.
+    respond_at: Instant,
 }
 
 pub struct Verifier {
     store: Store,
     config: KeysConfig,
-    /// New with every process: a digest tells nothing outside of it.
+    /// Random in each process, so that a digest is useless outside of it.
     digest_key: [u8; 32],
-    known: Cache<Digest, Arc<CachedKey>>,
-    refused: Cache<Digest, Refused>,
-    failures: Failures,
-    /// Counts the changes heard of, so that a row read before one is not remembered after it.
+    cached_keys: Cache<TokenDigest, Arc<CachedKey>>,
+    rejected_tokens: Cache<TokenDigest, RejectedToken>,
+    failed_attempts: FailedAttempts,
+    /// Counts the calls of `invalidate`. If the count changes while a row is being read, that row
+    /// may be outdated.
     invalidations: AtomicU64,
     recent_failures: Arc<RecentFailures>,
     secret_verifier: SecretVerifier,
@@ -79,9 +67,12 @@ impl Verifier {
         let recent_failures = Arc::<RecentFailures>::default();
         Self {
             digest_key: rand::rng().random(),
-            known: Cache::new(config.keys_remembered_max),
-            refused: Cache::new(config.refusals_remembered_max),
-            failures: Failures::new(config.auth_failures_per_minute_max, config.auth_addresses_max),
+            cached_keys: Cache::new(config.keys_remembered_max),
+            rejected_tokens: Cache::new(config.refusals_remembered_max),
+            failed_attempts: FailedAttempts::new(
+                config.auth_failures_per_minute_max,
+                config.auth_addresses_max,
+            ),
             invalidations: AtomicU64::new(0),
             secret_verifier: SecretVerifier::new(store.clone(), &config, recent_failures.clone()),
             recent_failures,
@@ -90,171 +81,164 @@ impl Verifier {
         }
     }
 
-    /// Finds out whom `token` stands for.
+    /// Returns the caller of `token`, which the client at `address` sent.
     ///
     /// # Errors
-    /// A [`Refusal`]; see there.
+    /// A [`VerifyError`] if the token is invalid or could not be verified.
     pub async fn verify(
         &self,
         token: &str,
         address: IpAddr,
         now: DateTime<Utc>,
-    ) -> Result<Arc<Caller>, Refusal> {
+    ) -> Result<Arc<Caller>, VerifyError> {
         let now_ms = now.timestamp_millis().unsigned_abs();
         let digest = *blake3::keyed_hash(&self.digest_key, token.as_bytes()).as_bytes();
-        // The ways that wait are boxed: a request that is answered from memory would carry room for
-        // all of them, some kilobytes, and move them with each layer. That was a seventh of the
-        // server's time.
-        let known = match self.known.get(&digest) {
-            Some(known) => known,
+        // The branches that wait are boxed. Their futures take kilobytes, which each layer of
+        // middleware would otherwise move for every request, including those served from memory.
+        let key = match self.cached_keys.get(&digest) {
+            Some(key) => key,
             None => Box::pin(self.verify_uncached(token, digest, address, now_ms)).await?,
         };
-        let Some(mut caller) = known.current() else { return Err(Refusal::Invalid) };
-        if known.is_old(now_ms, &self.config) {
-            caller = Box::pin(self.refresh(&known, caller, digest, now_ms)).await?;
+        let mut caller = key.caller().ok_or(VerifyError::Invalid)?;
+        if key.needs_refresh(now_ms, &self.config) {
+            caller = Box::pin(self.refresh(&key, caller, digest, now_ms)).await?;
         }
         match caller.expires_at {
-            Some(expires_at) if expires_at <= now => Err(Refusal::Invalid),
+            Some(expires_at) if expires_at <= now => Err(VerifyError::Invalid),
             _ => Ok(caller),
         }
     }
 
-    /// Keys that are being verified or wait for it.
-    pub fn waiting(&self) -> usize {
-        self.secret_verifier.busy_with()
-    }
-
-    /// Believes nothing any more of what the rows of these callers' keys said: each is read again
-    /// at its next request, whatever happens. Their secrets stay proven: a change of many keys must
-    /// not make them all wait for argon2id.
-    pub fn invalidate(&self, is_meant: impl Fn(&Caller) -> bool) {
+    /// Requires that the rows of the affected keys are read again before their next use. The
+    /// secrets stay verified: a change of many keys must not make all of them run argon2id.
+    pub fn invalidate(&self, is_affected: impl Fn(&Caller) -> bool) {
         self.invalidations.fetch_add(1, Ordering::SeqCst);
-        for (_, known) in self.known.iter() {
-            if known.current().is_some_and(|caller| is_meant(&caller)) {
-                known.invalidate();
+        for (_, key) in self.cached_keys.iter() {
+            if key.caller().is_some_and(|caller| is_affected(&caller)) {
+                key.invalidate();
             }
         }
     }
 
-    /// The first sight of a token in this process. Concurrent firsts of one token share one
-    /// look-up.
+    /// The number of tokens that are being verified or wait for it.
+    pub fn queue_length(&self) -> usize {
+        self.secret_verifier.queue_length()
+    }
+
+    /// Verifies a token that is not cached, and caches the result.
     async fn verify_uncached(
         &self,
         text: &str,
-        digest: Digest,
+        digest: TokenDigest,
         address: IpAddr,
         now_ms: u64,
-    ) -> Result<Arc<CachedKey>, Refusal> {
-        let (started, token) = (Instant::now(), Token::parse(text).ok_or(Refusal::Invalid)?);
-        self.check_denied(&digest, now_ms).await?;
-        if let Some(until_ms) = self.failures.blocked_until_ms(address, now_ms) {
-            return Err(Refusal::TooManyFailures { until_ms });
+    ) -> Result<Arc<CachedKey>, VerifyError> {
+        let respond_at = Instant::now() + Duration::from_millis(REJECT_DELAY_MS);
+        let token = Token::parse(text).ok_or(VerifyError::Invalid)?;
+        self.check_rejected(&digest, now_ms).await?;
+        if let Some(until_ms) = self.failed_attempts.blocked_until_ms(address, now_ms) {
+            return Err(VerifyError::TooManyFailures { until_ms });
         }
-        // Those who waited for a neighbour's proof in vain don't wait for their own as well.
+        // Concurrent requests with one token share one verification: the first gets the guard, the
+        // others wait. If that wait times out, fail; a second verification would take as long.
         let wait = Duration::from_millis(self.config.argon2_wait_timeout_ms);
-        let guard = match timeout(wait, self.known.get_value_or_guard_async(&digest)).await {
-            Ok(Ok(known)) => return Ok(known),
+        let guard = match timeout(wait, self.cached_keys.get_value_or_guard_async(&digest)).await {
+            Ok(Ok(key)) => return Ok(key),
             Ok(Err(guard)) => guard,
-            Err(_) => return Err(Refusal::Busy),
+            Err(_) => return Err(VerifyError::Busy),
         };
-        // A neighbour that waited for the same digest may have been refused meanwhile.
-        self.check_denied(&digest, now_ms).await?;
+        // The request before this one may have found the token to be invalid.
+        self.check_rejected(&digest, now_ms).await?;
         let invalidations = self.invalidations.load(Ordering::SeqCst);
         let VerifiedKey { phc, caller } = match self.secret_verifier.verify(token).await {
-            Ok(verified) => verified,
-            Err(Refusal::Invalid) => {
-                let told_at = started + Duration::from_millis(REFUSED_AFTER_MS);
-                self.refused.insert(
-                    digest,
-                    Refused { until_ms: now_ms + self.config.key_refusal_ttl_ms, told_at },
-                );
-                self.failures.record(address, now_ms);
-                sleep_until(told_at).await;
-                return Err(Refusal::Invalid);
+            Err(VerifyError::Invalid) => {
+                let until_ms = now_ms + self.config.key_refusal_ttl_ms;
+                self.rejected_tokens.insert(digest, RejectedToken { until_ms, respond_at });
+                self.failed_attempts.record(address, now_ms);
+                sleep_until(respond_at).await;
+                return Err(VerifyError::Invalid);
             }
-            Err(refusal) => return Err(refusal),
+            verified => verified?,
         };
-        let known = Arc::new(CachedKey::new(phc, caller, now_ms, &self.config));
-        let _ = guard.insert(known.clone());
-        // Word of a change may have come between the row and here; it found nothing to forget.
+        let key = Arc::new(CachedKey::new(phc, caller, now_ms, &self.config));
+        let _ = guard.insert(key.clone());
+        // A change that was reported before the insert did not find this key in the cache.
         if self.invalidations.load(Ordering::SeqCst) != invalidations {
-            self.known.remove(&digest);
+            self.cached_keys.remove(&digest);
         }
-        Ok(known)
+        Ok(key)
     }
 
-    /// Refuses what was refused a moment ago.
-    async fn check_denied(&self, digest: &Digest, now_ms: u64) -> Result<(), Refusal> {
-        let refused = self.refused.get(digest);
-        match refused
-            .filter(|refused| is_ahead(refused.until_ms, now_ms, self.config.key_refusal_ttl_ms))
-        {
-            None => Ok(()),
-            Some(refused) => {
-                sleep_until(refused.told_at).await;
-                Err(Refusal::Invalid)
+    /// Fails if the token is known to be invalid.
+    async fn check_rejected(&self, digest: &TokenDigest, now_ms: u64) -> Result<(), VerifyError> {
+        match self.rejected_tokens.get(digest) {
+            Some(RejectedToken { until_ms, respond_at })
+                if is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms) =>
+            {
+                sleep_until(respond_at).await;
+                Err(VerifyError::Invalid)
             }
+            _ => Ok(()),
         }
     }
 
-    /// What the key's row says now. `caller` is what it said when it was last asked.
+    /// Reads the row of a cached key again. `caller` is the result of the last read.
+    ///
+    /// One request reads at a time. Meanwhile the others continue with `caller`, because Postgres
+    /// may be slow. They wait only if `caller` must not be used any more: after an invalidation, or
+    /// `key_status_stale_max_ms` after the last read.
     async fn refresh(
         &self,
-        known: &CachedKey,
+        key: &CachedKey,
         caller: Arc<Caller>,
-        digest: Digest,
+        digest: TokenDigest,
         now_ms: u64,
-    ) -> Result<Arc<Caller>, Refusal> {
-        // One asks; the others go on with what is known meanwhile, rather than wait for a Postgres
-        // that may hang. With what is in doubt they don't go on.
-        let _one_at_a_time = match known.refresh.try_lock() {
-            Ok(turn) => turn,
-            Err(_) if known.is_within_stale_limit(now_ms, &self.config) => return Ok(caller),
+    ) -> Result<Arc<Caller>, VerifyError> {
+        let _refreshing = match key.refresh_lock.try_lock() {
+            Ok(refreshing) => refreshing,
+            Err(_) if key.is_within_stale_limit(now_ms, &self.config) => return Ok(caller),
             Err(_) => {
-                let turn = known.refresh.lock().await;
-                // Those who waited behind a failure share it.
+                let refreshing = key.refresh_lock.lock().await;
+                // If the refresh before this one failed, share its failure.
                 if self.recent_failures.is_recent() {
-                    return Err(Refusal::RecentlyFailed);
+                    return Err(VerifyError::RecentlyFailed);
                 }
-                turn
+                refreshing
             }
         };
-        if !known.is_old(now_ms, &self.config) {
-            return known.current().ok_or(Refusal::Invalid);
+        // Another request may have refreshed the key while this one waited.
+        if !key.needs_refresh(now_ms, &self.config) {
+            return key.caller().ok_or(VerifyError::Invalid);
         }
         let invalidations = self.invalidations.load(Ordering::SeqCst);
         let row = match self.store.find_key(caller.id).await {
             Ok(row) => row,
-            Err(_) if known.is_within_stale_limit(now_ms, &self.config) => {
-                // Postgres is away: go on with what we know, and leave it alone for a moment.
-                known.ask_again_at(epoch_ms() + self.config.key_status_retry_ms);
+            Err(_) if key.is_within_stale_limit(now_ms, &self.config) => {
+                // Postgres is unavailable: continue with `caller` and retry later.
+                key.delay_refresh(epoch_ms() + self.config.key_status_retry_ms);
                 return Ok(caller);
             }
             Err(error) => {
-                self.recent_failures.note();
+                self.recent_failures.record();
                 return Err(error.into());
             }
         };
-        let same_secret = |row: &KeyRow| row.secret_hash == known.phc;
-        match row.filter(same_secret).and_then(KeyRow::into_caller) {
-            Some(caller) => {
-                let caller = known.renew(caller, now_ms, &self.config);
-                // Word of a change may have come between the row and here.
-                if self.invalidations.load(Ordering::SeqCst) != invalidations {
-                    known.invalidate();
-                }
-                Ok(caller)
-            }
-            None => {
-                known.withdraw();
-                self.known.remove(&digest);
-                Err(Refusal::Invalid)
-            }
+        let has_same_secret = |row: &KeyRow| row.secret_hash == key.phc;
+        let Some(caller) = row.filter(has_same_secret).and_then(KeyRow::into_caller) else {
+            key.clear();
+            self.cached_keys.remove(&digest);
+            return Err(VerifyError::Invalid);
+        };
+        let caller = key.update(caller, now_ms, &self.config);
+        // A change that was reported during the read may be missing from the row.
+        if self.invalidations.load(Ordering::SeqCst) != invalidations {
+            key.invalidate();
         }
+        Ok(caller)
     }
 }
 
-/// The time after a wait, when the request's own is no longer now.
+/// The current time. The time at which the request began is outdated after a wait.
 fn epoch_ms() -> u64 {
     Utc::now().timestamp_millis().unsigned_abs()
 }

@@ -13,8 +13,8 @@ use crate::support::{App, Database, eventually, id_of};
 const PATH: &str = "/api/stocks/AAPL";
 const HASHES: &str = "tickerd_argon2_duration_seconds_count";
 const FORGET: &str = "UPDATE api_keys SET secret_hint = NULL";
-/// `REFUSED_AFTER_MS`, as it is documented.
-const REFUSED_AFTER: Duration = Duration::from_millis(50);
+/// `REJECT_DELAY_MS`, as it is documented.
+const REJECT_DELAY: Duration = Duration::from_millis(50);
 
 fn hint(token: &str) -> i16 {
     let Token { id, secret } = Token::parse(token).unwrap();
@@ -39,13 +39,13 @@ async fn a_wrong_key_costs_no_hash_and_is_not_refused_before_its_time() {
         let asked = Instant::now();
         let answers = join_all([app.get(&wrong, PATH), app.get(&wrong, PATH)]);
         let late = async {
-            tokio::time::sleep(REFUSED_AFTER / 2).await;
+            tokio::time::sleep(REJECT_DELAY / 2).await;
             app.get(&wrong, PATH).await
         };
         let (both, late) = tokio::join!(answers, async { (late.await, asked.elapsed()) });
         assert!(both.iter().chain([&late.0]).all(|answer| answer.status() == 401));
         assert!(
-            asked.elapsed() >= REFUSED_AFTER && late.1 >= REFUSED_AFTER,
+            asked.elapsed() >= REJECT_DELAY && late.1 >= REJECT_DELAY,
             "{:?} {:?}",
             asked.elapsed(),
             late.1

@@ -32,7 +32,7 @@ async fn a_key_with_an_expiry_works_until_then_and_no_longer() {
         let ran =
             database.ran(&["keys", "issue", "--owner", "o", "--name", "n", "--expires", expires]);
         assert_eq!(
-            (ran.code, ran.stderr.contains("expected a time to come")),
+            (ran.code, ran.stderr.contains("expected a time in the future")),
             (Some(2), true),
             "{ran:?}"
         );

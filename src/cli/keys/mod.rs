@@ -71,13 +71,14 @@ async fn rotate(
         }
     }
     let told = registry.rotate(id, grace, expires).await?;
-    let (issued, until) = (&told.made.new, print::time(told.made.old_expires_at));
+    let (issued, until) = (&told.result.new, print::time(told.result.old_expires_at));
     let text = format!(
         "Issued {} in place of {id}, on the same limit; {id} goes on until {until}. {}\nThe token is shown only now:",
         issued.key.id,
-        heard(told.instances_told)
+        heard(told.instances_notified)
     );
-    let document = Notified { made: issued.reveal(), instances_told: told.instances_told };
+    let document =
+        Notified { result: issued.reveal(), instances_notified: told.instances_notified };
     hand_out(operator, issued, &document, &text)
 }
 
@@ -115,7 +116,11 @@ async fn change(
     let id = set.id;
     let told = registry.change(id, &set.into()).await?;
     operator.answer(&told, || {
-        format!("Changed {id}. {}\n{}", heard(told.instances_told), print::details(&told.made))
+        format!(
+            "Changed {id}. {}\n{}",
+            heard(told.instances_notified),
+            print::details(&told.result)
+        )
     })
 }
 
@@ -130,7 +135,7 @@ async fn revoke(
         confirm(yes, &format!("{} would be refused at once, for good", described(&key)))?;
     }
     let told = registry.revoke(id).await?;
-    operator.answer(&told, || format!("Revoked {id}. {}", heard(told.instances_told)))
+    operator.answer(&told, || format!("Revoked {id}. {}", heard(told.instances_notified)))
 }
 
 async fn audit(

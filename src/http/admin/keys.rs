@@ -141,8 +141,9 @@ pub async fn rotate(
     let grace = grace.map_err(|error| invalid("graceS", format!("is not valid: {error}")))?;
     let expires_at = body.expires_at.as_deref().map(expires_at).transpose()?;
     let told = registry.rotate(id, grace, expires_at).await?;
-    let issued = &told.made.new;
-    let document = Notified { made: issued.reveal(), instances_told: told.instances_told };
+    let issued = &told.result.new;
+    let document =
+        Notified { result: issued.reveal(), instances_notified: told.instances_notified };
     Ok(created(&format!("/admin/keys/{}", issued.key.id), &document))
 }
 

@@ -15,7 +15,7 @@ pub async fn metrics(state: &'static State) -> HttpResponse {
         connections_idle: connections.idle,
         connections_busy: connections.busy,
         connection_waiters: connections.waiters,
-        argon2_waiting: state.verifier.waiting(),
+        argon2_waiting: state.verifier.queue_length(),
         redis_configured: state.redis.is_some(),
         redis_connected: state.redis.as_ref().is_some_and(|redis| redis.is_connected()),
         instances: state.limiter.instances(),

@@ -27,7 +27,7 @@ pub async fn authenticate(
     let address = client_address::address(request, &state.http.trusted_proxies);
     let verified = state.verifier.verify(&token, address, now).await;
     verified
-        .map_err(|refusal| Problem::from_refusal(refusal, now.timestamp_millis().unsigned_abs()))
+        .map_err(|error| Problem::from_verify_error(error, now.timestamp_millis().unsigned_abs()))
 }
 
 /// `X-API-Key: TOKEN`, else `Authorization: Bearer TOKEN` with the scheme in any case, else

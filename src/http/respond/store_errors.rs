@@ -1,7 +1,7 @@
 //! What goes wrong in the rooms below, as the problem that a client sees.
 
 use super::error::Problem;
-use crate::keys::{KeyServiceError, Refusal};
+use crate::keys::{KeyServiceError, VerifyError};
 use crate::store::StoreError;
 
 impl From<StoreError> for Problem {
@@ -28,13 +28,13 @@ impl From<KeyServiceError> for Problem {
 
 impl Problem {
     /// What a refused key's caller is told. `now_ms` is epoch milliseconds.
-    pub fn from_refusal(refusal: Refusal, now_ms: u64) -> Self {
-        match refusal {
-            Refusal::Invalid => Self::Unauthorized,
-            Refusal::Busy => Self::Busy,
-            Refusal::RecentlyFailed => Self::RecentlyFailed,
-            Refusal::Store(error) => error.into(),
-            Refusal::TooManyFailures { until_ms } => Self::TooManyFailures {
+    pub fn from_verify_error(error: VerifyError, now_ms: u64) -> Self {
+        match error {
+            VerifyError::Invalid => Self::Unauthorized,
+            VerifyError::Busy => Self::Busy,
+            VerifyError::RecentlyFailed => Self::RecentlyFailed,
+            VerifyError::Store(error) => error.into(),
+            VerifyError::TooManyFailures { until_ms } => Self::TooManyFailures {
                 retry_after_s: until_ms.saturating_sub(now_ms).div_ceil(1000).max(1),
             },
         }
