@@ -1,10 +1,10 @@
-//! Who changes keys and tiers, as the audit names them.
+//! The name under which the audit records a change of keys or tiers.
 
 use std::fmt;
 
 use super::Label;
 
-/// Somebody, and the way they came: `cli:ann`, `http:sign-up`.
+/// A person or program, with the interface that it used: `cli:ann`, `http:sign-up`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor(String);
 

@@ -1,10 +1,10 @@
-//! Those who are counted by where they come from.
+//! The network of a client, for limits that count by address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// One customer of a provider: an IPv4 address, or the /64 that an IPv6 host can pick addresses
-/// from.
+/// An IPv4 address, or the /64 network of an IPv6 address. One IPv6 host can use any address of its
+/// /64, so a limit per address would not stop it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientNetwork(IpAddr);
 
@@ -30,17 +30,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_that_can_pick_addresses_are_one_household() {
-        for (address, household) in [
+    fn addresses_of_one_ipv6_network_count_as_one() {
+        for (address, network) in [
             ("192.0.2.1", "192.0.2.1"),
             ("::ffff:192.0.2.1", "192.0.2.1"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
             ("2001:db8:1:2::", "2001:db8:1:2::"),
         ] {
-            assert_eq!(
-                ClientNetwork::from(address.parse::<IpAddr>().unwrap()).to_string(),
-                household
-            );
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(ClientNetwork::from(address).to_string(), network);
         }
     }
 }

@@ -1,18 +1,20 @@
-//! Short texts that operators give to keys: what could forge a line of a list or a log is none.
+//! Short texts of keys and watchlists: owners, names and notes.
+//!
+//! Lists, logs and backups show them. They therefore contain no character that could forge a line,
+//! and no token.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::TOKEN_PREFIX;
 
-/// One to so many printable characters, not all of them blank, and no token: texts are listed,
-/// logged and backed up.
+/// 1 to `CHARS_MAX` printable characters that are not all blank and contain no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<const CHARS_MAX: usize>(String);
 
-/// An owner, or a name.
+/// The owner or the name of a key, or the name of an actor.
 pub type Label = Text<200>;
-/// What operators want to remember of a key.
+/// The note of an operator about a key.
 pub type Note = Text<1000>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,10 +44,18 @@ impl<const CHARS_MAX: usize> FromStr for Text<CHARS_MAX> {
     }
 }
 
-/// Whether it ends a line, or changes how others are shown: a control or format character.
+/// Whether `c` ends a line or changes how other characters appear: a control or format character.
 fn is_hidden(c: char) -> bool {
-    let formats = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    formats || c.is_control()
+    let is_format = matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    );
+    is_format || c.is_control()
 }
 
 impl<const CHARS_MAX: usize> fmt::Display for Text<CHARS_MAX> {
@@ -61,14 +71,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_label_is_kept_as_it_was_written_and_is_one_line_that_shows(text in ".{0,30}|[ a-z\n\r\u{7}]{1,5}|\\PC{190,210}") {
+        fn a_label_keeps_its_text_and_is_one_visible_line(
+            text in ".{0,30}|[ a-z\n\r\u{7}]{1,5}|\\PC{190,210}",
+        ) {
             match text.parse::<Label>() {
                 Ok(label) => {
                     prop_assert_eq!(label.to_string(), text.clone());
                     prop_assert!(!text.contains(char::is_control));
-                    prop_assert!(text.chars().count() <= 200 && text.chars().any(|c| !c.is_whitespace()));
+                    prop_assert!(text.chars().count() <= 200);
+                    prop_assert!(text.chars().any(|c| !c.is_whitespace()));
                 }
-                Err(error) => prop_assert!(error.to_string().starts_with("expected 1 to 200 printable characters")),
+                Err(error) => {
+                    let expected = "expected 1 to 200 printable characters";
+                    prop_assert!(error.to_string().starts_with(expected));
+                }
             }
         }
     }

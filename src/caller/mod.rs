@@ -1,4 +1,6 @@
-//! Who calls, as every room knows it: the key's public id, its tier, its limit.
+//! The types that describe a client: its key's id, owner and tier, or its network if it has no key.
+//!
+//! They validate their text form and do no I/O, so every module may use them.
 
 mod actor;
 mod client_network;
@@ -22,31 +24,32 @@ pub use tier::{
 };
 pub use watchlist::{WatchlistId, WatchlistIdError, WatchlistName};
 
-/// What every token of a key starts with. Nowhere else has a text a reason to hold it.
+/// The start of every token. Other texts should never contain it, so it reveals a leaked token.
 pub const TOKEN_PREFIX: &str = "tk_live_";
 
 /// The length of a key's id, in characters.
 pub const ID_CHARS: usize = 12;
 
-/// Whom a verified key stands for, as far as a request needs to know.
+/// The holder of a verified key, as far as a request needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub id: KeyId,
-    /// Whose limit counts: the id, or that of the first of the keys that took over from each other.
+    /// The id under which requests are limited: that of the first key in a chain of rotations.
     pub limit_id: KeyId,
-    /// Whom the key was issued to: what is kept for its holder is kept under this.
+    /// The holder of the key. Watchlists belong to the owner, not to the key.
     pub owner: String,
     pub tier: Arc<Tier>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// The public part of a key.
+/// The public id of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId([u8; ID_CHARS]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected a key id: {ID_CHARS} letters and digits, the part of a token between 'tk_live_' and the next '_'"
+    "expected a key id: {ID_CHARS} letters and digits, the part of a token between 'tk_live_' and \
+     the next '_'"
 )]
 pub struct KeyIdError;
 
@@ -57,7 +60,7 @@ impl KeyId {
     }
 
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("an id holds base62 only")
+        std::str::from_utf8(&self.0).expect("an id is base62")
     }
 }
 
@@ -85,7 +88,7 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// The base62 digit of `value`, which is below 62.
+/// The base62 digit of `value`, which must be below 62.
 pub fn base62(value: usize) -> u8 {
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[value]
 }

@@ -1,10 +1,11 @@
-//! Classes of service.
+//! Tiers: classes of service, each with a request limit.
+//!
+//! The validity rules equal the constraints of the table `tiers`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A class of service. Tiers live in the database, so that an operator changes one without a
-/// deploy.
+/// A class of service. Tiers are rows of a table, so operators change them without a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tier {
     pub name: String,
@@ -12,11 +13,11 @@ pub struct Tier {
     pub requests_per_minute: u32,
 }
 
-/// The largest limit of a tier: what the windows are built for.
+/// The largest limit of a tier. The counters of the limiter are sized for it.
 pub const REQUESTS_PER_MINUTE_MAX: u32 = 10_000_000;
 const NAME_CHARS_MAX: usize = 32;
 
-/// The name of a tier, which may exist or not.
+/// A valid name of a tier, which need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TierName(String);
 
@@ -42,9 +43,9 @@ impl FromStr for TierName {
     type Err = TierNameError;
 
     fn from_str(text: &str) -> Result<Self, TierNameError> {
-        let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
-        let fits = text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(rest);
-        if fits && text.len() <= NAME_CHARS_MAX {
+        let is_allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        let starts_with_letter = text.starts_with(|c: char| c.is_ascii_lowercase());
+        if starts_with_letter && text.bytes().all(is_allowed) && text.len() <= NAME_CHARS_MAX {
             Ok(Self(text.to_owned()))
         } else {
             Err(TierNameError)
@@ -59,9 +60,11 @@ impl fmt::Display for TierName {
 }
 
 impl RequestsPerMinute {
-    pub fn new(number: u32) -> Result<Self, RequestsPerMinuteError> {
-        if (1..=REQUESTS_PER_MINUTE_MAX).contains(&number) {
-            Ok(Self(number))
+    /// # Errors
+    /// If `limit` is not within 1 to [`REQUESTS_PER_MINUTE_MAX`].
+    pub fn new(limit: u32) -> Result<Self, RequestsPerMinuteError> {
+        if (1..=REQUESTS_PER_MINUTE_MAX).contains(&limit) {
+            Ok(Self(limit))
         } else {
             Err(RequestsPerMinuteError)
         }
@@ -86,7 +89,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_are_those_that_the_table_takes() {
+    fn valid_names_are_those_that_the_table_accepts() {
         let longest = "a".repeat(32);
         for name in ["free", "a", "a-b_9", &longest] {
             assert_eq!(name.parse::<TierName>().unwrap().as_str(), name);
@@ -97,23 +100,27 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_those_that_the_table_takes() {
-        for number in ["1", "10000000"] {
-            assert_eq!(number.parse::<RequestsPerMinute>().unwrap().get().to_string(), number);
+    fn valid_limits_are_those_that_the_table_accepts() {
+        for limit in ["1", "10000000"] {
+            assert_eq!(limit.parse::<RequestsPerMinute>().unwrap().get().to_string(), limit);
         }
-        for number in ["0", "10000001", "-1", "1.5", "many", ""] {
-            assert!(number.parse::<RequestsPerMinute>().is_err(), "{number:?}");
+        for limit in ["0", "10000001", "-1", "1.5", "many", ""] {
+            assert!(limit.parse::<RequestsPerMinute>().is_err(), "{limit:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_taken_is_written_as_it_was_read(name in "[a-zA-Z0-9_ -]{0,40}|.{0,5}", number: u32) {
-            if let Ok(read) = name.parse::<TierName>() {
-                prop_assert_eq!(read.to_string(), name);
+        fn parsed_names_and_limits_keep_their_text(
+            name in "[a-zA-Z0-9_ -]{0,40}|.{0,5}",
+            limit: u32,
+        ) {
+            if let Ok(parsed) = name.parse::<TierName>() {
+                prop_assert_eq!(parsed.to_string(), name);
             }
-            let limit = number.to_string().parse::<RequestsPerMinute>();
-            prop_assert_eq!(limit.ok().map(RequestsPerMinute::get), RequestsPerMinute::new(number).ok().map(|_| number));
+            let parsed = limit.to_string().parse::<RequestsPerMinute>();
+            let expected = RequestsPerMinute::new(limit).ok().map(|_| limit);
+            prop_assert_eq!(parsed.ok().map(RequestsPerMinute::get), expected);
         }
     }
 }

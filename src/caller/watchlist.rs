@@ -1,4 +1,4 @@
-//! What key holders call their lists of stocks by.
+//! The id and the name of a watchlist.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use rand::RngExt;
 use super::base62;
 use super::label::Text;
 
-/// The length of a list's id, in characters: 95 bits, so that none is found by trying.
+/// The length of an id in base62 characters: 95 bits, too many to guess.
 const ID_CHARS: usize = 16;
 
-/// The name of a list, which only its owner sees.
+/// The name of a watchlist. Only its owner sees it.
 pub type WatchlistName = Text<100>;
 
-/// What a list is found by, drawn at random.
+/// The random id of a watchlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchlistId(String);
 
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_survives_the_way_to_text_and_back_and_nothing_else_is_one() {
+    fn a_formatted_id_is_parsed_to_the_same_id_and_other_text_is_rejected() {
         let id = WatchlistId::random();
         assert_eq!(id.to_string().parse(), Ok(id.clone()));
         assert_ne!(WatchlistId::random(), id);

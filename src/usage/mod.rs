@@ -1,4 +1,7 @@
-//! Who used what: counted in memory, stored in batches, each of them once.
+//! Counts the usage of each key: requests, refusals, cache hits and bytes, by route.
+//!
+//! Requests add to counters in memory. [`Usage::flush`] moves the counts into batches and stores
+//! the batches in Postgres. Each batch counts exactly once, even if it is sent again ([`outbox`]).
 
 mod outbox;
 
@@ -15,25 +18,27 @@ use crate::route::Route;
 use crate::store::{Store, StoreError, UsageRow};
 use outbox::Outbox;
 
-/// How exact the time of the last use is.
+/// The resolution of the time of the last use.
 const LAST_USED_STEP_MS: u64 = 1000;
 
-/// The counts of this process that no batch holds yet. A request costs some additions, and no
-/// write.
+/// The usage that Postgres does not hold yet.
 pub struct Usage {
+    /// Counts since the last batch.
     keys: DashMap<KeyId, Arc<KeyUsage>>,
     outbox: Mutex<Outbox>,
 }
 
-/// What one key used since the last batch.
+/// The counts of one key since the last batch, by route.
 #[derive(Default)]
-pub struct KeyUsage([Counts; Route::ALL.len()]);
+pub struct KeyUsage([RouteUsage; Route::ALL.len()]);
 
 #[derive(Default)]
-struct Counts {
+struct RouteUsage {
     requests: AtomicU64,
+    /// Requests beyond the rate limit.
     refusals: AtomicU64,
     cache_hits: AtomicU64,
+    /// Bytes of bodies.
     bytes: AtomicU64,
     /// Epoch milliseconds.
     last_used_at_ms: AtomicU64,
@@ -46,78 +51,79 @@ impl Usage {
 
     /// The counts of a key.
     pub fn of(&self, key: KeyId) -> Arc<KeyUsage> {
-        if let Some(counts) = self.keys.get(&key) {
-            return counts.clone();
+        if let Some(usage) = self.keys.get(&key) {
+            return usage.clone();
         }
         self.keys.entry(key).or_default().clone()
     }
 
-    /// Stores what was counted so far. What can't be stored now is kept, and goes first the next
-    /// time.
+    /// Stores all counts. Batches that can't be stored stay in memory and are sent first next time.
     ///
     /// # Errors
-    /// When Postgres can't be asked.
+    /// If Postgres is unavailable.
     pub async fn flush(&self, store: &Store, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut outbox = self.outbox.lock().await;
-        let earlier = outbox.send(store).await;
-        // While Postgres is away counts add up where they are, but not across days; when there is
-        // no more room, across days.
-        if earlier.is_ok() || (outbox.is_of_another_day(now) && !outbox.is_full()) {
-            outbox.put(self.drain(), now);
+        let sent = outbox.send(store).await;
+        // While Postgres is unavailable, counts accumulate in the counters, and each day gets its
+        // own batch. If the outbox is full, days are merged.
+        if sent.is_ok() || (outbox.day_has_ended(now) && !outbox.is_full()) {
+            outbox.add(self.take_counts(), now);
         }
-        earlier?;
+        sent?;
         outbox.send(store).await?;
         metrics::usage_stored(now.timestamp());
         Ok(())
     }
 
-    /// Takes all counts out, and forgets keys that nobody uses.
-    fn drain(&self) -> Vec<UsageRow> {
+    /// Sets all counts to zero and returns them. Removes keys that are not in use.
+    fn take_counts(&self) -> Vec<UsageRow> {
         let mut rows = Vec::new();
-        self.keys.retain(|key, counts| {
-            // A request on its way will be counted here. Looked at first: one that ends meanwhile
-            // may have counted after.
-            let (before, is_held) = (rows.len(), Arc::strong_count(counts) > 1);
+        self.keys.retain(|key, usage| {
+            // Read before the counts: a request that holds the usage and ends in between may count
+            // after they were taken. Its key must stay.
+            let is_held = Arc::strong_count(usage) > 1;
+            let rows_before = rows.len();
             rows.extend(
-                Route::ALL.iter().filter_map(|route| counts.0[*route as usize].drain(*key, *route)),
+                Route::ALL.iter().filter_map(|route| usage.0[*route as usize].take(*key, *route)),
             );
-            rows.len() > before || is_held
+            rows.len() > rows_before || is_held
         });
         rows
     }
 }
 
 impl KeyUsage {
-    /// A request came in.
-    pub fn came(&self, route: Route, now_ms: u64) {
-        let counts = &self.0[route as usize];
-        // Once a second: what all workers write, each has to fetch from the others.
-        if now_ms >= counts.last_used_at_ms.load(Ordering::Relaxed) + LAST_USED_STEP_MS {
-            counts.last_used_at_ms.store(now_ms, Ordering::Relaxed);
+    /// Counts a request at its start.
+    pub fn count_request(&self, route: Route, now_ms: u64) {
+        let usage = &self.0[route as usize];
+        // Written once a second only, because each write makes the cores reload the cache line.
+        if now_ms >= usage.last_used_at_ms.load(Ordering::Relaxed) + LAST_USED_STEP_MS {
+            usage.last_used_at_ms.store(now_ms, Ordering::Relaxed);
         }
-        counts.requests.fetch_add(1, Ordering::Relaxed);
+        usage.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// More of a body goes out, whose length was not known when its answer did.
-    pub fn sent(&self, route: Route, bytes: u64) {
-        self.0[route as usize].bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Its answer goes out, with a body of `bytes`.
-    pub fn answered(&self, route: Route, bytes: u64, is_refusal: bool, is_cache_hit: bool) {
-        let counts = &self.0[route as usize];
-        self.sent(route, bytes);
+    /// Counts a response whose body has `bytes` bytes.
+    pub fn count_response(&self, route: Route, bytes: u64, is_refusal: bool, is_cache_hit: bool) {
+        let usage = &self.0[route as usize];
+        self.count_bytes(route, bytes);
         if is_refusal {
-            counts.refusals.fetch_add(1, Ordering::Relaxed);
+            usage.refusals.fetch_add(1, Ordering::Relaxed);
         }
         if is_cache_hit {
-            counts.cache_hits.fetch_add(1, Ordering::Relaxed);
+            usage.cache_hits.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a part of a body whose length was unknown at the start of the response.
+    pub fn count_bytes(&self, route: Route, bytes: u64) {
+        self.0[route as usize].bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
-impl Counts {
-    fn drain(&self, key: KeyId, route: Route) -> Option<UsageRow> {
+impl RouteUsage {
+    /// Sets the counts to zero and returns them. `None` if all of them are zero.
+    fn take(&self, key: KeyId, route: Route) -> Option<UsageRow> {
         let take =
             |count: &AtomicU64| i64::try_from(count.swap(0, Ordering::Relaxed)).unwrap_or(i64::MAX);
         let row = UsageRow {
@@ -131,7 +137,7 @@ impl Counts {
                 self.last_used_at_ms.load(Ordering::Relaxed).try_into().unwrap_or(i64::MAX),
             )?,
         };
-        // An answer that went out after the batch with its request is in the next.
+        // A response may end in a later batch than its request, so `requests` may be 0.
         (row.requests > 0 || row.refusals > 0 || row.cache_hits > 0 || row.bytes > 0).then_some(row)
     }
 }
@@ -141,15 +147,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_taken_out_once_and_an_idle_key_is_forgotten() {
+    fn counts_are_taken_once_and_an_idle_key_is_removed() {
         let usage = Usage::new(Utc::now());
         let key = KeyId::random();
-        let held = usage.of(key);
-        held.came(Route::Prices, 1_700_000_000_000);
-        held.answered(Route::Prices, 700, false, true);
-        held.came(Route::Quote, 1_700_000_000_001);
-        held.answered(Route::Quote, 90, true, false);
-        let rows = usage.drain();
+        let key_usage = usage.of(key);
+        key_usage.count_request(Route::Prices, 1_700_000_000_000);
+        key_usage.count_response(Route::Prices, 700, false, true);
+        key_usage.count_request(Route::Quote, 1_700_000_000_001);
+        key_usage.count_response(Route::Quote, 90, true, false);
+        let rows = usage.take_counts();
         let counts: Vec<_> = rows
             .iter()
             .map(|row| (row.route, row.requests, row.refusals, row.cache_hits, row.bytes))
@@ -158,65 +164,67 @@ mod tests {
             counts,
             [(Route::Prices.pattern(), 1, 0, 1, 700), (Route::Quote.pattern(), 1, 1, 0, 90)]
         );
-        assert_eq!(
-            (usage.drain().len(), usage.keys.len()),
-            (0, 1),
-            "a request may still hold its counts"
-        );
-        held.answered(Route::Prices, 5, false, false);
-        drop(held);
-        assert_eq!(usage.drain().len(), 1, "an answer counts, however late");
-        assert_eq!((usage.drain().len(), usage.keys.len()), (0, 0));
+        assert_eq!(usage.take_counts().len(), 0);
+        assert_eq!(usage.keys.len(), 1, "a request still holds the counts of the key");
+        key_usage.count_response(Route::Prices, 5, false, false);
+        drop(key_usage);
+        assert_eq!(usage.take_counts().len(), 1, "a late response counts");
+        assert_eq!(usage.take_counts().len(), 0);
+        assert_eq!(usage.keys.len(), 0);
     }
 
     #[tokio::test]
-    async fn however_many_days_postgres_is_away_memory_is_bounded_and_no_count_is_lost() {
+    async fn during_a_long_outage_of_postgres_memory_is_bounded_and_no_count_is_lost() {
         use clap::Parser;
         #[derive(Parser)]
-        struct Only {
+        struct Arguments {
             #[command(flatten)]
             database: crate::config::DatabaseConfig,
         }
-        // Nobody listens on a port that was just given back.
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let url = format!("postgres://u:p@{nobody}/d");
-        let store =
-            Store::new(&Only::parse_from(["test", "--database-url", &url]).database).unwrap();
-        let (began, key) = (Utc::now(), KeyId::random());
-        let usage = Usage::new(began);
+        // No server listens on a port that was just released.
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("postgres://u:p@{closed}/d");
+        let arguments = Arguments::parse_from(["test", "--database-url", &url]);
+        let store = Store::new(&arguments.database).unwrap();
+        let start = Utc::now();
+        let key = KeyId::random();
+        let usage = Usage::new(start);
         let days = 200;
         for day in 0..days {
-            usage.of(key).came(Route::Prices, 1_700_000_000_000);
-            assert!(usage.flush(&store, began + chrono::TimeDelta::days(day + 1)).await.is_err());
+            usage.of(key).count_request(Route::Prices, 1_700_000_000_000);
+            assert!(usage.flush(&store, start + chrono::TimeDelta::days(day + 1)).await.is_err());
         }
         let outbox = usage.outbox.lock().await;
         assert!(outbox.is_full());
-        let waiting: i64 = outbox.rows().map(|row| row.requests).sum();
-        let left: i64 = usage.drain().iter().map(|row| row.requests).sum();
-        assert!(waiting < days && waiting + left == days, "{waiting} and {left}");
+        let in_outbox: i64 = outbox.rows().map(|row| row.requests).sum();
+        let in_counters: i64 = usage.take_counts().iter().map(|row| row.requests).sum();
+        assert!(
+            in_outbox < days && in_outbox + in_counters == days,
+            "{in_outbox} in the outbox, {in_counters} in the counters"
+        );
     }
 
     #[test]
-    fn nothing_is_lost_while_it_is_counted_and_taken_out_at_once() {
+    fn no_count_is_lost_when_requests_count_while_counts_are_taken() {
         let usage = Usage::new(Utc::now());
         let keys: Vec<_> = (0..4).map(|_| KeyId::random()).collect();
         let mut requests = 0;
         std::thread::scope(|scope| {
-            let counting: Vec<_> = (0..4)
+            let threads: Vec<_> = (0..4)
                 .map(|_| {
                     let (usage, keys) = (&usage, &keys);
                     scope.spawn(move || {
-                        (0..20_000).for_each(|at| {
-                            usage.of(keys[at % 4]).came(Route::Stock, 1_700_000_000_000)
+                        (0..20_000).for_each(|n| {
+                            usage.of(keys[n % 4]).count_request(Route::Stock, 1_700_000_000_000)
                         });
                     })
                 })
                 .collect();
-            while counting.iter().any(|thread| !thread.is_finished()) {
-                requests += usage.drain().iter().map(|row| row.requests).sum::<i64>();
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                requests += usage.take_counts().iter().map(|row| row.requests).sum::<i64>();
             }
         });
-        requests += usage.drain().iter().map(|row| row.requests).sum::<i64>();
+        requests += usage.take_counts().iter().map(|row| row.requests).sum::<i64>();
         assert_eq!(requests, 80_000);
     }
 }

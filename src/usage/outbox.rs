@@ -1,4 +1,7 @@
-//! Batches on their way to Postgres.
+//! Usage batches that are not known to be stored in Postgres.
+//!
+//! Each batch has a sequence number, and Postgres records the newest number of each process. A
+//! batch without an answer is sent again, and Postgres ignores it if it was stored before.
 
 use std::collections::VecDeque;
 
@@ -6,19 +9,18 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::store::{Store, StoreError, UsageBatch, UsageRow};
 
-/// Rows in a batch: it is stored within the time-out of a statement by a wide margin.
+/// Rows per batch. Storing them takes much less time than the timeout of a statement.
 const ROWS_MAX: usize = 5000;
-/// Batches that wait, half a megabyte each where they are full, before no more are made of another
-/// day: a month of days without Postgres for some thousand keys.
+/// Batches in memory, up to half a megabyte each. Beyond it, no batch is added for another day. A
+/// month without Postgres fits for some thousand keys.
 const BATCHES_MAX: usize = 64;
 
-/// What was taken out of the counts and is not known to be stored. Each batch has a number, and
-/// Postgres remembers the newest of this process: a batch whose answer got lost is sent again and
-/// counted once.
 pub struct Outbox {
+    /// Identifies this process.
     instance: i64,
+    /// The number of the newest batch.
     sequence: i64,
-    /// The day (UTC) in which what is counted now began.
+    /// The day (UTC) of the counts that are not in a batch yet.
     day: NaiveDate,
     batches: VecDeque<UsageBatch>,
 }
@@ -33,12 +35,12 @@ impl Outbox {
         }
     }
 
-    /// Whether what is counted now began on another day.
-    pub fn is_of_another_day(&self, now: DateTime<Utc>) -> bool {
+    /// Whether the counts that are not in a batch yet belong to an earlier day than `now`.
+    pub fn day_has_ended(&self, now: DateTime<Utc>) -> bool {
         now.date_naive() != self.day
     }
 
-    /// Whether no more days can be told apart until Postgres is back.
+    /// Whether no more batches may be added until Postgres is available.
     pub fn is_full(&self) -> bool {
         self.batches.len() >= BATCHES_MAX
     }
@@ -48,7 +50,8 @@ impl Outbox {
         self.batches.iter().flat_map(|batch| &batch.rows)
     }
 
-    pub fn put(&mut self, rows: Vec<UsageRow>, now: DateTime<Utc>) {
+    /// Adds counts of the current day. Later counts belong to the day of `now`.
+    pub fn add(&mut self, rows: Vec<UsageRow>, now: DateTime<Utc>) {
         for rows in rows.chunks(ROWS_MAX) {
             self.sequence += 1;
             let Self { instance, sequence, day, .. } = *self;
@@ -57,8 +60,10 @@ impl Outbox {
         self.day = now.date_naive();
     }
 
+    /// Stores the batches, oldest first.
+    ///
     /// # Errors
-    /// When Postgres can't be asked; what was not stored is kept.
+    /// If Postgres is unavailable. Batches that were not stored stay in the outbox.
     pub async fn send(&mut self, store: &Store) -> Result<(), StoreError> {
         while let Some(batch) = self.batches.front() {
             store.add_usage(batch).await?;

@@ -26,7 +26,7 @@ pub async fn authorize(
     };
     let (now_ms, usage) = (now.timestamp_millis().unsigned_abs(), state.usage.of(caller.id));
     let cost = RequestContext::of(request.request(), |context| {
-        usage.came(context.route, now_ms);
+        usage.count_request(context.route, now_ms);
         let _ = context.client.set(Client { caller: caller.clone(), usage });
         cost(context.route, request.query_string())
     });

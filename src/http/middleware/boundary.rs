@@ -197,7 +197,12 @@ fn measure(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
         }
         if let Some(client) = context.client.get() {
             let from_cache = matches!(outcome, Outcome::CacheHit | Outcome::CacheStale);
-            client.usage.answered(context.route, bytes, outcome == Outcome::Limited, from_cache);
+            client.usage.count_response(
+                context.route,
+                bytes,
+                outcome == Outcome::Limited,
+                from_cache,
+            );
         }
     });
 }

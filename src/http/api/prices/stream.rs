@@ -232,7 +232,7 @@ impl Meter {
 
     fn count(&self, bytes: usize) {
         if let Some(usage) = &self.usage {
-            usage.sent(self.route, bytes as u64);
+            usage.count_bytes(self.route, bytes as u64);
         }
     }
 }
