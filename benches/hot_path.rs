@@ -15,7 +15,7 @@ use tickerd::config::CacheConfig;
 use tickerd::http::api::prices::{PricesQuery, Row};
 use tickerd::http::request::cacheable_query::CacheableQuery;
 use tickerd::keys::{Token, hash_secret};
-use tickerd::limiter::{Limiter, SlidingWindow, TakeRequest};
+use tickerd::limiter::{KeyLimiter, SlidingWindow, TakeRequest};
 use tickerd::market::{Bar, Exchange, Symbol};
 
 const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -52,7 +52,7 @@ fn windows(c: &mut Criterion) {
         tier: Arc::new(tier),
         expires_at: None,
     };
-    let limiter = Limiter::new(None);
+    let limiter = KeyLimiter::new(None);
     c.bench_function("limiter: a decision in process", |b| {
         b.iter(|| limiter.admit(black_box(&caller), black_box(1)).now_or_never().unwrap().admitted);
     });

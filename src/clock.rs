@@ -1,14 +1,31 @@
-//! Times that are kept, by a clock that may step.
+//! Two kinds of time: wall clock times, which may step, and a clock that never does.
 
-/// How much further ahead a time may be than it was ever set, in milliseconds: a request looks at
-/// its clock once and may then wait for seconds, and instances that share answers have clocks of
-/// their own.
+use std::time::Instant;
+
+/// Wall clock times may be this much further ahead than their lifetime, in milliseconds. A request
+/// reads the clock once and may then wait for seconds, and instances that share responses have
+/// different clocks.
 const SLACK_MS: u64 = 10_000;
 
-/// Whether a time that was set `span_ms` ahead is still to come. One that is much further ahead
-/// than that was set before the clock stepped back: it is no time to wait for.
-pub fn is_ahead(until_ms: u64, now_ms: u64, span_ms: u64) -> bool {
-    (1..=span_ms.saturating_add(SLACK_MS)).contains(&until_ms.saturating_sub(now_ms))
+/// Whether a time that was set to `lifetime_ms` after the present is still in the future.
+///
+/// A time that is much further ahead was set before the clock stepped back, so it counts as past.
+pub fn is_ahead(until_ms: u64, now_ms: u64, lifetime_ms: u64) -> bool {
+    (1..=lifetime_ms.saturating_add(SLACK_MS)).contains(&until_ms.saturating_sub(now_ms))
+}
+
+/// Milliseconds since the clock was started. It never steps.
+#[derive(Clone, Copy)]
+pub struct MonotonicClock(Instant);
+
+impl MonotonicClock {
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub fn now_ms(self) -> u64 {
+        self.0.elapsed().as_millis() as u64
+    }
 }
 
 #[cfg(test)]
@@ -16,9 +33,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lasts_for_200_ms_has_ended_after_them_and_after_a_step_back() {
-        let (set_ms, until_ms) = (100_000, 100_200);
-        for (now_ms, lasts) in [
+    fn a_lifetime_of_200_ms_ends_after_200_ms_or_when_the_clock_steps_back() {
+        let set_ms = 100_000;
+        let until_ms = 100_200;
+        for (now_ms, expected) in [
             (set_ms, true),
             (until_ms - 1, true),
             (until_ms, false),
@@ -27,7 +45,7 @@ mod tests {
             (set_ms - SLACK_MS - 1, false),
             (0, false),
         ] {
-            assert_eq!(is_ahead(until_ms, now_ms, 200), lasts, "{now_ms}");
+            assert_eq!(is_ahead(until_ms, now_ms, 200), expected, "at {now_ms} ms");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Those who ask without a key: so many requests of one address in any trailing hour.
+//! Limits requests without a key: so many per client network in any trailing hour.
 //!
-//! A window of an hour is the window of a minute by a clock that goes 60 times slower
-//! ([`TIME_SCALE`]). Nobody takes permits ahead here: an address asks for a few pages, and each
-//! is one call where there is a Redis.
+//! A window of an hour is the window of a minute with a clock that runs 60 times slower
+//! ([`TIME_SCALE`]). There are no leases: a client requests few pages, and each costs one call to
+//! Redis.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -10,91 +10,92 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 
+use super::decision::Decision;
 use super::redis_window::RedisWindow;
-use super::sliding_window::{Grant, SlidingWindow, TIME_SCALE, TakeRequest};
-use super::{Clock, Decision};
+use super::sliding_window::{SlidingWindow, TIME_SCALE};
+use super::take::{Grant, TakeRequest};
 use crate::caller::ClientNetwork;
+use crate::clock::MonotonicClock;
 use crate::config::AnonymousConfig;
 use crate::redis::Redis;
 
-/// Decides which of them may go on.
 pub struct AnonymousLimiter {
-    clock: Clock,
-    /// `None` where no Redis is configured.
-    shared: Option<RedisWindow>,
-    seen: Cache<ClientNetwork, Arc<Mutex<AddressState>>>,
+    clock: MonotonicClock,
+    /// `None` if no Redis is configured.
+    redis_window: Option<RedisWindow>,
+    networks: Cache<ClientNetwork, Arc<Mutex<NetworkState>>>,
     per_hour_max: u32,
 }
 
-/// One household, as this instance knows it.
+/// The state of one network on this instance.
 #[derive(Default)]
-struct AddressState {
-    /// What was admitted here while no Redis answered, by the slow clock.
-    alone: SlidingWindow,
-    /// Not by its share while Redis is lost: whoever comes once that is back is judged by what
-    /// Redis remembers.
-    refused_until_ms: u64,
+struct NetworkState {
+    /// The requests that this instance admitted without Redis, by the slow clock.
+    local_window: SlidingWindow,
+    /// Requests are rejected from memory until then.
+    rejected_until_ms: u64,
 }
 
 impl AnonymousLimiter {
-    /// Beyond `anonymous_addresses_max` the coldest are forgotten, and begin anew where no Redis
-    /// remembers them.
+    /// Beyond `anonymous_addresses_max`, the least recently used networks are evicted. Without Redis
+    /// their count starts anew.
     pub fn new(config: &AnonymousConfig, redis: Option<Redis>) -> Self {
         Self {
-            clock: Clock::start(),
-            shared: redis.map(RedisWindow::new),
-            seen: Cache::new(config.anonymous_addresses_max),
+            clock: MonotonicClock::start(),
+            redis_window: redis.map(RedisWindow::new),
+            networks: Cache::new(config.anonymous_addresses_max),
             per_hour_max: config.anonymous_requests_per_hour_max,
         }
     }
 
-    /// Admits or refuses one request from `address`; `None` where there is no limit. With a Redis
-    /// that is lost, this instance admits one of so many `shares`, at least one page.
-    pub async fn admit(&self, address: IpAddr, shares: u32) -> Option<Decision> {
+    /// Admits or rejects a request from `address`. `None` if there is no limit.
+    ///
+    /// While Redis is unavailable, this instance admits the limit divided by `fallback_divisor`,
+    /// and at least one request.
+    pub async fn admit(&self, address: IpAddr, fallback_divisor: u32) -> Option<Decision> {
         let limit = self.per_hour_max;
         if limit == 0 {
             return None;
         }
-        let (network, now_ms) = (ClientNetwork::from(address), self.clock.now_ms());
-        let fresh = || Ok::<_, Infallible>(Arc::default());
-        let Ok(visitor) = self.seen.get_or_insert_with(&network, fresh);
-        let refused_until_ms = lock(&visitor).refused_until_ms;
-        if now_ms < refused_until_ms {
-            return Some(Decision {
-                admitted: false,
-                limit,
-                remaining: 0,
-                reset_in_ms: refused_until_ms - now_ms,
-            });
+        let network = ClientNetwork::from(address);
+        let now_ms = self.clock.now_ms();
+        let Ok(state) =
+            self.networks.get_or_insert_with(&network, || Ok::<_, Infallible>(Arc::default()));
+        let rejected_until_ms = lock(&state).rejected_until_ms;
+        if now_ms < rejected_until_ms {
+            let reset_in_ms = rejected_until_ms - now_ms;
+            return Some(Decision { admitted: false, limit, remaining: 0, reset_in_ms });
         }
-        let shared = match &self.shared {
-            Some(redis_window) => Some(redis_window.take_of_hour(network, limit).await),
+        let by_redis = match &self.redis_window {
+            Some(redis_window) => Some(redis_window.take_hourly(network, limit).await),
             None => None,
         };
-        let (grant, holds) = match shared {
-            Some(Ok(grant)) => (grant, true),
+        let grant = match by_redis {
+            Some(Ok(grant)) => grant,
             Some(Err(_)) => {
-                (lock(&visitor).take_local(now_ms, (limit / shares.max(1)).max(1)), false)
+                let share = (limit / fallback_divisor.max(1)).max(1);
+                let grant = lock(&state).take_local(now_ms, share);
+                // Not remembered if it is a rejection: when Redis is back, its window decides.
+                return Some(Decision::from_grant(grant, limit));
             }
-            None => (lock(&visitor).take_local(now_ms, limit), true),
+            None => lock(&state).take_local(now_ms, limit),
         };
-        let Grant { admitted, remaining, reset_in_ms, .. } = grant;
-        if !admitted && holds {
-            lock(&visitor).refused_until_ms = self.clock.now_ms() + reset_in_ms;
+        if !grant.admitted {
+            lock(&state).rejected_until_ms = self.clock.now_ms() + grant.reset_in_ms;
         }
-        Some(Decision { admitted, limit, remaining, reset_in_ms })
+        Some(Decision::from_grant(grant, limit))
     }
 }
 
-impl AddressState {
+impl NetworkState {
     fn take_local(&mut self, now_ms: u64, limit: u32) -> Grant {
-        let grant = self.alone.take(now_ms / TIME_SCALE, limit, TakeRequest::ONE);
+        let grant = self.local_window.take(now_ms / TIME_SCALE, limit, TakeRequest::ONE);
         Grant { reset_in_ms: grant.reset_in_ms * TIME_SCALE, ..grant }
     }
 }
 
-fn lock(visitor: &Mutex<AddressState>) -> MutexGuard<'_, AddressState> {
-    visitor.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<NetworkState>) -> MutexGuard<'_, NetworkState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -109,64 +110,64 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_trailing_hour_holds_more_than_the_limit(waits_ms in prop::collection::vec(0u64..400_000, 1..300)) {
-            let (mut visitor, mut admitted_ms, mut now_ms) = (AddressState::default(), Vec::new(), START_MS);
+        fn no_trailing_hour_holds_more_than_the_limit(
+            waits_ms in prop::collection::vec(0u64..400_000, 1..300),
+        ) {
+            let mut state = NetworkState::default();
+            let mut admitted_ms = Vec::new();
+            let mut now_ms = START_MS;
             for wait_ms in waits_ms {
                 now_ms += wait_ms;
-                let grant = visitor.take_local(now_ms, 5);
+                let grant = state.take_local(now_ms, 5);
                 if grant.admitted {
                     admitted_ms.push(now_ms);
-                    prop_assert!(admitted_ms.iter().filter(|at_ms| **at_ms + HOUR_MS > now_ms).count() <= 5);
+                    let in_hour = admitted_ms.iter().filter(|at_ms| **at_ms + HOUR_MS > now_ms);
+                    prop_assert!(in_hour.count() <= 5);
                 } else {
-                    let again_ms = now_ms + grant.reset_in_ms;
                     prop_assert!(grant.reset_in_ms <= HOUR_MS + 61_000);
-                    let mut later = AddressState { alone: visitor.alone.clone(), refused_until_ms: 0 };
-                    prop_assert!(later.take_local(again_ms, 5).admitted, "who waits so long is not early");
+                    let local_window = state.local_window.clone();
+                    let mut later = NetworkState { local_window, rejected_until_ms: 0 };
+                    let after_reset = later.take_local(now_ms + grant.reset_in_ms, 5);
+                    prop_assert!(after_reset.admitted);
                 }
             }
         }
     }
 
     #[tokio::test]
-    async fn of_a_flood_from_more_addresses_than_are_remembered_the_memory_is_bounded() {
-        let config =
-            AnonymousConfig { anonymous_requests_per_hour_max: 1, anonymous_addresses_max: 50 };
-        let visitors = AnonymousLimiter::new(&config, None);
+    async fn a_flood_from_many_addresses_uses_bounded_memory() {
+        let config = AnonymousConfig { anonymous_requests_per_hour_max: 1, anonymous_addresses_max: 50 };
+        let limiter = AnonymousLimiter::new(&config, None);
         for n in 0..1000u32 {
-            let decision = visitors.admit(IpAddr::V4(n.into()), 1).await.unwrap();
-            assert!(
-                decision.admitted,
-                "an address that nobody knows is not refused for the others"
-            );
+            let decision = limiter.admit(IpAddr::V4(n.into()), 1).await.unwrap();
+            assert!(decision.admitted, "a new address is not rejected because of the others");
         }
-        assert!(visitors.seen.len() <= 50);
+        assert!(limiter.networks.len() <= 50);
     }
 
     #[tokio::test]
-    async fn an_instance_that_has_lost_its_redis_admits_its_share() {
-        // Nobody listens there: a port that was free a moment ago.
+    async fn an_instance_without_its_redis_admits_its_share() {
+        // No server listens on a port that was just released.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("redis://127.0.0.1:{port}");
-        let lost = RedisConfig { redis_url: Some(url.into()), ..RedisConfig::default() };
-        let config =
-            AnonymousConfig { anonymous_requests_per_hour_max: 7, anonymous_addresses_max: 50 };
-        let visitors = AnonymousLimiter::new(&config, Redis::start(&lost).unwrap());
-        for (address, shares, share) in [(1, 1, 7), (2, 2, 3), (3, 9, 1)] {
+        let redis_config = RedisConfig { redis_url: Some(url.into()), ..RedisConfig::default() };
+        let config = AnonymousConfig { anonymous_requests_per_hour_max: 7, anonymous_addresses_max: 50 };
+        let limiter = AnonymousLimiter::new(&config, Redis::start(&redis_config).unwrap());
+        for (address, divisor, share) in [(1, 1, 7), (2, 2, 3), (3, 9, 1)] {
             let mut admitted = 0;
             for _ in 0..20 {
-                let decision = visitors.admit(IpAddr::V4(address.into()), shares).await.unwrap();
+                let decision = limiter.admit(IpAddr::V4(address.into()), divisor).await.unwrap();
                 admitted += u32::from(decision.admitted);
             }
-            assert_eq!(admitted, share, "of {shares} shares");
+            assert_eq!(admitted, share, "the limit divided by {divisor}");
         }
     }
 
     #[tokio::test]
-    async fn without_a_limit_nobody_is_remembered() {
-        let config =
-            AnonymousConfig { anonymous_requests_per_hour_max: 0, anonymous_addresses_max: 50 };
-        let visitors = AnonymousLimiter::new(&config, None);
-        assert!(visitors.admit(IpAddr::V4(1.into()), 1).await.is_none());
-        assert_eq!(visitors.seen.len(), 0);
+    async fn without_a_limit_no_network_is_remembered() {
+        let config = AnonymousConfig { anonymous_requests_per_hour_max: 0, anonymous_addresses_max: 50 };
+        let limiter = AnonymousLimiter::new(&config, None);
+        assert!(limiter.admit(IpAddr::V4(1.into()), 1).await.is_none());
+        assert_eq!(limiter.networks.len(), 0);
     }
 }

@@ -1,32 +1,57 @@
-//! By how many instances a limit is divided while Redis is lost.
+//! Counts the instances that share a Redis: now, and at most within the last minutes.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// How long an instance that is no longer seen keeps its share. One that has lost Redis is seen no
-/// more, and goes on admitting: whoever loses it minutes later must not take that share as well.
-const MISSED_FOR_MS: u64 = 5 * 60_000;
+/// How long an instance that disappears from the count keeps its share of the limits. It may have
+/// lost Redis and still admit its share, so an instance that loses Redis later must not use it.
+const RECENT_MS: u64 = 5 * 60_000;
 
-/// What was counted lately. Every count but the last is larger than all that came after it.
-#[derive(Default)]
-pub(super) struct InstanceCount(VecDeque<Count>);
+pub struct InstanceCount {
+    current: AtomicU32,
+    recent_max: AtomicU32,
+    /// The counts of the last [`RECENT_MS`], oldest first. A count that is not larger than a later
+    /// one is left out, so the first is the largest.
+    maxima: Mutex<VecDeque<Sample>>,
+}
 
-struct Count {
+struct Sample {
     at_ms: u64,
     instances: u32,
 }
 
+impl Default for InstanceCount {
+    fn default() -> Self {
+        Self { current: AtomicU32::new(1), recent_max: AtomicU32::new(1), maxima: Mutex::default() }
+    }
+}
+
 impl InstanceCount {
-    /// Takes in how many instances there are now, and returns the most of the last
-    /// [`MISSED_FOR_MS`].
-    pub(super) fn count(&mut self, now_ms: u64, instances: u32) -> u32 {
-        while self.0.back().is_some_and(|count| count.instances <= instances) {
-            self.0.pop_back();
+    /// The last count, at least 1.
+    pub fn current(&self) -> u32 {
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// The largest count of the last [`RECENT_MS`], at least 1.
+    pub fn recent_max(&self) -> u32 {
+        self.recent_max.load(Ordering::Relaxed)
+    }
+
+    /// Adds a count that was taken at `now_ms`.
+    pub fn record(&self, now_ms: u64, instances: u32) {
+        let instances = instances.max(1);
+        let mut maxima = self.maxima.lock().unwrap_or_else(PoisonError::into_inner);
+        while maxima.back().is_some_and(|sample| sample.instances <= instances) {
+            maxima.pop_back();
         }
-        self.0.push_back(Count { at_ms: now_ms, instances });
-        while self.0.front().is_some_and(|count| count.at_ms + MISSED_FOR_MS < now_ms) {
-            self.0.pop_front();
+        maxima.push_back(Sample { at_ms: now_ms, instances });
+        while maxima.front().is_some_and(|sample| sample.at_ms + RECENT_MS < now_ms) {
+            maxima.pop_front();
         }
-        self.0.front().map_or(instances, |most| most.instances)
+        let recent_max = maxima.front().map_or(instances, |largest| largest.instances);
+        self.current.store(instances, Ordering::Relaxed);
+        self.recent_max.store(recent_max, Ordering::Relaxed);
     }
 }
 
@@ -37,26 +62,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instance_that_is_seen_no_more_keeps_its_share_for_five_minutes() {
-        let mut instance_count = InstanceCount::default();
-        assert_eq!(instance_count.count(0, 2), 2);
-        assert_eq!(instance_count.count(10_000, 1), 2);
-        assert_eq!(instance_count.count(300_000, 1), 2);
-        assert_eq!(instance_count.count(300_001, 1), 1);
-        assert_eq!(instance_count.count(310_000, 3), 3, "one that comes counts at once");
+    fn an_instance_that_disappears_counts_for_five_more_minutes() {
+        let count = InstanceCount::default();
+        for (now_ms, instances, recent_max) in [
+            (0, 2, 2),
+            (10_000, 1, 2),
+            (300_000, 1, 2),
+            (300_001, 1, 1),
+            // A new instance counts at once.
+            (310_000, 3, 3),
+        ] {
+            count.record(now_ms, instances);
+            assert_eq!(count.current(), instances);
+            assert_eq!(count.recent_max(), recent_max, "at {now_ms} ms");
+        }
     }
 
     proptest! {
         #[test]
-        fn the_most_of_the_last_minutes_is_what_a_plain_log_says(
-            counts in prop::collection::vec((0u64..100_000, 1u32..10), 1..200),
+        fn the_recent_maximum_equals_that_of_a_full_log(
+            samples in prop::collection::vec((0u64..100_000, 1u32..10), 1..200),
         ) {
-            let (mut instance_count, mut log, mut now_ms) = (InstanceCount::default(), Vec::new(), 0);
-            for (wait_ms, instances) in counts {
+            let count = InstanceCount::default();
+            let mut log = Vec::new();
+            let mut now_ms = 0;
+            for (wait_ms, instances) in samples {
                 now_ms += wait_ms;
                 log.push((now_ms, instances));
-                let lately = log.iter().filter(|(at_ms, _)| at_ms + MISSED_FOR_MS >= now_ms);
-                prop_assert_eq!(instance_count.count(now_ms, instances), lately.map(|(_, seen)| *seen).max().unwrap());
+                let recent = log.iter().filter(|(at_ms, _)| at_ms + RECENT_MS >= now_ms);
+                let expected = recent.map(|(_, instances)| *instances).max().unwrap();
+                count.record(now_ms, instances);
+                prop_assert_eq!(count.recent_max(), expected);
             }
         }
     }

@@ -1,97 +1,96 @@
-//! The window that instances share: one Redis string a key, one script call a take.
+//! The windows that all instances share: one Redis string per key, and one script call per take.
+//!
+//! The script is `window.lua`. It uses the clock of Redis, so the clocks of the instances do not
+//! matter.
 
-use super::sliding_window::{Grant, LeaseReturn, TIME_SCALE, TakeRequest};
+use super::sliding_window::TIME_SCALE;
+use super::take::{Grant, LeaseReturn, TakeRequest};
 use crate::caller::{ClientNetwork, KeyId};
 use crate::redis::{Redis, RedisError, Script};
 
-/// The shared log of every key's admitted requests, and of those who have no key.
 pub struct RedisWindow {
     redis: Redis,
-    window: Script,
+    script: Script,
 }
+
+/// The length and the lifetime of a window.
+#[derive(Clone, Copy)]
+struct WindowKind {
+    /// The clock of the window runs slower by this factor. A window has 60 seconds of this clock.
+    time_scale: u64,
+    /// The string in Redis expires this long after its last use. 0 for no expiry.
+    ttl_s: u64,
+}
+
+/// The window of a key: 60 seconds. It has no expiry, because a full Redis evicts strings that have
+/// one. The number of keys that were ever used bounds the memory.
+const KEY_WINDOW: WindowKind = WindowKind { time_scale: 1, ttl_s: 0 };
+/// The window of a client network: one hour. The number of networks is unbounded, so the windows
+/// expire. If a full Redis evicts one, that network gets a new hour.
+const NETWORK_WINDOW: WindowKind = WindowKind { time_scale: TIME_SCALE, ttl_s: 2 * 3600 };
 
 impl RedisWindow {
     pub fn new(redis: Redis) -> Self {
-        Self { redis, window: Script::new(include_str!("window.lua")) }
+        Self { redis, script: Script::new(include_str!("window.lua")) }
     }
 
-    /// Takes a permit of `key`, and permits ahead, by the clock of Redis: instances' own clocks
-    /// don't matter.
+    /// Takes permits of a key.
     ///
     /// # Errors
-    /// When Redis did not answer in time. The permits may then have been charged: a failed call can
-    /// only under-admit.
+    /// If Redis did not answer in time. It may have counted the permits nevertheless, so a failed
+    /// call makes the limit stricter, never looser.
     pub async fn take(
         &self,
         key: KeyId,
         limit: u32,
         request: TakeRequest,
     ) -> Result<Grant, RedisError> {
-        self.take_at(&of_key(key), MINUTE, limit, request, None).await
+        self.take_at(&key_name(key), KEY_WINDOW, limit, request, None).await
     }
 
-    /// Takes a permit of who asks without a key, from a window of an hour.
+    /// Takes one permit of a client network, whose window is an hour.
     ///
     /// # Errors
     /// As [`RedisWindow::take`].
-    pub async fn take_of_hour(
+    pub async fn take_hourly(
         &self,
         network: ClientNetwork,
         limit: u32,
     ) -> Result<Grant, RedisError> {
-        self.take_at(&of_household(network), HOUR, limit, TakeRequest::ONE, None).await
+        let name = network_name(network);
+        self.take_at(&name, NETWORK_WINDOW, limit, TakeRequest::ONE, None).await
     }
 
-    /// The same at a given time, in epoch milliseconds.
+    /// `now_ms` replaces the clock of Redis in tests, in epoch milliseconds.
     async fn take_at(
         &self,
         name: &str,
-        span: Span,
+        kind: WindowKind,
         limit: u32,
         request: TakeRequest,
         now_ms: Option<u64>,
     ) -> Result<Grant, RedisError> {
-        let TakeRequest {
-            cost,
-            ahead,
-            ahead_s,
-            lease_return: LeaseReturn { stamp_s, unused, used, used_s },
-        } = request;
-        let take = [limit, cost, ahead, ahead_s].map(u64::from);
-        let settle = [stamp_s, unused.into(), used.into(), used_s];
-        let numbers = take.into_iter().chain(settle).chain([span.slowness, span.ttl_s]);
+        let TakeRequest { cost, prefetch, prefetch_s, lease_return } = request;
+        let LeaseReturn { bucket_s, unused, used, used_by_s } = lease_return;
+        let take = [limit, cost, prefetch, prefetch_s].map(u64::from);
+        let settle = [bucket_s, unused.into(), used.into(), used_by_s];
+        let numbers = take.into_iter().chain(settle).chain([kind.time_scale, kind.ttl_s]);
         let mut arguments: Vec<_> = numbers.map(|number| number.to_string()).collect();
         arguments.push(now_ms.map_or(String::new(), |ms| ms.to_string()));
-        let answer = self.redis.run(&self.window, name, arguments).await?;
-        let (admitted, ahead, stamp_s, remaining, reset_in_ms): (u8, u32, u64, u32, u64) = answer;
-        let reset_in_ms = reset_in_ms * span.slowness;
-        Ok(Grant { admitted: admitted == 1, ahead, stamp_s, remaining, reset_in_ms })
+        let answer: (u8, u32, u64, u32, u64) =
+            self.redis.run(&self.script, name, arguments).await?;
+        let (admitted, prefetched, bucket_s, remaining, reset_in_scaled_ms) = answer;
+        let reset_in_ms = reset_in_scaled_ms * kind.time_scale;
+        Ok(Grant { admitted: admitted == 1, prefetched, bucket_s, remaining, reset_in_ms })
     }
 }
 
-/// What a window spans, and how long its log is kept.
-#[derive(Clone, Copy)]
-struct Span {
-    /// How many times slower than time the window's clock goes.
-    slowness: u64,
-    /// 0 for as long as Redis has it.
-    ttl_s: u64,
-}
-
-/// One short string for each API key that was ever used, for ever: a full Redis evicts what has a
-/// time to live.
-const MINUTE: Span = Span { slowness: 1, ttl_s: 0 };
-/// Addresses are without number, so that these have to go: after twice the hour in which they
-/// matter. A full Redis may evict one before, which forgives that address an hour of pages.
-const HOUR: Span = Span { slowness: TIME_SCALE, ttl_s: 2 * 3600 };
-
-// The braces are the hash tag: whatever else is ever kept for a key lies on the same node of a
-// cluster.
-fn of_key(key: KeyId) -> String {
+// The braces are the hash tag of Redis Cluster: all strings of a key are on the same node.
+fn key_name(key: KeyId) -> String {
     format!("rl:{{{key}}}")
 }
 
-fn of_household(network: ClientNetwork) -> String {
+fn network_name(network: ClientNetwork) -> String {
     format!("rl:{{ip:{network}}}")
 }
 
@@ -101,14 +100,14 @@ mod tests {
     use proptest::test_runner::{Config, TestRunner};
 
     use super::super::sliding_window::SlidingWindow;
-    use super::super::sliding_window::model::{Log, Step, request, steps};
+    use super::super::window_model::{ModelStep, ReferenceWindow, steps, take_request};
     use super::*;
     use crate::config::RedisConfig;
     use testkit::servers::{LocalRedis, choose_dir};
 
     const START_MS: u64 = 1_700_000_000_500;
 
-    /// A Redis of the test's own, and a ledger on it.
+    /// A Redis for one test, and the windows on it.
     fn redis_window(
         runtime: &tokio::runtime::Runtime,
     ) -> (tempfile::TempDir, LocalRedis, RedisWindow) {
@@ -124,65 +123,54 @@ mod tests {
     }
 
     #[test]
-    fn the_script_the_ring_and_the_log_answer_the_same_cases_alike() {
+    fn the_script_and_the_window_in_process_answer_like_the_reference() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, redis_window) = redis_window(&runtime);
         let mut runner =
             TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
-        for span in [MINUTE, HOUR] {
-            let answers_alike = |steps: Vec<Step>| {
-                let (name, mut window, mut log) =
-                    (of_key(KeyId::random()), SlidingWindow::default(), Log::default());
-                let (mut now_ms, mut last) = (START_MS, None);
+        for kind in [KEY_WINDOW, NETWORK_WINDOW] {
+            let answers_are_equal = |steps: Vec<ModelStep>| {
+                let name = key_name(KeyId::random());
+                let mut window = SlidingWindow::default();
+                let mut reference = ReferenceWindow::default();
+                let mut now_ms = START_MS;
+                let mut last = None;
                 for step in steps {
-                    now_ms += step.wait_ms * span.slowness;
-                    let (request, slow_ms) = (request(&step, last), now_ms / span.slowness);
-                    let by_script = runtime.block_on(redis_window.take_at(
-                        &name,
-                        span,
-                        step.limit,
-                        request,
-                        Some(now_ms),
-                    ));
-                    let by_script =
-                        by_script.map_err(|error| TestCaseError::fail(error.to_string()))?;
-                    let by_script =
-                        Grant { reset_in_ms: by_script.reset_in_ms / span.slowness, ..by_script };
-                    prop_assert_eq!(
-                        by_script,
-                        log.take(slow_ms, step.limit, request),
-                        "{:?}",
-                        step
-                    );
-                    prop_assert_eq!(
-                        by_script,
-                        window.take(slow_ms, step.limit, request),
-                        "{:?}",
-                        step
-                    );
+                    now_ms += step.wait_ms * kind.time_scale;
+                    let scaled_ms = now_ms / kind.time_scale;
+                    let limit = step.limit;
+                    let request = take_request(&step, last);
+                    let by_script = runtime
+                        .block_on(redis_window.take_at(&name, kind, limit, request, Some(now_ms)))
+                        .map_err(|error| TestCaseError::fail(error.to_string()))?;
+                    let reset_in_ms = by_script.reset_in_ms / kind.time_scale;
+                    let by_script = Grant { reset_in_ms, ..by_script };
+                    let by_reference = reference.take(scaled_ms, limit, request);
+                    let by_window = window.take(scaled_ms, limit, request);
+                    prop_assert_eq!(by_script, by_reference, "{:?}", step);
+                    prop_assert_eq!(by_script, by_window, "{:?}", step);
                     last = Some(by_script);
                 }
                 Ok(())
             };
-            // A failure prints the smallest failing case.
-            runner.run(&steps(), answers_alike).unwrap();
+            // On a failure, the runner prints the smallest failing case.
+            runner.run(&steps(), answers_are_equal).unwrap();
         }
     }
 
     #[test]
-    fn a_clock_that_steps_back_frees_nothing() {
+    fn a_clock_that_steps_back_frees_no_permit() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, redis_window) = redis_window(&runtime);
-        let (name, two_ahead) =
-            (of_key(KeyId::random()), TakeRequest { ahead: 2, ..TakeRequest::ONE });
+        let name = key_name(KeyId::random());
+        let request = TakeRequest { prefetch: 2, ..TakeRequest::ONE };
         let take = |now_ms| {
-            runtime
-                .block_on(redis_window.take_at(&name, MINUTE, 3, two_ahead, Some(now_ms)))
-                .unwrap()
+            let taken = redis_window.take_at(&name, KEY_WINDOW, 3, request, Some(now_ms));
+            runtime.block_on(taken).unwrap()
         };
-        assert_eq!(take(START_MS).ahead, 2);
+        assert_eq!(take(START_MS).prefetched, 2);
         assert!(!take(START_MS - 100_000).admitted);
         assert!(!take(START_MS + 60_499).admitted);
-        assert_eq!(take(START_MS + 60_500).ahead, 2);
+        assert_eq!(take(START_MS + 60_500).prefetched, 2);
     }
 }

@@ -1,45 +1,49 @@
--- The sliding window of one key, shared by every instance: at most one GET and one SET a call.
+-- A sliding window that all instances share. One call takes permits, with at most one GET and one
+-- SET. `sliding_window.rs` is the same window in process.
 --
--- KEYS[1]  the key's log, one string: the newest second seen (epoch, a big-endian u32), then for each second that
---          counts any permits, oldest first, the second (u32) and how many (u32)
--- ARGV[1]  limit: requests in any trailing 60 s
--- ARGV[2]  weight: permits for the request that is here now, at most the limit; it gets all of them or none
--- ARGV[3]  ahead: permits to take beyond those; fewer are given where fewer are left
--- ARGV[4]  ahead_s: the seconds within which those are used
--- ARGV[5]  the second that permits taken ahead earlier were counted in
--- ARGV[6]  unused: how many of those are not counted any more
--- ARGV[7]  used: how many of the others are counted earlier,
--- ARGV[8]  used_s: in this second
--- ARGV[9]  slowness: how many times slower than time the window's clock goes. By one of 60 all that is called a second
---          here takes a minute, and the window is an hour
--- ARGV[10] ttl_s: for how many true seconds the log is kept from now on; 0 for as long as it is there
--- ARGV[11] now in epoch milliseconds; empty for this server's own clock, which all instances share
+-- KEYS[1]   the window, one string: the newest second seen (epoch, a big-endian u32), then for each
+--           second with permits, oldest first, the second (u32) and the number of permits (u32)
+-- ARGV[1]   limit: permits in any trailing 60 s
+-- ARGV[2]   cost: permits for the present request, at most the limit; it gets all of them or none
+-- ARGV[3]   prefetch: permits to prefetch; fewer are granted if fewer are left
+-- ARGV[4]   prefetch_s: the seconds within which prefetched permits are used
+-- ARGV[5]   bucket_s: the second that counts the permits which an earlier call prefetched
+-- ARGV[6]   unused: how many of those were not used and are counted no longer
+-- ARGV[7]   used: how many of those were used and are counted in an earlier second,
+-- ARGV[8]   used_by_s: which is this one
+-- ARGV[9]   time_scale: the clock of the window runs slower by this factor. With 60, each second in
+--           this script lasts a minute, and the window is an hour
+-- ARGV[10]  ttl_s: the string expires after this many real seconds; 0 for no expiry
+-- ARGV[11]  the present in epoch milliseconds; empty for the clock of this Redis
 --
--- Returns { admitted (0 or 1), ahead given, the second those are counted in, remaining, reset }: reset is the
--- milliseconds until the oldest counted permit leaves the window or, where none was given, until as many as were asked
--- for can be had, by the window's clock.
+-- Returns { admitted (0 or 1), prefetched permits, the second that counts them, remaining, reset }.
+-- The reset is in milliseconds of the window's clock: the time until the oldest permit leaves the
+-- window or, if the request is not admitted, until its cost is available.
 local WINDOW_S = 60
 
-local limit, weight, ahead, ahead_s = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local settled_s, unused, used, used_s = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local slowness, ttl_s, now_ms = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local limit, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
+local prefetch, prefetch_s = tonumber(ARGV[3]), tonumber(ARGV[4])
+local returned_bucket_s, unused = tonumber(ARGV[5]), tonumber(ARGV[6])
+local used, used_by_s = tonumber(ARGV[7]), tonumber(ARGV[8])
+local time_scale, ttl_s, now_ms = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 if not now_ms then
   local time = redis.call('TIME')
   now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 end
-now_ms = math.floor(now_ms / slowness)
+now_ms = math.floor(now_ms / time_scale)
 local now_s = math.floor(now_ms / 1000)
 
--- The pairs of the log as two lists, without those that have left the window.
+-- Reads the window into two lists, without the seconds that have left it. Settles the permits of
+-- the earlier call: `moved` of them are counted again below, in the second used_by_s.
 local seconds, counts, total, moved = {}, {}, 0, 0
-local log = redis.call('GET', KEYS[1])
-if log then
-  -- Time never goes back: an earlier clock counts as the newest second seen.
-  now_s = math.max(now_s, (struct.unpack('>I4', log)))
-  for at = 5, #log, 8 do
-    local second, count = struct.unpack('>I4I4', log, at)
+local window = redis.call('GET', KEYS[1])
+if window then
+  -- If the clock stepped back, the newest second seen counts as the present.
+  now_s = math.max(now_s, (struct.unpack('>I4', window)))
+  for at = 5, #window, 8 do
+    local second, count = struct.unpack('>I4I4', window, at)
     if now_s - second <= WINDOW_S then
-      if second == settled_s then
+      if second == returned_bucket_s then
         count = math.max(0, count - unused)
         moved = math.min(used, count)
         count = count - moved
@@ -50,7 +54,7 @@ if log then
   end
 end
 
-local function count(second, permits)
+local function add(second, permits)
   if permits == 0 then return end
   total = total + permits
   local at = #seconds
@@ -63,12 +67,12 @@ local function count(second, permits)
   end
 end
 
-if now_s - used_s <= WINDOW_S then
-  count(used_s, moved)
+if now_s - used_by_s <= WINDOW_S then
+  add(used_by_s, moved)
 end
 
--- Milliseconds until fewer than `permits` are left.
-local function falls_below(permits)
+-- Milliseconds until the window holds fewer than `permits` permits.
+local function ms_until_below(permits)
   local left, second = total, now_s
   for at = 1, #seconds do
     left, second = left - counts[at], seconds[at]
@@ -77,20 +81,19 @@ local function falls_below(permits)
   return math.max(0, (second + WINDOW_S + 1) * 1000 - now_ms)
 end
 
-local free, stamp_s = math.max(0, limit - total), now_s + ahead_s
-local admitted = free >= weight
+local free, bucket_s = math.max(0, limit - total), now_s + prefetch_s
+local admitted = free >= cost
 if not admitted and unused + moved == 0 then
-  -- Nothing changes, nothing is written.
-  return { 0, 0, stamp_s, free, falls_below(limit - weight + 1) }
+  -- Nothing changed, so nothing is written.
+  return { 0, 0, bucket_s, free, ms_until_below(limit - cost + 1) }
 end
+local prefetched = 0
 if admitted then
-  free = free - weight
-  ahead = math.min(ahead, free)
-  free = free - ahead
-  count(now_s, weight)
-  count(stamp_s, ahead)
-else
-  ahead = 0
+  free = free - cost
+  prefetched = math.min(prefetch, free)
+  free = free - prefetched
+  add(now_s, cost)
+  add(bucket_s, prefetched)
 end
 
 local parts = { struct.pack('>I4', now_s) }
@@ -100,7 +103,8 @@ end
 if ttl_s > 0 then
   redis.call('SET', KEYS[1], table.concat(parts), 'EX', ttl_s)
 else
-  -- A Redis that is full evicts keys that have a time to live (volatile-lru), and a window that is evicted starts anew.
+  -- A full Redis evicts strings with an expiry (volatile-lru). An evicted window would start anew.
   redis.call('SET', KEYS[1], table.concat(parts))
 end
-return { admitted and 1 or 0, ahead, stamp_s, free, falls_below(admitted and total or limit - weight + 1) }
+local reset_in_ms = ms_until_below(admitted and total or limit - cost + 1)
+return { admitted and 1 or 0, prefetched, bucket_s, free, reset_in_ms }

@@ -27,7 +27,8 @@ pub async fn anonymous_limit(
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let address = client_address::address(&request, &state.http.trusted_proxies);
-    let Some(decision) = state.anonymous_limiter.admit(address, state.limiter.shares()).await
+    let Some(decision) =
+        state.anonymous_limiter.admit(address, state.limiter.fallback_divisor()).await
     else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };

@@ -11,7 +11,7 @@ use chrono::Utc;
 use crate::cache::{Cache, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
 use crate::keys::Verifier;
-use crate::limiter::{AnonymousLimiter, Limiter};
+use crate::limiter::{AnonymousLimiter, KeyLimiter};
 use crate::redis::Redis;
 use crate::store::Store;
 use crate::usage::Usage;
@@ -26,7 +26,7 @@ pub struct State {
     pub store: Store,
     pub redis: Option<Redis>,
     pub verifier: Verifier,
-    pub limiter: Limiter,
+    pub limiter: KeyLimiter,
     pub anonymous_limiter: AnonymousLimiter,
     pub cache: Cache,
     pub usage: Usage,
@@ -55,7 +55,7 @@ impl State {
         let redis = Redis::start(&config.redis)?;
         Ok(Self {
             verifier: Verifier::new(store.clone(), config.keys.clone()),
-            limiter: Limiter::new(redis.clone()),
+            limiter: KeyLimiter::new(redis.clone()),
             anonymous_limiter: AnonymousLimiter::new(&config.anonymous, redis.clone()),
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),

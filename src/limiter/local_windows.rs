@@ -1,15 +1,15 @@
-//! Windows in process: exact for one instance without Redis, each instance's share when Redis is
-//! lost.
+//! The windows of this process, one per key.
+//!
+//! They are exact for one instance without Redis. While Redis is unavailable, each instance uses
+//! them to admit its share of a limit.
 
 use dashmap::DashMap;
 
-use super::sliding_window::{Grant, SlidingWindow, TakeRequest};
+use super::sliding_window::SlidingWindow;
+use super::take::{Grant, TakeRequest};
 use crate::caller::KeyId;
 
-/// One ring for each key that was admitted within the last minute.
-///
-/// Bounded by the number of valid keys, since only verified callers get here;
-/// [`LocalWindows::sweep`] drops the idle.
+/// Only verified callers get here, so the number of valid keys bounds the memory.
 #[derive(Default)]
 pub struct LocalWindows {
     windows: DashMap<KeyId, SlidingWindow>,
@@ -20,6 +20,7 @@ impl LocalWindows {
         self.windows.entry(key).or_default().take(now_ms, limit, TakeRequest::of(cost))
     }
 
+    /// Removes the windows of idle keys.
     pub fn sweep(&self, now_ms: u64) {
         self.windows.retain(|_, window| !window.is_idle(now_ms));
     }
@@ -30,8 +31,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sweeping_frees_idle_keys_and_no_permit() {
-        let (windows, key, now_ms) = (LocalWindows::default(), KeyId::random(), 1_700_000_000_000);
+    fn a_sweep_removes_idle_keys_and_frees_no_permit() {
+        let windows = LocalWindows::default();
+        let key = KeyId::random();
+        let now_ms = 1_700_000_000_000;
         assert!(windows.take(key, 1, 1, now_ms).admitted);
         windows.sweep(now_ms + 60_999);
         assert!(!windows.take(key, 1, 1, now_ms + 60_999).admitted);

@@ -1,0 +1,212 @@
+//! Limits the requests of keys.
+//!
+//! [`KeyLimiter::admit`] first tries to decide from the key's lease in memory. If the lease cannot
+//! decide, one request of the key calls Redis, and the others wait for its result. If Redis does
+//! not answer, this instance decides from its own window, up to its share of the limit.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use tokio::runtime::Handle;
+
+use super::decision::Decision;
+use super::instance_count::InstanceCount;
+use super::key_state::KeyState;
+use super::lease::LeaseDecision;
+use super::local_windows::LocalWindows;
+use super::redis_window::RedisWindow;
+use super::renewal::RenewalTask;
+use crate::caller::{Caller, KeyId};
+use crate::clock::MonotonicClock;
+use crate::metrics::{self, Basis};
+use crate::redis::Redis;
+
+pub struct KeyLimiter {
+    clock: MonotonicClock,
+    /// `None` if no Redis is configured.
+    shared: Option<Shared>,
+    /// One entry per key in use. Only verified callers get here.
+    keys: DashMap<KeyId, Arc<KeyState>>,
+    local_windows: LocalWindows,
+    instances: InstanceCount,
+}
+
+/// The windows in Redis, which all instances share.
+struct Shared {
+    redis_window: Arc<RedisWindow>,
+    /// Runs renewals, which outlive the requests that start them.
+    runtime: Handle,
+}
+
+/// A request, as far as the limit is concerned.
+#[derive(Clone, Copy)]
+struct KeyRequest {
+    key: KeyId,
+    /// Requests per minute.
+    limit: u32,
+    cost: u32,
+}
+
+impl KeyLimiter {
+    /// With Redis, renewals run on the current tokio runtime.
+    ///
+    /// # Panics
+    /// With Redis, if it is called outside of a tokio runtime.
+    pub fn new(redis: Option<Redis>) -> Self {
+        let shared = |redis| Shared {
+            redis_window: Arc::new(RedisWindow::new(redis)),
+            runtime: Handle::current(),
+        };
+        Self {
+            clock: MonotonicClock::start(),
+            shared: redis.map(shared),
+            keys: DashMap::new(),
+            local_windows: LocalWindows::default(),
+            instances: InstanceCount::default(),
+        }
+    }
+
+    /// Admits or rejects a request of `caller`.
+    ///
+    /// It takes `cost` permits, from 1 to the limit. A request gets all of its permits or none.
+    pub async fn admit(&self, caller: &Caller, cost: u32) -> Decision {
+        let limit = caller.tier.requests_per_minute;
+        let request = KeyRequest { key: caller.limit_id, limit, cost };
+        let Some(shared) = &self.shared else {
+            return self.decide_in_process(request, limit);
+        };
+        let key_state = self.key_state(request.key);
+        match self.decide_from_memory(shared, &key_state, request) {
+            Some(decision) => decision,
+            // Boxed, which keeps the future small for requests that need no call.
+            None => Box::pin(self.call_redis(shared, &key_state, request)).await,
+        }
+    }
+
+    /// Decides without a call to Redis, and starts the renewal of a half-used lease. `None` if a
+    /// call is necessary.
+    fn decide_from_memory(
+        &self,
+        shared: &Shared,
+        key_state: &Arc<KeyState>,
+        request: KeyRequest,
+    ) -> Option<Decision> {
+        let KeyRequest { key, limit, cost } = request;
+        let lease_decision = key_state.lease.decide(self.clock.now_ms(), limit, cost);
+        if let LeaseDecision::Admit { renew_ending_ms: Some(ending_ms), .. } = lease_decision {
+            let renewal = RenewalTask {
+                clock: self.clock,
+                redis_window: shared.redis_window.clone(),
+                key_state: key_state.clone(),
+                key,
+                limit,
+                instances: self.instances(),
+                ending_ms,
+            };
+            shared.runtime.spawn(renewal.run());
+        }
+        match lease_decision {
+            LeaseDecision::DecideLocally => Some(self.decide_by_share(request)),
+            decided => to_decision(decided, limit, Basis::Memory),
+        }
+    }
+
+    /// Takes permits from Redis, for this request and for those that wait behind it.
+    async fn call_redis(
+        &self,
+        shared: &Shared,
+        key_state: &Arc<KeyState>,
+        request: KeyRequest,
+    ) -> Decision {
+        let KeyRequest { key, limit, cost } = request;
+        let _waiting = key_state.wait(cost);
+        let _calling = key_state.call_lock.lock().await;
+        // The call before this one may have brought permits for this request.
+        if let Some(decision) = self.decide_from_memory(shared, key_state, request) {
+            return decision;
+        }
+        let lease = &key_state.lease;
+        let sent_ms = self.clock.now_ms();
+        let waiting_cost = key_state.waiting_cost();
+        let take = lease.prepare_call(sent_ms, cost, waiting_cost, limit, self.instances());
+        let decision = match shared.redis_window.take(key, limit, take).await {
+            Ok(grant) => {
+                metrics::lease(grant.prefetched);
+                let now_ms = self.clock.now_ms();
+                let decided = lease.apply_grant(sent_ms, now_ms, take, grant, limit);
+                to_decision(decided, limit, Basis::RedisWindow)
+            }
+            Err(_) => {
+                lease.call_failed(self.clock.now_ms());
+                None
+            }
+        };
+        decision.unwrap_or_else(|| self.decide_by_share(request))
+    }
+
+    /// Decides while Redis is unavailable: this instance admits its share of the limit, and at
+    /// least one request per minute of any cost.
+    ///
+    /// An instance that has not counted any other takes the whole limit.
+    fn decide_by_share(&self, request: KeyRequest) -> Decision {
+        let share = (request.limit / self.fallback_divisor()).max(request.cost);
+        self.decide_in_process(request, share)
+    }
+
+    /// Decides from the window of this instance, which may hold `share` permits.
+    fn decide_in_process(&self, request: KeyRequest, share: u32) -> Decision {
+        let KeyRequest { key, limit, cost } = request;
+        let grant = self.local_windows.take(key, share, cost, self.clock.now_ms());
+        metrics::decision(Basis::Alone, grant.admitted);
+        Decision::from_grant(grant, limit)
+    }
+
+    fn key_state(&self, key: KeyId) -> Arc<KeyState> {
+        if let Some(key_state) = self.keys.get(&key) {
+            return key_state.clone();
+        }
+        self.keys.entry(key).or_default().clone()
+    }
+
+    /// The number of instances that share the Redis, as last counted.
+    pub fn instances(&self) -> u32 {
+        self.instances.current()
+    }
+
+    /// While Redis is unavailable, each instance admits a limit divided by this: the largest number
+    /// of instances of the last minutes.
+    pub fn fallback_divisor(&self) -> u32 {
+        self.instances.recent_max()
+    }
+
+    /// Sets the number of instances that share the Redis.
+    pub fn set_instances(&self, instances: u32) {
+        self.instances.record(self.clock.now_ms(), instances);
+    }
+
+    /// Removes the state of idle keys.
+    pub fn sweep(&self) {
+        let now_ms = self.clock.now_ms();
+        self.local_windows.sweep(now_ms);
+        // A state that a request holds stays. With two states of one key, two calls could be in
+        // progress.
+        self.keys.retain(|_, key_state| {
+            Arc::strong_count(key_state) > 1 || !key_state.lease.is_idle(now_ms)
+        });
+    }
+}
+
+/// `None` if the lease did not decide.
+fn to_decision(decided: LeaseDecision, limit: u32, basis: Basis) -> Option<Decision> {
+    let decision = match decided {
+        LeaseDecision::Admit { remaining, reset_in_ms, .. } => {
+            Decision { admitted: true, limit, remaining, reset_in_ms }
+        }
+        LeaseDecision::Reject { remaining, reset_in_ms } => {
+            Decision { admitted: false, limit, remaining, reset_in_ms }
+        }
+        LeaseDecision::CallRedis | LeaseDecision::DecideLocally => return None,
+    };
+    metrics::decision(basis, decision.admitted);
+    Some(decision)
+}

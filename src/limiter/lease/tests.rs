@@ -1,0 +1,250 @@
+//! One lease against a window in process.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+use crate::limiter::sliding_window::SlidingWindow;
+
+const LIMIT: u32 = 10_000;
+
+/// One instance with its lease, and a window in place of Redis that answers at once.
+#[derive(Default)]
+struct Instance {
+    lease: Lease,
+    window: SlidingWindow,
+    /// Calls for a request that waited, and renewals.
+    calls: u32,
+    renewals: u32,
+}
+
+impl Instance {
+    /// A request that costs `cost`: from memory, or with a call.
+    fn request(&mut self, now_ms: u64, limit: u32, cost: u32) -> LeaseDecision {
+        match self.lease.decide(now_ms, limit, cost) {
+            LeaseDecision::CallRedis => self.call(now_ms, limit, cost, cost),
+            decision => decision,
+        }
+    }
+
+    fn call(&mut self, now_ms: u64, limit: u32, cost: u32, waiting_cost: u32) -> LeaseDecision {
+        self.calls += 1;
+        let request = self.lease.prepare_call(now_ms, cost, waiting_cost, limit, 1);
+        let grant = self.window.take(now_ms, limit, request);
+        self.lease.apply_grant(now_ms, now_ms, request, grant, limit)
+    }
+
+    /// A request after which the instance renews the lease if necessary.
+    fn request_and_renew(&mut self, now_ms: u64, limit: u32, cost: u32) -> LeaseDecision {
+        let decision = self.request(now_ms, limit, cost);
+        if let LeaseDecision::Admit { renew_ending_ms: Some(ending_ms), .. } = decision {
+            self.renewals += 1;
+            let request = self.lease.prepare_renewal(now_ms, ending_ms, limit, 1).unwrap();
+            let grant = self.window.take(now_ms, limit, request);
+            self.lease.apply_renewal(now_ms, now_ms, request, grant);
+        }
+        decision
+    }
+
+    /// Requests at these times. Returns how many are admitted.
+    fn run(&mut self, times_ms: impl Iterator<Item = u64>, limit: u32) -> u32 {
+        times_ms
+            .map(|now_ms| u32::from(is_admitted(self.request_and_renew(now_ms, limit, 1))))
+            .sum()
+    }
+}
+
+fn is_admitted(decision: LeaseDecision) -> bool {
+    matches!(decision, LeaseDecision::Admit { .. })
+}
+
+fn is_rejected(decision: LeaseDecision) -> bool {
+    matches!(decision, LeaseDecision::Reject { .. })
+}
+
+/// The prefetch of a hot key doubles with each call that finds no permit left, which happens often
+/// while Redis does not answer.
+#[test]
+fn a_long_outage_of_redis_does_not_overflow_the_prefetch() {
+    let lease = Lease::default();
+    for call in 0..1000 {
+        let now_ms = call * LOCAL_FALLBACK_MS;
+        assert_eq!(lease.decide(now_ms, LIMIT, 1), LeaseDecision::CallRedis);
+        lease.prepare_call(now_ms, 1, 1, LIMIT, 1);
+        lease.call_failed(now_ms);
+    }
+}
+
+#[test]
+fn a_hot_key_calls_redis_a_few_times_per_second_at_any_rate() {
+    // 100 per second for a minute: 6,000 requests, fewer than the limit.
+    let mut instance = Instance::default();
+    assert_eq!(instance.run((0..60_000).step_by(10), LIMIT), 6000);
+    let calls = instance.calls + instance.renewals;
+    assert!(calls < 600, "{calls}");
+}
+
+#[test]
+fn requests_of_a_hot_key_do_not_wait_for_redis() {
+    // 1,000 per second for ten minutes. Requests wait only until the lease has grown.
+    let mut instance = Instance::default();
+    assert_eq!(instance.run(0..600_000, 100_000), 600_000);
+    assert!(instance.calls < 10, "{}", instance.calls);
+}
+
+#[test]
+fn a_late_renewal_does_not_replace_the_next_lease() {
+    let mut instance = Instance::default();
+    for now_ms in [900, 2000] {
+        instance.call(now_ms, LIMIT, 1, 20);
+    }
+    assert_eq!(instance.lease.prepare_renewal(2001, 1900, LIMIT, 1), None);
+    assert!(instance.lease.prepare_renewal(2001, 3000, LIMIT, 1).is_some());
+}
+
+#[test]
+fn a_renewal_does_not_replace_another_lease_of_the_same_millisecond() {
+    let mut instance = Instance::default();
+    let [first_ends_ms, second_ends_ms, third_ends_ms] = [1, 50, 60].map(|cost| {
+        instance.call(900, LIMIT, cost, cost + 20);
+        instance.lease.state().lease_ends_ms
+    });
+    assert_eq!(instance.lease.prepare_renewal(900, first_ends_ms, LIMIT, 1), None);
+    assert_eq!(instance.lease.prepare_renewal(900, second_ends_ms, LIMIT, 1), None);
+    assert!(instance.lease.prepare_renewal(900, third_ends_ms, LIMIT, 1).is_some());
+}
+
+#[test]
+fn renewals_lose_no_permits() {
+    // 500 per second against 10,000 per minute: the whole limit is admitted in the first 20 s.
+    let mut instance = Instance::default();
+    assert_eq!(instance.run((0..60_000).step_by(2), LIMIT), LIMIT);
+}
+
+#[test]
+fn a_slow_key_calls_redis_once_for_several_requests() {
+    // One request per 35 s for an hour and a half.
+    let mut instance = Instance::default();
+    assert_eq!(instance.run((0..5_400_000).step_by(35_000), 100), 155);
+    let calls = instance.calls + instance.renewals;
+    assert!(calls < 60, "{calls}");
+}
+
+#[test]
+fn slow_keys_call_redis_for_less_than_a_third_of_their_requests() {
+    let seed = rand::rng().random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut requests = 0;
+    let mut calls = 0;
+    // 800 keys share 23 requests per second, for an hour. The time between two requests of a key
+    // has an exponential distribution.
+    for _ in 0..800 {
+        let mut now_ms = 0.0;
+        let times_ms = std::iter::repeat_with(|| {
+            now_ms += -random.random_range(f64::MIN_POSITIVE..1.0f64).ln() * 1000.0 * 800.0 / 23.0;
+            now_ms as u64
+        });
+        let mut instance = Instance::default();
+        requests += instance.run(times_ms.take_while(|now_ms| *now_ms < 3_600_000), 100);
+        calls += instance.calls + instance.renewals;
+    }
+    println!("{calls} calls for {requests} requests");
+    assert!(calls * 3 < requests, "{calls} calls for {requests} requests");
+}
+
+#[test]
+fn a_flood_is_rejected_from_memory() {
+    let mut instance = Instance::default();
+    assert_eq!(instance.run(0..59_000, 100), 100);
+    let calls = instance.calls + instance.renewals;
+    assert!(calls < 100, "{calls}");
+}
+
+#[test]
+fn a_rejection_holds_until_its_time_or_until_the_limit_is_raised() {
+    let mut instance = Instance::default();
+    assert!(is_admitted(instance.call(1000, 1, 1, 1)));
+    assert!(is_rejected(instance.call(1000, 1, 1, 1)));
+    assert!(is_rejected(instance.lease.decide(2000, 1, 1)));
+    assert_eq!(instance.lease.decide(2000, 2, 1), LeaseDecision::CallRedis);
+    assert_eq!(instance.lease.decide(62_000, 1, 1), LeaseDecision::CallRedis);
+}
+
+#[test]
+fn after_the_rejection_of_a_costly_request_cheaper_ones_are_admitted() {
+    let mut instance = Instance::default();
+    assert!(is_admitted(instance.request(1000, 100, 60)));
+    let rejection = LeaseDecision::Reject { remaining: 40, reset_in_ms: 61_000 };
+    assert_eq!(instance.request(1000, 100, 41), rejection);
+    // The repeated request is rejected from memory, and takes no permits.
+    assert_eq!(instance.lease.decide(1000, 100, 41), rejection);
+    for _ in 0..40 {
+        assert!(is_admitted(instance.request(1000, 100, 1)));
+    }
+    let last = instance.request(1000, 100, 1);
+    assert!(matches!(last, LeaseDecision::Reject { remaining: 0, .. }), "{last:?}");
+    let two = instance.lease.decide(1000, 100, 2);
+    assert_eq!(two, LeaseDecision::CallRedis, "only Redis knows when 2 permits are free");
+    assert!(is_admitted(instance.request(62_000, 100, 41)));
+}
+
+#[test]
+fn a_request_that_costs_more_than_the_lease_can_use_its_permits() {
+    let mut instance = Instance::default();
+    let mut used = 0;
+    for now_ms in (0..2000).step_by(4) {
+        assert!(is_admitted(instance.request(now_ms, 1000, 1)));
+        used += 1;
+    }
+    assert!(instance.lease.permits.available(1999) > 0, "the test needs a lease with permits");
+    let rest = instance.request(1999, 1000, 1000 - used);
+    assert!(matches!(rest, LeaseDecision::Admit { remaining: 0, .. }), "{rest:?}");
+    assert!(is_rejected(instance.request(1999, 1000, 1)));
+}
+
+#[test]
+fn used_permits_of_a_slow_key_count_no_longer_than_other_requests() {
+    for requests in 1..=10 {
+        let mut instance = Instance::default();
+        for now_ms in 1000..1000 + requests {
+            assert!(is_admitted(instance.request(now_ms, 100, 1)));
+        }
+        // A second more than the window for the start of the lease within its second, and another
+        // one for its last use within its second.
+        let later_ms = 1000 + requests + 62_000;
+        let whole_limit = instance.request(later_ms, 100, 100);
+        assert!(
+            matches!(whole_limit, LeaseDecision::Admit { remaining: 0, .. }),
+            "after {requests} requests: {whole_limit:?}"
+        );
+    }
+}
+
+#[test]
+fn costly_requests_use_leases_and_renewals() {
+    let mut instance = Instance::default();
+    // 100 per second that cost 7 each.
+    for now_ms in (0..10_000).step_by(10) {
+        let decision = instance.request_and_renew(now_ms, 100_000, 7);
+        assert!(is_admitted(decision), "{decision:?}");
+    }
+    let Instance { calls, renewals, .. } = instance;
+    assert!(calls < 20 && renewals > 50, "{calls} calls, {renewals} renewals");
+}
+
+#[test]
+fn a_burst_on_a_new_key_strands_few_permits() {
+    let mut window = SlidingWindow::default();
+    let lease = Lease::default();
+    for waiting_cost in [1, 60, 14] {
+        let request = lease.prepare_call(1000, 1, waiting_cost, 100, 2);
+        let grant = window.take(1000, 100, request);
+        assert!(is_admitted(lease.apply_grant(1000, 1000, request, grant, 100)));
+        for _ in 1..waiting_cost {
+            assert!(is_admitted(lease.decide(1000, 100, 1)));
+        }
+    }
+    let stranded = lease.permits.take_all().permits;
+    assert!(stranded <= 4, "{stranded}");
+}

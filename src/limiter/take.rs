@@ -1,0 +1,63 @@
+//! The request to a sliding window and its answer.
+//!
+//! The window in Redis and the window in process take the same [`TakeRequest`] and return the same
+//! [`Grant`].
+
+/// The longest time for which permits can be prefetched, in seconds.
+pub const PREFETCH_S_MAX: u32 = 120;
+
+/// Takes the permits of one request, and optionally prefetches permits for later requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakeRequest {
+    /// The permits of the present request, 1 to the limit. It gets all of them or none.
+    pub cost: u32,
+    /// The permits to prefetch. Fewer are granted if fewer are left.
+    pub prefetch: u32,
+    /// The time within which prefetched permits are used, at most [`PREFETCH_S_MAX`] seconds.
+    pub prefetch_s: u32,
+    /// Settles permits that were prefetched earlier.
+    pub lease_return: LeaseReturn,
+}
+
+/// Reports how many prefetched permits were used, and when. It is sent once, after the last use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeaseReturn {
+    /// The second in which the window counts these permits.
+    pub bucket_s: u64,
+    /// Permits that were not used. The window stops counting them.
+    pub unused: u32,
+    /// Permits that were used. The window counts them in the second `used_by_s` instead.
+    pub used: u32,
+    /// The second by whose end all of them were used. It is not later than `bucket_s`.
+    pub used_by_s: u64,
+}
+
+/// The answer of a window to a [`TakeRequest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// Whether the present request got its permits. If not, nothing was prefetched either.
+    pub admitted: bool,
+    /// The number of prefetched permits.
+    pub prefetched: u32,
+    /// The second in which the window counts the prefetched permits.
+    pub bucket_s: u64,
+    /// The permits that are left after this grant.
+    pub remaining: u32,
+    /// Milliseconds until the oldest counted permit leaves the window. If the request was not
+    /// admitted: the exact time until its cost is available.
+    pub reset_in_ms: u64,
+}
+
+impl TakeRequest {
+    /// The permit of a request that costs 1.
+    pub const ONE: Self = Self::of(1);
+
+    /// The permits of a request, without a prefetch.
+    pub const fn of(cost: u32) -> Self {
+        Self { cost, prefetch: 0, prefetch_s: 0, lease_return: LeaseReturn::NOTHING }
+    }
+}
+
+impl LeaseReturn {
+    pub const NOTHING: Self = Self { bucket_s: 0, unused: 0, used: 0, used_by_s: 0 };
+}

@@ -1,0 +1,147 @@
+//! Slow and simple versions of the sliding window, which tests compare with the real ones.
+
+use std::collections::VecDeque;
+use std::iter::repeat_n;
+
+use proptest::prelude::*;
+
+use super::sliding_window::WINDOW_S;
+use super::take::{Grant, LeaseReturn, TakeRequest};
+
+/// A window of whole seconds: a list of the second of every permit, counted anew for each request.
+#[derive(Default)]
+pub struct ReferenceWindow {
+    newest_s: u64,
+    permits_s: Vec<u64>,
+}
+
+impl ReferenceWindow {
+    pub fn take(&mut self, now_ms: u64, limit: u32, request: TakeRequest) -> Grant {
+        self.newest_s = self.newest_s.max(now_ms / 1000);
+        let now_s = self.newest_s;
+        self.permits_s.retain(|permit_s| permit_s + WINDOW_S >= now_s);
+        self.settle(request.lease_return);
+        let free = (limit as usize).saturating_sub(self.permits_s.len());
+        let cost = request.cost as usize;
+        let admitted = free >= cost;
+        let taken = if admitted { cost } else { 0 };
+        let prefetched = if admitted { (request.prefetch as usize).min(free - cost) } else { 0 };
+        let bucket_s = now_s + u64::from(request.prefetch_s);
+        self.permits_s.extend(repeat_n(now_s, taken));
+        self.permits_s.extend(repeat_n(bucket_s, prefetched));
+        self.permits_s.sort_unstable();
+        // How many of the oldest permits must leave before the reset.
+        let leaving = if admitted { 1 } else { self.permits_s.len() + cost - limit as usize };
+        let reset_s = self.permits_s[leaving - 1] + WINDOW_S + 1;
+        Grant {
+            admitted,
+            prefetched: prefetched as u32,
+            bucket_s,
+            remaining: (free - taken - prefetched) as u32,
+            reset_in_ms: (reset_s * 1000).saturating_sub(now_ms),
+        }
+    }
+
+    fn settle(&mut self, lease_return: LeaseReturn) {
+        let LeaseReturn { bucket_s, unused, used, used_by_s } = lease_return;
+        let removed = repeat_n(None, unused as usize);
+        let moved = repeat_n(Some(used_by_s), used as usize);
+        for used_s in removed.chain(moved) {
+            if let Some(position) = self.permits_s.iter().position(|permit_s| *permit_s == bucket_s)
+            {
+                self.permits_s.remove(position);
+                let is_live = |used_s: &u64| used_s + WINDOW_S >= self.newest_s;
+                self.permits_s.extend(used_s.filter(is_live));
+            }
+        }
+    }
+}
+
+/// The guarantee itself, independent of how the window counts: the exact time and cost of each
+/// admitted request of one key.
+#[derive(Default)]
+pub struct ExactLog {
+    admitted: VecDeque<(u64, u32)>,
+    in_window: u32,
+}
+
+const MINUTE_MS: u64 = 60_000;
+
+impl ExactLog {
+    /// Adds a request that was admitted at `at_ms`, not earlier than the last one. Returns the cost
+    /// of the trailing 60 s.
+    pub fn admit(&mut self, at_ms: u64, cost: u32) -> u32 {
+        self.admitted.push_back((at_ms, cost));
+        self.in_window += cost;
+        while let Some((_, expired_cost)) =
+            self.admitted.front().filter(|(first_ms, _)| first_ms + MINUTE_MS <= at_ms)
+        {
+            self.in_window -= expired_cost;
+            self.admitted.pop_front();
+        }
+        self.in_window
+    }
+}
+
+/// One request of a test case, which every implementation of the window must answer alike.
+#[derive(Debug, Clone)]
+pub struct ModelStep {
+    /// The time since the request before it.
+    pub wait_ms: u64,
+    pub limit: u32,
+    pub cost: u32,
+    pub prefetch: u32,
+    pub prefetch_s: u32,
+    /// How many of the permits that the last request prefetched are returned.
+    pub unused: u32,
+    /// How many of the others were used, and how many seconds before the end of the lease.
+    pub used: u32,
+    pub used_early_s: u64,
+}
+
+/// Random test cases.
+pub fn steps() -> impl Strategy<Value = Vec<ModelStep>> {
+    let wait_ms = prop_oneof![
+        4 => 0u64..1500,
+        2 => 0u64..20_000,
+        1 => 55_000u64..65_000,
+        1 => 100_000u64..200_000,
+    ];
+    let limit = prop_oneof![9 => Just(9u32), 1 => 1u32..20];
+    let prefetch_s = prop_oneof![Just(1u32), Just(120), 0u32..=120];
+    let cost = prop_oneof![2 => Just(1u32), 1 => 2u32..20];
+    let returned = (0u32..4, 0u32..4, 0u64..=120);
+    let step = (wait_ms, limit, cost, 0u32..4, prefetch_s, returned).prop_map(
+        |(wait_ms, limit, cost, prefetch, prefetch_s, (unused, used, used_early_s))| ModelStep {
+            wait_ms,
+            limit,
+            cost: cost.min(limit),
+            prefetch,
+            prefetch_s,
+            unused,
+            used,
+            used_early_s,
+        },
+    );
+    proptest::collection::vec(step, 1..150)
+}
+
+/// The request of a step. `last` is the answer to the step before it.
+pub fn take_request(step: &ModelStep, last: Option<Grant>) -> TakeRequest {
+    let lease_return =
+        last.map_or(LeaseReturn::NOTHING, |Grant { prefetched, bucket_s, .. }| {
+            let unused = step.unused.min(prefetched);
+            LeaseReturn {
+                bucket_s,
+                unused,
+                used: step.used.min(prefetched - unused),
+                used_by_s: bucket_s - step.used_early_s,
+            }
+        });
+    TakeRequest {
+        cost: step.cost,
+        prefetch: step.prefetch,
+        prefetch_s: step.prefetch_s,
+        lease_return,
+    }
+}
