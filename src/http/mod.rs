@@ -46,7 +46,7 @@ fn app(
         // them.
         .service(read::<api::prices::many::ManyQuery, _, _>("/prices", api::prices::many::prices))
         .service(read::<api::stocks::StockListQuery, _, _>("/stocks", api::stocks::list))
-        .service(read::<api::events::EventsQuery, _, _>("/events", api::events::of_all))
+        .service(read::<api::events::EventsQuery, _, _>("/events", api::events::market_events))
         .service(read::<api::exchanges::ExchangesQuery, _, _>(
             "/exchanges",
             api::exchanges::exchanges,
@@ -66,7 +66,7 @@ fn app(
         .service(read::<api::quote::QuoteQuery, _, _>("/stocks/{symbol}/quote", api::quote::quote))
         .service(read::<api::events::StockEventsQuery, _, _>(
             "/stocks/{symbol}/events",
-            api::events::of_stock,
+            api::events::stock_events,
         ))
         .service(read::<api::chart::ChartQuery, _, _>(
             "/stocks/{symbol}/chart.svg",

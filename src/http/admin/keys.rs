@@ -1,10 +1,10 @@
-//! `/admin/keys`: what `tickerd keys` does.
+//! `/admin/keys` and `/admin/audit`: the HTTP counterpart of `tickerd keys`.
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::desk::AdminService;
+use super::service::AdminService;
 use crate::caller::TierName;
 use crate::http::request::body::{Body, given};
 use crate::http::request::parameter::Whole;
@@ -12,21 +12,25 @@ use crate::http::request::query::{Query, in_path, invalid, value};
 use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::{created, ok};
 use crate::keys::{Grace, IssueRequest, Notified, expiry};
-use crate::store::{KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyStatus};
+use crate::store::{
+    AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX, KEYS_PER_PAGE_MAX, KeyChange, KeyFilter,
+    KeyStatus,
+};
 
 const KEYS_PER_PAGE: Whole = Whole { min: 1, max: KEYS_PER_PAGE_MAX, default: 100 };
-/// The tier of whoever says nothing about it, as on the command line.
-const TIER: &str = "free";
+const ENTRIES_PER_PAGE: Whole = Whole { min: 1, max: ENTRIES_PER_PAGE_MAX, default: 100 };
+/// The default tier, as on the command line.
+const DEFAULT_TIER: &str = "free";
 
 #[derive(Serialize)]
-struct Page {
+struct KeyPage {
     keys: Vec<KeyStatus>,
-    /// What to pass as `after` for those that follow.
+    /// The value of `after` for the next page; null on the last page.
     next: Option<String>,
 }
 
 pub async fn list(
-    AdminService(registry): AdminService,
+    AdminService(service): AdminService,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let query = Query::naming(&request, &["owner", "tier", "active", "search", "after", "limit"])?;
@@ -39,10 +43,10 @@ pub async fn list(
         after: query.value("after")?,
         limit: query.number("limit", KEYS_PER_PAGE)?,
     };
-    let keys = registry.store().list_keys(&filter).await?;
+    let keys = service.store().list_keys(&filter).await?;
     let is_last = keys.len() < filter.limit as usize;
     let next = keys.last().filter(|_| !is_last).map(|key| key.id.clone());
-    Ok(ok(&Page { keys, next }))
+    Ok(ok(&KeyPage { keys, next }))
 }
 
 #[derive(Deserialize)]
@@ -57,26 +61,26 @@ pub struct IssueBody {
 }
 
 pub async fn issue(
-    AdminService(registry): AdminService,
+    AdminService(service): AdminService,
     Body(body): Body<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
-    let order = IssueRequest {
+    let issue = IssueRequest {
         id: body.id.map(|id| value("id", &id)).transpose()?,
         owner: value("owner", &body.owner)?,
         name: value("name", &body.name)?,
         note: body.note.map(|note| value("note", &note)).transpose()?,
-        tier: value::<TierName>("tier", body.tier.as_deref().unwrap_or(TIER))?,
+        tier: value::<TierName>("tier", body.tier.as_deref().unwrap_or(DEFAULT_TIER))?,
         expires_at: body.expires_at.as_deref().map(expires_at).transpose()?,
     };
-    let issued = registry.issue(&order).await?;
+    let issued = service.issue(&issue).await?;
     Ok(created(&format!("/admin/keys/{}", issued.key.id), &issued.reveal()))
 }
 
 pub async fn show(
-    AdminService(registry): AdminService,
+    AdminService(service): AdminService,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    Ok(ok(&registry.find(in_path(&request, "id")?).await?))
+    Ok(ok(&service.find(in_path(&request, "id")?).await?))
 }
 
 #[derive(Deserialize)]
@@ -92,7 +96,7 @@ pub struct ChangeBody {
 }
 
 pub async fn change(
-    AdminService(registry): AdminService,
+    AdminService(service): AdminService,
     request: HttpRequest,
     Body(body): Body<ChangeBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -114,14 +118,14 @@ pub async fn change(
         let expected = "expected one or more of owner, name, tier, note and expiresAt";
         return Err(Problem::InvalidBody(expected.to_owned()));
     }
-    Ok(ok(&registry.change(id, &change).await?))
+    Ok(ok(&service.change(id, &change).await?))
 }
 
 pub async fn revoke(
-    AdminService(registry): AdminService,
+    AdminService(service): AdminService,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    Ok(ok(&registry.revoke(in_path(&request, "id")?).await?))
+    Ok(ok(&service.revoke(in_path(&request, "id")?).await?))
 }
 
 #[derive(Deserialize)]
@@ -132,7 +136,7 @@ pub struct RotateBody {
 }
 
 pub async fn rotate(
-    AdminService(registry): AdminService,
+    AdminService(service): AdminService,
     request: HttpRequest,
     Body(body): Body<RotateBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -140,11 +144,33 @@ pub async fn rotate(
     let grace = body.grace_s.map_or(Ok(Grace::default()), Grace::from_s);
     let grace = grace.map_err(|error| invalid("graceS", format!("is not valid: {error}")))?;
     let expires_at = body.expires_at.as_deref().map(expires_at).transpose()?;
-    let told = registry.rotate(id, grace, expires_at).await?;
-    let issued = &told.result.new;
-    let document =
-        Notified { result: issued.reveal(), instances_notified: told.instances_notified };
-    Ok(created(&format!("/admin/keys/{}", issued.key.id), &document))
+    let rotated = service.rotate(id, grace, expires_at).await?;
+    let issued = &rotated.result.new;
+    let body = Notified { result: issued.reveal(), instances_notified: rotated.instances_notified };
+    Ok(created(&format!("/admin/keys/{}", issued.key.id), &body))
+}
+
+#[derive(Serialize)]
+struct AuditPage {
+    entries: Vec<AuditEntry>,
+    /// The value of `before` for the next page, with older entries; null on the last page.
+    next: Option<i64>,
+}
+
+pub async fn audit(
+    AdminService(service): AdminService,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let query = Query::naming(&request, &["subject", "before", "limit"])?;
+    let filter = AuditFilter {
+        subject: query.text("subject")?,
+        before: query.value("before")?,
+        limit: query.number("limit", ENTRIES_PER_PAGE)?,
+    };
+    let entries = service.store().list_audit(&filter).await?;
+    let is_last = entries.len() < filter.limit as usize;
+    let next = entries.last().filter(|_| !is_last).map(|entry| entry.id);
+    Ok(ok(&AuditPage { entries, next }))
 }
 
 fn expires_at(text: &str) -> Result<DateTime<Utc>, Problem> {

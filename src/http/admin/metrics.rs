@@ -1,4 +1,4 @@
-//! `GET /metrics`: what Prometheus reads.
+//! `GET /metrics`: the metrics in the text format of Prometheus.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -20,7 +20,7 @@ pub async fn metrics(state: &'static State) -> HttpResponse {
         redis_connected: state.redis.as_ref().is_some_and(|redis| redis.is_connected()),
         instances: state.limiter.instances(),
         changes_followed: state.versions.is_up_to_date(),
-        newest_days: state.freshness.newest_days(&state.store, &state.versions).await,
+        newest_days: state.newest_days.get(&state.store, &state.versions).await,
     };
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text(&readings))
 }

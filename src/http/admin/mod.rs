@@ -1,12 +1,9 @@
-//! The face for operators, on a listener of its own: every route and what guards it, on one screen.
+//! The routes for operators, on their own listener, and their middleware.
 
-mod audit;
-mod desk;
-mod freshness;
 mod keys;
 mod metrics;
+mod service;
 mod tiers;
-mod token;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -17,10 +14,9 @@ use super::middleware::{closed_boundary, operators_only};
 use super::request::body;
 use super::respond::error::Problem;
 use super::{State, only, plain};
-pub use freshness::Freshness;
-pub use token::{AdminToken, AdminTokenError};
 
-/// Without a token: what shows no key and changes nothing. Below /admin: what does.
+/// `/metrics` needs no token, as it reveals no key and changes nothing. Everything under `/admin`
+/// needs one.
 pub fn app(
     state: &'static State,
 ) -> App<
@@ -52,7 +48,7 @@ pub fn app(
                 .default_service(only("POST")),
         )
         .service(
-            web::resource("/audit").route(web::get().to(audit::list)).default_service(only("GET")),
+            web::resource("/audit").route(web::get().to(keys::audit)).default_service(only("GET")),
         )
         .service(
             web::resource("/tiers").route(web::get().to(tiers::list)).default_service(only("GET")),
@@ -62,17 +58,17 @@ pub fn app(
                 .route(web::put().to(tiers::set))
                 .default_service(only("PUT")),
         )
-        .default_service(web::to(nothing))
+        .default_service(web::to(not_found))
         .wrap(from_fn(operators_only));
     App::new()
         .app_data(state)
         .app_data(body::bound(state.http.body_bytes_max))
         .service(plain("/metrics", metrics::metrics))
         .service(admin)
-        .default_service(web::to(nothing))
+        .default_service(web::to(not_found))
         .wrap(from_fn(closed_boundary))
 }
 
-async fn nothing() -> Problem {
+async fn not_found() -> Problem {
     Problem::NotFound { see: "/admin/keys, /admin/tiers and /admin/audit" }
 }

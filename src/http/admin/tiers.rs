@@ -1,9 +1,9 @@
-//! `/admin/tiers`: what `tickerd tiers` does.
+//! `/admin/tiers`: the HTTP counterpart of `tickerd tiers`.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
-use super::desk::AdminService;
+use super::service::AdminService;
 use crate::caller::{RequestsPerMinute, TierName};
 use crate::http::request::body::Body;
 use crate::http::request::query::{Query, in_path, invalid};
@@ -12,16 +12,16 @@ use crate::http::respond::uncached::ok;
 use crate::store::TierStatus;
 
 #[derive(Serialize)]
-struct Tiers {
+struct TierList {
     tiers: Vec<TierStatus>,
 }
 
 pub async fn list(
-    AdminService(registry): AdminService,
+    AdminService(service): AdminService,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     Query::naming(&request, &[])?;
-    Ok(ok(&Tiers { tiers: registry.store().list_tiers().await? }))
+    Ok(ok(&TierList { tiers: service.store().list_tiers().await? }))
 }
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ pub struct TierBody {
 }
 
 pub async fn set(
-    AdminService(registry): AdminService,
+    AdminService(service): AdminService,
     request: HttpRequest,
     Body(body): Body<TierBody>,
 ) -> Result<HttpResponse, Problem> {
@@ -39,5 +39,5 @@ pub async fn set(
     let limit = RequestsPerMinute::new(body.requests_per_minute);
     let limit =
         limit.map_err(|error| invalid("requestsPerMinute", format!("is not valid: {error}")))?;
-    Ok(ok(&registry.set_tier(&name, limit).await?))
+    Ok(ok(&service.set_tier(&name, limit).await?))
 }

@@ -1,4 +1,4 @@
-//! `GET /api/calendar`: on which days the US exchanges trade, and why not on others.
+//! `GET /api/calendar`: the trading days, holidays and early closes of an exchange.
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{Datelike, NaiveDate, Utc};
@@ -13,29 +13,31 @@ use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
 use crate::market::calendar::{self, EARLY_CLOSE, FIRST_YEAR, LAST_YEAR};
 
-/// Five years.
+/// The longest range of one request: five years.
 const DAYS_MAX: i64 = 1830;
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::new(
         "exchange",
         Takes::Text,
-        "The code of a US exchange, in any case; NYSE where it is not given",
+        "The code of a US exchange, in any case. Default: NYSE.",
     ),
     Parameter::new(
         "start",
         Takes::Date,
-        "The first day, in 1998 or later; the first one of the year of `end`, or of this year",
+        "The first day, in 1998 or later. \
+         Default: January 1 of the year of `end`, or of this year.",
     ),
     Parameter::new(
         "end",
         Takes::Date,
-        "The last day, included, in 2099 or earlier; the last one of the year of `start`, or of this year",
+        "The last day, inclusive, in 2099 or earlier. \
+         Default: December 31 of the year of `start`, or of this year.",
     ),
 ];
-/// A date in JSON, and a quarter more for holidays.
+/// A date in JSON takes 13 bytes; the rest is room for holidays and early closes.
 const DAY_BYTES: usize = 16;
 
-/// The days of an exchange. Those that are in no list are weekends.
+/// The days of an exchange. Days in neither list are weekends.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Calendar {
@@ -43,9 +45,9 @@ pub struct Calendar {
     exchange: &'static str,
     start: NaiveDate,
     end: NaiveDate,
-    /// Trading days.
+    /// The number of trading days.
     count: usize,
-    /// Early closings included.
+    /// Includes days with an early close.
     trading_days: Vec<NaiveDate>,
     /// Weekdays without trading.
     holidays: Vec<NamedDay>,
@@ -53,7 +55,7 @@ pub struct Calendar {
     early_closes: Vec<EarlyClose>,
 }
 
-/// A day, and what it is.
+/// A holiday.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NamedDay {
@@ -61,13 +63,13 @@ pub struct NamedDay {
     name: &'static str,
 }
 
-/// A day on which trading ends early.
+/// A trading day whose session ends early.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EarlyClose {
     date: NaiveDate,
     name: &'static str,
-    /// Local time, as `HH:MM`.
+    /// The exchange's local time, as `HH:MM`.
     closes_at: String,
 }
 

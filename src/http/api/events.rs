@@ -1,5 +1,5 @@
-//! `GET /api/stocks/{symbol}/events` and `GET /api/events`: splits and dividends, by their
-//! ex-dates.
+//! `GET /api/stocks/{symbol}/events` and `GET /api/events`: splits and dividends, ordered by
+//! ex-date.
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
@@ -19,25 +19,24 @@ use crate::market::{DateRange, EventKind, Order, Symbol};
 use crate::store::{Event, EventPage, MarketEvent};
 
 const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
-/// The first date that can be asked for: where the events of a stock begin when nobody says from
-/// when.
-const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(0, 1, 1).expect("a day of the calendar");
+/// The earliest valid date, and the default `start` for the events of one stock.
+const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(0, 1, 1).expect("a valid date");
 const END: Parameter =
-    Parameter::new("end", Takes::Date, "The last ex-date, included; open where it is not given");
+    Parameter::new("end", Takes::Date, "The last ex-date, inclusive. Default: no end.");
 const KIND: Parameter =
-    Parameter::new("kind", Takes::Only(&EventKind::WORDS), "Only splits, or only dividends");
+    Parameter::new("kind", Takes::Only(&EventKind::WORDS), "Filter to one of these kinds.");
 const LIMIT_PARAMETER: Parameter =
-    Parameter::new("limit", Takes::Number(LIMIT), "Events on a page");
+    Parameter::new("limit", Takes::Number(LIMIT), "The maximum number of events on a page.");
 const CURSOR: Parameter = Parameter::new(
     "cursor",
     Takes::Cursor,
-    "Where the page begins: `next` of the page before has it",
+    "Where the page starts. Take it from `next` of the previous page.",
 );
 const ORDER: Parameter =
-    Parameter::new("order", Takes::OneOf(&Order::WORDS), "The newest first, or the oldest");
+    Parameter::new("order", Takes::OneOf(&Order::WORDS), "Newest first, or oldest first.");
 
 pub const STOCK_PARAMETERS: &[Parameter] = &[
-    Parameter::new("start", Takes::Date, "The first ex-date; all there are where it is not given"),
+    Parameter::new("start", Takes::Date, "The first ex-date. Default: the first event."),
     END,
     KIND,
     LIMIT_PARAMETER,
@@ -45,27 +44,27 @@ pub const STOCK_PARAMETERS: &[Parameter] = &[
     ORDER,
 ];
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::required("start", Takes::Date, "The first ex-date"),
+    Parameter::required("start", Takes::Date, "The first ex-date."),
     END,
-    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
+    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
     KIND,
     LIMIT_PARAMETER,
     CURSOR,
     ORDER,
 ];
-/// A [`MarketEvent`] in JSON, rounded up.
+/// The size of a [`MarketEvent`] in JSON, rounded up.
 const EVENT_BYTES: usize = 128;
 
-/// Events of a stock. Most stocks have none: an empty list is an answer.
+/// Events of one stock. Most stocks have none, so an empty list is not an error.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockEvents<'a> {
     symbol: &'a str,
-    /// Events on this page.
+    /// The number of events on this page.
     count: usize,
-    /// By ex-date.
+    /// Ordered by ex-date.
     events: Vec<Event>,
-    /// The URL of the next page; null on the last one.
+    /// The URL of the next page; null on the last page.
     next: Option<String>,
 }
 
@@ -73,11 +72,11 @@ pub struct StockEvents<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MarketEvents {
-    /// Events on this page.
+    /// The number of events on this page.
     count: usize,
-    /// By ex-date.
+    /// Ordered by ex-date.
     events: Vec<MarketEvent>,
-    /// The URL of the next page; null on the last one.
+    /// The URL of the next page; null on the last page.
     next: Option<String>,
 }
 
@@ -93,36 +92,36 @@ pub struct EventsQuery {
     page: EventPage,
 }
 
-pub async fn of_stock(
+pub async fn stock_events(
     Parsed(query): Parsed<StockEventsQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
     let stock = stock_of(state, query.symbol).await?;
     let found = state.store.stock_events(stock, &query.page).await?;
-    let next = found.last.map(|place| url_after(query.url(), place));
-    let events: Vec<_> = found.events.into_iter().map(|of| of.event).collect();
-    let (symbol, count) = (stock.symbol.as_str(), events.len());
-    let body = StockEvents { symbol, count, events, next };
-    let mut answer = json(written(&body, count * EVENT_BYTES));
-    link(&mut answer, body.next.as_deref());
-    Ok(answer)
+    let next = found.last.map(|last| url_after(query.url(), last));
+    let events: Vec<_> = found.events.into_iter().map(|found| found.event).collect();
+    let count = events.len();
+    let body = StockEvents { symbol: stock.symbol.as_str(), count, events, next };
+    let mut response = json(written(&body, count * EVENT_BYTES));
+    link(&mut response, body.next.as_deref());
+    Ok(response)
 }
 
-pub async fn of_all(
+pub async fn market_events(
     Parsed(query): Parsed<EventsQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
     let (exchange, version) = (query.exchange.as_deref(), state.versions.to_read());
     let found = state.store.market_events(exchange, &query.page, version).await?;
-    let next = found.last.map(|place| url_after(query.url(), place));
+    let next = found.last.map(|last| url_after(query.url(), last));
     let count = found.events.len();
     let body = MarketEvents { count, events: found.events, next };
-    let mut answer = json(written(&body, count * EVENT_BYTES));
-    link(&mut answer, body.next.as_deref());
-    Ok(answer)
+    let mut response = json(written(&body, count * EVENT_BYTES));
+    link(&mut response, body.next.as_deref());
+    Ok(response)
 }
 
-/// The page that is asked for; without `start`, from the first event on.
+/// Reads the parameters of a page. The default `start` is [`FIRST_DAY`].
 fn page(query: &Query<'_>) -> Result<EventPage, Problem> {
     let range = DateRange::new(query.date("start")?.unwrap_or(FIRST_DAY), query.date("end")?)
         .map_err(|error| {
@@ -137,18 +136,19 @@ fn page(query: &Query<'_>) -> Result<EventPage, Problem> {
     })
 }
 
-/// The URL of the first page, with all that was asked for; without `start` where that is `None`.
+/// The URL of the first page with these parameters, in a fixed order: it is part of the cache key.
 fn url(path: &str, start: Option<NaiveDate>, exchange: Option<&str>, page: &EventPage) -> String {
-    let [start, end] = [start, page.range.end()].map(|date| date.map(|date| date.to_string()));
-    let (kind, limit) =
-        (page.kind.map(|kind| kind.as_str().to_owned()), Some(page.limit.to_string()));
-    let exchange = exchange.map(str::to_owned);
-    let given =
-        [("start", start), ("end", end), ("exchange", exchange), ("kind", kind), ("limit", limit)];
-    let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let at = path.len() + 1;
-    Serializer::for_suffix(format!("{path}?"), at)
-        .extend_pairs(given)
+    let parameters = [
+        ("start", start.map(|date| date.to_string())),
+        ("end", page.range.end().map(|date| date.to_string())),
+        ("exchange", exchange.map(str::to_owned)),
+        ("kind", page.kind.map(|kind| kind.as_str().to_owned())),
+        ("limit", Some(page.limit.to_string())),
+    ];
+    let present = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let query_start = path.len() + 1;
+    Serializer::for_suffix(format!("{path}?"), query_start)
+        .extend_pairs(present)
         .append_pair("order", page.order.as_str())
         .finish()
 }

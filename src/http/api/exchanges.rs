@@ -1,4 +1,4 @@
-//! `GET /api/exchanges`: where stocks trade.
+//! `GET /api/exchanges`: the exchanges that stocks trade on.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -15,11 +15,11 @@ use crate::store::ListedExchange;
 
 pub const PARAMETERS: &[Parameter] = &[];
 
-/// Every exchange.
+/// All exchanges.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Exchanges {
-    /// By code.
+    /// Ordered by code.
     exchanges: Vec<ListedExchange>,
     count: usize,
 }
@@ -50,7 +50,7 @@ impl CacheableQuery for ExchangesQuery {
     }
 
     fn content(&self) -> Content {
-        // Operators add one with SQL, which draws no data version.
+        // Operators add exchanges in SQL, which bumps no version, so the result must expire soon.
         Content::Status
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /health`: this process answers. `GET /health/ready`: it can serve, and what it stands on.
+//! `GET /health`: whether this process responds. `GET /health/ready`: whether it can serve
+//! requests, and the state of Postgres, Redis and change notifications.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -49,39 +50,40 @@ impl PostgresProbe {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Alive {
+#[schema(as = Alive)]
+pub struct Liveness {
     /// `ok`.
     status: &'static str,
-    /// That of this server.
+    /// The version of tickerd.
     version: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ok`, `degraded`, `unavailable` or, once its port is about to close, `stopping`.
+    /// `ok`, `degraded`, `unavailable`, or `stopping` when the port is about to close.
     status: &'static str,
-    /// That of this server.
+    /// The version of tickerd.
     version: &'static str,
-    /// `up`, `down` or, while it is stopping, `not asked`.
+    /// `up`, `down`, or `not asked` while this server is stopping.
     postgres: &'static str,
-    /// `up`, `down`, `not configured` or, while it is stopping, `not asked`.
+    /// `up`, `down`, `not configured`, or `not asked` while this server is stopping.
     redis: &'static str,
-    /// Whether this instance knows what was committed: `followed` or `behind`.
+    /// `followed` if this instance knows all committed changes, else `behind`.
     changes: &'static str,
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub async fn alive() -> HttpResponse {
-    document(StatusCode::OK, &Alive { status: "ok", version: VERSION })
+    document(StatusCode::OK, &Liveness { status: "ok", version: VERSION })
 }
 
-/// 503 only without Postgres or its tables, and once the port is about to close: a lost Redis costs
-/// accuracy, not availability.
+/// Responds with 503 only if Postgres or its tables are missing, or if the port is about to close.
+/// Without Redis the server still serves, with less accurate limits.
 pub async fn ready(state: &'static State) -> HttpResponse {
     let changes = if state.versions.is_up_to_date() { "followed" } else { "behind" };
     if state.port_closes.load(Ordering::Relaxed) {
-        // Who is to go elsewhere needn't wait for a Postgres that hangs.
+        // A load balancer that must go elsewhere does not wait for a Postgres that hangs.
         let (status, postgres, redis) = ("stopping", "not asked", "not asked");
         let stopping = Readiness { status, version: VERSION, postgres, redis, changes };
         return document(StatusCode::SERVICE_UNAVAILABLE, &stopping);
@@ -92,7 +94,7 @@ pub async fn ready(state: &'static State) -> HttpResponse {
         Some(redis) if redis.ping().await.is_ok() => "up",
         Some(_) => "down",
     };
-    // Before the tables were ever read, there is nothing to serve.
+    // Until the tables have been read once, there is nothing to serve.
     let postgres_has_tables = state.versions.revision().is_some();
     let (http_status, status) = match (postgres, redis, changes) {
         ("down", _, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),

@@ -1,4 +1,4 @@
-//! The endpoints under `/api`, and health: one module a resource.
+//! The endpoints under `/api` and `/health`, one module per resource.
 
 pub mod calendar;
 pub mod chart;

@@ -1,5 +1,4 @@
-//! `GET /api/stocks/{symbol}/quote`: the latest bar, and how it compares with the trading day
-//! before.
+//! `GET /api/stocks/{symbol}/quote`: the latest bar and its change from the previous close.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -20,15 +19,16 @@ pub struct QuoteQuery {
     symbol: Symbol,
 }
 
-/// The latest bar of a stock, compared with the trading day before.
+/// The latest bar of a stock and its change from the previous trading day.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QuoteAnswer {
-    /// The symbol that the stock has now.
+    /// The current symbol of the stock.
     symbol: String,
     #[serde(flatten)]
     latest: Price,
-    /// The close of the trading day before, in today's shares; null on a stock's first day.
+    /// The close of the previous trading day, adjusted for a split since then; null on a
+    /// stock's first day.
     previous_close: Option<f64>,
     /// `close - previousClose`.
     change: Option<f64>,

@@ -1,4 +1,4 @@
-//! `GET /api/status`: how new the data is, and whether the newest day that could be there is.
+//! `GET /api/status`: how recent the data is, and whether the latest trading day is loaded.
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -17,36 +17,35 @@ use crate::store::NewestDay;
 
 pub const PARAMETERS: &[Parameter] = &[];
 
-/// How new the data is.
+/// How recent the data is.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Each exchange that has stocks, by code.
+    /// Each exchange with stocks, ordered by code.
     exchanges: Vec<ExchangeStatus>,
     count: usize,
 }
 
-/// How new the prices of an exchange are.
+/// How recent the prices of an exchange are.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExchangeStatus {
-    /// Its code.
+    /// The code of the exchange.
     exchange: String,
-    /// The newest day that any of its stocks has prices of; null where none has.
+    /// The latest day with prices of any of its stocks; null if there are none.
     newest_date: Option<NaiveDate>,
-    /// When a stock that has that day last changed: until then rows of it may have come in.
+    /// When a stock with prices of `newestDate` last changed. No prices of that day were loaded
+    /// later.
     loaded_at: Option<DateTime<Utc>>,
-    /// Stocks that are listed.
+    /// The number of listed stocks.
     stocks: i64,
-    /// Of these: those that have that day.
+    /// The number of listed stocks with prices of `newestDate`.
     stocks_with_newest: i64,
-    /// The date that it is at the exchange.
+    /// The current date in the exchange's time zone.
     today: NaiveDate,
-    /// The newest trading day whose session has ended; null where the exchange's calendar is not
-    /// known.
+    /// The latest trading day whose session has ended; null if the exchange's calendar is unknown.
     expected_date: Option<NaiveDate>,
-    /// Whether `newestDate` is `expectedDate` or later; null where the exchange's calendar is not
-    /// known.
+    /// Whether `newestDate` is `expectedDate` or later; null if the exchange's calendar is unknown.
     is_current: Option<bool>,
 }
 
@@ -74,15 +73,15 @@ pub async fn status(
     _: Parsed<StatusQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let (store, version) = (&state.store, state.versions.to_read());
-    let (exchanges, newest_days) = (store.exchanges().await?, store.newest_days(version).await?);
+    let exchanges = state.store.exchanges().await?;
+    let newest_days = state.store.newest_days(state.versions.to_read()).await?;
     let now = Utc::now();
-    // One whose time zone is none has no date that it is there.
-    let of = |newest: NewestDay| {
+    // Exchanges with an invalid time zone are left out: their current date is unknown.
+    let status = |newest: NewestDay| {
         let exchange = exchanges.get(&newest.exchange)?;
         Some(ExchangeStatus::of(newest, exchange, now))
     };
-    let exchanges: Vec<_> = newest_days.into_iter().filter_map(of).collect();
+    let exchanges: Vec<_> = newest_days.into_iter().filter_map(status).collect();
     let count = exchanges.len();
     Ok(json(written(&Status { exchanges, count }, 0)))
 }

@@ -1,4 +1,4 @@
-//! `GET /api/stocks` and `GET /api/stocks/{symbol}`: who the stocks are.
+//! `GET /api/stocks` and `GET /api/stocks/{symbol}`: search, list and show stocks.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -15,25 +15,25 @@ use crate::market::Symbol;
 use crate::store::{Listing, Stock, StockFilter, StockSearch};
 
 const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
-/// Its largest is beyond any number of stocks there is.
+/// The maximum exceeds the number of stocks of any market.
 const OFFSET: Whole = Whole { min: 0, max: 10_000_000, default: 0 };
 pub const LIST_PARAMETERS: &[Parameter] = &[
     Parameter::new(
         "q",
         Takes::Text,
-        "A symbol, or words of a name, or what comes near one: then the likeliest stock is first",
+        "A symbol or words of a name; typos are allowed. The best match comes first.",
     ),
-    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
-    Parameter::new("sector", Takes::Text, "The name of a sector, as stocks have it"),
+    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
+    Parameter::new("sector", Takes::Text, "The exact name of a sector."),
     Parameter::new(
         "active",
         Takes::Only(&["true", "false"]),
-        "Only stocks that are listed, or only those that no longer are",
+        "`true`: only listed stocks. `false`: only delisted stocks.",
     ),
-    Parameter::new("limit", Takes::Number(LIMIT), "Stocks on a page"),
-    Parameter::new("offset", Takes::Number(OFFSET), "Stocks to leave out before the page"),
+    Parameter::new("limit", Takes::Number(LIMIT), "The maximum number of stocks on a page."),
+    Parameter::new("offset", Takes::Number(OFFSET), "The number of stocks to skip."),
 ];
-/// A [`Stock`] in JSON, rounded up.
+/// The size of a [`Stock`] in JSON, rounded up.
 const STOCK_BYTES: usize = 416;
 
 #[derive(Clone)]
@@ -47,11 +47,11 @@ pub struct StockListQuery {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockList {
-    /// By symbol or, of a search, the likeliest first.
+    /// Ordered by symbol, or by match quality if `q` is given.
     stocks: Vec<Stock>,
-    /// Stocks on this page.
+    /// The number of stocks on this page.
     count: usize,
-    /// Stocks on all pages.
+    /// The number of stocks on all pages.
     total: i64,
 }
 
@@ -59,8 +59,9 @@ pub async fn list(
     Parsed(query): Parsed<StockListQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let (store, version) = (&state.store, state.versions.to_read());
     let StockListQuery { search, filter, page } = query;
+    let store = &state.store;
+    let version = state.versions.to_read();
     let found = match search {
         Some(search) => store.search_stocks(&search, &filter, page, version).await?,
         None => store.list_stocks(&filter, page, version).await?,
@@ -97,9 +98,10 @@ impl CacheableQuery for StockListQuery {
             page: Listing { limit, offset },
         } = self;
         let q = search.as_ref().map(StockSearch::as_str);
-        // Debug quotes the texts: no text can pose as another parameter.
+        // Debug formatting quotes the texts, so no value can look like another parameter.
         format!(
-            "v{version}/stocks?q={q:?}&exchange={exchange:?}&sector={sector:?}&active={active:?}&limit={limit}&offset={offset}"
+            "v{version}/stocks?q={q:?}&exchange={exchange:?}&sector={sector:?}\
+             &active={active:?}&limit={limit}&offset={offset}"
         )
     }
 

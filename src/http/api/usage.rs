@@ -1,4 +1,4 @@
-//! `GET /api/usage`: what the caller's key used, day by day and route by route.
+//! `GET /api/usage`: the usage of the caller's key, by day and route.
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{Days, NaiveDate, Utc};
@@ -13,32 +13,26 @@ use crate::http::respond::uncached::ok;
 use crate::http::server::state::State;
 use crate::store::{UsageBy, UsageFilter, UsageTotal};
 
-/// Days that are shown where none are asked for, the current one included.
+/// The default length of the range in days, including the last day.
 const DAYS_DEFAULT: u64 = 30;
 const DAYS_MAX: i64 = 366;
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::new(
-        "start",
-        Takes::Date,
-        "The first day, of UTC; 29 days before `end` where it is not given",
-    ),
-    Parameter::new(
-        "end",
-        Takes::Date,
-        "The last day, of UTC, included; today where it is not given",
-    ),
+    Parameter::new("start", Takes::Date, "The first day, in UTC. Default: 29 days before `end`."),
+    Parameter::new("end", Takes::Date, "The last day, in UTC, inclusive. Default: today."),
 ];
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Used<'a> {
+#[schema(as = Used)]
+pub struct UsageReport<'a> {
     /// The public id of the key.
     key: &'a str,
     tier: &'a str,
-    /// Days of UTC, both included.
+    /// The first day, in UTC.
     start: NaiveDate,
+    /// The last day, in UTC, inclusive.
     end: NaiveDate,
-    /// Rows in this answer.
+    /// The number of rows in this response.
     count: usize,
     usage: Vec<UsageTotal>,
 }
@@ -50,16 +44,20 @@ pub async fn usage(request: HttpRequest, state: &'static State) -> Result<HttpRe
     });
     let caller = caller.ok_or(Problem::Unauthorized)?;
     let filter = UsageFilter { start, end, key: Some(caller.id), owner: None };
-    let usage = state
-        .store
-        .usage(&filter, UsageBy { day: true, route: true, ..UsageBy::default() })
-        .await?;
-    let (key, tier, count) = (caller.id.as_str(), &*caller.tier.name, usage.len());
-    // It changes with every request, and nobody else is to see it.
-    Ok(ok(&Used { key, tier, start, end, count, usage }))
+    let by_day_and_route = UsageBy { day: true, route: true, ..UsageBy::default() };
+    let usage = state.store.usage(&filter, by_day_and_route).await?;
+    // Not cached: it changes with every request, and only this caller may see it.
+    Ok(ok(&UsageReport {
+        key: caller.id.as_str(),
+        tier: &caller.tier.name,
+        start,
+        end,
+        count: usage.len(),
+        usage,
+    }))
 }
 
-/// From and to which day, both included.
+/// Reads the first and the last day, both inclusive.
 fn days(request: &HttpRequest, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
     let query = Query::of(request, PARAMETERS)?;
     let end = query.date("end")?.unwrap_or(today);

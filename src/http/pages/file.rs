@@ -1,4 +1,4 @@
-//! Files that the binary carries, and how browsers keep them.
+//! Files embedded in the binary: compression, ETags and browser caching.
 
 use std::borrow::Cow;
 use std::io::{Read, Write};
@@ -13,89 +13,91 @@ use flate2::write::GzEncoder;
 
 use crate::http::middleware::accepts_gzip;
 
-/// A file that is the same for everybody. It is carried packed, and unpacked for the first who
-/// can't take that.
+/// A file that is the same for all clients. It is stored compressed, and decompressed on the first
+/// request of a client without gzip support.
 pub struct File {
     pub name: &'static str,
-    media: &'static str,
-    /// Of its content.
+    media_type: &'static str,
+    /// A hash of the content.
     tag: Cow<'static, str>,
-    packed: Bytes,
+    gzipped: Bytes,
     plain: OnceLock<Bytes>,
 }
 
-/// How long a browser may believe what it has.
+/// How browsers may cache a file.
 #[derive(Clone, Copy)]
-pub enum Keep {
-    /// For good: another content has another name.
-    ForGood,
-    /// It asks each time whether it is still so.
-    Asking,
+pub enum BrowserCache {
+    /// Forever: the name contains a hash of the content.
+    Immutable,
+    /// They must revalidate the file on each use.
+    Revalidate,
 }
 
 impl File {
     pub const fn new(
         name: &'static str,
-        media: &'static str,
+        media_type: &'static str,
         tag: &'static str,
-        packed: &'static [u8],
+        gzipped: &'static [u8],
     ) -> Self {
         Self {
             name,
-            media,
+            media_type,
             tag: Cow::Borrowed(tag),
-            packed: Bytes::from_static(packed),
+            gzipped: Bytes::from_static(gzipped),
             plain: OnceLock::new(),
         }
     }
 
-    /// One that is made while the server runs.
-    pub fn packed(name: &'static str, media: &'static str, plain: Vec<u8>) -> Self {
+    /// Compresses content that is generated at run time.
+    pub fn compress(name: &'static str, media_type: &'static str, plain: Vec<u8>) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        let packed = encoder
+        let gzipped = encoder
             .write_all(&plain)
             .and_then(|()| encoder.finish())
-            .expect("memory takes what is written");
+            .expect("writing to memory can't fail");
         let tag = Cow::Owned(blake3::hash(&plain).to_hex()[..16].to_owned());
-        Self { name, media, tag, packed: packed.into(), plain: OnceLock::from(Bytes::from(plain)) }
+        let plain = OnceLock::from(Bytes::from(plain));
+        Self { name, media_type, tag, gzipped: gzipped.into(), plain }
     }
 
-    /// The same without a text that it holds.
+    /// The same file with all occurrences of `text` removed.
     pub fn without(&self, text: &str) -> Self {
-        let plain = unpacked(&self.packed);
-        let plain = std::str::from_utf8(&plain).expect("what is ours is text").replace(text, "");
-        Self::packed(self.name, self.media, plain.into_bytes())
+        let plain = decompressed(&self.gzipped);
+        let plain = std::str::from_utf8(&plain).expect("pages are UTF-8").replace(text, "");
+        Self::compress(self.name, self.media_type, plain.into_bytes())
     }
 
-    /// The file, or 304 for who has it.
-    pub fn answer(&self, request: &HttpRequest, keep: Keep) -> HttpResponse {
+    /// Responds with the file, or with 304 if the client has it.
+    pub fn respond(&self, request: &HttpRequest, cache: BrowserCache) -> HttpResponse {
         let gzip = accepts_gzip(request.headers());
         let etag = format!("\"{}{}\"", self.tag, if gzip { "-gz" } else { "" });
-        let mut answer = if holds(request.headers(), &etag) {
+        let mut response = if client_has(request.headers(), &etag) {
             HttpResponse::NotModified().finish()
         } else if gzip {
-            let encoded = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            HttpResponse::Ok().insert_header(encoded).body(self.packed.clone())
+            let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            HttpResponse::Ok().insert_header(encoding).body(self.gzipped.clone())
         } else {
-            HttpResponse::Ok().body(self.plain.get_or_init(|| unpacked(&self.packed)).clone())
+            let plain = self.plain.get_or_init(|| decompressed(&self.gzipped));
+            HttpResponse::Ok().body(plain.clone())
         };
-        let kept = match keep {
-            Keep::ForGood => "public, max-age=31536000, immutable",
-            Keep::Asking => "no-cache",
+        let cache_control = match cache {
+            BrowserCache::Immutable => "public, max-age=31536000, immutable",
+            BrowserCache::Revalidate => "no-cache",
         };
-        let headers = answer.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Ok(etag) = HeaderValue::from_str(&etag) {
             headers.insert(header::ETAG, etag);
         }
-        answer
+        response
     }
 }
 
-/// Whether the client has what has this tag (RFC 9110, 13.1.2: compared weakly).
-fn holds(headers: &HeaderMap, etag: &str) -> bool {
+/// Whether `If-None-Match` contains this tag, by weak comparison (RFC 9110, 13.1.2).
+fn client_has(headers: &HeaderMap, etag: &str) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).filter_map(|tags| tags.to_str().ok());
     lines.flat_map(|tags| tags.split(',')).any(|tag| {
         let tag = tag.trim();
@@ -103,8 +105,8 @@ fn holds(headers: &HeaderMap, etag: &str) -> bool {
     })
 }
 
-fn unpacked(packed: &[u8]) -> Bytes {
+fn decompressed(gzipped: &[u8]) -> Bytes {
     let mut plain = Vec::new();
-    GzDecoder::new(packed).read_to_end(&mut plain).expect("the build packed it");
+    GzDecoder::new(gzipped).read_to_end(&mut plain).expect("the build wrote valid gzip");
     plain.into()
 }

@@ -1,5 +1,5 @@
-//! The page for people, `GET /`; the reference to read and try, `GET /docs`; and their parts,
-//! `GET /assets/{file}`.
+//! The web pages: the price page (`GET /`), the interactive API reference (`GET /docs`), and their
+//! scripts and styles (`GET /assets/{file}`).
 
 mod file;
 
@@ -10,23 +10,25 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::respond::error::{NOTHING_HERE, Problem};
 use super::server::state::State;
-pub use file::{File, Keep};
+pub use file::{BrowserCache, File};
 
-// `PAGE`, `REFERENCE` and `ASSETS`.
+// Defines `PAGE`, `REFERENCE` and `ASSETS`.
 include!(concat!(env!("OUT_DIR"), "/site.rs"));
 
-/// What a page of ours may load and do: its own files, and questions to this server.
+/// The content security policy of the page: it may only load files from and send requests to this
+/// server.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// The same for the reference, whose library puts styles on its elements.
+/// The policy of the reference, which also allows the inline styles of Swagger UI.
 const REFERENCE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
 );
 
-/// By this mark the page's script knows that keys may come in URLs.
+/// The attribute that tells the page's script that the server accepts keys in URLs.
 const KEY_IN_QUERY: &str = " data-key-in-query";
 
 pub async fn page(request: HttpRequest) -> HttpResponse {
@@ -42,11 +44,11 @@ pub async fn reference(request: HttpRequest) -> HttpResponse {
 pub async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let name = request.match_info().query("file");
     let file = ASSETS.iter().find(|file| file.name == name).ok_or(NOTHING_HERE)?;
-    Ok(file.answer(&request, Keep::ForGood))
+    Ok(file.respond(&request, BrowserCache::Immutable))
 }
 
 fn document(file: &File, request: &HttpRequest, policy: HeaderValue) -> HttpResponse {
-    let mut answer = file.answer(request, Keep::Asking);
-    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    answer
+    let mut response = file.respond(request, BrowserCache::Revalidate);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
 }

@@ -1,4 +1,4 @@
-//! One operation of the API, and how the document writes it.
+//! One operation of the API, and its representation in the document.
 
 use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::OperationBuilder;
@@ -6,185 +6,185 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{ContentBuilder, HttpMethod, Required, Response, SecurityRequirement};
 
-use super::answers::{
-    EVERYWHERE, OF_ADDRESSES, OF_KEPT, OF_LIMITS, OF_PAGES, problem, with_headers,
-};
-use super::parameters;
+use super::parameters::{self, ExampleValues};
 use super::problems::{ANYWHERE, OF_A_QUERY, WITH_A_KEY, by_status};
-use super::schema::{Body, Collected};
+use super::responses::{ADDRESS_LIMIT, ALWAYS, CACHED, KEY_LIMIT, PAGED, problem, with_headers};
+use super::schema::{BodySchema, TypeSchema};
 use crate::http::request::parameter::Parameter;
 
 pub const KEY_IN_HEADER: &str = "key";
 pub const KEY_AS_BEARER: &str = "bearer";
 pub const KEY_IN_QUERY: &str = "apikey";
 
-/// What the parameters are in the request that the example answers: (name, value).
-pub type Example = &'static [(&'static str, &'static str)];
-
 pub struct Operation {
-    /// Published, and stays: code is generated from it.
+    /// Published ids never change: clients generate code from them.
     pub id: &'static str,
     pub method: HttpMethod,
     pub path: &'static str,
     pub tag: &'static str,
     pub summary: &'static str,
-    pub about: &'static str,
-    pub counted: Counted,
+    pub description: &'static str,
+    pub limited_by: LimitedBy,
     pub parameters: &'static [Parameter],
-    /// What is sent: its form, and an example in JSON.
-    pub sent: Option<(Body, &'static str)>,
-    pub answers: Vec<Good>,
-    /// Codes beside those that everybody may meet.
+    /// The schema of the request body, and an example in JSON.
+    pub request_body: Option<(BodySchema, &'static str)>,
+    pub responses: Vec<Success>,
+    /// Error codes in addition to those that all operations of this kind share.
     pub problems: &'static [&'static str],
-    pub follow: &'static [Follow],
-    pub example: Example,
+    pub links: &'static [OperationLink],
+    pub example: ExampleValues,
 }
 
-/// Whose limit a request counts against.
+/// The limit that a request counts towards.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
-    ByKey,
-    ByAddress,
-    Not,
+pub enum LimitedBy {
+    /// The limit of the key. The operation requires a key.
+    Key,
+    /// The limit of the client's address.
+    Address,
+    Nothing,
 }
 
-impl Counted {
-    /// What says how that limit stands.
+impl LimitedBy {
     fn headers(self) -> &'static [&'static str] {
         match self {
-            Self::ByKey => OF_LIMITS,
-            Self::ByAddress => OF_ADDRESSES,
-            Self::Not => &[],
+            Self::Key => KEY_LIMIT,
+            Self::Address => ADDRESS_LIMIT,
+            Self::Nothing => &[],
         }
     }
 }
 
-/// An answer that is no problem.
-pub struct Good {
+/// A response that is not a problem document.
+pub struct Success {
     pub status: u16,
-    pub about: &'static str,
-    /// Media types and what is written in them; none where there is no body.
-    pub bodies: Vec<(&'static str, Body)>,
-    /// An answer in JSON to the operation's example.
+    pub description: &'static str,
+    /// Media types with their schemas; empty if there is no body.
+    pub bodies: Vec<(&'static str, BodySchema)>,
+    /// The JSON response to the operation's example.
     pub example: Option<&'static str>,
-    /// Whether it comes from the cache, with what that says of it.
-    pub kept: bool,
-    /// Headers beside those that say how the limit stands and what the cache knows.
+    /// Whether it may come from the cache, and has the headers of the cache.
+    pub is_cached: bool,
+    /// Headers in addition to those of the limit and of the cache.
     pub headers: &'static [&'static str],
 }
 
-/// What an answer leads to.
-pub struct Follow {
+/// A link from a response to a related operation.
+pub struct OperationLink {
     pub name: &'static str,
-    /// The id of an operation.
-    pub to: &'static str,
-    /// Its parameters, by where they stand here.
-    pub with: &'static [(&'static str, &'static str)],
+    /// The id of the operation.
+    pub operation: &'static str,
+    /// The operation's parameters, as (name, runtime expression).
+    pub parameters: &'static [(&'static str, &'static str)],
 }
 
-impl Good {
-    /// 200 with a body in one of these forms.
-    pub fn ok(bodies: Vec<(&'static str, Body)>) -> Self {
+impl Success {
+    /// A 200 with a body in any of these media types.
+    pub fn ok(bodies: Vec<(&'static str, BodySchema)>) -> Self {
         Self {
             status: 200,
-            about: "What was asked for",
+            description: "Success",
             bodies,
             example: None,
-            kept: false,
+            is_cached: false,
             headers: &[],
         }
     }
 }
 
 impl Operation {
-    /// The same where an answer says in its headers where the next page is.
+    /// The operation with the header of paged responses.
     pub fn paged(mut self) -> Self {
-        self.answers.iter_mut().for_each(|answer| answer.headers = OF_PAGES);
+        self.responses.iter_mut().for_each(|response| response.headers = PAGED);
         self
     }
 
-    pub fn schemas(&self) -> impl Iterator<Item = Collected> {
-        let bodies = self.answers.iter().flat_map(|answer| &answer.bodies).map(|(_, body)| body);
-        let all = bodies.chain(self.sent.iter().map(|(body, _)| body));
+    pub fn schemas(&self) -> impl Iterator<Item = TypeSchema> {
+        let responses = self.responses.iter().flat_map(|response| &response.bodies);
+        let bodies = responses.map(|(_, body)| body);
+        let all = bodies.chain(self.request_body.iter().map(|(body, _)| body));
         all.filter_map(|body| {
-            if let Body::Json(collected) = body { Some(collected.clone()) } else { None }
+            if let BodySchema::Json(schema) = body { Some(schema.clone()) } else { None }
         })
     }
 
-    /// Where a key is needed, it is sent in one of these `ways`.
-    pub fn written(&self, ways: &[&str]) -> utoipa::openapi::path::Operation {
-        let mut written = OperationBuilder::new()
+    /// The operation for the document. `security` names the ways to send a key.
+    pub fn to_openapi(&self, security: &[&str]) -> utoipa::openapi::path::Operation {
+        let mut operation = OperationBuilder::new()
             .operation_id(Some(self.id))
             .tag(self.tag)
             .summary(Some(self.summary))
-            .description(Some(self.about).filter(|about| !about.is_empty()));
-        for parameter in parameters::of_path(self.path, self.example) {
-            written = written.parameter(parameter);
+            .description(Some(self.description).filter(|description| !description.is_empty()));
+        for parameter in parameters::in_path(self.path, self.example) {
+            operation = operation.parameter(parameter);
         }
         for parameter in self.parameters {
-            written = written.parameter(parameters::of_query(parameter, self.example));
+            operation = operation.parameter(parameters::in_query(parameter, self.example));
         }
-        if let Some((body, example)) = &self.sent {
+        if let Some((body, example)) = &self.request_body {
             let content = ContentBuilder::new()
                 .schema(Some(body.reference()))
                 .example(Some(parsed(example)))
                 .build();
-            let sent = RequestBodyBuilder::new()
+            let body = RequestBodyBuilder::new()
                 .content("application/json", content)
                 .required(Some(Required::True));
-            written = written.request_body(Some(sent.build()));
+            operation = operation.request_body(Some(body.build()));
         }
-        let ways = if self.counted == Counted::ByKey { ways } else { &[] };
-        for scheme in ways {
-            written = written.security(SecurityRequirement::new(*scheme, [""; 0]));
+        let security = if self.limited_by == LimitedBy::Key { security } else { &[] };
+        for scheme in security {
+            operation = operation.security(SecurityRequirement::new(*scheme, [""; 0]));
         }
-        for answer in &self.answers {
-            written = written.response(answer.status.to_string(), self.good(answer));
+        for response in &self.responses {
+            operation = operation.response(response.status.to_string(), self.success(response));
         }
-        if self.answers.iter().any(|answer| answer.kept) {
-            let same = ResponseBuilder::new()
-                .description("The client has this very answer (`If-None-Match`)");
-            let same = with_headers(same, [EVERYWHERE, OF_LIMITS, OF_KEPT]);
-            written = written.response("304", same.build());
+        if self.responses.iter().any(|response| response.is_cached) {
+            let not_modified = ResponseBuilder::new()
+                .description("The client has this response already (`If-None-Match`)");
+            let not_modified = with_headers(not_modified, [ALWAYS, KEY_LIMIT, CACHED]);
+            operation = operation.response("304", not_modified.build());
         }
         for (status, problems) in by_status(&self.codes()) {
-            written = written
-                .response(status.to_string(), problem(status, &problems, self.counted.headers()));
+            let problem = problem(status, &problems, self.limited_by.headers());
+            operation = operation.response(status.to_string(), problem);
         }
-        written.build()
+        operation.build()
     }
 
+    /// All error codes of the operation.
     fn codes(&self) -> Vec<&'static str> {
-        let counted: &[&[&str]] = match self.counted {
-            Counted::ByKey => &[WITH_A_KEY, OF_A_QUERY],
-            Counted::ByAddress => &[&["address_limited"]],
-            Counted::Not => &[],
+        let of_limit: &[&[&str]] = match self.limited_by {
+            LimitedBy::Key => &[WITH_A_KEY, OF_A_QUERY],
+            LimitedBy::Address => &[&["address_limited"]],
+            LimitedBy::Nothing => &[],
         };
-        let sent: &[&str] =
-            if self.sent.is_some() { &["invalid_body", "body_too_slow"] } else { &[] };
-        [ANYWHERE, &counted.concat(), sent, self.problems].concat()
+        let of_body: &[&str] =
+            if self.request_body.is_some() { &["invalid_body", "body_too_slow"] } else { &[] };
+        [ANYWHERE, &of_limit.concat(), of_body, self.problems].concat()
     }
 
-    fn good(&self, answer: &Good) -> Response {
-        let mut written = ResponseBuilder::new().description(answer.about);
-        for (media, body) in &answer.bodies {
-            let example = answer.example.filter(|_| *media == "application/json").map(parsed);
+    fn success(&self, success: &Success) -> Response {
+        let mut response = ResponseBuilder::new().description(success.description);
+        for (media_type, body) in &success.bodies {
+            let example = success.example.filter(|_| *media_type == "application/json").map(parsed);
             let content =
                 ContentBuilder::new().schema(Some(body.reference())).example(example).build();
-            written = written.content(*media, content);
+            response = response.content(*media_type, content);
         }
-        for follow in self.follow.iter().filter(|_| !answer.bodies.is_empty()) {
-            let link = LinkBuilder::new().operation_id(follow.to);
-            let link =
-                follow.with.iter().fold(link, |link, (name, value)| link.parameter(*name, *value));
-            written = written.link(follow.name, link.build());
+        for link in self.links.iter().filter(|_| !success.bodies.is_empty()) {
+            let builder = LinkBuilder::new().operation_id(link.operation);
+            let builder = link
+                .parameters
+                .iter()
+                .fold(builder, |builder, (name, value)| builder.parameter(*name, *value));
+            response = response.link(link.name, builder.build());
         }
-        let limits = self.counted.headers();
-        let kept = if answer.kept { OF_KEPT } else { &[] };
-        with_headers(written, [EVERYWHERE, limits, kept, answer.headers]).build()
+        let limit = self.limited_by.headers();
+        let cached = if success.is_cached { CACHED } else { &[] };
+        with_headers(response, [ALWAYS, limit, cached, success.headers]).build()
     }
 }
 
 fn parsed(example: &str) -> serde_json::Value {
-    serde_json::from_str(example).expect("an example is JSON, which a test holds")
+    serde_json::from_str(example).expect("examples are JSON: a test compares them with responses")
 }

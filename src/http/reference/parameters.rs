@@ -1,59 +1,66 @@
-//! Parameters of paths and queries, as the document writes them.
+//! The representation of path and query parameters in the document.
 
 use serde_json::json;
-use utoipa::openapi::path::{Parameter as Written, ParameterBuilder, ParameterIn, ParameterStyle};
+use utoipa::openapi::path::{self, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaFormat};
 use utoipa::openapi::{KnownFormat, RefOr, Required, Schema, Type};
 
-use super::operation::Example;
 use crate::http::request::parameter::{Parameter, Takes, Whole};
 
-/// As `market::Symbol` takes it.
+/// The parameters of an operation's example request: (name, value).
+pub type ExampleValues = &'static [(&'static str, &'static str)];
+
+/// The pattern of [`crate::market::Symbol`].
 const SYMBOL: &str = "^[A-Za-z0-9][A-Za-z0-9.-]{0,11}$";
 
-/// What stands between braces in a path.
-pub fn of_path(pattern: &str, example: Example) -> impl Iterator<Item = Written> {
+/// The parameters in braces of a path pattern.
+pub fn in_path(pattern: &str, example: ExampleValues) -> impl Iterator<Item = path::Parameter> {
     let names =
         pattern.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name);
     names.map(move |name| {
-        let (about, schema) = match name {
+        let (description, schema) = match name {
             "symbol" => {
-                ("A ticker symbol in any case; a former one will do", text().pattern(Some(SYMBOL)))
+                ("A ticker symbol, current or former, in any case", text().pattern(Some(SYMBOL)))
             }
             "date" => (
                 "A day, as YYYY-MM-DD",
                 text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
             ),
-            "file" => ("A name that a page of ours uses", text().pattern(Some("^[a-z0-9.-]+$"))),
-            _ => ("An id, as this server gave it", text().pattern(Some("^[A-Za-z0-9]{1,64}$"))),
+            "file" => ("The name of a file of a web page", text().pattern(Some("^[a-z0-9.-]+$"))),
+            _ => ("An id from a response", text().pattern(Some("^[A-Za-z0-9]{1,64}$"))),
         };
-        let written = ParameterBuilder::new()
+        ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Path)
-            .required(Required::True);
-        exemplified(written, name, example).description(Some(about)).schema(Some(schema)).build()
+            .required(Required::True)
+            .example(value_of(name, example))
+            .description(Some(description))
+            .schema(Some(schema))
+            .build()
     })
 }
 
-pub fn of_query(parameter: &Parameter, example: Example) -> Written {
+pub fn in_query(parameter: &Parameter, example: ExampleValues) -> path::Parameter {
     let required = if parameter.required { Required::True } else { Required::False };
-    let mut written = ParameterBuilder::new()
+    let mut builder = ParameterBuilder::new()
         .name(parameter.name)
         .parameter_in(ParameterIn::Query)
         .required(required);
     if matches!(parameter.takes, Takes::SomeOf(_) | Takes::Symbols) {
-        written = written.style(Some(ParameterStyle::Form)).explode(Some(false));
+        builder = builder.style(Some(ParameterStyle::Form)).explode(Some(false));
     }
-    let written = exemplified(written, parameter.name, example);
-    written.description(Some(parameter.about)).schema(Some(taken(parameter.takes))).build()
+    builder
+        .example(value_of(parameter.name, example))
+        .description(Some(parameter.about))
+        .schema(Some(schema(parameter.takes)))
+        .build()
 }
 
-fn exemplified(written: ParameterBuilder, name: &str, example: Example) -> ParameterBuilder {
-    let value = example.iter().find(|(known, _)| *known == name).map(|(_, value)| json!(value));
-    written.example(value)
+fn value_of(name: &str, example: ExampleValues) -> Option<serde_json::Value> {
+    example.iter().find(|(known, _)| *known == name).map(|(_, value)| json!(value))
 }
 
-fn taken(takes: Takes) -> RefOr<Schema> {
+fn schema(takes: Takes) -> RefOr<Schema> {
     match takes {
         Takes::Date => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).into(),
         Takes::Number(Whole { min, max, default }) => ObjectBuilder::new()

@@ -1,60 +1,63 @@
-//! The form of a body, as its type says it.
+//! The schemas of request and response bodies, derived from their types.
 
 use utoipa::ToSchema;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 
-/// The schema of a type, and those that it refers to.
+/// The schema of a type, and the schemas that it refers to.
 #[derive(Clone)]
-pub struct Collected {
+pub struct TypeSchema {
     name: String,
+    /// All schemas, including its own: (name, schema).
     all: Vec<(String, RefOr<Schema>)>,
 }
 
-/// What a body is made of.
+/// The schema of a body.
 #[derive(Clone)]
-pub enum Body {
+pub enum BodySchema {
     /// JSON of a type.
-    Json(Collected),
-    /// JSON of a form that is described elsewhere: what it is.
+    Json(TypeSchema),
+    /// A JSON object with this description. Its fields are specified elsewhere.
     Object(&'static str),
-    /// Anything else: what it is.
+    /// Any other body, with this description.
     Text(&'static str),
 }
 
-pub fn of<T: ToSchema>() -> Collected {
-    let mut collected = sent::<T>();
-    collected.all.iter_mut().for_each(|(_, schema)| complete(schema));
-    collected
-}
-
-/// The same of what clients send: they may leave out what may be null.
-pub fn sent<T: ToSchema>() -> Collected {
+/// The schema of a request body. Clients may omit nullable fields.
+pub fn of_request<T: ToSchema>() -> TypeSchema {
     let name = T::name().into_owned();
     let mut all = vec![(name.clone(), T::schema())];
     T::schemas(&mut all);
-    Collected { name, all }
+    TypeSchema { name, all }
 }
 
-/// What we answer with may be null, and is there: a field that may be left out is not null.
-fn complete(schema: &mut RefOr<Schema>) {
+/// The schema of a response body, which has all its fields.
+pub fn of_response<T: ToSchema>() -> TypeSchema {
+    let mut schema = of_request::<T>();
+    schema.all.iter_mut().for_each(|(_, schema)| require_nullable_fields(schema));
+    schema
+}
+
+/// Makes nullable fields required: responses contain them, with null. Fields that a response may
+/// omit are not nullable.
+fn require_nullable_fields(schema: &mut RefOr<Schema>) {
     match schema {
         RefOr::T(Schema::Object(object)) => {
             let nullable = object
                 .properties
                 .iter()
-                .filter(|(_, field)| may_be_null(field))
+                .filter(|(_, field)| is_nullable(field))
                 .map(|(name, _)| name);
             let missing: Vec<_> =
                 nullable.filter(|name| !object.required.contains(name)).cloned().collect();
             object.required.extend(missing);
         }
-        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(complete),
+        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(require_nullable_fields),
         _ => {}
     }
 }
 
-fn may_be_null(field: &RefOr<Schema>) -> bool {
+fn is_nullable(field: &RefOr<Schema>) -> bool {
     let is_null = |kind: &SchemaType| match kind {
         SchemaType::Type(kind) => *kind == Type::Null,
         SchemaType::Array(kinds) => kinds.contains(&Type::Null),
@@ -63,32 +66,32 @@ fn may_be_null(field: &RefOr<Schema>) -> bool {
     match field {
         RefOr::T(Schema::Object(object)) => is_null(&object.schema_type),
         RefOr::T(Schema::Array(array)) => is_null(&array.schema_type),
-        RefOr::T(Schema::OneOf(one)) => one.items.iter().any(may_be_null),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter().any(is_nullable),
         _ => false,
     }
 }
 
-pub fn json<T: ToSchema>() -> Body {
-    Body::Json(of::<T>())
+/// The schema of a JSON response body.
+pub fn json<T: ToSchema>() -> BodySchema {
+    BodySchema::Json(of_response::<T>())
 }
 
-impl Collected {
+impl TypeSchema {
     pub fn into_all(self) -> Vec<(String, RefOr<Schema>)> {
         self.all
     }
 }
 
-impl Body {
-    /// Where its form is described.
+impl BodySchema {
+    /// The schema in an operation: a reference for types, else the schema itself.
     pub fn reference(&self) -> RefOr<Schema> {
+        let described = |kind, description: &'static str| {
+            ObjectBuilder::new().schema_type(kind).description(Some(description)).into()
+        };
         match self {
-            Self::Json(collected) => Ref::from_schema_name(&collected.name).into(),
-            Self::Object(about) => {
-                ObjectBuilder::new().schema_type(Type::Object).description(Some(*about)).into()
-            }
-            Self::Text(about) => {
-                ObjectBuilder::new().schema_type(Type::String).description(Some(*about)).into()
-            }
+            Self::Json(schema) => Ref::from_schema_name(&schema.name).into(),
+            Self::Object(description) => described(Type::Object, description),
+            Self::Text(description) => described(Type::String, description),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Listening, serving, stopping.
 
+mod admin_token;
 pub mod changes;
 pub mod connection;
 pub mod housekeeping;
 pub mod listener;
 pub mod log;
+mod newest_days;
 pub mod shutdown;
 pub mod state;
 mod systemd;
@@ -34,7 +36,7 @@ pub enum ServeError {
     #[error(transparent)]
     Redis(#[from] RedisError),
     #[error(transparent)]
-    AdminToken(#[from] admin::AdminTokenError),
+    AdminToken(#[from] admin_token::AdminTokenError),
     #[error("port {} of {} is taken: stop what listens there, or choose another with {knob}", address.port(), address.ip())]
     PortTaken { address: SocketAddr, knob: &'static str },
     #[error("can't listen on {address}: {source}")]

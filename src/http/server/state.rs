@@ -16,10 +16,10 @@ use crate::redis::Redis;
 use crate::store::Store;
 use crate::usage::Usage;
 
+use super::admin_token::AdminToken;
 use super::log::RequestLog;
+use super::newest_days::NewestDays;
 use crate::http::ServeError;
-use crate::http::admin::AdminToken;
-use crate::http::admin::Freshness;
 use crate::http::api::health::PostgresProbe;
 
 pub struct State {
@@ -30,7 +30,7 @@ pub struct State {
     pub anonymous_limiter: AnonymousLimiter,
     pub cache: Cache,
     pub usage: Usage,
-    pub freshness: Freshness,
+    pub newest_days: NewestDays,
     pub postgres_probe: PostgresProbe,
     pub versions: Versions,
     pub http: HttpConfig,
@@ -60,7 +60,7 @@ impl State {
             cache: Cache::new(&config.cache, redis.clone()),
             versions: Versions::default(),
             usage: Usage::new(Utc::now()),
-            freshness: Freshness::default(),
+            newest_days: NewestDays::default(),
             postgres_probe: PostgresProbe::default(),
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,

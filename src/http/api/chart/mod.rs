@@ -1,5 +1,5 @@
-//! `GET /api/stocks/{symbol}/chart.svg`: closes and volumes as a picture, for a README, a mail or a
-//! page.
+//! `GET /api/stocks/{symbol}/chart.svg`: closes and volumes as an SVG image, for a README, an
+//! e-mail or a web page.
 
 mod downsample;
 mod path;
@@ -21,25 +21,21 @@ use crate::http::respond::answer::media_type;
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
 use crate::market::{Adjust, Bar, DateRange, DateText, Symbol};
-use svg::svg;
+use plot::Chart;
 use theme::Theme;
 
 const WIDTH: Whole = Whole { min: 200, max: 2000, default: 800 };
 const HEIGHT: Whole = Whole { min: 120, max: 1200, default: 400 };
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::new(
-        "start",
-        Takes::Date,
-        "The first day; a year before `end` where it is not given",
-    ),
-    Parameter::new("end", Takes::Date, "The last day, included; the newest where it is not given"),
-    Parameter::new("width", Takes::Number(WIDTH), "In pixels"),
-    Parameter::new("height", Takes::Number(HEIGHT), "In pixels"),
-    Parameter::new("theme", Takes::OneOf(&Theme::WORDS), "The colours"),
+    Parameter::new("start", Takes::Date, "The first day. Default: one year before `end`."),
+    Parameter::new("end", Takes::Date, "The last day, inclusive. Default: the latest day."),
+    Parameter::new("width", Takes::Number(WIDTH), "The width in pixels."),
+    Parameter::new("height", Takes::Number(HEIGHT), "The height in pixels."),
+    Parameter::new("theme", Takes::OneOf(&Theme::WORDS), "The colours."),
     Parameter::new(
         "adjust",
         Takes::OneOf(&["splits", "all", "none"]),
-        "What closes and volumes are adjusted for: splits, splits and dividends, or nothing",
+        "Adjust closes and volumes for splits, for splits and dividends (`all`), or not.",
     ),
 ];
 
@@ -47,34 +43,12 @@ pub const PARAMETERS: &[Parameter] = &[
 pub struct ChartQuery {
     symbol: Symbol,
     start: Option<NaiveDate>,
-    /// Where no start is given, from the first day there can be.
+    /// Starts at the earliest date if `start` is `None`.
     range: DateRange,
     width: u32,
     height: u32,
     theme: Theme,
     adjust: Adjust,
-}
-
-/// What is to be seen.
-#[derive(Debug)]
-struct Chart<'a> {
-    symbol: &'a str,
-    name: &'a str,
-    currency: &'a str,
-    adjust: Adjust,
-    /// Oldest first, adjusted; one at least.
-    bars: &'a [Bar],
-    /// In pixels, as is the height.
-    width: u32,
-    height: u32,
-    theme: Theme,
-}
-
-impl Chart<'_> {
-    /// Whether there is room for a second line of text.
-    fn is_tall(&self) -> bool {
-        self.height >= 200
-    }
 }
 
 pub async fn chart(
@@ -88,16 +62,23 @@ pub async fn chart(
         state.store.chart_data(stock, start, end).await?.ok_or(Problem::UnknownSymbol(symbol))?;
     let bars: Vec<Bar> = found.bars.into_iter().map(|bar| adjust.of(bar, &found.splits)).collect();
     if bars.is_empty() {
-        return Err(Problem::NoData { symbol: stock.symbol, range: in_words(start, end) });
+        return Err(Problem::NoData { symbol: stock.symbol, range: range_text(start, end) });
     }
-    let (symbol, name, currency) = (stock.symbol.as_str(), &*found.name, &*found.currency);
-    let picture = svg(&Chart { symbol, name, currency, adjust, bars: &bars, width, height, theme });
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, media_type(Media::Svg)))
-        .body(picture))
+    let image = svg::svg(&Chart {
+        symbol: stock.symbol.as_str(),
+        name: &found.name,
+        currency: &found.currency,
+        adjust,
+        bars: &bars,
+        width,
+        height,
+        theme,
+    });
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, media_type(Media::Svg))).body(image))
 }
 
-fn in_words(start: Option<NaiveDate>, end: Option<NaiveDate>) -> String {
+/// The range for an error message, after "has no prices".
+fn range_text(start: Option<NaiveDate>, end: Option<NaiveDate>) -> String {
     match (start, end) {
         (None, None) => "yet".to_owned(),
         (None, Some(end)) => format!("in the year up to {end}"),
@@ -126,13 +107,14 @@ impl CacheableQuery for ChartQuery {
     }
 
     fn canonical(&self, version: i64) -> String {
-        let Self { symbol, width, height, theme, adjust, .. } = self;
-        let (start, end) =
-            (self.start.and_then(DateText::of), self.range.end().and_then(DateText::of));
+        let Self { symbol, width, height, .. } = self;
+        let [start, end] = [self.start, self.range.end()].map(|date| date.and_then(DateText::of));
         let [start, end] = [&start, &end].map(|date| date.as_ref().map_or("", DateText::as_str));
-        let (theme, adjust) = (theme.as_str(), adjust.as_str());
+        let theme = self.theme.as_str();
+        let adjust = self.adjust.as_str();
         format!(
-            "v{version}/chart/{symbol}?start={start}&end={end}&width={width}&height={height}&theme={theme}&adjust={adjust}"
+            "v{version}/chart/{symbol}?start={start}&end={end}&width={width}&height={height}\
+             &theme={theme}&adjust={adjust}"
         )
     }
 

@@ -1,28 +1,31 @@
-//! Lines, in few bytes.
+//! Writes a line as a compact SVG path.
 
 use std::fmt::{self, Write};
 
 use super::downsample::Point;
 
-/// A line through points, each told by its distance from the one before: that is short.
+/// The path data of a line through `points`, in tenths of a pixel. Coordinates are relative to the
+/// previous point, which takes fewer bytes than absolute ones.
 pub fn path(points: &[Point]) -> String {
-    let (mut path, mut at) = (String::new(), (0, 0));
+    let mut path = String::new();
+    let (mut x, mut y) = (0, 0);
     for (n, point) in points.iter().enumerate() {
-        let to = ((point.x * 10.0).round() as i32, (point.y * 10.0).round() as i32);
-        let verb = ["M", "l", " "][n.min(2)];
-        let _ = write!(path, "{verb}{} {}", Tenths(to.0 - at.0), Tenths(to.1 - at.1));
-        at = to;
+        let [next_x, next_y] = [point.x, point.y].map(|pixels| (pixels * 10.0).round() as i32);
+        let command = ["M", "l", " "][n.min(2)];
+        let _ = write!(path, "{command}{} {}", Tenths(next_x - x), Tenths(next_y - y));
+        (x, y) = (next_x, next_y);
     }
     path
 }
 
-/// A number of tenths.
+/// A number in tenths, written as a decimal without trailing zeros.
 struct Tenths(i32);
 
 impl fmt::Display for Tenths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, size) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
-        match (size / 10, size % 10) {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let tenths = self.0.unsigned_abs();
+        match (tenths / 10, tenths % 10) {
             (whole, 0) => write!(f, "{sign}{whole}"),
             (whole, tenth) => write!(f, "{sign}{whole}.{tenth}"),
         }
@@ -34,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_told_by_its_steps() {
+    fn a_path_has_relative_coordinates() {
         let points = [(12.0, 30.0), (12.5, 28.96), (13.0, 29.0)].map(|(x, y)| Point { x, y });
         assert_eq!(path(&points), "M12 30l0.5 -1 0.5 0");
     }

@@ -1,11 +1,11 @@
-//! Where values lie on an axis, and which of them are written beside it.
+//! Axes: the mapping of values to pixels, and the values that get a label.
 
 use chrono::{Datelike, NaiveDate};
 
-/// Maps values to pixels, linearly.
+/// A linear mapping of values to pixels.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
-    /// The values at both ends; they differ.
+    /// The values at both ends, which must differ.
     pub values: (f64, f64),
     pub pixels: (f64, f64),
 }
@@ -17,21 +17,21 @@ impl Scale {
     }
 }
 
-/// Round numbers on an axis, and the decimals that tell them apart.
+/// Round numbers on an axis, and the number of decimals that their labels need.
 #[derive(Debug, PartialEq)]
 pub struct Ticks {
     pub values: Vec<f64>,
     pub decimals: usize,
 }
 
-/// The multiples of 1, 2 or 5 times a power of ten from `from` to `to`, which is larger: about
-/// `count` of them, and never more than one above it.
-pub fn ticks(from: f64, to: f64, count: usize) -> Ticks {
-    let least = (to - from) / count.max(1) as f64;
-    let exponent = least.log10().floor() as i32;
-    let digits =
-        [1, 2, 5].into_iter().find(|digit| f64::from(*digit) * 10_f64.powi(exponent) >= least);
-    let (digit, exponent) = digits.map_or((1, exponent + 1), |digit| (digit, exponent));
+/// The multiples of a step in `from..=to`. The step is 1, 2 or 5 times a power of ten, chosen so
+/// that there are about `count` ticks and at most `count + 1`. Requires `from < to`.
+pub fn price_ticks(from: f64, to: f64, count: usize) -> Ticks {
+    let step_min = (to - from) / count.max(1) as f64;
+    let exponent = step_min.log10().floor() as i32;
+    let digit =
+        [1, 2, 5].into_iter().find(|digit| f64::from(*digit) * 10_f64.powi(exponent) >= step_min);
+    let (digit, exponent) = digit.map_or((1, exponent + 1), |digit| (digit, exponent));
     let step = f64::from(digit) * 10_f64.powi(exponent);
     let (first, last) = ((from / step).ceil() as i64, (to / step).floor() as i64);
     Ticks {
@@ -40,44 +40,44 @@ pub fn ticks(from: f64, to: f64, count: usize) -> Ticks {
     }
 }
 
-/// The distance of days that are written on an axis.
+/// The distance between labelled dates.
 #[derive(Debug, Clone, Copy)]
-enum Step {
-    /// Counted from a Monday on.
+enum DateStep {
+    /// Multiples count from a Monday.
     Days(i32),
-    /// Counted from January on.
+    /// Multiples count from January of year 0.
     Months(i32),
 }
 
-const STEPS: [Step; 14] = [
-    Step::Days(1),
-    Step::Days(2),
-    Step::Days(7),
-    Step::Days(14),
-    Step::Months(1),
-    Step::Months(2),
-    Step::Months(3),
-    Step::Months(6),
-    Step::Months(12),
-    Step::Months(24),
-    Step::Months(60),
-    Step::Months(120),
-    Step::Months(240),
-    Step::Months(600),
+const DATE_STEPS: [DateStep; 14] = [
+    DateStep::Days(1),
+    DateStep::Days(2),
+    DateStep::Days(7),
+    DateStep::Days(14),
+    DateStep::Months(1),
+    DateStep::Months(2),
+    DateStep::Months(3),
+    DateStep::Months(6),
+    DateStep::Months(12),
+    DateStep::Months(24),
+    DateStep::Months(60),
+    DateStep::Months(120),
+    DateStep::Months(240),
+    DateStep::Months(600),
 ];
+/// For ranges that are too long for all [`DATE_STEPS`].
+const LONGEST_STEP: DateStep = DateStep::Months(1200);
 
-/// Days to write from `from` to `to`, and what to write: about `count` of them, at equal distances
-/// by the calendar.
-pub fn days(from: NaiveDate, to: NaiveDate, count: usize) -> Vec<(NaiveDate, String)> {
-    let least_days = (to - from).num_days() as f64 / count.max(1) as f64;
-    let step =
-        STEPS.into_iter().find(|step| step.days() >= least_days).unwrap_or(Step::Months(1200));
-    let days =
-        std::iter::successors(step.from(from), |day| step.after(*day)).take_while(|day| *day <= to);
-    days.map(|day| (day, step.label(day))).collect()
+/// About `count` dates in `from..=to` with their labels, at equal calendar distances.
+pub fn date_ticks(from: NaiveDate, to: NaiveDate, count: usize) -> Vec<(NaiveDate, String)> {
+    let days_min = (to - from).num_days() as f64 / count.max(1) as f64;
+    let step = DATE_STEPS.into_iter().find(|step| step.days() >= days_min).unwrap_or(LONGEST_STEP);
+    let dates = std::iter::successors(step.first_from(from), |date| step.first_after(*date))
+        .take_while(|date| *date <= to);
+    dates.map(|date| (date, step.label(date))).collect()
 }
 
-impl Step {
+impl DateStep {
     fn days(self) -> f64 {
         match self {
             Self::Days(days) => f64::from(days),
@@ -85,41 +85,42 @@ impl Step {
         }
     }
 
-    /// The first one that is not before a day.
-    fn from(self, day: NaiveDate) -> Option<NaiveDate> {
+    /// The first multiple on or after `date`.
+    fn first_from(self, date: NaiveDate) -> Option<NaiveDate> {
         match self {
-            // Day 1 of chrono's is a Monday.
+            // Day 1 of the Common Era is a Monday.
             Self::Days(days) => {
-                let number = day.num_days_from_ce() - 1;
+                let number = date.num_days_from_ce() - 1;
                 NaiveDate::from_num_days_from_ce_opt(number + (-number).rem_euclid(days) + 1)
             }
             Self::Months(months) => {
-                let number = month_number(day) + i32::from(day.day() > 1);
-                month(number + (-number).rem_euclid(months))
+                let number = month_number(date) + i32::from(date.day() > 1);
+                month_start(number + (-number).rem_euclid(months))
             }
         }
     }
 
-    fn after(self, day: NaiveDate) -> Option<NaiveDate> {
-        self.from(day.succ_opt()?)
+    fn first_after(self, date: NaiveDate) -> Option<NaiveDate> {
+        self.first_from(date.succ_opt()?)
     }
 
-    fn label(self, day: NaiveDate) -> String {
-        let form = match self {
+    fn label(self, date: NaiveDate) -> String {
+        let format = match self {
             Self::Days(_) => "%b %-d",
-            Self::Months(months) if months < 12 && day.month() > 1 => "%b",
+            Self::Months(months) if months < 12 && date.month() > 1 => "%b",
             Self::Months(_) => "%Y",
         };
-        day.format(form).to_string()
+        date.format(format).to_string()
     }
 }
 
-/// Months since January of the year 0.
-fn month_number(day: NaiveDate) -> i32 {
-    day.year() * 12 + day.month0().cast_signed()
+/// Months since January of year 0.
+fn month_number(date: NaiveDate) -> i32 {
+    date.year() * 12 + date.month0().cast_signed()
 }
 
-fn month(number: i32) -> Option<NaiveDate> {
+/// The first day of a month, by its [`month_number`].
+fn month_start(number: i32) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(number.div_euclid(12), number.rem_euclid(12).unsigned_abs() + 1, 1)
 }
 
@@ -130,26 +131,26 @@ mod tests {
     use proptest::prelude::*;
 
     fn labels(from: &str, to: &str, count: usize) -> Vec<String> {
-        days(parse_date(from).unwrap(), parse_date(to).unwrap(), count)
+        date_ticks(parse_date(from).unwrap(), parse_date(to).unwrap(), count)
             .into_iter()
             .map(|(_, label)| label)
             .collect()
     }
 
     #[test]
-    fn prices_are_written_at_round_numbers() {
+    fn price_ticks_are_round_numbers() {
         assert_eq!(
-            ticks(371.0, 707.0, 5),
+            price_ticks(371.0, 707.0, 5),
             Ticks { values: vec![400.0, 500.0, 600.0, 700.0], decimals: 0 }
         );
-        assert_eq!(ticks(27.11, 27.95, 4), Ticks { values: vec![27.5], decimals: 1 });
-        let Ticks { values, decimals } = ticks(0.0011, 0.0019, 4);
+        assert_eq!(price_ticks(27.11, 27.95, 4), Ticks { values: vec![27.5], decimals: 1 });
+        let Ticks { values, decimals } = price_ticks(0.0011, 0.0019, 4);
         let written: Vec<_> = values.iter().map(|value| format!("{value:.decimals$}")).collect();
         assert_eq!(written, ["0.0012", "0.0014", "0.0016", "0.0018"]);
     }
 
     #[test]
-    fn days_are_written_at_equal_distances_of_the_calendar() {
+    fn date_ticks_have_equal_calendar_distances() {
         assert_eq!(
             labels("2013-02-25", "2013-03-01", 8),
             ["Feb 25", "Feb 26", "Feb 27", "Feb 28", "Mar 1"]
@@ -165,27 +166,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn round_prices_lie_within_and_are_not_many(from in -4.0..6.0, span in -4.0..6.0, count in 1usize..20) {
+        fn price_ticks_are_within_the_range_and_bounded_in_number(
+            from in -4.0..6.0,
+            span in -4.0..6.0,
+            count in 1usize..20,
+        ) {
             let [from, span] = [from, span].map(|power| 10_f64.powf(power));
-            let Ticks { values, decimals } = ticks(from, from + span, count);
+            let Ticks { values, decimals } = price_ticks(from, from + span, count);
             prop_assert!(values.len() <= count + 1, "{values:?}");
-            let mut written: Vec<_> = values.iter().map(|value| format!("{value:.decimals$}")).collect();
-            written.dedup();
-            prop_assert_eq!(written.len(), values.len());
+            let mut labels: Vec<_> =
+                values.iter().map(|value| format!("{value:.decimals$}")).collect();
+            labels.dedup();
+            prop_assert_eq!(labels.len(), values.len());
             let slack = span * 1e-9 + from * 1e-14;
-            prop_assert!(values.iter().all(|value| (from - slack..=from + span + slack).contains(value)));
+            let range = from - slack..=from + span + slack;
+            prop_assert!(values.iter().all(|value| range.contains(value)));
         }
 
         #[test]
-        fn days_lie_within_in_order_and_are_not_many(
-            start in 0i32..3_000_000, span in prop_oneof![0i32..100, 0i32..60_000], count in 1usize..20
+        fn date_ticks_are_within_the_range_in_order_and_bounded_in_number(
+            start in 0i32..3_000_000,
+            span in prop_oneof![0i32..100, 0i32..60_000],
+            count in 1usize..20,
         ) {
-            let day = |n| NaiveDate::from_num_days_from_ce_opt(n).unwrap();
-            let (from, to) = (day(start + 1), day(start + 1 + span));
-            let found = days(from, to, count);
-            prop_assert!(found.len() <= count + 2, "{found:?}");
-            prop_assert!(found.iter().all(|(day, _)| (from..=to).contains(day)));
-            prop_assert!(found.is_sorted_by(|(a, _), (b, _)| a < b));
+            let date = |n| NaiveDate::from_num_days_from_ce_opt(n).unwrap();
+            let (from, to) = (date(start + 1), date(start + 1 + span));
+            let ticks = date_ticks(from, to, count);
+            prop_assert!(ticks.len() <= count + 2, "{ticks:?}");
+            prop_assert!(ticks.iter().all(|(date, _)| (from..=to).contains(date)));
+            prop_assert!(ticks.is_sorted_by(|(a, _), (b, _)| a < b));
         }
     }
 }

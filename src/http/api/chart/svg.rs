@@ -1,46 +1,48 @@
-//! Writes a chart as SVG: presentation attributes alone, since the security policy of answers
-//! forbids styles, and fonts that are there anyway.
+//! Writes a chart as SVG. It uses presentation attributes and system fonts only: the content
+//! security policy of responses forbids styles.
 
 use std::fmt::{self, Write};
 
-use super::Chart;
 use super::downsample::{Point, downsample};
 use super::path::path;
-use super::plot::{CHARACTER, LARGE, LINE, MARGIN, MEDIUM, Plot, SMALL};
-use super::text::{Escaped, Words, shortened};
+use super::plot::{CHARACTER, Chart, LARGE, LINE, MARGIN, MEDIUM, Plot, SMALL};
+use super::text::{ChartText, XmlEscaped, truncated};
 use super::theme::Colours;
 use crate::market::Bar;
 
 /// The chart as an SVG document.
 pub fn svg(chart: &Chart<'_>) -> String {
-    let (width, height, colours) = (chart.width, chart.height, chart.theme.colours());
-    let (words, plot, mut svg) =
-        (Words::of(chart), Plot::of(chart), Svg { text: String::new(), colours });
-    svg.grid(&plot);
-    svg.volumes(&plot, chart.bars);
-    svg.closes(&plot, chart.bars);
-    svg.header(&words, chart);
-    let (title, about) = (Escaped(&words.title), Escaped(&words.about));
-    let (page, body) = (svg.colours.page, svg.text);
+    let text = ChartText::of(chart);
+    let plot = Plot::of(chart);
+    let mut writer = SvgWriter { body: String::new(), colours: chart.theme.colours() };
+    writer.grid(&plot);
+    writer.volumes(&plot, chart.bars);
+    writer.closes(&plot, chart.bars);
+    writer.header(&text, chart);
+    let (width, height) = (chart.width, chart.height);
+    let title = XmlEscaped(&text.title);
+    let description = XmlEscaped(&text.description);
+    let SvgWriter { body, colours: Colours { page, .. } } = writer;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif\">\n\
-         <title>{title}</title>\n<desc>{about}</desc>\n\
+         font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, \
+         sans-serif\">\n\
+         <title>{title}</title>\n<desc>{description}</desc>\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"{page}\"/>\n{body}</svg>\n"
     )
 }
 
-/// What is written so far.
-struct Svg {
-    text: String,
+/// The elements written so far.
+struct SvgWriter {
+    body: String,
     colours: Colours,
 }
 
-impl Svg {
-    fn put(&mut self, what: fmt::Arguments<'_>) {
-        // A text takes whatever there is memory for.
-        let _ = self.text.write_fmt(what);
+impl SvgWriter {
+    fn put(&mut self, element: fmt::Arguments<'_>) {
+        // Writing to a String can't fail.
+        let _ = self.body.write_fmt(element);
     }
 
     fn grid(&mut self, plot: &Plot) {
@@ -58,11 +60,11 @@ impl Svg {
             let (x, y) = (right + 6.0, plot.prices.at(*value) + 4.0);
             self.put(format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\">{value:.decimals$}</text>\n"));
         }
-        for (date, label) in &plot.day_ticks {
+        for (date, label) in &plot.date_ticks {
             let (x, y) = (plot.x(*date), bottom + 15.0);
-            let half = label.len() as f64 * SMALL * CHARACTER / 2.0;
-            // One that the edge would cut is left out.
-            if x - half >= 0.0 {
+            let half_width = label.len() as f64 * SMALL * CHARACTER / 2.0;
+            // Labels that the left edge would cut off are omitted.
+            if x - half_width >= 0.0 {
                 self.put(format_args!(
                     "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{label}</text>\n"
                 ));
@@ -71,73 +73,76 @@ impl Svg {
         self.put(format_args!("</g>\n"));
     }
 
-    /// A bar a column, as high as the largest volume in it.
+    /// One bar per column, as high as the largest volume in it.
     fn volumes(&mut self, plot: &Plot, bars: &[Bar]) {
         let largest =
             |bars: &[Bar]| bars.iter().map(|bar| bar.volume).max().unwrap_or_default() as f64;
-        let most = largest(bars).max(1.0);
-        let column = |bar: &Bar| (plot.x(bar.date) / plot.column().max(2.0)).floor();
+        let largest_of_all = largest(bars).max(1.0);
+        let column = |bar: &Bar| (plot.x(bar.date) / plot.column_width().max(2.0)).floor();
         let columns: Vec<_> = bars.chunk_by(|a, b| column(a) == column(b)).collect();
         let mut path = String::new();
         for bars in &columns {
-            let (x, y) =
-                (plot.x(bars[0].date), plot.bottom - largest(bars) / most * plot.volumes_height);
+            let x = plot.x(bars[0].date);
+            let y = plot.bottom - largest(bars) / largest_of_all * plot.volumes_height;
             let _ = write!(path, "M{x:.1} {}V{y:.1}", plot.bottom);
         }
-        let apart = (plot.right - plot.left) / columns.len() as f64;
-        let (colour, width) = (self.colours.volume, (apart * 0.6).clamp(1.0, 8.0));
+        let distance = (plot.right - plot.left) / columns.len() as f64;
+        let (colour, width) = (self.colours.volume, (distance * 0.6).clamp(1.0, 8.0));
         self.put(format_args!(
             "<path d=\"{path}\" stroke=\"{colour}\" stroke-width=\"{width:.1}\" fill=\"none\"/>\n"
         ));
     }
 
     fn closes(&mut self, plot: &Plot, bars: &[Bar]) {
-        let place = |bar: &Bar| Point { x: plot.x(bar.date), y: plot.prices.at(bar.close) };
-        let points = downsample(&bars.iter().map(place).collect::<Vec<_>>(), plot.column());
+        let point = |bar: &Bar| Point { x: plot.x(bar.date), y: plot.prices.at(bar.close) };
+        let points = downsample(&bars.iter().map(point).collect::<Vec<_>>(), plot.column_width());
         let (path, colour, bottom) = (path(&points), self.colours.line, plot.bottom);
         let (left, Point { x, y }) = (points[0].x, points[points.len() - 1]);
         self.put(format_args!(
             "<path d=\"{path}V{bottom}H{left:.1}Z\" fill=\"{colour}\" fill-opacity=\".1\"/>\n"
         ));
         self.put(format_args!(
-            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\" stroke-linejoin=\"round\"/>\n"
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\" \
+             stroke-linejoin=\"round\"/>\n"
         ));
         self.put(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>\n"));
     }
 
-    /// The name and, below it or beside, as many of the figures as there is room for.
-    fn header(&mut self, words: &Words, chart: &Chart<'_>) {
+    /// The title and, below or beside it, as many of close, change and range as fit.
+    fn header(&mut self, content: &ChartText, chart: &Chart<'_>) {
         let Colours { text, quiet, up, down, .. } = self.colours;
-        let (all_room, is_tall) = (f64::from(chart.width) - 2.0 * MARGIN, chart.is_tall());
-        let title = if is_tall { &words.title } else { chart.symbol };
-        let title = shortened(title, (all_room / (LARGE * CHARACTER)) as usize);
+        let full_width = f64::from(chart.width) - 2.0 * MARGIN;
+        let two_lines = chart.has_two_header_lines();
+        let title = if two_lines { &content.title } else { chart.symbol };
+        let title = truncated(title, (full_width / (LARGE * CHARACTER)) as usize);
         self.put(format_args!(
-            "<text x=\"{MARGIN}\" y=\"{}\" font-size=\"{LARGE}\" fill=\"{text}\"><tspan font-weight=\"600\">{}</tspan>",
+            "<text x=\"{MARGIN}\" y=\"{}\" font-size=\"{LARGE}\" fill=\"{text}\">\
+             <tspan font-weight=\"600\">{}</tspan>",
             MARGIN + MEDIUM,
-            Escaped(&title)
+            XmlEscaped(&title)
         ));
-        // Bold letters are wider.
-        let beside = title.chars().count() as f64 * LARGE * CHARACTER * 1.25 + MEDIUM;
-        let mut room = if is_tall { all_room } else { all_room - beside };
+        // Bold letters are a quarter wider.
+        let title_width = title.chars().count() as f64 * LARGE * CHARACTER * 1.25 + MEDIUM;
+        let mut free_width = if two_lines { full_width } else { full_width - title_width };
         let figures = [
-            (&words.close, text),
-            (&words.change, if words.rises { up } else { down }),
-            (&words.range, quiet),
+            (&content.close, text),
+            (&content.change, if content.is_up { up } else { down }),
+            (&content.range, quiet),
         ];
         for (n, (figure, colour)) in figures.into_iter().enumerate() {
-            room -= figure.chars().count() as f64 * MEDIUM * CHARACTER;
-            if room < 0.0 {
+            free_width -= figure.chars().count() as f64 * MEDIUM * CHARACTER;
+            if free_width < 0.0 {
                 break;
             }
-            room -= MEDIUM;
-            if n == 0 && is_tall {
+            free_width -= MEDIUM;
+            if n == 0 && two_lines {
                 self.put(format_args!("<tspan x=\"{MARGIN}\" dy=\"{LINE}\""));
             } else {
                 self.put(format_args!("<tspan dx=\"{MEDIUM}\""));
             }
             self.put(format_args!(
                 " font-size=\"{MEDIUM}\" fill=\"{colour}\">{}</tspan>",
-                Escaped(figure)
+                XmlEscaped(figure)
             ));
         }
         self.put(format_args!("</text>\n"));
@@ -151,8 +156,8 @@ mod tests {
     use crate::market::Adjust;
     use chrono::NaiveDate;
 
-    /// Closes and volumes that jump as far as they can, every day: nothing of it can be left out.
-    fn restless(count: u64) -> Vec<Bar> {
+    /// Closes and volumes that change as much as possible every day: the least compressible line.
+    fn volatile_bars(count: u64) -> Vec<Bar> {
         let bar = |n: u64| {
             let close =
                 f64::from(u32::try_from(n.wrapping_mul(2_654_435_761) % 9_999).unwrap() + 1);
@@ -171,22 +176,20 @@ mod tests {
     }
 
     #[test]
-    fn no_picture_is_larger_than_its_bound() {
+    fn no_image_exceeds_60_kb() {
         for (count, width, height) in
             [(20_000, 2000, 1200), (20_000, 800, 400), (2_000, 2000, 1200), (1, 200, 120)]
         {
-            let bars = restless(count);
-            let (adjust, theme) = (Adjust::All, Theme::Dark);
-            let (name, currency) = ("N", "USD");
+            let bars = volatile_bars(count);
             let svg = svg(&Chart {
                 symbol: "S",
-                name,
-                currency,
-                adjust,
+                name: "N",
+                currency: "USD",
+                adjust: Adjust::All,
                 bars: &bars,
                 width,
                 height,
-                theme,
+                theme: Theme::Dark,
             });
             assert!(
                 svg.len() < 60_000,

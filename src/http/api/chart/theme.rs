@@ -13,7 +13,7 @@ pub enum Theme {
 #[error("expected light or dark")]
 pub struct ThemeError;
 
-/// Text stands out from the page by a contrast of 4.5 or more (WCAG 2.2, 1.4.3).
+/// Text has a contrast ratio of at least 4.5 to the page (WCAG 2.2, 1.4.3).
 #[derive(Debug)]
 pub struct Colours {
     pub page: &'static str,

@@ -1,59 +1,65 @@
-//! What is asked of bars, whichever stocks they are of.
+//! The parameters that all bar queries share: range, order, limit, adjustment, interval, columns
+//! and format.
 
 use std::fmt::Write;
 
 use actix_web::HttpRequest;
 
-use super::columns::{Column, Columns};
+use super::columns::{ColumnSelection, PriceColumn};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
 use crate::http::request::query::{Query, invalid};
 use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
 use crate::market::{Adjust, DateRange, DateText, Interval, Order};
 
-/// Rows of a page of JSON.
-const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
-/// Rows of a page of lines. Some 700 KB: what is longer is streamed.
-const LINES_LIMIT: Whole = Whole { max: 10_000, ..LIMIT };
+/// The limit of a JSON page.
+const JSON_LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
+/// The limit of a CSV or NDJSON page: some 700 KB. Longer results are streamed without a limit.
+const LINES_LIMIT: Whole = Whole { max: 10_000, ..JSON_LIMIT };
 
-pub const START: Parameter = Parameter::required("start", Takes::Date, "The first day");
+pub const START: Parameter = Parameter::required("start", Takes::Date, "The first day.");
 pub const END: Parameter =
-    Parameter::new("end", Takes::Date, "The last day, included; open where it is not given");
-pub const LIMIT_PARAMETER: Parameter = Parameter::new(
+    Parameter::new("end", Takes::Date, "The last day, inclusive. Default: no end.");
+pub const LIMIT: Parameter = Parameter::new(
     "limit",
     Takes::NumberOrAll(LINES_LIMIT),
-    "Rows on a page: up to 1000 in JSON (100 where it is not given), up to 10000 or `all` in CSV and NDJSON (`all`)",
+    "The maximum number of rows on a page. JSON: up to 1000, default 100. \
+     CSV and NDJSON: up to 10000 or `all`, default `all`.",
 );
 pub const ORDER: Parameter =
-    Parameter::new("order", Takes::OneOf(&Order::WORDS), "Newest first, or oldest first");
-pub const CURSOR: Parameter =
-    Parameter::new("cursor", Takes::Cursor, "Where the page begins: as in `next`");
+    Parameter::new("order", Takes::OneOf(&Order::WORDS), "Newest first, or oldest first.");
+pub const CURSOR: Parameter = Parameter::new(
+    "cursor",
+    Takes::Cursor,
+    "Where the page starts. Take it from `next` of the previous page.",
+);
 pub const ADJUST: Parameter = Parameter::new(
     "adjust",
     Takes::OneOf(&Adjust::WORDS),
-    "What open, high, low, close and volume are adjusted for: nothing, splits, or splits and dividends",
+    "Adjust open, high, low, close and volume for splits, for splits and dividends (`all`), \
+     or not.",
 );
 pub const INTERVAL: Parameter = Parameter::new(
     "interval",
     Takes::OneOf(&Interval::WORDS),
-    "What a row stands for: a day, week, month or year",
+    "The period of a row: a day, week, month or year.",
 );
 pub const COLUMNS: Parameter = Parameter::new(
     "columns",
-    Takes::SomeOf(&Column::NAMES),
-    "The fields of a row, in their order, parted by commas",
+    Takes::SomeOf(&PriceColumn::NAMES),
+    "The fields of a row in their order, separated by commas.",
 );
 pub const FORMAT: Parameter = Parameter::new(
     "format",
     Takes::OneOf(&Format::WORDS),
-    "Where it is not given, `Accept` decides",
+    "The format of the response. Default: the one preferred by `Accept`.",
 );
 
-/// How many rows are wanted.
+/// The maximum number of rows of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub enum RowLimit {
     Rows(u32),
-    /// Whatever there is, streamed.
+    /// No limit: the rows are streamed.
     All,
 }
 
@@ -61,21 +67,21 @@ pub enum Limit {
 pub struct BarsQuery {
     pub range: DateRange,
     pub order: Order,
-    pub limit: Limit,
+    pub limit: RowLimit,
     pub adjust: Adjust,
     pub interval: Interval,
-    pub columns: Columns,
+    pub columns: ColumnSelection,
     pub format: Format,
-    of_several: bool,
+    has_symbols: bool,
 }
 
 impl BarsQuery {
-    /// Reads everything but the stocks and the cursor. `of_several`: whether rows have to say which
-    /// stock they are of.
+    /// Reads all parameters except symbols and cursor. `has_symbols`: whether rows contain the
+    /// symbol by default, because the query is for several stocks.
     pub fn parse(
         query: &Query<'_>,
         request: &HttpRequest,
-        of_several: bool,
+        has_symbols: bool,
     ) -> Result<Self, Problem> {
         let start = query.date("start")?.ok_or(Problem::MissingParameter {
             name: "start",
@@ -86,23 +92,23 @@ impl BarsQuery {
         })?;
         let format = Format::wanted(query, request)?;
         let interval: Interval = query.value("interval")?.unwrap_or_default();
-        let usual = || Columns::usual(of_several, interval != Interval::Day);
+        let default = || ColumnSelection::default_for(has_symbols, interval != Interval::Day);
         Ok(Self {
             range,
             order: query.value("order")?.unwrap_or_default(),
             limit: limit(query, format)?,
             adjust: query.value("adjust")?.unwrap_or_default(),
             interval,
-            columns: query.value("columns")?.unwrap_or_else(usual),
+            columns: query.value("columns")?.unwrap_or_else(default),
             format,
-            of_several,
+            has_symbols,
         })
     }
 
-    /// Adds what was asked to a URL, whatever way it was written: what is as usual is left out.
+    /// Appends the parameters to a URL in canonical form: fixed order, no default values.
     pub fn write(&self, url: &mut String) {
-        let (start, end) =
-            (DateText::of(self.range.start()), self.range.end().and_then(DateText::of));
+        let start = DateText::of(self.range.start());
+        let end = self.range.end().and_then(DateText::of);
         let mut put = |name: &str, value: &str| {
             url.push_str(name);
             url.push_str(value);
@@ -123,25 +129,27 @@ impl BarsQuery {
         if self.format != Format::default() {
             put("&format=", self.format.as_str());
         }
-        if let Limit::Rows(rows) = self.limit {
-            // Writing to a text can't fail.
+        if let RowLimit::Rows(rows) = self.limit {
+            // Writing to a String can't fail.
             let _ = write!(url, "&limit={rows}");
         }
-        if self.columns != Columns::usual(self.of_several, self.interval != Interval::Day) {
+        let default =
+            ColumnSelection::default_for(self.has_symbols, self.interval != Interval::Day);
+        if self.columns != default {
             url.push_str("&columns=");
             self.columns.write_names(url);
         }
     }
 }
 
-/// Lines are for those who want everything: they say nothing of a next page.
-fn limit(query: &Query<'_>, format: Format) -> Result<Limit, Problem> {
-    let everything = matches!(query.given("limit"), None | Some("all"));
+/// CSV and NDJSON default to all rows: their body has no place for the URL of a next page.
+fn limit(query: &Query<'_>, format: Format) -> Result<RowLimit, Problem> {
+    let is_all = matches!(query.given("limit"), None | Some("all"));
     match format {
-        Format::Json => query.number("limit", LIMIT).map(Limit::Rows),
-        Format::Csv | Format::Ndjson if everything => Ok(Limit::All),
+        Format::Json => query.number("limit", JSON_LIMIT).map(RowLimit::Rows),
+        Format::Csv | Format::Ndjson if is_all => Ok(RowLimit::All),
         Format::Csv | Format::Ndjson => {
-            query.number("limit", LINES_LIMIT).map(Limit::Rows).map_err(|_| {
+            query.number("limit", LINES_LIMIT).map(RowLimit::Rows).map_err(|_| {
                 let max = LINES_LIMIT.max;
                 invalid(
                     "limit",
@@ -152,8 +160,8 @@ fn limit(query: &Query<'_>, format: Format) -> Result<Limit, Problem> {
     }
 }
 
-/// The range in words, for those who find nothing in it.
-pub fn in_words(range: DateRange, interval: Interval) -> String {
+/// The range for an error message, after "has no prices".
+pub fn range_text(range: DateRange, interval: Interval) -> String {
     let period = match interval {
         Interval::Day => None,
         Interval::Week => Some("week"),

@@ -1,11 +1,11 @@
-//! The columns of a row of prices.
+//! The columns of a price row, and the selection of columns in a request.
 
 use std::fmt::Write;
 use std::str::FromStr;
 
-/// A column, by the name of its field.
+/// A column of a price row. Its name is the name of the JSON field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column {
+pub enum PriceColumn {
     Symbol,
     Date,
     Open,
@@ -17,22 +17,23 @@ pub enum Column {
     Unfinished,
 }
 
-/// Columns in the order in which they are sent, each once.
+/// The columns of a response in their order, each at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Columns {
-    columns: [Column; Column::ALL.len()],
+pub struct ColumnSelection {
+    /// Only the first `count` are selected.
+    columns: [PriceColumn; PriceColumn::ALL.len()],
     count: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ColumnsError {
-    #[error("expected one or more of {}, parted by commas", Column::NAMES.join(", "))]
+pub enum ColumnSelectionError {
+    #[error("expected one or more of {}, separated by commas", PriceColumn::NAMES.join(", "))]
     Unknown,
     #[error("{} is given twice: expected it once", .0.as_str())]
-    Twice(Column),
+    Duplicate(PriceColumn),
 }
 
-impl Column {
+impl PriceColumn {
     pub const ALL: [Self; 9] = [
         Self::Symbol,
         Self::Date,
@@ -46,10 +47,11 @@ impl Column {
     ];
 
     pub const NAMES: [&str; 9] = {
-        let (mut names, mut at) = ([""; 9], 0);
-        while at < names.len() {
-            names[at] = Self::ALL[at].as_str();
-            at += 1;
+        let mut names = [""; 9];
+        let mut i = 0;
+        while i < names.len() {
+            names[i] = Self::ALL[i].as_str();
+            i += 1;
         }
         names
     };
@@ -69,52 +71,53 @@ impl Column {
     }
 }
 
-impl Columns {
-    /// What is sent where nothing else is asked for: `symbol` where rows are of several stocks,
-    /// `unfinished` where they stand for periods.
-    pub fn usual(of_several: bool, of_periods: bool) -> Self {
-        let is_usual = |column: &Column| match column {
-            Column::Symbol => of_several,
-            Column::Unfinished => of_periods,
+impl ColumnSelection {
+    /// The default: `symbol` only for queries of several stocks, `unfinished` only for intervals
+    /// longer than a day.
+    pub fn default_for(has_symbols: bool, has_periods: bool) -> Self {
+        let is_default = |column: &PriceColumn| match column {
+            PriceColumn::Symbol => has_symbols,
+            PriceColumn::Unfinished => has_periods,
             _ => true,
         };
-        Self::of(Column::ALL.into_iter().filter(is_usual))
+        Self::of(PriceColumn::ALL.into_iter().filter(is_default))
     }
 
-    fn of(given: impl Iterator<Item = Column>) -> Self {
-        let mut columns = Self { columns: Column::ALL, count: 0 };
-        for column in given.take(Column::ALL.len()) {
-            columns.columns[columns.count] = column;
-            columns.count += 1;
+    fn of(columns: impl Iterator<Item = PriceColumn>) -> Self {
+        let mut selection = Self { columns: PriceColumn::ALL, count: 0 };
+        for column in columns.take(PriceColumn::ALL.len()) {
+            selection.columns[selection.count] = column;
+            selection.count += 1;
         }
-        columns
+        selection
     }
 
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Column> + '_ {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = PriceColumn> + '_ {
         self.columns[..self.count].iter().copied()
     }
 
-    /// Their names, parted by commas.
+    /// Writes the names, separated by commas.
     pub fn write_names(&self, out: &mut impl Write) {
-        for (at, column) in self.iter().enumerate() {
-            // Writing to a text can't fail.
-            let _ = write!(out, "{}{}", if at == 0 { "" } else { "," }, column.as_str());
+        for (i, column) in self.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "," };
+            // Writing to a String can't fail.
+            let _ = write!(out, "{separator}{}", column.as_str());
         }
     }
 }
 
-impl FromStr for Columns {
-    type Err = ColumnsError;
+impl FromStr for ColumnSelection {
+    type Err = ColumnSelectionError;
 
-    fn from_str(text: &str) -> Result<Self, ColumnsError> {
-        let mut columns: Vec<Column> = Vec::new();
+    fn from_str(text: &str) -> Result<Self, ColumnSelectionError> {
+        let mut columns: Vec<PriceColumn> = Vec::new();
         for name in text.split(',') {
-            let column = Column::ALL
+            let column = PriceColumn::ALL
                 .into_iter()
                 .find(|column| column.as_str() == name)
-                .ok_or(ColumnsError::Unknown)?;
+                .ok_or(ColumnSelectionError::Unknown)?;
             if columns.contains(&column) {
-                return Err(ColumnsError::Twice(column));
+                return Err(ColumnSelectionError::Duplicate(column));
             }
             columns.push(column);
         }
@@ -128,36 +131,40 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn columns_are_sent_in_the_order_asked_for() {
+    fn columns_keep_the_requested_order() {
         let mut names = String::new();
-        "close,date".parse::<Columns>().unwrap().write_names(&mut names);
+        "close,date".parse::<ColumnSelection>().unwrap().write_names(&mut names);
         assert_eq!(names, "close,date");
         for (text, error) in [
-            ("", ColumnsError::Unknown),
-            ("close,", ColumnsError::Unknown),
-            ("closing", ColumnsError::Unknown),
-            ("close,close", ColumnsError::Twice(Column::Close)),
+            ("", ColumnSelectionError::Unknown),
+            ("close,", ColumnSelectionError::Unknown),
+            ("closing", ColumnSelectionError::Unknown),
+            ("close,close", ColumnSelectionError::Duplicate(PriceColumn::Close)),
         ] {
-            assert_eq!(text.parse::<Columns>(), Err(error), "{text}");
+            assert_eq!(text.parse::<ColumnSelection>(), Err(error), "{text}");
         }
     }
 
+    const NAMES_COUNT: usize = PriceColumn::NAMES.len();
+
     proptest! {
         #[test]
-        fn columns_are_written_as_they_are_read(
-            names in prop::sample::subsequence(Column::NAMES.to_vec(), 1..=Column::NAMES.len()).prop_shuffle()
+        fn names_are_written_as_they_were_parsed(
+            names in prop::sample::subsequence(PriceColumn::NAMES.to_vec(), 1..=NAMES_COUNT)
+                .prop_shuffle()
         ) {
             let mut written = String::new();
-            let columns: Columns = names.join(",").parse().unwrap();
+            let columns: ColumnSelection = names.join(",").parse().unwrap();
             columns.write_names(&mut written);
             prop_assert_eq!(&written, &names.join(","));
-            let twice = format!("{written},{}", names[0]).parse::<Columns>().unwrap_err().to_string();
-            prop_assert!(twice.starts_with(names[0]), "{twice}");
+            let duplicate = format!("{written},{}", names[0]);
+            let error = duplicate.parse::<ColumnSelection>().unwrap_err().to_string();
+            prop_assert!(error.starts_with(names[0]), "{error}");
         }
 
         #[test]
-        fn any_text_is_read_or_refused_without_a_panic(text in "[a-zA-Z,]{0,40}|.{0,20}") {
-            if let Err(error) = text.parse::<Columns>() {
+        fn any_text_is_parsed_or_rejected_without_a_panic(text in "[a-zA-Z,]{0,40}|.{0,20}") {
+            if let Err(error) = text.parse::<ColumnSelection>() {
                 prop_assert!(error.to_string().contains("expected"));
             }
         }

@@ -1,4 +1,4 @@
-//! `GET /api/prices/daily/{date}`: the whole market on one day.
+//! `GET /api/prices/daily/{date}`: the bars of all stocks on one day.
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
@@ -6,9 +6,8 @@ use form_urlencoded::Serializer;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::columns::Columns;
-use super::reader::row;
-use super::rows::{self, Row, Rows, lines};
+use super::columns::ColumnSelection;
+use super::rows::{self, PriceRow, PriceRows, lines};
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
@@ -20,15 +19,16 @@ use crate::http::respond::paging::{key_of, link, url_after};
 use crate::http::server::state::State;
 use crate::market::calendar::closure;
 use crate::market::{DateRange, Symbol, keeps_us_calendar, parse_date};
+use crate::store::DayRow;
 
-/// Each hundred of it counts as a request, but see [`crate::http::request::cost`].
+/// Determines the cost of a request, see [`crate::http::request::cost`].
 pub const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case"),
+    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
     Parameter::new(
         "limit",
         Takes::Number(LIMIT),
-        "Rows on a page; each started 100 count as a request, at least 10",
+        "The maximum number of rows on a page. The cost is `limit` / 100, rounded up, at least 10.",
     ),
     super::bars_query::CURSOR,
     super::bars_query::COLUMNS,
@@ -40,19 +40,20 @@ pub struct DayQuery {
     range: DateRange,
     exchange: Option<String>,
     limit: u32,
-    columns: Columns,
+    columns: ColumnSelection,
     format: Format,
     after: Option<Symbol>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Day<'a> {
+#[schema(as = Day)]
+pub struct MarketDay<'a> {
     date: NaiveDate,
-    /// Rows in this answer.
+    /// The number of rows in this response.
     count: usize,
-    /// By symbol: those that the stocks have now.
-    prices: Rows<'a>,
-    /// The URL of the next page; null on the last.
+    /// Ordered by current symbol.
+    prices: PriceRows<'a>,
+    /// The URL of the next page; null on the last page.
     next: Option<&'a str>,
 }
 
@@ -68,36 +69,38 @@ pub async fn prices(
         let why = if keeps_calendar { closure(date) } else { None };
         return Err(Problem::NoDay { date, exchange: exchange.clone(), why });
     }
-    let mut rows: Vec<Row> = found.iter().map(|of| row(of.symbol, of.bar, false)).collect();
-    let is_last = rows.len() <= *limit as usize;
+    let row = |stock: &DayRow| PriceRow::daily(stock.symbol, stock.symbol, stock.bar);
+    let mut rows: Vec<PriceRow> = found.iter().map(row).collect();
+    let has_more = rows.len() > *limit as usize;
     rows.truncate(*limit as usize);
-    let last = rows.last().filter(|_| !is_last);
+    let last = rows.last().filter(|_| has_more);
     let next = last.map(|last| url_after(query.url(), last.symbol));
-    let mut answer = match format {
+    let mut response = match format {
         Format::Json => {
-            let prices = Rows { rows: &rows, columns };
-            let body = Day { date, count: rows.len(), prices, next: next.as_deref() };
+            let prices = PriceRows { rows: &rows, columns };
+            let body = MarketDay { date, count: rows.len(), prices, next: next.as_deref() };
             json(written(&body, rows::json_bytes(rows.len())))
         }
         Format::Csv | Format::Ndjson => HttpResponse::Ok()
             .content_type(media_type(format.media()))
             .body(lines(*format, columns, &rows, true)),
     };
-    link(&mut answer, next.as_deref());
-    Ok(answer)
+    link(&mut response, next.as_deref());
+    Ok(response)
 }
 
 impl DayQuery {
+    /// The URL of the first page in canonical form.
     fn url(&self) -> String {
         let path = format!("/api/prices/daily/{}", self.range.start());
-        let at = path.len() + 1;
-        let mut query = Serializer::for_suffix(format!("{path}?"), at);
+        let query_start = path.len() + 1;
+        let mut query = Serializer::for_suffix(format!("{path}?"), query_start);
         query.append_pair("limit", &self.limit.to_string());
         if let Some(exchange) = &self.exchange {
             query.append_pair("exchange", exchange);
         }
         let mut url = query.finish();
-        if self.columns != Columns::usual(true, false) {
+        if self.columns != ColumnSelection::default_for(true, false) {
             url.push_str("&columns=");
             self.columns.write_names(&mut url);
         }
@@ -121,7 +124,9 @@ impl CacheableQuery for DayQuery {
             range: DateRange::day(date),
             exchange: query.text("exchange")?.map(|code| code.to_ascii_uppercase()),
             limit: query.number("limit", LIMIT)?,
-            columns: query.value("columns")?.unwrap_or_else(|| Columns::usual(true, false)),
+            columns: query
+                .value("columns")?
+                .unwrap_or_else(|| ColumnSelection::default_for(true, false)),
             format: Format::wanted(&query, request)?,
             after: query.cursor("cursor")?,
         })

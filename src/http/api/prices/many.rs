@@ -1,7 +1,5 @@
-//! `GET /api/prices`: bars of several stocks in one call.
+//! `GET /api/prices`: bars of several stocks in one request.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,9 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::bars_query::{self, BarsQuery};
-use super::reader::After;
-use super::rows::{self, Rows};
-use super::stream::Page;
+use super::reader::RowCursor;
+use super::rows::{self, PriceRows};
+use super::stream::PricePage;
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stocks_of};
 use crate::http::request::parameter::{Parameter, Takes};
@@ -21,20 +19,20 @@ use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
 use crate::http::respond::paging::{key_of, link, url_after};
 use crate::http::server::state::State;
-use crate::market::{Symbol, parse_date};
+use crate::market::Symbol;
 
-/// Symbols in one call: each of them counts as a request.
+/// The maximum number of symbols in one request. Each costs one request.
 pub const SYMBOLS_MAX: usize = 100;
 
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::required(
         "symbols",
         Takes::Symbols,
-        "1 to 100 symbols, parted by commas; each counts as a request",
+        "1 to 100 symbols, separated by commas. Each costs one request.",
     ),
     bars_query::START,
     bars_query::END,
-    bars_query::LIMIT_PARAMETER,
+    bars_query::LIMIT,
     bars_query::ORDER,
     bars_query::CURSOR,
     bars_query::ADJUST,
@@ -45,24 +43,25 @@ pub const PARAMETERS: &[Parameter] = &[
 
 #[derive(Clone)]
 pub struct ManyQuery {
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     symbols: Arc<[Symbol]>,
-    asked: BarsQuery,
-    after: Option<After>,
+    bars: BarsQuery,
+    after: Option<RowCursor>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Many<'a> {
-    /// Rows in this answer.
+#[schema(as = Many)]
+pub struct MultiStockPrices<'a> {
+    /// The number of rows in this response.
     count: usize,
-    /// By the symbols asked for, then by date.
-    prices: Rows<'a>,
-    /// Symbols of the question that no stock has.
+    /// Ordered by requested symbol, then by date.
+    prices: PriceRows<'a>,
+    /// Requested symbols that no stock has.
     unknown: &'a [String],
-    /// Symbols of stocks that have no prices in the range.
+    /// Symbols of stocks without prices in the range.
     no_data: Vec<String>,
-    /// The URL of the next page; null on the last.
+    /// The URL of the next page; null on the last page.
     next: Option<&'a str>,
 }
 
@@ -71,46 +70,47 @@ pub async fn prices(
     request: HttpRequest,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let asked = query.asked;
-    let (stocks, nobody) = stocks_of(state, &query.symbols).await?;
-    let page = Page::read(state, asked, &stocks, query.after).await?;
+    let bars = query.bars;
+    let (stocks, unknown_symbols) = stocks_of(state, &query.symbols).await?;
+    let page = PricePage::read(state, bars, &stocks, query.after).await?;
     let next = page.last.map(|last| url_after(query.url(), last));
-    let nobody: Vec<String> = nobody.iter().map(Symbol::to_string).collect();
-    let mut answer = match asked.format {
+    let unknown_symbols: Vec<String> = unknown_symbols.iter().map(Symbol::to_string).collect();
+    let mut response = match bars.format {
         Format::Json => {
             let stocks: Vec<_> = stocks.into_iter().map(|(_, stock)| stock).collect();
-            let without = state.store.stocks_without(&stocks, asked.range).await?;
-            let no_data = stocks.iter().filter(|stock| without.contains(&stock.id));
-            let body = Many {
+            let ids_without = state.store.stocks_without(&stocks, bars.range).await?;
+            let no_data = stocks.iter().filter(|stock| ids_without.contains(&stock.id));
+            let body = MultiStockPrices {
                 count: page.rows.len(),
-                prices: Rows { rows: &page.rows, columns: &asked.columns },
-                unknown: &nobody,
+                prices: PriceRows { rows: &page.rows, columns: &bars.columns },
+                unknown: &unknown_symbols,
                 no_data: no_data.map(|stock| stock.symbol.to_string()).collect(),
                 next: next.as_deref(),
             };
             json(written(&body, rows::json_bytes(page.rows.len())))
         }
-        Format::Csv | Format::Ndjson => page.send_lines(&request, &asked),
+        Format::Csv | Format::Ndjson => page.send_lines(&request, &bars),
     };
-    link(&mut answer, next.as_deref());
-    unknown(&mut answer, &nobody);
-    Ok(answer)
+    link(&mut response, next.as_deref());
+    unknown(&mut response, &unknown_symbols);
+    Ok(response)
 }
 
 impl ManyQuery {
+    /// The URL of the first page in canonical form.
     fn url(&self) -> String {
         let mut url = "/api/prices?symbols=".to_owned();
-        for (at, symbol) in self.symbols.iter().enumerate() {
-            url.push_str(if at == 0 { "" } else { "," });
+        for (i, symbol) in self.symbols.iter().enumerate() {
+            url.push_str(if i == 0 { "" } else { "," });
             url.push_str(symbol.as_str());
         }
         url.push('&');
-        self.asked.write(&mut url);
+        self.bars.write(&mut url);
         url
     }
 }
 
-/// A symbol of a list, which people paste with blanks.
+/// Reads one symbol of the list. People paste lists with blanks.
 fn read_symbol(text: &str) -> Result<Symbol, Problem> {
     let text = text.trim();
     text.parse()
@@ -122,7 +122,7 @@ impl CacheableQuery for ManyQuery {
 
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let query = Query::of(request, PARAMETERS)?;
-        let expected = "symbols, parted by commas, as in AAPL,MSFT";
+        let expected = "symbols separated by commas, as in AAPL,MSFT";
         let list = query
             .given("symbols")
             .ok_or(Problem::MissingParameter { name: "symbols", expected })?;
@@ -133,8 +133,8 @@ impl CacheableQuery for ManyQuery {
         }
         symbols.sort_unstable();
         symbols.dedup();
-        let asked = BarsQuery::parse(&query, request, true)?;
-        Ok(Self { symbols: symbols.into(), asked, after: query.cursor("cursor")? })
+        let bars = BarsQuery::parse(&query, request, true)?;
+        Ok(Self { symbols: symbols.into(), bars, after: query.cursor("cursor")? })
     }
 
     fn canonical(&self, version: i64) -> String {
@@ -146,21 +146,6 @@ impl CacheableQuery for ManyQuery {
     }
 
     fn content(&self) -> Content {
-        Content::Bars(self.asked.range)
-    }
-}
-
-impl fmt::Display for After {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.symbol, self.date)
-    }
-}
-
-impl FromStr for After {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (symbol, date) = text.split_once('/').ok_or(())?;
-        Ok(Self { symbol: symbol.parse().map_err(drop)?, date: parse_date(date).ok_or(())? })
+        Content::Bars(self.bars.range)
     }
 }

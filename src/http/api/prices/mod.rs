@@ -1,4 +1,5 @@
-//! `GET /api/stocks/{symbol}/prices`: bars of a range of dates.
+//! `GET /api/stocks/{symbol}/prices`: the bars of one stock in a range of dates. The submodules
+//! have the queries for several stocks and for the whole market, and what all three share.
 
 mod bars_query;
 mod columns;
@@ -28,16 +29,15 @@ use crate::http::respond::format::Format;
 use crate::http::respond::paging::{key_of, link, url_after};
 use crate::http::server::state::State;
 use crate::market::{Symbol, parse_date};
-use bars_query::{BarsQuery, in_words};
-use reader::After;
-use rows::Rows;
-pub use rows::{Price, Row};
-use stream::Page;
+use bars_query::{BarsQuery, range_text};
+use reader::RowCursor;
+pub use rows::{Price, PriceRow};
+use stream::PricePage;
 
 pub const PARAMETERS: &[Parameter] = &[
     bars_query::START,
     bars_query::END,
-    bars_query::LIMIT_PARAMETER,
+    bars_query::LIMIT,
     bars_query::ORDER,
     bars_query::CURSOR,
     bars_query::ADJUST,
@@ -49,22 +49,22 @@ pub const PARAMETERS: &[Parameter] = &[
 #[derive(Clone)]
 pub struct PricesQuery {
     symbol: Symbol,
-    asked: BarsQuery,
-    after: Option<Day>,
+    bars: BarsQuery,
+    after: Option<DateCursor>,
 }
 
-/// The day of the last row of the page before.
+/// The date of the last row of the previous page.
 #[derive(Clone, Copy)]
-struct Day(NaiveDate);
+struct DateCursor(NaiveDate);
 
 #[derive(Serialize, ToSchema)]
 pub struct Prices<'a> {
-    /// The symbol that the stock has now.
+    /// The current symbol of the stock.
     symbol: &'a str,
-    /// Bars in this answer.
+    /// The number of bars in this response.
     count: usize,
-    prices: Rows<'a>,
-    /// The URL of the next page; null on the last.
+    prices: rows::PriceRows<'a>,
+    /// The URL of the next page; null on the last page.
     next: Option<&'a str>,
 }
 
@@ -73,26 +73,26 @@ pub async fn prices(
     request: HttpRequest,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let PricesQuery { symbol, asked, after } = query;
+    let PricesQuery { symbol, bars, after } = query;
     let stock = stock_of(state, symbol).await?;
-    let last = after.map(|Day(date)| After { symbol, date });
-    let page = Page::read(state, asked, &[(symbol, stock)], last).await?;
+    let cursor = after.map(|DateCursor(date)| RowCursor { symbol, date });
+    let page = PricePage::read(state, bars, &[(symbol, stock)], cursor).await?;
     if page.is_empty() && after.is_none() {
         return Err(Problem::NoData {
             symbol: stock.symbol,
-            range: in_words(asked.range, asked.interval),
+            range: range_text(bars.range, bars.interval),
         });
     }
     let next = page.last.map(|last| url_after(query.url(), last.date));
-    let mut answer = match asked.format {
+    let mut response = match bars.format {
         Format::Json => json(query.body(stock.symbol, &page.rows, next.as_deref())),
-        Format::Csv | Format::Ndjson => page.send_lines(&request, &asked),
+        Format::Csv | Format::Ndjson => page.send_lines(&request, &bars),
     };
-    link(&mut answer, next.as_deref());
-    Ok(answer)
+    link(&mut response, next.as_deref());
+    Ok(response)
 }
 
-impl FromStr for Day {
+impl FromStr for DateCursor {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -101,20 +101,20 @@ impl FromStr for Day {
 }
 
 impl PricesQuery {
-    pub fn body(&self, symbol: Symbol, rows: &[Row], next: Option<&str>) -> Vec<u8> {
-        let prices = Rows { rows, columns: &self.asked.columns };
+    pub fn body(&self, symbol: Symbol, rows: &[PriceRow], next: Option<&str>) -> Vec<u8> {
+        let prices = rows::PriceRows { rows, columns: &self.bars.columns };
         written(
             &Prices { symbol: symbol.as_str(), count: rows.len(), prices, next },
             rows::json_bytes(rows.len()),
         )
     }
 
-    /// The URL of the first page: one for all ways of asking the same.
+    /// Writes the URL of the first page in canonical form: equal queries have equal URLs.
     fn write_url(&self, url: &mut String) {
         url.push_str("/api/stocks/");
         url.push_str(self.symbol.as_str());
         url.push_str("/prices?");
-        self.asked.write(url);
+        self.bars.write(url);
     }
 
     fn url(&self) -> String {
@@ -132,13 +132,13 @@ impl CacheableQuery for PricesQuery {
         let query = Query::of(request, PARAMETERS)?;
         Ok(Self {
             symbol,
-            asked: BarsQuery::parse(&query, request, false)?,
+            bars: BarsQuery::parse(&query, request, false)?,
             after: query.cursor("cursor")?,
         })
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, |url| self.write_url(url), self.after.map(|Day(date)| date))
+        key_of(version, |url| self.write_url(url), self.after.map(|DateCursor(date)| date))
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
@@ -146,6 +146,6 @@ impl CacheableQuery for PricesQuery {
     }
 
     fn content(&self) -> Content {
-        Content::Bars(self.asked.range)
+        Content::Bars(self.bars.range)
     }
 }

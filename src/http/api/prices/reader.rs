@@ -1,165 +1,185 @@
-//! Reads bars batch by batch, and makes rows of them.
+//! Reads bars from Postgres in batches, adjusts and resamples them, and yields rows.
+
+use std::fmt;
+use std::str::FromStr;
 
 use super::bars_query::BarsQuery;
-use super::rows::Row;
+use super::rows::PriceRow;
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
-use crate::market::{Adjust, Bar, DateRange, Interval, Order, PeriodBar, Resampler, Symbol};
+use crate::market::{Adjust, DateRange, Interval, Order, PeriodBar, Resampler, Symbol, parse_date};
 use crate::store::{AdjustmentData, BatchRow, StockRef};
 
-/// Bars of several stocks, one stock after the other. What it holds is bounded by one batch.
-pub struct Reader {
+/// Reads the bars of several stocks, one stock after the other. It holds one batch at most.
+pub struct BarReader {
     state: &'static State,
-    asked: BarsQuery,
-    /// By the symbols that they were asked for by: those of a URL stay, whatever a stock is called
-    /// meanwhile.
-    names: Vec<Symbol>,
+    query: BarsQuery,
+    /// The requested symbols. Cursors refer to them, so a page stays valid if a stock is renamed.
+    requested_symbols: Vec<Symbol>,
     stocks: Vec<StockRef>,
-    /// Of each stock; empty where neither adjusting nor merging needs them.
+    /// One per stock; empty if the bars need neither adjustment nor resampling.
     adjustment_data: Vec<AdjustmentData>,
-    /// The version of each stock, once it was read.
+    /// The version of each stock; `None` until its first bar is read.
     versions: Vec<Option<i64>>,
-    /// The place of the stock that is next, and what of its range; `None` at the end.
+    /// The index of the next stock and its unread range; `None` at the end.
     rest: Option<(usize, DateRange)>,
-    merging: Option<(usize, Resampler)>,
+    /// The unfinished period, with the index of its stock.
+    resampling: Option<(usize, Resampler)>,
 }
 
-/// The last row of the page before.
+/// The last row of the previous page. In a cursor it is written as `SYMBOL/DATE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct After {
-    /// The one that its stock was asked for by.
+pub struct RowCursor {
+    /// The requested symbol of the stock.
     pub symbol: Symbol,
     pub date: chrono::NaiveDate,
 }
 
-impl Reader {
-    /// `stocks` are in the order of the symbols that they were asked for by.
+impl BarReader {
+    /// `stocks` are pairs of requested symbol and stock, ordered by symbol.
+    ///
+    /// # Errors
+    /// [`Problem::Restated`] if a stock was removed since it was looked up; any error of Postgres.
     pub async fn open(
         state: &'static State,
-        asked: BarsQuery,
+        query: BarsQuery,
         stocks: &[(Symbol, StockRef)],
-        after: Option<After>,
+        after: Option<RowCursor>,
     ) -> Result<Self, Problem> {
-        let (names, stocks): (Vec<Symbol>, Vec<StockRef>) = stocks.iter().copied().unzip();
-        let plain = asked.adjust == Adjust::None && asked.interval == Interval::Day;
+        let (requested_symbols, stocks): (Vec<Symbol>, Vec<StockRef>) =
+            stocks.iter().copied().unzip();
+        let is_plain = query.adjust == Adjust::None && query.interval == Interval::Day;
         let adjustment_data =
-            if plain { Vec::new() } else { state.store.adjustment_data(&stocks).await? };
-        if !plain && adjustment_data.len() != stocks.len() {
+            if is_plain { Vec::new() } else { state.store.adjustment_data(&stocks).await? };
+        if !is_plain && adjustment_data.len() != stocks.len() {
             return Err(Problem::Restated);
         }
         let versions = match adjustment_data.is_empty() {
             true => vec![None; stocks.len()],
-            false => adjustment_data.iter().map(|background| Some(background.version)).collect(),
+            false => adjustment_data.iter().map(|data| Some(data.version)).collect(),
         };
         let mut reader = Self {
             state,
-            asked,
-            names,
+            query,
+            requested_symbols,
             stocks,
             adjustment_data,
             versions,
             rest: None,
-            merging: None,
+            resampling: None,
         };
         reader.rest = reader.rest_after(after);
         Ok(reader)
     }
 
-    fn rest_after(&self, after: Option<After>) -> Option<(usize, DateRange)> {
-        let whole = self.asked.range.whole(self.asked.interval);
-        let Some(After { symbol, date }) = after else { return self.from(0, whole) };
-        let place = self.names.iter().position(|name| *name >= symbol)?;
-        if self.names[place] > symbol {
-            return self.from(place, whole);
-        }
-        // A row stands for its whole period.
-        let period = self.asked.interval.period(date);
-        let edge = if self.asked.order == Order::Desc { period.first } else { period.last };
-        whole
-            .after(edge, self.asked.order)
-            .map(|rest| (place, rest))
-            .or_else(|| self.from(place + 1, whole))
+    /// The requested range, extended to whole periods.
+    fn whole_range(&self) -> DateRange {
+        self.query.range.whole(self.query.interval)
     }
 
-    fn from(&self, place: usize, whole: DateRange) -> Option<(usize, DateRange)> {
-        (place < self.stocks.len()).then_some((place, whole))
+    fn rest_after(&self, after: Option<RowCursor>) -> Option<(usize, DateRange)> {
+        let Some(RowCursor { symbol, date }) = after else { return self.rest_from(0) };
+        let index = self.requested_symbols.iter().position(|requested| *requested >= symbol)?;
+        if self.requested_symbols[index] > symbol {
+            return self.rest_from(index);
+        }
+        // The row covers its whole period.
+        let period = self.query.interval.period(date);
+        let edge = if self.query.order == Order::Desc { period.first } else { period.last };
+        self.rest_after_date(index, edge)
+    }
+
+    /// The whole range of the stock at `index`; `None` after the last stock.
+    fn rest_from(&self, index: usize) -> Option<(usize, DateRange)> {
+        (index < self.stocks.len()).then_some((index, self.whole_range()))
+    }
+
+    /// What follows `date` in the range of the stock at `index`, or else the next stock.
+    fn rest_after_date(&self, index: usize, date: chrono::NaiveDate) -> Option<(usize, DateRange)> {
+        let rest = self.whole_range().after(date, self.query.order);
+        rest.map(|rest| (index, rest)).or_else(|| self.rest_from(index + 1))
     }
 
     pub fn is_done(&self) -> bool {
         self.rest.is_none()
     }
 
-    /// The next rows, of at most `bars_max` daily bars. Fewer rows do not mean that there are no
-    /// more.
+    /// Returns the rows of the next `bars_max` daily bars. There may be more rows even if the
+    /// result is shorter or empty: see [`Self::is_done`].
     ///
     /// # Errors
-    /// [`Problem::Restated`] where a stock was changed since its first bars were read: rows of
-    /// before and after do not fit together.
-    pub async fn read(&mut self, bars_max: u32) -> Result<Vec<Row>, Problem> {
-        let Some((place, first)) = self.rest else { return Ok(Vec::new()) };
-        let whole = self.asked.range.whole(self.asked.interval);
-        let order = self.asked.order;
-        let sheet = self
-            .state
-            .store
-            .bars_batch(&self.stocks[place..], first, whole, order, bars_max)
-            .await?;
-        let mut rows = Vec::with_capacity(sheet.len());
-        for row in &sheet {
-            self.take(place + row.place, row, &mut rows)?;
+    /// [`Problem::Restated`] if a stock changed since its first bars were read: rows from before
+    /// and after the change are inconsistent. Any error of Postgres.
+    pub async fn read(&mut self, bars_max: u32) -> Result<Vec<PriceRow>, Problem> {
+        let Some((first_index, first_range)) = self.rest else { return Ok(Vec::new()) };
+        let (whole_range, order) = (self.whole_range(), self.query.order);
+        let stocks = &self.stocks[first_index..];
+        let store = &self.state.store;
+        let batch = store.bars_batch(stocks, first_range, whole_range, order, bars_max).await?;
+        let mut rows = Vec::with_capacity(batch.len());
+        for row in &batch {
+            self.process(first_index + row.place, row, &mut rows)?;
         }
-        self.rest = match sheet.last() {
-            Some(last) if sheet.len() == bars_max as usize => {
-                let place = place + last.place;
-                whole
-                    .after(last.bar.date, order)
-                    .map(|rest| (place, rest))
-                    .or_else(|| self.from(place + 1, whole))
+        self.rest = match batch.last() {
+            Some(last) if batch.len() == bars_max as usize => {
+                self.rest_after_date(first_index + last.place, last.bar.date)
             }
             _ => None,
         };
         if self.rest.is_none() {
-            self.end_period(&mut rows);
+            self.finish_period(&mut rows);
         }
         Ok(rows)
     }
 
-    fn take(&mut self, place: usize, row: &BatchRow, rows: &mut Vec<Row>) -> Result<(), Problem> {
-        if *self.versions[place].get_or_insert(row.version) != row.version {
+    /// Adjusts and resamples a bar of the stock at `index`.
+    fn process(
+        &mut self,
+        index: usize,
+        row: &BatchRow,
+        rows: &mut Vec<PriceRow>,
+    ) -> Result<(), Problem> {
+        if *self.versions[index].get_or_insert(row.version) != row.version {
             return Err(Problem::Restated);
         }
-        let background = self.adjustment_data.get(place);
-        let bar = background
-            .map_or(row.bar, |background| self.asked.adjust.of(row.bar, &background.splits));
-        let standing = background.and_then(|background| background.standing);
-        let Some(standing) = standing.filter(|_| self.asked.interval != Interval::Day) else {
-            self.emit(place, PeriodBar { bar, unfinished: false }, rows);
+        let data = self.adjustment_data.get(index);
+        let bar = data.map_or(row.bar, |data| self.query.adjust.of(row.bar, &data.splits));
+        let listing = data.and_then(|data| data.standing);
+        let Some(listing) = listing.filter(|_| self.query.interval != Interval::Day) else {
+            self.emit(index, PeriodBar { bar, unfinished: false }, rows);
             return Ok(());
         };
-        if self.merging.as_ref().is_none_or(|(merging, _)| *merging != place) {
-            self.end_period(rows);
-            self.merging = Some((place, Resampler::new(self.asked.interval, standing)));
+        if self.resampling.as_ref().is_none_or(|(resampled, _)| *resampled != index) {
+            self.finish_period(rows);
+            self.resampling = Some((index, Resampler::new(self.query.interval, listing)));
         }
-        if let Some(period) = self.merging.as_mut().and_then(|(_, resampler)| resampler.push(bar)) {
-            self.emit(place, period, rows);
+        let period = self.resampling.as_mut().and_then(|(_, resampler)| resampler.push(bar));
+        if let Some(period) = period {
+            self.emit(index, period, rows);
         }
         Ok(())
     }
 
-    fn end_period(&mut self, rows: &mut Vec<Row>) {
-        if let Some((place, mut resampler)) = self.merging.take()
+    fn finish_period(&mut self, rows: &mut Vec<PriceRow>) {
+        if let Some((index, mut resampler)) = self.resampling.take()
             && let Some(period) = resampler.finish()
         {
-            self.emit(place, period, rows);
+            self.emit(index, period, rows);
         }
     }
 
-    /// Periods are read whole, and belong to the range that their label lies in.
-    fn emit(&self, place: usize, PeriodBar { bar, unfinished }: PeriodBar, rows: &mut Vec<Row>) {
-        if self.asked.range.contains(bar.date) {
-            rows.push(Row {
-                symbol: self.stocks[place].symbol,
-                asked_for_by: self.names[place],
+    /// Adds a row if its date is in the requested range. Periods are read whole, so the first and
+    /// the last may be labelled with a date outside of it.
+    fn emit(
+        &self,
+        index: usize,
+        PeriodBar { bar, unfinished }: PeriodBar,
+        rows: &mut Vec<PriceRow>,
+    ) {
+        if self.query.range.contains(bar.date) {
+            rows.push(PriceRow {
+                symbol: self.stocks[index].symbol,
+                requested_symbol: self.requested_symbols[index],
                 bar,
                 unfinished,
             });
@@ -167,7 +187,17 @@ impl Reader {
     }
 }
 
-/// A row of a stock that is found under its own symbol.
-pub fn row(symbol: Symbol, bar: Bar, unfinished: bool) -> Row {
-    Row { symbol, asked_for_by: symbol, bar, unfinished }
+impl fmt::Display for RowCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.symbol, self.date)
+    }
+}
+
+impl FromStr for RowCursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (symbol, date) = text.split_once('/').ok_or(())?;
+        Ok(Self { symbol: symbol.parse().map_err(drop)?, date: parse_date(date).ok_or(())? })
+    }
 }

@@ -1,65 +1,79 @@
-//! Rows of prices, and how they are written in each format.
+//! Price rows, and their representation in JSON, CSV and NDJSON.
 
 use chrono::NaiveDate;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::columns::{Column, Columns};
+use super::columns::{ColumnSelection, PriceColumn};
 use crate::http::respond::format::Format;
 use crate::market::{Bar, DateText, Symbol};
 
-/// One line of an answer.
+/// One row of a response.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Row {
-    /// The symbol that its stock has now.
+pub struct PriceRow {
+    /// The current symbol of the stock.
     pub symbol: Symbol,
-    /// The symbol that its stock was asked for by.
-    pub asked_for_by: Symbol,
+    /// The symbol in the request: the current one or a former one.
+    pub requested_symbol: Symbol,
     pub bar: Bar,
+    /// Whether the row's period may still get more bars.
     pub unfinished: bool,
 }
 
-/// A daily bar as it is published.
+impl PriceRow {
+    /// The row of a daily bar, which is always finished.
+    pub fn daily(symbol: Symbol, requested_symbol: Symbol, bar: Bar) -> Self {
+        Self { symbol, requested_symbol, bar, unfinished: false }
+    }
+}
+
+/// A daily bar.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
-    /// The trading day, at the exchange.
+    /// The trading day, in the exchange's time zone.
     #[serde(serialize_with = "iso_8601")]
     date: NaiveDate,
-    /// As traded, in the stock's currency, as are `high`, `low` and `close`.
+    /// The first price. `open`, `high`, `low` and `close` are as traded, in the stock's currency.
     open: f64,
     high: f64,
     low: f64,
     close: f64,
-    /// The close adjusted for splits and dividends, as of the newest one known.
+    /// The close adjusted for all known splits and dividends.
     adjusted_close: f64,
-    /// In shares.
+    /// The number of shares traded.
     volume: i64,
 }
 
-/// Rows as JSON.
-pub struct Rows<'a> {
-    pub rows: &'a [Row],
-    pub columns: &'a Columns,
+/// Rows that serialize as a JSON array of objects with the selected columns.
+pub struct PriceRows<'a> {
+    pub rows: &'a [PriceRow],
+    pub columns: &'a ColumnSelection,
 }
 
-struct RowOf<'a> {
-    row: &'a Row,
-    columns: &'a Columns,
+struct JsonRow<'a> {
+    row: &'a PriceRow,
+    columns: &'a ColumnSelection,
 }
 
 struct Iso8601(NaiveDate);
 
-/// Bytes of a row, rounded up: in JSON with all its names, in CSV.
+/// The size of a row with all columns, rounded up.
 const ROW_JSON_BYTES: usize = 160;
 const ROW_CSV_BYTES: usize = 80;
 
-/// Rows in a format that is nothing but rows; CSV with its header line where they are the first.
-pub fn lines(format: Format, columns: &Columns, rows: &[Row], are_first: bool) -> Vec<u8> {
+/// Writes rows as lines: CSV, or JSON objects for the other formats. `with_header`: whether CSV
+/// starts with the header line.
+pub fn lines(
+    format: Format,
+    columns: &ColumnSelection,
+    rows: &[PriceRow],
+    with_header: bool,
+) -> Vec<u8> {
     let row_bytes = if format == Format::Csv { ROW_CSV_BYTES } else { ROW_JSON_BYTES };
     let mut out = Vec::with_capacity(rows.len() * row_bytes + ROW_JSON_BYTES);
-    if format == Format::Csv && are_first {
+    if format == Format::Csv && with_header {
         let mut names = String::new();
         columns.write_names(&mut names);
         out.extend_from_slice(names.as_bytes());
@@ -69,7 +83,7 @@ pub fn lines(format: Format, columns: &Columns, rows: &[Row], are_first: bool) -
         match format {
             Format::Csv => write_csv(&mut out, columns, row),
             Format::Json | Format::Ndjson => {
-                write_json(&mut out, &RowOf { row, columns });
+                write_json(&mut out, &JsonRow { row, columns });
                 out.push(b'\n');
             }
         }
@@ -77,62 +91,62 @@ pub fn lines(format: Format, columns: &Columns, rows: &[Row], are_first: bool) -
     out
 }
 
-/// What rows take in JSON, rounded up.
+/// The size of rows in JSON, rounded up.
 pub fn json_bytes(rows: usize) -> usize {
     rows * ROW_JSON_BYTES
 }
 
-/// No value holds a comma, a quote or a line's end: nothing has to be quoted (RFC 4180).
-fn write_csv(out: &mut Vec<u8>, columns: &Columns, row: &Row) {
+/// No value contains a comma, a quote or a line break, so none needs quotes (RFC 4180).
+fn write_csv(out: &mut Vec<u8>, columns: &ColumnSelection, row: &PriceRow) {
     let bar = &row.bar;
-    for (at, column) in columns.iter().enumerate() {
-        if at > 0 {
+    for (i, column) in columns.iter().enumerate() {
+        if i > 0 {
             out.push(b',');
         }
         match column {
-            Column::Symbol => out.extend_from_slice(row.symbol.as_str().as_bytes()),
-            Column::Date => match DateText::of(bar.date) {
+            PriceColumn::Symbol => out.extend_from_slice(row.symbol.as_str().as_bytes()),
+            PriceColumn::Date => match DateText::of(bar.date) {
                 Some(text) => out.extend_from_slice(text.as_str().as_bytes()),
                 None => out.extend_from_slice(bar.date.to_string().as_bytes()),
             },
-            Column::Open => write_json(out, &bar.open),
-            Column::High => write_json(out, &bar.high),
-            Column::Low => write_json(out, &bar.low),
-            Column::Close => write_json(out, &bar.close),
-            Column::AdjustedClose => write_json(out, &bar.adjusted_close),
-            Column::Volume => write_json(out, &bar.volume),
-            Column::Unfinished => write_json(out, &row.unfinished),
+            PriceColumn::Open => write_json(out, &bar.open),
+            PriceColumn::High => write_json(out, &bar.high),
+            PriceColumn::Low => write_json(out, &bar.low),
+            PriceColumn::Close => write_json(out, &bar.close),
+            PriceColumn::AdjustedClose => write_json(out, &bar.adjusted_close),
+            PriceColumn::Volume => write_json(out, &bar.volume),
+            PriceColumn::Unfinished => write_json(out, &row.unfinished),
         }
     }
     out.extend_from_slice(b"\r\n");
 }
 
 fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
-    serde_json::to_writer(out, value).expect("a row has no keys but text, so it can be written");
+    serde_json::to_writer(out, value).expect("all keys of a row are strings");
 }
 
-impl Serialize for Rows<'_> {
+impl Serialize for PriceRows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.rows.iter().map(|row| RowOf { row, columns: self.columns }))
+        serializer.collect_seq(self.rows.iter().map(|row| JsonRow { row, columns: self.columns }))
     }
 }
 
-impl Serialize for RowOf<'_> {
+impl Serialize for JsonRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (row, bar) = (self.row, &self.row.bar);
         let mut map = serializer.serialize_map(Some(self.columns.iter().len()))?;
         for column in self.columns.iter() {
             let name = column.as_str();
             match column {
-                Column::Symbol => map.serialize_entry(name, row.symbol.as_str())?,
-                Column::Date => map.serialize_entry(name, &Iso8601(bar.date))?,
-                Column::Open => map.serialize_entry(name, &bar.open)?,
-                Column::High => map.serialize_entry(name, &bar.high)?,
-                Column::Low => map.serialize_entry(name, &bar.low)?,
-                Column::Close => map.serialize_entry(name, &bar.close)?,
-                Column::AdjustedClose => map.serialize_entry(name, &bar.adjusted_close)?,
-                Column::Volume => map.serialize_entry(name, &bar.volume)?,
-                Column::Unfinished => map.serialize_entry(name, &row.unfinished)?,
+                PriceColumn::Symbol => map.serialize_entry(name, row.symbol.as_str())?,
+                PriceColumn::Date => map.serialize_entry(name, &Iso8601(bar.date))?,
+                PriceColumn::Open => map.serialize_entry(name, &bar.open)?,
+                PriceColumn::High => map.serialize_entry(name, &bar.high)?,
+                PriceColumn::Low => map.serialize_entry(name, &bar.low)?,
+                PriceColumn::Close => map.serialize_entry(name, &bar.close)?,
+                PriceColumn::AdjustedClose => map.serialize_entry(name, &bar.adjusted_close)?,
+                PriceColumn::Volume => map.serialize_entry(name, &bar.volume)?,
+                PriceColumn::Unfinished => map.serialize_entry(name, &row.unfinished)?,
             }
         }
         map.end()
@@ -163,7 +177,7 @@ impl From<Bar> for Price {
 mod tests {
     use super::*;
 
-    fn row() -> Row {
+    fn row() -> PriceRow {
         let date = NaiveDate::from_ymd_opt(2013, 3, 1).unwrap();
         let bar = Bar {
             date,
@@ -175,26 +189,27 @@ mod tests {
             volume: 34_849_700,
         };
         let symbol = "MSFT".parse().unwrap();
-        Row { symbol, asked_for_by: symbol, bar, unfinished: true }
+        PriceRow { symbol, requested_symbol: symbol, bar, unfinished: true }
     }
 
     #[test]
-    fn the_usual_row_is_the_published_bar() {
-        let written =
-            serde_json::to_string(&Rows { rows: &[row()], columns: &Columns::usual(false, false) })
-                .unwrap();
-        assert_eq!(written, serde_json::to_string(&[Price::from(row().bar)]).unwrap());
+    fn a_row_with_default_columns_equals_the_bar_of_a_quote() {
+        let columns = &ColumnSelection::default_for(false, false);
+        let rows = serde_json::to_string(&PriceRows { rows: &[row()], columns }).unwrap();
+        assert_eq!(rows, serde_json::to_string(&[Price::from(row().bar)]).unwrap());
     }
 
     #[test]
-    fn each_format_writes_the_columns_asked_for_in_their_order() {
+    fn each_format_writes_the_selected_columns_in_their_order() {
         let columns = "volume,date,symbol,unfinished".parse().unwrap();
-        let written =
-            |format, first| String::from_utf8(lines(format, &columns, &[row()], first)).unwrap();
+        let text = |format, with_header| {
+            String::from_utf8(lines(format, &columns, &[row()], with_header)).unwrap()
+        };
         let csv = "34849700,2013-03-01,MSFT,true\r\n";
-        assert_eq!(written(Format::Csv, false), csv);
-        assert_eq!(written(Format::Csv, true), format!("volume,date,symbol,unfinished\r\n{csv}"));
-        let object = "{\"volume\":34849700,\"date\":\"2013-03-01\",\"symbol\":\"MSFT\",\"unfinished\":true}\n";
-        assert_eq!(written(Format::Ndjson, true), object);
+        assert_eq!(text(Format::Csv, false), csv);
+        assert_eq!(text(Format::Csv, true), format!("volume,date,symbol,unfinished\r\n{csv}"));
+        let object = "{\"volume\":34849700,\"date\":\"2013-03-01\",\"symbol\":\"MSFT\",\
+                      \"unfinished\":true}\n";
+        assert_eq!(text(Format::Ndjson, true), object);
     }
 }

@@ -1,4 +1,4 @@
-//! The form of rows: any of the columns, as they were asked for.
+//! The OpenAPI schema of price rows, which contain any selection of the columns.
 
 use std::borrow::Cow;
 
@@ -6,47 +6,49 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::columns::Column;
-use super::rows::Rows;
+use super::columns::PriceColumn;
+use super::rows::PriceRows;
 
-impl PartialSchema for Rows<'_> {
+impl PartialSchema for PriceRows<'_> {
     fn schema() -> RefOr<Schema> {
-        let row = ObjectBuilder::new().description(Some("The columns that were asked for"));
-        let row = Column::ALL
+        let row = ObjectBuilder::new().description(Some("The requested columns."));
+        let row = PriceColumn::ALL
             .into_iter()
-            .fold(row, |row, column| row.property(column.as_str(), of(column)));
+            .fold(row, |row, column| row.property(column.as_str(), column_schema(column)));
         ArrayBuilder::new().items(row).into()
     }
 }
 
-impl ToSchema for Rows<'_> {
+impl ToSchema for PriceRows<'_> {
     fn name() -> Cow<'static, str> {
         "Rows".into()
     }
 }
 
-fn of(column: Column) -> ObjectBuilder {
-    let (kind, format, about) = match column {
-        Column::Symbol => (Type::String, None, "The symbol that the stock has now"),
-        Column::Date => (
-            Type::String,
-            Some(KnownFormat::Date),
-            "The trading day, or the last one of a longer interval",
-        ),
-        Column::Open => (
-            Type::Number,
-            Some(KnownFormat::Double),
-            "In the stock's currency, as are the next four",
-        ),
-        Column::High => (Type::Number, Some(KnownFormat::Double), "The highest price"),
-        Column::Low => (Type::Number, Some(KnownFormat::Double), "The lowest price"),
-        Column::Close => (Type::Number, Some(KnownFormat::Double), "The last price"),
-        Column::AdjustedClose => {
-            (Type::Number, Some(KnownFormat::Double), "The close adjusted for splits and dividends")
+fn column_schema(column: PriceColumn) -> ObjectBuilder {
+    let date = Some(KnownFormat::Date);
+    let double = Some(KnownFormat::Double);
+    let (kind, format, description) = match column {
+        PriceColumn::Symbol => (Type::String, None, "The current symbol of the stock."),
+        PriceColumn::Date => {
+            (Type::String, date, "The trading day; the last one of a week, month or year.")
         }
-        Column::Volume => (Type::Integer, Some(KnownFormat::Int64), "In shares"),
-        Column::Unfinished => (Type::Boolean, None, "Whether the interval may go on"),
+        PriceColumn::Open => {
+            (Type::Number, double, "The first price. All prices are in the stock's currency.")
+        }
+        PriceColumn::High => (Type::Number, double, "The highest price."),
+        PriceColumn::Low => (Type::Number, double, "The lowest price."),
+        PriceColumn::Close => (Type::Number, double, "The last price."),
+        PriceColumn::AdjustedClose => {
+            (Type::Number, double, "The close adjusted for splits and dividends.")
+        }
+        PriceColumn::Volume => {
+            (Type::Integer, Some(KnownFormat::Int64), "The number of shares traded.")
+        }
+        PriceColumn::Unfinished => {
+            (Type::Boolean, None, "Whether the week, month or year may still get more bars.")
+        }
     };
     let format = format.map(SchemaFormat::KnownFormat);
-    ObjectBuilder::new().schema_type(kind).format(format).description(Some(about))
+    ObjectBuilder::new().schema_type(kind).format(format).description(Some(description))
 }

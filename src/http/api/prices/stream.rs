@@ -1,4 +1,4 @@
-//! Rows on their way out: a page at once, or everything as it is read.
+//! Reads a page of rows, and sends CSV and NDJSON: a page at once, longer results as a stream.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 use futures_util::stream;
 
-use super::bars_query::{BarsQuery, Limit};
-use super::reader::{After, Reader};
-use super::rows::{Row, lines};
+use super::bars_query::{BarsQuery, RowLimit};
+use super::reader::{BarReader, RowCursor};
+use super::rows::{PriceRow, lines};
 use crate::cache::Media;
 use crate::http::middleware::accepts_gzip;
 use crate::http::request::context::RequestContext;
@@ -24,76 +24,77 @@ use crate::route::Route;
 use crate::store::StockRef;
 use crate::usage::KeyUsage;
 
-/// Daily bars that are read at once: what a stream holds, some 100 KB.
+/// The number of daily bars read at once. A stream holds one batch in memory, some 100 KB.
 const BATCH_BARS: u32 = 1000;
-/// How often a page is begun anew because its stocks were changed meanwhile.
+/// How often a page is read if its stocks change while it is read.
 const TRIES_MAX: u32 = 3;
 
-/// The rows of an answer.
-pub struct Page {
-    pub rows: Vec<Row>,
-    /// The last row, where others follow it.
-    pub last: Option<After>,
-    /// Reads on, where the rows are only the first of all.
-    rest: Option<Reader>,
+/// A page of rows, or the first rows of a stream.
+pub struct PricePage {
+    pub rows: Vec<PriceRow>,
+    /// The cursor of the next page; `None` on the last page and for streams.
+    pub last: Option<RowCursor>,
+    /// Reads the rows after `rows`, for a stream.
+    rest: Option<BarReader>,
 }
 
-impl Page {
-    /// Reads what is asked of these stocks, in the order of their symbols.
+impl PricePage {
+    /// Reads the first rows of these pairs of requested symbol and stock, ordered by symbol.
     ///
     /// # Errors
-    /// [`Problem::Restated`] where their data changes faster than it can be read.
+    /// [`Problem::Restated`] if the stocks changed during each of [`TRIES_MAX`] attempts; any error
+    /// of Postgres.
     pub async fn read(
         state: &'static State,
-        asked: BarsQuery,
+        query: BarsQuery,
         stocks: &[(Symbol, StockRef)],
-        after: Option<After>,
+        after: Option<RowCursor>,
     ) -> Result<Self, Problem> {
-        if let (Limit::Rows(limit), [(name, stock)], Adjust::None, Interval::Day) =
-            (asked.limit, stocks, asked.adjust, asked.interval)
+        if let (RowLimit::Rows(limit), [(symbol, stock)], Adjust::None, Interval::Day) =
+            (query.limit, stocks, query.adjust, query.interval)
         {
-            return Self::of_one(state, asked, (*name, *stock), after, limit).await;
+            return Self::read_plain(state, query, (*symbol, *stock), after, limit).await;
         }
         for _ in 1..TRIES_MAX {
-            match Self::try_read(state, asked, stocks, after).await {
+            match Self::try_read(state, query, stocks, after).await {
                 Err(Problem::Restated) => {}
                 page => return page,
             }
         }
-        Self::try_read(state, asked, stocks, after).await
+        Self::try_read(state, query, stocks, after).await
     }
 
-    /// What is asked most, by the shortest statement.
-    async fn of_one(
+    /// Reads unadjusted daily bars of one stock: the most frequent query, with a simpler statement.
+    async fn read_plain(
         state: &'static State,
-        asked: BarsQuery,
-        (asked_for_by, stock): (Symbol, StockRef),
-        after: Option<After>,
+        query: BarsQuery,
+        (requested_symbol, stock): (Symbol, StockRef),
+        after: Option<RowCursor>,
         limit: u32,
     ) -> Result<Self, Problem> {
         let range = match after {
-            Some(after) => asked.range.after(after.date, asked.order),
-            None => Some(asked.range),
+            Some(after) => query.range.after(after.date, query.order),
+            None => Some(query.range),
         };
         let bars = match range {
-            Some(range) => state.store.bars(stock, range, asked.order, limit + 1).await?,
+            Some(range) => state.store.bars(stock, range, query.order, limit + 1).await?,
             None => Vec::new(),
         };
-        let row = |bar| Row { symbol: stock.symbol, asked_for_by, bar, unfinished: false };
-        Ok(Self::cut(bars.into_iter().map(row).collect(), limit))
+        let row = |bar| PriceRow::daily(stock.symbol, requested_symbol, bar);
+        Ok(Self::limited(bars.into_iter().map(row).collect(), limit))
     }
 
     async fn try_read(
         state: &'static State,
-        asked: BarsQuery,
+        query: BarsQuery,
         stocks: &[(Symbol, StockRef)],
-        after: Option<After>,
+        after: Option<RowCursor>,
     ) -> Result<Self, Problem> {
-        let mut reader = Reader::open(state, asked, stocks, after).await?;
-        let Limit::Rows(limit) = asked.limit else {
+        let mut reader = BarReader::open(state, query, stocks, after).await?;
+        let RowLimit::Rows(limit) = query.limit else {
             let mut rows = reader.read(BATCH_BARS).await?;
-            // Periods are few: what fits into a page is none to be streamed.
-            while asked.interval != Interval::Day
+            // A batch makes few periods. A result that fits into one chunk is not streamed.
+            while query.interval != Interval::Day
                 && rows.len() < BATCH_BARS as usize
                 && !reader.is_done()
             {
@@ -102,21 +103,22 @@ impl Page {
             let rest = (!reader.is_done()).then_some(reader);
             return Ok(Self { rows, last: None, rest });
         };
-        let batch = if asked.interval == Interval::Day { limit + 1 } else { BATCH_BARS };
+        let batch = if query.interval == Interval::Day { limit + 1 } else { BATCH_BARS };
         let mut rows = Vec::new();
         while rows.len() <= limit as usize && !reader.is_done() {
             rows.append(&mut reader.read(batch).await?);
         }
-        Ok(Self::cut(rows, limit))
+        Ok(Self::limited(rows, limit))
     }
 
-    fn cut(mut rows: Vec<Row>, limit: u32) -> Self {
-        let more = rows.len() > limit as usize;
+    /// The first `limit` rows, with a cursor if there are more.
+    fn limited(mut rows: Vec<PriceRow>, limit: u32) -> Self {
+        let has_more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let last = rows
             .last()
-            .filter(|_| more)
-            .map(|row| After { symbol: row.asked_for_by, date: row.bar.date });
+            .filter(|_| has_more)
+            .map(|row| RowCursor { symbol: row.requested_symbol, date: row.bar.date });
         Self { rows, last, rest: None }
     }
 
@@ -124,105 +126,108 @@ impl Page {
         self.rows.is_empty() && self.rest.is_none()
     }
 
-    /// The rows as lines; streamed where these are not all.
-    pub fn send_lines(self, request: &HttpRequest, asked: &BarsQuery) -> HttpResponse {
-        let first = Bytes::from(lines(asked.format, &asked.columns, &self.rows, true));
-        let mut answer = HttpResponse::Ok();
-        answer.insert_header((header::CONTENT_TYPE, media_type(asked.format.media())));
-        let Some(reader) = self.rest else { return answer.body(first) };
-        let packing = accepts_gzip(request.headers()).then(|| Packing::of(asked.format.media()));
-        if packing.is_some() {
-            answer.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+    /// Responds with CSV or NDJSON. If there are rows after this page, it starts a stream.
+    pub fn send_lines(self, request: &HttpRequest, query: &BarsQuery) -> HttpResponse {
+        let first = Bytes::from(lines(query.format, &query.columns, &self.rows, true));
+        let mut response = HttpResponse::Ok();
+        response.insert_header((header::CONTENT_TYPE, media_type(query.format.media())));
+        let Some(reader) = self.rest else { return response.body(first) };
+        let gzip = accepts_gzip(request.headers()).then(|| GzipChunks::of(query.format.media()));
+        if gzip.is_some() {
+            response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
         }
-        answer.insert_header((header::VARY, VARY_NEGOTIATED));
-        answer
+        response.insert_header((header::VARY, VARY_NEGOTIATED));
+        response
             .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")));
         if request.method() == Method::HEAD {
-            // Nobody gets what would be read.
-            return answer.streaming(stream::empty::<Result<Bytes, Problem>>());
+            // Don't read rows that nobody receives.
+            return response.streaming(stream::empty::<Result<Bytes, Problem>>());
         }
-        answer.streaming(
-            Stream { reader, asked: *asked, packing, meter: Meter::of(request) }.chunks(first),
-        )
+        let sent_bytes = SentBytes::of(request);
+        response.streaming(RowStream { reader, query: *query, gzip, sent_bytes }.chunks(first))
     }
 }
 
-/// What is left to send.
-struct Stream {
-    reader: Reader,
-    asked: BarsQuery,
-    /// `None` where the client takes the lines as they are.
-    packing: Option<Packing>,
-    meter: Meter,
+/// The unsent rest of a response.
+struct RowStream {
+    reader: BarReader,
+    query: BarsQuery,
+    /// `None` if the client does not accept gzip.
+    gzip: Option<GzipChunks>,
+    sent_bytes: SentBytes,
 }
 
-impl Stream {
-    /// `first`, then a batch whenever the client has taken the one before. An answer that can't be
-    /// finished is cut off, which the client sees, since the end of a chunked body is marked.
+impl RowStream {
+    /// Yields `first`, then one batch each time the client has received the previous chunk. After
+    /// an error the connection is closed without the final chunk, so clients notice that the
+    /// response is incomplete.
     fn chunks(self, first: Bytes) -> impl stream::Stream<Item = Result<Bytes, Problem>> {
         stream::try_unfold(Some((self, Some(first))), |state| async move {
             let Some((mut stream, first)) = state else { return Ok(None) };
             let lines = match first {
                 Some(first) => Some(first),
-                None => stream.read_on().await?,
+                None => stream.next_lines().await?,
             };
             let is_last = lines.is_none();
-            let chunk = match (&mut stream.packing, lines) {
-                (Some(packing), Some(lines)) => packing.pack(&lines),
-                (Some(packing), None) => packing.end(),
+            let chunk = match (&mut stream.gzip, lines) {
+                (Some(gzip), Some(lines)) => gzip.compress(&lines),
+                (Some(gzip), None) => gzip.finish(),
                 (None, Some(lines)) => lines,
                 (None, None) => return Ok(None),
             };
-            stream.meter.count(chunk.len());
+            stream.sent_bytes.add(chunk.len());
             Ok(Some((chunk, (!is_last).then_some((stream, None)))))
         })
     }
 
-    /// `None` at the end.
-    async fn read_on(&mut self) -> Result<Option<Bytes>, Problem> {
+    /// Returns the next batch; `None` at the end.
+    async fn next_lines(&mut self) -> Result<Option<Bytes>, Problem> {
         while !self.reader.is_done() {
             let rows = self.reader.read(BATCH_BARS).await.inspect_err(|problem| {
-                // Its head is long gone: nobody else says so.
+                // The status line was sent long ago, so the request's log line shows no error.
                 let cause = problem.cause().map(ToString::to_string);
                 tracing::warn!(code = problem.code(), cause, "a stream was cut off");
             })?;
-            // An empty chunk would mark the end.
+            // An empty chunk would end the body.
             if !rows.is_empty() {
-                return Ok(Some(
-                    lines(self.asked.format, &self.asked.columns, &rows, false).into(),
-                ));
+                let lines = lines(self.query.format, &self.query.columns, &rows, false);
+                return Ok(Some(lines.into()));
             }
         }
         Ok(None)
     }
 }
 
-/// Gzip of a body that is sent in parts: each can be unpacked as it comes.
-struct Packing(GzEncoder<Vec<u8>>);
+/// Compresses a body in chunks. Clients can decompress each chunk when it arrives.
+struct GzipChunks(GzEncoder<Vec<u8>>);
 
-impl Packing {
+impl GzipChunks {
     fn of(media: Media) -> Self {
         Self(GzEncoder::new(Vec::new(), media.gzip_level()))
     }
 
-    fn pack(&mut self, part: &[u8]) -> Bytes {
-        self.0.write_all(part).and_then(|()| self.0.flush()).expect("memory takes what is written");
+    fn compress(&mut self, chunk: &[u8]) -> Bytes {
+        self.0
+            .write_all(chunk)
+            .and_then(|()| self.0.flush())
+            .expect("writing to memory can't fail");
         std::mem::take(self.0.get_mut()).into()
     }
 
-    fn end(&mut self) -> Bytes {
-        self.0.try_finish().expect("memory takes what is written");
+    fn finish(&mut self) -> Bytes {
+        self.0.try_finish().expect("writing to memory can't fail");
         std::mem::take(self.0.get_mut()).into()
     }
 }
 
-/// Counts what is sent of a body whose length nobody knew when its head was sent.
-struct Meter {
+/// Counts the bytes of a stream for the usage of its key. The middleware counts only bodies whose
+/// length is known at the start.
+struct SentBytes {
     route: Route,
     usage: Option<Arc<KeyUsage>>,
 }
 
-impl Meter {
+impl SentBytes {
     fn of(request: &HttpRequest) -> Self {
         RequestContext::of(request, |context| Self {
             route: context.route,
@@ -230,7 +235,7 @@ impl Meter {
         })
     }
 
-    fn count(&self, bytes: usize) {
+    fn add(&self, bytes: usize) {
         if let Some(usage) = &self.usage {
             usage.count_bytes(self.route, bytes as u64);
         }

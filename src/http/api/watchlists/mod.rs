@@ -1,5 +1,5 @@
-//! `/api/watchlists`: lists of stocks that key holders keep, each seen by all keys of one owner and
-//! by nobody else.
+//! `/api/watchlists`: lists of stocks. A list belongs to an owner: all keys of the owner can use
+//! it, no other key can.
 
 pub mod write;
 
@@ -20,27 +20,27 @@ use crate::http::respond::uncached::ok;
 use crate::http::server::state::State;
 use crate::store::Watchlist;
 
-/// The lists of the key's owner.
+/// The watchlists of the key's owner.
 #[derive(Serialize, ToSchema)]
 pub struct Watchlists {
     /// Oldest first.
     watchlists: Vec<Watchlist>,
-    /// Lists in this answer: all that there are.
+    /// The number of watchlists.
     count: usize,
 }
 
-/// Where the stocks of a list stand now.
+/// The quotes of the stocks on a watchlist.
 #[derive(Serialize, ToSchema)]
 pub struct WatchlistQuotes {
-    /// The id of the list.
+    /// The id of the watchlist.
     id: String,
-    /// The name of the list.
+    /// The name of the watchlist.
     name: String,
-    /// Quotes in this answer.
+    /// The number of quotes in this response.
     count: usize,
-    /// In the order of the list.
+    /// In the order of the watchlist.
     quotes: Vec<QuoteAnswer>,
-    /// The symbols of the list's stocks that have no prices yet.
+    /// The symbols of stocks on the watchlist that have no prices yet.
     missing: Vec<String>,
 }
 
@@ -85,13 +85,12 @@ pub async fn quotes(
     Ok(ok(&WatchlistQuotes { id: id.to_string(), name, count: quotes.len(), quotes, missing }))
 }
 
-/// The list in the path of a request. What can't be an id is no list, as any other id that the
-/// owner does not have.
+/// The id in the path of a request. A malformed id gets the same error as an unknown one.
 fn id(request: &HttpRequest) -> Result<WatchlistId, Problem> {
     request.match_info().query("id").parse().map_err(|_| Problem::UnknownWatchlist)
 }
 
-/// Whose lists are meant: the owner of the key that the request came with.
+/// The owner of the key that authenticated the request.
 pub struct Owner(Arc<Caller>);
 
 impl Owner {

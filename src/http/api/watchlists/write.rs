@@ -1,4 +1,4 @@
-//! What changes a watchlist.
+//! Creates, changes and deletes watchlists.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
@@ -19,31 +19,31 @@ use crate::store::{STOCKS_PER_WATCHLIST_MAX, Watchlist, WatchlistChange, Watchli
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WatchlistBody {
-    /// 1 to 100 printable characters; no other list of the owner's may have the same.
+    /// 1 to 100 printable characters, unique among the owner's watchlists.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// The stocks in their order, at most 100, in any case and under former symbols, too. Said
-    /// twice, a stock is listed once, where it comes first.
+    /// The symbols of at most 100 stocks, in order, in any case. Former symbols work too. A
+    /// repeated stock is listed once, at its first position.
     #[serde(default)]
     #[schema(max_items = 100)]
     symbols: Vec<String>,
 }
 
-/// What is to become of a watchlist: one or more of these. `symbols` counts first, then `add`, then
+/// Changes of a watchlist: at least one field. `symbols` is applied first, then `add`, then
 /// `remove`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WatchlistChangeBody {
-    /// 1 to 100 printable characters; no other list of the owner's may have the same.
+    /// 1 to 100 printable characters, unique among the owner's watchlists.
     #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
-    /// What the list is to hold instead: at most 100.
+    /// The new content of the list: at most 100 symbols.
     #[schema(max_items = 100)]
     symbols: Option<Vec<String>>,
-    /// What follows at the end of the list; what it holds already stays where it is.
+    /// Symbols to append. Stocks already on the list keep their position.
     #[schema(max_items = 100)]
     add: Option<Vec<String>>,
-    /// What leaves the list, where it holds it.
+    /// Symbols to remove. Stocks that are not on the list are ignored.
     #[schema(max_items = 100)]
     remove: Option<Vec<String>>,
 }
@@ -59,7 +59,7 @@ pub async fn create(
     let stocks = stocks(state, "symbols", &body.symbols).await?;
     let written =
         state.store.insert_watchlist(owner.name(), &WatchlistId::random(), &name, &stocks).await?;
-    let watchlist = done(written, name.as_str())?;
+    let watchlist = watchlist_or_problem(written, name.as_str())?;
     Ok(created(&format!("/api/watchlists/{}", watchlist.id), &watchlist))
 }
 
@@ -70,7 +70,8 @@ pub async fn change(
     Body(body): Body<WatchlistChangeBody>,
 ) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
-    let (id, WatchlistChangeBody { name, symbols, add, remove }) = (id(&request)?, body);
+    let id = id(&request)?;
+    let WatchlistChangeBody { name, symbols, add, remove } = body;
     if name.is_none() && symbols.is_none() && add.is_none() && remove.is_none() {
         return Err(Problem::InvalidBody(
             "expected one or more of name, symbols, add and remove".to_owned(),
@@ -87,7 +88,7 @@ pub async fn change(
     change.remove = stocks(state, "remove", &remove.unwrap_or_default()).await?;
     let written = state.store.change_watchlist(owner.name(), &id, &change).await?;
     let name = change.name.as_ref().map_or("", |name| name.as_str());
-    Ok(ok(&done(written, name)?))
+    Ok(ok(&watchlist_or_problem(written, name)?))
 }
 
 pub async fn delete(
@@ -100,8 +101,8 @@ pub async fn delete(
     if existed { Ok(nothing()) } else { Err(Problem::UnknownWatchlist) }
 }
 
-/// The stocks that are meant by the symbols of a field. One that nobody has is a fault of the body:
-/// 404 would say that the list is not there.
+/// The ids of the stocks with these symbols. An unknown symbol makes the body invalid (400): a 404
+/// would mean that the watchlist does not exist.
 async fn stocks(
     state: &State,
     field: &'static str,
@@ -122,7 +123,8 @@ async fn stocks(
     Ok(ids)
 }
 
-fn done(written: WatchlistWritten, name: &str) -> Result<Watchlist, Problem> {
+/// `name` is the requested name of the watchlist, for the error if another one has it.
+fn watchlist_or_problem(written: WatchlistWritten, name: &str) -> Result<Watchlist, Problem> {
     match written {
         WatchlistWritten::Done(watchlist) => Ok(watchlist),
         WatchlistWritten::Unknown => Err(Problem::UnknownWatchlist),

@@ -1,22 +1,22 @@
-//! Events, days of trading, exchanges.
+//! Splits and dividends, exchanges, trading days and the state of the data.
 
 use super::read;
 use crate::http::api::calendar::{self, Calendar};
 use crate::http::api::events::{self, MarketEvents, StockEvents};
 use crate::http::api::exchanges::{self, Exchanges};
 use crate::http::api::status::{self, Status};
-use crate::http::reference::operation::{Follow, Operation};
+use crate::http::reference::operation::{Operation, OperationLink};
 use crate::route::Route;
 
 const TAG: &str = "Market";
 
 pub fn operations() -> Vec<Operation> {
-    vec![events_of_a_stock(), events_of_the_market(), exchanges(), calendar(), status()]
+    vec![list_stock_events(), list_events(), list_exchanges(), get_calendar(), get_status()]
 }
 
-fn events_of_a_stock() -> Operation {
+fn list_stock_events() -> Operation {
     let example = include_str!("../examples/listStockEvents.json");
-    let summary = "Splits and dividends of a stock";
+    let summary = "List splits and dividends of a stock";
     Operation {
         parameters: events::STOCK_PARAMETERS,
         problems: &["unknown_symbol"],
@@ -26,44 +26,38 @@ fn events_of_a_stock() -> Operation {
     }
 }
 
-fn events_of_the_market() -> Operation {
+fn list_events() -> Operation {
     let example = include_str!("../examples/listEvents.json");
+    let summary = "List splits and dividends of all stocks";
     Operation {
         parameters: events::PARAMETERS,
         problems: &["missing_parameter"],
-        follow: &[Follow {
+        links: &[OperationLink {
             name: "stock",
-            to: "getStock",
-            with: &[("symbol", "$response.body#/events/0/symbol")],
+            operation: "getStock",
+            parameters: &[("symbol", "$response.body#/events/0/symbol")],
         }],
         example: &[("start", "2012-11-01"), ("end", "2012-11-30")],
-        ..read::<MarketEvents>(
-            "listEvents",
-            Route::Events,
-            TAG,
-            "Splits and dividends of all stocks",
-            example,
-        )
-        .paged()
+        ..read::<MarketEvents>("listEvents", Route::Events, TAG, summary, example).paged()
     }
 }
 
-fn exchanges() -> Operation {
+fn list_exchanges() -> Operation {
     let example = include_str!("../examples/listExchanges.json");
     Operation {
         parameters: exchanges::PARAMETERS,
-        follow: &[Follow {
+        links: &[OperationLink {
             name: "stocks",
-            to: "listStocks",
-            with: &[("exchange", "$response.body#/exchanges/0/code")],
+            operation: "listStocks",
+            parameters: &[("exchange", "$response.body#/exchanges/0/code")],
         }],
-        ..read::<Exchanges>("listExchanges", Route::Exchanges, TAG, "Where stocks trade", example)
+        ..read::<Exchanges>("listExchanges", Route::Exchanges, TAG, "List exchanges", example)
     }
 }
 
-fn calendar() -> Operation {
+fn get_calendar() -> Operation {
     let example = include_str!("../examples/getCalendar.json");
-    let summary = "On which days the US exchanges trade, and why not on others";
+    let summary = "Get trading days, holidays and early closes of an exchange";
     Operation {
         parameters: calendar::PARAMETERS,
         problems: &["no_calendar"],
@@ -72,11 +66,11 @@ fn calendar() -> Operation {
     }
 }
 
-fn status() -> Operation {
+fn get_status() -> Operation {
     let example = include_str!("../examples/getStatus.json");
-    let parameters = status::PARAMETERS;
+    let summary = "Get the latest and the expected day of the data, by exchange";
     Operation {
-        parameters,
-        ..read::<Status>("getStatus", Route::Status, TAG, "How new the data is", example)
+        parameters: status::PARAMETERS,
+        ..read::<Status>("getStatus", Route::Status, TAG, summary, example)
     }
 }

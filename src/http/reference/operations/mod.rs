@@ -1,35 +1,27 @@
-//! Every operation: what the code does not say by itself.
+//! All operations, with the texts and examples that are not in the code of the routes.
 
-mod keys;
+mod account;
 mod market;
-mod prices;
 mod server;
 mod stocks;
-mod watchlists;
 
 use utoipa::ToSchema;
 use utoipa::openapi::HttpMethod;
 
-use super::answers::OF_PAGES;
-use super::operation::{Counted, Good, Operation};
-use super::schema::{Body, json};
+use super::operation::{LimitedBy, Operation, Success};
+use super::responses::PAGED;
+use super::schema::{BodySchema, json};
 use crate::route::Route;
 
 const JSON: &str = "application/json";
 
 pub fn operations() -> Vec<Operation> {
-    let areas = [
-        stocks::operations(),
-        prices::operations(),
-        market::operations(),
-        watchlists::operations(),
-        keys::operations(),
-        server::operations(),
-    ];
+    let areas =
+        [stocks::operations(), market::operations(), account::operations(), server::operations()];
     areas.into_iter().flatten().collect()
 }
 
-/// GET with a key that answers JSON of a type from the cache.
+/// A GET that requires a key and responds with JSON from the cache.
 fn read<T: ToSchema>(
     id: &'static str,
     route: Route,
@@ -37,25 +29,26 @@ fn read<T: ToSchema>(
     summary: &'static str,
     example: &'static str,
 ) -> Operation {
-    let answer = Good { example: Some(example), kept: true, ..Good::ok(vec![(JSON, json::<T>())]) };
+    let body = vec![(JSON, json::<T>())];
+    let response = Success { example: Some(example), is_cached: true, ..Success::ok(body) };
     Operation {
         id,
         method: HttpMethod::Get,
         path: route.pattern(),
         tag,
         summary,
-        about: "",
-        counted: Counted::ByKey,
+        description: "",
+        limited_by: LimitedBy::Key,
         parameters: &[],
-        sent: None,
-        answers: vec![answer],
+        request_body: None,
+        responses: vec![response],
         problems: &[],
-        follow: &[],
+        links: &[],
         example: &[],
     }
 }
 
-/// GET with a key that answers rows, in whatever form is asked for.
+/// A GET that requires a key and responds with price rows in any format.
 fn read_rows<T: ToSchema>(
     id: &'static str,
     route: Route,
@@ -64,20 +57,21 @@ fn read_rows<T: ToSchema>(
 ) -> Operation {
     let bodies = vec![
         (JSON, json::<T>()),
-        ("text/csv", Body::Text("A line of names, then a line a row")),
-        ("application/x-ndjson", Body::Text("A row in JSON a line")),
+        ("text/csv", BodySchema::Text("A header line with the names, then one line per row")),
+        ("application/x-ndjson", BodySchema::Text("One JSON object per line and row")),
     ];
-    let answer = Good { example: Some(example), kept: true, headers: OF_PAGES, ..Good::ok(bodies) };
-    Operation { answers: vec![answer], ..read::<T>(id, route, "Prices", summary, example) }
+    let response =
+        Success { example: Some(example), is_cached: true, headers: PAGED, ..Success::ok(bodies) };
+    Operation { responses: vec![response], ..read::<T>(id, route, "Prices", summary, example) }
 }
 
-/// GET that asks for no key.
+/// A GET that requires no key.
 fn open(
     id: &'static str,
     path: &'static str,
     summary: &'static str,
-    media: &'static str,
-    body: Body,
+    media_type: &'static str,
+    body: BodySchema,
 ) -> Operation {
     Operation {
         id,
@@ -85,13 +79,13 @@ fn open(
         path,
         tag: "This server",
         summary,
-        about: "",
-        counted: Counted::ByAddress,
+        description: "",
+        limited_by: LimitedBy::Address,
         parameters: &[],
-        sent: None,
-        answers: vec![Good::ok(vec![(media, body)])],
+        request_body: None,
+        responses: vec![Success::ok(vec![(media_type, body)])],
         problems: &[],
-        follow: &[],
+        links: &[],
         example: &[],
     }
 }

@@ -1,51 +1,59 @@
-//! What asks for no key.
+//! Health, web pages and this reference, which require no key.
 
 use super::{JSON, open};
-use crate::http::api::health::{Alive, Readiness};
-use crate::http::reference::operation::{Counted, Good, Operation};
-use crate::http::reference::schema::{Body, json};
+use crate::http::api::health::{Liveness, Readiness};
+use crate::http::reference::operation::{LimitedBy, Operation, Success};
+use crate::http::reference::schema::{BodySchema, json};
 use crate::route::Route;
 
 const HTML: &str = "text/html";
 
 pub fn operations() -> Vec<Operation> {
-    let page = || Body::Text("A page");
-    let alive = open(
+    let page = || BodySchema::Text("An HTML page");
+    let health = open(
         "getHealth",
         Route::Health.pattern(),
-        "Whether this server lives",
+        "Check that this server responds",
         JSON,
-        json::<Alive>(),
+        json::<Liveness>(),
     );
-    let mut ready = open(
+    let mut readiness = open(
         "getReadiness",
         "/health/ready",
-        "What this server stands on",
+        "Check that this server can serve requests",
         JSON,
         json::<Readiness>(),
     );
-    let about = "Postgres or its tables are not there, or this server is about to end";
-    ready.answers.push(Good { status: 503, about, ..Good::ok(vec![(JSON, json::<Readiness>())]) });
-    let asset =
-        open("getAsset", Route::Asset.pattern(), "A part of a page", "*/*", Body::Text("A file"));
+    readiness.responses.push(Success {
+        status: 503,
+        description: "Postgres or its tables are missing, or this server is stopping",
+        ..Success::ok(vec![(JSON, json::<Readiness>())])
+    });
+    let asset = open(
+        "getAsset",
+        Route::Asset.pattern(),
+        "Get a file of a web page",
+        "*/*",
+        BodySchema::Text("A file"),
+    );
     vec![
-        Operation { counted: Counted::Not, ..alive },
-        Operation { counted: Counted::Not, ..ready },
-        open("getPage", Route::Page.pattern(), "The page for people", HTML, page()),
+        Operation { limited_by: LimitedBy::Nothing, ..health },
+        Operation { limited_by: LimitedBy::Nothing, ..readiness },
+        open("getPage", Route::Page.pattern(), "Get the web page for people", HTML, page()),
         open(
             "getReference",
             Route::Reference.pattern(),
-            "This reference, to read and try",
+            "Get this reference as an interactive page",
             HTML,
             page(),
         ),
         open(
             "getOpenApi",
             Route::OpenApi.pattern(),
-            "This document",
+            "Get this document",
             JSON,
-            Body::Object("OpenAPI 3.1"),
+            BodySchema::Object("An OpenAPI 3.1 document"),
         ),
-        Operation { counted: Counted::Not, problems: &["not_found"], ..asset },
+        Operation { limited_by: LimitedBy::Nothing, problems: &["not_found"], ..asset },
     ]
 }

@@ -1,40 +1,145 @@
-//! Who the stocks are.
+//! Stocks, their bars, quotes and charts.
 
-use super::read;
+use super::{read, read_rows};
+use crate::http::api::chart;
+use crate::http::api::prices::day::{self, MarketDay};
+use crate::http::api::prices::many::{self, MultiStockPrices};
+use crate::http::api::prices::{self, Prices};
+use crate::http::api::quote::QuoteAnswer;
 use crate::http::api::stocks::{LIST_PARAMETERS, SingleStock, StockList};
-use crate::http::reference::operation::{Follow, Operation};
+use crate::http::reference::operation::{Operation, OperationLink, Success};
+use crate::http::reference::responses::MULTI_STOCK;
+use crate::http::reference::schema::BodySchema;
 use crate::route::Route;
 
-/// What leads from a stock to what there is of it.
-const OF_A_STOCK: &[Follow] = &[
-    Follow { name: "prices", to: "listPrices", with: &[("symbol", "$response.body#/stock/id")] },
-    Follow {
-        name: "events",
-        to: "listStockEvents",
-        with: &[("symbol", "$response.body#/stock/id")],
+/// Links from a stock to its data.
+const STOCK_LINKS: &[OperationLink] = &[
+    OperationLink {
+        name: "prices",
+        operation: "listPrices",
+        parameters: &[("symbol", "$response.body#/stock/id")],
     },
-    Follow { name: "quote", to: "getQuote", with: &[("symbol", "$response.body#/stock/id")] },
+    OperationLink {
+        name: "events",
+        operation: "listStockEvents",
+        parameters: &[("symbol", "$response.body#/stock/id")],
+    },
+    OperationLink {
+        name: "quote",
+        operation: "getQuote",
+        parameters: &[("symbol", "$response.body#/stock/id")],
+    },
 ];
 
+const PAGES: &str = "In JSON, `next` and the `Link` header have the URL of the next page. CSV and \
+    NDJSON contain the whole range, streamed, unless `limit` is given.";
+
+const MULTI_STOCK_PAGES: &str = "Each symbol costs one request. In JSON, `next` and the `Link` \
+    header have the URL of the next page. CSV and NDJSON contain the whole range, streamed, \
+    unless `limit` is given.";
+
 pub fn operations() -> Vec<Operation> {
-    let list = include_str!("../examples/listStocks.json");
-    let get = include_str!("../examples/getStock.json");
     vec![
-        Operation {
-            parameters: LIST_PARAMETERS,
-            follow: &[Follow {
-                name: "stock",
-                to: "getStock",
-                with: &[("symbol", "$response.body#/stocks/0/id")],
-            }],
-            example: &[("exchange", "NYSE")],
-            ..read::<StockList>("listStocks", Route::Stocks, "Stocks", "Stocks, by symbol", list)
-        },
-        Operation {
-            problems: &["unknown_symbol"],
-            follow: OF_A_STOCK,
-            example: &[("symbol", "AAPL")],
-            ..read::<SingleStock>("getStock", Route::Stock, "Stocks", "One stock", get)
-        },
+        list_stocks(),
+        get_stock(),
+        list_prices(),
+        list_prices_of_many(),
+        list_prices_of_day(),
+        get_quote(),
+        get_chart(),
     ]
+}
+
+fn list_stocks() -> Operation {
+    let example = include_str!("../examples/listStocks.json");
+    let summary = "List or search stocks";
+    Operation {
+        parameters: LIST_PARAMETERS,
+        links: &[OperationLink {
+            name: "stock",
+            operation: "getStock",
+            parameters: &[("symbol", "$response.body#/stocks/0/id")],
+        }],
+        example: &[("exchange", "NYSE")],
+        ..read::<StockList>("listStocks", Route::Stocks, "Stocks", summary, example)
+    }
+}
+
+fn get_stock() -> Operation {
+    let example = include_str!("../examples/getStock.json");
+    Operation {
+        problems: &["unknown_symbol"],
+        links: STOCK_LINKS,
+        example: &[("symbol", "AAPL")],
+        ..read::<SingleStock>("getStock", Route::Stock, "Stocks", "Get a stock", example)
+    }
+}
+
+fn list_prices() -> Operation {
+    let example = include_str!("../examples/listPrices.json");
+    let summary = "List the bars of a stock";
+    Operation {
+        description: PAGES,
+        parameters: prices::PARAMETERS,
+        problems: &["missing_parameter", "unknown_symbol", "no_data", "restated"],
+        links: &[OperationLink {
+            name: "quote",
+            operation: "getQuote",
+            parameters: &[("symbol", "$response.body#/symbol")],
+        }],
+        example: &[("symbol", "AAPL"), ("start", "2012-12-27"), ("end", "2012-12-31")],
+        ..read_rows::<Prices<'static>>("listPrices", Route::Prices, summary, example)
+    }
+}
+
+fn list_prices_of_many() -> Operation {
+    let example = include_str!("../examples/listPricesOfMany.json");
+    let mut operation = read_rows::<MultiStockPrices<'static>>(
+        "listPricesOfMany",
+        Route::PricesOfMany,
+        "List the bars of several stocks",
+        example,
+    );
+    operation.responses.iter_mut().for_each(|response| response.headers = MULTI_STOCK);
+    Operation {
+        description: MULTI_STOCK_PAGES,
+        parameters: many::PARAMETERS,
+        problems: &["missing_parameter", "too_heavy", "restated"],
+        example: &[("symbols", "AAPL,MSFT"), ("start", "2012-12-31"), ("end", "2012-12-31")],
+        ..operation
+    }
+}
+
+fn list_prices_of_day() -> Operation {
+    let example = include_str!("../examples/listPricesOfDay.json");
+    let summary = "List the bars of all stocks on one day";
+    Operation {
+        description: "The cost is `limit` / 100 requests, rounded up, and at least 10.",
+        parameters: day::PARAMETERS,
+        problems: &["no_data", "too_heavy"],
+        example: &[("date", "2012-12-31"), ("limit", "2")],
+        ..read_rows::<MarketDay<'static>>("listPricesOfDay", Route::PricesOfDay, summary, example)
+    }
+}
+
+fn get_quote() -> Operation {
+    let example = include_str!("../examples/getQuote.json");
+    let summary = "Get the latest bar of a stock and its change";
+    Operation {
+        problems: &["unknown_symbol", "no_data"],
+        example: &[("symbol", "MSFT")],
+        ..read::<QuoteAnswer>("getQuote", Route::Quote, "Prices", summary, example)
+    }
+}
+
+fn get_chart() -> Operation {
+    let image = vec![("image/svg+xml", BodySchema::Text("An SVG image of at most 60 KB"))];
+    let summary = "Get a chart of closes and volumes";
+    Operation {
+        parameters: chart::PARAMETERS,
+        responses: vec![Success { is_cached: true, ..Success::ok(image) }],
+        problems: &["unknown_symbol", "no_data"],
+        example: &[("symbol", "AAPL")],
+        ..read::<QuoteAnswer>("getChart", Route::Chart, "Prices", summary, "")
+    }
 }

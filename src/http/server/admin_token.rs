@@ -1,4 +1,4 @@
-//! The secret that operators show.
+//! The token that authenticates operators.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::AdminConfig;
 
-/// A secret that nobody is held up from guessing has to be long: 24 characters of base64 are 144
-/// bits.
+/// Guesses are not limited, so the token must be long: 24 characters of base64 are 144 bits.
 const TOKEN_CHARS_MIN: usize = 24;
 
 #[derive(Debug, thiserror::Error)]
@@ -16,23 +15,24 @@ pub enum AdminTokenError {
     #[error("ADMIN_TOKEN_FILE can't be read from {}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
     #[error(
-        "the admin token is not usable: expected {TOKEN_CHARS_MIN} printable ASCII characters or more, as `openssl rand -hex 32` makes them (ADMIN_TOKEN)"
+        "the admin token is not usable: expected {TOKEN_CHARS_MIN} printable ASCII characters or \
+         more, such as the output of `openssl rand -hex 32` (ADMIN_TOKEN)"
     )]
     Unusable,
 }
 
-/// What is remembered of the token: a keyed digest.
+/// A keyed digest of the token. The token itself is not kept in memory.
 pub struct AdminToken {
-    /// New with every process: the digest tells nothing outside of it.
+    /// Random for each process, so the digest is useless outside of it.
     key: [u8; 32],
     digest: blake3::Hash,
 }
 
 impl AdminToken {
-    /// The token as configured; `None` where there is none.
+    /// Reads the configured token; `None` if there is none.
     ///
     /// # Errors
-    /// When its file can't be read, or it is too short to be a secret.
+    /// If its file can't be read, or the token is too short or not printable ASCII.
     pub fn read(config: &AdminConfig) -> Result<Option<Self>, AdminTokenError> {
         let token = match (&config.admin_token, &config.admin_token_file) {
             (Some(token), _) => token.clone(),
@@ -55,10 +55,10 @@ impl AdminToken {
         Ok(Self { digest: blake3::keyed_hash(&key, token.as_bytes()), key })
     }
 
-    /// Whether this is it. Digests are compared, in constant time: how long it takes tells nothing
-    /// of the token.
-    pub fn is(&self, given: &str) -> bool {
-        blake3::keyed_hash(&self.key, given.as_bytes()) == self.digest
+    /// Whether `token` is the configured one. It compares digests in constant time, so the duration
+    /// reveals nothing about the configured token.
+    pub fn is(&self, token: &str) -> bool {
+        blake3::keyed_hash(&self.key, token.as_bytes()) == self.digest
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_whole_token_is_it() {
+    fn only_the_whole_token_matches() {
         let text = "0123456789abcdef01234567";
         let token = AdminToken::new(&text.into()).unwrap();
         assert!(token.is(text));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_guessed_or_can_not_be_sent_is_no_token() {
+    fn short_or_unprintable_tokens_are_rejected() {
         for text in [
             "",
             "secret",

@@ -1,4 +1,4 @@
-//! Whoever asks over HTTP, at the desk where the command line asks, too.
+//! The key service, as the operator who sent a request.
 
 use std::future::{Ready, ready};
 use std::time::Duration;
@@ -12,11 +12,16 @@ use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
 use crate::keys::KeyService;
 
-/// Says who asks, where several do with one token.
+/// The header with the operator's name for the audit, since several operators may share a token.
 const ACTOR: &str = "X-Actor";
-/// Whoever does not say.
-const NOBODY: &str = "admin";
+/// The name of operators who send no [`ACTOR`] header.
+const DEFAULT_ACTOR: &str = "admin";
+/// How long a request waits for a connection to Redis to notify other instances. Without Redis they
+/// find the change when they poll, so requests don't wait.
+const REDIS_WAIT: Duration = Duration::ZERO;
 
+/// The same service that the command line uses. All its changes are recorded under the operator's
+/// name.
 pub struct AdminService(pub KeyService);
 
 impl FromRequest for AdminService {
@@ -28,11 +33,11 @@ impl FromRequest for AdminService {
         let name = request
             .headers()
             .get(ACTOR)
-            .map_or(Ok(NOBODY), |name| std::str::from_utf8(name.as_bytes()));
+            .map_or(Ok(DEFAULT_ACTOR), |name| std::str::from_utf8(name.as_bytes()));
         let actor = value(ACTOR, name.unwrap_or_default()).map(|name| Actor::http(&name));
-        // No request waits for a Redis that is lost: instances then look for changes by themselves.
         ready(actor.map(|actor| {
-            Self(KeyService::new(state.store.clone(), state.redis.clone(), Duration::ZERO, actor))
+            let (store, redis) = (state.store.clone(), state.redis.clone());
+            Self(KeyService::new(store, redis, REDIS_WAIT, actor))
         }))
     }
 }
