@@ -1,201 +1,226 @@
-// The page: a key, a stock, a range; then the same answer as a chart, a table and a request.
+// The price page: a key, a stock and a range; then the response as a chart, a table and a request.
 
-import { ask, path, useKey } from "/assets/api.js";
+import { getJson, path, useKey } from "/assets/api.js";
 import { draw } from "/assets/chart.js";
-import { eventsOf, showEvents } from "/assets/events.js";
-import { element, inChange, inDay, inPrice } from "/assets/format.js";
-import { mayForget, watchKey } from "/assets/key.js";
+import { getEvents, showEvents } from "/assets/events.js";
+import { element, formatChange, formatDate, formatPrice } from "/assets/format.js";
+import { showForget, watchKey } from "/assets/key.js";
 import { hideLimit, watchLimit } from "/assets/limit.js";
-import { INTERVALS, RANGES, intervalOf, isEver, startOf } from "/assets/range.js";
+import { INTERVALS, RANGES, defaultInterval, isEarliest, rangeStart } from "/assets/range.js";
 import { addRows, showRows } from "/assets/rows.js";
-import { forgetFound, showChosen, watchSearch } from "/assets/search.js";
-import { forgetKeyInSnippets, showSnippets } from "/assets/snippets.js";
+import { clearSearchCache, showChosen, watchSearch } from "/assets/search.js";
+import { hideKeyInSnippets, showSnippets } from "/assets/snippets.js";
 
 const ADJUSTMENTS = [["none", "Nothing"], ["splits", "Splits"], ["all", "Splits and dividends"]];
 const BARS_MAX = 1000;
 const TITLE = document.title;
-const at = (id) => document.getElementById(id);
-const [problem, news, welcome, view, stockView] = ["problem", "news", "welcome", "view", "stock"].map(at);
+const byId = (id) => document.getElementById(id);
+const [problem, announcement, welcome, view, stockView] =
+  ["problem", "news", "welcome", "view", "stock"].map(byId);
 
-/** What is asked for; `quote` and `events` are those of the stock. Without an interval, the range chooses one. */
-const shown = { stock: null, quote: null, events: [], range: "1Y", interval: "", start: "", end: "", adjust: "none" };
+/**
+ * The current selection. `quote` and `events` belong to the stock. If `interval` is empty, it
+ * follows from the range.
+ */
+const selection = {
+  stock: null, quote: null, events: [], range: "1Y", interval: "", start: "", end: "", adjust: "none",
+};
+/** Aborts the requests of the current selection. */
 let loading;
 
 watchLimit();
-watchSearch((stock) => guarded(() => choose(stock)), fail);
-buttons("ranges", RANGES.map((range) => [range, range]), (range) => setRange(range));
-buttons("intervals", Object.entries(INTERVALS).map(([value, [text]]) => [value, text]), (interval) => {
-  shown.interval = interval;
-  guarded(show);
+watchSearch((stock) => guarded(() => choose(stock)), showError);
+addButtons("ranges", RANGES.map((range) => [range, range]), (range) => setRange(range));
+addButtons("intervals", Object.entries(INTERVALS).map(([value, [text]]) => [value, text]), (interval) => {
+  selection.interval = interval;
+  guarded(load);
 });
-buttons("adjust", ADJUSTMENTS, (adjust) => { shown.adjust = adjust; guarded(show); });
+addButtons("adjust", ADJUSTMENTS, (adjust) => { selection.adjust = adjust; guarded(load); });
 for (const name of ["start", "end"]) {
-  at(name).addEventListener("change", () => {
-    if (!at(name).value && name === "start") return;
-    Object.assign(shown, { [name]: at(name).value, range: "" });
-    guarded(show);
+  byId(name).addEventListener("change", () => {
+    if (!byId(name).value && name === "start") return;
+    Object.assign(selection, { [name]: byId(name).value, range: "" });
+    guarded(load);
   });
 }
-watchKey((key) => guarded(() => enter(key)));
+watchKey((key) => guarded(() => setKey(key)));
 
-async function enter(key) {
-  forgetFound();
+async function setKey(key) {
+  clearSearchCache();
   useKey(key);
-  mayForget(Boolean(key));
-  if (!key) return leave();
-  const { stocks } = await ask(path("/api/stocks", { limit: 1 }));
+  showForget(Boolean(key));
+  if (!key) return reset();
+  const { stocks } = await getJson(path("/api/stocks", { limit: 1 }));
   welcome.hidden = true;
   view.hidden = false;
-  const asked = new URLSearchParams(location.hash.slice(1)).get("stock");
-  if (asked) await choose({ id: asked });
-  else if (shown.stock) await choose(shown.stock);
-  else at("search").focus();
-  if (!stocks.length) throw new Error("This server has no stocks yet: its operator has to load some.");
+  const linked = new URLSearchParams(location.hash.slice(1)).get("stock");
+  if (linked) await choose({ id: linked });
+  else if (selection.stock) await choose(selection.stock);
+  else byId("search").focus();
+  if (!stocks.length) throw new Error("This server has no stocks yet. Its operator must load some.");
 }
 
-function leave() {
+/** Returns to the page without a key. */
+function reset() {
   document.title = TITLE;
-  Object.assign(shown, { stock: null, quote: null, events: [] });
-  forgetKeyInSnippets();
+  Object.assign(selection, { stock: null, quote: null, events: [] });
+  hideKeyInSnippets();
   hideLimit();
   [view, stockView].forEach((part) => { part.hidden = true; });
   welcome.hidden = false;
   history.replaceState(null, "", location.pathname);
 }
 
-/** A stock, or only its symbol as somebody typed it. */
-async function choose(stock) {
-  const signal = anew();
-  const base = `/api/stocks/${encodeURIComponent(stock.id)}`;
-  const [{ stock: found }, quote, events] =
-    await Promise.all([ask(base, signal), ask(`${base}/quote`, signal), eventsOf(stock.id, signal)]);
-  Object.assign(shown, { stock: found, quote, events });
-  showChosen(found.id);
-  history.replaceState(null, "", `#${new URLSearchParams({ stock: found.id })}`);
-  headline(found, quote);
-  await setRange(shown.range || "1Y");
+/** Loads a stock. Only its `id` is needed: a symbol from the search, a link or the keyboard. */
+async function choose({ id }) {
+  const signal = restartLoading();
+  const base = `/api/stocks/${encodeURIComponent(id)}`;
+  const [{ stock }, quote, events] = await Promise.all([
+    getJson(base, signal),
+    getJson(`${base}/quote`, signal),
+    getEvents(id, signal),
+  ]);
+  Object.assign(selection, { stock, quote, events });
+  showChosen(stock.id);
+  history.replaceState(null, "", `#${new URLSearchParams({ stock: stock.id })}`);
+  showHeadline(stock, quote);
+  await setRange(selection.range || "1Y");
 }
 
 async function setRange(range) {
-  Object.assign(shown, { range, interval: "", start: startOf(range, shown.quote.date), end: "" });
-  await guarded(show);
+  const start = rangeStart(range, selection.quote.date);
+  Object.assign(selection, { range, interval: "", start, end: "" });
+  await guarded(load);
 }
 
-async function show() {
-  const signal = anew();
-  const { stock, quote, start, end, adjust } = shown;
+/** Loads and shows the bars of the selection. */
+async function load() {
+  const signal = restartLoading();
+  const { stock, quote, start, end, adjust } = selection;
   const first = stock.firstDate && stock.firstDate > start ? stock.firstDate : start;
-  const interval = shown.interval || intervalOf(first, end || quote.date);
-  const asked = path(`/api/stocks/${encodeURIComponent(stock.id)}/prices`, {
+  const interval = selection.interval || defaultInterval(first, end || quote.date);
+  const request = path(`/api/stocks/${encodeURIComponent(stock.id)}/prices`, {
     start: first,
     end,
     adjust: adjust === "none" ? "" : adjust,
     interval: interval === "1d" ? "" : interval,
     limit: BARS_MAX,
   });
-  press("ranges", shown.range);
+  press("ranges", selection.range);
   press("intervals", interval);
   press("adjust", adjust);
-  at("start").value = isEver(first) ? "" : first;
-  at("end").value = end;
-  showSnippets(asked);
+  byId("start").value = isEarliest(first) ? "" : first;
+  byId("end").value = end;
+  showSnippets(request);
   stockView.setAttribute("aria-busy", "true");
   try {
-    const answer = await ask(asked, signal);
+    const page = await getJson(request, signal);
     stockView.hidden = false;
-    present(answer, interval);
+    showPage(page, interval);
   } finally {
     if (!signal.aborted) stockView.setAttribute("aria-busy", "false");
   }
 }
 
-function present({ prices, next }, interval) {
-  const { stock, adjust } = shown;
+function showPage({ prices, next }, interval) {
+  const { stock, adjust } = selection;
   const kind = ADJUSTMENTS.find(([name]) => name === adjust)[1].toLowerCase();
   const adjusted = adjust === "none" ? "as traded" : `adjusted for ${kind}`;
-  const [, name, title] = INTERVALS[interval];
-  picture(prices, next, name, adjusted);
-  showRows(prices, `${stock.id}, ${name} bars in ${stock.currency}, ${adjusted}`, following(prices, next, name, adjusted));
-  at("rows-title").textContent = title;
+  const [, adjective, title] = INTERVALS[interval];
+  showChart(prices, next, adjective, adjusted);
+  const description = `${stock.id}, ${adjective} bars in ${stock.currency}, ${adjusted}`;
+  showRows(prices, description, nextPage(prices, next, adjective, adjusted));
+  byId("rows-title").textContent = title;
 }
 
-/** The chart, and what it shows in words. */
-function picture(prices, next, name, adjusted) {
-  const within = showEvents(shown.events, prices.at(-1).date, prices[0].date);
-  draw(prices.toReversed(), within);
-  const isSplit = shown.adjust === "none" && within.some(({ kind }) => kind === "split");
-  const text = `${next ? "The newest " : ""}${summary(prices, name, adjusted, isSplit)}`;
-  at("summary").textContent = text;
-  news.textContent = `${shown.stock.id}: ${text}`;
+/** Shows the chart and its summary in words. */
+function showChart(prices, next, adjective, adjusted) {
+  const events = showEvents(selection.events, prices.at(-1).date, prices[0].date);
+  draw(prices.toReversed(), events);
+  const hasSplit = selection.adjust === "none" && events.some(({ kind }) => kind === "split");
+  const text = `${next ? "The newest " : ""}${summarize(prices, adjective, adjusted, hasSplit)}`;
+  byId("summary").textContent = text;
+  announcement.textContent = `${selection.stock.id}: ${text}`;
 }
 
-/** What fetches the page after, where there is one. */
-function following(before, next, name, adjusted) {
+/** Returns a function that fetches and shows the page after `loaded`; null if it was the last. */
+function nextPage(loaded, next, adjective, adjusted) {
   if (!next) return null;
   const signal = loading.signal;
   return () => guarded(async () => {
-    const { prices: older, next: later } = await ask(next, signal);
-    const prices = before.concat(older);
-    addRows(older, following(prices, later, name, adjusted));
-    picture(prices, later, name, adjusted);
+    const { prices: older, next: following } = await getJson(next, signal);
+    const prices = loaded.concat(older);
+    addRows(older, nextPage(prices, following, adjective, adjusted));
+    showChart(prices, following, adjective, adjusted);
   });
 }
 
-/** What the chart shows, for those who don't see it. */
-function summary(prices, name, adjusted, isSplit) {
+/** Describes the chart in words, also for screen readers. */
+function summarize(prices, adjective, adjusted, hasSplit) {
   const [newest, oldest] = [prices[0], prices.at(-1)];
-  const high = prices.reduce((most, bar) => (bar.high > most.high ? bar : most));
-  const low = prices.reduce((least, bar) => (bar.low < least.low ? bar : least));
-  const change = ((newest.close / oldest.close - 1) * 100);
-  return `${prices.length} ${name} bars from ${inDay(oldest.date)} to ${inDay(newest.date)}, ${adjusted}: `
-    // Prices before and after a split are those of different shares.
-    + `${inPrice(oldest.close)} to ${inPrice(newest.close)} (${isSplit ? "with a split between" : `${inChange(change)} %`}), `
-    + `highest ${inPrice(high.high)} on ${inDay(high.date)}, lowest ${inPrice(low.low)} on ${inDay(low.date)}.`;
+  const high = prices.reduce((highest, bar) => (bar.high > highest.high ? bar : highest));
+  const low = prices.reduce((lowest, bar) => (bar.low < lowest.low ? bar : lowest));
+  const change = formatChange((newest.close / oldest.close - 1) * 100);
+  // A change across a split would compare different shares.
+  const comparison = hasSplit ? "with a split between" : `${change} %`;
+  const range = `from ${formatDate(oldest.date)} to ${formatDate(newest.date)}`;
+  return `${prices.length} ${adjective} bars ${range}, ${adjusted}: `
+    + `${formatPrice(oldest.close)} to ${formatPrice(newest.close)} (${comparison}), `
+    + `highest ${formatPrice(high.high)} on ${formatDate(high.date)}, `
+    + `lowest ${formatPrice(low.low)} on ${formatDate(low.date)}.`;
 }
 
-function headline(stock, quote) {
-  document.title = `${stock.id} ${inPrice(quote.close)}: tickerd`;
-  at("stock-name").textContent = stock.name;
-  const facts = [stock.id, stock.exchange, stock.currency, stock.sector, stock.delistedOn && `delisted ${inDay(stock.delistedOn)}`];
-  at("stock-facts").textContent = facts.filter(Boolean).join(" · ");
-  const change = quote.change === null ? [] : [element("span",
-    { class: quote.change < 0 ? "down" : "up" }, `${inChange(quote.change)} (${inChange(quote.changePercent)} %)`)];
-  at("quote").replaceChildren(element("strong", {}, inPrice(quote.close)), ...change, element("span", {}, `Close of ${inDay(quote.date)}`));
+function showHeadline(stock, quote) {
+  document.title = `${stock.id} ${formatPrice(quote.close)}: tickerd`;
+  byId("stock-name").textContent = stock.name;
+  const delisted = stock.delistedOn && `delisted ${formatDate(stock.delistedOn)}`;
+  const facts = [stock.id, stock.exchange, stock.currency, stock.sector, delisted];
+  byId("stock-facts").textContent = facts.filter(Boolean).join(" · ");
+  const parts = [element("strong", {}, formatPrice(quote.close))];
+  if (quote.change !== null) {
+    const text = `${formatChange(quote.change)} (${formatChange(quote.changePercent)} %)`;
+    parts.push(element("span", { class: quote.change < 0 ? "down" : "up" }, text));
+  }
+  parts.push(element("span", {}, `Close of ${formatDate(quote.date)}`));
+  byId("quote").replaceChildren(...parts);
 }
 
-/** Ends what was being loaded, since something else was asked for. */
-function anew() {
+/** Aborts requests for the previous selection. */
+function restartLoading() {
   loading?.abort();
   loading = new AbortController();
   return loading.signal;
 }
 
+/** Runs `work` and shows its error, if any. */
 async function guarded(work) {
   problem.hidden = true;
   problem.textContent = "";
   try {
     await work();
-  } catch (fault) {
-    fail(fault);
+  } catch (error) {
+    showError(error);
   }
 }
 
-function fail(fault) {
-  if (fault.name === "AbortError") return;
+function showError(error) {
+  if (error.name === "AbortError") return;
   problem.hidden = false;
-  problem.textContent = fault.status === 401
-    ? "This key is not valid here: check that it was pasted whole, or ask the operator whether it has expired."
-    : fault.message;
+  problem.textContent = error.status === 401
+    ? "This key is not valid here. Check that you pasted all of it, or ask the operator whether it has expired."
+    : error.message;
 }
 
-function buttons(id, choices, chosen) {
-  at(id).append(...choices.map(([value, text]) => {
+function addButtons(id, choices, onChoose) {
+  byId(id).append(...choices.map(([value, text]) => {
     const button = element("button", { type: "button", value, "aria-pressed": "false" }, text);
-    button.addEventListener("click", () => { if (shown.stock) chosen(value); });
+    button.addEventListener("click", () => { if (selection.stock) onChoose(value); });
     return button;
   }));
 }
 
 function press(id, value) {
-  for (const button of at(id).children) button.setAttribute("aria-pressed", String(button.value === value));
+  for (const button of byId(id).children) {
+    button.setAttribute("aria-pressed", String(button.value === value));
+  }
 }

@@ -1,15 +1,15 @@
-// The reference: Swagger UI on this server's own document, in the colours that the reader prefers.
+// The reference: Swagger UI with this server's document, in the preferred colour scheme.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const colour = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-colour();
-dark.addEventListener("change", colour);
+const applyScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+applyScheme();
+dark.addEventListener("change", applyScheme);
 
 globalThis.SwaggerUIBundle({
   url: "/openapi.json",
   domNode: document.querySelector("#reference"),
   deepLinking: true,
-  // Nothing is sent anywhere but to this server.
+  // Requests go only to this server, not to an external validator.
   validatorUrl: null,
   persistAuthorization: false,
   displayRequestDuration: true,

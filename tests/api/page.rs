@@ -1,18 +1,22 @@
-//! The page for people, in a real browser.
+//! The price page, in a real browser.
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
 
 use crate::support::{App, Browser, Database, Look, browse, header};
 
-/// The rows of the table, with every digit: lists of (column's value).
+/// The rows of the table: lists of the unrounded values of the columns.
 const ROWS: &str = "return [...document.querySelectorAll('#rows-body tr')].map((row) => [
-    row.querySelector('time').dateTime, ...[...row.querySelectorAll('data')].map((cell) => Number(cell.value))])";
-/// How many colours the chart has.
-const COLOURS: &str = "return new Set([...document.querySelectorAll('#chart canvas')].flatMap((canvas) => [
-    ...new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)])).size";
+    row.querySelector('time').dateTime,
+    ...[...row.querySelectorAll('data')].map((cell) => Number(cell.value))])";
+/// The number of colours in the chart.
+const COLOURS: &str = "return new Set(
+    [...document.querySelectorAll('#chart canvas')].flatMap((canvas) => {
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return [...new Uint32Array(data.buffer)];
+    })).size";
 
-/// The opaque colour that the chart has most of: that of its grid or its candles.
+/// The most frequent opaque colour of the chart: that of its grid or its candles.
 const MOST_COMMON_COLOUR: &str = "const counts = new Map();
     for (const canvas of document.querySelectorAll('#chart canvas')) {
         const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -46,13 +50,14 @@ async fn look_at(browser: &Browser, key: &str, symbol: &str) {
 async fn shown(browser: &Browser) {
     browser
         .until(
-            "document.querySelector('#stock').ariaBusy === 'false' && document.querySelector('#rows-body tr')
+            "document.querySelector('#stock').ariaBusy === 'false'
+            && document.querySelector('#rows-body tr')
             && getComputedStyle(document.querySelector('#stock')).opacity === '1'",
         )
         .await;
 }
 
-/// The same rows, from the API.
+/// The rows of the API that the page shows.
 async fn rows(app: &App, key: &str, query: &str) -> Vec<Value> {
     let (status, body) =
         app.json(key, &format!("/api/stocks/AAPL/prices?start=2012-03-01{query}")).await;
@@ -64,14 +69,14 @@ async fn rows(app: &App, key: &str, query: &str) -> Vec<Value> {
 }
 
 fn as_numbers(rows: &Value) -> Vec<Value> {
-    // 1.0 and 1 are one number in JavaScript.
+    // JavaScript does not distinguish 1.0 and 1.
     let number = |cell: &Value| cell.as_f64().map_or_else(|| cell.clone(), |number| json!(number));
     let row = |row: &Value| row.as_array().unwrap().iter().map(number).collect::<Vec<_>>();
-    rows.as_array().unwrap().iter().map(|it| json!(row(it))).collect()
+    rows.as_array().unwrap().iter().map(|cells| json!(row(cells))).collect()
 }
 
 #[tokio::test]
-async fn the_page_shows_what_the_api_answers_and_keeps_to_itself() {
+async fn the_page_shows_the_values_of_the_api_and_contacts_no_other_server() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     browse(&app, Look::DESKTOP, "/", async |browser| {
@@ -81,7 +86,8 @@ async fn the_page_shows_what_the_api_answers_and_keeps_to_itself() {
         let traded = as_numbers(&browser.run(ROWS).await);
         assert_eq!(traded, as_numbers(&json!(rows(&app, &key, "").await)));
         let summary = browser.text("#summary").await;
-        assert!(summary.starts_with("251 daily bars from 1 Mar 2012 to 1 Mar 2013, as traded: "), "{summary}");
+        let expected = "251 daily bars from 1 Mar 2012 to 1 Mar 2013, as traded: ";
+        assert!(summary.starts_with(expected), "{summary}");
         assert!(browser.text("#limit-text").await.contains("of 1,000 requests a minute are left"));
         let snippets = browser.text("#snippets").await;
         assert!(snippets.contains("YOUR_KEY") && !snippets.contains(&key), "{snippets}");
@@ -89,31 +95,33 @@ async fn the_page_shows_what_the_api_answers_and_keeps_to_itself() {
         browser.picture_of_docs("page", "#view").await;
         browser.click("#adjust [value=all]").await;
         browser
-            .until("document.querySelector('#summary').textContent.includes('adjusted for splits and dividends')")
+            .until(
+                "document.querySelector('#summary').textContent
+                .includes('adjusted for splits and dividends')",
+            )
             .await;
         let adjusted = as_numbers(&browser.run(ROWS).await);
         assert_eq!(adjusted, as_numbers(&json!(rows(&app, &key, "&adjust=all").await)));
         assert_ne!(adjusted[0][1], traded[0][1]);
         browser.click("#with-key").await;
-        assert!(browser.text("#snippets").await.contains(&key), "who wants the key in them gets it");
+        let snippets = browser.text("#snippets").await;
+        assert!(snippets.contains(&key), "the checkbox adds the key: {snippets}");
         let url = browser.run("return location.href").await;
         assert!(!url.as_str().unwrap().contains(&key), "{url}");
-        assert_eq!(
-            browser.run("return [sessionStorage.length, localStorage.length, document.cookie]").await,
-            json!([0, 0, ""])
-        );
+        let stored = "return [sessionStorage.length, localStorage.length, document.cookie]";
+        assert_eq!(browser.run(stored).await, json!([0, 0, ""]));
         browser.keeps_to_itself().await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_spreadsheet_gets_its_line_only_where_keys_may_come_in_urls() {
+async fn the_spreadsheet_snippet_is_shown_only_if_keys_are_allowed_in_urls() {
     let database = Database::sample().await;
-    let (takes, takes_none) =
-        (App::alone(&database).await, App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await);
+    let allowed = App::alone(&database).await;
+    let forbidden = App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await;
     let key = database.issue("pro");
-    for (app, is_shown) in [(takes, true), (takes_none, false)] {
+    for (app, is_shown) in [(allowed, true), (forbidden, false)] {
         browse(&app, Look::DESKTOP, "/", async |browser| {
             look_at(browser, &key, "AAPL").await;
             let snippets = browser.text("#snippets").await;
@@ -129,33 +137,42 @@ async fn a_spreadsheet_gets_its_line_only_where_keys_may_come_in_urls() {
 }
 
 #[tokio::test]
-async fn older_rows_come_in_pages_until_the_first() {
+async fn more_loads_older_rows_page_by_page() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     browse(&app, Look::DESKTOP, "/", async |browser| {
         look_at(browser, &key, "AAPL").await;
         browser.click("#more").await;
         browser.until("document.querySelectorAll('#rows-body tr').length === 125").await;
-        // 13 years of days are more than a page of the API holds.
+        // 13 years of daily bars exceed a page of the API.
         browser.click("#ranges [value=All]").await;
-        browser.until("document.querySelector('#summary').textContent.startsWith('157 monthly bars')").await;
+        until_summary_starts_with(browser, "157 monthly bars").await;
         browser.click("#intervals [value='1d']").await;
-        browser.until("document.querySelector('#summary').textContent.startsWith('The newest 1000 daily bars')").await;
-        while browser.run("return document.querySelectorAll('#rows-body tr').length").await != 1000 {
+        until_summary_starts_with(browser, "The newest 1000 daily bars").await;
+        while row_count(browser).await != 1000 {
             browser.click("#more").await;
         }
         browser.click("#more").await;
-        browser.until("document.querySelector('#summary').textContent.startsWith('The newest 2000 daily bars')").await;
-        assert_eq!(browser.run("return document.querySelectorAll('#rows-body tr').length").await, 1100);
+        until_summary_starts_with(browser, "The newest 2000 daily bars").await;
+        assert_eq!(row_count(browser).await, 1100);
         browser.click("#ranges [value='1M']").await;
         browser.until("document.querySelector('#more').hidden").await;
-        assert_eq!(browser.run("return document.querySelectorAll('#rows-body tr').length").await, 20);
+        assert_eq!(row_count(browser).await, 20);
     })
     .await;
 }
 
+async fn until_summary_starts_with(browser: &Browser, start: &str) {
+    let summary = "document.querySelector('#summary').textContent";
+    browser.until(&format!("{summary}.startsWith('{start}')")).await;
+}
+
+async fn row_count(browser: &Browser) -> Value {
+    browser.run("return document.querySelectorAll('#rows-body tr').length").await
+}
+
 #[tokio::test]
-async fn a_wrong_key_gets_a_sentence_and_a_right_one_goes_on() {
+async fn an_invalid_key_shows_an_error_and_a_valid_one_removes_it() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     browse(&app, Look::DESKTOP, "/", async |browser| {
@@ -170,7 +187,7 @@ async fn a_wrong_key_gets_a_sentence_and_a_right_one_goes_on() {
 }
 
 #[tokio::test]
-async fn all_can_be_done_without_a_mouse() {
+async fn the_page_works_with_the_keyboard_alone() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     browse(&app, Look::DESKTOP, "/", async |browser| {
@@ -183,18 +200,27 @@ async fn all_can_be_done_without_a_mouse() {
         browser.press(Key::Enter).await;
         browser.until("document.activeElement.id === 'search'").await;
         browser.write("ib").await;
-        browser.until("document.querySelector('#found [role=option] b')?.textContent === 'IBM'").await;
+        browser
+            .until("document.querySelector('#found [role=option] b')?.textContent === 'IBM'")
+            .await;
         browser.press(Key::Down).await;
-        browser.until("document.querySelector('#search').getAttribute('aria-activedescendant') === 'found-0'").await;
+        browser
+            .until(
+                "document.querySelector('#search').getAttribute('aria-activedescendant')
+                === 'found-0'",
+            )
+            .await;
         browser.press(Key::Enter).await;
         shown(browser).await;
         browser.tab_to("#ranges [value='6M']").await;
         browser.press(Key::Enter).await;
-        browser.until("document.querySelector('#ranges [value=\"6M\"]').ariaPressed === 'true'").await;
+        browser
+            .until("document.querySelector('#ranges [value=\"6M\"]').ariaPressed === 'true'")
+            .await;
         browser.tab_to("#more").await;
         browser.press(Key::Enter).await;
         browser.until("document.querySelectorAll('#rows-body tr').length > 25").await;
-        // Remembered in this tab, it is there after a reload, and gone when it is forgotten.
+        // A remembered key survives a reload, until the user forgets it.
         browser.open("/?again#stock=IBM").await;
         shown(browser).await;
         browser.click("#key-forget").await;
@@ -205,7 +231,7 @@ async fn all_can_be_done_without_a_mouse() {
 }
 
 #[tokio::test]
-async fn a_phone_shows_it_without_scrolling_sideways() {
+async fn a_phone_shows_the_page_without_horizontal_scrolling() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     browse(&app, Look::PHONE, "/", async |browser| {
@@ -219,26 +245,25 @@ async fn a_phone_shows_it_without_scrolling_sideways() {
 }
 
 #[tokio::test]
-async fn who_prefers_the_dark_gets_it_in_the_chart_too() {
+async fn the_chart_follows_the_preferred_colour_scheme() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let mut grounds = Vec::new();
+    let mut colours = Vec::new();
     for dark in [false, true] {
         browse(&app, Look { dark, ..Look::DESKTOP }, "/", async |browser| {
             look_at(browser, &key, "AAPL").await;
-            let ground = "return getComputedStyle(document.body).backgroundColor";
-            let colours = [browser.run(ground).await, browser.run(MOST_COMMON_COLOUR).await];
-            grounds.push(colours);
+            let background = "return getComputedStyle(document.body).backgroundColor";
+            colours.push([browser.run(background).await, browser.run(MOST_COMMON_COLOUR).await]);
             browser.picture(if dark { "page-dark" } else { "page-light" }).await;
         })
         .await;
     }
-    assert_ne!(grounds[0][0], grounds[1][0]);
-    assert_ne!(grounds[0][1], grounds[1][1]);
+    assert_ne!(colours[0][0], colours[1][0]);
+    assert_ne!(colours[0][1], colours[1][1]);
 }
 
 #[tokio::test]
-async fn nobody_is_kept_out_by_how_it_is_made() {
+async fn the_page_has_no_accessibility_violations() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let axe = std::fs::read_to_string("web/node_modules/axe-core/axe.min.js")
@@ -246,18 +271,21 @@ async fn nobody_is_kept_out_by_how_it_is_made() {
     for dark in [false, true] {
         browse(&app, Look { dark, ..Look::DESKTOP }, "/", async |browser| {
             browser.run(&axe).await;
-            let violations = "axe.run().then((found) => found.violations.map((it) => `${it.impact}: ${it.help}: ${
-                it.nodes.map((node) => node.html).join(' ')}`))";
-            assert_eq!(browser.run_to_its_end(violations).await, json!([]), "before a key, dark: {dark}");
+            let violations = "axe.run().then((result) => result.violations.map(
+                ({ impact, help, nodes }) =>
+                    `${impact}: ${help}: ${nodes.map((node) => node.html).join(' ')}`))";
+            let found = browser.run_to_its_end(violations).await;
+            assert_eq!(found, json!([]), "without a key, dark: {dark}");
             look_at(browser, &key, "AAPL").await;
-            assert_eq!(browser.run_to_its_end(violations).await, json!([]), "with a stock, dark: {dark}");
+            let found = browser.run_to_its_end(violations).await;
+            assert_eq!(found, json!([]), "with a stock, dark: {dark}");
         })
         .await;
     }
 }
 
 #[tokio::test]
-async fn pages_are_asked_for_anew_and_their_parts_kept_for_good() {
+async fn browsers_revalidate_pages_and_cache_assets_forever() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let page = app.request("GET", "/").send().await.unwrap();
@@ -271,11 +299,11 @@ async fn pages_are_asked_for_anew_and_their_parts_kept_for_good() {
     let same = app.request("GET", "/").header("if-none-match", etag).send().await.unwrap();
     assert_eq!(same.status().as_u16(), 304);
     let html = page.text().await.unwrap();
-    let parts: Vec<_> =
+    let assets: Vec<_> =
         html.split("\"/assets/").skip(1).filter_map(|part| part.split('"').next()).collect();
-    assert!(parts.len() >= 3, "{parts:?}");
-    for part in parts {
-        let path = format!("/assets/{part}");
+    assert!(assets.len() >= 3, "{assets:?}");
+    for asset in assets {
+        let path = format!("/assets/{asset}");
         let packed =
             app.request("GET", &path).header("accept-encoding", "gzip").send().await.unwrap();
         assert_eq!(

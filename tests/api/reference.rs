@@ -1,4 +1,4 @@
-//! The reference of the API says what the API does.
+//! The reference describes the API completely and correctly.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,9 +10,10 @@ use crate::support::{App, Database, Files, Look, browse, eventually};
 
 const SCHEMATHESIS_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Set to write the examples of the reference anew, from what the sample answers.
+/// The environment variable that makes these tests write the examples of the reference, from the
+/// responses to the sample data.
 const WRITE: &str = "WRITE_EXAMPLES";
-/// Fields whose values are those of one moment or one run.
+/// Fields whose values differ between runs.
 const VOLATILE: [&str; 9] = [
     "updatedAt",
     "createdAt",
@@ -25,7 +26,7 @@ const VOLATILE: [&str; 9] = [
     "id",
 ];
 
-/// A program that `make test-openapi` installs.
+/// The path of a program that `make test-openapi` installs.
 fn installed(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/schemathesis/bin").join(name)
 }
@@ -34,7 +35,7 @@ async fn document(app: &App) -> Value {
     app.request("GET", "/openapi.json").send().await.unwrap().json().await.unwrap()
 }
 
-/// Every operation: (path, method, operation).
+/// All operations: (path, method, operation).
 fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     paths
@@ -51,7 +52,7 @@ fn parameters(operation: &Value) -> impl Iterator<Item = &Value> {
     operation["parameters"].as_array().into_iter().flatten()
 }
 
-/// The request that the example of an operation answers, made of the examples of its parameters.
+/// The example request of an operation, from the examples of its parameters.
 fn example_request(path: &str, operation: &Value) -> String {
     let (mut path, mut query) = (path.to_owned(), form_urlencoded::Serializer::new(String::new()));
     for parameter in parameters(operation).filter(|parameter| parameter["example"].is_string()) {
@@ -66,42 +67,42 @@ fn example_request(path: &str, operation: &Value) -> String {
     format!("{path}?{}", query.finish())
 }
 
-/// An answer without what changes from one run to the next. An id of a stock is its symbol, which
-/// does not.
-fn steady(answer: &Value) -> Value {
-    match answer {
+/// A response with placeholders for values that differ between runs. The id of a stock is its
+/// symbol, which is constant.
+fn stable(response: &Value) -> Value {
+    match response {
         Value::Object(fields) => {
             let is_volatile = |name: &str, value: &Value| {
                 let is_symbol = name == "id" && value.as_str().is_some_and(|id| id.len() < 12);
                 VOLATILE.contains(&name) && !value.is_null() && !is_symbol
             };
             let field = |(name, value): (&String, &Value)| {
-                (name.clone(), if is_volatile(name, value) { json!("...") } else { steady(value) })
+                (name.clone(), if is_volatile(name, value) { json!("...") } else { stable(value) })
             };
             Value::Object(fields.iter().map(field).collect())
         }
-        Value::Array(items) => items.iter().map(steady).collect(),
+        Value::Array(items) => items.iter().map(stable).collect(),
         other => other.clone(),
     }
 }
 
-/// Compares an answer with the example of an operation, or makes it the example.
-fn compare(operation: &Value, status: u16, answer: &Value) {
+/// Compares a response with the example of an operation, or writes it as the new example.
+fn compare(operation: &Value, status: u16, response: &Value) {
     let id = operation["operationId"].as_str().unwrap();
     if std::env::var_os(WRITE).is_some() {
         let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join(format!("src/http/reference/examples/{id}.json"));
-        std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(answer).unwrap()))
+        std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(response).unwrap()))
             .unwrap();
     } else {
         let example =
             &operation["responses"][status.to_string()]["content"]["application/json"]["example"];
-        assert_eq!(steady(answer), steady(example), "{id}");
+        assert_eq!(stable(response), stable(example), "{id}");
     }
 }
 
 #[tokio::test]
-async fn examples_are_what_the_api_answers_on_the_sample() {
+async fn examples_are_the_responses_to_the_sample_data() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let document = document(&app).await;
@@ -110,21 +111,21 @@ async fn examples_are_what_the_api_answers_on_the_sample() {
         operations(&document).into_iter().filter(|(_, method, _)| *method == "get")
     {
         let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
-        // Those of what a caller has made or used are compared in tests of their own.
+        // Other tests compare usage and watchlists, which have no data in the sample.
         if example.is_null() || path == "/api/usage" || path.starts_with("/api/watchlists") {
             continue;
         }
         let request = example_request(path, operation);
-        let (status, answer) = app.json(&key, &request).await;
-        assert_eq!(status, 200, "{request}: {answer}");
-        compare(operation, status, &answer);
+        let (status, response) = app.json(&key, &request).await;
+        assert_eq!(status, 200, "{request}: {response}");
+        compare(operation, status, &response);
         compared += 1;
     }
     assert!(compared >= 10, "{compared}");
 }
 
 #[tokio::test]
-async fn examples_of_watchlists_are_what_the_api_answers() {
+async fn examples_of_watchlists_are_the_responses_to_their_requests() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let document = document(&app).await;
@@ -141,14 +142,14 @@ async fn examples_of_watchlists_are_what_the_api_answers() {
         let request = app
             .request(&method.to_uppercase(), &path.replace("{id}", &id))
             .header("x-api-key", &key);
-        let sent = &operation["requestBody"]["content"]["application/json"]["example"];
-        let request = if sent.is_null() { request } else { request.json(sent) };
-        let answer = request.send().await.unwrap();
-        let (status, answer): (u16, Value) =
-            (answer.status().as_u16(), answer.json().await.unwrap());
-        assert!([200, 201].contains(&status), "{answer}");
-        compare(operation, status, &answer);
-        id = answer["id"].as_str().map_or(id, str::to_owned);
+        let body = &operation["requestBody"]["content"]["application/json"]["example"];
+        let request = if body.is_null() { request } else { request.json(body) };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let response: Value = response.json().await.unwrap();
+        assert!([200, 201].contains(&status), "{response}");
+        compare(operation, status, &response);
+        id = response["id"].as_str().map_or(id, str::to_owned);
     }
     let deleted = app
         .request("DELETE", &format!("/api/watchlists/{id}"))
@@ -161,24 +162,24 @@ async fn examples_of_watchlists_are_what_the_api_answers() {
 }
 
 #[tokio::test]
-async fn the_example_of_usage_has_the_fields_of_an_answer() {
+async fn the_example_of_usage_has_the_fields_of_a_response() {
     let database = Database::sample().await;
     let (app, key) =
         (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("pro"));
-    let mut answer = Value::Null;
-    eventually("what was used is stored", Duration::from_secs(20), async || {
-        (_, answer) = app.json(&key, "/api/usage").await;
-        answer["count"] != 0
+    let mut response = Value::Null;
+    eventually("the usage is stored", Duration::from_secs(20), async || {
+        (_, response) = app.json(&key, "/api/usage").await;
+        response["count"] != 0
     })
     .await;
     let operation = &document(&app).await["paths"]["/api/usage"]["get"];
     if std::env::var_os(WRITE).is_some() {
-        return compare(operation, 200, &answer);
+        return compare(operation, 200, &response);
     }
     let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
     let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(
-        (fields(&answer), fields(&answer["usage"][0])),
+        (fields(&response), fields(&response["usage"][0])),
         (fields(example), fields(&example["usage"][0]))
     );
 }
@@ -197,8 +198,9 @@ async fn every_route_is_described() {
     for path in described.keys() {
         assert_ne!(Route::of(&path.replace(['{', '}'], "")), Route::Other, "{path} is no route");
     }
+    let id = |operation: &Value| operation["operationId"].as_str().unwrap().to_owned();
     let mut ids: Vec<_> =
-        operations(&document).iter().map(|(.., it)| it["operationId"].as_str().unwrap()).collect();
+        operations(&document).iter().map(|(.., operation)| id(operation)).collect();
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
@@ -206,7 +208,7 @@ async fn every_route_is_described() {
 }
 
 #[tokio::test]
-async fn a_route_takes_the_parameters_that_are_described_and_no_others() {
+async fn routes_accept_exactly_the_described_parameters() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
     let document = document(&app).await;
@@ -215,9 +217,9 @@ async fn a_route_takes_the_parameters_that_are_described_and_no_others() {
     }) {
         let request = example_request(path, operation);
         let separator = if request.ends_with('?') { "" } else { "&" };
-        let (status, answer) = app.json(&key, &format!("{request}{separator}no_such=1")).await;
-        assert_eq!((status, &answer["code"]), (400, &json!("unknown_parameter")), "{request}");
-        let detail = answer["detail"].as_str().unwrap();
+        let (status, problem) = app.json(&key, &format!("{request}{separator}no_such=1")).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("unknown_parameter")), "{request}");
+        let detail = problem["detail"].as_str().unwrap();
         let known = detail.rsplit_once("expected ").unwrap().1;
         let mut known: Vec<_> = known.split(", ").filter(|name| *name != "no parameters").collect();
         let mut described: Vec<_> = parameters(operation)
@@ -231,7 +233,7 @@ async fn a_route_takes_the_parameters_that_are_described_and_no_others() {
 }
 
 #[tokio::test]
-async fn every_code_that_callers_can_meet_is_in_an_answer_of_some_operation() {
+async fn every_error_code_is_in_a_response_of_some_operation() {
     let database = Database::sample().await;
     let document = document(&App::alone(&database).await).await.to_string();
     let page = std::fs::read_to_string("docs/errors.md").unwrap();
@@ -243,7 +245,7 @@ async fn every_code_that_callers_can_meet_is_in_an_answer_of_some_operation() {
         .map(|(_, row)| row.split('`').next().unwrap())
         .collect();
     assert!(codes.len() > 15, "{codes:?}");
-    // A method that a path does not take is no operation.
+    // A method that a path does not allow is not an operation.
     let missing: Vec<_> = codes
         .iter()
         .filter(|code| **code != "method_not_allowed" && !document.contains(&format!("`{code}`: ")))
@@ -252,7 +254,7 @@ async fn every_code_that_callers_can_meet_is_in_an_answer_of_some_operation() {
 }
 
 #[tokio::test]
-async fn the_reference_shows_every_operation_and_keeps_to_itself() {
+async fn the_reference_page_shows_every_operation_and_contacts_no_other_server() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let count = operations(&document(&app).await).len();
@@ -275,7 +277,7 @@ async fn the_reference_shows_every_operation_and_keeps_to_itself() {
 
 #[tokio::test]
 #[ignore = "needs schemathesis: make test-openapi"]
-async fn no_request_gets_an_answer_that_the_reference_does_not_describe() {
+async fn every_response_is_described_in_the_reference() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     assert_eq!(
@@ -308,7 +310,7 @@ async fn no_request_gets_an_answer_that_the_reference_does_not_describe() {
         .await
         .expect("it ends in time")
         .expect("it runs");
-    // What it says ends with its seed.
+    // Its output ends with the seed.
     println!("{}", String::from_utf8_lossy(&ran.stdout));
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

@@ -1,6 +1,6 @@
-// Questions to this server, what it says of the limit, and what it refuses.
+// Requests to the API of this server, and the state of the limit that its responses report.
 
-/** What went wrong, as a sentence for people; `code` is that of the API where it had one. */
+/** An error with a sentence for people; `code` is the code of the API if there is one. */
 export class Problem extends Error {
   constructor(sentence, code, status) {
     super(sentence);
@@ -10,43 +10,45 @@ export class Problem extends Error {
 }
 
 let key = "";
-let heard = () => {};
+let limitListener = () => {};
 
 export function useKey(value) { key = value; }
 export function currentKey() { return key; }
 
-/** `listener` is told {limit, remaining, resetAt} after each answer that says so. */
-export function onLimit(listener) { heard = listener; }
+/** Calls `listener` with {limit, remaining, resetAt} after each response that reports them. */
+export function onLimit(listener) { limitListener = listener; }
 
-/** The JSON that is at this path, or a Problem. */
-export async function ask(path, signal) {
-  let answer;
+/** Returns the JSON at this path. Throws a Problem, or an AbortError if `signal` aborts. */
+export async function getJson(path, signal) {
+  let response;
   try {
-    answer = await fetch(path, { headers: { "X-API-Key": key, Accept: "application/json" }, signal, credentials: "omit" });
-  } catch (fault) {
-    if (fault.name === "AbortError") throw fault;
-    throw new Problem("This server can't be reached: check your connection, then try again.", "unreachable");
+    const headers = { "X-API-Key": key, Accept: "application/json" };
+    response = await fetch(path, { headers, signal, credentials: "omit" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("This server is unreachable. Check your connection and try again.", "unreachable");
   }
-  tellLimit(answer.headers);
-  const body = await answer.json().catch(() => null);
-  if (answer.ok && body) return body;
-  throw new Problem(sentence(body?.detail, answer.status), body?.code, answer.status);
+  reportLimit(response.headers);
+  const body = await response.json().catch(() => null);
+  if (response.ok && body) return body;
+  throw new Problem(sentence(body?.detail, response.status), body?.code, response.status);
 }
 
-function tellLimit(headers) {
+function reportLimit(headers) {
   const [limit, remaining, resetAt] = ["limit", "remaining", "reset"]
     .map((name) => headers.get(`x-ratelimit-${name}`))
     .map((value) => (value === null ? NaN : Number(value)));
-  if (Number.isFinite(limit) && Number.isFinite(remaining)) heard({ limit, remaining, resetAt });
+  if (Number.isFinite(limit) && Number.isFinite(remaining)) limitListener({ limit, remaining, resetAt });
 }
 
 function sentence(detail, status) {
-  if (!detail) return `This server answered with status ${status} and did not say why.`;
+  if (!detail) return `This server responded with status ${status} and gave no reason.`;
   return `${detail[0].toUpperCase()}${detail.slice(1)}${detail.endsWith(".") ? "" : "."}`;
 }
 
-/** A path with these parameters; those that are empty are left out. */
+/** Returns a path with these parameters. Empty ones are omitted. */
 export function path(base, parameters) {
-  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return given.length ? `${base}?${new URLSearchParams(given)}` : base;
+  const present = Object.entries(parameters)
+    .filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return present.length ? `${base}?${new URLSearchParams(present)}` : base;
 }

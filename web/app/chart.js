@@ -1,30 +1,30 @@
-// Candles and volume, in the colours of the page; the text beside it says what it shows.
+// The chart: candles and volumes in the colours of the page. The caption describes it in words.
 
 import { CandlestickSeries, HistogramSeries, createChart, createSeriesMarkers } from "/assets/lightweight-charts.js";
 
-const place = document.querySelector("#chart");
+const container = document.querySelector("#chart");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 let chart;
 let candles;
 let volumes;
 let markers;
 
-/** Draws bars (oldest first) and marks the days of `events`. */
+/** Draws bars (oldest first) and marks the dates of `events`. */
 export function draw(bars, events) {
-  if (!chart) make();
+  if (!chart) create();
   candles.setData(bars.map(({ date, open, high, low, close }) => ({ time: date, open, high, low, close })));
   volumes.setData(bars.map(({ date, volume, open, close }) => ({ time: date, value: volume, color: tone(close >= open) })));
-  markers.setMarkers(marksOf(events, bars));
+  markers.setMarkers(eventMarkers(events, bars));
   chart.timeScale().fitContent();
 }
 
-function make() {
-  chart = createChart(place, {
+function create() {
+  chart = createChart(container, {
     autoSize: true,
-    // The link to TradingView is in the caption, where it can be reached by keyboard.
+    // The link to TradingView is in the caption, where the keyboard can reach it.
     layout: { attributionLogo: false, background: { color: "transparent" }, panes: { enableResize: false }, fontFamily: getComputedStyle(document.body).fontFamily },
     rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.06 } },
-    // No scrolling past the bars: then the labels at the edges stand within them, too.
+    // Without scrolling past the bars, the labels at the edges stay inside the chart.
     timeScale: { borderVisible: false, fixLeftEdge: true, fixRightEdge: true },
     handleScroll: { mouseWheel: false, vertTouchDrag: false },
     handleScale: { mouseWheel: false },
@@ -35,24 +35,29 @@ function make() {
   chart.panes()[0].setStretchFactor(4);
   chart.panes()[1].setStretchFactor(1);
   markers = createSeriesMarkers(candles, []);
-  colour();
+  applyColours();
   dark.addEventListener("change", () => {
-    colour();
-    volumes.setData(volumes.data().map((bar, at) => ({ ...bar, color: tone(candles.data()[at].close >= candles.data()[at].open) })));
+    applyColours();
+    const isUp = (i) => candles.data()[i].close >= candles.data()[i].open;
+    volumes.setData(volumes.data().map((bar, i) => ({ ...bar, color: tone(isUp(i)) })));
   });
 }
 
-function colour() {
-  const [ink, line, rise, fall] = ["--soft", "--line", "--rise", "--fall"].map(value);
+function applyColours() {
+  const [ink, line, rise, fall] = ["--soft", "--line", "--rise", "--fall"].map(cssVariable);
   chart.applyOptions({ layout: { textColor: ink, panes: { separatorColor: line } }, grid: { vertLines: { color: line }, horzLines: { color: line } } });
   candles.applyOptions({ upColor: rise, borderUpColor: rise, wickUpColor: rise, downColor: fall, borderDownColor: fall, wickDownColor: fall });
 }
 
-const value = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const tone = (rose) => `${value(rose ? "--rise" : "--fall")}66`;
+const cssVariable = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const tone = (isUp) => `${cssVariable(isUp ? "--rise" : "--fall")}66`;
 
-/** Marks stand on bars, which have the date of their last day: an event belongs to the first one that ends no sooner. */
-function marksOf(events, bars) {
+/**
+ * Markers are attached to bars. A bar has the date of its last day, so an event belongs to the
+ * first bar that does not end before it. Each bar has at most one marker of a kind.
+ */
+function eventMarkers(events, bars) {
   if (!bars.length) return [];
   const marks = [];
   for (const { date, kind } of events) {
@@ -61,7 +66,15 @@ function marksOf(events, bars) {
     if (!bar) continue;
     const split = kind === "split";
     if (marks.some((mark) => mark.time === bar.date && mark.split === split)) continue;
-    marks.push({ time: bar.date, split, position: split ? "aboveBar" : "belowBar", shape: split ? "square" : "circle", color: value(split ? "--accent" : "--soft"), text: split ? "S" : "", size: split ? 1 : 0.5 });
+    marks.push({
+      time: bar.date,
+      split,
+      position: split ? "aboveBar" : "belowBar",
+      shape: split ? "square" : "circle",
+      color: cssVariable(split ? "--accent" : "--soft"),
+      text: split ? "S" : "",
+      size: split ? 1 : 0.5,
+    });
   }
   return marks.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
 }

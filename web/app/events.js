@@ -1,30 +1,34 @@
-// Splits and dividends of a stock.
+// The splits and dividends of a stock.
 
-import { ask } from "/assets/api.js";
-import { element, inDay, inPrice } from "/assets/format.js";
+import { getJson } from "/assets/api.js";
+import { element, formatDate, formatPrice } from "/assets/format.js";
 
 const section = document.querySelector("#events");
 const list = document.querySelector("#events-list");
 const none = document.querySelector("#events-none");
 
-/** The events of a stock, newest first. */
-export async function eventsOf(symbol, signal) {
-  const { events } = await ask(`/api/stocks/${encodeURIComponent(symbol)}/events?limit=1000`, signal);
+/** Returns the events of a stock, newest first. */
+export async function getEvents(symbol, signal) {
+  const path = `/api/stocks/${encodeURIComponent(symbol)}/events?limit=1000`;
+  const { events } = await getJson(path, signal);
   return events;
 }
 
+/** Shows the events from `start` to `end` and returns them. */
 export function showEvents(events, start, end) {
-  const within = events.filter(({ date }) => date >= start && (!end || date <= end));
-  none.textContent = within.length ? "" : "None in this range.";
-  none.hidden = within.length > 0;
-  list.hidden = !within.length;
-  list.replaceChildren(...within.map((event) =>
-    element("li", {}, element("time", { datetime: event.date }, inDay(event.date)), element("span", {}, inWords(event)))));
+  const inRange = events.filter(({ date }) => date >= start && (!end || date <= end));
+  none.textContent = inRange.length ? "" : "None in this range.";
+  none.hidden = inRange.length > 0;
+  list.hidden = !inRange.length;
+  list.replaceChildren(...inRange.map((event) => {
+    const date = element("time", { datetime: event.date }, formatDate(event.date));
+    return element("li", {}, date, element("span", {}, describe(event)));
+  }));
   section.hidden = false;
-  return within;
+  return inRange;
 }
 
-function inWords(event) {
+function describe(event) {
   if (event.kind === "split") return `Split, ${event.splitTo} for ${event.splitFrom}`;
-  return `Dividend, ${inPrice(event.dividend)} a share`;
+  return `Dividend, ${formatPrice(event.dividend)} per share`;
 }

@@ -1,4 +1,4 @@
-// The key: in memory, and in this tab's storage only where that is asked for. Never in an address.
+// The key. It is kept in memory, and in this tab's storage if the user wants that, never in a URL.
 
 const NAME = "tickerd-key";
 const field = document.querySelector("#key");
@@ -6,39 +6,40 @@ const show = document.querySelector("#key-show");
 const remember = document.querySelector("#key-remember");
 const forget = document.querySelector("#key-forget");
 
-/** Calls `used` with each key that is given, and with "" where it is forgotten. */
-export function watchKey(used) {
+/** Calls `onKey` with each submitted or remembered key, and with "" when the key is forgotten. */
+export function watchKey(onKey) {
   show.addEventListener("click", () => {
-    const shown = field.type === "password";
-    field.type = shown ? "text" : "password";
-    show.setAttribute("aria-pressed", String(shown));
+    const isShown = field.type === "password";
+    field.type = isShown ? "text" : "password";
+    show.setAttribute("aria-pressed", String(isShown));
   });
   document.querySelector("#key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const key = field.value.trim();
-    keep(key);
-    used(key);
+    store(key);
+    onKey(key);
   });
-  remember.addEventListener("change", () => keep(field.value.trim()));
+  remember.addEventListener("change", () => store(field.value.trim()));
   forget.addEventListener("click", () => {
     field.value = "";
     remember.checked = false;
-    keep("");
-    used("");
+    store("");
+    onKey("");
     field.focus();
   });
-  const kept = sessionStorage.getItem(NAME);
-  if (kept) {
-    field.value = kept;
+  const stored = sessionStorage.getItem(NAME);
+  if (stored) {
+    field.value = stored;
     remember.checked = true;
-    used(kept);
+    onKey(stored);
   }
 }
 
-/** Whether there is something to forget. */
-export function mayForget(may) { forget.hidden = !may; }
+/** Shows or hides the button that forgets the key. */
+export function showForget(isShown) { forget.hidden = !isShown; }
 
-function keep(key) {
+/** Stores the key in this tab if the user wants that, else removes it. */
+function store(key) {
   if (remember.checked && key) sessionStorage.setItem(NAME, key);
   else sessionStorage.removeItem(NAME);
 }

@@ -1,9 +1,9 @@
-// Where the limit stands, as the last answer said.
+// The state of the limit in the last response.
 
 import { onLimit } from "/assets/api.js";
-import { inWhole } from "/assets/format.js";
+import { formatWhole } from "/assets/format.js";
 
-const place = document.querySelector("#limit");
+const container = document.querySelector("#limit");
 const meter = document.querySelector("#limit-meter");
 const text = document.querySelector("#limit-text");
 
@@ -14,11 +14,12 @@ export function watchLimit() {
     meter.high = limit * 0.1;
     meter.optimum = limit;
     meter.value = remaining;
-    const inS = Math.max(0, Math.ceil((resetAt - Date.now()) / 1000));
-    const more = remaining < limit && Number.isFinite(inS) ? `; more in ${inS} s` : "";
-    text.textContent = `${inWhole(remaining)} of ${inWhole(limit)} requests a minute are left${more}`;
-    place.hidden = false;
+    const waitS = Math.max(0, Math.ceil((resetAt - Date.now()) / 1000));
+    const more = remaining < limit && Number.isFinite(waitS) ? `; more in ${waitS} s` : "";
+    const left = `${formatWhole(remaining)} of ${formatWhole(limit)} requests a minute are left`;
+    text.textContent = `${left}${more}`;
+    container.hidden = false;
   });
 }
 
-export function hideLimit() { place.hidden = true; }
+export function hideLimit() { container.hidden = true; }

@@ -1,6 +1,6 @@
-// The table: newest first, some rows at a time.
+// The table of rows, newest first. It reveals more rows on demand.
 
-import { element, inDay, inPrice, inWhole } from "/assets/format.js";
+import { element, formatDate, formatPrice, formatWhole } from "/assets/format.js";
 
 const COLUMNS = [
   ["date", "Date"],
@@ -11,8 +11,8 @@ const COLUMNS = [
   ["adjustedClose", "Adjusted close"],
   ["volume", "Volume"],
 ];
-const FIRST = 25;
-const STEP = 100;
+const FIRST_ROWS = 25;
+const MORE_ROWS = 100;
 const head = document.querySelector("#rows-head");
 const body = document.querySelector("#rows-body");
 const more = document.querySelector("#more");
@@ -22,18 +22,18 @@ let rows = [];
 let columns = [];
 let fetchNext;
 
-/** Shows rows (newest first); `next` fetches older ones, or is null where there are none. */
-export function showRows(all, about, next) {
+/** Shows rows (newest first). `next` fetches older ones; it is null if there are none. */
+export function showRows(all, description, next) {
   rows = all;
   fetchNext = next;
   columns = COLUMNS.filter(([name]) => all.length && all[0][name] !== undefined);
   head.replaceChildren(...columns.map(([, title]) => element("th", { scope: "col" }, title)));
-  caption.textContent = `${about}, newest first`;
+  caption.textContent = `${description}, newest first`;
   body.replaceChildren();
   reveal();
 }
 
-/** Rows that came after a press of "More". */
+/** Adds rows that were fetched after a click on "More". */
 export function addRows(older, next) {
   rows = rows.concat(older);
   fetchNext = next;
@@ -49,14 +49,18 @@ more.addEventListener("click", async () => {
 
 function reveal() {
   const from = body.children.length;
-  body.append(...rows.slice(from, from + (from ? STEP : FIRST)).map(rowOf));
+  const to = from + (from ? MORE_ROWS : FIRST_ROWS);
+  body.append(...rows.slice(from, to).map(rowElement));
   more.hidden = body.children.length >= rows.length && !fetchNext;
 }
 
-function rowOf(row) {
+function rowElement(row) {
   const cells = columns.map(([name]) => {
-    if (name === "date") return element("th", { scope: "row", tabindex: "-1" }, element("time", { datetime: row.date }, inDay(row.date)));
-    const text = name === "volume" ? inWhole(row.volume) : inPrice(row[name]);
+    if (name === "date") {
+      const date = element("time", { datetime: row.date }, formatDate(row.date));
+      return element("th", { scope: "row", tabindex: "-1" }, date);
+    }
+    const text = name === "volume" ? formatWhole(row.volume) : formatPrice(row[name]);
     return element("td", {}, element("data", { value: row[name] }, text));
   });
   return element("tr", {}, ...cells);

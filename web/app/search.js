@@ -1,43 +1,46 @@
-// The box that finds stocks: a combobox with a list, as the ARIA Authoring Practices describe it.
+// The stock search: a combobox with a list, as in the ARIA Authoring Practices.
 
-import { ask, path } from "/assets/api.js";
+import { getJson, path } from "/assets/api.js";
 import { element } from "/assets/format.js";
 
 const box = document.querySelector("#search");
 const list = document.querySelector("#found");
-/** Typing goes on for a moment; each question counts against the limit. */
-const PAUSE_MS = 200;
+/** Wait until typing pauses, as each request counts towards the limit. */
+const DEBOUNCE_MS = 200;
 const SHOWN_MAX = 8;
-const REMEMBERED_MAX = 50;
+const CACHED_MAX = 50;
 
 let stocks = [];
+/** The index of the highlighted stock, or -1. */
 let active = -1;
-let pause;
-let asking;
-const remembered = new Map();
+let timer;
+let request;
+/** Stocks by search text. */
+const cache = new Map();
 
-/** Calls `chosen` with a stock, and `failed` with what went wrong. */
-export function watchSearch(chosen, failed) {
+/** Calls `onChoose` with the chosen stock, and `onError` with errors. */
+export function watchSearch(onChoose, onError) {
   const pick = (stock) => {
     close();
     box.value = stock.id;
-    chosen(stock);
+    onChoose(stock);
   };
-  const find = () => look(box.value.trim()).then(open, (fault) => fault.name !== "AbortError" && failed(fault));
+  const showMatches = () => search(box.value.trim())
+    .then(open, (error) => error.name !== "AbortError" && onError(error));
   box.addEventListener("input", () => {
-    clearTimeout(pause);
-    pause = setTimeout(find, PAUSE_MS);
+    clearTimeout(timer);
+    timer = setTimeout(showMatches, DEBOUNCE_MS);
   });
   box.addEventListener("focus", () => { box.select(); });
-  box.addEventListener("click", () => { if (list.hidden) find(); });
+  box.addEventListener("click", () => { if (list.hidden) showMatches(); });
   box.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      if (list.hidden) find();
+      if (list.hidden) showMatches();
       else move(event.key === "ArrowDown" ? 1 : -1);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      clearTimeout(pause);
+      clearTimeout(timer);
       if (active >= 0) pick(stocks[active]);
       else if (box.value.trim()) pick({ id: box.value.trim().toUpperCase() });
     } else if (event.key === "Escape") {
@@ -46,24 +49,25 @@ export function watchSearch(chosen, failed) {
   });
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
-    const at = [...list.children].indexOf(event.target.closest("li"));
-    if (stocks[at]) pick(stocks[at]);
+    const index = [...list.children].indexOf(event.target.closest("li"));
+    if (stocks[index]) pick(stocks[index]);
   });
   box.addEventListener("blur", close);
 }
 
 export function showChosen(symbol) { box.value = symbol; }
 
-/** Whoever has another key may see something else. */
-export function forgetFound() { remembered.clear(); }
+/** Clears the cache: another key may see other results. */
+export function clearSearchCache() { cache.clear(); }
 
-async function look(text) {
-  asking?.abort();
-  if (remembered.has(text)) return remembered.get(text);
-  asking = new AbortController();
-  const { stocks: found } = await ask(path("/api/stocks", { q: text, limit: SHOWN_MAX }), asking.signal);
-  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-  remembered.set(text, found);
+async function search(text) {
+  request?.abort();
+  if (cache.has(text)) return cache.get(text);
+  request = new AbortController();
+  const url = path("/api/stocks", { q: text, limit: SHOWN_MAX });
+  const { stocks: found } = await getJson(url, request.signal);
+  if (cache.size >= CACHED_MAX) cache.clear();
+  cache.set(text, found);
   return found;
 }
 
@@ -71,24 +75,33 @@ function open(found) {
   if (document.activeElement !== box) return;
   stocks = found;
   active = -1;
-  const option = (stock, at) => element("li", { role: "option", id: `found-${at}`, "aria-selected": "false" },
-    element("b", {}, stock.id), element("span", {}, stock.name));
-  const none = element("li", { role: "option", class: "none", "aria-disabled": "true", "aria-selected": "false" }, "No stock is called so");
+  const option = (stock, index) => element(
+    "li",
+    { role: "option", id: `found-${index}`, "aria-selected": "false" },
+    element("b", {}, stock.id),
+    element("span", {}, stock.name),
+  );
+  const none = element(
+    "li",
+    { role: "option", class: "none", "aria-disabled": "true", "aria-selected": "false" },
+    "No matching stock",
+  );
   list.replaceChildren(...(found.length ? found.map(option) : [none]));
   list.hidden = false;
   box.setAttribute("aria-expanded", "true");
 }
 
-function move(by) {
+/** Moves the highlight by `step`, and from one end of the list to the other. */
+function move(step) {
   if (!stocks.length) return;
-  active = (active + by + stocks.length + (active < 0 && by < 0 ? 1 : 0)) % stocks.length;
-  [...list.children].forEach((item, at) => item.setAttribute("aria-selected", String(at === active)));
+  active = (active + step + stocks.length + (active < 0 && step < 0 ? 1 : 0)) % stocks.length;
+  [...list.children].forEach((item, index) => item.setAttribute("aria-selected", String(index === active)));
   list.children[active].scrollIntoView({ block: "nearest" });
   box.setAttribute("aria-activedescendant", `found-${active}`);
 }
 
 function close() {
-  clearTimeout(pause);
+  clearTimeout(timer);
   list.hidden = true;
   active = -1;
   box.setAttribute("aria-expanded", "false");

@@ -1,31 +1,31 @@
-// The request for what is shown, for a terminal, a notebook and a spreadsheet. A spreadsheet sends no headers: it is left
-// out where the server takes no key in a URL.
+// The request for the shown rows as code, for a terminal, Python and a spreadsheet. Spreadsheets
+// can't send headers, so theirs is omitted if the server accepts no key in a URL.
 
 import { currentKey } from "/assets/api.js";
 import { element } from "/assets/format.js";
 
 const PLACEHOLDER = "YOUR_KEY";
-const place = document.querySelector("#snippets");
+const container = document.querySelector("#snippets");
 const withKey = document.querySelector("#with-key");
-const news = document.querySelector("#news");
+const announcement = document.querySelector("#news");
 const keyInQuery = "keyInQuery" in document.documentElement.dataset;
-let shown = "";
+let shownPath = "";
 
-withKey.addEventListener("change", () => showSnippets(shown));
+withKey.addEventListener("change", () => showSnippets(shownPath));
 
-/** `asked` is the path and query of what is shown. */
-export function showSnippets(asked) {
-  shown = asked;
+/** `path` is the path and query of the shown rows. */
+export function showSnippets(path) {
+  shownPath = path;
   const key = (withKey.checked && currentKey()) || PLACEHOLDER;
-  const url = new URL(asked, location.origin);
-  place.replaceChildren(...[
+  const url = new URL(path, location.origin);
+  container.replaceChildren(...[
     ["Terminal", `curl -H 'X-API-Key: ${key}' \\\n  '${url}'`],
     ["Python", python(url, key)],
-    ...(keyInQuery ? [["Spreadsheet", sheet(url, key)]] : []),
+    ...(keyInQuery ? [["Spreadsheet", spreadsheet(url, key)]] : []),
   ].map(([title, text]) => snippet(title, text)));
 }
 
-export function forgetKeyInSnippets() { withKey.checked = false; }
+export function hideKeyInSnippets() { withKey.checked = false; }
 
 function python(url, key) {
   return `import requests
@@ -39,13 +39,13 @@ while url:
     url = page["next"] and "${url.origin}" + page["next"]`;
 }
 
-function sheet(url, key) {
-  const asked = new URL(url);
-  // Lines have everything where no limit is set.
-  asked.searchParams.delete("limit");
-  asked.searchParams.set("format", "csv");
-  asked.searchParams.set("apikey", key);
-  return `=IMPORTDATA("${asked}")`;
+function spreadsheet(url, key) {
+  const csv = new URL(url);
+  // CSV without a limit contains all rows.
+  csv.searchParams.delete("limit");
+  csv.searchParams.set("format", "csv");
+  csv.searchParams.set("apikey", key);
+  return `=IMPORTDATA("${csv}")`;
 }
 
 function snippet(title, text) {
@@ -53,10 +53,12 @@ function snippet(title, text) {
   const pre = element("pre", { tabindex: "0", "aria-label": title }, element("code", {}, text));
   button.addEventListener("click", async () => {
     const copied = await copy(text);
-    // Where a page may not copy (only https and this machine may), the text is selected for whoever does.
+    // Browsers allow copying only over HTTPS and on localhost. Otherwise the text is selected.
     if (!copied) getSelection().selectAllChildren(pre);
     button.textContent = copied ? "Copied" : "Selected";
-    news.textContent = copied ? `Copied for ${title.toLowerCase()}` : "Selected: copy it with your keyboard";
+    announcement.textContent = copied
+      ? `Copied for ${title.toLowerCase()}`
+      : "Selected: copy it with your keyboard";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
   return element("div", { class: "snippet" }, element("div", {}, element("h4", {}, title), button), pre);
