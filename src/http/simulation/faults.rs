@@ -1,137 +1,139 @@
-//! What happens to the world: loads, word of them, and whatever goes away.
+//! What happens while clients send requests: loads and their notifications, outages of Postgres
+//! and Redis, restarts, and quiet periods.
 
 use std::rc::Rc;
 
 use tokio::task::spawn_local;
 
-use super::instance::Instance;
-use super::questions::NAMES;
-use super::truth::STOCKS;
-use super::world::{INSTANCES, World, wait};
+use super::database::STOCKS;
+use super::environment::{INSTANCES, wait};
+use super::instance::Instances;
+use super::queries::NAMES;
 use crate::redis::Message;
 
-/// The promise: a change is known everywhere within a second of its word,
-const WORD_MS: u64 = 1000;
-/// or when the poll comes to it: every 30 s, looked at every half second, and a look takes its
-/// time.
+/// The documented guarantee: an instance knows a change one second after its notification, ...
+const NOTIFIED_MS: u64 = 1000;
+/// ... or else after the next poll: every 30 s, checked every 500 ms, with up to 400 ms for the
+/// poll itself.
 const POLL_MS: u64 = 30_000 + 500 + 400;
-/// The loss of Redis is noticed within this time; from then on every half second is a poll.
-const NOTICED_MS: u64 = 2500;
-const ALONE_MS: u64 = 1000;
+/// An instance notices the loss of Redis within this time. From then on it polls every 500 ms.
+const LOSS_NOTICED_MS: u64 = 2500;
+const POLL_WITHOUT_REDIS_MS: u64 = 1000;
 
-pub fn start(world: &Rc<World>) {
-    spawn_local(load(world.clone()));
-    spawn_local(lose_redis(world.clone()));
-    spawn_local(end_processes(world.clone()));
-    spawn_local(fall_quiet(world.clone()));
-    (0..INSTANCES).for_each(|slot| drop(spawn_local(lose_postgres(world.clone(), slot))));
+pub fn start(instances: &Rc<Instances>) {
+    spawn_local(load(instances.clone()));
+    spawn_local(interrupt_redis(instances.clone()));
+    spawn_local(restart_processes(instances.clone()));
+    spawn_local(stop_clients(instances.clone()));
+    (0..INSTANCES).for_each(|slot| drop(spawn_local(interrupt_postgres(instances.clone(), slot))));
 }
 
-/// Loads, one by one or several at once; now and then a name changes hands, or a key draws a
-/// revision.
-async fn load(world: Rc<World>) {
+/// Commits changes, alone or in bursts: mostly loads, sometimes a rename or the change of a key.
+async fn load(instances: Rc<Instances>) {
+    let environment = &instances.environment;
     loop {
-        world.pause(if world.once_in(3) { 200 } else { 30_000 }).await;
-        if world.slots.iter().all(|slot| slot.postgres_is_away.get()) {
+        environment.pause(if environment.once_in(3) { 200 } else { 30_000 }).await;
+        if environment.networks.iter().all(|network| network.postgres_is_down.get()) {
             continue;
         }
-        if world.once_in(10) {
-            world.truth.borrow_mut().draw_revision();
+        if environment.once_in(10) {
+            environment.database.borrow_mut().draw_revision();
             continue;
         }
-        let known_by_ms = (0..INSTANCES).map(|slot| send_word(&world, slot)).collect();
-        let stock = || world.below(STOCKS as u64) as usize;
-        if world.once_in(8) {
-            let (name, to) = (world.below(NAMES.len() as u64) as usize, stock());
-            world.truth.borrow_mut().rename(name, to, known_by_ms);
+        let known_by_ms = (0..INSTANCES).map(|slot| notify(&instances, slot)).collect();
+        let random_stock = || environment.below(STOCKS as u64) as usize;
+        if environment.once_in(8) {
+            let (name, to) = (environment.below(NAMES.len() as u64) as usize, random_stock());
+            environment.database.borrow_mut().rename(name, to, known_by_ms);
         } else {
-            let stocks: Vec<usize> = (0..=world.below(3)).map(|_| stock()).collect();
-            world.truth.borrow_mut().restate(&stocks, known_by_ms);
+            let stocks: Vec<usize> = (0..=environment.below(3)).map(|_| random_stock()).collect();
+            environment.database.borrow_mut().restate(&stocks, known_by_ms);
         }
     }
 }
 
-/// Sends word of a change that is made right now, and returns when it has to be known there at the
-/// latest.
-fn send_word(world: &Rc<World>, slot: usize) -> u64 {
-    let now_ms = world.now_ms();
-    let late_ms = match world.below(20) {
-        _ if world.redis.is_away() => return now_ms + NOTICED_MS + ALONE_MS,
+/// Notifies an instance of a change that is committed now: soon, late or not at all. Returns the
+/// time at which the instance must know the change at the latest.
+fn notify(instances: &Rc<Instances>, slot: usize) -> u64 {
+    let environment = &instances.environment;
+    let now_ms = environment.now_ms();
+    let delay_ms = match environment.below(20) {
+        _ if environment.redis.is_away() => {
+            return now_ms + LOSS_NOTICED_MS + POLL_WITHOUT_REDIS_MS;
+        }
         0 => return now_ms + POLL_MS,
-        1 => world.below(40_000),
-        _ => world.below(200),
+        1 => environment.below(40_000),
+        _ => environment.below(200),
     };
-    let told = world.clone();
+    let notified = instances.clone();
     spawn_local(async move {
-        wait(late_ms).await;
-        said(&told, slot);
+        wait(delay_ms).await;
+        notified.get(slot).deliver(Message::Look);
     });
-    now_ms + (late_ms.saturating_sub(200) + WORD_MS).min(POLL_MS)
+    now_ms + (delay_ms.saturating_sub(200) + NOTIFIED_MS).min(POLL_MS)
 }
 
-fn said(world: &World, slot: usize) {
-    if let Some(instance) = &*world.slots[slot].instance.borrow() {
-        instance.tell(Message::Look);
-    }
-}
-
-/// Redis goes away, and comes back with what it had or without. Each instance notices for itself.
-async fn lose_redis(world: Rc<World>) {
+/// Takes Redis down and up again, with or without its data. Each instance notices for itself.
+async fn interrupt_redis(instances: Rc<Instances>) {
+    let environment = &instances.environment;
     loop {
-        world.pause(900_000).await;
-        world.redis.set_away(true);
-        let lost_ms = world.below(60_000);
+        environment.pause(900_000).await;
+        environment.redis.set_away(true);
+        let down_ms = environment.below(60_000);
         for slot in 0..INSTANCES {
-            let (world, noticed_ms) = (world.clone(), world.below(NOTICED_MS));
-            let back_ms = lost_ms + world.below(250);
+            let (instances, noticed_ms) = (instances.clone(), environment.below(LOSS_NOTICED_MS));
+            let reconnected_ms = down_ms + environment.below(250);
             spawn_local(async move {
-                wait(noticed_ms.min(back_ms)).await;
-                world.slots[slot].redis_is_lost.set(true);
-                wait(back_ms.saturating_sub(noticed_ms)).await;
-                world.slots[slot].redis_is_lost.set(false);
-                // Whatever was said meanwhile was lost: the client says so.
-                said(&world, slot);
+                let is_lost = &instances.environment.networks[slot].redis_is_lost;
+                wait(noticed_ms.min(reconnected_ms)).await;
+                is_lost.set(true);
+                wait(reconnected_ms.saturating_sub(noticed_ms)).await;
+                is_lost.set(false);
+                // After a reconnect the client reports that notifications may have been lost.
+                instances.get(slot).deliver(Message::Look);
             });
         }
-        wait(lost_ms).await;
-        world.redis.set_away(false);
-        if world.once_in(3) {
-            world.redis.forget();
+        wait(down_ms).await;
+        environment.redis.set_away(false);
+        if environment.once_in(3) {
+            environment.redis.forget();
         }
     }
 }
 
-/// Postgres can't be reached from one instance: mostly for moments, now and then for longer than
-/// answers may stand in.
-async fn lose_postgres(world: Rc<World>, slot: usize) {
+/// Makes Postgres unreachable from one instance: mostly briefly, sometimes longer than stale
+/// answers may be served.
+async fn interrupt_postgres(instances: Rc<Instances>, slot: usize) {
+    let environment = &instances.environment;
+    let network = &environment.networks[slot];
     loop {
-        world.pause(600_000).await;
-        let slot = &world.slots[slot];
-        slot.postgres_is_away.set(true);
-        world.pause(if world.once_in(4) { 2_000_000 } else { 10_000 }).await;
-        slot.postgres_is_away.set(false);
-        slot.postgres_back_ms.set(world.now_ms());
+        environment.pause(600_000).await;
+        network.postgres_is_down.set(true);
+        environment.pause(if environment.once_in(4) { 2_000_000 } else { 10_000 }).await;
+        network.postgres_is_down.set(false);
+        network.postgres_up_since_ms.set(environment.now_ms());
     }
 }
 
-/// Processes are killed and start anew, with an empty memory and another clock.
-async fn end_processes(world: Rc<World>) {
+/// Kills processes. Each restarts with an empty memory and a different clock.
+async fn restart_processes(instances: Rc<Instances>) {
     loop {
-        world.pause(1_200_000).await;
-        Instance::start(&world, world.any_slot());
+        instances.environment.pause(1_200_000).await;
+        instances.restart(instances.environment.random_slot());
     }
 }
 
-/// Now and then nobody asks for so long that answers grow old.
-async fn fall_quiet(world: Rc<World>) {
+/// Stops all clients from time to time, for long enough that answers expire.
+async fn stop_clients(instances: Rc<Instances>) {
+    let environment = &instances.environment;
     loop {
-        world.pause(300_000).await;
-        let quiet_ms = match world.below(40) {
+        environment.pause(300_000).await;
+        let quiet_ms = match environment.below(40) {
             0 => 26 * 3_600_000,
-            1..10 => world.below(5_000_000),
-            _ => world.below(100_000),
+            1..10 => environment.below(5_000_000),
+            _ => environment.below(100_000),
         };
-        world.quiet_until_ms.set(world.now_ms() + quiet_ms);
+        environment.quiet_until_ms.set(environment.now_ms() + quiet_ms);
         wait(quiet_ms).await;
     }
 }

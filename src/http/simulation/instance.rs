@@ -1,7 +1,7 @@
-//! One process: the real cache, its versions and what follows changes; beside them only what the
-//! middleware does.
+//! One simulated process: the real cache, its versions and the follower of changes, with a stand-in
+//! for the middleware and the handlers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use chrono::DateTime;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local};
 
-use super::questions::Asked;
-use super::truth::tell;
-use super::world::{Away, World, wait};
+use super::database::apply;
+use super::environment::{Environment, INSTANCES, Unreachable, wait};
+use super::queries::SimulatedQuery;
 use crate::cache::{
     Cache, CachedHeaders, CachedResponse, Entry, Found, Lifetime, Miss, Versions, lifetime,
 };
@@ -21,9 +21,9 @@ use crate::http::server::changes::{ChangeFollower, follow};
 use crate::redis::Message;
 use crate::store::StoreError;
 
-/// The defaults, but that answers are shown stale for a time that outages outlast, and that memory
-/// is never full: what is pushed out hangs on hashes that no seed repeats. Processes that end lose
-/// enough.
+/// The defaults, with two exceptions. Stale answers may be served longer than outages last. Memory
+/// is never full, as evictions depend on hashes that the seed does not determine; restarts empty
+/// it often enough.
 pub const CONFIG: CacheConfig = CacheConfig {
     cache_memory_bytes_max: 1 << 30,
     cache_writes_max: 64,
@@ -31,111 +31,144 @@ pub const CONFIG: CacheConfig = CacheConfig {
     changes_poll_without_redis_ms: 500,
     cache_stale_s_max: 900,
 };
-/// How far clocks are apart at most.
-pub const CLOCKS_APART_MS: u64 = 5000;
-/// One read in so many is slow, so that others try meanwhile.
+/// The maximum difference between the clocks of instances.
+pub const CLOCK_SKEW_MS: u64 = 5000;
+/// One read of this many is slow, so that other requests for the same start meanwhile.
 const SLOW_ONE_IN: u64 = 200;
 const SLOW_MS: u64 = 14_000;
 
+/// The running processes, by slot.
+pub struct Instances {
+    pub environment: Rc<Environment>,
+    running: [RefCell<Option<Rc<Instance>>>; INSTANCES],
+}
+
+impl Instances {
+    pub fn start(environment: Rc<Environment>) -> Rc<Self> {
+        let instances = Self { environment, running: Default::default() };
+        (0..INSTANCES).for_each(|slot| instances.restart(slot));
+        Rc::new(instances)
+    }
+
+    /// Starts a process in a slot. A process that runs there is killed.
+    pub fn restart(&self, slot: usize) {
+        let instance = Instance::start(&self.environment, slot);
+        if let Some(killed) = self.running[slot].replace(Some(instance)) {
+            killed.follower.take().inspect(AbortHandle::abort);
+        }
+    }
+
+    pub fn get(&self, slot: usize) -> Rc<Instance> {
+        self.running[slot].borrow().clone().expect("all slots are started")
+    }
+}
+
 pub struct Instance {
-    pub slot: usize,
-    world: Rc<World>,
+    slot: usize,
+    environment: Rc<Environment>,
     cache: Cache,
     versions: Versions,
     clock_ahead_ms: u64,
-    words: mpsc::Sender<Message>,
+    messages: mpsc::Sender<Message>,
     follower: Cell<Option<AbortHandle>>,
 }
 
-/// What a client gets.
-pub enum Given {
+/// The response of an instance.
+pub enum Reply {
     Hit(Arc<Entry>),
     Stale(Arc<Entry>),
-    Made(Arc<Entry>),
-    /// Read for this request alone, or found not to be there.
-    Read,
-    /// Nobody could be asked, and nothing stood in.
-    Refused,
+    /// Read from the database and cached.
+    Miss(Arc<Entry>),
+    /// Read from the database, and not cacheable or not found.
+    Uncached,
+    /// The database was unreachable and no stale answer was available.
+    Unavailable,
 }
 
 impl Instance {
-    /// Starts a process in a slot, in place of whichever was there.
-    pub fn start(world: &Rc<World>, slot: usize) {
-        let (words, heard) = mpsc::channel(1024);
+    fn start(environment: &Rc<Environment>, slot: usize) -> Rc<Self> {
+        let (sender, receiver) = mpsc::channel(1024);
         let instance = Rc::new(Self {
             slot,
-            world: world.clone(),
-            cache: Cache::with_model(&CONFIG, world.redis.clone()),
+            environment: environment.clone(),
+            cache: Cache::with_model(&CONFIG, environment.redis.clone()),
             versions: Versions::default(),
-            clock_ahead_ms: world.below(CLOCKS_APART_MS),
-            words,
+            clock_ahead_ms: environment.below(CLOCK_SKEW_MS),
+            messages: sender,
             follower: Cell::new(None),
         });
         let following = instance.clone();
-        let follower = spawn_local(async move { follow(&*following, Some(heard), &CONFIG).await });
+        let follower =
+            spawn_local(async move { follow(&*following, Some(receiver), &CONFIG).await });
         instance.follower.set(Some(follower.abort_handle()));
-        if let Some(before) = world.slots[slot].instance.replace(Some(instance)) {
-            before.follower.take().inspect(AbortHandle::abort);
-        }
+        instance
     }
 
-    pub fn tell(&self, word: Message) {
-        // Where too many wait, or nobody listens any more, it is lost.
-        let _ = self.words.try_send(word);
+    /// Delivers a message. It is lost if too many are waiting or the process was killed.
+    pub fn deliver(&self, message: Message) {
+        let _ = self.messages.try_send(message);
     }
 
     fn clock_ms(&self) -> u64 {
-        self.world.now_ms() + self.clock_ahead_ms
+        self.environment.now_ms() + self.clock_ahead_ms
     }
 
-    /// What `http/middleware/cache.rs` does, without HTTP.
-    pub async fn ask(&self, asked: &Asked) -> Given {
-        let Some((version, exchange)) = self.versions.of(&asked.parsed.depends_on()) else {
-            return self.read(asked).await.map_or(Given::Refused, |_| Given::Read);
+    /// Handles a request as `http/middleware/cache.rs` does, without HTTP.
+    pub async fn handle(&self, query: &SimulatedQuery) -> Reply {
+        let Some((version, exchange)) = self.versions.of(&query.parsed.depends_on()) else {
+            return self.read_uncached(query).await;
         };
-        let (key, now_ms) = (asked.parsed.canonical(version), self.clock_ms());
+        let (key, now_ms) = (query.parsed.canonical(version), self.clock_ms());
         match self.cache.look_up(&key, now_ms).await {
-            Found::Hit(entry) => Given::Hit(entry),
-            Found::Stale(entry) => Given::Stale(entry),
-            Found::Failed => Given::Refused,
-            Found::Uncacheable => self.read(asked).await.map_or(Given::Refused, |_| Given::Read),
+            Found::Hit(entry) => Reply::Hit(entry),
+            Found::Stale(entry) => Reply::Stale(entry),
+            Found::Failed => Reply::Unavailable,
+            Found::Uncacheable => self.read_uncached(query).await,
             Found::Miss(miss) => {
-                let now = DateTime::from_timestamp_millis(now_ms.cast_signed())
-                    .expect("a time that can be");
+                let now =
+                    DateTime::from_timestamp_millis(now_ms.cast_signed()).expect("a valid time");
                 let spread = crc32fast::hash(key.as_bytes());
-                self.answer(asked, miss, lifetime(asked.parsed.content(), &exchange, now, spread))
-                    .await
+                let lifetime = lifetime(query.parsed.content(), &exchange, now, spread);
+                self.fill(query, miss, lifetime).await
             }
         }
     }
 
-    async fn answer(&self, asked: &Asked, miss: Miss<'_>, lifetime: Lifetime) -> Given {
-        match self.read(asked).await {
-            Err(_) => miss.record_failure(self.clock_ms()).map_or(Given::Refused, Given::Stale),
-            Ok(Some(answer)) => Given::Made(miss.fill(answer, lifetime, self.clock_ms())),
+    async fn read_uncached(&self, query: &SimulatedQuery) -> Reply {
+        self.read(query).await.map_or(Reply::Unavailable, |_| Reply::Uncached)
+    }
+
+    async fn fill(&self, query: &SimulatedQuery, miss: Miss<'_>, lifetime: Lifetime) -> Reply {
+        match self.read(query).await {
+            Err(_) => miss.record_failure(self.clock_ms()).map_or(Reply::Unavailable, Reply::Stale),
+            Ok(Some(answer)) => Reply::Miss(miss.fill(answer, lifetime, self.clock_ms())),
             Ok(None) => {
                 miss.mark_uncacheable(self.clock_ms());
-                Given::Read
+                Reply::Uncached
             }
         }
     }
 
-    /// What a handler makes: what was asked, what is true of it, the moment that this was read in,
-    /// and when it was made. `None` where that is none that is kept.
-    async fn read(&self, asked: &Asked) -> Result<Option<CachedResponse>, Away> {
-        let (now, says) = self
-            .world
-            .read(self.slot, |truth| (truth.now(), truth.says(truth.now(), &asked.about)))
+    /// Reads an answer as a handler does; `None` if it is not cacheable or not found. The body
+    /// records the query, the content, the commit it was read from, and the time.
+    async fn read(&self, query: &SimulatedQuery) -> Result<Option<CachedResponse>, Unreachable> {
+        let (commit, content) = self
+            .environment
+            .read(self.slot, |database| {
+                let commit = database.latest();
+                (commit, database.content(commit, &query.names))
+            })
             .await?;
-        if self.world.once_in(SLOW_ONE_IN) {
-            wait(self.world.below(SLOW_MS)).await;
+        if self.environment.once_in(SLOW_ONE_IN) {
+            wait(self.environment.below(SLOW_MS)).await;
         }
-        let Some(says) = says.filter(|_| asked.is_kept) else { return Ok(None) };
-        let body = format!("{}\n{says}\n{now}\n{}", asked.meaning, self.world.now_ms());
-        let link = Some(Bytes::from(asked.meaning.clone()));
+        let Some(content) = content.filter(|_| query.is_cacheable) else { return Ok(None) };
+        let meaning = &query.meaning;
+        let body = format!("{meaning}\n{content}\n{commit}\n{}", self.environment.now_ms());
+        let link = Some(Bytes::from(meaning.clone()));
         Ok(Some(CachedResponse {
             body: body.into(),
-            media: asked.media,
+            media: query.media,
             headers: CachedHeaders { link, unknown: None },
         }))
     }
@@ -144,16 +177,18 @@ impl Instance {
 impl ChangeFollower for Instance {
     async fn look(&self) -> Result<(), StoreError> {
         let since = self.versions.last_revision();
-        let changes = self.world.read(self.slot, |truth| truth.changes_since(since)).await;
-        let changes = changes.map_err(|_| StoreError::Unreachable("it is away".to_owned()))?;
-        tell(&self.versions, &changes);
+        let changes =
+            self.environment.read(self.slot, |database| database.changes_since(since)).await;
+        let changes =
+            changes.map_err(|_| StoreError::Unreachable("simulated outage".to_owned()))?;
+        apply(&self.versions, &changes);
         Ok(())
     }
 
     fn heed(&self, _: Message) {}
 
     fn word_may_come(&self) -> bool {
-        !self.world.slots[self.slot].redis_is_lost.get()
+        !self.environment.networks[self.slot].redis_is_lost.get()
     }
 
     fn set_behind(&self, behind: bool) {

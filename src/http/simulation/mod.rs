@@ -1,16 +1,16 @@
-//! Instances, clients, loads, lost words and outages, at random and by the million, against what
-//! was true at each moment.
+//! A simulation of the cache: instances, clients, loads, lost notifications and outages at random,
+//! by the million. Every reply is checked against the history of the database.
 //!
-//! Real are the questions and their keys, the cache with both its tiers, its lifetimes, the data
-//! versions, and what follows changes. Postgres, Redis and time are models: a run takes days of
-//! theirs, and its seed repeats it.
+//! The queries and their keys, both tiers of the cache, its lifetimes, the data versions and the
+//! follower of changes are the real ones. Postgres, Redis and time are models. A run covers days,
+//! and its seed repeats it.
 
+mod check;
+mod database;
+mod environment;
 mod faults;
 mod instance;
-mod judge;
-mod questions;
-mod truth;
-mod world;
+mod queries;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,98 +21,100 @@ use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
-use instance::{Given, Instance};
-use judge::{Asking, Wrong};
-use world::{INSTANCES, World, wait};
+use check::{RequestStart, Violation};
+use environment::{Environment, wait};
+use instance::{Instances, Reply};
 
 const CLIENTS: usize = 24;
-/// One request in so many is given up by its client.
-const HANGS_UP_ONE_IN: u64 = 30;
+/// A client abandons one request of this many.
+const ABANDONED_ONE_IN: u64 = 30;
 
+/// The number of replies of each kind, and all violations.
 #[derive(Debug, Default)]
-struct Tally {
-    answers: u32,
+struct ReplyCounts {
+    total: u32,
     hits: u32,
     stale: u32,
-    made: u32,
-    read: u32,
-    refused: u32,
-    wrong: Vec<(Wrong, String)>,
+    misses: u32,
+    uncached: u32,
+    unavailable: u32,
+    violations: Vec<(Violation, String)>,
 }
 
-impl Tally {
-    /// Returns how many answers there are.
-    fn count(&mut self, given: &Given, wrong: Option<(Wrong, String)>) -> u32 {
-        self.wrong.extend(wrong);
-        *match given {
-            Given::Hit(_) => &mut self.hits,
-            Given::Stale(_) => &mut self.stale,
-            Given::Made(_) => &mut self.made,
-            Given::Read => &mut self.read,
-            Given::Refused => &mut self.refused,
+impl ReplyCounts {
+    /// Counts a reply and returns the total.
+    fn add(&mut self, reply: &Reply, violation: Option<(Violation, String)>) -> u32 {
+        self.violations.extend(violation);
+        *match reply {
+            Reply::Hit(_) => &mut self.hits,
+            Reply::Stale(_) => &mut self.stale,
+            Reply::Miss(_) => &mut self.misses,
+            Reply::Uncached => &mut self.uncached,
+            Reply::Unavailable => &mut self.unavailable,
         } += 1;
-        self.answers += 1;
-        self.answers
+        self.total += 1;
+        self.total
     }
 }
 
-/// What clients share.
-struct Crowd {
-    world: Rc<World>,
-    tally: RefCell<Tally>,
-    /// Where and what many ask at once.
-    talk_of_the_day: Cell<(usize, usize)>,
-    answers_max: u32,
+/// The clients and what they share.
+struct Clients {
+    instances: Rc<Instances>,
+    counts: RefCell<ReplyCounts>,
+    /// The instance and the query that many clients request at the same time.
+    popular: Cell<(usize, usize)>,
+    replies_max: u32,
     done: Notify,
 }
 
-impl Crowd {
-    /// Asks in bursts, often for what others ask for at that moment, until there are enough
-    /// answers.
-    async fn client(self: Rc<Self>) {
-        let world = &self.world;
+impl Clients {
+    /// One client. It sends bursts of requests, often for the popular query, until there are
+    /// enough replies.
+    async fn run(self: Rc<Self>) {
+        let environment = &self.instances.environment;
         loop {
-            world.pause([10, 1000, 10_000, 100_000][world.below(4) as usize]).await;
-            wait(world.quiet_until_ms.get().saturating_sub(world.now_ms())).await;
-            let slot = world.any_slot();
-            for _ in 0..world.below(20) {
-                // The lower, the more often.
-                let rank = world.below(1000) * world.below(1000) / 1000;
-                let question = rank as usize * world.questions.len() / 1000;
-                if world.once_in(10) {
-                    self.talk_of_the_day.set((slot, question));
+            environment.pause([10, 1000, 10_000, 100_000][environment.below(4) as usize]).await;
+            wait(environment.quiet_until_ms.get().saturating_sub(environment.now_ms())).await;
+            let slot = environment.random_slot();
+            for _ in 0..environment.below(20) {
+                // Queries with a low index are more frequent.
+                let rank = environment.below(1000) * environment.below(1000) / 1000;
+                let query = rank as usize * environment.queries.len() / 1000;
+                if environment.once_in(10) {
+                    self.popular.set((slot, query));
                 }
-                let (slot, question) =
-                    if world.once_in(3) { self.talk_of_the_day.get() } else { (slot, question) };
-                self.ask(slot, question).await;
+                let (slot, query) =
+                    if environment.once_in(3) { self.popular.get() } else { (slot, query) };
+                self.send(slot, query).await;
             }
         }
     }
 
-    async fn ask(&self, slot: usize, question: usize) {
-        let (world, asked) = (&self.world, &self.world.questions[question]);
-        let Some(instance) = world.slots[slot].instance.borrow().clone() else { return };
-        let asking = Asking::now(world, slot);
-        let given = if world.once_in(HANGS_UP_ONE_IN) {
-            let timeouts = Duration::from_millis(world.below(200));
-            let Ok(given) = timeout(timeouts, instance.ask(asked)).await else { return };
-            given
+    async fn send(&self, slot: usize, query: usize) {
+        let environment = &self.instances.environment;
+        let query = &environment.queries[query];
+        let instance = self.instances.get(slot);
+        let start = RequestStart::now(environment, slot);
+        let reply = if environment.once_in(ABANDONED_ONE_IN) {
+            let abandoned_after = Duration::from_millis(environment.below(200));
+            let Ok(reply) = timeout(abandoned_after, instance.handle(query)).await else { return };
+            reply
         } else {
-            instance.ask(asked).await
+            instance.handle(query).await
         };
-        let wrong = asking.judge(world, asked, &given).err();
-        if self.tally.borrow_mut().count(&given, wrong) >= self.answers_max {
+        let violation = start.check(environment, query, &reply).err();
+        if self.counts.borrow_mut().add(&reply, violation) >= self.replies_max {
             self.done.notify_one();
         }
-        if matches!(given, Given::Refused) {
-            // As Retry-After says.
+        if matches!(reply, Reply::Unavailable) {
+            // The value of Retry-After.
             wait(1000).await;
         }
     }
 }
 
-/// Says what was seen, and how to repeat it.
-fn run(answers_max: u32) -> String {
+/// Runs the simulation and returns a summary. The printed seed repeats the run.
+fn run(replies_max: u32) -> String {
     let seed = std::env::var("SIMULATION_SEED")
         .ok()
         .map(|seed| seed.parse().expect("SIMULATION_SEED is a number"));
@@ -123,43 +125,41 @@ fn run(answers_max: u32) -> String {
         .start_paused(true)
         .build()
         .unwrap();
-    let (tally, loads, took_s) = LocalSet::new().block_on(&runtime, async {
-        let world = World::new(seed);
-        (0..INSTANCES).for_each(|slot| Instance::start(&world, slot));
-        faults::start(&world);
-        let (started_ms, done) = (world.now_ms(), Notify::new());
-        let crowd = Rc::new(Crowd {
-            world,
-            tally: RefCell::default(),
-            talk_of_the_day: Cell::default(),
-            answers_max,
-            done,
+    let (counts, commits, simulated_s) = LocalSet::new().block_on(&runtime, async {
+        let instances = Instances::start(Environment::new(seed));
+        faults::start(&instances);
+        let environment = instances.environment.clone();
+        let started_ms = environment.now_ms();
+        let clients = Rc::new(Clients {
+            instances,
+            counts: RefCell::default(),
+            popular: Cell::default(),
+            replies_max,
+            done: Notify::new(),
         });
-        (0..CLIENTS).for_each(|_| drop(spawn_local(crowd.clone().client())));
-        crowd.done.notified().await;
-        let loads = crowd.world.truth.borrow().now();
-        (crowd.tally.take(), loads, (crowd.world.now_ms() - started_ms) / 1000)
+        (0..CLIENTS).for_each(|_| drop(spawn_local(clients.clone().run())));
+        clients.done.notified().await;
+        let commits = environment.database.borrow().latest();
+        (clients.counts.take(), commits, (environment.now_ms() - started_ms) / 1000)
     });
-    let Tally { answers, hits, stale, made, read, refused, ref wrong } = tally;
-    let [content, question, age, refusal] =
-        Wrong::ALL.map(|kind| wrong.iter().filter(|(of, _)| *of == kind).count());
-    let seen = format!(
-        "{answers} answers in {} hours with {loads} loads ({hits} hits, {stale} stale, {made} made, {read} uncacheable, \
-         {refused} refused for want of Postgres): {content} wrong, {question} to another question, {age} too old, \
-         {refusal} refused without need",
-        took_s / 3600
+    let ReplyCounts { total, hits, stale, misses, uncached, unavailable, ref violations } = counts;
+    let [content, query, age, unneeded] = Violation::ALL
+        .map(|kind| violations.iter().filter(|(violation, _)| *violation == kind).count());
+    let summary = format!(
+        "{total} answers in {} hours with {commits} loads ({hits} hits, {stale} stale, \
+         {misses} misses, {uncached} uncached, {unavailable} unavailable without Postgres): \
+         {content} wrong, {query} for another query, {age} too old, \
+         {unneeded} unavailable despite Postgres",
+        simulated_s / 3600
     );
-    println!("{seen}");
-    assert!(wrong.is_empty(), "SIMULATION_SEED={seed}: {:#?}", &wrong[..wrong.len().min(3)]);
-    // The promise would be easy to keep by reading everything anew, and where nothing happens.
-    assert!(
-        hits > answers / 4
-            && stale > answers / 200
-            && made > answers / 50
-            && refused > answers / 1000
-    );
-    assert!(loads > answers as usize / 2000);
-    seen
+    println!("{summary}");
+    let shown = &violations[..violations.len().min(3)];
+    assert!(violations.is_empty(), "SIMULATION_SEED={seed}: {shown:#?}");
+    // The run must exercise the cache, stale answers, outages and loads.
+    assert!(hits > total / 4 && stale > total / 200);
+    assert!(misses > total / 50 && unavailable > total / 1000);
+    assert!(commits > total as usize / 2000);
+    summary
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What clients ask: each question in several ways of writing it, and with neighbours that differ
-//! in one thing only.
+//! Random queries. Many mean the same in a different spelling, and many differ from others in one
+//! parameter only.
 
 use actix_web::http::header;
 use actix_web::test::TestRequest;
@@ -15,32 +15,32 @@ use crate::http::api::prices::many::ManyQuery;
 use crate::http::api::{calendar, chart, events, exchanges, quote, status, stocks};
 use crate::http::request::cacheable_query::CacheableQuery;
 
-/// Symbols, in ways that a careless key would mix up.
+/// Symbols that a careless cache key would confuse.
 pub const NAMES: [&str; 12] =
     ["A", "AA", "AAA", "AB", "A.B", "A-B", "B", "BA", "V1", "V11", "QUOTE", "STOCK"];
 
-/// A question, as it was parsed from one way of writing it.
-pub struct Asked {
-    /// In words of the simulation's own: two that differ ask for different things.
+/// A query, parsed from one of its spellings.
+pub struct SimulatedQuery {
+    /// An independent canonical form: queries are equivalent if and only if it is equal.
     pub meaning: String,
-    /// Places in [`NAMES`] of the symbols that the answer is about.
-    pub about: Vec<usize>,
+    /// The symbols that the answer is about, as indices of [`NAMES`].
+    pub names: Vec<usize>,
     pub media: Media,
-    /// What the README promises.
+    /// How long the documentation allows to reuse an answer.
     pub fresh_s: u64,
-    /// False for what is streamed.
-    pub is_kept: bool,
-    pub parsed: Box<dyn Parsed>,
+    /// False if the response is streamed.
+    pub is_cacheable: bool,
+    pub parsed: Box<dyn DynQuery>,
 }
 
-/// [`CacheableQuery`], whichever it is.
-pub trait Parsed {
+/// The methods of [`CacheableQuery`] that work on trait objects.
+pub trait DynQuery {
     fn canonical(&self, version: i64) -> String;
     fn depends_on(&self) -> DependsOn<'_>;
     fn content(&self) -> Content;
 }
 
-impl<Q: CacheableQuery> Parsed for Q {
+impl<Q: CacheableQuery> DynQuery for Q {
     fn canonical(&self, version: i64) -> String {
         CacheableQuery::canonical(self, version)
     }
@@ -54,22 +54,23 @@ impl<Q: CacheableQuery> Parsed for Q {
     }
 }
 
-fn parse<Q: CacheableQuery>(request: TestRequest) -> Box<dyn Parsed> {
+fn parse<Q: CacheableQuery>(request: TestRequest) -> Box<dyn DynQuery> {
     Box::new(Q::parse(&request.to_http_request()).unwrap_or_else(|problem| panic!("{problem}")))
 }
 
-/// What a route takes.
-struct Shape {
+/// A route and the parameters that queries use.
+struct RouteSpec {
     path: &'static str,
-    parse: fn(TestRequest) -> Box<dyn Parsed>,
-    /// Parameters and their values: the first is what is meant where none is given, "" is none at
-    /// all.
-    takes: &'static [(&'static str, &'static [&'static str])],
-    /// Seconds: of what has an end in the past, and of what has none.
+    parse: fn(TestRequest) -> Box<dyn DynQuery>,
+    /// Parameters and their values. The first value is the default; "" means that the parameter is
+    /// omitted. Values with a leading `!` are required, even if they are the first.
+    parameters: &'static [(&'static str, &'static [&'static str])],
+    /// How long answers may be reused: with an end in the past, and without an end.
     fresh_s: [u64; 2],
 }
 
 const DAY_S: u64 = 86_400;
+const DAY_PATH: &str = "/api/prices/daily/2012-05-01";
 const FORMAT: (&str, &[&str]) = ("format", &["json", "csv", "ndjson"]);
 const END: (&str, &[&str]) = ("end", &["", "2012-12-30", "2012-12-31"]);
 const ADJUST: (&str, &[&str]) = ("adjust", &["none", "splits", "all"]);
@@ -79,15 +80,14 @@ const LIMIT: (&str, &[&str]) = ("limit", &["100", "10"]);
 const EXCHANGE: (&str, &[&str]) = ("exchange", &["", "NYSE", "NASDAQ"]);
 const COLUMNS: (&str, &[&str]) = ("columns", &["", "date,close", "close,date"]);
 const KIND: (&str, &[&str]) = ("kind", &["", "split", "dividend"]);
-/// The first day has to be given: what is not is written as such.
 const START: (&str, &[&str]) = ("start", &["!2012-01-03", "!2012-01-04"]);
 
-const SHAPES: [Shape; 12] = [
-    Shape {
+const ROUTES: [RouteSpec; 12] = [
+    RouteSpec {
         path: "/api/stocks/{symbol}/prices",
         parse: parse::<PricesQuery>,
-        // 2012-05-01 and 2012-05-02, as cursors.
-        takes: &[
+        // The cursors are 2012-05-01 and 2012-05-02.
+        parameters: &[
             START,
             END,
             ORDER,
@@ -100,28 +100,28 @@ const SHAPES: [Shape; 12] = [
         ],
         fresh_s: [DAY_S, 300],
     },
-    Shape {
+    RouteSpec {
         path: "/api/stocks/{symbol}/quote",
         parse: parse::<quote::QuoteQuery>,
-        takes: &[],
+        parameters: &[],
         fresh_s: [60; 2],
     },
-    Shape {
+    RouteSpec {
         path: "/api/stocks/{symbol}",
         parse: parse::<stocks::StockQuery>,
-        takes: &[],
+        parameters: &[],
         fresh_s: [3600; 2],
     },
-    Shape {
+    RouteSpec {
         path: "/api/stocks/{symbol}/events",
         parse: parse::<events::StockEventsQuery>,
-        takes: &[("start", &["", "2012-01-03"]), END, KIND, LIMIT, ORDER],
+        parameters: &[("start", &["", "2012-01-03"]), END, KIND, LIMIT, ORDER],
         fresh_s: [DAY_S, 300],
     },
-    Shape {
+    RouteSpec {
         path: "/api/stocks/{symbol}/chart.svg",
         parse: parse::<chart::ChartQuery>,
-        takes: &[
+        parameters: &[
             ("start", &["", "2012-01-03"]),
             END,
             ("width", &["800", "801"]),
@@ -131,16 +131,16 @@ const SHAPES: [Shape; 12] = [
         ],
         fresh_s: [DAY_S, 300],
     },
-    Shape {
+    RouteSpec {
         path: "/api/prices",
         parse: parse::<ManyQuery>,
-        takes: &[START, END, ORDER, ADJUST, INTERVAL, LIMIT, FORMAT],
+        parameters: &[START, END, ORDER, ADJUST, INTERVAL, LIMIT, FORMAT],
         fresh_s: [DAY_S, 300],
     },
-    Shape {
+    RouteSpec {
         path: "/api/stocks",
         parse: parse::<stocks::StockListQuery>,
-        takes: &[
+        parameters: &[
             ("q", &["", "a", "a&exchange=NYSE"]),
             EXCHANGE,
             ("sector", &["", "Energy"]),
@@ -150,106 +150,128 @@ const SHAPES: [Shape; 12] = [
         ],
         fresh_s: [3600; 2],
     },
-    Shape {
-        path: "/api/prices/daily/2012-05-01",
+    RouteSpec {
+        path: DAY_PATH,
         parse: parse::<DayQuery>,
-        takes: &[EXCHANGE, ("limit", &["1000", "10"]), FORMAT, COLUMNS],
+        parameters: &[EXCHANGE, ("limit", &["1000", "10"]), FORMAT, COLUMNS],
         fresh_s: [DAY_S; 2],
     },
-    Shape {
+    RouteSpec {
         path: "/api/events",
         parse: parse::<events::EventsQuery>,
-        takes: &[START, END, EXCHANGE, KIND, LIMIT, ORDER],
+        parameters: &[START, END, EXCHANGE, KIND, LIMIT, ORDER],
         fresh_s: [DAY_S, 300],
     },
-    Shape {
+    RouteSpec {
         path: "/api/status",
         parse: parse::<status::StatusQuery>,
-        takes: &[],
+        parameters: &[],
         fresh_s: [60; 2],
     },
-    Shape {
+    RouteSpec {
         path: "/api/exchanges",
         parse: parse::<exchanges::ExchangesQuery>,
-        takes: &[],
+        parameters: &[],
         fresh_s: [60; 2],
     },
-    Shape {
+    RouteSpec {
         path: "/api/calendar",
         parse: parse::<calendar::CalendarQuery>,
-        takes: &[("exchange", &["NYSE", "NASDAQ"]), ("start", &["!2012-01-03", "!2012-01-04"])],
+        parameters: &[
+            ("exchange", &["NYSE", "NASDAQ"]),
+            ("start", &["!2012-01-03", "!2012-01-04"]),
+        ],
         fresh_s: [3600; 2],
     },
 ];
 
-/// So many questions, drawn at random: some of them several times, in different words.
-pub fn draw(random: &mut StdRng, count: usize) -> Vec<Asked> {
+/// Draws `count` random queries. Some are equivalent, in different spellings.
+pub fn draw(random: &mut StdRng, count: usize) -> Vec<SimulatedQuery> {
     (0..count)
-        .map(|_| SHAPES.choose(random).map(|shape| ask(random, shape)).expect("there are shapes"))
+        .map(|_| draw_query(random, ROUTES.choose(random).expect("there are routes")))
         .collect()
 }
 
-fn ask(random: &mut StdRng, shape: &Shape) -> Asked {
-    let mut about: Vec<usize> = (0..NAMES.len()).collect();
-    let mut said = Vec::new();
-    if shape.path == "/api/prices" {
-        let count = random.random_range(2..4);
-        about = about.sample(random, count).copied().collect();
-        about.sort_unstable();
-        said.push(("symbols", spelled_list(random, &about)));
-    } else if shape.path.contains("{symbol}") {
-        about = vec![random.random_range(0..NAMES.len())];
+fn draw_query(random: &mut StdRng, route: &RouteSpec) -> SimulatedQuery {
+    let names = draw_names(random, route);
+    let mut given = Vec::new();
+    if route.path == "/api/prices" {
+        given.push(("symbols", spelled_list(random, &names)));
     }
     let mut request = TestRequest::default();
-    // Mostly as usual: else hardly anything would be asked twice.
     let mut meant: Vec<(&str, &str)> = Vec::new();
-    for (name, values) in shape.takes {
+    for (name, values) in route.parameters {
+        // Defaults are frequent, or hardly any two queries would be equivalent.
         let value =
             if random.random_ratio(4, 5) { values[0] } else { values.choose(random).unwrap() };
         meant.push((name, value));
-        let needs_saying = value.starts_with('!') || value != values[0];
-        if *name == "format" && needs_saying && random.random() {
+        let is_required = value.starts_with('!') || value != values[0];
+        if *name == "format" && is_required && random.random() {
             request = request.insert_header((header::ACCEPT, media_type(value)));
-        } else if needs_saying || (!value.is_empty() && random.random()) {
-            said.push((name, value.trim_start_matches('!').to_owned()));
+        } else if is_required || (!value.is_empty() && random.random()) {
+            given.push((name, value.trim_start_matches('!').to_owned()));
         }
     }
-    said.shuffle(random);
-    let meant_as =
+    given.shuffle(random);
+    let value_of =
         |name: &str| meant.iter().find(|(meant, _)| *meant == name).map_or("", |(_, value)| value);
-    let media = match (shape.path.ends_with(".svg"), meant_as("format")) {
+    let media = match (route.path.ends_with(".svg"), value_of("format")) {
         (true, _) => Media::Svg,
         (_, "csv") => Media::Csv,
         (_, "ndjson") => Media::Ndjson,
         _ => Media::Json,
     };
-    // Lines without a limit that is said are all there are, in a stream.
-    let takes_all = shape.takes.contains(&LIMIT) && matches!(media, Media::Csv | Media::Ndjson);
-    let is_kept = !takes_all || said.iter().any(|(name, _)| *name == "limit");
-    let names: Vec<_> = about.iter().map(|at| NAMES[*at]).collect();
-    let meaning = format!("{} {names:?} {meant:?} {is_kept}", shape.path);
-    let query = Serializer::new(String::new()).extend_pairs(&said).finish();
-    let fresh_s = shape.fresh_s
-        [usize::from(shape.path != "/api/prices/daily/2012-05-01" && meant_as("end").is_empty())];
+    // CSV and NDJSON without an explicit limit contain all rows and are streamed.
+    let may_stream =
+        route.parameters.contains(&LIMIT) && matches!(media, Media::Csv | Media::Ndjson);
+    let is_cacheable = !may_stream || given.iter().any(|(name, _)| *name == "limit");
+    let symbols: Vec<_> = names.iter().map(|index| NAMES[*index]).collect();
+    let meaning = format!("{} {symbols:?} {meant:?} {is_cacheable}", route.path);
+    let query = Serializer::new(String::new()).extend_pairs(&given).finish();
+    let has_no_end = route.path != DAY_PATH && value_of("end").is_empty();
     request = request
         .uri(&format!("/?{query}"))
-        .param("symbol", spelled(random, names[0]))
+        .param("symbol", spelled(random, symbols[0]))
         .param("date", "2012-05-01");
-    Asked { meaning, about, media, fresh_s, is_kept, parsed: (shape.parse)(request) }
+    SimulatedQuery {
+        meaning,
+        names,
+        media,
+        fresh_s: route.fresh_s[usize::from(has_no_end)],
+        is_cacheable,
+        parsed: (route.parse)(request),
+    }
+}
+
+/// The symbols that the answer is about: several, one, or all of the market.
+fn draw_names(random: &mut StdRng, route: &RouteSpec) -> Vec<usize> {
+    let all: Vec<usize> = (0..NAMES.len()).collect();
+    if route.path == "/api/prices" {
+        let count = random.random_range(2..4);
+        let mut names: Vec<usize> = all.sample(random, count).copied().collect();
+        names.sort_unstable();
+        names
+    } else if route.path.contains("{symbol}") {
+        vec![random.random_range(0..NAMES.len())]
+    } else {
+        all
+    }
 }
 
 fn media_type(format: &str) -> &'static str {
     if format == "csv" { "text/csv" } else { "application/x-ndjson" }
 }
 
+/// A symbol in upper or lower case.
 fn spelled(random: &mut StdRng, name: &str) -> String {
     if random.random() { name.to_owned() } else { name.to_lowercase() }
 }
 
-/// In any order, with blanks, and one of them twice.
-fn spelled_list(random: &mut StdRng, about: &[usize]) -> String {
-    let mut names: Vec<String> = about.iter().map(|at| spelled(random, NAMES[*at])).collect();
-    names.push(names[0].clone());
-    names.shuffle(random);
-    names.join(if random.random() { "," } else { ", " })
+/// The symbols in any order, one of them twice, with or without blanks.
+fn spelled_list(random: &mut StdRng, names: &[usize]) -> String {
+    let mut symbols: Vec<String> =
+        names.iter().map(|index| spelled(random, NAMES[*index])).collect();
+    symbols.push(symbols[0].clone());
+    symbols.shuffle(random);
+    symbols.join(if random.random() { "," } else { ", " })
 }

@@ -1,0 +1,130 @@
+//! A model of Postgres that keeps the content of every commit, so that a check can tell what was
+//! true when.
+
+use std::collections::HashMap;
+
+use super::queries::NAMES;
+use crate::cache::Versions;
+use crate::market::{Exchange, Symbol};
+use crate::store::{Changes, StockChange, StockRef};
+
+pub const STOCKS: usize = 14;
+
+/// All that responses show: the stock of each name, and how often each stock was restated.
+#[derive(Clone)]
+struct Snapshot {
+    /// The stock of each name; `None` if no stock has had it yet.
+    stocks: [Option<usize>; NAMES.len()],
+    restated: [u32; STOCKS],
+}
+
+/// A commit. Its snapshot is the content of the database until the next one.
+pub struct Commit {
+    snapshot: Snapshot,
+    /// For each instance, when it must know of the commit at the latest, unless it can't reach
+    /// Postgres.
+    pub known_by_ms: Vec<u64>,
+}
+
+pub struct DatabaseModel {
+    commits: Vec<Commit>,
+    /// For each name, the commits that changed its content.
+    changed: [Vec<usize>; NAMES.len()],
+    revision: i64,
+    versions: [i64; STOCKS],
+}
+
+impl DatabaseModel {
+    /// Starts with one commit. The last two names have no stock, the last two stocks no name.
+    pub fn new(instances: usize) -> Self {
+        let stocks = std::array::from_fn(|name| Some(name).filter(|name| *name < NAMES.len() - 2));
+        let snapshot = Snapshot { stocks, restated: [0; STOCKS] };
+        Self {
+            commits: vec![Commit { snapshot, known_by_ms: vec![0; instances] }],
+            changed: Default::default(),
+            revision: 1,
+            versions: [1; STOCKS],
+        }
+    }
+
+    /// The number of the latest commit.
+    pub fn latest(&self) -> usize {
+        self.commits.len() - 1
+    }
+
+    /// The content about these names as of a commit; `None` if there is none.
+    pub fn content(&self, commit: usize, names: &[usize]) -> Option<String> {
+        let snapshot = &self.commits.get(commit)?.snapshot;
+        let of_name = |name: &usize| match snapshot.stocks[*name] {
+            Some(stock) => format!("{}={stock}:{} ", NAMES[*name], snapshot.restated[stock]),
+            None => String::new(),
+        };
+        let content: String = names.iter().map(of_name).collect();
+        Some(content).filter(|content| !content.is_empty())
+    }
+
+    /// The first commit after `commit` that changed the content about any of these names.
+    pub fn superseded_by(&self, commit: usize, names: &[usize]) -> Option<&Commit> {
+        let next = |name: &usize| {
+            let changed = &self.changed[*name];
+            changed.get(changed.partition_point(|changed| *changed <= commit))
+        };
+        names.iter().filter_map(next).min().map(|number| &self.commits[*number])
+    }
+
+    /// Commits a load that restates stocks.
+    pub fn restate(&mut self, stocks: &[usize], known_by_ms: Vec<u64>) {
+        let mut snapshot = self.snapshot().clone();
+        stocks.iter().for_each(|stock| snapshot.restated[*stock] += 1);
+        self.commit(stocks, Commit { snapshot, known_by_ms });
+    }
+
+    /// Commits the move of a name to another stock. Both stocks get a new version.
+    pub fn rename(&mut self, name: usize, to: usize, known_by_ms: Vec<u64>) {
+        let mut snapshot = self.snapshot().clone();
+        let from = snapshot.stocks[name].replace(to);
+        let changed: Vec<usize> = from.into_iter().chain([to]).collect();
+        self.commit(&changed, Commit { snapshot, known_by_ms });
+    }
+
+    /// Commits a change that is not about stocks, such as a new key. It gets a revision too.
+    pub fn draw_revision(&mut self) {
+        self.revision += 1;
+    }
+
+    fn snapshot(&self) -> &Snapshot {
+        &self.commits[self.latest()].snapshot
+    }
+
+    fn commit(&mut self, changed_stocks: &[usize], commit: Commit) {
+        self.draw_revision();
+        changed_stocks.iter().for_each(|stock| self.versions[*stock] = self.revision);
+        let previous = self.latest();
+        self.commits.push(commit);
+        let number = self.latest();
+        for name in 0..NAMES.len() {
+            if self.content(previous, &[name]) != self.content(number, &[name]) {
+                self.changed[name].push(number);
+            }
+        }
+    }
+
+    /// The changes that an instance reads if it knows everything up to `revision`.
+    pub fn changes_since(&self, revision: i64) -> Changes {
+        let snapshot = self.snapshot();
+        let changes = snapshot.stocks.iter().enumerate().filter_map(|(name, stock)| {
+            let (under, stock): (Symbol, _) = (NAMES[name].parse().expect("a symbol"), (*stock)?);
+            let stock = StockRef { id: stock as i32, symbol: under, version: self.versions[stock] };
+            Some(StockChange { under, stock, exchange: "NYSE".to_owned() })
+        });
+        let stocks = changes.filter(|change| change.stock.version > revision).collect();
+        Changes { stocks, revision: self.revision, ..Changes::default() }
+    }
+}
+
+/// Applies changes as an instance does after it has read them from Postgres.
+pub fn apply(versions: &Versions, changes: &Changes) {
+    let closes_at = chrono::NaiveTime::from_hms_opt(16, 0, 0).expect("a time of day");
+    let exchange = Exchange { zone: chrono_tz::America::New_York, closes_at };
+    versions.apply(changes, &HashMap::from([("NYSE".to_owned(), exchange)]));
+}
