@@ -209,33 +209,33 @@ mod tests {
             KnownStock { id: 7, symbol, delisted_on: crate::market::parse_date("2030-01-02") };
         let known = Known { stocks: [(symbol, stock)].into(), ..Known::default() };
         let mut reader = open(text).unwrap();
-        let (mut out, mut faults) =
+        let (mut out, mut errors) =
             (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), Vec::new());
         while let Some(row) = reader.next_row().unwrap() {
             if let Err(error) = check(Table::Prices, &row, &known, &mut out) {
-                faults.push(error.to_string());
+                errors.push(error.to_string());
             }
         }
-        (String::from_utf8(out.into_inner().unwrap()).unwrap(), faults)
+        (String::from_utf8(out.into_inner().unwrap()).unwrap(), errors)
     }
 
     const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close\n";
 
     #[test]
     fn a_good_row_goes_to_staging_digit_for_digit() {
-        let (staged, faults) = read(&format!(
+        let (staged, errors) = read(&format!(
             "{HEADER}aapl,2000-03-01,118.56,132.06,118.5,130.31,9616100,4.186662803811\n"
         ));
         assert_eq!(staged, "2,7,2000-03-01,118.56,132.06,118.5,130.31,4.186662803811,9616100\n");
-        assert!(faults.is_empty(), "{faults:?}");
+        assert!(errors.is_empty(), "{errors:?}");
     }
 
     #[test]
     fn a_file_without_adjusted_closes_leaves_them_open() {
-        let (staged, faults) =
+        let (staged, errors) =
             read("date,close,low,high,open,volume,ticker\n2000-03-01,1.5,1,2,1,5,AAPL\n");
         assert_eq!(staged, "2,7,2000-03-01,1.0,2.0,1.0,1.5,,5\n");
-        assert!(faults.is_empty(), "{faults:?}");
+        assert!(errors.is_empty(), "{errors:?}");
     }
 
     #[test]
@@ -272,8 +272,8 @@ mod tests {
             ),
         ];
         let lines: Vec<_> = rows.iter().map(|(row, _)| *row).collect();
-        let (staged, faults) = read(&format!("{HEADER}{}\n", lines.join("\n")));
-        assert_eq!(faults, rows.map(|(_, error)| error));
+        let (staged, errors) = read(&format!("{HEADER}{}\n", lines.join("\n")));
+        assert_eq!(errors, rows.map(|(_, error)| error));
         assert_eq!(staged, "");
     }
 
@@ -282,14 +282,14 @@ mod tests {
         let rows = format!(
             "{HEADER}AAPL,x,1,2,1,1,5,1\nAAPL,2000-03-01,1,2,1,1,5,1\nAAPL,y,1,2,1,1,5,1\n"
         );
-        let (staged, faults) = read(&rows);
+        let (staged, errors) = read(&rows);
         assert!(
-            faults[0].starts_with("line 2, ") && faults[1].starts_with("line 4, "),
-            "{faults:?}"
+            errors[0].starts_with("line 2, ") && errors[1].starts_with("line 4, "),
+            "{errors:?}"
         );
         assert!(staged.starts_with("3,7,"), "{staged}");
         for newline in ["\r\n", "\r"] {
-            assert_eq!(read(&rows.replace('\n', newline)), (staged.clone(), faults.clone()));
+            assert_eq!(read(&rows.replace('\n', newline)), (staged.clone(), errors.clone()));
         }
     }
 
@@ -321,8 +321,8 @@ mod tests {
             let fields = ["AAPL".to_owned(), "2000-03-01".to_owned(), open, high, low, close, written];
             let names = ["symbol", "date", "open", "high", "low", "close", "volume"];
             let line = |of: &dyn Fn(usize) -> String| columns.iter().map(|at| of(*at)).collect::<Vec<_>>().join(",");
-            let (staged, faults) = read(&format!("{}\n{}\n", line(&|at| names[at].to_owned()), line(&|at| fields[at].clone())));
-            prop_assert!(faults.is_empty(), "{faults:?}");
+            let (staged, errors) = read(&format!("{}\n{}\n", line(&|at| names[at].to_owned()), line(&|at| fields[at].clone())));
+            prop_assert!(errors.is_empty(), "{errors:?}");
             let staged: Vec<_> = staged.trim_end().split(',').collect();
             for (at, field) in [(3, 2), (4, 3), (5, 4), (6, 5)] {
                 prop_assert_eq!(staged[at].parse::<f64>(), fields[field].parse::<f64>());
@@ -334,9 +334,9 @@ mod tests {
         fn a_fault_names_a_place_in_the_file_and_what_is_there(field in "[^,\"\r\n]{0,50}|[-+.0-9eE]{1,8}", at in 0usize..8) {
             let mut fields = ["AAPL", "2000-03-01", "1", "2", "1", "1", "5", "1"];
             fields[at] = &field;
-            let (staged, faults) = read(&format!("{HEADER}{}\n", fields.join(",")));
-            prop_assert_eq!(staged.is_empty(), faults.len() == 1, "{:?}", faults);
-            for error in faults {
+            let (staged, errors) = read(&format!("{HEADER}{}\n", fields.join(",")));
+            prop_assert_eq!(staged.is_empty(), errors.len() == 1, "{:?}", errors);
+            for error in errors {
                 prop_assert!(error.starts_with("line 2, column "), "{error}");
                 prop_assert!(error.contains(": expected "), "{error}");
             }

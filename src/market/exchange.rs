@@ -24,11 +24,6 @@ impl Exchange {
     }
 }
 
-/// Whether an exchange, by its code, trades on the days of [`super::calendar`].
-pub fn keeps_us_calendar(code: &str) -> bool {
-    super::calendar::EXCHANGES.contains(&code)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

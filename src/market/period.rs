@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
+use chrono::{Datelike, Months, NaiveDate, Weekday};
 
-use super::calendar::is_trading_day;
+use super::Calendar;
 
 /// How much time a bar stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -61,10 +61,9 @@ impl Interval {
 }
 
 impl Period {
-    /// The last day of it on which the US exchanges trade; `None` where they never do.
-    pub fn last_trading_day(self) -> Option<NaiveDate> {
-        let days = std::iter::successors(Some(self.last), |day| day.checked_sub_days(Days::new(1)));
-        days.take_while(|day| *day >= self.first).find(|day| is_trading_day(*day))
+    /// The last trading day in the period; `None` if it has none.
+    pub fn last_trading_day(self, calendar: &Calendar) -> Option<NaiveDate> {
+        calendar.last_trading_day(self.last).filter(|day| *day >= self.first)
     }
 }
 
@@ -110,14 +109,14 @@ mod tests {
     fn the_last_trading_day_of_a_period_is_no_holiday() {
         // Good Friday 2013 was the last weekday of March.
         assert_eq!(
-            Interval::Month.period(day("2013-03-05")).last_trading_day(),
+            Interval::Month.period(day("2013-03-05")).last_trading_day(Calendar::US),
             Some(day("2013-03-28"))
         );
         assert_eq!(
-            Interval::Week.period(day("2013-03-29")).last_trading_day(),
+            Interval::Week.period(day("2013-03-29")).last_trading_day(Calendar::US),
             Some(day("2013-03-28"))
         );
-        assert_eq!(Interval::Day.period(day("2013-03-29")).last_trading_day(), None);
+        assert_eq!(Interval::Day.period(day("2013-03-29")).last_trading_day(Calendar::US), None);
     }
 
     proptest! {

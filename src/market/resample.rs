@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::{Bar, Interval, Period};
+use super::{Bar, Calendar, Interval, Period};
 
 /// Where a stock stands: what tells whether its newest period is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub struct ListingState {
     pub newest: NaiveDate,
     /// Whether no bar will follow.
     pub is_delisted: bool,
-    /// Whether the calendar of the US exchanges tells its trading days.
-    pub keeps_us_calendar: bool,
+    /// The calendar of its exchange; `None` where it is not known.
+    pub calendar: Option<&'static Calendar>,
 }
 
 /// The bar of a period. It is labelled by the last trading day in it, not by the first calendar
@@ -62,8 +62,8 @@ impl ListingState {
     /// past day is no reason: once there is a later one, the period is over.
     fn leaves_open(&self, period: Period, last: NaiveDate) -> bool {
         let is_over = self.newest > period.last || self.is_delisted;
-        let has_last_day =
-            self.keeps_us_calendar && period.last_trading_day().is_some_and(|day| last >= day);
+        let last_trading_day = self.calendar.and_then(|of| period.last_trading_day(of));
+        let has_last_day = last_trading_day.is_some_and(|day| last >= day);
         !is_over && !has_last_day
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn standing(newest: &str) -> ListingState {
-        ListingState { newest: day(newest), is_delisted: false, keeps_us_calendar: true }
+        ListingState { newest: day(newest), is_delisted: false, calendar: Some(Calendar::US) }
     }
 
     fn resample(interval: Interval, standing: ListingState, bars: &[Bar]) -> Vec<PeriodBar> {
@@ -147,10 +147,7 @@ mod tests {
             "a later bar says that no other will come"
         );
         assert!(!of(ListingState { is_delisted: true, ..standing("2013-03-27") }, "2013-03-27"));
-        assert!(of(
-            ListingState { keeps_us_calendar: false, ..standing("2013-03-28") },
-            "2013-03-28"
-        ));
+        assert!(of(ListingState { calendar: None, ..standing("2013-03-28") }, "2013-03-28"));
     }
 
     proptest! {
@@ -163,7 +160,7 @@ mod tests {
                 date = date + chrono::Days::new(*gap);
                 bar(date, 10.0 + n as f64)
             }).collect();
-            let standing = ListingState { newest: date, is_delisted: false, keeps_us_calendar: true };
+            let standing = ListingState { newest: date, is_delisted: false, calendar: Some(Calendar::US) };
             let ascending = resample(interval, standing, &bars);
             bars.reverse();
             let mut descending = resample(interval, standing, &bars);
@@ -185,7 +182,7 @@ mod tests {
                 date = date + chrono::Days::new(gap);
                 Bar { volume, ..bar(date, price) }
             }).collect();
-            let standing = ListingState { newest: date, is_delisted: true, keeps_us_calendar: true };
+            let standing = ListingState { newest: date, is_delisted: true, calendar: Some(Calendar::US) };
             let months: Vec<_> = resample(Interval::Month, standing, &bars).iter().map(|of| of.bar).collect();
             let years = resample(Interval::Year, standing, &bars);
             prop_assert_eq!(&resample(Interval::Year, standing, &months), &years);

@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 
 use super::prices::bar;
 use super::{Params, StockRef, Store, StoreError};
-use crate::market::{Bar, DateRange, ListingState, Order, Split, Symbol, keeps_us_calendar};
+use crate::market::{Bar, Calendar, DateRange, ListingState, Order, Split, Symbol};
 
 /// A bar, and what it is of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +36,7 @@ pub struct DayRow {
     pub bar: Bar,
 }
 
-/// The statement of [`Store::sheet`]. Places come in their order: a page sorts one stock after the
+/// The statement of [`Store::bars_batch`]. Places come in their order: a page sorts one stock after the
 /// other, and stops when it is full.
 macro_rules! batch_sql {
     ($order:literal) => {
@@ -159,7 +159,7 @@ fn background(row: &Row) -> AdjustmentData {
         standing: newest.map(|newest| ListingState {
             newest,
             is_delisted,
-            keeps_us_calendar: keeps_us_calendar(exchange),
+            calendar: Calendar::of(exchange),
         }),
     }
 }

@@ -22,11 +22,14 @@ pub use self::symbols::MAX_STOCKS;
 
 use self::random::Random;
 use self::walk::{Character, round_price};
-use crate::market::{Action, ActionKind, Bar, calendar};
+use crate::market::{Action, ActionKind, Bar, Calendar};
 
 /// The last year a plan may reach; bounds the memory one stock needs (26,000
 /// bars) and keeps prices adjusted over many splits within plain decimals.
-pub const LAST_YEAR: i32 = calendar::LAST_YEAR;
+pub const LAST_YEAR: i32 = Calendar::US.last_year;
+
+/// The first year that a plan may reach.
+pub const FIRST_YEAR: i32 = Calendar::US.first_year;
 
 /// What to generate. A stock's history depends on `from`, `to`, `seed` and its
 /// own index, not on how many `stocks` there are.
@@ -52,8 +55,7 @@ pub enum PlanError {
     #[error("the first day {from} is after the last day {to}: swap them")]
     Reversed { from: NaiveDate, to: NaiveDate },
     #[error(
-        "{from} to {to} reaches beyond the known trading calendar: choose days from {first}-01-01 to {LAST_YEAR}-12-31",
-        first = calendar::FIRST_YEAR
+        "{from} to {to} reaches beyond the known trading calendar: choose days from {FIRST_YEAR}-01-01 to {LAST_YEAR}-12-31"
     )]
     OutsideCalendar { from: NaiveDate, to: NaiveDate },
     #[error("the exchanges are closed from {from} to {to}: choose a longer range")]
@@ -67,7 +69,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`PlanError`] if the plan has no stocks or too many, no trading day, or
-    /// days outside [`calendar::FIRST_YEAR`] to [`LAST_YEAR`].
+    /// days outside [`FIRST_YEAR`] to [`LAST_YEAR`].
     pub fn histories(self) -> Result<impl Iterator<Item = History>, PlanError> {
         let days = self.trading_days()?;
         Ok((0..self.stocks).map(move |index| history(&days, self.seed, index)))
@@ -84,10 +86,10 @@ impl Plan {
         if from > to {
             return Err(PlanError::Reversed { from, to });
         }
-        if from.year() < calendar::FIRST_YEAR || to.year() > LAST_YEAR {
+        if from.year() < FIRST_YEAR || to.year() > LAST_YEAR {
             return Err(PlanError::OutsideCalendar { from, to });
         }
-        let days: Vec<_> = calendar::trading_days(from, to).collect();
+        let days: Vec<_> = Calendar::US.trading_days(from, to).collect();
         if days.is_empty() {
             return Err(PlanError::NoTradingDay { from, to });
         }

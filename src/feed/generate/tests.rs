@@ -41,7 +41,7 @@ proptest! {
     fn bars_fall_on_each_trading_day_from_the_listing_to_the_end(seed: u64) {
         for History { bars, .. } in long_history(seed) {
             let days: Vec<_> = bars.iter().map(|bar| bar.date).collect();
-            let expected: Vec<_> = calendar::trading_days(days[0], date("2024-12-31")).collect();
+            let expected: Vec<_> = Calendar::US.trading_days(days[0], date("2024-12-31")).collect();
             prop_assert_eq!(days, expected, "seed {}", seed);
         }
     }

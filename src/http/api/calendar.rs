@@ -11,7 +11,7 @@ use crate::http::request::parameter::{Parameter, Takes};
 use crate::http::request::query::{Query, invalid};
 use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
-use crate::market::calendar::{self, EARLY_CLOSE, FIRST_YEAR, LAST_YEAR};
+use crate::market::{Calendar, DEFAULT_EXCHANGE};
 
 /// The longest range of one request: five years.
 const DAYS_MAX: i64 = 1830;
@@ -40,9 +40,10 @@ const DAY_BYTES: usize = 16;
 /// The days of an exchange. Days in neither list are weekends.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Calendar {
+#[schema(as = Calendar)]
+pub struct CalendarDays {
     /// The code of the exchange.
-    exchange: &'static str,
+    exchange: String,
     start: NaiveDate,
     end: NaiveDate,
     /// The number of trading days.
@@ -52,7 +53,7 @@ pub struct Calendar {
     /// Weekdays without trading.
     holidays: Vec<NamedDay>,
     /// Trading days whose session ends early.
-    early_closes: Vec<EarlyClose>,
+    early_closes: Vec<EarlyCloseDay>,
 }
 
 /// A holiday.
@@ -66,7 +67,8 @@ pub struct NamedDay {
 /// A trading day whose session ends early.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct EarlyClose {
+#[schema(as = EarlyClose)]
+pub struct EarlyCloseDay {
     date: NaiveDate,
     name: &'static str,
     /// The exchange's local time, as `HH:MM`.
@@ -75,30 +77,33 @@ pub struct EarlyClose {
 
 #[derive(Clone)]
 pub struct CalendarQuery {
-    exchange: &'static str,
+    exchange: String,
+    calendar: &'static Calendar,
     start: NaiveDate,
     end: NaiveDate,
 }
 
 pub async fn calendar(Parsed(query): Parsed<CalendarQuery>) -> HttpResponse {
-    let CalendarQuery { exchange, start, end } = query;
-    let trading_days: Vec<_> = calendar::trading_days(start, end).collect();
-    let weekdays = start
-        .iter_days()
-        .take_while(|day| *day <= end)
-        .filter(|day| day.weekday().num_days_from_monday() < 5);
-    let holidays = weekdays
-        .filter_map(|date| calendar::closure(date).map(|name| NamedDay { date, name }))
-        .collect();
-    let closes_at = EARLY_CLOSE.format("%H:%M").to_string();
-    let early = |date: &NaiveDate| calendar::early_close(*date).map(|name| (*date, name));
-    let early_closes = trading_days.iter().filter_map(early);
-    let early_closes = early_closes
-        .map(|(date, name)| EarlyClose { date, name, closes_at: closes_at.clone() })
-        .collect();
-    let count = trading_days.len();
-    let body = Calendar { exchange, start, end, count, trading_days, holidays, early_closes };
-    json(written(&body, count * DAY_BYTES))
+    let CalendarQuery { exchange, calendar, start, end } = query;
+    let trading_days: Vec<_> = calendar.trading_days(start, end).collect();
+    let days = start.iter_days().take_while(|day| *day <= end);
+    let holidays =
+        days.filter_map(|date| calendar.holiday(date).map(|name| NamedDay { date, name }));
+    let early_close = |date: &NaiveDate| {
+        let early = calendar.early_close(*date)?;
+        let closes_at = early.closes_at.format("%H:%M").to_string();
+        Some(EarlyCloseDay { date: *date, name: early.name, closes_at })
+    };
+    let body = CalendarDays {
+        exchange,
+        start,
+        end,
+        count: trading_days.len(),
+        holidays: holidays.collect(),
+        early_closes: trading_days.iter().filter_map(early_close).collect(),
+        trading_days,
+    };
+    json(written(&body, body.count * DAY_BYTES))
 }
 
 impl CacheableQuery for CalendarQuery {
@@ -106,12 +111,12 @@ impl CacheableQuery for CalendarQuery {
         let query = Query::of(request, PARAMETERS)?;
         let code = query
             .text("exchange")?
-            .map_or_else(|| "NYSE".to_owned(), |code| code.to_ascii_uppercase());
-        let known = calendar::EXCHANGES.into_iter().find(|known| *known == code);
-        let exchange = known.ok_or(Problem::NoCalendar { exchange: code })?;
-        let this_year = Utc::now().with_timezone(&calendar::ZONE).year();
-        let (start, end) = years(query.date("start")?, query.date("end")?, this_year)?;
-        Ok(Self { exchange, start, end })
+            .map_or_else(|| DEFAULT_EXCHANGE.to_owned(), |code| code.to_ascii_uppercase());
+        let Some(calendar) = Calendar::of(&code) else {
+            return Err(Problem::NoCalendar { exchange: code });
+        };
+        let (start, end) = years(query.date("start")?, query.date("end")?, calendar)?;
+        Ok(Self { exchange: code, calendar, start, end })
     }
 
     fn canonical(&self, version: i64) -> String {
@@ -130,28 +135,31 @@ impl CacheableQuery for CalendarQuery {
     }
 }
 
-/// From and to which day, both included: where one is not given, the whole year of the other.
+/// The first and the last day, both included. A missing one is that of the other's year, or of this
+/// year.
 fn years(
     start: Option<NaiveDate>,
     end: Option<NaiveDate>,
-    this_year: i32,
+    calendar: &Calendar,
 ) -> Result<(NaiveDate, NaiveDate), Problem> {
-    let year = start.or(end).map_or(this_year, |date| date.year());
+    let Calendar { first_year, last_year, zone, .. } = calendar;
+    let today = || Utc::now().with_timezone(zone).date_naive();
+    let year = start.or(end).unwrap_or_else(today).year();
     let first = start.or_else(|| NaiveDate::from_ymd_opt(year, 1, 1)).unwrap_or(NaiveDate::MIN);
     let last = end.or_else(|| NaiveDate::from_ymd_opt(year, 12, 31)).unwrap_or(NaiveDate::MAX);
     if first > last {
         return Err(invalid("start", format!("({first}) is after end ({last})")));
     }
-    if first.year() < FIRST_YEAR {
+    if first.year() < *first_year {
         return Err(invalid(
             "start",
-            format!("({first}) is too early: expected {FIRST_YEAR}-01-01 or later"),
+            format!("({first}) is too early: expected {first_year}-01-01 or later"),
         ));
     }
-    if last.year() > LAST_YEAR {
+    if last.year() > *last_year {
         return Err(invalid(
             "end",
-            format!("({last}) is too late: expected {LAST_YEAR}-12-31 or earlier"),
+            format!("({last}) is too late: expected {last_year}-12-31 or earlier"),
         ));
     }
     if (last - first).num_days() >= DAYS_MAX {

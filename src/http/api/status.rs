@@ -12,7 +12,7 @@ use crate::http::request::query::Query;
 use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
-use crate::market::{Exchange, calendar, keeps_us_calendar};
+use crate::market::{Calendar, Exchange};
 use crate::store::NewestDay;
 
 pub const PARAMETERS: &[Parameter] = &[];
@@ -51,8 +51,8 @@ pub struct ExchangeStatus {
 
 impl ExchangeStatus {
     fn of(newest: NewestDay, exchange: &Exchange, now: DateTime<Utc>) -> Self {
-        let is_known = keeps_us_calendar(&newest.exchange);
-        let expected_date = if is_known { calendar::newest_session(exchange, now) } else { None };
+        let calendar = Calendar::of(&newest.exchange);
+        let expected_date = calendar.and_then(|calendar| calendar.newest_session(exchange, now));
         Self {
             exchange: newest.exchange,
             newest_date: newest.date,
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn data_is_current_from_the_load_of_a_day_until_the_next_session_ends() {
         let exchange = Exchange {
-            zone: calendar::ZONE,
+            zone: Calendar::US.zone,
             closes_at: chrono::NaiveTime::from_hms_opt(16, 0, 0).unwrap(),
         };
         let is_current = |code: &str, newest: Option<&str>, now: &str| {

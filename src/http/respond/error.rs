@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::keys::{HashError, KeyServiceError};
-use crate::market::{Symbol, calendar};
+use crate::market::{Calendar, Symbol};
 use crate::store::{StoreError, WATCHLISTS_PER_OWNER_MAX};
 
 /// How long a client should wait where we can't know.
@@ -48,7 +48,7 @@ pub enum Problem {
     TooManyWatchlists,
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
-    #[error("there is no calendar of {exchange:?}: expected {}", calendar::EXCHANGES.join(" or "))]
+    #[error("there is no calendar of {exchange:?}: expected {}", Calendar::known_exchanges().join(" or "))]
     NoCalendar { exchange: String },
     #[error("nothing is known of {date}{}", no_day(exchange.as_deref(), *why))]
     NoDay { date: NaiveDate, exchange: Option<String>, why: Option<&'static str> },

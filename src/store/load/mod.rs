@@ -74,7 +74,7 @@ impl Loader {
     /// replace a feed's.
     ///
     /// # Errors
-    /// When Postgres fails or the rows are refused: then nothing was loaded, unless the fault is
+    /// When Postgres fails or the rows are refused: then nothing was loaded, unless the error is
     /// [`LoadError::InDoubt`].
     pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadError> {
         let merging = async { Ok::<_, StoreError>(self.merge_staged(origin, may_replace).await) };

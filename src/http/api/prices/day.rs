@@ -17,8 +17,7 @@ use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
 use crate::http::respond::paging::{key_of, link, url_after};
 use crate::http::server::state::State;
-use crate::market::calendar::closure;
-use crate::market::{DateRange, Symbol, keeps_us_calendar, parse_date};
+use crate::market::{Calendar, DEFAULT_EXCHANGE, DateRange, Symbol, parse_date};
 use crate::store::DayRow;
 
 /// Determines the cost of a request, see [`crate::http::request::cost`].
@@ -65,8 +64,8 @@ pub async fn prices(
     let (date, version) = (range.start(), state.versions.to_read());
     let found = state.store.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
     if found.is_empty() && after.is_none() {
-        let keeps_calendar = exchange.as_deref().is_none_or(keeps_us_calendar);
-        let why = if keeps_calendar { closure(date) } else { None };
+        let calendar = Calendar::of(exchange.as_deref().unwrap_or(DEFAULT_EXCHANGE));
+        let why = calendar.and_then(|calendar| calendar.closure(date));
         return Err(Problem::NoDay { date, exchange: exchange.clone(), why });
     }
     let row = |stock: &DayRow| PriceRow::daily(stock.symbol, stock.symbol, stock.bar);

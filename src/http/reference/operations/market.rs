@@ -1,7 +1,7 @@
 //! Splits and dividends, exchanges, trading days and the state of the data.
 
 use super::read;
-use crate::http::api::calendar::{self, Calendar};
+use crate::http::api::calendar::{self, CalendarDays};
 use crate::http::api::events::{self, MarketEvents, StockEvents};
 use crate::http::api::exchanges::{self, Exchanges};
 use crate::http::api::status::{self, Status};
@@ -62,7 +62,7 @@ fn get_calendar() -> Operation {
         parameters: calendar::PARAMETERS,
         problems: &["no_calendar"],
         example: &[("start", "2012-12-20"), ("end", "2012-12-31")],
-        ..read::<Calendar>("getCalendar", Route::Calendar, TAG, summary, example)
+        ..read::<CalendarDays>("getCalendar", Route::Calendar, TAG, summary, example)
     }
 }
 

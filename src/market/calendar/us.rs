@@ -1,36 +1,29 @@
 //! The trading calendar of the US stock exchanges.
 //!
-//! NYSE and NASDAQ keep the same days. The rules are those of NYSE Rule 7.2 and
-//! hold from [`FIRST_YEAR`] on; the unscheduled closures are known up to 2025.
-//! Early closings (1 p.m.) are trading days.
+//! NYSE and NASDAQ keep the same days. The rules are those of NYSE Rule 7.2. Martin Luther King Day
+//! became a market holiday in 1998, and special closures are listed from that year on, up to 2025.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Utc, Weekday};
-use chrono_tz::Tz;
+use chrono::{Datelike, NaiveDate, NaiveTime, Weekday};
 
-use super::Exchange;
+use super::rules::{is_good_friday, is_nth_weekday};
+use super::{Calendar, EarlyClose};
 
-/// The codes of the exchanges that keep this calendar.
-pub const EXCHANGES: [&str; 4] = ["NYSE", "NASDAQ", "NYSEAMER", "NYSEARCA"];
+pub(super) const CALENDAR: Calendar = Calendar {
+    exchanges: &["NYSE", "NASDAQ", "NYSEAMER", "NYSEARCA"],
+    zone: chrono_tz::America::New_York,
+    first_year: 1998,
+    last_year: 2099,
+    // The longest run was from a Tuesday to a Sunday in September 2001.
+    closed_days_max: 10,
+    holiday,
+    early_close,
+};
 
-/// Where they are.
-pub const ZONE: Tz = chrono_tz::America::New_York;
+/// When an early closing is, in New York.
+const EARLY_CLOSES_AT: NaiveTime = NaiveTime::from_hms_opt(13, 0, 0).expect("a time of day");
 
-/// When an early closing is, in [`ZONE`].
-pub const EARLY_CLOSE: NaiveTime = NaiveTime::from_hms_opt(13, 0, 0).expect("a time of day");
-
-/// More days than the exchanges were ever closed in a row since [`FIRST_YEAR`]: from a Tuesday to a
-/// Sunday in 2001.
-const CLOSED_DAYS_MAX: usize = 10;
-
-/// The first year the rules are right for: Martin Luther King Day became a
-/// market holiday in 1998, and earlier unscheduled closures are not listed.
-pub const FIRST_YEAR: i32 = 1998;
-
-/// The last year that anybody is told of: rules as these change sooner or later.
-pub const LAST_YEAR: i32 = 2099;
-
-/// Closures no rule foretells, as (year, month, day, reason), in order of date.
-/// Source: NYSE, "Special closings" and the exchanges' notices of the day.
+/// Closures that follow no rule, as (year, month, day, reason), in order of date.
+/// Source: NYSE, "Special closings", and the exchanges' notices of the day.
 const SPECIAL_CLOSURES: [(i32, u32, u32, &str); 10] = [
     (2001, 9, 11, "September 11 attacks"),
     (2001, 9, 12, "September 11 attacks"),
@@ -44,28 +37,12 @@ const SPECIAL_CLOSURES: [(i32, u32, u32, &str); 10] = [
     (2025, 1, 9, "day of mourning for Jimmy Carter"),
 ];
 
-/// Whether the US exchanges trade on `date`; right from [`FIRST_YEAR`] on.
-pub fn is_trading_day(date: NaiveDate) -> bool {
-    closure(date).is_none()
-}
-
-/// Why the US exchanges are closed on `date`: `"weekend"`, the name of the
-/// holiday kept that day, or the reason of a special closure. `None` on a
-/// trading day. Right from [`FIRST_YEAR`] on.
-pub fn closure(date: NaiveDate) -> Option<&'static str> {
-    if matches!(date.weekday(), Weekday::Sat | Weekday::Sun) {
-        return Some("weekend");
-    }
-    holiday(date).or_else(|| special_closure(date))
-}
-
-/// Why the US exchanges close at [`EARLY_CLOSE`] on `date`; `None` on all other days. Right from
-/// [`FIRST_YEAR`] on.
+/// The early closing on the trading day `date`.
 ///
 /// Source: the calendars of holidays and early closings that the NYSE publishes each year. Until
-/// 2012 the half day beside an Independence Day on a Thursday was the Friday after it, since 2013
+/// 2012 the half day beside an Independence Day on a Thursday was the Friday after it; since 2013
 /// it is the Wednesday before.
-pub fn early_close(date: NaiveDate) -> Option<&'static str> {
+fn early_close(date: NaiveDate) -> Option<EarlyClose> {
     let (year, weekday) = (date.year(), date.weekday());
     let name = match (date.month(), date.day()) {
         (7, 3) if weekday != Weekday::Wed || year >= 2013 => "day before Independence Day",
@@ -77,27 +54,16 @@ pub fn early_close(date: NaiveDate) -> Option<&'static str> {
         (12, 26) if year == 2003 => "day after Christmas",
         _ => return None,
     };
-    is_trading_day(date).then_some(name)
+    Some(EarlyClose { name, closes_at: EARLY_CLOSES_AT })
 }
 
-/// The newest trading day whose session has ended at `now`.
-pub fn newest_session(exchange: &Exchange, now: DateTime<Utc>) -> Option<NaiveDate> {
-    let days = std::iter::successors(Some(exchange.today(now)), NaiveDate::pred_opt);
-    let has_ended = |day: &NaiveDate| {
-        let early = early_close(*day).map(|_| Exchange { closes_at: EARLY_CLOSE, ..*exchange });
-        early.as_ref().unwrap_or(exchange).session_end(*day).is_some_and(|end| end <= now)
-    };
-    days.take(CLOSED_DAYS_MAX).find(|day| is_trading_day(*day) && has_ended(day))
-}
-
-/// The trading days from `start` to `end`, both inclusive, in order; empty when
-/// `start` is after `end`.
-pub fn trading_days(start: NaiveDate, end: NaiveDate) -> impl Iterator<Item = NaiveDate> {
-    start.iter_days().take_while(move |day| *day <= end).filter(|day| is_trading_day(*day))
-}
-
-/// The holiday the exchanges keep on the weekday `date`.
+/// The holiday that the exchanges keep on `date`, or the reason of a special closure. `date` is a
+/// day from Monday to Friday.
 fn holiday(date: NaiveDate) -> Option<&'static str> {
+    regular_holiday(date).or_else(|| special_closure(date))
+}
+
+fn regular_holiday(date: NaiveDate) -> Option<&'static str> {
     let year = date.year();
     let third_monday = is_nth_weekday(date, Weekday::Mon, 3);
     match date.month() {
@@ -124,8 +90,8 @@ fn special_closure(date: NaiveDate) -> Option<&'static str> {
         .map(|(.., reason)| *reason)
 }
 
-/// Whether the weekday `date` is when a holiday on `day` of the same month is
-/// kept: that day, the Friday before a Saturday, or the Monday after a Sunday.
+/// Whether a holiday on `day` of the same month is kept on `date`: on the day itself, on the Friday
+/// before a Saturday, or on the Monday after a Sunday.
 fn is_observed(date: NaiveDate, day: u32) -> bool {
     match date.weekday() {
         Weekday::Fri => date.day() == day || date.day() + 1 == day,
@@ -134,42 +100,14 @@ fn is_observed(date: NaiveDate, day: u32) -> bool {
     }
 }
 
-/// New Year's Day moves from a Sunday to Monday but never from a Saturday to
-/// Friday: Rule 7.2 keeps the exchange open at the end of an accounting year.
+/// New Year's Day moves from a Sunday to the Monday, but not from a Saturday to the Friday: Rule 7.2
+/// keeps the exchange open at the end of an accounting year.
 fn is_new_year_observed(date: NaiveDate) -> bool {
     date.day() == 1 || (date.day() == 2 && date.weekday() == Weekday::Mon)
 }
 
-fn is_nth_weekday(date: NaiveDate, weekday: Weekday, nth: u32) -> bool {
-    date.weekday() == weekday && date.day().div_ceil(7) == nth
-}
-
 fn is_thanksgiving(date: NaiveDate) -> bool {
     is_nth_weekday(date, Weekday::Thu, 4)
-}
-
-fn is_good_friday(date: NaiveDate) -> bool {
-    date.checked_add_days(Days::new(2))
-        .is_some_and(|sunday| (sunday.month(), sunday.day()) == easter_sunday(date.year()))
-}
-
-/// Month and day of Easter Sunday in the Gregorian `year`.
-///
-/// The anonymous Gregorian computus (Meeus/Jones/Butcher algorithm): Nature 13
-/// (1876) p. 487; J. Meeus, Astronomical Algorithms (1991), ch. 8. The names of
-/// the steps are the letters used there.
-fn easter_sunday(year: i32) -> (u32, u32) {
-    let a = year.rem_euclid(19);
-    let (b, c) = (year.div_euclid(100), year.rem_euclid(100));
-    let (d, e) = (b / 4, b % 4);
-    let f = (b + 8) / 25;
-    let g = (b - f + 1) / 3;
-    let h = (19 * a + b - d - g + 15) % 30;
-    let (i, k) = (c / 4, c % 4);
-    let l = (32 + 2 * e + 2 * i - h - k) % 7;
-    let m = (a + 11 * h + 22 * l) / 451;
-    let n = h + l - 7 * m + 114;
-    (n.unsigned_abs() / 31, n.unsigned_abs() % 31 + 1)
 }
 
 #[cfg(test)]
@@ -177,9 +115,11 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs::File;
 
+    use chrono::Days;
     use flate2::read::GzDecoder;
 
     use super::*;
+    use crate::market::Exchange;
 
     fn date(text: &str) -> NaiveDate {
         text.parse().expect("a date in the test")
@@ -200,7 +140,7 @@ mod tests {
     fn assert_same_days(symbol: &str) {
         let real = real_days(symbol);
         let (first, last) = (real.first().expect("rows"), real.last().expect("rows"));
-        let computed: BTreeSet<_> = trading_days(*first, *last).collect();
+        let computed: BTreeSet<_> = CALENDAR.trading_days(*first, *last).collect();
         let missing: Vec<_> = computed.difference(&real).collect();
         let extra: Vec<_> = real.difference(&computed).collect();
         assert!(
@@ -243,7 +183,7 @@ mod tests {
             ("2018-12-05", "day of mourning for George H. W. Bush"),
             ("2025-01-09", "day of mourning for Jimmy Carter"),
         ] {
-            assert_eq!(closure(date(day)), Some(reason), "{day}");
+            assert_eq!(CALENDAR.closure(date(day)), Some(reason), "{day}");
         }
     }
 
@@ -259,23 +199,7 @@ mod tests {
             "2024-05-20", // the last Monday but one of May
             "2012-10-31",
         ] {
-            assert_eq!(closure(date(day)), None, "{day}");
-        }
-    }
-
-    #[test]
-    fn easter_agrees_with_the_published_dates() {
-        for (year, easter) in [
-            (1998, (4, 12)),
-            (2000, (4, 23)),
-            (2008, (3, 23)), // near the earliest possible
-            (2011, (4, 24)),
-            (2016, (3, 27)),
-            (2024, (3, 31)),
-            (2025, (4, 20)),
-            (2038, (4, 25)), // the latest possible
-        ] {
-            assert_eq!(easter_sunday(year), easter, "{year}");
+            assert_eq!(CALENDAR.closure(date(day)), None, "{day}");
         }
     }
 
@@ -292,7 +216,7 @@ mod tests {
             (2025, 250),
         ] {
             let (start, end) = (date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
-            assert_eq!(trading_days(start, end).count(), count, "{year}");
+            assert_eq!(CALENDAR.trading_days(start, end).count(), count, "{year}");
         }
     }
 
@@ -311,17 +235,21 @@ mod tests {
             (2023, &["2023-07-03", "2023-11-24"]),
             (2024, &["2024-07-03", "2024-11-29", "2024-12-24"]),
         ] {
-            let days = trading_days(date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
-            let early: Vec<_> =
-                days.filter(|day| early_close(*day).is_some()).map(|day| day.to_string()).collect();
+            let (start, end) = (date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
+            let days = CALENDAR.trading_days(start, end);
+            let early: Vec<_> = days
+                .filter(|day| CALENDAR.early_close(*day).is_some())
+                .map(|day| day.to_string())
+                .collect();
             assert_eq!(early, published, "{year}");
         }
-        assert_eq!(early_close(date("2020-07-03")), None, "a holiday is no early closing");
+        assert_eq!(CALENDAR.early_close(date("2020-07-03")), None, "a holiday is no early closing");
     }
 
     #[test]
     fn the_newest_session_is_the_last_one_that_has_ended() {
-        let nyse = Exchange { zone: ZONE, closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap() };
+        let nyse =
+            Exchange { zone: CALENDAR.zone, closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap() };
         for (now, newest) in [
             ("2024-07-02T19:59:59Z", "2024-07-01"),
             ("2024-07-02T20:00:00Z", "2024-07-02"),
@@ -346,14 +274,18 @@ mod tests {
             ("2027-01-04T20:59:59Z", "2026-12-31"),
             ("2027-01-04T21:00:00Z", "2027-01-04"),
         ] {
-            assert_eq!(newest_session(&nyse, now.parse().unwrap()), Some(date(newest)), "{now}");
+            assert_eq!(
+                CALENDAR.newest_session(&nyse, now.parse().unwrap()),
+                Some(date(newest)),
+                "{now}"
+            );
         }
     }
 
     #[test]
     fn a_range_that_ends_before_it_starts_has_no_trading_days() {
-        assert_eq!(trading_days(date("2024-01-03"), date("2024-01-02")).count(), 0);
-        assert_eq!(trading_days(date("2024-01-02"), date("2024-01-02")).count(), 1);
+        assert_eq!(CALENDAR.trading_days(date("2024-01-03"), date("2024-01-02")).count(), 0);
+        assert_eq!(CALENDAR.trading_days(date("2024-01-02"), date("2024-01-02")).count(), 1);
     }
 
     /// The day on which the exchanges keep a holiday that falls on `date`, by the rule of the
@@ -408,12 +340,11 @@ mod tests {
 
     #[test]
     fn in_each_year_exactly_the_holidays_of_the_rules_are_kept() {
-        for year in FIRST_YEAR..=LAST_YEAR {
+        for year in CALENDAR.first_year..=CALENDAR.last_year {
             let days =
                 date(&format!("{year}-01-01")).iter_days().take_while(|day| day.year() == year);
-            let kept = days.filter(|day| {
-                closure(*day).is_some_and(|why| why != "weekend") && special_closure(*day).is_none()
-            });
+            let kept = days
+                .filter(|day| CALENDAR.holiday(*day).is_some() && special_closure(*day).is_none());
             assert_eq!(kept.collect::<BTreeSet<_>>(), holidays_of(year), "{year}");
         }
     }
