@@ -34,6 +34,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Bare(args)) => bare::run(&args),
+        Some(Command::Sql) => {
+            println!("{}", tickerd::store::bars_sql(tickerd::market::Order::Desc));
+            Ok(())
+        }
         None => run(&cli.options),
     };
     match done {

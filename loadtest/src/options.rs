@@ -22,6 +22,9 @@ pub enum Command {
     /// Answer every request with the same bytes: the ceiling that servers are compared with
     #[command(hide = true)]
     Bare(BareArgs),
+    /// Print the statement that the server issues for a range of prices
+    #[command(hide = true)]
+    Sql,
 }
 
 #[derive(Debug, Clone, Args)]

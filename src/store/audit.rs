@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::Row;
 
 use super::{Store, StoreError};
 
@@ -42,23 +43,26 @@ pub struct AuditFilter {
 impl Store {
     /// Changes, newest first.
     pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql = "SELECT id, at, actor, action, kind, subject, was::text, became::text FROM audit
+        let sql = "SELECT id, at, actor, action, kind, subject, was::text AS was, became::text AS became FROM audit
                    WHERE ($1::text IS NULL OR subject = $1 OR became ->> 'replaces' = $1) AND ($2::bigint IS NULL OR id < $2)
                    ORDER BY id DESC LIMIT $3";
         let limit = i64::from(filter.limit.min(ENTRIES_PER_PAGE_MAX));
         let rows = self.rows(sql, &[&filter.subject, &filter.before, &limit]).await?;
-        let entry = |row: &tokio_postgres::Row| AuditEntry {
-            id: row.get(0),
-            at: row.get(1),
-            actor: row.get(2),
-            action: row.get(3),
-            kind: row.get(4),
-            subject: row.get(5),
-            was: row.get::<_, Option<&str>>(6).map(in_camel_case),
-            became: row.get::<_, Option<&str>>(7).map(in_camel_case),
-        };
-        Ok(rows.iter().map(entry).collect())
+        rows.iter().map(entry).collect()
     }
+}
+
+fn entry(row: &Row) -> Result<AuditEntry, StoreError> {
+    Ok(AuditEntry {
+        id: row.try_get("id")?,
+        at: row.try_get("at")?,
+        actor: row.try_get("actor")?,
+        action: row.try_get("action")?,
+        kind: row.try_get("kind")?,
+        subject: row.try_get("subject")?,
+        was: row.try_get::<_, Option<&str>>("was")?.map(in_camel_case),
+        became: row.try_get::<_, Option<&str>>("became")?.map(in_camel_case),
+    })
 }
 
 /// An object of columns, its names as JSON has them everywhere else: `expires_at` is `expiresAt`.

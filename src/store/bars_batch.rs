@@ -4,7 +4,8 @@
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::prices::bar;
+use super::bar_columns::{array, bar};
+use super::stocks::symbol;
 use super::{Params, StockRef, Store, StoreError};
 use crate::market::{Bar, Calendar, DateRange, ListingState, Order, Split, Symbol};
 
@@ -45,7 +46,9 @@ macro_rules! batch_sql {
              FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
              CROSS JOIN LATERAL (SELECT data_version FROM stocks WHERE id = a.stock_id LIMIT 1) s
              CROSS JOIN LATERAL (
-                 SELECT date, open, high, low, close, adjusted_close, volume FROM prices
+                 SELECT ",
+            bar_columns!(),
+            " FROM prices
                  WHERE stock_id = a.stock_id
                  AND date >= CASE a.place WHEN 1 THEN $2::date ELSE $4 END
                  AND date <= coalesce(CASE a.place WHEN 1 THEN $3::date ELSE $5 END, 'infinity'::date)
@@ -78,7 +81,7 @@ impl Store {
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         let params: Params<'_> =
             &[&ids, &first.start(), &first.end(), &range.start(), &range.end(), &i64::from(limit)];
-        Ok(self.content(newest(stocks), sql, params).await?.iter().map(batch_row).collect())
+        self.content(newest(stocks), sql, params).await?.iter().map(batch_row).collect()
     }
 
     /// What these stocks' bars are adjusted by and merged with, in the order given.
@@ -86,16 +89,16 @@ impl Store {
         &self,
         stocks: &[StockRef],
     ) -> Result<Vec<AdjustmentData>, StoreError> {
-        let sql = "SELECT s.data_version, s.exchange, s.delisted_on IS NOT NULL,
-                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1),
+        let sql = "SELECT s.data_version, s.exchange, s.delisted_on IS NOT NULL AS is_delisted,
+                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1) AS newest,
                        ARRAY(SELECT ex_date FROM corporate_actions WHERE stock_id = s.id AND kind = 'split'
-                             ORDER BY ex_date),
+                             ORDER BY ex_date) AS split_days,
                        ARRAY(SELECT split_from / split_to FROM corporate_actions WHERE stock_id = s.id
-                             AND kind = 'split' ORDER BY ex_date)
+                             AND kind = 'split' ORDER BY ex_date) AS split_factors
                    FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place) JOIN stocks s ON s.id = a.stock_id
                    ORDER BY a.place";
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
-        Ok(self.content(newest(stocks), sql, &[&ids]).await?.iter().map(background).collect())
+        self.content(newest(stocks), sql, &[&ids]).await?.iter().map(background).collect()
     }
 
     /// Which of these stocks have no bar in a range.
@@ -109,7 +112,8 @@ impl Store {
                        AND date >= $2 AND date <= coalesce($3, 'infinity'::date))";
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         let params: Params<'_> = &[&ids, &range.start(), &range.end()];
-        Ok(self.content(newest(stocks), sql, params).await?.iter().map(|row| row.get(0)).collect())
+        let rows = self.content(newest(stocks), sql, params).await?;
+        rows.iter().map(|row| Ok(row.try_get("stock_id")?)).collect()
     }
 
     /// The bars of one day by symbol, from the one after `after` on; as of `version` or later.
@@ -122,13 +126,17 @@ impl Store {
         version: i64,
     ) -> Result<Vec<DayRow>, StoreError> {
         // Stock by stock: there is no index by date, and one would slow down every load.
-        let sql = "SELECT s.symbol, p.* FROM stocks s
-                   CROSS JOIN LATERAL (
-                       SELECT date, open, high, low, close, adjusted_close, volume FROM prices
-                       WHERE stock_id = s.id AND date = $1 LIMIT 1
-                   ) p
-                   WHERE ($2::text IS NULL OR s.exchange = $2) AND s.symbol COLLATE \"C\" > $3 COLLATE \"C\"
-                   ORDER BY s.symbol COLLATE \"C\" LIMIT $4";
+        let sql = concat!(
+            "SELECT s.symbol, p.* FROM stocks s
+             CROSS JOIN LATERAL (
+                 SELECT ",
+            bar_columns!(),
+            " FROM prices WHERE stock_id = s.id AND date = $1 LIMIT 1
+             ) p
+             WHERE ($2::text IS NULL OR s.exchange = $2)
+               AND s.symbol COLLATE \"C\" > $3 COLLATE \"C\"
+             ORDER BY s.symbol COLLATE \"C\" LIMIT $4"
+        );
         let after = after.as_ref().map_or("", Symbol::as_str);
         let params: Params<'_> = &[&date, &exchange, &after, &i64::from(limit)];
         self.content(version, sql, params).await?.iter().map(day_row).collect()
@@ -140,33 +148,30 @@ fn newest(stocks: &[StockRef]) -> i64 {
     stocks.iter().map(|stock| stock.version).max().unwrap_or_default()
 }
 
-fn batch_row(row: &Row) -> BatchRow {
-    let place: i64 = row.get(0);
-    BatchRow { place: place.unsigned_abs() as usize - 1, version: row.get(1), bar: bar(row, 2) }
+fn batch_row(row: &Row) -> Result<BatchRow, StoreError> {
+    // Places in SQL are counted from 1.
+    let place: i64 = row.try_get("place")?;
+    let place = place.unsigned_abs() as usize - 1;
+    Ok(BatchRow { place, version: row.try_get("data_version")?, bar: bar(row)? })
 }
 
-fn background(row: &Row) -> AdjustmentData {
-    let (exchange, is_delisted): (&str, bool) = (row.get(1), row.get(2));
-    let newest: Option<NaiveDate> = row.get(3);
-    let (days, factors): (Vec<NaiveDate>, Vec<f64>) = (row.get(4), row.get(5));
-    AdjustmentData {
-        version: row.get(0),
-        splits: days
-            .into_iter()
-            .zip(factors)
-            .map(|(ex_date, factor)| Split { ex_date, factor })
-            .collect(),
-        standing: newest.map(|newest| ListingState {
-            newest,
-            is_delisted,
-            calendar: Calendar::of(exchange),
-        }),
-    }
+fn background(row: &Row) -> Result<AdjustmentData, StoreError> {
+    let calendar = Calendar::of(row.try_get("exchange")?);
+    let newest: Option<NaiveDate> = row.try_get("newest")?;
+    let is_delisted = row.try_get("is_delisted")?;
+    let standing = newest.map(|newest| ListingState { newest, is_delisted, calendar });
+    let version = row.try_get("data_version")?;
+    Ok(AdjustmentData { version, splits: splits(row)?, standing })
+}
+
+/// The splits in the arrays `split_days` and `split_factors`.
+pub(super) fn splits(row: &Row) -> Result<Vec<Split>, StoreError> {
+    let days: Vec<NaiveDate> = array(row, "split_days")?;
+    let factors: Vec<f64> = array(row, "split_factors")?;
+    let split = |(ex_date, factor)| Split { ex_date, factor };
+    Ok(days.into_iter().zip(factors).map(split).collect())
 }
 
 fn day_row(row: &Row) -> Result<DayRow, StoreError> {
-    let symbol: &str = row.get(0);
-    let symbol =
-        symbol.parse().map_err(|_| StoreError::Corrupt(format!("{symbol:?} is no symbol")))?;
-    Ok(DayRow { symbol, bar: bar(row, 1) })
+    Ok(DayRow { symbol: symbol(row, "symbol")?, bar: bar(row)? })
 }

@@ -1,5 +1,7 @@
 //! What was committed since: the table `revision` and the rows that drew their number from it.
 
+use super::keys::key_id;
+use super::stocks::symbol;
 use super::{StockRef, Store, StoreError};
 use crate::caller::KeyId;
 use crate::market::Symbol;
@@ -30,26 +32,22 @@ pub struct StockChange {
 impl Store {
     /// What changed after `revision`; after -1, everything.
     pub async fn changes_since(&self, revision: i64) -> Result<Changes, StoreError> {
-        let sql = "SELECT symbol, data_version, 'stock', id, symbol, exchange FROM stocks WHERE data_version > $1
+        let sql = "SELECT symbol AS name, data_version, 'stock' AS kind, id, symbol, exchange FROM stocks WHERE data_version > $1
                    UNION ALL SELECT i.symbol, s.data_version, 'stock', s.id, s.symbol, s.exchange
                    FROM stocks s JOIN inherited_symbols i ON i.stock_id = s.id WHERE s.data_version > $1
                    UNION ALL SELECT id, revision, 'key', NULL, NULL, NULL FROM api_keys WHERE revision > $1
                    UNION ALL SELECT name, revision, 'tier', NULL, NULL, NULL FROM tiers WHERE revision > $1";
         let mut changes = Changes { revision, ..Changes::default() };
         for row in self.rows_beside(sql, &[&revision]).await? {
-            let (name, version): (&str, i64) = (row.get(0), row.get(1));
-            let broken =
-                || StoreError::Corrupt(format!("{name:?} is neither a symbol nor a key id"));
-            changes.revision = changes.revision.max(version);
-            match row.get(2) {
-                "stock" => {
-                    let symbol = row.get::<_, &str>(4).parse().map_err(|_| broken())?;
-                    let stock = StockRef { id: row.get(3), symbol, version };
-                    let under = name.parse().map_err(|_| broken())?;
-                    changes.stocks.push(StockChange { under, stock, exchange: row.get(5) });
-                }
-                "tier" => changes.tiers.push(name.to_owned()),
-                _ => changes.keys.push(name.parse().map_err(|_| broken())?),
+            changes.revision = changes.revision.max(row.try_get("data_version")?);
+            match row.try_get("kind")? {
+                "stock" => changes.stocks.push(StockChange {
+                    under: symbol(&row, "name")?,
+                    stock: StockRef::of(&row)?,
+                    exchange: row.try_get("exchange")?,
+                }),
+                "tier" => changes.tiers.push(row.try_get("name")?),
+                _ => changes.keys.push(key_id(&row, "name")?),
             }
         }
         Ok(changes)

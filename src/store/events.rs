@@ -216,21 +216,25 @@ impl Store {
 
 fn event(row: &Row) -> Result<MarketEvent, StoreError> {
     let event = Event {
-        date: row.get(0),
+        date: row.try_get("ex_date")?,
         kind: kind(row)?.as_str(),
-        split_from: row.get(3),
-        split_to: row.get(4),
-        dividend: row.get(5),
+        split_from: row.try_get("split_from")?,
+        split_to: row.try_get("split_to")?,
+        dividend: row.try_get("dividend")?,
     };
-    Ok(MarketEvent { symbol: row.get(6), event })
+    Ok(MarketEvent { symbol: row.try_get("symbol")?, event })
 }
 
 fn place(row: &Row) -> Result<EventPlace, StoreError> {
-    Ok(EventPlace { date: row.get(0), stock_id: row.get(1), kind: kind(row)? })
+    Ok(EventPlace {
+        date: row.try_get("ex_date")?,
+        stock_id: row.try_get("stock_id")?,
+        kind: kind(row)?,
+    })
 }
 
 fn kind(row: &Row) -> Result<EventKind, StoreError> {
-    let kind: &str = row.get(2);
+    let kind: &str = row.try_get("kind")?;
     kind.parse().map_err(|_| StoreError::Corrupt(format!("{kind:?} is no kind of event")))
 }
 

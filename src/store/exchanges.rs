@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use tokio_postgres::Row;
 use utoipa::ToSchema;
 
 use super::{Store, StoreError};
@@ -43,41 +44,24 @@ impl Store {
     pub async fn exchanges(&self) -> Result<HashMap<String, Exchange>, StoreError> {
         let rows =
             self.rows_beside("SELECT code, time_zone, closes_at FROM exchanges", &[]).await?;
-        let exchange = |row: &tokio_postgres::Row| {
-            let (code, zone): (String, String) = (row.get(0), row.get(1));
-            let Ok(zone) = zone.parse() else {
-                tracing::error!(
-                    code,
-                    zone,
-                    "this exchange's time zone is no IANA name: New York's is used"
-                );
-                return None;
-            };
-            Some((code, Exchange { zone, closes_at: row.get(2) }))
-        };
-        Ok(rows.iter().filter_map(exchange).collect())
+        rows.iter().filter_map(|row| exchange(row).transpose()).collect()
     }
 
     /// Every exchange as it is published, by its code, as of `version` or later.
     pub async fn listed_exchanges(&self, version: i64) -> Result<Vec<ListedExchange>, StoreError> {
-        let sql = "SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI'), count(s.id)
+        let sql = "SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI') AS closes_at, count(s.id) AS stocks
                    FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
                    GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
-        let exchange = |row: &tokio_postgres::Row| ListedExchange {
-            code: row.get(0),
-            name: row.get(1),
-            time_zone: row.get(2),
-            closes_at: row.get(3),
-            stocks: row.get(4),
-        };
-        Ok(self.content(version, sql, &[]).await?.iter().map(exchange).collect())
+        self.content(version, sql, &[]).await?.iter().map(listed_exchange).collect()
     }
 
     /// The newest day with prices of each exchange that has stocks, by its code, as of `version` or
     /// later.
     pub async fn newest_days(&self, version: i64) -> Result<Vec<NewestDay>, StoreError> {
-        let sql = "SELECT exchange, newest, max(updated_at) FILTER (WHERE date = newest),
-                          count(*) FILTER (WHERE is_listed), count(*) FILTER (WHERE is_listed AND date = newest)
+        let sql =
+            "SELECT exchange, newest, max(updated_at) FILTER (WHERE date = newest) AS loaded_at,
+                          count(*) FILTER (WHERE is_listed) AS stocks,
+                          count(*) FILTER (WHERE is_listed AND date = newest) AS stocks_with_newest
                    FROM (
                        SELECT s.exchange, s.updated_at, s.delisted_on IS NULL AS is_listed, p.date,
                               max(p.date) OVER (PARTITION BY s.exchange) AS newest
@@ -86,13 +70,41 @@ impl Store {
                        ) p ON true
                    ) stocks
                    GROUP BY exchange, newest ORDER BY exchange COLLATE \"C\"";
-        let newest = |row: &tokio_postgres::Row| NewestDay {
-            exchange: row.get(0),
-            date: row.get(1),
-            loaded_at: row.get(2),
-            stocks: row.get(3),
-            stocks_with_newest: row.get(4),
-        };
-        Ok(self.content(version, sql, &[]).await?.iter().map(newest).collect())
+        self.content(version, sql, &[]).await?.iter().map(newest_day).collect()
     }
+}
+
+/// The exchange under its code; `None` if its time zone is not an IANA name.
+fn exchange(row: &Row) -> Result<Option<(String, Exchange)>, StoreError> {
+    let code: String = row.try_get("code")?;
+    let zone: &str = row.try_get("time_zone")?;
+    let Ok(zone) = zone.parse() else {
+        tracing::error!(
+            code,
+            zone,
+            "this exchange's time zone is no IANA name: New York's is used"
+        );
+        return Ok(None);
+    };
+    Ok(Some((code, Exchange { zone, closes_at: row.try_get("closes_at")? })))
+}
+
+fn listed_exchange(row: &Row) -> Result<ListedExchange, StoreError> {
+    Ok(ListedExchange {
+        code: row.try_get("code")?,
+        name: row.try_get("name")?,
+        time_zone: row.try_get("time_zone")?,
+        closes_at: row.try_get("closes_at")?,
+        stocks: row.try_get("stocks")?,
+    })
+}
+
+fn newest_day(row: &Row) -> Result<NewestDay, StoreError> {
+    Ok(NewestDay {
+        exchange: row.try_get("exchange")?,
+        date: row.try_get("newest")?,
+        loaded_at: row.try_get("loaded_at")?,
+        stocks: row.try_get("stocks")?,
+        stocks_with_newest: row.try_get("stocks_with_newest")?,
+    })
 }

@@ -1,5 +1,8 @@
 //! Postgres: one file a table, one function a statement, its SQL beside it.
 
+#[macro_use]
+mod bar_columns;
+
 mod audit;
 mod bars_batch;
 mod changes;
@@ -47,6 +50,7 @@ pub use load::{
     Table,
 };
 use pool::{Bounds, Params, Postgres};
+pub use prices::bars_sql;
 pub use quotes::Quote;
 use replica::Replica;
 pub use search::{Listing, Matches, StockFilter, StockSearch};

@@ -67,9 +67,9 @@ impl Replica {
 
     async fn current(&self) -> Result<i64, StoreError> {
         let rows = self.postgres.look("SELECT current FROM revision", self.timeout).await?;
-        rows.first()
-            .map(|row| row.get(0))
-            .ok_or_else(|| StoreError::Corrupt("revision has no row".to_owned()))
+        let row = rows.first();
+        let row = row.ok_or_else(|| StoreError::Corrupt("revision has no row".to_owned()))?;
+        Ok(row.try_get("current")?)
     }
 }
 

@@ -75,8 +75,8 @@ impl Store {
                        WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
                          AND ($3::bool IS NULL OR (delisted_on IS NULL) = $3)
                    )
-                   SELECT (SELECT count(*) FROM matching),
-                          ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\" LIMIT $4 OFFSET $5)";
+                   SELECT (SELECT count(*) FROM matching) AS total,
+                          ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\" LIMIT $4 OFFSET $5) AS ids";
         let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
         let params: Params<'_> =
             &[&filter.exchange, &filter.sector, &filter.active, &limit, &offset];
@@ -113,9 +113,9 @@ impl Store {
                          AND ($6::bool IS NULL OR (s.delisted_on IS NULL) = $6)
                        GROUP BY s.id
                    )
-                   SELECT count(*), coalesce(
+                   SELECT count(*) AS total, coalesce(
                        (array_agg(id ORDER BY rank, symbol COLLATE \"C\"))[$7::bigint + 1:$7 + $8::bigint], '{}'
-                   ) FROM found";
+                   ) AS ids FROM found";
         let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
         let (symbol, beginning) = (search.symbol(), search.beginning_of_word());
         let StockFilter { exchange, sector, active } = filter;
@@ -127,7 +127,7 @@ impl Store {
 
 fn matches(rows: &[Row]) -> Result<Matches, StoreError> {
     let row = rows.first().ok_or_else(|| StoreError::Corrupt("a count has no row".to_owned()))?;
-    Ok(Matches { total: row.get(0), ids: row.get(1) })
+    Ok(Matches { total: row.try_get("total")?, ids: row.try_get("ids")? })
 }
 
 #[cfg(test)]

@@ -55,12 +55,20 @@ pub struct StockRef {
 }
 
 impl StockRef {
-    /// As it came from Postgres.
-    pub(super) fn of(id: i32, symbol: &str, version: i64) -> Result<Self, StoreError> {
-        let symbol =
-            symbol.parse().map_err(|_| StoreError::Corrupt(format!("{symbol:?} is no symbol")))?;
-        Ok(Self { id, symbol, version })
+    /// The stock in the columns `id`, `symbol` and `data_version`.
+    pub(super) fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            symbol: symbol(row, "symbol")?,
+            version: row.try_get("data_version")?,
+        })
     }
+}
+
+/// The symbol in a column.
+pub(super) fn symbol(row: &Row, column: &str) -> Result<Symbol, StoreError> {
+    let text: &str = row.try_get(column)?;
+    text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is no symbol")))
 }
 
 impl Store {
@@ -73,35 +81,33 @@ impl Store {
         let sql = "SELECT s.symbol, s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap, s.updated_at,
                        s.delisted_on,
                        ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
-                             ORDER BY f.replaced_on DESC, f.symbol),
+                             ORDER BY f.replaced_on DESC, f.symbol) AS former_symbols,
                        ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
-                             ORDER BY f.replaced_on DESC, f.symbol),
-                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date LIMIT 1),
-                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1)
+                             ORDER BY f.replaced_on DESC, f.symbol) AS former_symbols_replaced_on,
+                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date LIMIT 1) AS first_date,
+                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1) AS last_date
                    FROM unnest($1::int4[]) WITH ORDINALITY AS wanted (id, place) JOIN stocks s ON s.id = wanted.id
                    ORDER BY wanted.place";
-        Ok(self.content(version, sql, &[&ids]).await?.iter().map(read).collect())
+        self.content(version, sql, &[&ids]).await?.iter().map(stock).collect()
     }
 }
 
-fn read(row: &Row) -> Stock {
-    let (symbols, days): (Vec<String>, Vec<NaiveDate>) = (row.get(9), row.get(10));
-    let former = symbols
-        .into_iter()
-        .zip(days)
-        .map(|(symbol, replaced_on)| FormerSymbol { symbol, replaced_on });
-    Stock {
-        id: row.get(0),
-        name: row.get(1),
-        exchange: row.get(2),
-        sector: row.get(3),
-        industry: row.get(4),
-        currency: row.get(5),
-        market_cap: row.get(6),
-        updated_at: row.get(7),
-        delisted_on: row.get(8),
-        former_symbols: former.collect(),
-        first_date: row.get(11),
-        last_date: row.get(12),
-    }
+fn stock(row: &Row) -> Result<Stock, StoreError> {
+    let symbols: Vec<String> = row.try_get("former_symbols")?;
+    let days: Vec<NaiveDate> = row.try_get("former_symbols_replaced_on")?;
+    let former = |(symbol, replaced_on)| FormerSymbol { symbol, replaced_on };
+    Ok(Stock {
+        id: row.try_get("symbol")?,
+        name: row.try_get("name")?,
+        exchange: row.try_get("exchange")?,
+        sector: row.try_get("sector")?,
+        industry: row.try_get("industry")?,
+        currency: row.try_get("currency")?,
+        market_cap: row.try_get("market_cap")?,
+        updated_at: row.try_get("updated_at")?,
+        delisted_on: row.try_get("delisted_on")?,
+        former_symbols: symbols.into_iter().zip(days).map(former).collect(),
+        first_date: row.try_get("first_date")?,
+        last_date: row.try_get("last_date")?,
+    })
 }

@@ -4,6 +4,7 @@
 use chrono::NaiveDate;
 use tokio_postgres::Client;
 
+use super::stocks::symbol;
 use super::{Database, StockRef, Store, StoreError};
 use crate::market::Symbol;
 
@@ -48,8 +49,7 @@ impl Store {
                    UNION ALL SELECT s.id, s.symbol, s.data_version
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
         let rows = self.rows(sql, &[&symbol.as_str()]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        StockRef::of(row.get(0), row.get(1), row.get(2)).map(Some)
+        rows.first().map(StockRef::of).transpose()
     }
 
     /// The same for several: those that are known, each under the symbol that it was asked for by.
@@ -57,19 +57,12 @@ impl Store {
         &self,
         symbols: &[Symbol],
     ) -> Result<Vec<(Symbol, StockRef)>, StoreError> {
-        let sql = "SELECT symbol, id, symbol, data_version FROM stocks WHERE symbol = ANY ($1)
+        let sql = "SELECT symbol AS found_by, id, symbol, data_version FROM stocks WHERE symbol = ANY ($1)
                    UNION ALL SELECT i.symbol, s.id, s.symbol, s.data_version
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = ANY ($1)";
         let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
-        let symbol = |text: &str| {
-            text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is no symbol")))
-        };
-        let read = |row: &tokio_postgres::Row| {
-            let stock =
-                StockRef { id: row.get(1), symbol: symbol(row.get(2))?, version: row.get(3) };
-            Ok((symbol(row.get(0))?, stock))
-        };
-        self.rows(sql, &[&symbols]).await?.iter().map(read).collect()
+        let found = |row| Ok((symbol(row, "found_by")?, StockRef::of(row)?));
+        self.rows(sql, &[&symbols]).await?.iter().map(found).collect()
     }
 }
 
@@ -159,17 +152,20 @@ impl Transaction {
     /// The stock that has a symbol now, locked: a load of its prices is waited for.
     async fn stock(&self, symbol: Symbol) -> Result<Option<i32>, StoreError> {
         let sql = "SELECT id FROM stocks WHERE symbol = $1 FOR UPDATE";
-        Ok(self.client.query_opt(sql, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
+        let row = self.client.query_opt(sql, &[&symbol.as_str()]).await?;
+        Ok(row.map(|row| row.try_get("id")).transpose()?)
     }
 
     async fn name(&self, symbol: Symbol) -> Result<Option<String>, StoreError> {
         let sql = "SELECT name FROM stocks WHERE symbol = $1";
-        Ok(self.client.query_opt(sql, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
+        let row = self.client.query_opt(sql, &[&symbol.as_str()]).await?;
+        Ok(row.map(|row| row.try_get("name")).transpose()?)
     }
 
     /// The symbol, now, of the stock that is found under a former one.
     async fn heir(&self, symbol: Symbol) -> Result<Option<String>, StoreError> {
-        Ok(self.client.query_opt(HEIR, &[&symbol.as_str()]).await?.map(|row| row.get(0)))
+        let row = self.client.query_opt(HEIR, &[&symbol.as_str()]).await?;
+        Ok(row.map(|row| row.try_get("symbol")).transpose()?)
     }
 
     /// When another stock last gave a symbol up.
@@ -178,14 +174,13 @@ impl Transaction {
         symbol: Symbol,
         stock_id: i32,
     ) -> Result<Option<NaiveDate>, StoreError> {
-        let sql =
-            "SELECT max(replaced_on) FROM former_symbols WHERE symbol = $1 AND stock_id <> $2";
-        Ok(self.client.query_one(sql, &[&symbol.as_str(), &stock_id]).await?.get(0))
+        let sql = "SELECT max(replaced_on) AS until FROM former_symbols WHERE symbol = $1 AND stock_id <> $2";
+        Ok(self.client.query_one(sql, &[&symbol.as_str(), &stock_id]).await?.try_get("until")?)
     }
 
     async fn last_day(&self, stock_id: i32) -> Result<Option<NaiveDate>, StoreError> {
-        let sql = "SELECT max(date) FROM prices WHERE stock_id = $1";
-        Ok(self.client.query_one(sql, &[&stock_id]).await?.get(0))
+        let sql = "SELECT max(date) AS last FROM prices WHERE stock_id = $1";
+        Ok(self.client.query_one(sql, &[&stock_id]).await?.try_get("last")?)
     }
 
     async fn keep_former(

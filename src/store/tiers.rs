@@ -1,6 +1,7 @@
 //! The table `tiers`.
 
 use serde::Serialize;
+use tokio_postgres::Row;
 
 use super::{Store, StoreError};
 use crate::caller::{Actor, RequestsPerMinute, TierName};
@@ -18,16 +19,18 @@ pub struct TierStatus {
 impl Store {
     /// The tiers, smallest first.
     pub async fn list_tiers(&self) -> Result<Vec<TierStatus>, StoreError> {
-        let sql = "SELECT t.name, t.requests_per_minute, count(k.id)
+        let sql = "SELECT t.name, t.requests_per_minute, count(k.id) AS active_keys
                    FROM tiers t LEFT JOIN api_keys k ON k.tier = t.name AND k.revoked_at IS NULL
                                                      AND (k.expires_at IS NULL OR k.expires_at > now())
                    GROUP BY t.name ORDER BY t.requests_per_minute, t.name";
-        let status = |row: &tokio_postgres::Row| TierStatus {
-            name: row.get(0),
-            requests_per_minute: row.get(1),
-            active_keys: row.get(2),
+        let status = |row: &Row| {
+            Ok(TierStatus {
+                name: row.try_get("name")?,
+                requests_per_minute: row.try_get("requests_per_minute")?,
+                active_keys: row.try_get("active_keys")?,
+            })
         };
-        Ok(self.rows(sql, &[]).await?.iter().map(status).collect())
+        self.rows(sql, &[]).await?.iter().map(status).collect()
     }
 
     /// Gives a tier this limit, and makes it where there is none of that name.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use tokio_postgres::Row;
 use utoipa::ToSchema;
 
 use super::{Params, Store, StoreError};
@@ -129,9 +130,11 @@ impl Store {
         filter: &UsageFilter,
         by: UsageBy,
     ) -> Result<Vec<UsageTotal>, StoreError> {
-        let sql = "SELECT CASE WHEN $5 THEN u.day END, CASE WHEN $6 THEN u.key_id END, CASE WHEN $7 THEN k.owner END,
-                          CASE WHEN $8 THEN u.route END, sum(u.requests)::bigint, sum(u.refusals)::bigint,
-                          sum(u.cache_hits)::bigint, sum(u.bytes)::bigint, max(u.last_used_at)
+        let sql = "SELECT CASE WHEN $5 THEN u.day END AS day, CASE WHEN $6 THEN u.key_id END AS key,
+                          CASE WHEN $7 THEN k.owner END AS owner, CASE WHEN $8 THEN u.route END AS route,
+                          sum(u.requests)::bigint AS requests, sum(u.refusals)::bigint AS refusals,
+                          sum(u.cache_hits)::bigint AS cache_hits, sum(u.bytes)::bigint AS bytes,
+                          max(u.last_used_at) AS last_used_at
                    FROM key_usage u JOIN api_keys k ON k.id = u.key_id
                    WHERE u.day BETWEEN $1 AND $2 AND ($3::text IS NULL OR u.key_id = $3)
                      AND ($4::text IS NULL OR k.owner = $4)
@@ -140,17 +143,20 @@ impl Store {
         let UsageFilter { start, end, key, owner } = filter;
         let key = key.as_ref().map(KeyId::as_str);
         let params: Params<'_> = &[start, end, &key, owner, &by.day, &by.key, &by.owner, &by.route];
-        let total = |row: &tokio_postgres::Row| UsageTotal {
-            day: row.get(0),
-            key: row.get(1),
-            owner: row.get(2),
-            route: row.get(3),
-            requests: row.get(4),
-            refusals: row.get(5),
-            cache_hits: row.get(6),
-            bytes: row.get(7),
-            last_used_at: row.get(8),
-        };
-        Ok(self.rows(sql, params).await?.iter().map(total).collect())
+        self.rows(sql, params).await?.iter().map(total).collect()
     }
+}
+
+fn total(row: &Row) -> Result<UsageTotal, StoreError> {
+    Ok(UsageTotal {
+        day: row.try_get("day")?,
+        key: row.try_get("key")?,
+        owner: row.try_get("owner")?,
+        route: row.try_get("route")?,
+        requests: row.try_get("requests")?,
+        refusals: row.try_get("refusals")?,
+        cache_hits: row.try_get("cache_hits")?,
+        bytes: row.try_get("bytes")?,
+        last_used_at: row.try_get("last_used_at")?,
+    })
 }

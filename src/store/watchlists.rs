@@ -21,7 +21,7 @@ macro_rules! watchlist_of {
         concat!(
             "SELECT w.id, w.name, w.created_at, w.updated_at,
                     ARRAY(SELECT s.symbol FROM unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place)
-                          JOIN stocks s USING (id) ORDER BY listed.place)
+                          JOIN stocks s USING (id) ORDER BY listed.place) AS symbols
              FROM ",
             $rows,
             " w "
@@ -75,7 +75,7 @@ impl Store {
     pub async fn watchlists(&self, owner: &str) -> Result<Vec<Watchlist>, StoreError> {
         let sql =
             concat!(watchlist_of!("watchlists"), "WHERE w.owner = $1 ORDER BY w.created_at, w.id");
-        Ok(self.rows(sql, &[&owner]).await?.iter().map(Watchlist::of).collect())
+        self.rows(sql, &[&owner]).await?.iter().map(Watchlist::of).collect()
     }
 
     pub async fn find_watchlist(
@@ -84,7 +84,7 @@ impl Store {
         id: &WatchlistId,
     ) -> Result<Option<Watchlist>, StoreError> {
         let sql = concat!(watchlist_of!("watchlists"), "WHERE w.id = $1 AND w.owner = $2");
-        Ok(self.rows(sql, &[&id.as_str(), &owner]).await?.first().map(Watchlist::of))
+        self.rows(sql, &[&id.as_str(), &owner]).await?.first().map(Watchlist::of).transpose()
     }
 
     /// A list's name, and its stocks as of now in their order; `None` where the owner has no such
@@ -100,10 +100,14 @@ impl Store {
                    WHERE w.id = $1 AND w.owner = $2 ORDER BY listed.place";
         let rows = self.rows(sql, &[&id.as_str(), &owner]).await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        // An empty list is one row without a stock.
-        let listed = rows.iter().filter(|row| row.get::<_, Option<i32>>(1).is_some());
-        let stocks = listed.map(|row| StockRef::of(row.get(1), row.get(2), row.get(3)));
-        Ok(Some((first.get(0), stocks.collect::<Result<_, _>>()?)))
+        let mut stocks = Vec::new();
+        for row in &rows {
+            // An empty list is one row without a stock.
+            if row.try_get::<_, Option<i32>>("id")?.is_some() {
+                stocks.push(StockRef::of(row)?);
+            }
+        }
+        Ok(Some((first.try_get("name")?, stocks)))
     }
 
     pub async fn insert_watchlist(
@@ -159,9 +163,8 @@ impl Store {
 fn written(answer: Result<Vec<Row>, StoreError>) -> Result<WatchlistWritten, StoreError> {
     let error = match answer {
         Ok(rows) => {
-            return Ok(rows
-                .first()
-                .map_or(WatchlistWritten::Unknown, |row| Watchlist::of(row).into()));
+            let Some(row) = rows.first() else { return Ok(WatchlistWritten::Unknown) };
+            return Watchlist::of(row).map(WatchlistWritten::Done);
         }
         Err(error) => error,
     };
@@ -174,19 +177,13 @@ fn written(answer: Result<Vec<Row>, StoreError>) -> Result<WatchlistWritten, Sto
 }
 
 impl Watchlist {
-    fn of(row: &Row) -> Self {
-        Self {
-            id: row.get(0),
-            name: row.get(1),
-            created_at: row.get(2),
-            updated_at: row.get(3),
-            symbols: row.get(4),
-        }
-    }
-}
-
-impl From<Watchlist> for WatchlistWritten {
-    fn from(watchlist: Watchlist) -> Self {
-        Self::Done(watchlist)
+    fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            symbols: row.try_get("symbols")?,
+        })
     }
 }

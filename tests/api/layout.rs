@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 use testkit::servers::{Durability, LocalPostgres, choose_dir};
+use tickerd::market::Order;
+use tickerd::store::bars_sql;
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::support::{Database, scratch};
@@ -15,15 +17,6 @@ const DAYS_LAST: i32 = 50;
 /// Pages that a year of one stock may be read from. What 30 million rows take is in
 /// ARCHITECTURE.md.
 const BUFFERS_MAX: u64 = 9;
-
-/// The very statement that serves ranges.
-fn bars_sql() -> &'static str {
-    let source = include_str!("../../src/store/prices.rs");
-    source
-        .split_once("Order::Desc => {")
-        .and_then(|(_, rest)| rest.split('"').nth(1))
-        .expect("its SQL comes first")
-}
 
 /// A row for each stock and each day of a range of days, as a feed writes them.
 fn rows(from: i32, to: i32) -> String {
@@ -95,7 +88,7 @@ async fn a_year_of_a_stock_is_read_from_few_index_pages_and_no_row_right_after_a
     let database = Database::at(&server.url());
     load_day_by_day(&database).await;
     let client = database.connect().await;
-    client.batch_execute(&format!("PREPARE bars AS {}", bars_sql())).await.unwrap();
+    client.batch_execute(&format!("PREPARE bars AS {}", bars_sql(Order::Desc))).await.unwrap();
     // With and without values to plan for: a prepared statement is planned for none after its first
     // uses.
     for mode in ["force_custom_plan", "force_generic_plan"] {

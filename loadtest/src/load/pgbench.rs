@@ -5,22 +5,34 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use tickerd::market::Order;
+use tickerd::store::bars_sql;
 use tokio::process::Command;
 
 use crate::Failure;
 use crate::figures::Figures;
 use crate::stage::{Stage, to_end};
 
-/// The statement of a range, with random symbols and days.
-const SQL: &str = include_str!("../../sql/range.sql");
+/// Random stocks and days, as the uncached case asks for.
+const VARIABLES: &str = include_str!("../../sql/range.sql");
 const EXTRA_TIMEOUT_S: u64 = 30;
+
+/// The statement that the server issues for a range, with pgbench's variables as its parameters.
+fn script() -> String {
+    let statement = bars_sql(Order::Desc)
+        .replace("$1", ":stock")
+        .replace("$2", "make_date(2016, :month, :day)")
+        .replace("$3", "make_date(2025, :month, :day)")
+        .replace("$4", ":rows");
+    format!("{VARIABLES}{statement};\n")
+}
 
 pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, Failure> {
     let dir = stage.file("pgbench");
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;
     let sql = dir.join("range.sql");
-    std::fs::write(&sql, SQL)?;
+    std::fs::write(&sql, script())?;
     let options = &stage.options;
     let (program, url) = (program(stage), stage.postgres.url().parse::<tokio_postgres::Config>()?);
     let password = String::from_utf8_lossy(url.get_password().unwrap_or_default()).into_owned();

@@ -7,6 +7,7 @@ mod write;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
 
 use super::{Store, StoreError};
 use crate::caller::{Caller, KeyId, Tier};
@@ -39,28 +40,28 @@ impl KeyRow {
 impl Store {
     /// The key and its tier's limit as of now, revoked or not.
     pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreError> {
-        let sql = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL, t.name, t.requests_per_minute,
-                          coalesce(k.limit_id, k.id), k.owner, k.secret_hint
+        let sql = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL AS is_revoked, t.name AS tier,
+                          t.requests_per_minute, coalesce(k.limit_id, k.id) AS limit_id, k.owner, k.secret_hint
                    FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
         let rows = self.rows(sql, &[&id.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let requests_per_minute: i32 = row.get(4);
+        let requests_per_minute: i32 = row.try_get("requests_per_minute")?;
+        let requests_per_minute = requests_per_minute.unsigned_abs();
         Ok(Some(KeyRow {
             id,
-            limit_id: key_id(row.get(5))?,
-            owner: row.get(6),
-            secret_hash: row.get(0),
-            secret_hint: row.get(7),
-            expires_at: row.get(1),
-            revoked: row.get(2),
-            tier: Tier {
-                name: row.get(3),
-                requests_per_minute: requests_per_minute.unsigned_abs(),
-            },
+            limit_id: key_id(row, "limit_id")?,
+            owner: row.try_get("owner")?,
+            secret_hash: row.try_get("secret_hash")?,
+            secret_hint: row.try_get("secret_hint")?,
+            expires_at: row.try_get("expires_at")?,
+            revoked: row.try_get("is_revoked")?,
+            tier: Tier { name: row.try_get("tier")?, requests_per_minute },
         }))
     }
 }
 
-fn key_id(text: &str) -> Result<KeyId, StoreError> {
+/// The key id in a column.
+pub(super) fn key_id(row: &Row, column: &str) -> Result<KeyId, StoreError> {
+    let text: &str = row.try_get(column)?;
     text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is no key id")))
 }

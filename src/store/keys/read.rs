@@ -17,10 +17,11 @@ pub const KEYS_PER_PAGE_MAX: u32 = 1000;
 macro_rules! status_of {
     ($rows:literal) => {
         concat!(
-            "SELECT k.id, k.owner, k.name, k.note, t.name, t.requests_per_minute, k.created_at, k.expires_at,
-                    k.revoked_at, coalesce(k.limit_id, k.id), k.replaces, n.id, k.expires_at <= now(),
+            "SELECT k.id, k.owner, k.name, k.note, t.name AS tier, t.requests_per_minute, k.created_at,
+                    k.expires_at, k.revoked_at, coalesce(k.limit_id, k.id) AS limit_id, k.replaces,
+                    n.id AS replaced_by, k.expires_at <= now() AS is_expired,
                     (SELECT max(u.last_used_at) FROM key_usage u WHERE u.key_id = k.id
-                     AND u.day = (SELECT max(day) FROM key_usage WHERE key_id = k.id))
+                     AND u.day = (SELECT max(day) FROM key_usage WHERE key_id = k.id)) AS last_used_at
              FROM ",
             $rows,
             " k JOIN tiers t ON t.name = k.tier LEFT JOIN api_keys n ON n.replaces = k.id "
@@ -115,34 +116,35 @@ impl Store {
         let rows = self
             .rows(sql, &[&owner, &tier, &filter.active_only, &words, &after, &id, &limit])
             .await?;
-        Ok(rows.iter().map(KeyStatus::of).collect())
+        rows.iter().map(KeyStatus::of).collect()
     }
 }
 
 impl KeyStatus {
-    pub(super) fn of(row: &Row) -> Self {
-        let revoked_at: Option<DateTime<Utc>> = row.get(8);
-        let status = match (revoked_at, row.get::<_, Option<bool>>(12)) {
+    pub(super) fn of(row: &Row) -> Result<Self, StoreError> {
+        let revoked_at: Option<DateTime<Utc>> = row.try_get("revoked_at")?;
+        let is_expired: Option<bool> = row.try_get("is_expired")?;
+        let status = match (revoked_at, is_expired) {
             (Some(_), _) => KeyState::Revoked,
             (None, Some(true)) => KeyState::Expired,
             (None, _) => KeyState::Active,
         };
-        Self {
-            id: row.get(0),
-            owner: row.get(1),
-            name: row.get(2),
-            note: row.get(3),
-            tier: row.get(4),
-            requests_per_minute: row.get(5),
+        Ok(Self {
+            id: row.try_get("id")?,
+            owner: row.try_get("owner")?,
+            name: row.try_get("name")?,
+            note: row.try_get("note")?,
+            tier: row.try_get("tier")?,
+            requests_per_minute: row.try_get("requests_per_minute")?,
             status,
-            created_at: row.get(6),
-            expires_at: row.get(7),
+            created_at: row.try_get("created_at")?,
+            expires_at: row.try_get("expires_at")?,
             revoked_at,
-            limit_id: row.get(9),
-            replaces: row.get(10),
-            replaced_by: row.get(11),
-            last_used_at: row.get(13),
-        }
+            limit_id: row.try_get("limit_id")?,
+            replaces: row.try_get("replaces")?,
+            replaced_by: row.try_get("replaced_by")?,
+            last_used_at: row.try_get("last_used_at")?,
+        })
     }
 }
 

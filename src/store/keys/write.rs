@@ -75,13 +75,12 @@ impl Store {
             &tier,
             &key.expires_at,
         ];
-        Ok(match written(self.rows_once(sql, params).await)? {
-            Written::Done(rows) => {
-                rows.first().map_or(Written::NoTier, |row| Written::Done(KeyStatus::of(row)))
-            }
-            Written::NoTier => Written::NoTier,
-            Written::Taken => Written::Taken,
-        })
+        let rows = match written(self.rows_once(sql, params).await)? {
+            Written::Done(rows) => rows,
+            Written::NoTier => return Ok(Written::NoTier),
+            Written::Taken => return Ok(Written::Taken),
+        };
+        rows.first().map_or(Ok(Written::NoTier), |row| KeyStatus::of(row).map(Written::Done))
     }
 
     /// Lets a new key take over from `id`: with all that it is, on the same limit; without
@@ -108,7 +107,7 @@ impl Store {
              ending AS (UPDATE api_keys k SET expires_at = least(k.expires_at, now() + make_interval(secs => $7)),
                                               revision = old.current
                         FROM old, new WHERE k.id = new.replaces RETURNING k.expires_at)
-             SELECT status.*, ending.expires_at FROM ending, (",
+             SELECT status.*, ending.expires_at AS old_expires_at FROM ending, (",
             status_of!("new"),
             ") status"
         );
@@ -122,9 +121,12 @@ impl Store {
             &expires_at,
             &grace_s,
         ];
-        let rotation =
-            |row: &Row| Rotation { new: KeyStatus::of(row), old_expires_at: row.get(14) };
-        Ok(written(self.rows_once(sql, params).await)?.map(|rows| rows.first().map(rotation)))
+        let rotation = |row: &Row| {
+            let old_expires_at = row.try_get("old_expires_at")?;
+            Ok(Rotation { new: KeyStatus::of(row)?, old_expires_at })
+        };
+        written(self.rows_once(sql, params).await)?
+            .try_map(|rows| rows.first().map(rotation).transpose())
     }
 
     /// Keeps the hint of a secret that was proven against this hash, where a version before left
@@ -191,7 +193,7 @@ impl Store {
         {
             changed = written(self.rows_once(sql, params).await)?;
         }
-        Ok(changed.map(|rows| rows.iter().map(KeyStatus::of).collect()))
+        changed.try_map(|rows| rows.iter().map(KeyStatus::of).collect())
     }
 
     /// How many keys that are not revoked share the limit of this one, itself included.
@@ -214,7 +216,8 @@ impl Store {
                          FROM next WHERE k.id = $2 RETURNING k.*) ",
             status_of!("revoked")
         );
-        Ok(self.rows_once(sql, &[&actor.as_str(), &id.as_str()]).await?.first().map(KeyStatus::of))
+        let rows = self.rows_once(sql, &[&actor.as_str(), &id.as_str()]).await?;
+        rows.first().map(KeyStatus::of).transpose()
     }
 }
 
@@ -229,11 +232,14 @@ fn written<T>(answer: Result<T, StoreError>) -> Result<Written<T>, StoreError> {
 }
 
 impl<T> Written<T> {
-    fn map<U>(self, with: impl FnOnce(T) -> U) -> Written<U> {
-        match self {
-            Self::Done(done) => Written::Done(with(done)),
+    fn try_map<U>(
+        self,
+        with: impl FnOnce(T) -> Result<U, StoreError>,
+    ) -> Result<Written<U>, StoreError> {
+        Ok(match self {
+            Self::Done(done) => Written::Done(with(done)?),
             Self::NoTier => Written::NoTier,
             Self::Taken => Written::Taken,
-        }
+        })
     }
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::{Loader, Merged};
+use super::{Loader, Merged, stock_ids};
 use crate::market::{Action, ActionKind, Factor, TakenEffect, factors};
 use crate::store::StoreError;
 
@@ -44,9 +44,9 @@ impl Loader {
         merged: &[Merged],
     ) -> Result<Vec<i32>, StoreError> {
         let touched: Vec<_> = merged.iter().map(|of| of.stock_id).collect();
-        let sql = "SELECT id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
-        let stocks: Vec<_> =
-            self.client.query(sql, &[&touched]).await?.iter().map(|row| row.get(0)).collect();
+        let sql =
+            "SELECT id AS stock_id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
+        let stocks = stock_ids(&self.client.query(sql, &[&touched]).await?)?;
         self.find_factors(&stocks, &["prices"]).await?;
         Ok(stocks)
     }
@@ -58,7 +58,7 @@ impl Loader {
                        SELECT FROM corporate_actions a WHERE a.stock_id = s.stock_id AND a.ex_date > coalesce((
                            SELECT date FROM prices p WHERE p.stock_id = s.stock_id AND p.date < s.first
                            ORDER BY date DESC LIMIT 1), '-infinity'))";
-        Ok(self.client.query(sql, &[&anew]).await?.iter().map(|row| row.get(0)).collect())
+        stock_ids(&self.client.query(sql, &[&anew]).await?)
     }
 
     /// Fills the temporary table `factors`. A close is looked for in the first of `tables` that has
@@ -116,7 +116,7 @@ impl Loader {
         );
         let mut of_stocks: HashMap<i32, Vec<_>> = HashMap::new();
         for row in self.client.query(&sql, &[&stocks]).await? {
-            of_stocks.entry(row.get(0)).or_default().push(taken_effect(&row)?);
+            of_stocks.entry(row.try_get("stock_id")?).or_default().push(taken_effect(&row)?);
         }
         Ok(of_stocks)
     }
@@ -130,19 +130,22 @@ impl Loader {
             "WITH readjusted AS (
                  UPDATE prices p SET adjusted_close = {COMPUTED}
                  WHERE p.stock_id = ANY($1) AND p.adjusted_close <> {COMPUTED} RETURNING stock_id, date)
-             SELECT stock_id, count(*), min(date), max(date) FROM readjusted GROUP BY stock_id"
+             SELECT stock_id, count(*) AS readjusted, min(date) AS first, max(date) AS last FROM readjusted GROUP BY stock_id"
         );
         let rows = self.client.query(&sql, &[&stocks]).await?;
         let readjusted = |row: &Row| {
-            let days = Some((row.get(2), row.get(3)));
-            Merged { stock_id: row.get(0), added: 0, changed: 0, readjusted: row.get(1), days }
+            let days = Some((row.try_get("first")?, row.try_get("last")?));
+            let (stock_id, readjusted) = (row.try_get("stock_id")?, row.try_get("readjusted")?);
+            Ok(Merged { stock_id, added: 0, changed: 0, readjusted, days })
         };
-        Ok(rows.iter().map(readjusted).collect())
+        rows.iter().map(readjusted).collect()
     }
 }
 
 fn taken_effect(row: &Row) -> Result<TakenEffect, StoreError> {
-    let kind = match (row.get(2), row.get(3), row.get(4)) {
+    let split_from = row.try_get("split_from")?;
+    let split_to = row.try_get("split_to")?;
+    let kind = match (split_from, split_to, row.try_get("dividend")?) {
         (Some(from), Some(to), None) => ActionKind::Split { from, to },
         (None, None, Some(dividend)) => ActionKind::Dividend(dividend),
         _ => {
@@ -151,5 +154,6 @@ fn taken_effect(row: &Row) -> Result<TakenEffect, StoreError> {
             ));
         }
     };
-    Ok(TakenEffect { action: Action { ex_date: row.get(1), kind }, close: row.get(5) })
+    let action = Action { ex_date: row.try_get("ex_date")?, kind };
+    Ok(TakenEffect { action, close: row.try_get("close")? })
 }

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{NaiveDate, TimeDelta, Utc};
-use tokio_postgres::Row;
 
 use super::{Loader, Table, within};
 use crate::market::Symbol;
 use crate::store::StoreError;
+use crate::store::stocks::symbol;
 use crate::store::symbols::LOCK_SYMBOLS;
 
 /// How far the easternmost clocks are ahead of UTC.
@@ -73,30 +73,30 @@ impl Loader {
             self.client.batch_execute(LOCK_SYMBOLS).await?;
         }
         let mut known = Known { today: Some((Utc::now() + EAST).date_naive()), ..Known::default() };
-        let sql = "SELECT symbol, id, symbol, delisted_on, name, NULL FROM stocks
+        let sql = "SELECT symbol AS found_by, id, symbol, delisted_on, name, NULL AS replaced_on FROM stocks
                    UNION ALL SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.name, i.replaced_on
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
         for row in self.client.query(sql, &[]).await? {
-            let stock =
-                KnownStock { id: row.get(1), symbol: symbol(&row, 2)?, delisted_on: row.get(3) };
-            known.stocks.insert(symbol(&row, 0)?, stock);
-            if let Some(replaced_on) = row.get(5) {
-                known.former.insert(symbol(&row, 0)?, Former { name: row.get(4), replaced_on });
+            let found_by = symbol(&row, "found_by")?;
+            let stock = KnownStock {
+                id: row.try_get("id")?,
+                symbol: symbol(&row, "symbol")?,
+                delisted_on: row.try_get("delisted_on")?,
+            };
+            known.stocks.insert(found_by, stock);
+            if let Some(replaced_on) = row.try_get("replaced_on")? {
+                known.former.insert(found_by, Former { name: row.try_get("name")?, replaced_on });
             }
         }
-        let sql = "SELECT s.symbol, max(f.replaced_on) FROM stocks s
+        let sql = "SELECT s.symbol, max(f.replaced_on) AS free_since FROM stocks s
                    JOIN former_symbols f ON f.symbol = s.symbol AND f.stock_id <> s.id
                    WHERE NOT EXISTS (SELECT FROM former_symbols own WHERE own.stock_id = s.id) GROUP BY s.symbol";
         for row in self.client.query(sql, &[]).await? {
-            known.free_since.insert(symbol(&row, 0)?, row.get(1));
+            known.free_since.insert(symbol(&row, "symbol")?, row.try_get("free_since")?);
         }
         let exchanges = self.client.query("SELECT code FROM exchanges", &[]).await?;
-        known.exchanges = exchanges.iter().map(|row| row.get(0)).collect();
+        known.exchanges =
+            exchanges.iter().map(|row| row.try_get("code")).collect::<Result<_, _>>()?;
         Ok(known)
     }
-}
-
-fn symbol(row: &Row, at: usize) -> Result<Symbol, StoreError> {
-    let symbol: &str = row.get(at);
-    symbol.parse().map_err(|_| StoreError::Corrupt(format!("{symbol:?} is no symbol")))
 }

@@ -67,7 +67,7 @@ impl Loader {
     /// first and last day already, or where they are so few a stock that it is not worth looking.
     async fn new_prices(&self) -> Result<Option<Vec<Merged>>, StoreError> {
         let sql = format!(
-            "SELECT s.stock_id, s.rows, met.date IS NULL
+            "SELECT s.stock_id, s.rows, met.date IS NULL AS is_new
              FROM staged s LEFT JOIN LATERAL (
                  SELECT date FROM prices WHERE stock_id = s.stock_id AND date >= s.first AND date <= s.last
                  ORDER BY date LIMIT 1
@@ -75,25 +75,27 @@ impl Loader {
              WHERE (SELECT sum(rows) >= {INSERT_FROM_ROWS_PER_STOCK} * count(*) FROM staged)"
         );
         let rows = self.client.query(&sql, &[]).await?;
-        let added = |row: &Row| Merged {
-            stock_id: row.get(0),
-            added: row.get(1),
-            changed: 0,
-            days: None,
-            readjusted: 0,
-        };
-        let new: Option<Vec<_>> =
-            rows.iter().map(|row| row.get::<_, bool>(2).then(|| added(row))).collect();
-        Ok(new.filter(|stocks| !stocks.is_empty()))
+        let mut new = Vec::new();
+        for row in &rows {
+            if !row.try_get("is_new")? {
+                return Ok(None);
+            }
+            let (stock_id, added) = (row.try_get("stock_id")?, row.try_get("rows")?);
+            new.push(Merged { stock_id, added, changed: 0, days: None, readjusted: 0 });
+        }
+        Ok(Some(new).filter(|stocks| !stocks.is_empty()))
     }
 
     /// Inserts in key order, as a merge does: two loads at once wait for each other instead of
     /// deadlocking.
     async fn insert_prices(&self) -> Result<(), StoreError> {
-        let sql =
-            "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
-                   SELECT stock_id, date, open, high, low, close, adjusted_close, volume
-                   FROM staging ORDER BY stock_id, date";
+        let sql = concat!(
+            "INSERT INTO prices (stock_id, ",
+            bar_columns!(),
+            ") SELECT stock_id, ",
+            bar_columns!(),
+            " FROM staging ORDER BY stock_id, date"
+        );
         Ok(self.client.batch_execute(sql).await?)
     }
 
@@ -104,24 +106,24 @@ impl Loader {
              WHERE line > first ORDER BY line LIMIT {REPEATS_NAMED_MAX}",
             self.table.subject()
         );
-        let line = |row: &Row, at: usize| row.get::<_, i64>(at).unsigned_abs();
-        let rows = self.client.query(&sql, &[]).await?;
-        Ok(rows.iter().map(|row| Repeat { line: line(row, 0), first_line: line(row, 1) }).collect())
+        let line = |row: &Row, column| row.try_get(column).map(i64::unsigned_abs);
+        let repeat = |row| Ok(Repeat { line: line(row, "line")?, first_line: line(row, "first")? });
+        self.client.query(&sql, &[]).await?.iter().map(repeat).collect()
     }
 
     /// Merges the staged rows, whatever is there already.
     async fn merge(&self) -> Result<Vec<Merged>, StoreError> {
         let rows = self.client.query(self.table.merge(), &[]).await?;
         let merged = |row: &Row| {
-            let days = row.get::<_, Option<NaiveDate>>(3).zip(row.get(4));
-            Merged {
-                stock_id: row.get(0),
-                added: row.get(1),
-                changed: row.get(2),
-                days,
+            let first: Option<NaiveDate> = row.try_get("first")?;
+            Ok(Merged {
+                stock_id: row.try_get("stock_id")?,
+                added: row.try_get("added")?,
+                changed: row.try_get("changed")?,
+                days: first.zip(row.try_get("last")?),
                 readjusted: 0,
-            }
+            })
         };
-        Ok(rows.iter().map(merged).collect())
+        rows.iter().map(merged).collect()
     }
 }

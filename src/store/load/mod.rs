@@ -13,7 +13,7 @@ mod vacuum;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use super::{Database, StoreError};
 pub use known::{Known, KnownStock};
@@ -114,16 +114,19 @@ impl Loader {
         let sql = "SELECT id, symbol, computes_adjusted_close FROM stocks
                    WHERE id IN (SELECT stock_id FROM staged) ORDER BY symbol FOR NO KEY UPDATE";
         let rows = self.client.query(sql, &[]).await?;
-        let stock = |row: &tokio_postgres::Row| StagedStock {
-            id: row.get(0),
-            symbol: row.get(1),
-            computes_adjusted_close: row.get(2),
+        let stock = |row: &Row| {
+            Ok(StagedStock {
+                id: row.try_get("id")?,
+                symbol: row.try_get("symbol")?,
+                computes_adjusted_close: row.try_get("computes_adjusted_close")?,
+            })
         };
-        Ok(rows.iter().map(stock).collect())
+        rows.iter().map(stock).collect()
     }
 
     async fn report(&self, merged: &[Merged]) -> Result<LoadReport, StoreError> {
-        let staged: i64 = self.client.query_one("SELECT count(*) FROM staging", &[]).await?.get(0);
+        let sql = "SELECT count(*) AS rows FROM staging";
+        let staged: i64 = self.client.query_one(sql, &[]).await?.try_get("rows")?;
         let (added, changed) =
             merged.iter().fold((0, 0), |sum, of| (sum.0 + of.added, sum.1 + of.changed));
         let restated: Vec<_> = merged.iter().filter(|of| of.is_restated()).collect();
@@ -134,8 +137,8 @@ impl Loader {
             .query(sql, &[&ids])
             .await?
             .iter()
-            .map(|row| (row.get(0), row.get(1)))
-            .collect();
+            .map(|row| Ok((row.try_get("id")?, row.try_get("symbol")?)))
+            .collect::<Result<_, StoreError>>()?;
         let mut restated: Vec<_> = restated
             .into_iter()
             .map(|of| Restated {
@@ -158,6 +161,11 @@ impl Loader {
                    UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";
         Ok(self.client.execute(sql, &[&stocks]).await?)
     }
+}
+
+/// The ids in the column `stock_id`.
+fn stock_ids(rows: &[Row]) -> Result<Vec<i32>, StoreError> {
+    rows.iter().map(|row| Ok(row.try_get("stock_id")?)).collect()
 }
 
 /// One step of a load. A Postgres that hangs ends it.

@@ -1,7 +1,7 @@
 //! Whose adjusted closes a stock has: those of a feed, or those that are computed here. Never some
 //! of each.
 
-use super::{LoadError, Loader, Refusal, StagedStock, Table};
+use super::{LoadError, Loader, Refusal, StagedStock, Table, stock_ids};
 use crate::store::StoreError;
 
 /// Where the adjusted closes of a file of prices come from.
@@ -55,8 +55,9 @@ impl Loader {
 
     /// Those of the stocks that have prices.
     async fn with_prices(&self, stocks: &[i32]) -> Result<Vec<i32>, StoreError> {
-        let sql = "SELECT id FROM unnest($1::int[]) id WHERE EXISTS (SELECT FROM prices p WHERE p.stock_id = id)";
-        Ok(self.client.query(sql, &[&stocks]).await?.iter().map(|row| row.get(0)).collect())
+        let sql = "SELECT stock_id FROM unnest($1::int[]) a (stock_id)
+                   WHERE EXISTS (SELECT FROM prices p WHERE p.stock_id = a.stock_id)";
+        stock_ids(&self.client.query(sql, &[&stocks]).await?)
     }
 
     /// Those of the stocks that have prices on other days than the staged ones.
@@ -64,7 +65,7 @@ impl Loader {
         let sql =
             "SELECT DISTINCT p.stock_id FROM prices p WHERE p.stock_id = ANY($1) AND NOT EXISTS (
                        SELECT FROM staging s WHERE s.stock_id = p.stock_id AND s.date = p.date)";
-        Ok(self.client.query(sql, &[&stocks]).await?.iter().map(|row| row.get(0)).collect())
+        stock_ids(&self.client.query(sql, &[&stocks]).await?)
     }
 
     async fn set_origin(&self, stocks: &[i32], origin: Origin) -> Result<u64, StoreError> {

@@ -8,6 +8,34 @@ pub enum Table {
     Actions,
 }
 
+/// A column of a table that is created.
+macro_rules! declared {
+    ($name:literal, $type:literal) => {
+        concat!($name, " ", $type)
+    };
+}
+
+/// The value that a conflicting row of `prices p` has.
+macro_rules! present {
+    ($name:literal, $type:literal) => {
+        concat!("p.", $name)
+    };
+}
+
+/// The value of the staged row that conflicts.
+macro_rules! excluded {
+    ($name:literal, $type:literal) => {
+        concat!("excluded.", $name)
+    };
+}
+
+/// Replaces the value of a conflicting row by the staged one.
+macro_rules! assigned {
+    ($name:literal, $type:literal) => {
+        concat!($name, " = excluded.", $name)
+    };
+}
+
 impl Table {
     /// The table that rows arrive in.
     pub(super) fn staging(self) -> &'static str {
@@ -17,8 +45,11 @@ impl Table {
                  industry text, currency text, market_cap bigint) ON COMMIT DROP"
             }
             Self::Prices => {
-                "CREATE TEMP TABLE staging (line bigint, stock_id int, date date, open float8, high float8, low float8,
-                 close float8, adjusted_close float8, volume bigint) ON COMMIT DROP"
+                concat!(
+                    "CREATE TEMP TABLE staging (line bigint, stock_id int, ",
+                    bar_columns!(declared),
+                    ") ON COMMIT DROP"
+                )
             }
             Self::Actions => {
                 "CREATE TEMP TABLE staging (line bigint, stock_id int, ex_date date, kind text, split_from float8,
@@ -70,24 +101,31 @@ impl Table {
                             coalesce(excluded.industry, s.industry), excluded.currency,
                             coalesce(excluded.market_cap, s.market_cap))
                      RETURNING id AS stock_id, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added), NULL::date, NULL::date
+                 SELECT stock_id, count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added) AS changed,
+                        NULL::date AS first, NULL::date AS last
                  FROM merged GROUP BY stock_id"
             }
             Self::Prices => {
-                "WITH merged AS (
-                     INSERT INTO prices AS p (stock_id, date, open, high, low, close, adjusted_close, volume)
-                     SELECT stock_id, date, open, high, low, close, adjusted_close, volume
-                     FROM staging ORDER BY stock_id, date
-                     ON CONFLICT (stock_id, date) DO UPDATE SET open = excluded.open, high = excluded.high,
-                         low = excluded.low, close = excluded.close, adjusted_close = excluded.adjusted_close,
-                         volume = excluded.volume
-                     WHERE (p.open, p.high, p.low, p.close, p.adjusted_close, p.volume) IS DISTINCT FROM
-                           (excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close,
-                            excluded.volume)
-                     RETURNING stock_id, date, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added),
-                        min(date) FILTER (WHERE NOT added), max(date) FILTER (WHERE NOT added)
-                 FROM merged GROUP BY stock_id"
+                concat!(
+                    "WITH merged AS (
+                         INSERT INTO prices AS p (stock_id, ",
+                    bar_columns!(),
+                    ") SELECT stock_id, ",
+                    bar_columns!(),
+                    " FROM staging ORDER BY stock_id, date
+                         ON CONFLICT (stock_id, date) DO UPDATE SET ",
+                    bar_values!(assigned),
+                    " WHERE (",
+                    bar_values!(present),
+                    ") IS DISTINCT FROM (",
+                    bar_values!(excluded),
+                    ") RETURNING stock_id, date, xmax = 0 AS added)
+                     SELECT stock_id, count(*) FILTER (WHERE added) AS added,
+                            count(*) FILTER (WHERE NOT added) AS changed,
+                            min(date) FILTER (WHERE NOT added) AS first,
+                            max(date) FILTER (WHERE NOT added) AS last
+                     FROM merged GROUP BY stock_id"
+                )
             }
             Self::Actions => {
                 "WITH merged AS (
@@ -99,8 +137,9 @@ impl Table {
                      WHERE (a.split_from, a.split_to, a.dividend) IS DISTINCT FROM
                            (excluded.split_from, excluded.split_to, excluded.dividend)
                      RETURNING stock_id, ex_date, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added),
-                        min(ex_date) FILTER (WHERE NOT added), max(ex_date) FILTER (WHERE NOT added)
+                 SELECT stock_id, count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added) AS changed,
+                        min(ex_date) FILTER (WHERE NOT added) AS first,
+                        max(ex_date) FILTER (WHERE NOT added) AS last
                  FROM merged GROUP BY stock_id"
             }
         }

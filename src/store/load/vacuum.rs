@@ -28,7 +28,8 @@ impl Loader {
 
     async fn vacuum_prices(&self, rows: i64) -> Result<(), StoreError> {
         let known = "SELECT reltuples FROM pg_class WHERE oid = 'prices'::regclass";
-        let rows_known: f32 = within(self.timeout, self.client.query_one(known, &[])).await?.get(0);
+        let row = within(self.timeout, self.client.query_one(known, &[])).await?;
+        let rows_known: f32 = row.try_get("reltuples")?;
         let is_large = rows as f64 >= ANALYZE_FROM_PART * f64::from(rows_known);
         let sql = if is_large { "VACUUM (ANALYZE) prices" } else { "VACUUM prices" };
         within(self.timeout, self.client.batch_execute(sql)).await
