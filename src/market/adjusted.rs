@@ -1,46 +1,37 @@
-//! Bars in today's shares: prices and volumes of the past made comparable with those of now.
-
-use std::str::FromStr;
+//! Adjusted bars: prices and volumes of the past, made comparable with those of today.
 
 use chrono::NaiveDate;
 
-use super::Bar;
+use super::{Bar, word_enum};
 
-/// What prices and volumes are adjusted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Adjust {
-    /// Nothing: as traded.
-    #[default]
-    None,
-    /// Splits: prices are multiplied, volumes divided by the shares that one of today was then.
-    Splits,
-    /// Splits and dividends: prices move as `adjusted_close` does. Volumes are adjusted for splits.
-    All,
+word_enum! {
+    /// The corporate actions that prices and volumes are adjusted for.
+    #[derive(Default)]
+    pub enum Adjust: "none, splits or all" {
+        /// None: as traded.
+        #[default]
+        None = "none",
+        /// Splits: prices are multiplied by the split factor, volumes divided by it.
+        Splits = "splits",
+        /// Splits and dividends: prices move as `adjusted_close` does, volumes are adjusted for
+        /// splits.
+        All = "all",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected none, splits or all")]
-pub struct AdjustError;
-
-/// A split: `factor` is the shares before for each share after, 0.5 for two for one.
+/// A split. `factor` is the number of shares before it for each share after: 0.5 for two for one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Split {
     pub ex_date: NaiveDate,
     pub factor: f64,
 }
 
-/// Significant digits of an adjusted price: more than any price has, fewer than what arithmetic in
-/// doubles leaves over.
+/// Significant digits of an adjusted price: more than any price has, few enough to hide the rounding
+/// errors of doubles.
 const DIGITS: i32 = 10;
 
 impl Adjust {
-    pub const WORDS: [&str; 3] = ["none", "splits", "all"];
-
-    pub const fn as_str(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
-
-    /// A bar of a stock with these splits, adjusted.
+    /// Adjusts a bar of a stock with these splits.
     pub fn of(self, bar: Bar, splits: &[Split]) -> Bar {
         let later = splits.iter().filter(|split| split.ex_date > bar.date);
         let factor: f64 = later.map(|split| split.factor).product();
@@ -54,7 +45,8 @@ impl Adjust {
     }
 }
 
-/// `close` is what the close is known to be.
+/// Multiplies prices by `factor` and divides the volume by `shares_factor`. `close` replaces the
+/// product where the adjusted close is stored.
 fn scaled(bar: Bar, factor: f64, shares_factor: f64, close: Option<f64>) -> Bar {
     if factor == 1.0 && shares_factor == 1.0 {
         return bar;
@@ -63,7 +55,7 @@ fn scaled(bar: Bar, factor: f64, shares_factor: f64, close: Option<f64>) -> Bar 
     let close = close.unwrap_or_else(|| price(bar.close));
     Bar {
         open: price(bar.open),
-        // Rounding may not push a close out of its bar.
+        // Rounding must not push the close out of its bar.
         high: price(bar.high).max(close),
         low: price(bar.low).min(close),
         close,
@@ -72,22 +64,11 @@ fn scaled(bar: Bar, factor: f64, shares_factor: f64, close: Option<f64>) -> Bar 
     }
 }
 
-/// To [`DIGITS`] significant digits: 88.99 / 2 is 44.495, and not 44.494999999999997.
+/// Rounds to [`DIGITS`] significant digits: 88.99 / 2 is 44.495, not 44.494999999999997.
 fn rounded(price: f64) -> f64 {
     let digits_before = price.abs().log10().floor() as i32 + 1;
     let places = usize::try_from(DIGITS - digits_before).unwrap_or(0);
     format!("{price:.places$}").parse().unwrap_or(price)
-}
-
-impl FromStr for Adjust {
-    type Err = AdjustError;
-
-    fn from_str(text: &str) -> Result<Self, AdjustError> {
-        [Self::None, Self::Splits, Self::All]
-            .into_iter()
-            .find(|adjust| adjust.as_str() == text)
-            .ok_or(AdjustError)
-    }
 }
 
 #[cfg(test)]
@@ -114,7 +95,7 @@ mod tests {
     const TWO_FOR_ONE: f64 = 0.5;
 
     #[test]
-    fn a_split_halves_the_prices_before_it_doubles_their_volume_and_leaves_its_own_day_alone() {
+    fn a_two_for_one_split_halves_earlier_prices_and_doubles_earlier_volumes() {
         let splits = [Split { ex_date: day(3), factor: TWO_FOR_ONE }];
         let before = Adjust::Splits.of(bar(2), &splits);
         assert_eq!(
@@ -127,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn fully_adjusted_the_close_is_the_adjusted_close() {
+    fn adjusting_for_all_makes_the_close_the_adjusted_close() {
         let splits = [Split { ex_date: day(3), factor: TWO_FOR_ONE }];
         let all = Adjust::All.of(bar(2), &splits);
         assert_eq!((all.close, all.adjusted_close, all.volume), (6.1, 6.1, 64_000_002));
@@ -136,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_adjusted_bar_is_a_possible_bar(
+        fn an_adjusted_bar_passes_the_checks_of_a_bar(
             cents in prop::collection::vec(1u32..100_000_000, 4), adjusted in 0.0001f64..1e6, factor in 0.001f64..1000.0,
             volume in 0i64..1_000_000_000_000, is_flat: bool
         ) {

@@ -1,8 +1,7 @@
 //! Adjusted closes from raw closes and corporate actions.
 //!
-//! Going back in time, each action multiplies all closes before its ex-date by its factor
-//! ([`ActionKind::factor`]), so that adjusted closes move by the total return. The newest close is
-//! left as it was traded.
+//! Each action multiplies all closes before its ex-date by its factor ([`ActionKind::factor`]), so
+//! that adjusted closes move by the total return. The newest close stays as traded.
 //!
 //! [`ActionKind::factor`]: super::ActionKind::factor
 
@@ -12,7 +11,7 @@ use chrono::NaiveDate;
 
 use super::Action;
 
-/// An action that has taken effect, and the raw close that its factor is worked out from.
+/// An action that has taken effect, and the raw close that its factor is computed from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TakenEffect {
     pub action: Action,
@@ -20,8 +19,8 @@ pub struct TakenEffect {
     pub close: f64,
 }
 
-/// What raw closes are multiplied by on the days before `before` and, where there is an earlier
-/// factor, from its `before` on. After the last one closes are left as they are.
+/// The product by which raw closes are multiplied. It holds for the days before `before`, back to the
+/// `before` of the next older factor. From the newest `before` on, closes stay as traded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Factor {
     pub before: NaiveDate,
@@ -30,7 +29,7 @@ pub struct Factor {
 
 /// The factors of a stock, newest first, from its actions in any order.
 pub fn factors(mut actions: Vec<TakenEffect>) -> Vec<Factor> {
-    // By kind, too: a product of floats depends on the order in its last digit.
+    // Also by kind: the last digit of a product of floats depends on the order.
     actions.sort_by_key(|taken| (Reverse(taken.action.ex_date), taken.action.kind.is_dividend()));
     let mut product = 1.0;
     let of_day = |of_day: &[TakenEffect]| {
@@ -73,15 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dividend_on_the_day_of_a_split_is_one_on_the_new_shares() {
+    fn a_dividend_on_the_day_of_a_split_is_paid_on_the_new_shares() {
         let (dividend, split) = (taken(10, ActionKind::Dividend(1.0), 49.0), split(10, 1.0, 2.0));
         for actions in [vec![dividend, split], vec![split, dividend]] {
             assert_eq!(factors(actions), [Factor { before: day(10), factor: 0.5 * 0.98 }]);
         }
     }
 
-    /// Somebody who held a share and put every dividend into shares has gained what adjusted closes
-    /// say.
+    /// A holder of one share who reinvests every dividend gains what the adjusted closes say.
     #[test]
     fn adjusted_closes_move_as_a_holding_does() {
         let holding_before = 1.0 * 40.0;
@@ -94,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn factors_are_above_0_and_depend_on_the_actions_and_not_on_their_order(
+        fn factors_are_above_0_and_independent_of_the_order_of_actions(
             actions in prop::collection::btree_map(0u64..1000, (1.0f64..10.0, 1.0f64..10.0, prop::bool::ANY), 0..20)
                 .prop_map(|days| {
                     let action = |(n, (a, b, splits))| {
@@ -113,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_step_back_multiplies_by_the_factor_of_its_day_alone_and_older_actions_change_none_of_the_newer(
+        fn each_day_multiplies_by_its_own_factor_and_older_actions_leave_newer_factors_alone(
             days in prop::collection::btree_map(0u64..1000, (1.0f64..10.0, 1.0f64..10.0, prop::bool::ANY), 1..20)
         ) {
             let action = |(n, (a, b, splits)): (u64, (f64, f64, bool))| {

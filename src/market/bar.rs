@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 
 /// A daily OHLCV bar. Prices are in the stock's currency, `volume` in shares.
 ///
-/// `f64` brings back every decimal of up to 15 significant digits as it went in, and prints it
-/// shortest.
+/// An `f64` returns every decimal of up to 15 significant digits unchanged, and prints it without
+/// further digits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bar {
     pub date: NaiveDate,
@@ -18,7 +18,7 @@ pub struct Bar {
     pub volume: i64,
 }
 
-/// What makes a bar impossible, and in which column.
+/// The rule that a bar breaks, and the column that breaks it.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{expected}")]
 pub struct BarError {
@@ -27,8 +27,11 @@ pub struct BarError {
 }
 
 impl Bar {
-    /// Checks what every traded day satisfies: positive finite prices,
+    /// Checks the rules that every traded day satisfies: positive finite prices,
     /// `low <= open, close <= high`, no negative volume.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
     pub fn check(&self) -> Result<(), BarError> {
         let prices = [
             ("open", self.open),
@@ -59,11 +62,10 @@ impl Bar {
     }
 }
 
-/// `a - b` as decimals: 27.95 - 27.8 is 0.15, where binary floating point alone says
+/// `a - b`, computed as decimals: 27.95 - 27.8 is 0.15, where binary floating point alone gives
 /// 0.14999999999999858.
 ///
-/// The result has as many decimal places as the operand with more of them, which for decimals is
-/// exact.
+/// The result has as many decimal places as the operand with more of them, which is exact.
 pub fn decimal_difference(a: f64, b: f64) -> f64 {
     let places = |x: f64| x.to_string().split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let places = places(a).max(places(b));
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_bar_is_refused_and_its_column_named() {
+    fn a_broken_rule_is_reported_with_its_column() {
         assert_eq!(bar().check(), Ok(()));
         let cases = [
             (Bar { low: 13.0, ..bar() }, "low"),

@@ -2,9 +2,10 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::{Interval, Order};
+use super::{Interval, word_enum};
 
-/// Parses `YYYY-MM-DD` and nothing else: chrono alone would also take `2013-2-3` or `+2013-02-03`.
+/// Parses `YYYY-MM-DD` and no other form: chrono alone would also accept `2013-2-3` or
+/// `+2013-02-03`.
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
     let bytes = text.as_bytes();
     let shaped = bytes.len() == 10
@@ -22,13 +23,13 @@ pub fn parse_date(text: &str) -> Option<NaiveDate> {
     )
 }
 
-/// A date as [`parse_date`] takes it. chrono's own way to text takes four times as long, and
-/// answers are full of dates.
+/// A date in the form that [`parse_date`] accepts. Answers are full of dates, and chrono's own
+/// formatting takes four times as long.
 #[derive(Clone, Copy)]
 pub struct DateText([u8; 10]);
 
 impl DateText {
-    /// `None` for a year before 0 or after 9999, which nothing here parses.
+    /// `None` for a year before 0 or after 9999, which [`parse_date`] rejects.
     pub fn of(date: NaiveDate) -> Option<Self> {
         let year = u32::try_from(date.year()).ok().filter(|year| *year <= 9999)?;
         let digit = |number: u32, place: u32| b'0' + (number / place % 10) as u8;
@@ -44,8 +45,20 @@ impl DateText {
     }
 }
 
-/// Days from `start` to `end`, both included; without an `end` the range is open and grows with the
-/// market.
+word_enum! {
+    /// The order of days.
+    #[derive(Default)]
+    pub enum Order: "desc (newest first) or asc" {
+        /// Newest first.
+        #[default]
+        Desc = "desc",
+        /// Oldest first.
+        Asc = "asc",
+    }
+}
+
+/// The days from `start` to `end`, both included. Without an `end` the range is open, so every new
+/// day joins it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateRange {
     start: NaiveDate,
@@ -67,7 +80,7 @@ impl DateRange {
         }
     }
 
-    /// One day.
+    /// The range of one day.
     pub fn day(date: NaiveDate) -> Self {
         Self { start: date, end: Some(date) }
     }
@@ -84,7 +97,7 @@ impl DateRange {
         self.start <= date && self.end.is_none_or(|end| date <= end)
     }
 
-    /// The range with the periods that its ends lie in, whole.
+    /// The range, extended to whole periods at both ends.
     pub fn whole(&self, interval: Interval) -> Self {
         Self {
             start: interval.period(self.start).first,
@@ -92,7 +105,7 @@ impl DateRange {
         }
     }
 
-    /// What comes after a day, in an order; `None` where nothing of the range does.
+    /// The part of the range that follows `date` in this order; `None` if none does.
     pub fn after(&self, date: NaiveDate, order: Order) -> Option<Self> {
         let rest = match order {
             Order::Desc => {
@@ -104,8 +117,7 @@ impl DateRange {
         rest.end.is_none_or(|end| rest.start <= end).then_some(rest)
     }
 
-    /// Whether every day of the range lies before `today`, so that no later day's trading can add
-    /// to it.
+    /// Whether the range ends before `today`, so that no trading can add a bar to it.
     pub fn is_closed(&self, today: NaiveDate) -> bool {
         self.end.is_some_and(|end| end < today)
     }
@@ -121,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn only_real_days_in_the_one_form_are_dates() {
+    fn only_existing_days_in_the_one_form_are_parsed() {
         assert_eq!(parse_date("2012-02-29"), NaiveDate::from_ymd_opt(2012, 2, 29));
         for text in [
             "2013-02-30",
@@ -153,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_a_day_depends_on_the_order() {
+    fn the_rest_after_a_day_depends_on_the_order() {
         let range = DateRange::new(day("2013-01-10"), Some(day("2013-01-31"))).unwrap();
         let of = |date: &str, order| {
             range.after(day(date), order).map(|rest| (rest.start, rest.end.unwrap()))
@@ -167,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_date_is_written_as_it_is_parsed(days in 0i64..3_652_059) {
+        fn a_date_is_written_in_the_form_that_is_parsed(days in 0i64..3_652_059) {
             let date = NaiveDate::from_ymd_opt(0, 1, 1).unwrap() + chrono::Days::new(days.unsigned_abs());
             let text = DateText::of(date).unwrap();
             prop_assert_eq!(text.as_str(), date.to_string());
@@ -175,20 +187,20 @@ mod tests {
         }
 
         #[test]
-        fn every_day_survives_the_way_to_text_and_back(days in 0i32..3_000_000) {
+        fn every_day_is_parsed_back_from_its_text(days in 0i32..3_000_000) {
             let date = NaiveDate::from_num_days_from_ce_opt(days + 366).unwrap();
             prop_assert_eq!(parse_date(&date.to_string()), Some(date));
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused_without_a_panic(text in ".{0,12}") {
+        fn parsing_any_text_does_not_panic(text in ".{0,12}") {
             let _ = parse_date(&text);
         }
     }
 
     proptest! {
         #[test]
-        fn pages_after_each_other_are_the_whole_for_any_size_in_either_order(
+        fn pages_together_hold_the_whole_range_in_either_order(
             days in prop::collection::btree_set(0u64..400, 0..60), size in 1usize..20,
             start in 0u64..400, length in prop::option::of(0u64..400), order in prop::sample::select(vec![Order::Desc, Order::Asc])
         ) {

@@ -1,9 +1,9 @@
-//! An exchange: where it is, when it closes.
+//! An exchange: its time zone and the end of its session.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 
-/// An exchange and its clock. Dates of bars are dates in its zone.
+/// The clock of an exchange. Dates of bars are dates in its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exchange {
     pub zone: Tz,
@@ -12,12 +12,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The date that it is at the exchange.
+    /// The date at the exchange.
     pub fn today(&self, now: DateTime<Utc>) -> NaiveDate {
         now.with_timezone(&self.zone).date_naive()
     }
 
-    /// When the regular session of a date ends; `None` where clocks leave that time out.
+    /// When the regular session of a date ends. `None` if the local time does not exist on that
+    /// date, because clocks go forward over it.
     pub fn session_end(&self, date: NaiveDate) -> Option<DateTime<Utc>> {
         let end = date.and_time(self.closes_at).and_local_timezone(self.zone).latest();
         end.map(|end| end.with_timezone(&Utc))
@@ -29,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_day_turns_at_midnight_of_the_exchange_through_daylight_saving() {
+    fn the_date_changes_at_midnight_of_the_exchange_in_summer_and_winter() {
         let new_york = Exchange {
             zone: chrono_tz::America::New_York,
             closes_at: NaiveTime::from_hms_opt(16, 0, 0).unwrap(),

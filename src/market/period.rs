@@ -1,25 +1,21 @@
-//! Days, weeks, months and years: the periods that bars can stand for.
-
-use std::str::FromStr;
+//! Days, weeks, months and years: the periods that bars cover.
 
 use chrono::{Datelike, Months, NaiveDate, Weekday};
 
-use super::Calendar;
+use super::{Calendar, word_enum};
 
-/// How much time a bar stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Interval {
-    #[default]
-    Day,
-    /// From Monday to Sunday (ISO 8601).
-    Week,
-    Month,
-    Year,
+word_enum! {
+    /// The period that one bar covers.
+    #[derive(Default)]
+    pub enum Interval: "1d, 1w, 1mo or 1y" {
+        #[default]
+        Day = "1d",
+        /// From Monday to Sunday (ISO 8601).
+        Week = "1w",
+        Month = "1mo",
+        Year = "1y",
+    }
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected 1d, 1w, 1mo or 1y")]
-pub struct IntervalError;
 
 /// The first and the last calendar day of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +25,6 @@ pub struct Period {
 }
 
 impl Interval {
-    pub const WORDS: [&str; 4] = ["1d", "1w", "1mo", "1y"];
-
     /// The period that a day lies in.
     pub fn period(self, date: NaiveDate) -> Period {
         let (first, next) = match self {
@@ -51,12 +45,8 @@ impl Interval {
                 (first, first.checked_add_months(Months::new(12)))
             }
         };
-        // Only the last days that chrono knows have none after them.
+        // There is no next period only at the end of chrono's range.
         Period { first, last: next.and_then(|next| next.pred_opt()).unwrap_or(date) }
-    }
-
-    pub const fn as_str(self) -> &'static str {
-        Self::WORDS[self as usize]
     }
 }
 
@@ -64,15 +54,6 @@ impl Period {
     /// The last trading day in the period; `None` if it has none.
     pub fn last_trading_day(self, calendar: &Calendar) -> Option<NaiveDate> {
         calendar.last_trading_day(self.last).filter(|day| *day >= self.first)
-    }
-}
-
-impl FromStr for Interval {
-    type Err = IntervalError;
-
-    fn from_str(text: &str) -> Result<Self, IntervalError> {
-        let all = [Self::Day, Self::Week, Self::Month, Self::Year];
-        all.into_iter().find(|interval| interval.as_str() == text).ok_or(IntervalError)
     }
 }
 
@@ -86,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn periods_begin_and_end_where_the_calendar_says() {
+    fn periods_begin_and_end_on_calendar_boundaries() {
         for (interval, date, first, last) in [
             ("1d", "2012-02-29", "2012-02-29", "2012-02-29"),
             ("1w", "2012-01-01", "2011-12-26", "2012-01-01"),
@@ -121,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_day_lies_in_its_period_and_the_next_period_begins_the_day_after(
+        fn a_day_lies_in_its_period_and_periods_leave_no_gap(
             days in 0i32..3_652_059, interval in prop::sample::select(vec![Interval::Day, Interval::Week, Interval::Month, Interval::Year])
         ) {
             let date = NaiveDate::from_num_days_from_ce_opt(days - 365).unwrap();

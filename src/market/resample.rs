@@ -1,30 +1,29 @@
-//! Bars of weeks, months and years from daily ones.
+//! Merges daily bars into bars of weeks, months and years.
 
 use chrono::NaiveDate;
 
 use super::{Bar, Calendar, Interval, Period};
 
-/// Where a stock stands: what tells whether its newest period is over.
+/// The state of a stock's listing. It decides whether the newest period is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListingState {
     /// The newest day with a bar.
     pub newest: NaiveDate,
-    /// Whether no bar will follow.
+    /// Whether the stock no longer trades, so that no bar will follow.
     pub is_delisted: bool,
     /// The calendar of its exchange; `None` where it is not known.
     pub calendar: Option<&'static Calendar>,
 }
 
-/// The bar of a period. It is labelled by the last trading day in it, not by the first calendar
-/// day.
+/// The bar of a period. Its date is the last day with a bar in the period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PeriodBar {
     pub bar: Bar,
-    /// Whether trading days are yet to come in it.
+    /// Whether the period has trading days to come.
     pub unfinished: bool,
 }
 
-/// Merges daily bars of one stock, whichever way they are ordered.
+/// Merges daily bars of one stock, in ascending or descending order.
 #[derive(Debug)]
 pub struct Resampler {
     interval: Interval,
@@ -37,7 +36,7 @@ impl Resampler {
         Self { interval, standing, current: None }
     }
 
-    /// Takes the next daily bar; returns the period before it, once it is whole.
+    /// Adds the next daily bar. Returns the previous period when the bar begins another one.
     pub fn push(&mut self, bar: Bar) -> Option<PeriodBar> {
         if let Some((period, merged)) = &mut self.current
             && (period.first..=period.last).contains(&bar.date)
@@ -50,7 +49,7 @@ impl Resampler {
         done
     }
 
-    /// The last period, after the last daily bar.
+    /// Returns the last period, after the last daily bar.
     pub fn finish(&mut self) -> Option<PeriodBar> {
         let (period, bar) = self.current.take()?;
         Some(PeriodBar { bar, unfinished: self.standing.leaves_open(period, bar.date) })
@@ -58,8 +57,8 @@ impl Resampler {
 }
 
 impl ListingState {
-    /// Whether bars are yet to come in a period whose last one is of `last`. A missing bar of a
-    /// past day is no reason: once there is a later one, the period is over.
+    /// Whether bars may still come in a period whose newest bar is of `last`. A missing bar of a
+    /// past day does not keep a period open: a bar after the period ends it.
     fn leaves_open(&self, period: Period, last: NaiveDate) -> bool {
         let is_over = self.newest > period.last || self.is_delisted;
         let last_trading_day = self.calendar.and_then(|of| period.last_trading_day(of));
@@ -68,7 +67,7 @@ impl ListingState {
     }
 }
 
-/// Two bars of neighbouring days as one.
+/// Merges the bars of two consecutive trading days.
 fn merge(a: Bar, b: Bar) -> Bar {
     let (earlier, later) = if a.date < b.date { (a, b) } else { (b, a) };
     Bar {
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_week_opens_with_its_first_bar_closes_with_its_last_and_is_labelled_by_it() {
+    fn a_week_opens_with_its_first_bar_and_has_the_close_and_date_of_its_last() {
         let days = ["2013-03-25", "2013-03-26", "2013-03-28", "2013-04-01"].map(day);
         let bars: Vec<_> = days
             .iter()
@@ -142,17 +141,14 @@ mod tests {
         };
         assert!(of(standing("2013-03-27"), "2013-03-27"));
         assert!(!of(standing("2013-03-28"), "2013-03-28"), "the 29th was Good Friday");
-        assert!(
-            !of(standing("2013-04-01"), "2013-03-27"),
-            "a later bar says that no other will come"
-        );
+        assert!(!of(standing("2013-04-01"), "2013-03-27"), "a later bar ends the period");
         assert!(!of(ListingState { is_delisted: true, ..standing("2013-03-27") }, "2013-03-27"));
         assert!(of(ListingState { calendar: None, ..standing("2013-03-28") }, "2013-03-28"));
     }
 
     proptest! {
         #[test]
-        fn the_order_of_bars_is_no_matter_and_nothing_is_lost(
+        fn bars_in_either_order_give_the_same_periods_with_all_volume(
             gaps in prop::collection::vec(1u64..40, 1..200), interval in prop::sample::select(vec![Interval::Week, Interval::Month, Interval::Year])
         ) {
             let mut date = day("2000-01-03");
@@ -174,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn years_of_months_are_years_of_days(
+        fn years_merged_from_months_equal_years_merged_from_days(
             prices in prop::collection::vec((1u64..60, 1.0f64..100.0, 0i64..1_000_000), 1..200)
         ) {
             let mut date = day("2000-01-03");

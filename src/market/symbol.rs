@@ -10,7 +10,7 @@ pub const SYMBOL_CHARS_MAX: usize = 12;
 /// A ticker symbol such as `AAPL` or `BRK.B`: 1 to 12 of `A-Z 0-9 . -`, starting with a letter or a
 /// digit.
 ///
-/// Lower case is folded when it is parsed, so that equal symbols are equal values.
+/// Parsing turns lower case into upper case, so that equal symbols are equal values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol {
     // Zero-padded, so that the derived order is the order of the text.
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_symbol_is_refused() {
+    fn texts_outside_the_alphabet_or_length_are_rejected() {
         for text in ["", ".", "-A", "A B", "ÄPL", "AAPL;", "ABCDEFGHIJKLM", "A/B", "A%00"] {
             assert_eq!(text.parse::<Symbol>(), Err(SymbolError), "{text:?}");
         }
@@ -80,19 +80,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_symbol_survives_the_way_to_text_and_back(text in "[A-Z0-9][A-Z0-9.-]{0,11}") {
+        fn a_symbol_is_parsed_back_from_its_text(text in "[A-Z0-9][A-Z0-9.-]{0,11}") {
             let symbol: Symbol = text.parse().unwrap();
             prop_assert_eq!(symbol.as_str(), &text);
             prop_assert_eq!(symbol.to_string().parse::<Symbol>(), Ok(symbol));
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused_without_a_panic(text in ".{0,20}") {
+        fn parsing_any_text_does_not_panic(text in ".{0,20}") {
             let _ = text.parse::<Symbol>();
         }
 
         #[test]
-        fn symbols_sort_as_their_text_does(a in "[A-Z]{1,12}", b in "[A-Z]{1,12}") {
+        fn symbols_sort_like_their_texts(a in "[A-Z]{1,12}", b in "[A-Z]{1,12}") {
             let (x, y): (Symbol, Symbol) = (a.parse().unwrap(), b.parse().unwrap());
             prop_assert_eq!(x.cmp(&y), a.cmp(&b));
         }

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn early_closings_are_those_that_were_published() {
+    fn early_closings_equal_the_published_ones() {
         for (year, published) in [
             (1998, ["1998-11-27", "1998-12-24"].as_slice()),
             (2002, &["2002-07-05", "2002-11-29", "2002-12-24"]),
@@ -243,7 +243,11 @@ mod tests {
                 .collect();
             assert_eq!(early, published, "{year}");
         }
-        assert_eq!(CALENDAR.early_close(date("2020-07-03")), None, "a holiday is no early closing");
+        assert_eq!(
+            CALENDAR.early_close(date("2020-07-03")),
+            None,
+            "a holiday has no early closing"
+        );
     }
 
     #[test]
@@ -288,8 +292,8 @@ mod tests {
         assert_eq!(CALENDAR.trading_days(date("2024-01-02"), date("2024-01-02")).count(), 1);
     }
 
-    /// The day on which the exchanges keep a holiday that falls on `date`, by the rule of the
-    /// exchanges in words.
+    /// The day on which the exchanges keep a holiday that falls on `date`, from the wording of the
+    /// rule.
     fn kept_on(date: NaiveDate) -> NaiveDate {
         match date.weekday() {
             Weekday::Sat => date - Days::new(1),
@@ -298,8 +302,8 @@ mod tests {
         }
     }
 
-    /// Good Friday by the tables of the missal (golden number, epact, first Sunday after the full
-    /// moon), not by the formula.
+    /// Good Friday from the tables of the missal (golden number, epact, first Sunday after the full
+    /// moon), as a check that does not use the formula.
     fn good_friday_by_the_moon(year: i32) -> NaiveDate {
         let (golden, century) = (year % 19 + 1, year / 100 + 1);
         let mut epact =
@@ -316,8 +320,8 @@ mod tests {
         easter - Days::new(2)
     }
 
-    /// A year's holidays, each looked for from the words of its rule: no day is asked whether it is
-    /// one.
+    /// A year's holidays, each constructed from the wording of its rule, independent of the code
+    /// that tests a day.
     fn holidays_of(year: i32) -> BTreeSet<NaiveDate> {
         let of = |month: u32, day: u32| NaiveDate::from_ymd_opt(year, month, day).unwrap();
         let mondays =
@@ -339,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn in_each_year_exactly_the_holidays_of_the_rules_are_kept() {
+    fn every_year_has_exactly_the_holidays_of_the_rules() {
         for year in CALENDAR.first_year..=CALENDAR.last_year {
             let days =
                 date(&format!("{year}-01-01")).iter_days().take_while(|day| day.year() == year);
