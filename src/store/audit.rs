@@ -1,4 +1,4 @@
-//! The table `audit`. It is written by triggers (migrations/V2__keys.sql), here it is only read.
+//! The table `audit`. Triggers write it (migrations/V2__keys.sql); this module only reads it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{Store, StoreError};
 
-/// Entries that are listed at once.
+/// The most entries of one page.
 pub const ENTRIES_PER_PAGE_MAX: u32 = 1000;
 
 /// One change of a key or a tier.
@@ -16,38 +16,38 @@ pub const ENTRIES_PER_PAGE_MAX: u32 = 1000;
 pub struct AuditEntry {
     pub id: i64,
     pub at: DateTime<Utc>,
-    /// `cli:NAME`, `http:NAME`, or `sql:ROLE` where the change was made by hand.
+    /// `cli:NAME`, `http:NAME`, or `sql:ROLE` for a change that was made directly in SQL.
     pub actor: String,
     pub action: String,
     /// `key` or `tier`.
     pub kind: String,
     /// The key's id, or the tier's name.
     pub subject: String,
-    /// The fields that changed, as they were.
+    /// The values before the change, of the fields that changed.
     pub was: Option<Value>,
-    /// The same, as they became.
+    /// The values after the change, of the same fields.
     pub became: Option<Value>,
 }
 
 /// Which entries to list.
 #[derive(Debug, Default, Clone)]
 pub struct AuditFilter {
-    /// A key's id, with which the key comes that replaced it; or a tier's name.
+    /// A key's id, which also matches the key that replaced it; or a tier's name.
     pub subject: Option<String>,
-    /// Only those that are older than this entry.
+    /// Only entries that are older than this one.
     pub before: Option<i64>,
-    /// Entries at most, up to [`ENTRIES_PER_PAGE_MAX`].
+    /// The most entries to return, up to [`ENTRIES_PER_PAGE_MAX`].
     pub limit: u32,
 }
 
 impl Store {
-    /// Changes, newest first.
+    /// Lists changes, newest first.
     pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         let sql = "SELECT id, at, actor, action, kind, subject, was::text AS was, became::text AS became FROM audit
                    WHERE ($1::text IS NULL OR subject = $1 OR became ->> 'replaces' = $1) AND ($2::bigint IS NULL OR id < $2)
                    ORDER BY id DESC LIMIT $3";
         let limit = i64::from(filter.limit.min(ENTRIES_PER_PAGE_MAX));
-        let rows = self.rows(sql, &[&filter.subject, &filter.before, &limit]).await?;
+        let rows = self.query(sql, &[&filter.subject, &filter.before, &limit]).await?;
         rows.iter().map(entry).collect()
     }
 }
@@ -65,7 +65,7 @@ fn entry(row: &Row) -> Result<AuditEntry, StoreError> {
     })
 }
 
-/// An object of columns, its names as JSON has them everywhere else: `expires_at` is `expiresAt`.
+/// An object of columns, with names as in the rest of the API: `expires_at` becomes `expiresAt`.
 fn in_camel_case(columns: &str) -> Value {
     let Ok(Value::Object(columns)) = serde_json::from_str(columns) else { return Value::Null };
     let renamed = |name: String| {

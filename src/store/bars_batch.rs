@@ -1,5 +1,5 @@
-//! The table `prices`, batch by batch: of several stocks, and of histories that are too long for
-//! one answer.
+//! The table `prices` in batches: for several stocks, and for histories that are too long for one
+//! answer.
 
 use chrono::NaiveDate;
 use tokio_postgres::Row;
@@ -9,36 +9,35 @@ use super::stocks::symbol;
 use super::{Params, StockRef, Store, StoreError};
 use crate::market::{Bar, Calendar, DateRange, ListingState, Order, Split, Symbol};
 
-/// A bar, and what it is of.
+/// A bar of one of several stocks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchRow {
-    /// The place of its stock among those asked for, from 0 on.
+    /// The index of its stock among the requested ones, from 0.
     pub place: usize,
-    /// The data version of the stock, as this row was read: rows of two versions don't fit
-    /// together.
+    /// The data version of the stock when the row was read. Rows of two versions are inconsistent.
     pub version: i64,
     pub bar: Bar,
 }
 
-/// What bars of a stock are adjusted by and merged with.
+/// The data that a stock's bars are adjusted and merged with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdjustmentData {
     pub version: i64,
     /// In no order.
     pub splits: Vec<Split>,
-    /// `None` where it has no bars.
+    /// `None` if the stock has no bars.
     pub standing: Option<ListingState>,
 }
 
-/// A day's bar of the whole market.
+/// The bar of one stock in the whole market of a day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DayRow {
     pub symbol: Symbol,
     pub bar: Bar,
 }
 
-/// The statement of [`Store::bars_batch`]. Places come in their order: a page sorts one stock after the
-/// other, and stops when it is full.
+/// The statement of [`Store::bars_batch`]. Stocks come in the order given, so Postgres sorts one stock
+/// after the other and stops when the batch is full.
 macro_rules! batch_sql {
     ($order:literal) => {
         concat!(
@@ -64,8 +63,8 @@ macro_rules! batch_sql {
 }
 
 impl Store {
-    /// The first `limit` bars of these stocks: one stock after the other, in the order given, each
-    /// by date. The first one may have a narrower range: where an earlier batch ended in it.
+    /// The first `limit` bars of these stocks, one stock after the other in the order given, each by
+    /// date. The first stock has a range of its own: an earlier batch may have ended within it.
     pub async fn bars_batch(
         &self,
         stocks: &[StockRef],
@@ -81,10 +80,10 @@ impl Store {
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         let params: Params<'_> =
             &[&ids, &first.start(), &first.end(), &range.start(), &range.end(), &i64::from(limit)];
-        self.content(newest(stocks), sql, params).await?.iter().map(batch_row).collect()
+        self.query_content(newest(stocks), sql, params).await?.iter().map(batch_row).collect()
     }
 
-    /// What these stocks' bars are adjusted by and merged with, in the order given.
+    /// The data that the bars of these stocks are adjusted and merged with, in the order given.
     pub async fn adjustment_data(
         &self,
         stocks: &[StockRef],
@@ -98,10 +97,10 @@ impl Store {
                    FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place) JOIN stocks s ON s.id = a.stock_id
                    ORDER BY a.place";
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
-        self.content(newest(stocks), sql, &[&ids]).await?.iter().map(background).collect()
+        self.query_content(newest(stocks), sql, &[&ids]).await?.iter().map(background).collect()
     }
 
-    /// Which of these stocks have no bar in a range.
+    /// The ids of those stocks that have no bar in a range.
     pub async fn stocks_without(
         &self,
         stocks: &[StockRef],
@@ -112,11 +111,12 @@ impl Store {
                        AND date >= $2 AND date <= coalesce($3, 'infinity'::date))";
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         let params: Params<'_> = &[&ids, &range.start(), &range.end()];
-        let rows = self.content(newest(stocks), sql, params).await?;
+        let rows = self.query_content(newest(stocks), sql, params).await?;
         rows.iter().map(|row| Ok(row.try_get("stock_id")?)).collect()
     }
 
-    /// The bars of one day by symbol, from the one after `after` on; as of `version` or later.
+    /// The first `limit` bars of one day, ordered by symbol, after the symbol `after`; as of
+    /// `version` or later.
     pub async fn day(
         &self,
         date: NaiveDate,
@@ -125,7 +125,7 @@ impl Store {
         limit: u32,
         version: i64,
     ) -> Result<Vec<DayRow>, StoreError> {
-        // Stock by stock: there is no index by date, and one would slow down every load.
+        // One index lookup per stock: an index by date would slow down every load.
         let sql = concat!(
             "SELECT s.symbol, p.* FROM stocks s
              CROSS JOIN LATERAL (
@@ -139,11 +139,11 @@ impl Store {
         );
         let after = after.as_ref().map_or("", Symbol::as_str);
         let params: Params<'_> = &[&date, &exchange, &after, &i64::from(limit)];
-        self.content(version, sql, params).await?.iter().map(day_row).collect()
+        self.query_content(version, sql, params).await?.iter().map(day_row).collect()
     }
 }
 
-/// The version that all of them are to be read as of, or later.
+/// The version from which on all of these stocks are up to date.
 fn newest(stocks: &[StockRef]) -> i64 {
     stocks.iter().map(|stock| stock.version).max().unwrap_or_default()
 }

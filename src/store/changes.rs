@@ -1,4 +1,5 @@
-//! What was committed since: the table `revision` and the rows that drew their number from it.
+//! The changes since a revision: rows of stocks, keys and tiers, each with the revision of its last
+//! change.
 
 use super::keys::key_id;
 use super::stocks::symbol;
@@ -6,21 +7,21 @@ use super::{StockRef, Store, StoreError};
 use crate::caller::KeyId;
 use crate::market::Symbol;
 
-/// Everything that changed since a revision.
+/// The rows that changed since a revision.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Each stock that changed: under its symbol, and under each former one by which it is still
-    /// found. No symbol is there twice, and none ever goes out of use: who is meant by it may
-    /// change.
+    /// The stocks that changed: one entry for the symbol, and one for each former symbol that still
+    /// finds the stock. No symbol occurs twice. A symbol never stops finding a stock, but it may come
+    /// to find another one.
     pub stocks: Vec<StockChange>,
     pub keys: Vec<KeyId>,
     /// Names of tiers.
     pub tiers: Vec<String>,
-    /// The revision to ask from next time.
+    /// The revision to continue from.
     pub revision: i64,
 }
 
-/// A stock, as it is found under a symbol.
+/// A changed stock, under a symbol that finds it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StockChange {
     pub under: Symbol,
@@ -30,7 +31,7 @@ pub struct StockChange {
 }
 
 impl Store {
-    /// What changed after `revision`; after -1, everything.
+    /// The rows that changed after `revision`; all rows for -1.
     pub async fn changes_since(&self, revision: i64) -> Result<Changes, StoreError> {
         let sql = "SELECT symbol AS name, data_version, 'stock' AS kind, id, symbol, exchange FROM stocks WHERE data_version > $1
                    UNION ALL SELECT i.symbol, s.data_version, 'stock', s.id, s.symbol, s.exchange
@@ -38,7 +39,7 @@ impl Store {
                    UNION ALL SELECT id, revision, 'key', NULL, NULL, NULL FROM api_keys WHERE revision > $1
                    UNION ALL SELECT name, revision, 'tier', NULL, NULL, NULL FROM tiers WHERE revision > $1";
         let mut changes = Changes { revision, ..Changes::default() };
-        for row in self.rows_beside(sql, &[&revision]).await? {
+        for row in self.query_in_background(sql, &[&revision]).await? {
             changes.revision = changes.revision.max(row.try_get("data_version")?);
             match row.try_get("kind")? {
                 "stock" => changes.stocks.push(StockChange {

@@ -1,4 +1,4 @@
-//! The tables `stocks`, `prices` and `corporate_actions`: what a chart of a stock is drawn from.
+//! The data of a chart: the tables `stocks`, `prices` and `corporate_actions`.
 
 use chrono::NaiveDate;
 use tokio_postgres::Row;
@@ -8,25 +8,25 @@ use super::bars_batch::splits;
 use super::{Params, StockRef, Store, StoreError};
 use crate::market::{Bar, Split};
 
-/// Bars of one chart at most: 80 years of trading days.
+/// The most bars of one chart: 80 years of trading days.
 const BARS_MAX: i64 = 20_000;
 
-/// A stock's history as of one moment.
+/// A stock's history, read in one statement.
 #[derive(Debug)]
 pub struct ChartData {
     pub name: String,
     /// ISO 4217.
     pub currency: String,
-    /// All there are, whichever days the bars are of.
+    /// All splits of the stock, in no order, not only those of the days with bars.
     pub splits: Vec<Split>,
     /// Oldest first.
     pub bars: Vec<Bar>,
 }
 
 impl Store {
-    /// What there is of a stock from `start` (a year before the end, where there is none) to `end`
-    /// (the newest bar): the newest [`BARS_MAX`]. In one statement, so that bars and splits fit
-    /// together. `None` where there is no such stock.
+    /// The newest [`BARS_MAX`] bars from `start` to `end`. Without an `end`, up to the newest bar;
+    /// without a `start`, from a year before the end. One statement reads both bars and splits, so
+    /// that they are consistent. `None` if there is no such stock.
     pub async fn chart_data(
         &self,
         stock: StockRef,
@@ -57,7 +57,7 @@ impl Store {
              WHERE s.id = $1"
         );
         let params: Params<'_> = &[&stock.id, &start, &end, &BARS_MAX];
-        self.content(stock.version, sql, params).await?.first().map(chart_data).transpose()
+        self.query_content(stock.version, sql, params).await?.first().map(chart_data).transpose()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Getting to Postgres: the URL, TLS, and connections that live on one shared runtime.
+//! Connecting to Postgres: the URL, TLS, and connections that are driven by one shared runtime.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
-use super::error::{NO_ANSWER, describe, is_of_a_pooler};
+use super::error::{NO_ANSWER, describe, is_from_pooler};
 use crate::config::{DatabaseConfig, Pooler};
 use crate::tls;
 
@@ -19,13 +19,13 @@ use crate::tls;
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a load or a migration waits for a lock that another one holds.
 const LOCK_TIMEOUT_S: u32 = 600;
-/// A connection that is silent for so long is asked whether it lives, and again after each
-/// interval: one whose other end vanished is dead after both, since an unanswered question is older
-/// than `TCP_USER_TIMEOUT` by then.
+/// The silence after which a keepalive probe is sent, and the interval between probes. A connection
+/// whose other end vanished is dead after both: the first probe is older than `TCP_USER_TIMEOUT` by
+/// then.
 const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Where Postgres is and how to get in.
+/// The address of Postgres and the credentials for it.
 #[derive(Clone)]
 pub struct Database {
     config: Config,
@@ -36,11 +36,11 @@ pub struct Database {
 }
 
 impl Database {
-    /// Postgres itself, for work that needs a session of its own.
+    /// Postgres without a transaction pooler, for work that needs a session of its own.
     ///
     /// # Errors
-    /// When there is only a way through a transaction pooler, or the URL or the certificate
-    /// authority can't be read.
+    /// If only the URL of a transaction pooler is known, or the URL or the certificate authority
+    /// can't be read.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreError> {
         match (&config.database_direct_url, config.database_pooler) {
             (Some(url), _) => Self::at("DATABASE_DIRECT_URL", url, config),
@@ -49,7 +49,7 @@ impl Database {
         }
     }
 
-    /// What the URL in `variable` leads to.
+    /// The Postgres at the URL in `variable`.
     pub(super) fn at(
         variable: &'static str,
         url: &SecretString,
@@ -79,40 +79,40 @@ impl Database {
         })
     }
 
-    /// What makes a pool's connections, whose statements the server bounds in time.
+    /// Creates the connections of a pool. The server cancels statements after `statement_timeout`.
     pub(super) fn manager(
         mut self,
         manager_config: ManagerConfig,
         statement_timeout: Option<Duration>,
     ) -> Manager {
         if let Some(timeout) = statement_timeout {
-            self.set(&format!("-c statement_timeout={}", timeout.as_millis()));
+            self.add_options(&format!("-c statement_timeout={}", timeout.as_millis()));
         }
         Manager::from_connect(self.config, self.connector, manager_config)
     }
 
-    /// A connection outside of the pool, for work that takes as long as it takes.
+    /// A connection outside of the pools, for work without a time limit.
     ///
     /// # Errors
-    /// When Postgres can't be reached, doesn't let us in, or is behind a pooler that keeps no
+    /// If Postgres can't be reached, rejects the credentials, or is behind a pooler that keeps no
     /// session.
-    pub async fn connect_alone(&self) -> Result<Client, StoreError> {
+    pub async fn connect_unpooled(&self) -> Result<Client, StoreError> {
         let mut direct = self.clone();
-        // Whatever the role's default is. A transaction pooler turns settings of a session away,
-        // which is how it is found out.
-        direct.set(&format!("-c lock_timeout={LOCK_TIMEOUT_S}s -c statement_timeout=0"));
-        // The driver's own time-out ends where the server accepts, which a hanging one does.
+        // Overrides the defaults of the role. A transaction pooler rejects options, which is how it
+        // is detected.
+        direct.add_options(&format!("-c lock_timeout={LOCK_TIMEOUT_S}s -c statement_timeout=0"));
+        // The driver's own time-out ends once the server accepts, and a hanging server accepts.
         let connected =
             tokio::time::timeout(self.connect_timeout, self.connector.connect(&direct.config))
                 .await;
         match connected.map_err(|_| StoreError::Unreachable(NO_ANSWER.to_owned()))? {
             Ok((client, _)) => Ok(client),
-            Err(e) if is_of_a_pooler(&e) => Err(StoreError::NeedsSession),
+            Err(e) if is_from_pooler(&e) => Err(StoreError::NeedsSession),
             Err(e) => Err(StoreError::Unreachable(describe(&e))),
         }
     }
 
-    fn set(&mut self, options: &str) {
+    fn add_options(&mut self, options: &str) {
         let given =
             self.config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
         self.config.options(format!("{given}{options}"));
@@ -125,8 +125,8 @@ struct Connector {
     runtime: Handle,
 }
 
-/// Opens and drives every connection on one runtime: a connection driven by the single thread of
-/// the HTTP worker that happened to open it would stall whenever that worker is busy.
+/// Opens and drives every connection on one runtime. On the single thread of the HTTP worker that
+/// opened it, a connection would stall whenever that worker is busy.
 impl Connect for Connector {
     fn connect(
         &self,
@@ -151,8 +151,8 @@ impl Connect for Connector {
                 }
             }
         });
-        // Who gives up waiting takes the attempt along: a server that accepts and stays silent must
-        // not collect sockets.
+        // A caller that stops waiting ends the attempt: otherwise a server that accepts and stays
+        // silent would collect sockets.
         let mut connecting = AbortOnDrop(connecting);
         Box::pin(async move {
             (&mut connecting.0)
@@ -176,9 +176,9 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
     }
 }
 
-/// Reads a URL as its providers write it. Certificates are always verified where TLS is used, so
-/// `verify-full` and `verify-ca` mean `require`. Without an `sslmode`: none to this machine,
-/// elsewhere TLS where the server offers it.
+/// Parses a URL as hosting providers write it. TLS always verifies certificates, so `verify-full` and
+/// `verify-ca` mean `require`. Without `sslmode`, connections to this machine use no TLS, and others
+/// use it if the server offers it.
 fn parse_url(url: &str) -> Result<Config, String> {
     let strict = url
         .replace("sslmode=verify-full", "sslmode=require")
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tls_is_off_only_to_this_machine_or_by_request() {
+    fn tls_is_off_only_for_this_machine_or_on_request() {
         for (url, mode) in [
             ("postgres://u:p@localhost/d", SslMode::Disable),
             ("postgres://u:p@127.0.0.1:5433/d", SslMode::Disable),
@@ -226,20 +226,20 @@ mod tests {
         use clap::Parser;
         use tokio::io::AsyncReadExt;
         #[derive(Parser)]
-        struct Only {
+        struct TestCli {
             #[command(flatten)]
             database: DatabaseConfig,
         }
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("postgres://u:p@{}/d", silent.local_addr().unwrap());
-        let only = Only::parse_from([
+        let cli = TestCli::parse_from([
             "test",
             "--database-url",
             &url,
             "--database-connect-timeout-ms",
             "100",
         ]);
-        let store = crate::store::Store::new(&only.database).unwrap();
+        let store = crate::store::Store::new(&cli.database).unwrap();
         for _ in 0..5 {
             assert!(store.ping(Duration::from_secs(1)).await.is_err());
             let (mut socket, _) = silent.accept().await.unwrap();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_is_none_is_refused_without_showing_its_password() {
+    fn an_invalid_url_is_rejected_without_showing_its_password() {
         for url in [
             "postgres://u:sesame@h/d?sslmode=sesame",
             "mysql://u:sesame@h/d",

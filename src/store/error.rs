@@ -1,4 +1,4 @@
-//! What can go wrong with Postgres, as far as anybody acts on it.
+//! Errors of Postgres, and the distinctions between them that callers act on.
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
@@ -9,7 +9,7 @@ pub(super) const NO_ANSWER: &str = "it did not answer in time (DATABASE_CONNECT_
 pub enum StoreError {
     #[error("{variable} is not usable: {reason}")]
     Url { variable: &'static str, reason: String },
-    #[error("the pool of connections can't be made: {0}")]
+    #[error("the connection pool can't be created: {0}")]
     Pool(String),
     #[error(
         "migrations and loads need a session, which a transaction pooler does not keep: set DATABASE_DIRECT_URL to Postgres itself, past the pooler"
@@ -29,58 +29,60 @@ pub enum StoreError {
     Statement(#[from] tokio_postgres::Error),
     #[error("migrations: {0}")]
     Migration(String),
-    #[error("the database holds what it can't hold: {0}")]
+    #[error("the database holds invalid data: {0}")]
     Corrupt(String),
 }
 
 impl StoreError {
-    /// Whether the same request may succeed in a moment, with Postgres back or less busy.
+    /// Whether the same request may succeed soon, when Postgres is back or less busy.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::NoConnectionFree | Self::QueueFull | Self::Timeout(_) => {
                 true
             }
-            Self::Statement(e) => is_broken(e) || e.code().is_some_and(is_passing_state),
+            Self::Statement(e) => {
+                is_connection_failure(e) || e.code().is_some_and(is_transient_state)
+            }
             _ => false,
         }
     }
 
-    /// Whether Postgres may have done what it was told, and could not say so.
-    pub(super) fn is_without_answer(&self) -> bool {
+    /// Whether it is unknown if Postgres ran the statement.
+    pub(super) fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::Timeout(_)) || self.is_dead_connection()
     }
 
     pub(super) fn is_dead_connection(&self) -> bool {
         let Self::Statement(e) = self else { return false };
         let ended = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
-        is_broken(e) || e.code().is_some_and(|code| ended.contains(code))
+        is_connection_failure(e) || e.code().is_some_and(|code| ended.contains(code))
     }
 
-    pub(super) fn is(&self, state: &SqlState) -> bool {
+    pub(super) fn has_state(&self, state: &SqlState) -> bool {
         matches!(self, Self::Statement(e) if e.code() == Some(state))
     }
 
-    /// Whether Postgres did its work, and a write was against a rule of a table (class 23): a
-    /// caller's mistake.
+    /// Whether a write violated a constraint (class 23). That is a mistake of the caller, not a
+    /// failure of Postgres.
     pub(super) fn is_constraint_violation(&self) -> bool {
         matches!(self, Self::Statement(e) if e.code().is_some_and(|state| state.code().starts_with("23")))
     }
 
-    /// The rule of a table that a write was against.
+    /// The name of the constraint that a write violated.
     pub(super) fn constraint(&self) -> Option<&str> {
         let Self::Statement(e) = self else { return None };
         e.as_db_error()?.constraint()
     }
 }
 
-/// Whether the connection is what failed, not the statement.
-fn is_broken(error: &tokio_postgres::Error) -> bool {
+/// Whether the connection failed, not the statement.
+fn is_connection_failure(error: &tokio_postgres::Error) -> bool {
     error.is_closed()
         || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
 /// Classes 08 (connection), 25 (read-only), 53 (resources), 57 (operator intervention).
-fn is_passing_state(state: &SqlState) -> bool {
+fn is_transient_state(state: &SqlState) -> bool {
     ["08", "25", "53", "57"].iter().any(|class| state.code().starts_with(class))
 }
 
@@ -95,22 +97,21 @@ impl From<PoolError> for StoreError {
     }
 }
 
-/// The driver's own text says only "db error" or "error connecting to server": the cause is what
-/// helps.
+/// The cause of an error. The driver's own text says only "db error" or "error connecting to server".
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if error.is_closed() {
         return "the connection was lost".to_owned();
     }
     if let Some(db) = error.as_db_error() {
-        let lacking =
+        let missing =
             [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
         let hint = match db.code() {
-            // Its own text names a file of its own.
+            // The text of Postgres names a file of its own.
             &SqlState::DISK_FULL => {
-                return "its disk is full (53100): make room there, then try again".to_owned();
+                return "its disk is full (53100): free some space, then try again".to_owned();
             }
-            code if lacking.contains(code) => ": run tickerd migrate first",
-            _ if is_of_a_pooler(error) => {
+            code if missing.contains(code) => ": run tickerd migrate first",
+            _ if is_from_pooler(error) => {
                 ": behind a transaction pooler set DATABASE_POOLER=transaction"
             }
             _ => "",
@@ -123,10 +124,9 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// Whether this is what a session meets at a pooler that gives its connections to whoever has a
-/// transaction: its settings are turned away, or a statement that it prepared is not there, or
-/// another one's is in its place.
-pub(super) fn is_of_a_pooler(error: &tokio_postgres::Error) -> bool {
+/// Whether the error is typical of a transaction pooler: it rejects session options, and a prepared
+/// statement is missing on its next connection or belongs to another client.
+pub(super) fn is_from_pooler(error: &tokio_postgres::Error) -> bool {
     let Some(db) = error.as_db_error() else { return false };
     let statements = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
     db.message().starts_with("unsupported startup parameter") || statements.contains(db.code())

@@ -1,4 +1,4 @@
-//! The table `corporate_actions`, as it is published.
+//! The table `corporate_actions`, as published: events.
 
 use std::fmt;
 use std::str::FromStr;
@@ -37,20 +37,20 @@ pub struct MarketEvent {
     pub event: Event,
 }
 
-/// One page of events.
+/// Which page of events to read.
 #[derive(Debug, Clone, Copy)]
 pub struct EventPage {
     pub range: DateRange,
-    /// `None` for all kinds.
+    /// `None` for both kinds.
     pub kind: Option<EventKind>,
     pub order: Order,
-    /// The last event of the page before; `None` for the first page.
+    /// The last event of the previous page; `None` for the first page.
     pub after: Option<EventPlace>,
     pub limit: u32,
 }
 
-/// Where an event stands among all others: a stock keeps its id when its symbol changes, so nothing
-/// moves between two pages.
+/// The position of an event in the order of all events. It holds the stock's id, which stays when the
+/// symbol changes, so that no event moves between two pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventPlace {
     date: NaiveDate,
@@ -58,24 +58,25 @@ pub struct EventPlace {
     kind: EventKind,
 }
 
+/// One page of events.
 #[derive(Debug)]
 pub struct Events {
     pub events: Vec<MarketEvent>,
-    /// The last one here, where more follow.
+    /// The position of the last event of the page, if more follow.
     pub last: Option<EventPlace>,
 }
 
-/// Stocks of an exchange up to which its events are read stock by stock. Of more, they lie close
-/// together among all events: there those of others are passed over.
+/// The events of an exchange with at most this many stocks are read stock by stock. The events of a
+/// larger exchange lie close together among all events, so these are read in order and filtered.
 macro_rules! read_by_stock_max {
     () => {
         "200"
     };
 }
 
-/// The events that a page may hold. It starts beyond a place, and the first one beyond every date
-/// there can be. Kinds are a range since the index is asked for one: of a choice, each row would be
-/// fetched.
+/// The condition for events on a page: those beyond the position of the previous page's last event.
+/// The first page begins beyond `$nowhere`, a date outside of all others. Kinds are a range, which an
+/// index scan can check; a list of kinds would fetch each row.
 macro_rules! on_page {
     ($beyond:literal, $nowhere:literal) => {
         concat!(
@@ -95,8 +96,7 @@ macro_rules! in_order {
     };
 }
 
-/// The statement for the events of one stock (`$1` is its id) or of all (`$1` is null), in either
-/// order.
+/// The statement for the events of one stock (`$1` is its id) or of all (`$1` is null).
 macro_rules! events_sql {
     ($of:literal, $beyond:literal, $nowhere:literal, $order:literal) => {
         concat!(
@@ -112,9 +112,9 @@ macro_rules! events_sql {
     };
 }
 
-/// The statement for the events of an exchange (`$1`), in either order. Which events they are is
-/// read from an index alone, and only theirs are fetched. (`IS TRUE` keeps the choice of stocks
-/// from becoming a join, which would be planned for any number of them.)
+/// The statement for the events of an exchange (`$1`). An index-only scan selects the events of the
+/// page, and only these are fetched. `IS TRUE` keeps the condition on stocks from becoming a join,
+/// which would be planned for any number of stocks.
 macro_rules! exchange_events_sql {
     ($beyond:literal, $nowhere:literal, $order:literal) => {
         concat!(
@@ -150,7 +150,7 @@ macro_rules! exchange_events_sql {
 }
 
 impl Store {
-    /// The events of a stock.
+    /// One page of the events of a stock.
     pub async fn stock_events(
         &self,
         stock: StockRef,
@@ -163,7 +163,8 @@ impl Store {
         self.events(stock.version, sql, &stock.id, page).await
     }
 
-    /// The events of all stocks, or of those of one exchange, as of `version` or later.
+    /// One page of the events of all stocks, or of the stocks of one exchange, as of `version` or
+    /// later.
     pub async fn market_events(
         &self,
         exchange: Option<&str>,
@@ -183,30 +184,29 @@ impl Store {
         &self,
         version: i64,
         sql: &'static str,
-        of: &dyn Param,
+        owner: &dyn Param,
         page: &EventPage,
     ) -> Result<Events, StoreError> {
         let EventPage { range, kind, after, limit, .. } = *page;
-        let (date, stock_id) =
-            (after.map(|place| place.date), after.map_or(0, |place| place.stock_id));
-        let (first, last) =
-            kind.map_or((EventKind::Dividend, EventKind::Split), |kind| (kind, kind));
-        let (first, last, after_kind) =
-            (first.as_str(), last.as_str(), after.map_or("", |place| place.kind.as_str()));
-        // One more than the page holds tells whether there is another.
+        let first_kind = kind.unwrap_or(EventKind::Dividend).as_str();
+        let last_kind = kind.unwrap_or(EventKind::Split).as_str();
+        let after_date = after.map(|place| place.date);
+        let after_stock = after.map_or(0, |place| place.stock_id);
+        let after_kind = after.map_or("", |place| place.kind.as_str());
+        // One row more than the page holds shows whether another page follows.
         let rows = i64::from(limit) + 1;
         let params: Params<'_> = &[
-            of,
+            owner,
             &range.start(),
             &range.end(),
-            &first,
-            &last,
-            &date,
-            &stock_id,
+            &first_kind,
+            &last_kind,
+            &after_date,
+            &after_stock,
             &after_kind,
             &rows,
         ];
-        let rows = self.content(version, sql, params).await?;
+        let rows = self.query_content(version, sql, params).await?;
         let limit = limit as usize;
         let last =
             if rows.len() > limit { rows[..limit].last().map(place).transpose()? } else { None };
@@ -235,7 +235,7 @@ fn place(row: &Row) -> Result<EventPlace, StoreError> {
 
 fn kind(row: &Row) -> Result<EventKind, StoreError> {
     let kind: &str = row.try_get("kind")?;
-    kind.parse().map_err(|_| StoreError::Corrupt(format!("{kind:?} is no kind of event")))
+    kind.parse().map_err(|_| StoreError::Corrupt(format!("{kind:?} is not a kind of event")))
 }
 
 impl fmt::Display for EventPlace {
@@ -245,7 +245,7 @@ impl fmt::Display for EventPlace {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a date, the id of a stock and a kind, parted by slashes")]
+#[error("expected a date, the id of a stock and a kind, separated by slashes")]
 pub struct EventPlaceError;
 
 impl FromStr for EventPlace {
@@ -271,7 +271,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_place_survives_the_way_to_text_and_back(days in 0i64..3_652_059, stock_id: i32, split: bool) {
+        fn a_place_is_parsed_back_from_its_text(days in 0i64..3_652_059, stock_id: i32, split: bool) {
             let date = NaiveDate::from_ymd_opt(0, 1, 1).unwrap() + chrono::Days::new(days.unsigned_abs());
             let kind = if split { EventKind::Split } else { EventKind::Dividend };
             let place = EventPlace { date, stock_id, kind };
@@ -279,7 +279,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused_without_a_panic(text in "[-0-9a-z/]{0,24}|2012-05-01/[-0-9]{0,12}/(split|[a-z]{0,9})") {
+        fn parsing_any_text_does_not_panic(text in "[-0-9a-z/]{0,24}|2012-05-01/[-0-9]{0,12}/(split|[a-z]{0,9})") {
             let _ = text.parse::<EventPlace>();
         }
     }

@@ -28,35 +28,36 @@ pub struct ListedExchange {
 #[derive(Debug)]
 pub struct NewestDay {
     pub exchange: String,
-    /// `None` where no stock has any.
+    /// The newest day with prices; `None` if no stock has any.
     pub date: Option<NaiveDate>,
-    /// When a stock that has this day last changed.
+    /// When a stock with prices of this day last changed.
     pub loaded_at: Option<DateTime<Utc>>,
-    /// Stocks that are listed.
+    /// The number of listed stocks.
     pub stocks: i64,
-    /// Of these: those that have this day.
+    /// The number of listed stocks with prices of this day.
     pub stocks_with_newest: i64,
 }
 
 impl Store {
-    /// Every exchange by its code. One whose time zone is none is left out, and said so: it must
-    /// not keep the others away.
+    /// All exchanges by their codes. An exchange with an invalid time zone is left out with a log
+    /// line, so that it does not block the others.
     pub async fn exchanges(&self) -> Result<HashMap<String, Exchange>, StoreError> {
-        let rows =
-            self.rows_beside("SELECT code, time_zone, closes_at FROM exchanges", &[]).await?;
+        let rows = self
+            .query_in_background("SELECT code, time_zone, closes_at FROM exchanges", &[])
+            .await?;
         rows.iter().filter_map(|row| exchange(row).transpose()).collect()
     }
 
-    /// Every exchange as it is published, by its code, as of `version` or later.
+    /// All exchanges with their names and stock counts, ordered by code, as of `version` or later.
     pub async fn listed_exchanges(&self, version: i64) -> Result<Vec<ListedExchange>, StoreError> {
         let sql = "SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI') AS closes_at, count(s.id) AS stocks
                    FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
                    GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
-        self.content(version, sql, &[]).await?.iter().map(listed_exchange).collect()
+        self.query_content(version, sql, &[]).await?.iter().map(listed_exchange).collect()
     }
 
-    /// The newest day with prices of each exchange that has stocks, by its code, as of `version` or
-    /// later.
+    /// The newest day with prices of each exchange that has stocks, ordered by code, as of `version`
+    /// or later.
     pub async fn newest_days(&self, version: i64) -> Result<Vec<NewestDay>, StoreError> {
         let sql =
             "SELECT exchange, newest, max(updated_at) FILTER (WHERE date = newest) AS loaded_at,
@@ -70,7 +71,7 @@ impl Store {
                        ) p ON true
                    ) stocks
                    GROUP BY exchange, newest ORDER BY exchange COLLATE \"C\"";
-        self.content(version, sql, &[]).await?.iter().map(newest_day).collect()
+        self.query_content(version, sql, &[]).await?.iter().map(newest_day).collect()
     }
 }
 
@@ -82,7 +83,7 @@ fn exchange(row: &Row) -> Result<Option<(String, Exchange)>, StoreError> {
         tracing::error!(
             code,
             zone,
-            "this exchange's time zone is no IANA name: New York's is used"
+            "this exchange's time zone is not an IANA name: New York's is used"
         );
         return Ok(None);
     };

@@ -1,4 +1,4 @@
-//! Migrations: embedded, run by one process at a time.
+//! Migrations. They are embedded, and one process at a time applies them.
 
 use std::time::Duration;
 
@@ -18,30 +18,29 @@ fn runner() -> Runner {
     Runner::new(&migrations)
 }
 
-/// The advisory lock that migrating processes take.
+/// The advisory lock of a process that migrates.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
 
-/// How long a migration waits for a table that a load or a backup uses, how often it tries, and the
-/// pause between.
+/// How long a migration waits for a lock on a table that a load or a backup uses, the number of
+/// tries, and the pause between them.
 const TABLE_LOCK_TIMEOUT_MS: u32 = 2000;
 const TABLE_LOCK_TRIES: u32 = 120;
 const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 
-/// The one extension that is needed.
+/// The only extension that the tables need.
 const EXTENSION: &str = "pg_trgm";
 
 impl Database {
-    /// Applies the migrations that are missing and returns their names. Processes that come at once
-    /// wait for each other: the lock belongs to the connection, so that a process that dies frees
-    /// it.
+    /// Applies the missing migrations and returns their names. Concurrent processes wait for each
+    /// other. The lock belongs to the connection, so a process that dies releases it.
     ///
     /// # Errors
-    /// When Postgres can't be reached, a migration fails, or an applied one differs from the
-    /// embedded one. Applied ones of a newer release are no error.
+    /// If Postgres can't be reached, a migration fails, or an applied migration differs from the
+    /// embedded one. Applied migrations of a newer release are not an error.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        let mut client = self.connect_alone().await?;
+        let mut client = self.connect_unpooled().await?;
         client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
-        // Whoever reads a table queues behind one who waits for the lock on it.
+        // Readers of a table queue behind a process that waits for an exclusive lock on it.
         client.batch_execute(&format!("SET lock_timeout = '{TABLE_LOCK_TIMEOUT_MS}ms'")).await?;
         let mut report = runner().run_async(&mut client).await;
         for _ in 0..TABLE_LOCK_TRIES {
@@ -51,9 +50,9 @@ impl Database {
             tokio::time::sleep(TABLE_LOCK_PAUSE).await;
             report = runner().run_async(&mut client).await;
         }
-        if let Some(migration) = report.as_ref().err().and_then(of_a_newer_release) {
-            // Its tables serve this release as well (expand, then contract): a binary can be taken
-            // back.
+        if let Some(migration) = report.as_ref().err().and_then(from_newer_release) {
+            // Migrations expand first and contract later, so the tables of a newer release also
+            // serve this one, and a binary can be rolled back.
             tracing::warn!(migration, "the tables are of a newer release than this binary");
             report = runner().set_abort_missing(false).run_async(&mut client).await;
         }
@@ -63,8 +62,8 @@ impl Database {
     }
 }
 
-/// The migration that is applied and not embedded here, where it comes after all that are.
-fn of_a_newer_release(error: &refinery_core::Error) -> Option<String> {
+/// The applied migration that this binary lacks, if it is newer than all embedded ones.
+fn from_newer_release(error: &refinery_core::Error) -> Option<String> {
     let refinery_core::error::Kind::MissingVersion(applied) = error.kind() else { return None };
     let newest = runner().get_migrations().iter().map(Migration::version).max();
     (Some(applied.version()) > newest).then(|| applied.to_string())
@@ -74,13 +73,13 @@ fn waited_too_long(error: &refinery_core::Error) -> bool {
     cause(error).is_some_and(|e| e.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
 }
 
-/// What the migrations' own text hides: the cause at the end of the chain, in the words of Postgres
-/// where it is one.
+/// The error with its root cause, in the words of Postgres if it is an error of Postgres.
 fn reason(error: &refinery_core::Error) -> String {
     match cause(error) {
         Some(cause) if lacks_extension(cause) => format!(
-            "{error}: {}: install what Postgres comes with (Debian: postgresql-contrib, in the server's package) or, where \
-             it is there, have CREATE EXTENSION {EXTENSION} run in this database by who may, then migrate again",
+            "{error}: {}: install the modules that come with Postgres (Debian: postgresql-contrib, \
+             in the server's package). If they are installed, let a role that may do so run CREATE \
+             EXTENSION {EXTENSION} in this database. Then migrate again",
             describe(cause)
         ),
         Some(cause) => format!("{error}: {}", describe(cause)),
@@ -88,17 +87,17 @@ fn reason(error: &refinery_core::Error) -> String {
     }
 }
 
-/// Whether the extension is not on the server's disk (which Postgres has two codes for) or may not
-/// be created.
+/// Whether the extension is not on the server's disk (Postgres has two codes for it) or may not be
+/// created.
 fn lacks_extension(error: &tokio_postgres::Error) -> bool {
-    let lacking = [
+    let states = [
         SqlState::UNDEFINED_FILE,
         SqlState::FEATURE_NOT_SUPPORTED,
         SqlState::INSUFFICIENT_PRIVILEGE,
     ];
     error
         .as_db_error()
-        .is_some_and(|db| lacking.contains(db.code()) && db.message().contains(EXTENSION))
+        .is_some_and(|db| states.contains(db.code()) && db.message().contains(EXTENSION))
 }
 
 fn cause(error: &refinery_core::Error) -> Option<&tokio_postgres::Error> {

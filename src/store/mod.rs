@@ -1,4 +1,4 @@
-//! Postgres: one file a table, one function a statement, its SQL beside it.
+//! Postgres. Each table has a file, and each statement a function with its SQL.
 
 #[macro_use]
 mod bar_columns;
@@ -49,7 +49,7 @@ pub use load::{
     Known, KnownStock, LoadError, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Rows,
     Table,
 };
-use pool::{Bounds, Params, Postgres};
+use pool::{Params, PoolTimeouts, Postgres};
 pub use prices::bars_sql;
 pub use quotes::Quote;
 use replica::Replica;
@@ -67,13 +67,13 @@ pub use watchlists::{
 #[derive(Clone)]
 pub struct Store {
     primary: Postgres,
-    /// `None` where none is configured.
+    /// `None` if none is configured.
     replica: Option<Arc<Replica>>,
-    /// For requests that have a connection or wait for one.
-    places: Arc<Semaphore>,
+    /// One for each request that has a connection or waits for one.
+    permits: Arc<Semaphore>,
 }
 
-/// Connections of the pools, and requests that wait for one.
+/// The number of connections in the pools, and of requests that wait for one.
 pub struct Connections {
     pub idle: usize,
     pub busy: usize,
@@ -81,25 +81,24 @@ pub struct Connections {
 }
 
 impl Store {
-    /// Makes the pools. They connect when they are first used, from the runtime that this is called
-    /// on.
+    /// Creates the pools. They connect on first use, from the runtime of the caller.
     ///
     /// # Errors
-    /// When the URL or the certificate authority can't be read. A Postgres that is down is no
+    /// If the URL or the certificate authority can't be read. A Postgres that is down is not an
     /// error.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreError> {
         let database = Database::at("DATABASE_URL", &config.database_url, config)?;
-        let bounds = Bounds {
+        let timeouts = PoolTimeouts {
             wait: Duration::from_millis(config.database_wait_timeout_ms),
             connect: Duration::from_millis(config.database_connect_timeout_ms),
             statement: Duration::from_millis(config.database_statement_timeout_ms),
         };
-        let primary = Postgres::new(database, config, bounds)?;
-        let places = config.database_connections_max as usize + config.database_queue_max as usize;
-        Ok(Self { primary, replica: None, places: Arc::new(Semaphore::new(places)) })
+        let primary = Postgres::new(database, config, timeouts)?;
+        let permits = config.database_connections_max as usize + config.database_queue_max as usize;
+        Ok(Self { primary, replica: None, permits: Arc::new(Semaphore::new(permits)) })
     }
 
-    /// The same, with content read from a replica where one is configured.
+    /// Reads content from a replica, if one is configured.
     ///
     /// # Errors
     /// As in [`Store::new`].
@@ -111,66 +110,69 @@ impl Store {
         Ok(Self { replica: Replica::start(replica, config)?, ..self })
     }
 
-    /// What the connections to the primary are doing.
+    /// The state of the connections to the primary.
     pub fn connections(&self) -> Connections {
         self.primary.connections()
     }
 
-    /// Whether Postgres answers within so long, once it has given us a connection.
+    /// Checks that Postgres answers within `timeout`, not counting the wait for a connection.
     ///
     /// # Errors
-    /// When it doesn't: its connection is given up then.
-    pub async fn ping(&self, within: Duration) -> Result<(), StoreError> {
-        match self.primary.look("SELECT 1", within).await {
-            Err(error) if error.is_dead_connection() => self.primary.look("SELECT 1", within).await,
+    /// If it does not answer: the connection is closed then.
+    pub async fn ping(&self, timeout: Duration) -> Result<(), StoreError> {
+        match self.primary.probe("SELECT 1", timeout).await {
+            Err(error) if error.is_dead_connection() => {
+                self.primary.probe("SELECT 1", timeout).await
+            }
             answer => answer,
         }
         .map(drop)
     }
 
-    /// Runs one statement that reads content of a data version: from the replica where it has come
-    /// that far.
-    async fn content(
+    /// Reads content as of `version` or later: from the replica if it has replayed that version,
+    /// otherwise from the primary.
+    async fn query_content(
         &self,
         version: i64,
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        let _place = self.place()?;
+        let _permit = self.permit()?;
         if let Some(replica) = &self.replica
-            && let Some(rows) = replica.rows(version, sql, params).await
+            && let Some(rows) = replica.query(version, sql, params).await
         {
             return Ok(rows);
         }
-        self.primary.rows(sql, params).await
+        self.primary.query(sql, params).await
     }
 
-    /// Runs one statement that only reads, on the primary: once more where its connection was dead.
-    async fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let _place = self.place()?;
-        self.primary.rows(sql, params).await
+    /// Runs a statement that is safe to repeat on the primary: once more if the connection was dead.
+    async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let _permit = self.permit()?;
+        self.primary.query(sql, params).await
     }
 
-    async fn rows_once(
+    /// Runs a statement on the primary, without a retry.
+    async fn query_once(
         &self,
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        let _place = self.place()?;
-        self.primary.rows_once(sql, params).await
+        let _permit = self.permit()?;
+        self.primary.query_once(sql, params).await
     }
 
-    /// The same as [`Self::rows`], beside the requests: however many of them wait, on connections
-    /// of its own.
-    async fn rows_beside(
+    /// The same as [`Self::query`], on the connections for background tasks: these do not wait for
+    /// requests.
+    async fn query_in_background(
         &self,
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.primary.rows_beside(sql, params).await
+        self.primary.query_in_background(sql, params).await
     }
 
-    fn place(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        self.places.try_acquire().map_err(|_| StoreError::QueueFull)
+    fn permit(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.permits.try_acquire().map_err(|_| StoreError::QueueFull)
     }
 }

@@ -1,4 +1,4 @@
-//! One Postgres: its pools, and how statements are sent.
+//! The pools of one Postgres server, and how statements are sent.
 
 use std::time::{Duration, Instant};
 
@@ -16,109 +16,112 @@ use crate::metrics;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
 
-/// Connections for what runs beside the requests: storing usage may wait for a lock, following
-/// changes must not wait for that.
-const BESIDE_CONNECTIONS_MAX: usize = 2;
+/// Connections for background tasks. Storing usage may wait for a lock, and following changes must
+/// not wait for that.
+const BACKGROUND_CONNECTIONS_MAX: usize = 2;
 
-/// How long a request may wait: for a connection of others, for a new one, for its statement.
-pub(super) struct Bounds {
+/// How long a request may wait.
+pub(super) struct PoolTimeouts {
+    /// For a connection to become free.
     pub(super) wait: Duration,
+    /// For a new connection.
     pub(super) connect: Duration,
+    /// For the answer to a statement.
     pub(super) statement: Duration,
 }
 
 #[derive(Clone)]
 pub(super) struct Postgres {
     requests: Pool,
-    /// For what runs beside them: it doesn't wait for as long as they do.
-    beside: Pool,
+    /// For background tasks, so that they never wait for requests.
+    background: Pool,
     pooler: Pooler,
     statement_timeout: Duration,
     runtime: Handle,
 }
 
-/// A connection while a statement is under way on it.
+/// A connection with a statement in progress.
 struct Checkout<'a> {
     client: Option<Client>,
-    by: &'a Postgres,
+    postgres: &'a Postgres,
 }
 
 impl Postgres {
-    /// Makes the pools. They connect when they are first used, from the runtime that this is called
-    /// on.
+    /// Creates the pools. They connect on first use, from the runtime of the caller.
     pub(super) fn new(
         database: Database,
         config: &DatabaseConfig,
-        bounds: Bounds,
+        timeouts: PoolTimeouts,
     ) -> Result<Self, StoreError> {
         let pooler = config.database_pooler;
         let pool = |connections_max| {
             let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
             let manager = match pooler {
-                // Each statement is bound in time by the server, too.
-                Pooler::None => database.clone().manager(manager_config, Some(bounds.statement)),
-                // It would turn the setting away: its connections are not for one client.
+                // The server bounds each statement as well.
+                Pooler::None => database.clone().manager(manager_config, Some(timeouts.statement)),
+                // A pooler rejects the option: its connections are not for one client.
                 Pooler::Transaction => database.clone().manager(manager_config, None),
             };
             let pool = Pool::builder(manager)
                 .max_size(connections_max)
-                .wait_timeout(Some(bounds.wait))
-                .create_timeout(Some(bounds.connect))
-                .recycle_timeout(Some(bounds.connect))
+                .wait_timeout(Some(timeouts.wait))
+                .create_timeout(Some(timeouts.connect))
+                .recycle_timeout(Some(timeouts.connect))
                 .runtime(Runtime::Tokio1)
                 .build();
             pool.map_err(|e| StoreError::Pool(e.to_string()))
         };
         Ok(Self {
             requests: pool(config.database_connections_max as usize)?,
-            beside: pool(BESIDE_CONNECTIONS_MAX)?,
+            background: pool(BACKGROUND_CONNECTIONS_MAX)?,
             pooler,
-            statement_timeout: bounds.statement,
+            statement_timeout: timeouts.statement,
             runtime: Handle::current(),
         })
     }
 
-    /// Runs one statement that only reads. A pooled connection may turn out to be dead, after a
-    /// restart of Postgres for one: the statement is then run once more on a new one.
-    pub(super) async fn rows(
+    /// Runs a statement that is safe to repeat. A pooled connection may be dead, for example after
+    /// a restart of Postgres: the statement is then run once more, on a new connection.
+    pub(super) async fn query(
         &self,
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.twice(&self.requests, sql, params).await
+        self.run_with_retry(&self.requests, sql, params).await
     }
 
-    pub(super) async fn rows_once(
+    /// Runs a statement, without a retry.
+    pub(super) async fn query_once(
         &self,
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.counted(&self.requests, sql, params).await
+        self.run_measured(&self.requests, sql, params).await
     }
 
-    /// The same as [`Self::rows`], beside the requests: it waits for none of them.
-    pub(super) async fn rows_beside(
+    /// The same as [`Self::query`], on the connections for background tasks.
+    pub(super) async fn query_in_background(
         &self,
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.twice(&self.beside, sql, params).await
+        self.run_with_retry(&self.background, sql, params).await
     }
 
-    /// Once more where the connection turned out to be dead.
-    async fn twice(
+    async fn run_with_retry(
         &self,
         pool: &Pool,
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        match self.counted(pool, sql, params).await {
-            Err(error) if error.is_dead_connection() => self.counted(pool, sql, params).await,
+        match self.run_measured(pool, sql, params).await {
+            Err(error) if error.is_dead_connection() => self.run_measured(pool, sql, params).await,
             answer => answer,
         }
     }
 
-    async fn counted(
+    /// Runs a statement with a metric and a span.
+    async fn run_measured(
         &self,
         pool: &Pool,
         sql: &'static str,
@@ -126,77 +129,78 @@ impl Postgres {
     ) -> Result<Vec<Row>, StoreError> {
         let started = Instant::now();
         let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
-        let rows = self.ask(pool, sql, params, self.statement_timeout).instrument(span).await;
+        let rows = self.run(pool, sql, params, self.statement_timeout).instrument(span).await;
         let failed = rows.as_ref().is_err_and(|error| !error.is_constraint_violation());
         metrics::query(!failed, started.elapsed().as_secs_f64());
         rows
     }
 
-    /// What the connections are doing.
+    /// The state of the connections.
     pub(super) fn connections(&self) -> Connections {
-        let [requests, beside] = [&self.requests, &self.beside].map(Pool::status);
+        let [requests, background] = [&self.requests, &self.background].map(Pool::status);
         let busy = |status: &Status| status.size.saturating_sub(status.available);
         Connections {
-            idle: requests.available + beside.available,
-            busy: busy(&requests) + busy(&beside),
+            idle: requests.available + background.available,
+            busy: busy(&requests) + busy(&background),
             waiters: requests.waiting,
         }
     }
 
-    /// The same as [`Self::rows_beside`], once, within so long, and neither counted nor traced.
-    pub(super) async fn look(
+    /// Runs a statement on the connections for background tasks, without a retry, a metric or a
+    /// span.
+    pub(super) async fn probe(
         &self,
         sql: &'static str,
-        within: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Row>, StoreError> {
-        self.ask(&self.beside, sql, &[], within.min(self.statement_timeout)).await
+        self.run(&self.background, sql, &[], timeout.min(self.statement_timeout)).await
     }
 
-    async fn ask(
+    async fn run(
         &self,
         pool: &Pool,
         sql: &'static str,
         params: Params<'_>,
-        within: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut lent = Checkout { client: Some(pool.get().await?), by: self };
-        let client = lent.client.as_ref().expect("it was lent a line ago");
+        let mut checkout = Checkout { client: Some(pool.get().await?), postgres: self };
+        let client = checkout.client.as_ref().expect("it was checked out in the line above");
         let sent = Instant::now();
-        let rows = tokio::time::timeout(within, query(client, self.pooler, sql, params)).await;
+        let rows = tokio::time::timeout(timeout, send(client, self.pooler, sql, params)).await;
         let rows = match rows {
             Ok(rows) => rows.map_err(StoreError::from),
-            Err(_) => Err(StoreError::Timeout(within.as_millis())),
+            Err(_) => Err(StoreError::Timeout(timeout.as_millis())),
         };
-        let client = lent.client.take();
+        let client = checkout.client.take();
         if let Err(error) = &rows
-            && error.is_without_answer()
+            && error.is_outcome_unknown()
         {
-            // Nobody else may wait behind a statement that hangs: this connection is closed.
+            // Closes the connection: no other request may wait behind a statement that hangs.
             drop(client.map(Client::take));
             self.evict_idle(sent);
         }
         rows
     }
 
-    /// Closes the idle connections that were not used since: what one has turned out to be, dead or
-    /// silent, the others that lead to the same machine may be as well, and each would cost
-    /// somebody a failure or a time-out.
+    /// Closes the idle connections that were not used after `sent`. If one connection is dead or
+    /// silent, the others to the same machine may be as well, and each would cost a request a
+    /// failure or a time-out.
     fn evict_idle(&self, sent: Instant) {
         let silence = sent.elapsed();
-        for pool in [&self.requests, &self.beside] {
+        for pool in [&self.requests, &self.background] {
             pool.retain(|_, metrics| metrics.last_used() < silence);
         }
     }
 }
 
 impl Drop for Checkout<'_> {
-    /// The request is gone, and its statement is still under way. Whoever is next is not to wait
-    /// behind it: the connection is free again when Postgres has answered, and closed if it does
-    /// not.
+    /// Handles a request that was cancelled during its statement. The connection returns to the pool
+    /// when Postgres has answered, and is closed if it does not answer in time: the next request
+    /// must not wait for the statement.
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
-        let timeout = self.by.statement_timeout;
-        self.by.runtime.spawn(async move {
+        let timeout = self.postgres.statement_timeout;
+        self.postgres.runtime.spawn(async move {
             let answered = tokio::time::timeout(timeout, client.check_connection()).await;
             if !matches!(answered, Ok(Ok(()))) {
                 drop(Client::take(client));
@@ -205,9 +209,9 @@ impl Drop for Checkout<'_> {
     }
 }
 
-/// One trip: a statement that the connection has prepared before or, where it is another one's in a
-/// moment, one that is sent whole and leaves nothing behind.
-async fn query(
+/// Sends a statement in one round trip: prepared on this connection or, behind a pooler, which may
+/// give the connection to another client, as text that leaves no state behind.
+async fn send(
     client: &Client,
     pooler: Pooler,
     sql: &'static str,
@@ -216,7 +220,7 @@ async fn query(
     let rows = match pooler {
         Pooler::None => {
             let statement = client.prepare_cached(sql).await?;
-            // Every test of a statement shows that it could be sent whole as well.
+            // So every test of a statement also checks the types that a pooler needs.
             let typed = params.iter().map(|param| param.sql_type());
             debug_assert!(
                 typed.eq(statement.params().iter().cloned()),

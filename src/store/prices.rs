@@ -37,6 +37,6 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Bar>, StoreError> {
         let params: Params<'_> = &[&stock.id, &range.start(), &range.end(), &i64::from(limit)];
-        self.content(stock.version, bars_sql(order), params).await?.iter().map(bar).collect()
+        self.query_content(stock.version, bars_sql(order), params).await?.iter().map(bar).collect()
     }
 }

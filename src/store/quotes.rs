@@ -1,4 +1,4 @@
-//! The tables `prices` and `corporate_actions`: where stocks stand now.
+//! The latest quotes of stocks: the tables `prices` and `corporate_actions`.
 
 use tokio_postgres::Row;
 
@@ -6,18 +6,16 @@ use super::bar_columns::bar;
 use super::{StockRef, Store, StoreError};
 use crate::market::Bar;
 
-/// The latest bar of a stock and what it is compared with.
+/// The latest bar of a stock, and the close that it is compared with.
 #[derive(Debug, PartialEq)]
 pub struct Quote {
     pub latest: Bar,
-    /// The close of the trading day before, divided by the split factor of a split that went ex
-    /// since then: what that close is in today's shares.
+    /// The close of the previous trading day in today's shares: a split since then divides it.
     pub previous_close: Option<f64>,
 }
 
 impl Store {
-    /// The latest quote of each of these stocks in their order, with the stock that it is of. Those
-    /// without bars are left out.
+    /// The latest quote of each of these stocks, in their order. Stocks without bars are left out.
     pub async fn quotes(&self, stocks: &[StockRef]) -> Result<Vec<(StockRef, Quote)>, StoreError> {
         let sql = concat!(
             "SELECT p.*, before.close * coalesce(a.split_from / a.split_to, 1) AS previous_close,
@@ -39,12 +37,12 @@ impl Store {
              ) a ON true
              ORDER BY asked.place"
         );
-        // The newest version of them is one by which all of them are there.
+        // As of the newest of these versions, all of the stocks are up to date.
         let Some(version) = stocks.iter().map(|stock| stock.version).max() else {
             return Ok(Vec::new());
         };
         let ids: Vec<_> = stocks.iter().map(|stock| stock.id).collect();
-        let rows = self.content(version, sql, &[&ids]).await?;
+        let rows = self.query_content(version, sql, &[&ids]).await?;
         let quoted = |row: &Row| {
             // Places in SQL are counted from 1.
             let place: i64 = row.try_get("place")?;

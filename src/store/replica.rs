@@ -1,10 +1,10 @@
-//! A replica that content is read from, as far as it has come.
+//! A replica that content is read from, up to the revision that it has replayed.
 //!
-//! An answer is kept under the data version that it was asked of. A replica that lags must not fill
-//! the cache with what was before that version. Commits draw their numbers from the one row of
-//! `revision` in their order, and a replica replays them in that order: one that shows a number
-//! shows all that was committed up to it. So the number is read from the replica every so often,
-//! beside the requests, and content of a version that lies beyond it is read from the primary.
+//! The cache stores an answer under a data version, and a lagging replica must not fill it with
+//! older content. Commits draw their numbers from the only row of `revision` one after the other,
+//! and a replica replays them in that order: if it shows a number, it shows everything that was
+//! committed up to that number. A background task polls the number. Content of a later version is
+//! read from the primary.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,26 +12,27 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::pool::{Bounds, Params, Postgres};
+use super::pool::{Params, PoolTimeouts, Postgres};
 use super::{Database, StoreError};
 use crate::config::{DatabaseConfig, ReplicaConfig};
 
-/// No revision is reached: nothing is read from the replica.
-const AWAY: i64 = -1;
+/// Stands for the revision while the replica does not answer: nothing is read from it.
+const UNAVAILABLE: i64 = -1;
 
 pub(super) struct Replica {
     postgres: Postgres,
     timeout: Duration,
-    /// The revision that it was seen to have reached, or [`AWAY`].
-    reached: AtomicI64,
+    /// The newest revision that the replica is known to have replayed, or [`UNAVAILABLE`].
+    replayed: AtomicI64,
 }
 
 impl Replica {
-    /// `None` where none is configured. Its revision is followed on the runtime that this is called
-    /// on, for as long as the replica is held by anybody.
+    /// `None` if none is configured. A task on the runtime of the caller polls the revision until
+    /// the replica is dropped.
     ///
     /// # Errors
-    /// When the URL or the certificate authority can't be read. A replica that is down is no error.
+    /// If the URL or the certificate authority can't be read. A replica that is down is not an
+    /// error.
     pub(super) fn start(
         config: &ReplicaConfig,
         database: &DatabaseConfig,
@@ -39,9 +40,9 @@ impl Replica {
         let Some(url) = &config.database_read_url else { return Ok(None) };
         let replica = Database::at("DATABASE_READ_URL", url, database)?;
         let timeout = Duration::from_millis(config.database_read_timeout_ms);
-        let bounds = Bounds { wait: timeout, connect: timeout, statement: timeout };
-        let postgres = Postgres::new(replica, database, bounds)?;
-        let replica = Arc::new(Self { postgres, timeout, reached: AtomicI64::new(AWAY) });
+        let timeouts = PoolTimeouts { wait: timeout, connect: timeout, statement: timeout };
+        let postgres = Postgres::new(replica, database, timeouts)?;
+        let replica = Arc::new(Self { postgres, timeout, replayed: AtomicI64::new(UNAVAILABLE) });
         tokio::spawn(follow(
             Arc::downgrade(&replica),
             Duration::from_millis(config.database_read_poll_ms),
@@ -49,45 +50,48 @@ impl Replica {
         Ok(Some(replica))
     }
 
-    /// The rows, where the replica has reached `revision` and answers in time. Where not, the
-    /// primary is there to ask: whatever went wrong here, the replica is left alone until it has
-    /// answered again.
-    pub(super) async fn rows(
+    /// The rows, if the replica has replayed `revision` and answers in time; otherwise `None`, and
+    /// the caller asks the primary. After a failure the replica is not used until it has answered a
+    /// poll.
+    pub(super) async fn query(
         &self,
         revision: i64,
         sql: &'static str,
         params: Params<'_>,
     ) -> Option<Vec<Row>> {
-        if self.reached.load(Ordering::Acquire) < revision.max(0) {
+        if self.replayed.load(Ordering::Acquire) < revision.max(0) {
             return None;
         }
-        let rows = self.postgres.rows_once(sql, params).await;
-        rows.inspect_err(|_| self.reached.store(AWAY, Ordering::Release)).ok()
+        let rows = self.postgres.query_once(sql, params).await;
+        rows.inspect_err(|_| self.replayed.store(UNAVAILABLE, Ordering::Release)).ok()
     }
 
-    async fn current(&self) -> Result<i64, StoreError> {
-        let rows = self.postgres.look("SELECT current FROM revision", self.timeout).await?;
+    async fn revision(&self) -> Result<i64, StoreError> {
+        let rows = self.postgres.probe("SELECT current FROM revision", self.timeout).await?;
         let row = rows.first();
         let row = row.ok_or_else(|| StoreError::Corrupt("revision has no row".to_owned()))?;
         Ok(row.try_get("current")?)
     }
 }
 
-/// Keeps what the replica has reached.
+/// Polls the revision that the replica has replayed.
 async fn follow(replica: Weak<Replica>, poll: Duration) {
-    let mut was_away = false;
+    let mut was_unavailable = false;
     while let Some(replica) = replica.upgrade() {
-        let current = replica.current().await;
-        match &current {
-            // Once an outage: it may last.
-            Err(error) if !was_away => {
-                tracing::warn!(cause = %error, "the replica (DATABASE_READ_URL) can't be asked; reads go to the primary");
+        let revision = replica.revision().await;
+        match &revision {
+            // Logged once per outage.
+            Err(error) if !was_unavailable => {
+                tracing::warn!(
+                    cause = %error,
+                    "the replica (DATABASE_READ_URL) does not answer; reads go to the primary"
+                );
             }
-            Ok(_) if was_away => tracing::info!("the replica answers again"),
+            Ok(_) if was_unavailable => tracing::info!("the replica answers again"),
             _ => {}
         }
-        was_away = current.is_err();
-        replica.reached.store(current.unwrap_or(AWAY), Ordering::Release);
+        was_unavailable = revision.is_err();
+        replica.replayed.store(revision.unwrap_or(UNAVAILABLE), Ordering::Release);
         drop(replica);
         tokio::time::sleep(poll).await;
     }

@@ -1,4 +1,4 @@
-//! Which stocks a list is of, and in which order: the tables `stocks` and `former_symbols`.
+//! Lists of stocks and searches for stocks: the tables `stocks` and `former_symbols`.
 
 use tokio_postgres::Row;
 
@@ -9,31 +9,31 @@ use super::{Params, Store, StoreError};
 pub struct StockFilter {
     pub exchange: Option<String>,
     pub sector: Option<String>,
-    /// Only those that are listed, or only those that no longer are.
+    /// `true` for listed stocks only, `false` for delisted stocks only.
     pub active: Option<bool>,
 }
 
-/// One page of a list.
+/// Which page of a list to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listing {
     pub limit: u32,
     pub offset: u32,
 }
 
-/// The stocks of one page, and how many there are on all of them.
+/// The stocks of one page, and the number of stocks on all pages.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Matches {
     pub total: i64,
     pub ids: Vec<i32>,
 }
 
-/// What stocks are searched for by: a symbol, or words of a name, or what comes near one. Case and
-/// the width of spaces make no difference.
+/// A text to search stocks for: a symbol, words of a name, or a similar text. Case and the number of
+/// spaces do not matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockSearch(String);
 
 impl StockSearch {
-    /// `None` where there is nothing but spaces.
+    /// `None` for a text of spaces alone.
     pub fn of(text: &str) -> Option<Self> {
         let words: Vec<_> = text.split_whitespace().collect();
         (!words.is_empty()).then(|| Self(words.join(" ").to_lowercase()))
@@ -47,9 +47,9 @@ impl StockSearch {
         self.0.to_ascii_uppercase()
     }
 
-    /// The pattern of a name in which a word begins so. What has a meaning in patterns is ASCII,
-    /// and is escaped.
-    fn beginning_of_word(&self) -> String {
+    /// The regular expression for a name in which a word begins with this text. Escapes all ASCII
+    /// punctuation.
+    fn word_prefix_pattern(&self) -> String {
         let mut pattern = "(^|[^[:alnum:]])".to_owned();
         for c in self.0.chars() {
             if c.is_ascii() && !c.is_ascii_alphanumeric() {
@@ -62,14 +62,14 @@ impl StockSearch {
 }
 
 impl Store {
-    /// Stocks ordered by symbol, as of `version` or later.
+    /// Lists stocks by symbol, as of `version` or later.
     pub async fn list_stocks(
         &self,
         filter: &StockFilter,
         page: Listing,
         version: i64,
     ) -> Result<Matches, StoreError> {
-        // The C collation orders symbols by their bytes on every server alike.
+        // The C collation orders symbols by their bytes on every server.
         let sql = "WITH matching AS NOT MATERIALIZED (
                        SELECT id, symbol FROM stocks
                        WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
@@ -77,15 +77,16 @@ impl Store {
                    )
                    SELECT (SELECT count(*) FROM matching) AS total,
                           ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\" LIMIT $4 OFFSET $5) AS ids";
-        let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
+        let limit = i64::from(page.limit);
+        let offset = i64::from(page.offset);
         let params: Params<'_> =
             &[&filter.exchange, &filter.sector, &filter.active, &limit, &offset];
-        matches(&self.content(version, sql, params).await?)
+        matches(&self.query_content(version, sql, params).await?)
     }
 
-    /// Stocks that are meant by a search, the likeliest first: whose symbol it is, whose it was,
-    /// whose symbol or former one begins so, then names in which a word does, then what is similar,
-    /// the nearest first; among equals by symbol.
+    /// Searches stocks, best match first: exact symbol, former symbol, symbol prefix, former symbol
+    /// prefix, word prefix in the name, then similar texts by similarity. Equal matches are ordered
+    /// by symbol.
     pub async fn search_stocks(
         &self,
         search: &StockSearch,
@@ -93,9 +94,9 @@ impl Store {
         page: Listing,
         version: i64,
     ) -> Result<Matches, StoreError> {
-        // No symbol has a character beyond '~'. Similar (<<%) is half of the trigrams of some run
-        // of whole words, unless the server was told otherwise
-        // (pg_trgm.strict_word_similarity_threshold).
+        // All characters of symbols sort before '~'. Similar (<<%) means that half of the trigrams
+        // occur in a sequence of whole words, or another part if the server sets
+        // pg_trgm.strict_word_similarity_threshold.
         let sql = "WITH hits AS (
                        SELECT id, CASE WHEN symbol = $1 THEN 0 ELSE 2 END::float8 AS rank FROM stocks
                        WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
@@ -116,12 +117,14 @@ impl Store {
                    SELECT count(*) AS total, coalesce(
                        (array_agg(id ORDER BY rank, symbol COLLATE \"C\"))[$7::bigint + 1:$7 + $8::bigint], '{}'
                    ) AS ids FROM found";
-        let (limit, offset) = (i64::from(page.limit), i64::from(page.offset));
-        let (symbol, beginning) = (search.symbol(), search.beginning_of_word());
+        let limit = i64::from(page.limit);
+        let offset = i64::from(page.offset);
+        let symbol = search.symbol();
+        let pattern = search.word_prefix_pattern();
         let StockFilter { exchange, sector, active } = filter;
         let params: Params<'_> =
-            &[&symbol, &beginning, &search.0, exchange, sector, active, &offset, &limit];
-        matches(&self.content(version, sql, params).await?)
+            &[&symbol, &pattern, &search.0, exchange, sector, active, &offset, &limit];
+        matches(&self.query_content(version, sql, params).await?)
     }
 }
 
@@ -135,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_search_is_the_same_however_it_is_spaced_and_cased() {
+    fn a_search_ignores_case_and_spacing() {
         assert_eq!(StockSearch::of("  Bank \t of AMERICA "), StockSearch::of("bank of america"));
         for nothing in ["", " ", "\t\n"] {
             assert_eq!(StockSearch::of(nothing), None, "{nothing:?}");
@@ -143,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_search_has_a_meaning_in_the_pattern() {
+    fn a_search_is_escaped_in_the_pattern() {
         let search = StockSearch::of("AT&T (a.*) [z] \\ é").unwrap();
-        assert_eq!(search.beginning_of_word(), r"(^|[^[:alnum:]])at\&t\ \(a\.\*\)\ \[z\]\ \\\ é");
+        assert_eq!(search.word_prefix_pattern(), r"(^|[^[:alnum:]])at\&t\ \(a\.\*\)\ \[z\]\ \\\ é");
     }
 }

@@ -45,11 +45,11 @@ pub struct FormerSymbol {
     pub replaced_on: NaiveDate,
 }
 
-/// Which stock is meant, and the data version that it is to be read as of, or later.
+/// A stock, and the data version as of which, or later, it must be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockRef {
     pub id: i32,
-    /// Its own, whatever it was asked for by.
+    /// The symbol that it has now.
     pub symbol: Symbol,
     pub version: i64,
 }
@@ -68,7 +68,7 @@ impl StockRef {
 /// The symbol in a column.
 pub(super) fn symbol(row: &Row, column: &str) -> Result<Symbol, StoreError> {
     let text: &str = row.try_get(column)?;
-    text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is no symbol")))
+    text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is not a symbol")))
 }
 
 impl Store {
@@ -76,7 +76,7 @@ impl Store {
         Ok(self.stocks(&[stock.id], stock.version).await?.pop())
     }
 
-    /// Stocks in the order of their ids here, as of `version` or later.
+    /// The stocks with these ids, in their order, as of `version` or later.
     pub async fn stocks(&self, ids: &[i32], version: i64) -> Result<Vec<Stock>, StoreError> {
         let sql = "SELECT s.symbol, s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap, s.updated_at,
                        s.delisted_on,
@@ -88,7 +88,7 @@ impl Store {
                        (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1) AS last_date
                    FROM unnest($1::int4[]) WITH ORDINALITY AS wanted (id, place) JOIN stocks s ON s.id = wanted.id
                    ORDER BY wanted.place";
-        self.content(version, sql, &[&ids]).await?.iter().map(stock).collect()
+        self.query_content(version, sql, &[&ids]).await?.iter().map(stock).collect()
     }
 }
 

@@ -1,5 +1,4 @@
-//! The table `former_symbols`: symbols change, listings end, and a stock keeps its history through
-//! both.
+//! Renamed and delisted stocks: the table `former_symbols`. A stock keeps its history through both.
 
 use chrono::NaiveDate;
 use tokio_postgres::Client;
@@ -8,22 +7,22 @@ use super::stocks::symbol;
 use super::{Database, StockRef, Store, StoreError};
 use crate::market::Symbol;
 
-/// Taken by whoever gives a stock a symbol, so that none changes hands between a look at it and the
-/// commit. Reads go on.
+/// Taken by every transaction that assigns symbols, so that no symbol changes hands between its check
+/// and the commit. Reads are not blocked.
 pub(super) const LOCK_SYMBOLS: &str = "LOCK TABLE former_symbols IN SHARE ROW EXCLUSIVE MODE";
 
-/// The symbol, now, of the stock that had another one last, where none has that one now.
-const HEIR: &str = "SELECT s.symbol FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
+/// The current symbol of the stock that is found under the former symbol `$1`.
+const FOUND_UNDER: &str = "SELECT s.symbol FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
 
-/// What a command about a stock came to.
+/// The result of a command about a stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Done,
-    /// It was so before, and nothing was changed.
+    /// The stock was in this state before; nothing changed.
     AlreadySo,
 }
 
-/// Why a command about a stock was refused.
+/// Why a command about a stock was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum SymbolError {
     #[error("no stock has the symbol {0} now: see GET /api/stocks")]
@@ -43,16 +42,16 @@ pub enum SymbolError {
 }
 
 impl Store {
-    /// The stock that has a symbol or, where none has it now, the one that had it last.
+    /// The stock that has a symbol or, if none has it now, the stock that had it last.
     pub async fn stock_of(&self, symbol: Symbol) -> Result<Option<StockRef>, StoreError> {
         let sql = "SELECT id, symbol, data_version FROM stocks WHERE symbol = $1
                    UNION ALL SELECT s.id, s.symbol, s.data_version
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
-        let rows = self.rows(sql, &[&symbol.as_str()]).await?;
+        let rows = self.query(sql, &[&symbol.as_str()]).await?;
         rows.first().map(StockRef::of).transpose()
     }
 
-    /// The same for several: those that are known, each under the symbol that it was asked for by.
+    /// The same for several symbols: each known stock with the symbol that found it.
     pub async fn stocks_of(
         &self,
         symbols: &[Symbol],
@@ -62,17 +61,17 @@ impl Store {
                    FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = ANY ($1)";
         let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
         let found = |row| Ok((symbol(row, "found_by")?, StockRef::of(row)?));
-        self.rows(sql, &[&symbols]).await?.iter().map(found).collect()
+        self.query(sql, &[&symbols]).await?.iter().map(found).collect()
     }
 }
 
 impl Database {
-    /// Gives a stock another symbol from a day on: its id and history stay, and it is still found
-    /// under the old one. `may_take_over` lets it take one that another stock had before and is
-    /// still found under.
+    /// Gives a stock a new symbol from the day `replaced_on` on. It keeps its id and history, and the
+    /// old symbol still finds it. `may_take_over` allows a new symbol that still finds another stock,
+    /// which had it before.
     ///
     /// # Errors
-    /// When Postgres can't be asked: then nothing was changed.
+    /// If Postgres fails: then nothing was changed.
     pub async fn rename_stock(
         &self,
         symbol: Symbol,
@@ -82,8 +81,8 @@ impl Database {
     ) -> Result<Result<Change, SymbolError>, StoreError> {
         let change = Transaction::begin(self).await?;
         let Some(stock_id) = change.stock(symbol).await? else {
-            let is_so = change.heir(symbol).await?.is_some_and(|heir| heir == new.as_str());
-            return Ok(if is_so {
+            let found = change.found_under(symbol).await?;
+            return Ok(if found.is_some_and(|current| current == new.as_str()) {
                 Ok(Change::AlreadySo)
             } else {
                 Err(SymbolError::Unknown(symbol))
@@ -92,27 +91,26 @@ impl Database {
         if let Some(name) = change.name(new).await? {
             return Ok(Err(SymbolError::Taken { symbol: new, name }));
         }
-        let heir = change.heir(new).await?.filter(|heir| heir != symbol.as_str() && !may_take_over);
-        if let Some(heir) = heir {
+        let found = change.found_under(new).await?;
+        if let Some(heir) = found.filter(|of| of != symbol.as_str() && !may_take_over) {
             return Ok(Err(SymbolError::WouldTakeOver { symbol: new, heir }));
         }
-        // Whoever had a symbol last is meant by it, so nobody can have given it up before somebody
-        // else did.
-        if let Some(until) =
-            change.given_up(symbol, stock_id).await?.filter(|until| *until >= replaced_on)
-        {
+        // A former symbol finds the stock that had it last, so this stock must give it up after
+        // all others.
+        let given_up = change.given_up_by_others(symbol, stock_id).await?;
+        if let Some(until) = given_up.filter(|until| *until >= replaced_on) {
             return Ok(Err(SymbolError::HadLater { symbol, until }));
         }
-        change.keep_former(symbol, stock_id, replaced_on).await?;
+        change.insert_former(symbol, stock_id, replaced_on).await?;
         change.set_symbol(stock_id, new).await?;
         change.commit(stock_id).await?;
         Ok(Ok(Change::Done))
     }
 
-    /// Notes the last day of a stock's trading; without one, that it trades again.
+    /// Stores the last trading day of a stock, or with `None` that it trades again.
     ///
     /// # Errors
-    /// When Postgres can't be asked: then nothing was changed.
+    /// If Postgres fails: then nothing was changed.
     pub async fn delist_stock(
         &self,
         symbol: Symbol,
@@ -136,20 +134,20 @@ impl Database {
     }
 }
 
-/// A change of one stock under way. Dropped before the commit, nothing of it remains.
+/// A transaction that changes one stock. Dropping it before the commit rolls it back.
 struct Transaction {
     client: Client,
 }
 
 impl Transaction {
     async fn begin(database: &Database) -> Result<Self, StoreError> {
-        let client = database.connect_alone().await?;
+        let client = database.connect_unpooled().await?;
         client.batch_execute("BEGIN").await?;
         client.batch_execute(LOCK_SYMBOLS).await?;
         Ok(Self { client })
     }
 
-    /// The stock that has a symbol now, locked: a load of its prices is waited for.
+    /// Locks the stock that has a symbol now. Waits for a load of its prices.
     async fn stock(&self, symbol: Symbol) -> Result<Option<i32>, StoreError> {
         let sql = "SELECT id FROM stocks WHERE symbol = $1 FOR UPDATE";
         let row = self.client.query_opt(sql, &[&symbol.as_str()]).await?;
@@ -162,14 +160,14 @@ impl Transaction {
         Ok(row.map(|row| row.try_get("name")).transpose()?)
     }
 
-    /// The symbol, now, of the stock that is found under a former one.
-    async fn heir(&self, symbol: Symbol) -> Result<Option<String>, StoreError> {
-        let row = self.client.query_opt(HEIR, &[&symbol.as_str()]).await?;
+    /// The current symbol of the stock that a former symbol finds.
+    async fn found_under(&self, symbol: Symbol) -> Result<Option<String>, StoreError> {
+        let row = self.client.query_opt(FOUND_UNDER, &[&symbol.as_str()]).await?;
         Ok(row.map(|row| row.try_get("symbol")).transpose()?)
     }
 
-    /// When another stock last gave a symbol up.
-    async fn given_up(
+    /// The last day on which another stock gave the symbol up.
+    async fn given_up_by_others(
         &self,
         symbol: Symbol,
         stock_id: i32,
@@ -183,7 +181,7 @@ impl Transaction {
         Ok(self.client.query_one(sql, &[&stock_id]).await?.try_get("last")?)
     }
 
-    async fn keep_former(
+    async fn insert_former(
         &self,
         symbol: Symbol,
         stock_id: i32,
@@ -211,7 +209,7 @@ impl Transaction {
         Ok(self.client.execute(sql, &[&stock_id, &delisted_on]).await?)
     }
 
-    /// The revision is drawn last: it locks the counter that every change draws from.
+    /// Draws the revision last: this locks the counter that every change draws from.
     async fn commit(self, stock_id: i32) -> Result<(), StoreError> {
         let sql =
             "UPDATE stocks SET data_version = next_revision(), updated_at = now() WHERE id = $1";

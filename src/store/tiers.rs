@@ -17,7 +17,7 @@ pub struct TierStatus {
 }
 
 impl Store {
-    /// The tiers, smallest first.
+    /// Lists the tiers, lowest limit first.
     pub async fn list_tiers(&self) -> Result<Vec<TierStatus>, StoreError> {
         let sql = "SELECT t.name, t.requests_per_minute, count(k.id) AS active_keys
                    FROM tiers t LEFT JOIN api_keys k ON k.tier = t.name AND k.revoked_at IS NULL
@@ -30,10 +30,10 @@ impl Store {
                 active_keys: row.try_get("active_keys")?,
             })
         };
-        self.rows(sql, &[]).await?.iter().map(status).collect()
+        self.query(sql, &[]).await?.iter().map(status).collect()
     }
 
-    /// Gives a tier this limit, and makes it where there is none of that name.
+    /// Creates a tier or changes its limit.
     pub async fn set_tier(
         &self,
         actor: &Actor,
@@ -45,6 +45,6 @@ impl Store {
                    ON CONFLICT (name) DO UPDATE
                    SET requests_per_minute = excluded.requests_per_minute, revision = excluded.revision";
         let limit = i32::try_from(limit.get()).unwrap_or(i32::MAX);
-        self.rows_once(sql, &[&actor.as_str(), &name.as_str(), &limit]).await.map(drop)
+        self.query_once(sql, &[&actor.as_str(), &name.as_str(), &limit]).await.map(drop)
     }
 }

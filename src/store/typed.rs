@@ -1,17 +1,17 @@
-//! Values as parameters, with the type that Postgres is to take them for.
+//! Parameters of statements, with their SQL types.
 //!
-//! A prepared statement knows its types from Postgres. One that is sent whole, for want of a
-//! session that would remember it, has to name them: a trip to ask for them would be one trip more.
+//! Postgres reports the types of a prepared statement. Behind a pooler no statement is prepared, so
+//! the client must send the types: asking for them would cost another round trip.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-/// A value of a known type.
+/// A Rust type that stands for one SQL type.
 pub(super) trait Typed {
     const TYPE: Type;
 }
 
-/// The same where the type is not known to the compiler any more, as in a list of parameters.
+/// A value of such a type, as a trait object in a list of parameters.
 pub(super) trait Param: ToSql + Sync {
     fn sql_type(&self) -> Type;
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::{Params, Store, StoreError};
 use crate::caller::KeyId;
 
-/// What one key used of one route.
+/// The use of one route by one key.
 #[derive(Debug, Clone)]
 pub struct UsageRow {
     pub key: KeyId,
@@ -20,7 +20,7 @@ pub struct UsageRow {
     pub last_used_at: DateTime<Utc>,
 }
 
-/// Rows of one process and one day, numbered.
+/// Rows of one process and one day, with a sequence number.
 pub struct UsageBatch {
     pub instance: i64,
     pub sequence: i64,
@@ -28,7 +28,7 @@ pub struct UsageBatch {
     pub rows: Vec<UsageRow>,
 }
 
-/// What usage is asked for: days from and to (UTC, both included), of one key or owner.
+/// Filters usage by days (UTC, both included), and by key or owner.
 #[derive(Debug, Clone, Default)]
 pub struct UsageFilter {
     pub start: NaiveDate,
@@ -37,7 +37,7 @@ pub struct UsageFilter {
     pub owner: Option<String>,
 }
 
-/// What totals are taken by.
+/// What totals are grouped by.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UsageBy {
     pub day: bool,
@@ -77,8 +77,8 @@ pub struct UsageTotal {
 }
 
 impl Store {
-    /// Adds a batch to what is stored; one that is stored already is left out. Keys that are gone
-    /// are left out too: they would hold back all others for ever.
+    /// Stores a batch, unless it is stored already. Rows of keys that no longer exist are left out:
+    /// they would block all others for ever.
     pub async fn add_usage(&self, batch: &UsageBatch) -> Result<(), StoreError> {
         let sql = "WITH batch AS (
                        INSERT INTO usage_batches AS b (instance, sequence) VALUES ($1, $2)
@@ -95,7 +95,7 @@ impl Store {
                                       $10::timestamptz[])
                             AS r (key_id, route, requests, refusals, cache_hits, bytes, last_used_at)
                    JOIN api_keys k ON k.id = r.key_id
-                   -- In one order on all instances: they never wait for each other in a circle.
+                   -- The same order on all instances avoids deadlocks.
                    ORDER BY k.id, r.route
                    ON CONFLICT (key_id, day, route) DO UPDATE SET
                        requests = u.requests + excluded.requests, refusals = u.refusals + excluded.refusals,
@@ -105,8 +105,10 @@ impl Store {
         let keys: Vec<_> = rows.iter().map(|row| row.key.as_str()).collect();
         let routes: Vec<_> = rows.iter().map(|row| row.route).collect();
         let column = |count: fn(&UsageRow) -> i64| rows.iter().map(count).collect::<Vec<_>>();
-        let (requests, refusals) = (column(|row| row.requests), column(|row| row.refusals));
-        let (cache_hits, bytes) = (column(|row| row.cache_hits), column(|row| row.bytes));
+        let requests = column(|row| row.requests);
+        let refusals = column(|row| row.refusals);
+        let cache_hits = column(|row| row.cache_hits);
+        let bytes = column(|row| row.bytes);
         let last_used_at: Vec<_> = rows.iter().map(|row| row.last_used_at).collect();
         let params: Params<'_> = &[
             &batch.instance,
@@ -120,8 +122,8 @@ impl Store {
             &bytes,
             &last_used_at,
         ];
-        // The batch has a number: it may be sent again on another connection.
-        self.rows_beside(sql, params).await.map(drop)
+        // A retry is safe: the sequence number keeps a batch from being stored twice.
+        self.query_in_background(sql, params).await.map(drop)
     }
 
     /// Totals, newest day first.
@@ -143,7 +145,7 @@ impl Store {
         let UsageFilter { start, end, key, owner } = filter;
         let key = key.as_ref().map(KeyId::as_str);
         let params: Params<'_> = &[start, end, &key, owner, &by.day, &by.key, &by.owner, &by.route];
-        self.rows(sql, params).await?.iter().map(total).collect()
+        self.query(sql, params).await?.iter().map(total).collect()
     }
 }
 

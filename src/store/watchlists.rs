@@ -1,5 +1,5 @@
-//! The table `watchlists`. Always on the primary, and kept nowhere else: what was written is what
-//! the next read finds, whichever instance it reaches.
+//! The table `watchlists`. It is read from the primary and never cached, so every instance reads what
+//! was last written.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use super::{StockRef, Store, StoreError};
 use crate::caller::{WatchlistId, WatchlistName};
 
-/// Watchlists of one owner at most. The table's trigger holds it, also against writes at once.
+/// The most watchlists of one owner. A trigger of the table enforces it, also for concurrent writes.
 pub const WATCHLISTS_PER_OWNER_MAX: usize = 100;
-/// Stocks of one watchlist at most. A check of the table holds it.
+/// The most stocks of one watchlist. A check constraint of the table enforces it.
 pub const STOCKS_PER_WATCHLIST_MAX: usize = 100;
 
-/// Selects what [`Watchlist::of`] reads from rows of `watchlists`, also those that a statement has
-/// just written.
+/// Selects the columns of [`Watchlist::of`] from rows of `watchlists`, or from rows that a statement
+/// has just written.
 macro_rules! watchlist_of {
     ($rows:literal) => {
         concat!(
@@ -45,18 +45,18 @@ pub struct Watchlist {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What is to become of a list: the stocks are replaced first, then some added at the end, then
-/// some removed.
+/// Changes of a list. The stocks are replaced first, then some are added at the end, then some are
+/// removed.
 #[derive(Debug, Default)]
 pub struct WatchlistChange {
     pub name: Option<WatchlistName>,
-    /// Ids of stocks; a repeated one counts where it stands first. The same in the others.
+    /// Ids of stocks. Of a repeated id the first position counts, here and in `add`.
     pub stocks: Option<Vec<i32>>,
     pub add: Vec<i32>,
     pub remove: Vec<i32>,
 }
 
-/// How a write ended that the table may refuse.
+/// The outcome of a write that constraints may reject.
 #[derive(Debug)]
 pub enum WatchlistWritten {
     Done(Watchlist),
@@ -71,11 +71,11 @@ pub enum WatchlistWritten {
 }
 
 impl Store {
-    /// The lists of an owner, oldest first.
+    /// Lists the watchlists of an owner, oldest first.
     pub async fn watchlists(&self, owner: &str) -> Result<Vec<Watchlist>, StoreError> {
         let sql =
             concat!(watchlist_of!("watchlists"), "WHERE w.owner = $1 ORDER BY w.created_at, w.id");
-        self.rows(sql, &[&owner]).await?.iter().map(Watchlist::of).collect()
+        self.query(sql, &[&owner]).await?.iter().map(Watchlist::of).collect()
     }
 
     pub async fn find_watchlist(
@@ -84,11 +84,10 @@ impl Store {
         id: &WatchlistId,
     ) -> Result<Option<Watchlist>, StoreError> {
         let sql = concat!(watchlist_of!("watchlists"), "WHERE w.id = $1 AND w.owner = $2");
-        self.rows(sql, &[&id.as_str(), &owner]).await?.first().map(Watchlist::of).transpose()
+        self.query(sql, &[&id.as_str(), &owner]).await?.first().map(Watchlist::of).transpose()
     }
 
-    /// A list's name, and its stocks as of now in their order; `None` where the owner has no such
-    /// list.
+    /// A list's name and its stocks in their order; `None` if the owner has no such list.
     pub async fn watchlist_stocks(
         &self,
         owner: &str,
@@ -98,7 +97,7 @@ impl Store {
                    FROM watchlists w LEFT JOIN LATERAL unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place) ON true
                                      LEFT JOIN stocks s ON s.id = listed.id
                    WHERE w.id = $1 AND w.owner = $2 ORDER BY listed.place";
-        let rows = self.rows(sql, &[&id.as_str(), &owner]).await?;
+        let rows = self.query(sql, &[&id.as_str(), &owner]).await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let mut stocks = Vec::new();
         for row in &rows {
@@ -124,7 +123,7 @@ impl Store {
                           RETURNING *) ",
             watchlist_of!("new")
         );
-        written(self.rows_once(sql, &[&id.as_str(), &owner, &name.as_str(), &stocks]).await)
+        write_outcome(self.query_once(sql, &[&id.as_str(), &owner, &name.as_str(), &stocks]).await)
     }
 
     pub async fn change_watchlist(
@@ -145,22 +144,24 @@ impl Store {
         );
         let WatchlistChange { name, stocks, add, remove } = change;
         let name = name.as_ref().map(WatchlistName::as_str);
-        written(self.rows_once(sql, &[&id.as_str(), &owner, &name, stocks, add, remove]).await)
+        write_outcome(
+            self.query_once(sql, &[&id.as_str(), &owner, &name, stocks, add, remove]).await,
+        )
     }
 
-    /// Whether the owner had such a list.
+    /// Deletes a list. Returns whether the owner had it.
     pub async fn delete_watchlist(
         &self,
         owner: &str,
         id: &WatchlistId,
     ) -> Result<bool, StoreError> {
         let sql = "DELETE FROM watchlists WHERE id = $1 AND owner = $2 RETURNING id";
-        Ok(!self.rows_once(sql, &[&id.as_str(), &owner]).await?.is_empty())
+        Ok(!self.query_once(sql, &[&id.as_str(), &owner]).await?.is_empty())
     }
 }
 
-/// What the table's own rules say of a write.
-fn written(answer: Result<Vec<Row>, StoreError>) -> Result<WatchlistWritten, StoreError> {
+/// Turns violated constraints into outcomes.
+fn write_outcome(answer: Result<Vec<Row>, StoreError>) -> Result<WatchlistWritten, StoreError> {
     let error = match answer {
         Ok(rows) => {
             let Some(row) = rows.first() else { return Ok(WatchlistWritten::Unknown) };

@@ -1,5 +1,4 @@
-//! The table `api_keys`: what a request needs to know of a key. What operators read and change is
-//! beside it.
+//! The table `api_keys`: the lookup for requests. `read.rs` and `write.rs` are for operators.
 
 mod read;
 mod write;
@@ -14,14 +13,14 @@ use crate::caller::{Caller, KeyId, Tier};
 pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus, Search};
 pub use write::{KeyChange, NewKey, Rotation, Written};
 
-/// What a request needs to know of a key.
+/// The columns of a key that a request needs.
 pub struct KeyRow {
     id: KeyId,
     limit_id: KeyId,
     owner: String,
     /// argon2id, as a PHC string.
     pub secret_hash: String,
-    /// Of the secret; `None` where the key was issued by a version that made none.
+    /// The hint of the secret; `None` for a key of a release that stored none.
     pub secret_hint: Option<i16>,
     tier: Tier,
     expires_at: Option<DateTime<Utc>>,
@@ -38,12 +37,12 @@ impl KeyRow {
 }
 
 impl Store {
-    /// The key and its tier's limit as of now, revoked or not.
+    /// The key, revoked or not, and the limit of its tier.
     pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreError> {
         let sql = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL AS is_revoked, t.name AS tier,
                           t.requests_per_minute, coalesce(k.limit_id, k.id) AS limit_id, k.owner, k.secret_hint
                    FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
-        let rows = self.rows(sql, &[&id.as_str()]).await?;
+        let rows = self.query(sql, &[&id.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let requests_per_minute: i32 = row.try_get("requests_per_minute")?;
         let requests_per_minute = requests_per_minute.unsigned_abs();
@@ -63,5 +62,5 @@ impl Store {
 /// The key id in a column.
 pub(super) fn key_id(row: &Row, column: &str) -> Result<KeyId, StoreError> {
     let text: &str = row.try_get(column)?;
-    text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is no key id")))
+    text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is not a key id")))
 }

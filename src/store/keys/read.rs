@@ -9,11 +9,11 @@ use tokio_postgres::Row;
 use super::super::{Store, StoreError};
 use crate::caller::{KeyId, Label, TierName};
 
-/// Keys that are listed at once.
+/// The most keys of one page.
 pub const KEYS_PER_PAGE_MAX: u32 = 1000;
 
-/// Selects what [`KeyStatus::of`] reads from rows of `api_keys`, also those that a statement has
-/// just written.
+/// Selects the columns of [`KeyStatus::of`] from rows of `api_keys`, or from rows that a statement
+/// has just written.
 macro_rules! status_of {
     ($rows:literal) => {
         concat!(
@@ -44,12 +44,11 @@ pub struct KeyStatus {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
-    /// The key whose limit this one shares: its own id, or that of the first of the keys that took
-    /// over from each other.
+    /// The id whose limit this key shares: its own, or that of the first key in a chain of rotations.
     pub limit_id: String,
     pub replaces: Option<String>,
     pub replaced_by: Option<String>,
-    /// As far as instances have stored what they counted.
+    /// The last use that instances have stored so far.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -77,17 +76,17 @@ pub struct KeyFilter {
     pub id: Option<KeyId>,
     pub owner: Option<Label>,
     pub tier: Option<TierName>,
-    /// Neither revoked nor expired.
+    /// Only keys that are neither revoked nor expired.
     pub active_only: bool,
     pub search: Option<Search>,
-    /// Only those that follow this key in the list.
+    /// Only keys that follow this one in the list.
     pub after: Option<KeyId>,
-    /// Keys at most, up to [`KEYS_PER_PAGE_MAX`].
+    /// The most keys to return, up to [`KEYS_PER_PAGE_MAX`].
     pub limit: u32,
 }
 
 impl Store {
-    /// A key, whatever its state.
+    /// A key in any state.
     pub async fn find_key_status(&self, id: KeyId) -> Result<Option<KeyStatus>, StoreError> {
         Ok(self
             .list_keys(&KeyFilter { id: Some(id), limit: 1, ..KeyFilter::default() })
@@ -95,7 +94,7 @@ impl Store {
             .pop())
     }
 
-    /// Keys, newest first.
+    /// Lists keys, newest first.
     pub async fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyStatus>, StoreError> {
         let sql = concat!(
             status_of!("api_keys"),
@@ -107,14 +106,14 @@ impl Store {
                AND ($6::text IS NULL OR k.id = $6)
              ORDER BY k.created_at DESC, k.id DESC LIMIT $7"
         );
-        let (owner, tier) =
-            (filter.owner.as_ref().map(Label::as_str), filter.tier.as_ref().map(TierName::as_str));
+        let owner = filter.owner.as_ref().map(Label::as_str);
+        let tier = filter.tier.as_ref().map(TierName::as_str);
         let words = filter.search.as_ref().map(|search| search.0.as_str());
-        let (after, id) =
-            (filter.after.map(|id| id.to_string()), filter.id.map(|id| id.to_string()));
+        let after = filter.after.map(|id| id.to_string());
+        let id = filter.id.map(|id| id.to_string());
         let limit = i64::from(filter.limit.min(KEYS_PER_PAGE_MAX));
         let rows = self
-            .rows(sql, &[&owner, &tier, &filter.active_only, &words, &after, &id, &limit])
+            .query(sql, &[&owner, &tier, &filter.active_only, &words, &after, &id, &limit])
             .await?;
         rows.iter().map(KeyStatus::of).collect()
     }
@@ -148,7 +147,8 @@ impl KeyStatus {
     }
 }
 
-/// Words that keys are searched for: each must begin a word of owner, name or note.
+/// Words to search keys for, as a text for `to_tsquery`. Each must be the beginning of a word of the
+/// owner, the name or the note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search(String);
 
@@ -161,7 +161,8 @@ const SEARCH_CHARS_MAX: usize = 200;
 impl FromStr for Search {
     type Err = SearchError;
 
-    /// Parted where `key_words` parts them, and no part holds what means something to `to_tsquery`.
+    /// Splits where the SQL function `key_words` splits, so that no word has an operator of
+    /// `to_tsquery`.
     fn from_str(text: &str) -> Result<Self, SearchError> {
         let parts =
             text.split(|c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control());
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_search_is_words_that_may_go_on_and_nothing_else() {
+    fn a_search_is_turned_into_prefixes_without_operators() {
         let words = |text: &str| text.parse::<Search>().map(|search| search.0);
         assert_eq!(words("ann@example.com").unwrap(), "'ann':* & 'example':* & 'com':*");
         assert_eq!(words(" !(a & 'b') | c:* \\ ").unwrap(), "'a':* & 'b':* & 'c':*");

@@ -1,6 +1,6 @@
-//! What operators change about keys. Each is one statement, which draws a revision in somebody's
-//! name (the audit is written with it) and returns what became of the key: a token must not be lost
-//! to a second statement that fails.
+//! Changes of keys by operators. Each is one statement: it draws a revision in the name of an actor,
+//! which the audit records, and returns the new state of the key. With a second statement, a failure
+//! of that one would lose the token.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
@@ -10,7 +10,7 @@ use super::super::{Params, Store, StoreError};
 use super::read::{KeyStatus, status_of};
 use crate::caller::{Actor, KeyId, Label, Note, TierName};
 
-/// A key to be stored.
+/// A key to insert.
 pub struct NewKey<'a> {
     pub id: KeyId,
     pub secret_hash: &'a str,
@@ -22,7 +22,7 @@ pub struct NewKey<'a> {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// What is to become of a key; `None` leaves a field alone.
+/// New values for fields of a key; `None` leaves a field as it is.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct KeyChange {
     pub owner: Option<Label>,
@@ -30,22 +30,22 @@ pub struct KeyChange {
     pub tier: Option<TierName>,
     /// `Some(None)` removes it.
     pub note: Option<Option<Note>>,
-    /// `Some(None)`: it never expires.
+    /// `Some(None)` means that the key never expires.
     pub expires_at: Option<Option<DateTime<Utc>>>,
 }
 
-/// A key that took over, and when the one that it replaces ends.
+/// A key that replaces another one, and the end of the replaced key.
 pub struct Rotation {
     pub new: KeyStatus,
     pub old_expires_at: DateTime<Utc>,
 }
 
-/// How a write ended that the tables may refuse.
+/// The outcome of a write that constraints may reject.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Written<T> {
     Done(T),
     NoTier,
-    /// The new key's id is taken, or the old key has been replaced already.
+    /// The id of the new key exists, or the old key was replaced before.
     Taken,
 }
 
@@ -61,21 +61,18 @@ impl Store {
                      SELECT $2, $3, $4, $5, $6, $7, $8, $9, current FROM next RETURNING *) ",
             status_of!("new")
         );
-        let (id, owner, name, note) =
-            (key.id.as_str(), key.owner.as_str(), key.name.as_str(), key.note);
-        let (note, tier) = (note.map(Note::as_str), key.tier.as_str());
         let params: Params<'_> = &[
             &actor.as_str(),
-            &id,
+            &key.id.as_str(),
             &key.secret_hash,
             &key.secret_hint,
-            &owner,
-            &name,
-            &note,
-            &tier,
+            &key.owner.as_str(),
+            &key.name.as_str(),
+            &key.note.map(Note::as_str),
+            &key.tier.as_str(),
             &key.expires_at,
         ];
-        let rows = match written(self.rows_once(sql, params).await)? {
+        let rows = match write_outcome(self.query_once(sql, params).await)? {
             Written::Done(rows) => rows,
             Written::NoTier => return Ok(Written::NoTier),
             Written::Taken => return Ok(Written::Taken),
@@ -83,9 +80,9 @@ impl Store {
         rows.first().map_or(Ok(Written::NoTier), |row| KeyStatus::of(row).map(Written::Done))
     }
 
-    /// Lets a new key take over from `id`: with all that it is, on the same limit; without
-    /// `expires_at`, with its expiry, too. The old key goes on for `grace` at most. Nothing where
-    /// the old key is not active.
+    /// Replaces the key `id` by a new one with the same owner, name, note, tier and shared limit.
+    /// Without `expires_at` the new key also takes the expiry. The old key stays valid for `grace` at
+    /// most. `Done(None)` if the old key is not active.
     pub async fn rotate_key(
         &self,
         actor: &Actor,
@@ -125,12 +122,12 @@ impl Store {
             let old_expires_at = row.try_get("old_expires_at")?;
             Ok(Rotation { new: KeyStatus::of(row)?, old_expires_at })
         };
-        written(self.rows_once(sql, params).await)?
+        write_outcome(self.query_once(sql, params).await)?
             .try_map(|rows| rows.first().map(rotation).transpose())
     }
 
-    /// Keeps the hint of a secret that was proven against this hash, where a version before left
-    /// none. It is no change of the key: nobody is told and nothing is written down.
+    /// Stores the hint of a secret that was verified against this hash, for a key of a release that
+    /// stored none. This draws no revision and writes no audit entry: the key itself does not change.
     pub async fn keep_hint(
         &self,
         id: KeyId,
@@ -138,12 +135,12 @@ impl Store {
         secret_hint: i16,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE api_keys SET secret_hint = $3 WHERE id = $1 AND secret_hash = $2 AND secret_hint IS NULL";
-        self.rows_once(sql, &[&id.as_str(), &secret_hash, &secret_hint]).await.map(drop)
+        self.query_once(sql, &[&id.as_str(), &secret_hash, &secret_hint]).await.map(drop)
     }
 
-    /// Changes a key, and with it those that share its limit and are not revoked: a rotation is one
-    /// key to its holder. Expiry is each key's own. Returns the keys that were touched: none where
-    /// there is no such key.
+    /// Changes a key, and all keys that share its limit and are not revoked: to their holder, keys of
+    /// one rotation are one key. Only the expiry is changed for this key alone. Returns the changed
+    /// keys: none if there is no such key.
     pub async fn change_key(
         &self,
         actor: &Actor,
@@ -164,47 +161,47 @@ impl Store {
                          RETURNING k.*) ",
             status_of!("changed")
         );
-        let KeyChange { owner, name, tier, note, expires_at } = change;
-        let (owner, name) = (owner.as_ref().map(Label::as_str), name.as_ref().map(Label::as_str));
-        let (tier, new_note) =
-            (tier.as_ref().map(TierName::as_str), note.as_ref().and_then(Option::as_ref));
-        let (new_note, expiry) = (new_note.map(Note::as_str), expires_at.flatten());
-        let (sets_note, sets_expiry) = (note.is_some(), expires_at.is_some());
-        let (actor, id) = (actor.as_str(), id.as_str());
+        let id = id.as_str();
+        let owner = change.owner.as_ref().map(Label::as_str);
+        let name = change.name.as_ref().map(Label::as_str);
+        let tier = change.tier.as_ref().map(TierName::as_str);
+        let sets_note = change.note.is_some();
+        let note = change.note.as_ref().and_then(Option::as_ref).map(Note::as_str);
+        let sets_expiry = change.expires_at.is_some();
+        let expires_at = change.expires_at.flatten();
         let concerns_all = owner.is_some() || name.is_some() || tier.is_some() || sets_note;
         let params: Params<'_> = &[
-            &actor,
+            &actor.as_str(),
             &id,
             &owner,
             &name,
             &tier,
             &sets_note,
-            &new_note,
+            &note,
             &sets_expiry,
-            &expiry,
+            &expires_at,
             &concerns_all,
         ];
-        let mut changed = written(self.rows_once(sql, params).await)?;
-        // A rotation that was committed while this waited for its revision has made a key that it
-        // did not see.
+        let mut changed = write_outcome(self.query_once(sql, params).await)?;
+        // A rotation may have committed while this statement waited for its revision. The statement
+        // did not see its new key then, and runs once more.
         if let Written::Done(rows) = &changed
             && concerns_all
-            && self.sharing(id).await? > rows.len()
+            && self.count_sharing_limit(id).await? > rows.len()
         {
-            changed = written(self.rows_once(sql, params).await)?;
+            changed = write_outcome(self.query_once(sql, params).await)?;
         }
         changed.try_map(|rows| rows.iter().map(KeyStatus::of).collect())
     }
 
-    /// How many keys that are not revoked share the limit of this one, itself included.
-    async fn sharing(&self, id: &str) -> Result<usize, StoreError> {
+    /// The number of keys that share the limit of this one and are not revoked, itself included.
+    async fn count_sharing_limit(&self, id: &str) -> Result<usize, StoreError> {
         let sql = "SELECT id FROM api_keys WHERE revoked_at IS NULL AND coalesce(limit_id, id) =
                        (SELECT coalesce(limit_id, id) FROM api_keys WHERE id = $1)";
-        Ok(self.rows(sql, &[&id]).await?.len())
+        Ok(self.query(sql, &[&id]).await?.len())
     }
 
-    /// Revokes a key; `None` where there is no such key. Again is no error and keeps the first
-    /// time.
+    /// Revokes a key; `None` if there is no such key. Revoking a revoked key keeps the first time.
     pub async fn revoke_key(
         &self,
         actor: &Actor,
@@ -216,17 +213,17 @@ impl Store {
                          FROM next WHERE k.id = $2 RETURNING k.*) ",
             status_of!("revoked")
         );
-        let rows = self.rows_once(sql, &[&actor.as_str(), &id.as_str()]).await?;
+        let rows = self.query_once(sql, &[&actor.as_str(), &id.as_str()]).await?;
         rows.first().map(KeyStatus::of).transpose()
     }
 }
 
-/// What the tables' own rules say of a write.
-fn written<T>(answer: Result<T, StoreError>) -> Result<Written<T>, StoreError> {
+/// Turns violated constraints into outcomes.
+fn write_outcome<T>(answer: Result<T, StoreError>) -> Result<Written<T>, StoreError> {
     match answer {
         Ok(done) => Ok(Written::Done(done)),
-        Err(error) if error.is(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Written::NoTier),
-        Err(error) if error.is(&SqlState::UNIQUE_VIOLATION) => Ok(Written::Taken),
+        Err(error) if error.has_state(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Written::NoTier),
+        Err(error) if error.has_state(&SqlState::UNIQUE_VIOLATION) => Ok(Written::Taken),
         Err(error) => Err(error),
     }
 }

@@ -55,7 +55,7 @@ impl Loader {
         let Some(inserted) = self.new_prices().await? else { return Ok(None) };
         self.client.batch_execute("SAVEPOINT before_insert").await?;
         match self.insert_prices().await {
-            Err(error) if error.is(&SqlState::UNIQUE_VIOLATION) => {
+            Err(error) if error.has_state(&SqlState::UNIQUE_VIOLATION) => {
                 self.client.batch_execute("ROLLBACK TO SAVEPOINT before_insert").await?;
                 Ok(None)
             }

@@ -53,7 +53,7 @@ impl Loader {
     /// # Errors
     /// When Postgres can't be reached or the tables are missing.
     pub async fn begin(database: &Database, table: Table) -> Result<Self, StoreError> {
-        let client = database.connect_alone().await?;
+        let client = database.connect_unpooled().await?;
         let timeout = database.load_timeout;
         let begin = format!("BEGIN; {SETTINGS}; {}", table.staging());
         within(timeout, client.batch_execute(&begin)).await?;
@@ -81,7 +81,7 @@ impl Loader {
         let report = within(self.timeout, merging).await??;
         match within(self.timeout, self.client.batch_execute("COMMIT")).await {
             Ok(()) => Ok(report),
-            Err(error) if error.is_without_answer() => Err(LoadError::InDoubt(error)),
+            Err(error) if error.is_outcome_unknown() => Err(LoadError::InDoubt(error)),
             Err(error) => Err(error.into()),
         }
     }
