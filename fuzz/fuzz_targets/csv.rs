@@ -6,33 +6,33 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use tickerd::feed::{Reader, Source, check, columns};
-use tickerd::store::{Known, KnownStock, Table};
+use tickerd::feed::{CsvReader, Source, columns, stage};
+use tickerd::store::{KnownStock, ReferenceData, Table};
 
-fn known() -> Known {
+fn reference_data() -> ReferenceData {
     let symbol = "AAPL".parse().expect("a symbol");
     let stock = KnownStock { id: 7, symbol, delisted_on: None };
-    Known {
+    ReferenceData {
         stocks: [(symbol, stock)].into(),
         exchanges: ["NYSE".to_owned()].into(),
-        ..Known::default()
+        ..ReferenceData::default()
     }
 }
 
-fn read(table: Table, data: &[u8], known: &Known) {
+fn read(table: Table, data: &[u8], reference: &ReferenceData) {
     let source = Source {
         name: "file".to_owned(),
         length_bytes: None,
         raw: Box::new(Cursor::new(data.to_vec())),
     };
-    let Ok(mut reader) = Reader::open(source, columns(table), None) else { return };
+    let Ok(mut reader) = CsvReader::open(source, columns(table), None) else { return };
     let (mut out, mut good) =
         (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), 0);
     let mut line_before = 1;
     while let Ok(Some(row)) = reader.next_row() {
         assert!(row.line > line_before, "each row has a line of its own");
         line_before = row.line;
-        match check(table, &row, known, &mut out) {
+        match stage(table, &row, reference, &mut out) {
             Ok(()) => good += 1,
             Err(error) => assert!(
                 error.line == row.line && !error.expected.is_empty() && !error.column.is_empty()
@@ -55,8 +55,8 @@ fn read(table: Table, data: &[u8], known: &Known) {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let known = known();
+    let reference = reference_data();
     for table in [Table::Stocks, Table::Prices, Table::Actions] {
-        read(table, data, &known);
+        read(table, data, &reference);
     }
 });

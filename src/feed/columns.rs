@@ -1,4 +1,4 @@
-//! The columns of a file, by whatever names the common vendors give them.
+//! The columns of each kind of file, under the names that common vendors use.
 
 use csv::StringRecord;
 
@@ -6,38 +6,40 @@ use super::FeedError;
 use crate::market::Symbol;
 use crate::store::Table;
 
-/// A column that is wanted.
-pub struct Column {
-    /// What it is called here, and in messages.
+/// A column that a kind of file has.
+pub struct FeedColumn {
+    /// Its name here and in messages.
     pub name: &'static str,
-    /// What else it is called, as [`folded`].
+    /// Its names in files of other vendors, as [`normalized`].
     aliases: &'static [&'static str],
     is_required: bool,
-    /// The option that says it where a file doesn't.
+    /// The command-line option that replaces the column.
     option: Option<&'static str>,
 }
 
-/// Where a column is in a file.
+/// The source of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnSource {
-    At(usize),
-    /// The same for all rows, and not in the file.
-    Given(Symbol),
-    Nowhere,
+    /// The field of each row at this index.
+    Field(usize),
+    /// This symbol for all rows, because the file has no such column.
+    Constant(Symbol),
+    /// The file has no such column.
+    Absent,
 }
 
-const fn required(name: &'static str, aliases: &'static [&'static str]) -> Column {
-    Column { name, aliases, is_required: true, option: None }
+const fn required(name: &'static str, aliases: &'static [&'static str]) -> FeedColumn {
+    FeedColumn { name, aliases, is_required: true, option: None }
 }
 
-const fn optional(name: &'static str, aliases: &'static [&'static str]) -> Column {
-    Column { name, aliases, is_required: false, option: None }
+const fn optional(name: &'static str, aliases: &'static [&'static str]) -> FeedColumn {
+    FeedColumn { name, aliases, is_required: false, option: None }
 }
 
-const SYMBOL: Column = required("symbol", &["ticker", "code"]);
-const SYMBOL_OF_ALL: Column = Column { option: Some("--symbol"), ..SYMBOL };
+const SYMBOL: FeedColumn = required("symbol", &["ticker", "code"]);
+const SYMBOL_OR_OPTION: FeedColumn = FeedColumn { option: Some("--symbol"), ..SYMBOL };
 
-const STOCKS: &[Column] = &[
+const STOCKS: &[FeedColumn] = &[
     SYMBOL,
     required("name", &["company", "companyname", "securityname"]),
     required("exchange", &["exchangecode", "primaryexchange", "exchangeshortname"]),
@@ -47,10 +49,10 @@ const STOCKS: &[Column] = &[
     optional("market_cap", &["marketcapitalization"]),
 ];
 
-/// Not among the names of `adjusted_close`: `closeadj`, since files that have it hold no raw close
-/// under `close`.
-const PRICES: &[Column] = &[
-    SYMBOL_OF_ALL,
+/// `closeadj` is not an alias of `adjusted_close`: files with that column have no raw close under
+/// `close`.
+const PRICES: &[FeedColumn] = &[
+    SYMBOL_OR_OPTION,
     required("date", &["timestamp", "tradedate"]),
     required("open", &[]),
     required("high", &[]),
@@ -60,8 +62,8 @@ const PRICES: &[Column] = &[
     optional("adjusted_close", &["adjclose"]),
 ];
 
-const ACTIONS: &[Column] = &[
-    SYMBOL_OF_ALL,
+const ACTIONS: &[FeedColumn] = &[
+    SYMBOL_OR_OPTION,
     required("ex_date", &["exdividenddate", "executiondate", "date"]),
     optional("split_from", &[]),
     optional("split_to", &[]),
@@ -69,7 +71,7 @@ const ACTIONS: &[Column] = &[
 ];
 
 /// The columns of a file of this kind.
-pub fn columns(table: Table) -> &'static [Column] {
+pub fn columns(table: Table) -> &'static [FeedColumn] {
     match table {
         Table::Stocks => STOCKS,
         Table::Prices => PRICES,
@@ -77,55 +79,71 @@ pub fn columns(table: Table) -> &'static [Column] {
     }
 }
 
-/// Finds the wanted columns in a header.
+/// Finds the source of each wanted column in a header. `symbol` is the constant for the symbol of a
+/// file without that column.
 ///
 /// # Errors
-/// When a required one is missing, or one is there twice.
-pub(super) fn places(
+/// If a required column is missing, or a column occurs twice.
+pub(super) fn find_columns(
     file: &str,
     header: &StringRecord,
-    wanted: &[Column],
+    wanted: &[FeedColumn],
     symbol: Option<Symbol>,
 ) -> Result<Vec<(&'static str, ColumnSource)>, FeedError> {
-    let name = || file.to_owned();
-    let mut columns = Vec::new();
-    for column in wanted {
-        let mut found = header.iter().enumerate().filter(|(_, text)| column.is_called(text));
-        let place = match (found.next(), found.next(), symbol.filter(|_| column.option.is_some())) {
-            (Some((_, first)), Some((_, second)), _) => {
-                let (first, second) = (first.to_owned(), second.to_owned());
-                return Err(FeedError::Twice { name: name(), column: column.name, first, second });
-            }
-            (Some(_), None, Some(_)) => return Err(FeedError::SymbolTwice { name: name() }),
-            (Some((at, _)), None, None) => ColumnSource::At(at),
-            (None, _, Some(symbol)) => ColumnSource::Given(symbol),
-            (None, _, None) if column.is_required => {
-                let required =
-                    wanted.iter().filter(|column| column.is_required).map(|column| column.name);
-                let mut expected = required.collect::<Vec<_>>().join(", ");
-                if let Some(option) = column.option {
-                    expected = format!("{expected}, or {option}");
-                }
-                return Err(FeedError::Missing { name: name(), column: column.name, expected });
-            }
-            (None, _, None) => ColumnSource::Nowhere,
-        };
-        columns.push((column.name, place));
-    }
-    Ok(columns)
+    let source = |column: &FeedColumn| {
+        let source = find_column(file, header, column, symbol)?;
+        if source == ColumnSource::Absent && column.is_required {
+            return Err(missing_column(file, column, wanted));
+        }
+        Ok((column.name, source))
+    };
+    wanted.iter().map(source).collect()
 }
 
-impl Column {
-    fn is_called(&self, text: &str) -> bool {
-        let text = folded(text);
-        text == folded(self.name) || self.aliases.contains(&text.as_str())
+fn find_column(
+    file: &str,
+    header: &StringRecord,
+    column: &FeedColumn,
+    symbol: Option<Symbol>,
+) -> Result<ColumnSource, FeedError> {
+    let mut found = header.iter().enumerate().filter(|(_, name)| column.is_called(name));
+    let first = found.next();
+    if let (Some((_, first)), Some((_, second))) = (first, found.next()) {
+        return Err(FeedError::DuplicateColumn {
+            name: file.to_owned(),
+            column: column.name,
+            first: first.to_owned(),
+            second: second.to_owned(),
+        });
+    }
+    match (first, symbol.filter(|_| column.option.is_some())) {
+        (Some(_), Some(_)) => Err(FeedError::SymbolTwice { name: file.to_owned() }),
+        (Some((at, _)), None) => Ok(ColumnSource::Field(at)),
+        (None, Some(symbol)) => Ok(ColumnSource::Constant(symbol)),
+        (None, None) => Ok(ColumnSource::Absent),
     }
 }
 
-/// A name without what vendors write differently: case, spaces, underscores, brackets, a byte order
-/// mark.
-fn folded(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+fn missing_column(file: &str, column: &FeedColumn, wanted: &[FeedColumn]) -> FeedError {
+    let required = wanted.iter().filter(|column| column.is_required).map(|column| column.name);
+    let mut expected = required.collect::<Vec<_>>().join(", ");
+    if let Some(option) = column.option {
+        expected = format!("{expected}, or {option}");
+    }
+    FeedError::MissingColumn { name: file.to_owned(), column: column.name, expected }
+}
+
+impl FeedColumn {
+    fn is_called(&self, name: &str) -> bool {
+        let name = normalized(name);
+        name == normalized(self.name) || self.aliases.contains(&name.as_str())
+    }
+}
+
+/// A column's name without the differences between vendors: case, spaces, underscores, brackets, a
+/// byte order mark.
+fn normalized(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
@@ -139,49 +157,45 @@ mod tests {
     ) -> Result<Vec<(&'static str, ColumnSource)>, String> {
         let header = StringRecord::from(header.split(',').collect::<Vec<_>>());
         let symbol = symbol.map(|symbol| symbol.parse().unwrap());
-        places("a.csv", &header, columns(table), symbol).map_err(|error| error.to_string())
+        find_columns("a.csv", &header, columns(table), symbol).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_names_of_common_vendors_are_known_in_any_order_and_case() {
+    fn column_names_of_common_vendors_are_found_in_any_order_and_case() {
         let ours = "symbol,date,open,high,low,close,volume,adjusted_close";
-        let in_order: Vec<_> = (0..8).map(ColumnSource::At).collect();
+        let in_order: Vec<_> = (0..8).map(ColumnSource::Field).collect();
         for header in [
             ours,
             "\u{feff}Ticker,Date,Open,High,Low,Close,Volume,Adj Close",
             "code,timestamp,open,high,low,close,volume,Adjusted_close",
             "<TICKER>,<DATE>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,adjClose",
         ] {
-            let places: Vec<_> =
-                found(Table::Prices, header, None).unwrap().into_iter().map(|(_, at)| at).collect();
-            assert_eq!(places, in_order, "{header}");
+            let sources = found(Table::Prices, header, None).unwrap();
+            let sources: Vec<_> = sources.into_iter().map(|(_, source)| source).collect();
+            assert_eq!(sources, in_order, "{header}");
         }
-        // Tiingo's, Polygon's and Alpha Vantage's: more columns than are wanted, and each found.
-        let header = "ticker,date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,adjVolume,divCash,splitFactor";
-        let places = found(Table::Prices, header, None).unwrap();
-        assert_eq!(
-            places[2..6].iter().map(|(_, at)| *at).collect::<Vec<_>>(),
-            [5, 3, 4, 2].map(ColumnSource::At)
-        );
+        // Tiingo: more columns than wanted.
+        let header = "ticker,date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,\
+                      adjVolume,divCash,splitFactor";
+        let prices = found(Table::Prices, header, None).unwrap();
+        let sources: Vec<_> = prices[2..6].iter().map(|(_, source)| *source).collect();
+        assert_eq!(sources, [5, 3, 4, 2].map(ColumnSource::Field));
+        // Polygon: splits and dividends in files of their own.
         let splits =
             found(Table::Actions, "execution_date,split_from,split_to,ticker", None).unwrap();
-        assert_eq!(splits[4], ("dividend", ColumnSource::Nowhere));
+        assert_eq!(splits[4], ("dividend", ColumnSource::Absent));
         let dividends = found(Table::Actions, "cash_amount,ex_dividend_date,ticker", None).unwrap();
-        assert_eq!(dividends[4], ("dividend", ColumnSource::At(0)));
+        assert_eq!(dividends[4], ("dividend", ColumnSource::Field(0)));
     }
 
     #[test]
-    fn a_file_without_symbols_is_one_of_the_symbol_that_is_given() {
+    fn the_symbol_option_replaces_a_missing_column() {
         let yahoo = "Date,Open,High,Low,Close,Adj Close,Volume";
-        let places = found(Table::Prices, yahoo, Some("AAPL")).unwrap();
-        assert_eq!(places[0], ("symbol", ColumnSource::Given("AAPL".parse().unwrap())));
+        let sources = found(Table::Prices, yahoo, Some("AAPL")).unwrap();
+        assert_eq!(sources[0], ("symbol", ColumnSource::Constant("AAPL".parse().unwrap())));
         let error = found(Table::Prices, yahoo, None).unwrap_err();
-        assert!(
-            error.starts_with(
-                "a.csv lacks the column symbol: expected a first line that names symbol, "
-            ),
-            "{error}"
-        );
+        let says = "a.csv lacks the column symbol: expected a first line that names symbol, ";
+        assert!(error.starts_with(says), "{error}");
         assert!(error.ends_with(", volume, or --symbol"), "{error}");
         let error = found(Table::Stocks, yahoo, None).unwrap_err();
         assert!(error.ends_with("names symbol, name, exchange, currency"), "{error}");
@@ -191,7 +205,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_header_is_read_or_refused_without_a_panic(header in ".{0,60}", symbol in proptest::option::of("[A-Z]{1,5}")) {
+        fn reading_any_header_does_not_panic(
+            header in ".{0,60}", symbol in proptest::option::of("[A-Z]{1,5}")
+        ) {
             for table in [Table::Stocks, Table::Prices, Table::Actions] {
                 let _ = found(table, &header, symbol.as_deref());
             }
@@ -199,10 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_is_there_twice_is_named_with_both_its_names() {
+    fn a_duplicate_column_is_reported_with_both_of_its_names() {
         let header = "symbol,date,open,high,low,close,volume,adj_close,Adjusted Close";
         let error = found(Table::Prices, header, None).unwrap_err();
-        let says = "a.csv has the column adjusted_close twice, as \"adj_close\" and \"Adjusted Close\": expected it once";
+        let says = "a.csv has the column adjusted_close twice, as \"adj_close\" and \
+                    \"Adjusted Close\": expected it once";
         assert_eq!(error, says);
     }
 }

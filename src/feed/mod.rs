@@ -1,13 +1,15 @@
-//! Files of market data: CSV, plain or gzip, to rows that are checked one by one.
+//! Reads files of market data (CSV, plain or gzip), and checks every row.
 
+mod checks;
 mod columns;
+mod error;
 pub mod generate;
 mod newlines;
 mod reader;
 mod row;
-mod rows;
 
+pub use checks::{describe_duplicate, stage};
 pub use columns::columns;
-pub use reader::{FeedError, Reader, Source};
-pub use row::{Row, RowError};
-pub use rows::{check, repeated};
+pub use error::{FeedError, RowError};
+pub use reader::{CsvReader, Source};
+pub use row::FeedRow;

@@ -1,21 +1,20 @@
-//! Lines that end as those of Windows or of old Macs do, made to end as all others: the reader of
-//! CSV counts `\n` alone.
+//! Normalizes line ends, because the CSV reader counts lines by `\n` alone.
 
 use std::io::{Read, Result};
 
-/// Makes each `\r\n`, and each `\r` by itself, a `\n`.
-pub struct Newlines<R> {
+/// Turns each `\r\n`, and each `\r` by itself, into `\n`.
+pub struct NewlineNormalizer<R> {
     raw: R,
-    /// The last byte was a `\r`: a `\n` that follows belongs to it.
+    /// Whether the last byte was a `\r`, so that a `\n` after it belongs to it.
     after_return: bool,
 }
 
-impl<R> Newlines<R> {
+impl<R> NewlineNormalizer<R> {
     pub fn of(raw: R) -> Self {
         Self { raw, after_return: false }
     }
 
-    /// Moves what stays to the front, and returns how much that is.
+    /// Translates in place, and returns the number of bytes that stay.
     fn translate(&mut self, bytes: &mut [u8]) -> usize {
         let mut kept = 0;
         for at in 0..bytes.len() {
@@ -31,7 +30,7 @@ impl<R> Newlines<R> {
     }
 }
 
-impl<R: Read> Read for Newlines<R> {
+impl<R: Read> Read for NewlineNormalizer<R> {
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {
         loop {
             let read = self.raw.read(out)?;
@@ -41,7 +40,7 @@ impl<R: Read> Read for Newlines<R> {
             } else {
                 read
             };
-            // Nothing is the end, but where all that came was left out.
+            // Returning 0 means the end, so read on if the only byte was dropped.
             if kept > 0 || read == 0 {
                 return Ok(kept);
             }
@@ -54,7 +53,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Gives a few bytes at a time, as a pipe may.
+    /// Returns a few bytes at a time, as a pipe may.
     struct Pieces(Vec<u8>, usize);
 
     impl Read for Pieces {
@@ -68,8 +67,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_kind_of_newline_is_one_wherever_reads_break_off(text in "[a\r\n]{0,40}", size in 1usize..9) {
-            let mut reader = Newlines::of(Pieces(text.clone().into_bytes(), size));
+        fn every_line_end_becomes_one_newline_for_any_size_of_reads(
+            text in "[a\r\n]{0,40}", size in 1usize..9
+        ) {
+            let mut reader = NewlineNormalizer::of(Pieces(text.clone().into_bytes(), size));
             let (mut read, mut out) = (Vec::new(), [0; 16]);
             while let count @ 1.. = reader.read(&mut out).unwrap() {
                 read.extend_from_slice(&out[..count]);

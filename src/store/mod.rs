@@ -46,8 +46,8 @@ pub use keys::{
     Written,
 };
 pub use load::{
-    Known, KnownStock, LoadError, LoadReport, Loader, Origin, Refusal, Repeat, Restated, Rows,
-    Table,
+    AdjustedCloseOrigin, DuplicateRow, KnownStock, LoadError, LoadRejection, LoadReport, Loader,
+    ReferenceData, RestatedStock, StagingWriter, Table,
 };
 use pool::{Params, PoolTimeouts, Postgres};
 pub use prices::bars_sql;

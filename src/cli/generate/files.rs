@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::feed::generate::{History, Stock};
+use crate::feed::generate::{History, SyntheticStock};
 use crate::market::ActionKind;
 
 const STOCKS: &str = "stocks.csv";
@@ -110,7 +110,7 @@ impl Tables {
     /// # Errors
     /// If a file can't be written.
     pub(super) fn write(&mut self, history: &History) -> io::Result<()> {
-        let Stock { symbol, name, exchange, sector, industry, currency } = &history.stock;
+        let SyntheticStock { symbol, name, exchange, sector, industry, currency } = &history.stock;
         self.stocks.serialize((symbol, name, exchange, sector, industry, currency))?;
         for bar in &history.bars {
             let row = (

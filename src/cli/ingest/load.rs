@@ -5,9 +5,12 @@ use tokio::sync::mpsc;
 
 use super::progress::Progress;
 use crate::cli::Failure;
-use crate::feed::{self, FeedError, Reader, Source};
+use crate::feed::{self, CsvReader, FeedError, Source};
 use crate::market::Symbol;
-use crate::store::{Database, Known, LoadError, LoadReport, Loader, Origin, Refusal, Table};
+use crate::store::{
+    AdjustedCloseOrigin, Database, LoadError, LoadRejection, LoadReport, Loader, ReferenceData,
+    Table,
+};
 
 /// Rows on their way to Postgres are sent in pieces of this size,
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -23,7 +26,7 @@ pub struct Load {
     /// The symbol of every row of a file that names none.
     pub symbol: Option<Symbol>,
     /// `None`: the feed where the file has adjusted closes, otherwise computed.
-    pub origin: Option<Origin>,
+    pub origin: Option<AdjustedCloseOrigin>,
     /// Former symbols that new stocks take over.
     pub reuse: Vec<Symbol>,
     /// Whether computed adjusted closes may replace those of a feed.
@@ -52,37 +55,38 @@ pub enum Loaded {
 pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<Loaded, Failure> {
     let (name, progress) = (source.name.clone(), Progress::start(source.length_bytes));
     let loader = Loader::begin(database, wanted.table).await?;
-    let mut known = loader.known().await?;
-    known.give_away(&wanted.reuse);
+    let mut reference = loader.reference_data().await?;
+    reference.free(&wanted.reuse);
     let (chunks, mut waiting) = mpsc::channel(CHUNKS_WAITING_MAX);
     let reading = {
         let (wanted, progress) = (wanted.clone(), progress.clone());
-        tokio::task::spawn_blocking(move || read(&wanted, source, &known, &chunks, &progress))
+        tokio::task::spawn_blocking(move || read(&wanted, source, &reference, &chunks, &progress))
     };
     let nothing_loaded =
         |why: &dyn std::fmt::Display| Failure::from(format!("nothing of {name} was loaded: {why}"));
-    let mut rows = loader.rows().await.map_err(|error| nothing_loaded(&error))?;
+    let mut rows = loader.staging_writer().await.map_err(|error| nothing_loaded(&error))?;
     while let Some(chunk) = waiting.recv().await {
         rows.send(chunk).await.map_err(|error| nothing_loaded(&error))?;
     }
     let origin = reading.await??;
     rows.close().await.map_err(|error| nothing_loaded(&error))?;
     progress.merging();
-    let refusal = match loader.commit(origin, wanted.may_replace).await {
+    let rejection = match loader.commit(origin, wanted.may_replace).await {
         Ok(report) => return Ok(Loaded::Done(report, Box::new(loader))),
         Err(LoadError::Store(error)) => return Err(nothing_loaded(&error)),
-        Err(LoadError::InDoubt(error)) => {
+        Err(LoadError::OutcomeUnknown(error)) => {
             let again = "run it again, what is there already stays as it is";
             return Err(format!("whether {name} was loaded is not known: {error}; {again}").into());
         }
-        Err(LoadError::Refused(refusal)) => refusal,
+        Err(LoadError::Rejected(rejection)) => rejection,
     };
-    match refusal {
-        Refusal::WouldReplace(_) => Ok(Loaded::Asks(refusal.to_string())),
-        Refusal::Repeats(repeats) => {
-            Err(rejected(&name, repeats.iter().map(|repeat| feed::repeated(wanted.table, repeat))))
+    match rejection {
+        LoadRejection::WouldReplace(_) => Ok(Loaded::Asks(rejection.to_string())),
+        LoadRejection::Duplicates(rows) => {
+            let errors = rows.iter().map(|row| feed::describe_duplicate(wanted.table, row));
+            Err(rejected(&name, errors))
         }
-        _ => Err(nothing_loaded(&refusal)),
+        LoadRejection::WouldMix(_) => Err(nothing_loaded(&rejection)),
     }
 }
 
@@ -91,10 +95,10 @@ pub async fn load(database: &Database, wanted: &Load, source: Source) -> Result<
 fn read(
     wanted: &Load,
     mut source: Source,
-    known: &Known,
+    reference: &ReferenceData,
     chunks: &mpsc::Sender<Bytes>,
     progress: &Progress,
-) -> Result<Origin, Failure> {
+) -> Result<AdjustedCloseOrigin, Failure> {
     let name = source.name.clone();
     source.raw = progress.wrap(source.raw);
     let (mut reader, origin) = open(wanted, source)?;
@@ -106,7 +110,7 @@ fn read(
             Ok(Some(row)) => {
                 progress.row();
                 faults.extend(
-                    feed::check(wanted.table, &row, known, &mut out)
+                    feed::stage(wanted.table, &row, reference, &mut out)
                         .err()
                         .map(|error| error.to_string()),
                 );
@@ -134,16 +138,16 @@ fn read(
 }
 
 /// Finds the columns of a file, and where its adjusted closes come from.
-fn open(wanted: &Load, source: Source) -> Result<(Reader, Origin), Failure> {
+fn open(wanted: &Load, source: Source) -> Result<(CsvReader, AdjustedCloseOrigin), Failure> {
     let name = source.name.clone();
-    let mut reader = Reader::open(source, feed::columns(wanted.table), wanted.symbol)?;
+    let mut reader = CsvReader::open(source, feed::columns(wanted.table), wanted.symbol)?;
     let origin = wanted.origin.unwrap_or(if reader.has(ADJUSTED_CLOSE) {
-        Origin::Feed
+        AdjustedCloseOrigin::Feed
     } else {
-        Origin::Computed
+        AdjustedCloseOrigin::Computed
     });
-    if origin == Origin::Computed {
-        reader.leave_out(ADJUSTED_CLOSE);
+    if origin == AdjustedCloseOrigin::Computed {
+        reader.ignore_column(ADJUSTED_CLOSE);
     } else if wanted.table == Table::Prices && !reader.has(ADJUSTED_CLOSE) {
         return Err(format!(
             "{name} lacks the column {ADJUSTED_CLOSE}: leave --adjusted-close feed out"

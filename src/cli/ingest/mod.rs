@@ -14,7 +14,7 @@ use crate::config::{DatabaseConfig, RedisConfig};
 use crate::feed::Source;
 use crate::market::Symbol;
 use crate::redis::Redis;
-use crate::store::{Database, Origin, Table};
+use crate::store::{AdjustedCloseOrigin, Database, Table};
 pub use load::{Load, Loaded, load};
 
 #[derive(Debug, Args)]
@@ -90,8 +90,8 @@ pub async fn run(args: IngestArgs) -> Result<(), Failure> {
         },
         symbol: args.symbol,
         origin: args.adjusted_close.map(|origin| match origin {
-            AdjustedClose::Feed => Origin::Feed,
-            AdjustedClose::Computed => Origin::Computed,
+            AdjustedClose::Feed => AdjustedCloseOrigin::Feed,
+            AdjustedClose::Computed => AdjustedCloseOrigin::Computed,
         }),
         reuse: args.reuse,
         may_replace: args.yes,

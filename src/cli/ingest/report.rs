@@ -1,6 +1,6 @@
 //! What a load changed, for people.
 
-use crate::store::{LoadReport, Restated};
+use crate::store::{LoadReport, RestatedStock};
 
 /// Stocks whose restatement has a line of its own; `--json` names all.
 const RESTATED_NAMED_MAX: usize = 10;
@@ -16,8 +16,8 @@ pub fn in_words(file: &str, report: &LoadReport) -> String {
     std::iter::once(total).chain(named.iter().map(line)).chain(more).collect::<Vec<_>>().join("\n")
 }
 
-fn line(of: &Restated) -> String {
-    let Restated { symbol, changed, readjusted, from, to } = of;
+fn line(of: &RestatedStock) -> String {
+    let RestatedStock { symbol, changed, readjusted, from, to } = of;
     let changed = (*changed > 0).then(|| format!("{changed} changed"));
     let readjusted =
         (*readjusted > 0).then(|| format!("{readjusted} adjusted closes computed anew"));
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn restatements_are_named_up_to_a_bound_and_the_rest_is_counted() {
-        let restated = |n: i64| Restated {
+        let restated = |n: i64| RestatedStock {
             symbol: format!("S{n}"),
             changed: n % 2,
             readjusted: 5,

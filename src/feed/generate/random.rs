@@ -1,13 +1,13 @@
-//! Random draws that stay the same after an upgrade.
+//! Random draws that do not change with an upgrade.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Draws made of raw ChaCha8 words only; the head of the parent module says why.
+/// Draws from raw ChaCha8 words alone; the parent module's documentation gives the reason.
 pub(super) struct Random(ChaCha8Rng);
 
 impl Random {
-    /// A stream of its own for each stock of a seed.
+    /// Each stock of a seed has a stream of its own.
     pub(super) fn new(seed: u64, index: u32) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -30,19 +30,17 @@ impl Random {
         choices[self.below(choices.len())]
     }
 
-    /// Uniform in `0..bound`: the high word of a product, whose bias of `bound` in
-    /// 2⁶⁴ nobody can see.
+    /// Uniform in `0..bound`: the high word of a product. Its bias, `bound` in 2⁶⁴, is negligible.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }
 
-    /// Nearly normal with mean 0 and standard deviation 1, within ±√12: the sum
-    /// of four uniforms (Irwin-Hall distribution) of variance 1/12 each. The bound
-    /// is what keeps every price above zero.
+    /// Nearly normal with mean 0 and standard deviation 1, within ±√12: the sum of four uniform draws
+    /// of variance 1/12 each (Irwin-Hall distribution). The bound keeps every price above zero.
     pub(super) fn normal(&mut self) -> f64 {
         let word = self.0.next_u64();
         let sum: u64 = (0..4).map(|part| (word >> (16 * part)) & 0xffff).sum();
-        // Four 16-bit numbers average 4 * 65535 / 2; 3.0.sqrt() scales variance 4/12 to 1.
+        // The mean of the sum is 4 * 65535 / 2, and the factor √3 scales its variance 4/12 to 1.
         (sum as f64 - 131_070.0) / 65_536.0 * 3.0_f64.sqrt()
     }
 }

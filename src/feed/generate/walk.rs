@@ -1,4 +1,4 @@
-//! The geometric random walk of one stock.
+//! The geometric random walk of a stock's price.
 
 use chrono::NaiveDate;
 
@@ -9,18 +9,19 @@ use crate::market::{ActionKind, Bar};
 const QUARTER: usize = 63;
 const TRADING_DAYS_A_YEAR: f64 = 252.0;
 
-/// What stays the same over a stock's life.
+/// The parameters of a stock's random walk.
 pub(super) struct Character {
     /// Mean and standard deviation of the return from one close to the next.
     drift: f64,
     volatility: f64,
-    /// Dividend of a quarter as a part of the price; zero if the stock pays none.
+    /// The quarterly dividend as a fraction of the price; zero if the stock pays none.
     quarterly_yield: f64,
-    /// Day of the quarter the dividend falls on.
+    /// The day of the quarter on which the dividend falls.
     dividend_day: usize,
-    /// Dollars that change hands in a day.
+    /// The daily turnover, in dollars.
     turnover: f64,
-    /// Closes, in dollars, beyond which the company splits its shares or merges them.
+    /// The closes, in dollars, above which the company splits its shares and below which it merges
+    /// them.
     split_above: f64,
     merge_below: f64,
 }
@@ -32,7 +33,7 @@ impl Character {
         let pays = random.chance(0.5);
         let yield_a_year = random.between(0.005, 0.05);
         Self {
-            // A random walk loses half its variance to compounding: give it back.
+            // Compounding lowers the growth of a random walk by half its variance: add it back.
             drift: growth_a_year / TRADING_DAYS_A_YEAR + volatility * volatility / 2.0,
             volatility,
             quarterly_yield: if pays { yield_a_year / 4.0 } else { 0.0 },
@@ -43,8 +44,8 @@ impl Character {
         }
     }
 
-    /// The event before the market opens on the day `age` after the listing. A
-    /// split waits for the next day when a dividend falls on this one.
+    /// The corporate action on the day `age` after the listing. A split waits for the next day if a
+    /// dividend falls on this one.
     pub(super) fn event(&self, random: &mut Random, age: usize, close: f64) -> Option<ActionKind> {
         if age == 0 {
             return None;
@@ -62,11 +63,11 @@ impl Character {
         }
     }
 
-    /// A day that starts from `reference`, the close before it net of any action.
-    /// `adjusted_close` isn't known yet: it depends on later actions.
+    /// The bar of a day that starts from `reference`, the previous close after any action.
+    /// `adjusted_close` is not set: it depends on later actions.
     pub(super) fn bar(&self, random: &mut Random, date: NaiveDate, reference: f64) -> Bar {
         let overnight = 0.4 * self.volatility * random.normal();
-        // 0.4² + 0.9165² = 1: night and day together have the volatility of one day.
+        // 0.4² + 0.9165² = 1, so night and day together have the volatility of one day.
         let intraday = self.drift + 0.9165 * self.volatility * random.normal();
         let open = reference * (1.0 + overnight);
         let close = open * (1.0 + intraday);
@@ -88,9 +89,8 @@ impl Character {
     }
 }
 
-/// Rounds dollars to the tick of Rule 612 of Regulation NMS: a cent from one
-/// dollar up, a hundredth of a cent below. It never turns two prices around, so
-/// rounded prices keep low <= high.
+/// Rounds dollars to the tick of Rule 612 of Regulation NMS: a cent from one dollar up, a hundredth
+/// of a cent below. Rounding keeps the order of prices, so low <= high holds.
 pub(super) fn round_price(dollars: f64) -> f64 {
     let ticks_a_dollar = if dollars < 1.0 { 10_000.0 } else { 100.0 };
     (dollars * ticks_a_dollar).round() / ticks_a_dollar

@@ -1,82 +1,89 @@
-//! Computes adjusted closes where no feed supplies them.
+//! Computes the adjusted closes of stocks without a feed's.
 //!
-//! They depend on raw closes and actions alone, not on the order in which these came. So whatever
-//! may have changed them is computed anew, inside of the load that did it: under the locks on its
-//! stocks, which a load takes first.
+//! They depend on raw closes and actions alone, not on the order of loads. A load that may have
+//! changed adjusted closes recomputes them in its own transaction, under the locks on its stocks.
 
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::{Loader, Merged, stock_ids};
+use super::{Loader, MergedStock, stock_ids};
 use crate::market::{Action, ActionKind, Factor, TakenEffect, factors};
 use crate::store::StoreError;
 
-/// Stocks whose actions are in memory at once.
-const STOCKS_AT_ONCE: usize = 500;
+/// The number of stocks whose actions are in memory at the same time.
+const STOCKS_PER_CHUNK: usize = 500;
 
-/// The adjusted close of a row of `prices` or `staging`, here called `p`.
+/// The adjusted close of a row `p` of `prices` or `staging`, from the table `factors`.
 const COMPUTED: &str =
     "p.close * coalesce((SELECT factor FROM factors f WHERE f.stock_id = p.stock_id
                         AND f.before > p.date ORDER BY f.before LIMIT 1), 1)";
 
 impl Loader {
-    /// Gives the staged prices adjusted closes, and returns the stocks whose earlier ones may no
-    /// longer be right. `anew` are stocks that have not been computed so far.
-    pub(super) async fn adjust_staged(&self, anew: &[i32]) -> Result<Vec<i32>, StoreError> {
+    /// Computes the adjusted closes of the staged prices. Returns the stocks whose earlier adjusted
+    /// closes may have changed. `newly_computed` are stocks whose adjusted closes came from a feed
+    /// before.
+    pub(super) async fn adjust_staged(
+        &self,
+        newly_computed: &[i32],
+    ) -> Result<Vec<i32>, StoreError> {
         self.client
             .batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging")
             .await?;
-        let stocks = self.stocks_to_adjust(anew).await?;
-        self.find_factors(&stocks, &["staging", "prices"]).await?;
-        // Each row is about to be written anew, and the index with it.
+        let stocks = self.stocks_to_adjust(newly_computed).await?;
+        self.compute_factors(&stocks, &["staging", "prices"]).await?;
+        // The update rewrites each row, and would rewrite its index entry as well.
         let sql =
             format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {COMPUTED}");
         self.client.batch_execute(&sql).await?;
         Ok(stocks)
     }
 
-    /// After actions were merged: finds the factors of the stocks that they touched, except where a
-    /// feed supplies adjusted closes, and returns these stocks.
-    pub(super) async fn find_factors_of_touched(
+    /// Computes the factors of the stocks whose actions were merged, except of stocks with a feed's
+    /// adjusted closes. Returns the computed stocks.
+    pub(super) async fn compute_factors_of_merged(
         &self,
-        merged: &[Merged],
+        merged: &[MergedStock],
     ) -> Result<Vec<i32>, StoreError> {
-        let touched: Vec<_> = merged.iter().map(|of| of.stock_id).collect();
+        let merged: Vec<_> = merged.iter().map(|stock| stock.stock_id).collect();
         let sql =
             "SELECT id AS stock_id FROM stocks WHERE id = ANY($1) AND computes_adjusted_close";
-        let stocks = stock_ids(&self.client.query(sql, &[&touched]).await?)?;
-        self.find_factors(&stocks, &["prices"]).await?;
+        let stocks = stock_ids(&self.client.query(sql, &[&merged]).await?)?;
+        self.compute_factors(&stocks, &["prices"]).await?;
         Ok(stocks)
     }
 
-    /// The staged stocks with an action after the last bar before the staged ones: of the others
-    /// neither these nor any earlier bar have anything to be adjusted by.
-    async fn stocks_to_adjust(&self, anew: &[i32]) -> Result<Vec<i32>, StoreError> {
+    /// The staged stocks with an action after the last bar before the staged ones. No other action
+    /// affects staged or earlier bars.
+    async fn stocks_to_adjust(&self, newly_computed: &[i32]) -> Result<Vec<i32>, StoreError> {
         let sql = "SELECT s.stock_id FROM staged s WHERE s.stock_id = ANY($1) OR EXISTS (
-                       SELECT FROM corporate_actions a WHERE a.stock_id = s.stock_id AND a.ex_date > coalesce((
-                           SELECT date FROM prices p WHERE p.stock_id = s.stock_id AND p.date < s.first
+                       SELECT FROM corporate_actions a
+                       WHERE a.stock_id = s.stock_id AND a.ex_date > coalesce((
+                           SELECT date FROM prices p
+                           WHERE p.stock_id = s.stock_id AND p.date < s.first
                            ORDER BY date DESC LIMIT 1), '-infinity'))";
-        stock_ids(&self.client.query(sql, &[&anew]).await?)
+        stock_ids(&self.client.query(sql, &[&newly_computed]).await?)
     }
 
-    /// Fills the temporary table `factors`. A close is looked for in the first of `tables` that has
-    /// the day.
-    async fn find_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), StoreError> {
+    /// Fills the temporary table `factors`. A close is read from the first of `tables` that has the
+    /// day.
+    async fn compute_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), StoreError> {
         let create =
             "CREATE TEMP TABLE factors (stock_id int, before date, factor float8) ON COMMIT DROP";
         self.client.batch_execute(create).await?;
-        for some in stocks.chunks(STOCKS_AT_ONCE) {
-            let (mut ids, mut days, mut values) = (Vec::new(), Vec::new(), Vec::new());
-            for (stock_id, actions) in self.actions_in_effect(some, tables).await? {
+        for chunk in stocks.chunks(STOCKS_PER_CHUNK) {
+            let mut ids = Vec::new();
+            let mut days = Vec::new();
+            let mut values = Vec::new();
+            for (stock_id, actions) in self.actions_in_effect(chunk, tables).await? {
                 for Factor { before, factor } in factors(actions) {
                     ids.push(stock_id);
                     days.push(before);
                     values.push(factor);
                 }
             }
-            self.keep_factors(&ids, &days, &values).await?;
+            self.insert_factors(&ids, &days, &values).await?;
         }
         self.client
             .batch_execute("CREATE INDEX ON factors (stock_id, before); ANALYZE factors")
@@ -84,7 +91,7 @@ impl Loader {
         Ok(())
     }
 
-    async fn keep_factors(
+    async fn insert_factors(
         &self,
         ids: &[i32],
         before: &[NaiveDate],
@@ -95,23 +102,26 @@ impl Loader {
         Ok(())
     }
 
-    /// The actions of these stocks that have a bar on or after their ex-date: one that is only
-    /// announced changes nothing.
+    /// The actions of these stocks with a bar on or after the ex-date. An action that is only
+    /// announced has no effect yet.
     async fn actions_in_effect(
         &self,
         stocks: &[i32],
         tables: &[&str],
     ) -> Result<HashMap<i32, Vec<TakenEffect>>, StoreError> {
-        let first = |(at, table): (usize, &&str)| {
+        let first = |(rank, table): (usize, &&str)| {
             format!(
-                "(SELECT date, close, {at} AS preference FROM {table} WHERE stock_id = a.stock_id AND date >= a.ex_date
-                  ORDER BY date LIMIT 1)"
+                "(SELECT date, close, {rank} AS preference FROM {table}
+                  WHERE stock_id = a.stock_id AND date >= a.ex_date ORDER BY date LIMIT 1)"
             )
         };
         let firsts = tables.iter().enumerate().map(first).collect::<Vec<_>>().join(" UNION ALL ");
         let sql = format!(
-            "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, a.dividend, first.close FROM corporate_actions a
-             JOIN LATERAL (SELECT close FROM ({firsts}) days ORDER BY date, preference LIMIT 1) first ON true
+            "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, a.dividend, first.close
+             FROM corporate_actions a
+             JOIN LATERAL (
+                 SELECT close FROM ({firsts}) days ORDER BY date, preference LIMIT 1
+             ) first ON true
              WHERE a.stock_id = ANY($1)"
         );
         let mut of_stocks: HashMap<i32, Vec<_>> = HashMap::new();
@@ -121,8 +131,8 @@ impl Loader {
         Ok(of_stocks)
     }
 
-    /// Computes the adjusted closes of all bars of these stocks, and returns what was changed.
-    pub(super) async fn readjust(&self, stocks: &[i32]) -> Result<Vec<Merged>, StoreError> {
+    /// Recomputes the adjusted closes of all bars of these stocks. Returns the changes.
+    pub(super) async fn readjust(&self, stocks: &[i32]) -> Result<Vec<MergedStock>, StoreError> {
         if stocks.is_empty() {
             return Ok(Vec::new());
         }
@@ -130,13 +140,14 @@ impl Loader {
             "WITH readjusted AS (
                  UPDATE prices p SET adjusted_close = {COMPUTED}
                  WHERE p.stock_id = ANY($1) AND p.adjusted_close <> {COMPUTED} RETURNING stock_id, date)
-             SELECT stock_id, count(*) AS readjusted, min(date) AS first, max(date) AS last FROM readjusted GROUP BY stock_id"
+             SELECT stock_id, count(*) AS readjusted, min(date) AS first, max(date) AS last
+             FROM readjusted GROUP BY stock_id"
         );
         let rows = self.client.query(&sql, &[&stocks]).await?;
         let readjusted = |row: &Row| {
             let days = Some((row.try_get("first")?, row.try_get("last")?));
             let (stock_id, readjusted) = (row.try_get("stock_id")?, row.try_get("readjusted")?);
-            Ok(Merged { stock_id, added: 0, changed: 0, readjusted, days })
+            Ok(MergedStock { stock_id, added: 0, changed: 0, readjusted, days })
         };
         rows.iter().map(readjusted).collect()
     }

@@ -1,4 +1,4 @@
-//! Staged rows into their table: a history is inserted, a day is merged.
+//! Moves staged rows into their table: a new history is inserted, other rows are merged.
 
 use std::collections::HashMap;
 
@@ -6,49 +6,48 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::{LoadError, Loader, Merged, Refusal, Repeat, Table};
+use super::{DuplicateRow, LoadError, LoadRejection, Loader, MergedStock, Table};
 use crate::store::StoreError;
 
-/// Repeats that are named; more are not looked for.
-const REPEATS_NAMED_MAX: i64 = 10;
-/// From how many rows a stock on it is worth looking whether there are none of them yet. Where a
-/// file has one, as a feed's day, looking costs as much as it saves.
+/// The most duplicates that are reported.
+const DUPLICATES_NAMED_MAX: i64 = 10;
+/// The average number of rows per stock from which a check for new histories pays off. For a file
+/// with one row per stock, such as a feed's day, the check costs as much as an insert saves.
 const INSERT_FROM_ROWS_PER_STOCK: i64 = 8;
 
-/// Adds to what was merged what was done beside it, to the same stocks and to others.
-pub(super) fn add(merged: &mut Vec<Merged>, readjusted: Vec<Merged>) {
-    let places: HashMap<_, _> =
-        merged.iter().enumerate().map(|(place, of)| (of.stock_id, place)).collect();
-    for of in readjusted {
-        match (places.get(&of.stock_id), of.days) {
-            (Some(&place), Some((first, last))) => {
-                merged[place].add_readjusted(of.readjusted, first, last)
+/// Adds the recomputed stocks to the merged ones.
+pub(super) fn add_readjusted(merged: &mut Vec<MergedStock>, readjusted: Vec<MergedStock>) {
+    let indexes: HashMap<_, _> =
+        merged.iter().enumerate().map(|(index, stock)| (stock.stock_id, index)).collect();
+    for stock in readjusted {
+        match (indexes.get(&stock.stock_id), stock.days) {
+            (Some(&index), Some((first, last))) => {
+                merged[index].add_readjusted(stock.readjusted, first, last)
             }
-            _ => merged.push(of),
+            _ => merged.push(stock),
         }
     }
 }
 
 impl Loader {
-    /// Loads the staged rows, unless some repeat the subject of an earlier one.
-    pub(super) async fn merge_all(&self) -> Result<Vec<Merged>, LoadError> {
-        if let Some(inserted) = self.insert().await? {
+    /// Loads the staged rows, unless a row repeats the key of another one.
+    pub(super) async fn merge_all(&self) -> Result<Vec<MergedStock>, LoadError> {
+        if let Some(inserted) = self.insert_new_histories().await? {
             return Ok(inserted);
         }
-        let repeats = self.repeats().await?;
-        if repeats.is_empty() {
+        let duplicates = self.duplicates().await?;
+        if duplicates.is_empty() {
             Ok(self.merge().await?)
         } else {
-            Err(Refusal::Repeats(repeats).into())
+            Err(LoadRejection::Duplicates(duplicates).into())
         }
     }
 
-    /// The short way for prices of which there are none yet, as in a first load: they are inserted
-    /// as they are, which saves a merge a third of its time and the search for repeats. `None`, and
-    /// nothing done, where that is not so. What proves it is the primary key: a row that repeats
-    /// another of the file, or that somebody else commits meanwhile, sends all of them the long
-    /// way.
-    async fn insert(&self) -> Result<Option<Vec<Merged>>, StoreError> {
+    /// The fast path for new histories, as in a first load: inserts prices without a merge, which
+    /// saves a third of the time, and without a search for duplicates. Returns `None`, with nothing
+    /// changed, if some of the prices exist. The primary key proves that they do not: a duplicate in
+    /// the file or a concurrent commit violates it, and the caller falls back to the merge.
+    async fn insert_new_histories(&self) -> Result<Option<Vec<MergedStock>>, StoreError> {
         if self.table != Table::Prices {
             return Ok(None);
         }
@@ -63,9 +62,9 @@ impl Loader {
         }
     }
 
-    /// How many prices are staged of each stock; `None` where a stock has a price between their
-    /// first and last day already, or where they are so few a stock that it is not worth looking.
-    async fn new_prices(&self) -> Result<Option<Vec<Merged>>, StoreError> {
+    /// The number of staged prices of each stock. `None` if a stock has a price between the first and
+    /// the last staged day, or if there are too few rows per stock.
+    async fn new_prices(&self) -> Result<Option<Vec<MergedStock>>, StoreError> {
         let sql = format!(
             "SELECT s.stock_id, s.rows, met.date IS NULL AS is_new
              FROM staged s LEFT JOIN LATERAL (
@@ -81,12 +80,12 @@ impl Loader {
                 return Ok(None);
             }
             let (stock_id, added) = (row.try_get("stock_id")?, row.try_get("rows")?);
-            new.push(Merged { stock_id, added, changed: 0, days: None, readjusted: 0 });
+            new.push(MergedStock { stock_id, added, changed: 0, days: None, readjusted: 0 });
         }
         Ok(Some(new).filter(|stocks| !stocks.is_empty()))
     }
 
-    /// Inserts in key order, as a merge does: two loads at once wait for each other instead of
+    /// Inserts in key order, as a merge does, so that concurrent loads wait for each other instead of
     /// deadlocking.
     async fn insert_prices(&self) -> Result<(), StoreError> {
         let sql = concat!(
@@ -99,24 +98,26 @@ impl Loader {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    /// The first rows that repeat the subject of an earlier one.
-    async fn repeats(&self) -> Result<Vec<Repeat>, StoreError> {
+    /// The first rows that repeat the key of an earlier one.
+    async fn duplicates(&self) -> Result<Vec<DuplicateRow>, StoreError> {
         let sql = format!(
-            "SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {}) AS first FROM staging) rows
-             WHERE line > first ORDER BY line LIMIT {REPEATS_NAMED_MAX}",
-            self.table.subject()
+            "SELECT line, first
+             FROM (SELECT line, min(line) OVER (PARTITION BY {}) AS first FROM staging) rows
+             WHERE line > first ORDER BY line LIMIT {DUPLICATES_NAMED_MAX}",
+            self.table.key()
         );
         let line = |row: &Row, column| row.try_get(column).map(i64::unsigned_abs);
-        let repeat = |row| Ok(Repeat { line: line(row, "line")?, first_line: line(row, "first")? });
-        self.client.query(&sql, &[]).await?.iter().map(repeat).collect()
+        let duplicate =
+            |row| Ok(DuplicateRow { line: line(row, "line")?, first_line: line(row, "first")? });
+        self.client.query(&sql, &[]).await?.iter().map(duplicate).collect()
     }
 
-    /// Merges the staged rows, whatever is there already.
-    async fn merge(&self) -> Result<Vec<Merged>, StoreError> {
+    /// Merges the staged rows with the stored ones.
+    async fn merge(&self) -> Result<Vec<MergedStock>, StoreError> {
         let rows = self.client.query(self.table.merge(), &[]).await?;
         let merged = |row: &Row| {
             let first: Option<NaiveDate> = row.try_get("first")?;
-            Ok(Merged {
+            Ok(MergedStock {
                 stock_id: row.try_get("stock_id")?,
                 added: row.try_get("added")?,
                 changed: row.try_get("changed")?,

@@ -1,14 +1,13 @@
-//! Bulk loads: COPY into a staging table, checks there, one insert or merge, one commit. Dropped
-//! before the commit, nothing of a load remains that anybody can see.
+//! Bulk loads: COPY into a staging table, checks, one insert or merge, one commit. A load that is
+//! dropped before its commit leaves no visible change.
 
 mod adjust;
-mod known;
+mod adjusted_close_origin;
 mod merge;
-mod origin;
+mod reference_data;
 mod report;
-mod rows;
 mod staging;
-mod vacuum;
+mod staging_writer;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,31 +15,39 @@ use std::time::Duration;
 use tokio_postgres::{Client, Row};
 
 use super::{Database, StoreError};
-pub use known::{Known, KnownStock};
-pub use origin::Origin;
-use report::Merged;
-pub use report::{LoadError, LoadReport, Refusal, Repeat, Restated};
-pub use rows::Rows;
+pub use adjusted_close_origin::AdjustedCloseOrigin;
+pub use reference_data::{KnownStock, ReferenceData};
+use report::MergedStock;
+pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock};
 pub use staging::Table;
+pub use staging_writer::StagingWriter;
 
-/// Whatever the server's defaults are. A vacuum takes no row for visible to all whose commit is not
-/// on the disk yet; and a load whose machine has vanished must not hold its locks for the hours
-/// that systems wait for one: it never says nothing between two statements, and an end that is
-/// silent is asked whether it lives.
-const SETTINGS: &str =
-    "SET LOCAL synchronous_commit = on; SET LOCAL idle_in_transaction_session_timeout = '30s';
-                        SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10;
+/// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit is
+/// on disk before the vacuum, which can only then mark its rows as visible to all. The time-outs end
+/// a load whose machine has vanished, so that it does not hold its locks for hours: a live load never
+/// idles between two statements, and keepalive probes detect a dead connection.
+const SETTINGS: &str = "SET LOCAL synchronous_commit = on;
+                        SET LOCAL idle_in_transaction_session_timeout = '30s';
+                        SET LOCAL tcp_keepalives_idle = 30;
+                        SET LOCAL tcp_keepalives_interval = 10;
                         SET LOCAL tcp_keepalives_count = 3";
 
-/// A transaction under way.
+/// The number of written rows from which a load vacuums: index-only reads are fast again only then.
+const VACUUM_FROM_ROWS: i64 = 10_000;
+/// The fraction of written rows from which a load also updates the statistics of `prices`, as
+/// autovacuum would. They are a sample of up to 30,000 pages, which takes many times as long as the
+/// vacuum after a load of one day.
+const ANALYZE_FROM_FRACTION: f64 = 0.1;
+
+/// The transaction of a load.
 pub struct Loader {
     client: Client,
     table: Table,
-    /// For one step.
+    /// The time limit of each step.
     timeout: Duration,
 }
 
-/// A stock that rows arrived for.
+/// A stock with staged rows.
 struct StagedStock {
     id: i32,
     symbol: String,
@@ -48,68 +55,104 @@ struct StagedStock {
 }
 
 impl Loader {
-    /// Begins a load: a connection of its own, a transaction, an empty staging table.
+    /// Begins a load: opens a connection and a transaction, and creates an empty staging table.
     ///
     /// # Errors
-    /// When Postgres can't be reached or the tables are missing.
+    /// If Postgres can't be reached.
     pub async fn begin(database: &Database, table: Table) -> Result<Self, StoreError> {
         let client = database.connect_unpooled().await?;
         let timeout = database.load_timeout;
-        let begin = format!("BEGIN; {SETTINGS}; {}", table.staging());
-        within(timeout, client.batch_execute(&begin)).await?;
+        let begin = format!("BEGIN; {SETTINGS}; {}", table.create_staging());
+        with_timeout(timeout, client.batch_execute(&begin)).await?;
         Ok(Self { client, table, timeout })
     }
 
-    /// Where rows go.
-    pub async fn rows(&self) -> Result<Rows, StoreError> {
-        let sink =
-            within(self.timeout, self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)"))
-                .await?;
-        Ok(Rows::new(sink, self.timeout))
+    /// Opens the staging table for rows.
+    ///
+    /// # Errors
+    /// If Postgres fails.
+    pub async fn staging_writer(&self) -> Result<StagingWriter, StoreError> {
+        let copy = self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)");
+        Ok(StagingWriter::new(with_timeout(self.timeout, copy).await?, self.timeout))
     }
 
-    /// Loads the staged rows and commits: from here on everybody reads them.
+    /// Loads the staged rows and commits.
     ///
-    /// `origin` is where the adjusted closes of prices come from. `may_replace` lets computed ones
+    /// `origin` is the origin of the adjusted closes of prices. With `may_replace`, computed ones may
     /// replace a feed's.
     ///
     /// # Errors
-    /// When Postgres fails or the rows are refused: then nothing was loaded, unless the error is
-    /// [`LoadError::InDoubt`].
-    pub async fn commit(&self, origin: Origin, may_replace: bool) -> Result<LoadReport, LoadError> {
+    /// If Postgres fails or the rows are rejected. Nothing was loaded then, unless the error is
+    /// [`LoadError::OutcomeUnknown`].
+    pub async fn commit(
+        &self,
+        origin: AdjustedCloseOrigin,
+        may_replace: bool,
+    ) -> Result<LoadReport, LoadError> {
         let merging = async { Ok::<_, StoreError>(self.merge_staged(origin, may_replace).await) };
-        let report = within(self.timeout, merging).await??;
-        match within(self.timeout, self.client.batch_execute("COMMIT")).await {
+        let report = with_timeout(self.timeout, merging).await??;
+        match with_timeout(self.timeout, self.client.batch_execute("COMMIT")).await {
             Ok(()) => Ok(report),
-            Err(error) if error.is_outcome_unknown() => Err(LoadError::InDoubt(error)),
+            Err(error) if error.is_outcome_unknown() => Err(LoadError::OutcomeUnknown(error)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// All but the commit.
+    /// Vacuums after a large load, so that index-only reads are fast again. Reads are correct without
+    /// it, and autovacuum would run later. It includes `stocks`, in which each changed stock has left
+    /// a dead row, and `corporate_actions`, which is read by index-only scans.
+    pub async fn vacuum(self, report: &LoadReport) {
+        let rows = report.written();
+        if rows < VACUUM_FROM_ROWS {
+            return;
+        }
+        for vacuum in [self.vacuum_prices(rows).await, self.vacuum_stocks_and_actions().await] {
+            if let Err(error) = vacuum {
+                tracing::warn!(cause = %error, "a table could not be vacuumed");
+            }
+        }
+    }
+
+    async fn vacuum_prices(&self, rows: i64) -> Result<(), StoreError> {
+        let sql = "SELECT reltuples FROM pg_class WHERE oid = 'prices'::regclass";
+        let row = with_timeout(self.timeout, self.client.query_one(sql, &[])).await?;
+        let stored_rows: f32 = row.try_get("reltuples")?;
+        let is_large = rows as f64 >= ANALYZE_FROM_FRACTION * f64::from(stored_rows);
+        let sql = if is_large { "VACUUM (ANALYZE) prices" } else { "VACUUM prices" };
+        with_timeout(self.timeout, self.client.batch_execute(sql)).await
+    }
+
+    async fn vacuum_stocks_and_actions(&self) -> Result<(), StoreError> {
+        with_timeout(self.timeout, self.client.batch_execute("VACUUM stocks, corporate_actions"))
+            .await
+    }
+
+    /// Merges the staged rows, without the commit.
     async fn merge_staged(
         &self,
-        origin: Origin,
+        origin: AdjustedCloseOrigin,
         may_replace: bool,
     ) -> Result<LoadReport, LoadError> {
         let stocks = self.lock_stocks().await?;
-        let mut stale = self.settle(origin, &stocks, may_replace).await?;
+        let mut stale = self.apply_origin(origin, &stocks, may_replace).await?;
         let mut merged = self.merge_all().await?;
         if self.table == Table::Actions {
-            stale = self.find_factors_of_touched(&merged).await?;
+            stale = self.compute_factors_of_merged(&merged).await?;
         }
-        merge::add(&mut merged, self.readjust(&stale).await?);
+        merge::add_readjusted(&mut merged, self.readjust(&stale).await?);
         let report = self.report(&merged).await?;
         if !merged.is_empty() {
-            self.touch(&merged.iter().map(|of| of.stock_id).collect::<Vec<_>>()).await?;
+            let ids: Vec<_> = merged.iter().map(|stock| stock.stock_id).collect();
+            self.update_data_versions(&ids).await?;
         }
         Ok(report)
     }
 
-    /// Locks the stocks that rows arrived for, by symbol, as a load of stocks does: of two loads
-    /// one waits for the other, and neither computes from what the other is about to change.
+    /// Locks the stocks with staged rows, in the order of their symbols, as a load of stocks does. Of
+    /// two concurrent loads one waits for the other, so neither computes from data that the other
+    /// is changing.
     async fn lock_stocks(&self) -> Result<Vec<StagedStock>, StoreError> {
-        let Some(staged) = self.table.staged() else { return Ok(Vec::new()) };
+        let Some(staged) = self.table.create_staged() else { return Ok(Vec::new()) };
         self.client.batch_execute(staged).await?;
         let sql = "SELECT id, symbol, computes_adjusted_close FROM stocks
                    WHERE id IN (SELECT stock_id FROM staged) ORDER BY symbol FOR NO KEY UPDATE";
@@ -124,13 +167,13 @@ impl Loader {
         rows.iter().map(stock).collect()
     }
 
-    async fn report(&self, merged: &[Merged]) -> Result<LoadReport, StoreError> {
+    async fn report(&self, merged: &[MergedStock]) -> Result<LoadReport, StoreError> {
         let sql = "SELECT count(*) AS rows FROM staging";
         let staged: i64 = self.client.query_one(sql, &[]).await?.try_get("rows")?;
-        let (added, changed) =
-            merged.iter().fold((0, 0), |sum, of| (sum.0 + of.added, sum.1 + of.changed));
-        let restated: Vec<_> = merged.iter().filter(|of| of.is_restated()).collect();
-        let ids: Vec<_> = restated.iter().map(|of| of.stock_id).collect();
+        let added = merged.iter().map(|stock| stock.added).sum();
+        let changed = merged.iter().map(|stock| stock.changed).sum();
+        let restated: Vec<_> = merged.iter().filter(|stock| stock.is_restated()).collect();
+        let ids: Vec<_> = restated.iter().map(|stock| stock.stock_id).collect();
         let sql = "SELECT id, symbol FROM stocks WHERE id = ANY($1)";
         let symbols: HashMap<i32, String> = self
             .client
@@ -141,12 +184,12 @@ impl Loader {
             .collect::<Result<_, StoreError>>()?;
         let mut restated: Vec<_> = restated
             .into_iter()
-            .map(|of| Restated {
-                symbol: symbols.get(&of.stock_id).cloned().unwrap_or_default(),
-                changed: of.changed,
-                readjusted: of.readjusted,
-                from: of.days.map(|(first, _)| first),
-                to: of.days.map(|(_, last)| last),
+            .map(|stock| RestatedStock {
+                symbol: symbols.get(&stock.stock_id).cloned().unwrap_or_default(),
+                changed: stock.changed,
+                readjusted: stock.readjusted,
+                from: stock.days.map(|(first, _)| first),
+                to: stock.days.map(|(_, last)| last),
             })
             .collect();
         restated.sort_by(|a, b| a.symbol.cmp(&b.symbol));
@@ -154,11 +197,12 @@ impl Loader {
         Ok(LoadReport { added, changed, unchanged, stocks_touched: merged.len(), restated })
     }
 
-    /// Gives the stocks the next revision. Last before the commit: it locks the counter that every
-    /// change draws from.
-    async fn touch(&self, stocks: &[i32]) -> Result<u64, StoreError> {
+    /// Gives the stocks a new data version. Runs last before the commit, because it locks the counter
+    /// that every change draws from.
+    async fn update_data_versions(&self, stocks: &[i32]) -> Result<u64, StoreError> {
         let sql = "WITH next AS (SELECT next_revision() AS current)
-                   UPDATE stocks SET data_version = next.current, updated_at = now() FROM next WHERE id = ANY($1)";
+                   UPDATE stocks SET data_version = next.current, updated_at = now()
+                   FROM next WHERE id = ANY($1)";
         Ok(self.client.execute(sql, &[&stocks]).await?)
     }
 }
@@ -168,8 +212,8 @@ fn stock_ids(rows: &[Row]) -> Result<Vec<i32>, StoreError> {
     rows.iter().map(|row| Ok(row.try_get("stock_id")?)).collect()
 }
 
-/// One step of a load. A Postgres that hangs ends it.
-async fn within<T, E: Into<StoreError>>(
+/// Runs one step of a load, which a Postgres that hangs must not block.
+async fn with_timeout<T, E: Into<StoreError>>(
     timeout: Duration,
     step: impl Future<Output = Result<T, E>>,
 ) -> Result<T, StoreError> {

@@ -1,78 +1,80 @@
-//! What a load did, or why it did nothing.
+//! The result of a load: its changes, or the reason for a rejection.
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::store::StoreError;
 
-/// What a load changed.
+/// The changes by a load.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadReport {
     pub added: i64,
     pub changed: i64,
     pub unchanged: i64,
-    /// Stocks of which anything changed.
+    /// The number of stocks with changes.
     pub stocks_touched: usize,
-    /// The stocks of which something that was served before is served differently now, by symbol.
-    pub restated: Vec<Restated>,
+    /// The stocks with changes to data that was served before, ordered by symbol.
+    pub restated: Vec<RestatedStock>,
 }
 
 impl LoadReport {
-    /// Rows that were written.
+    /// The number of rows written.
     pub fn written(&self) -> i64 {
         self.added + self.changed + self.restated.iter().map(|of| of.readjusted).sum::<i64>()
     }
 }
 
-/// What was restated of a stock.
+/// Changes to data of a stock that was served before.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Restated {
+pub struct RestatedStock {
     pub symbol: String,
     /// Rows that the file changed.
     pub changed: i64,
-    /// Bars beside them whose adjusted close was computed anew.
+    /// Other bars whose adjusted close was recomputed.
     pub readjusted: i64,
-    /// The first day of all these; a file of stocks has none.
+    /// The first day with a change; `None` for a file of stocks.
     pub from: Option<NaiveDate>,
-    /// The last one.
+    /// The last day with a change.
     pub to: Option<NaiveDate>,
 }
 
-/// A row that says something about what an earlier one of the same file spoke of.
+/// A row that repeats an earlier row's key.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Repeat {
+pub struct DuplicateRow {
     pub line: u64,
     pub first_line: u64,
 }
 
-/// Why nothing was loaded, though Postgres could.
+/// Why a load was rejected, although Postgres works.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    #[error("rows repeat others")]
-    Repeats(Vec<Repeat>),
+pub enum LoadRejection {
+    #[error("rows repeat earlier rows")]
+    Duplicates(Vec<DuplicateRow>),
     #[error(
-        "the adjusted closes of {} came from a feed and would all be replaced by computed ones", named(.0)
+        "the adjusted closes of {} came from a feed and would all be replaced by computed ones",
+        first_symbols(.0)
     )]
     WouldReplace(Vec<String>),
     #[error(
-        "the adjusted closes of {} are computed, and those of the file would stand beside them: load the whole history \
-         of each, or leave the file's out (--adjusted-close computed)", named(.0)
+        "the adjusted closes of {} are computed, and those of the file would stand beside them: \
+         load the whole history of each, or leave the file's out (--adjusted-close computed)",
+        first_symbols(.0)
     )]
     WouldMix(Vec<String>),
 }
 
-/// What keeps a load from being committed.
+/// Why a load was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The commit was sent and its answer got lost.
+    Rejected(#[from] LoadRejection),
+    /// The answer to the commit was lost, so it may have succeeded.
     #[error("{0}")]
-    InDoubt(StoreError),
+    OutcomeUnknown(StoreError),
 }
 
 impl From<tokio_postgres::Error> for LoadError {
@@ -81,32 +83,34 @@ impl From<tokio_postgres::Error> for LoadError {
     }
 }
 
-/// Symbols that are named; more are counted.
+/// The most symbols in a message; the others are counted.
 const SYMBOLS_NAMED_MAX: usize = 10;
 
-fn named(symbols: &[String]) -> String {
-    let (first, more) = symbols.split_at(symbols.len().min(SYMBOLS_NAMED_MAX));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    format!("{}{more}", first.join(", "))
+fn first_symbols(symbols: &[String]) -> String {
+    let first = symbols[..symbols.len().min(SYMBOLS_NAMED_MAX)].join(", ");
+    match symbols.len() - symbols.len().min(SYMBOLS_NAMED_MAX) {
+        0 => first,
+        others => format!("{first} and {others} more"),
+    }
 }
 
-/// What a load did to one stock.
+/// The changes of one stock by a load.
 #[derive(Debug, Clone)]
-pub(super) struct Merged {
+pub(super) struct MergedStock {
     pub stock_id: i32,
     pub added: i64,
     pub changed: i64,
-    /// The first and the last day of what it changed.
+    /// The first and the last day with a change.
     pub days: Option<(NaiveDate, NaiveDate)>,
     pub readjusted: i64,
 }
 
-impl Merged {
+impl MergedStock {
     pub fn is_restated(&self) -> bool {
         self.changed + self.readjusted > 0
     }
 
-    /// Takes in what else was done to the same stock.
+    /// Adds recomputed bars of the same stock.
     pub fn add_readjusted(&mut self, bars: i64, first: NaiveDate, last: NaiveDate) {
         let (from, to) = self.days.unwrap_or((first, last));
         self.readjusted += bars;

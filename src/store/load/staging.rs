@@ -1,6 +1,6 @@
-//! What can be loaded, and the statements that stage and merge it.
+//! The kinds of files, and the statements that stage and merge their rows.
 
-/// A kind of file and where its rows go.
+/// A kind of file, by the table of its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Table {
     Stocks,
@@ -8,28 +8,28 @@ pub enum Table {
     Actions,
 }
 
-/// A column of a table that is created.
+/// The declaration of a column.
 macro_rules! declared {
     ($name:literal, $type:literal) => {
         concat!($name, " ", $type)
     };
 }
 
-/// The value that a conflicting row of `prices p` has.
-macro_rules! present {
+/// The stored value of a row of `prices p`.
+macro_rules! stored {
     ($name:literal, $type:literal) => {
         concat!("p.", $name)
     };
 }
 
-/// The value of the staged row that conflicts.
+/// The staged value that conflicts with it.
 macro_rules! excluded {
     ($name:literal, $type:literal) => {
         concat!("excluded.", $name)
     };
 }
 
-/// Replaces the value of a conflicting row by the staged one.
+/// Replaces the stored value by the staged one.
 macro_rules! assigned {
     ($name:literal, $type:literal) => {
         concat!($name, " = excluded.", $name)
@@ -37,12 +37,13 @@ macro_rules! assigned {
 }
 
 impl Table {
-    /// The table that rows arrive in.
-    pub(super) fn staging(self) -> &'static str {
+    /// Creates the staging table. Its first column is the line of the file. `feed` writes rows in the
+    /// order of these columns.
+    pub(super) fn create_staging(self) -> &'static str {
         match self {
             Self::Stocks => {
-                "CREATE TEMP TABLE staging (line bigint, symbol text, name text, exchange text, sector text,
-                 industry text, currency text, market_cap bigint) ON COMMIT DROP"
+                "CREATE TEMP TABLE staging (line bigint, symbol text, name text, exchange text,
+                 sector text, industry text, currency text, market_cap bigint) ON COMMIT DROP"
             }
             Self::Prices => {
                 concat!(
@@ -52,30 +53,32 @@ impl Table {
                 )
             }
             Self::Actions => {
-                "CREATE TEMP TABLE staging (line bigint, stock_id int, ex_date date, kind text, split_from float8,
-                 split_to float8, dividend float8) ON COMMIT DROP"
+                "CREATE TEMP TABLE staging (line bigint, stock_id int, ex_date date, kind text,
+                 split_from float8, split_to float8, dividend float8) ON COMMIT DROP"
             }
         }
     }
 
-    /// The stocks that rows arrived for, counted: the first and the last day are those of their
-    /// bars or actions.
-    pub(super) fn staged(self) -> Option<&'static str> {
+    /// Creates the table of staged stocks: their number of rows, and the first and the last day of
+    /// their bars or actions.
+    pub(super) fn create_staged(self) -> Option<&'static str> {
         match self {
             Self::Stocks => None,
             Self::Prices => Some(
-                "CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT stock_id, count(*) AS rows, min(date) AS first,
-                 max(date) AS last FROM staging GROUP BY stock_id",
+                "CREATE TEMP TABLE staged ON COMMIT DROP AS
+                 SELECT stock_id, count(*) AS rows, min(date) AS first, max(date) AS last
+                 FROM staging GROUP BY stock_id",
             ),
             Self::Actions => Some(
-                "CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT stock_id, count(*) AS rows, min(ex_date) AS first,
-                 max(ex_date) AS last FROM staging GROUP BY stock_id",
+                "CREATE TEMP TABLE staged ON COMMIT DROP AS
+                 SELECT stock_id, count(*) AS rows, min(ex_date) AS first, max(ex_date) AS last
+                 FROM staging GROUP BY stock_id",
             ),
         }
     }
 
-    /// The columns that no two rows of a file may share.
-    pub(super) fn subject(self) -> &'static str {
+    /// The columns whose values no two rows of a file may share.
+    pub(super) fn key(self) -> &'static str {
         match self {
             Self::Stocks => "symbol",
             Self::Prices => "stock_id, date",
@@ -83,25 +86,31 @@ impl Table {
         }
     }
 
-    /// Merges staging and yields, for each stock that it touched, its id, how many rows it added
-    /// and changed, and the first and the last day of what it changed. Rows are merged in key
-    /// order, so that two loads at once wait for each other instead of deadlocking.
+    /// Merges the staged rows. Returns for each stock with changes its id, the number of added and of
+    /// changed rows, and the first and the last changed day. Rows are merged in key order, so that
+    /// concurrent loads wait for each other instead of deadlocking.
     pub(super) fn merge(self) -> &'static str {
         match self {
             Self::Stocks => {
                 "WITH merged AS (
-                     INSERT INTO stocks AS s (symbol, name, exchange, sector, industry, currency, market_cap, data_version)
-                     SELECT symbol, name, exchange, sector, industry, currency, market_cap, 0 FROM staging ORDER BY symbol
-                     ON CONFLICT (symbol) DO UPDATE SET name = excluded.name, exchange = excluded.exchange,
+                     INSERT INTO stocks AS s (symbol, name, exchange, sector, industry, currency,
+                                              market_cap, data_version)
+                     SELECT symbol, name, exchange, sector, industry, currency, market_cap, 0
+                     FROM staging ORDER BY symbol
+                     ON CONFLICT (symbol) DO UPDATE SET
+                         name = excluded.name, exchange = excluded.exchange,
                          sector = coalesce(excluded.sector, s.sector),
-                         industry = coalesce(excluded.industry, s.industry), currency = excluded.currency,
+                         industry = coalesce(excluded.industry, s.industry),
+                         currency = excluded.currency,
                          market_cap = coalesce(excluded.market_cap, s.market_cap)
-                     WHERE (s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap) IS DISTINCT FROM
+                     WHERE (s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap)
+                           IS DISTINCT FROM
                            (excluded.name, excluded.exchange, coalesce(excluded.sector, s.sector),
                             coalesce(excluded.industry, s.industry), excluded.currency,
                             coalesce(excluded.market_cap, s.market_cap))
                      RETURNING id AS stock_id, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added) AS changed,
+                 SELECT stock_id, count(*) FILTER (WHERE added) AS added,
+                        count(*) FILTER (WHERE NOT added) AS changed,
                         NULL::date AS first, NULL::date AS last
                  FROM merged GROUP BY stock_id"
             }
@@ -116,7 +125,7 @@ impl Table {
                          ON CONFLICT (stock_id, date) DO UPDATE SET ",
                     bar_values!(assigned),
                     " WHERE (",
-                    bar_values!(present),
+                    bar_values!(stored),
                     ") IS DISTINCT FROM (",
                     bar_values!(excluded),
                     ") RETURNING stock_id, date, xmax = 0 AS added)
@@ -129,15 +138,18 @@ impl Table {
             }
             Self::Actions => {
                 "WITH merged AS (
-                     INSERT INTO corporate_actions AS a (stock_id, ex_date, kind, split_from, split_to, dividend)
+                     INSERT INTO corporate_actions AS a (stock_id, ex_date, kind, split_from,
+                                                         split_to, dividend)
                      SELECT stock_id, ex_date, kind, split_from, split_to, dividend
                      FROM staging ORDER BY stock_id, ex_date, kind
-                     ON CONFLICT (stock_id, ex_date, kind) DO UPDATE SET split_from = excluded.split_from,
-                         split_to = excluded.split_to, dividend = excluded.dividend
+                     ON CONFLICT (stock_id, ex_date, kind) DO UPDATE SET
+                         split_from = excluded.split_from, split_to = excluded.split_to,
+                         dividend = excluded.dividend
                      WHERE (a.split_from, a.split_to, a.dividend) IS DISTINCT FROM
                            (excluded.split_from, excluded.split_to, excluded.dividend)
                      RETURNING stock_id, ex_date, xmax = 0 AS added)
-                 SELECT stock_id, count(*) FILTER (WHERE added) AS added, count(*) FILTER (WHERE NOT added) AS changed,
+                 SELECT stock_id, count(*) FILTER (WHERE added) AS added,
+                        count(*) FILTER (WHERE NOT added) AS changed,
                         min(ex_date) FILTER (WHERE NOT added) AS first,
                         max(ex_date) FILTER (WHERE NOT added) AS last
                  FROM merged GROUP BY stock_id"

@@ -1,0 +1,104 @@
+//! Reference data: the stocks and exchanges that the rows of a file may refer to.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{NaiveDate, TimeDelta, Utc};
+
+use super::{Loader, Table, with_timeout};
+use crate::market::Symbol;
+use crate::store::StoreError;
+use crate::store::stocks::symbol;
+use crate::store::symbols::LOCK_SYMBOLS;
+
+/// The offset of the easternmost time zone from UTC.
+const EASTERNMOST_OFFSET: TimeDelta = TimeDelta::hours(14);
+
+/// The stocks and exchanges that rows may refer to.
+#[derive(Debug, Clone, Default)]
+pub struct ReferenceData {
+    /// The stock of each symbol: the one that has it or, if none has it now, the one that had it
+    /// last.
+    pub stocks: HashMap<Symbol, KnownStock>,
+    /// Details of the symbols that no stock has now.
+    pub inherited: HashMap<Symbol, InheritedSymbol>,
+    pub exchanges: HashSet<String>,
+    /// The first day on which a stock can have its symbol, if another stock had the symbol before.
+    /// Only for stocks that never had another symbol: these have no earlier days.
+    pub free_since: HashMap<Symbol, NaiveDate>,
+    /// The latest date in any time zone: no trading day is later. `None` for no bound.
+    pub today: Option<NaiveDate>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct KnownStock {
+    pub id: i32,
+    /// The symbol that it has now.
+    pub symbol: Symbol,
+    /// The last trading day; `None` while the stock is listed.
+    pub delisted_on: Option<NaiveDate>,
+}
+
+/// A former symbol that still finds the stock that had it last.
+#[derive(Debug, Clone)]
+pub struct InheritedSymbol {
+    /// The name of the stock.
+    pub name: String,
+    /// The first day under the stock's next symbol.
+    pub replaced_on: NaiveDate,
+}
+
+impl ReferenceData {
+    /// Frees these symbols for new stocks, as far as they are former symbols.
+    pub fn free(&mut self, symbols: &[Symbol]) {
+        for symbol in symbols {
+            if self.inherited.remove(symbol).is_some() {
+                self.stocks.remove(symbol);
+            }
+        }
+    }
+}
+
+impl Loader {
+    /// Reads the stocks and exchanges that rows may refer to.
+    ///
+    /// # Errors
+    /// If Postgres fails, or a rename of stocks blocks this for too long.
+    pub async fn reference_data(&self) -> Result<ReferenceData, StoreError> {
+        with_timeout(self.timeout, self.read_reference_data()).await
+    }
+
+    async fn read_reference_data(&self) -> Result<ReferenceData, StoreError> {
+        if self.table == Table::Stocks {
+            // Rows refer to stocks by symbol until the merge, so no symbol may change hands before.
+            self.client.batch_execute(LOCK_SYMBOLS).await?;
+        }
+        let today = Some((Utc::now() + EASTERNMOST_OFFSET).date_naive());
+        let mut data = ReferenceData { today, ..ReferenceData::default() };
+        let sql = "SELECT symbol AS found_by, id, symbol, delisted_on, name, NULL AS replaced_on FROM stocks
+                   UNION ALL SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.name, i.replaced_on
+                   FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
+        for row in self.client.query(sql, &[]).await? {
+            let found_by = symbol(&row, "found_by")?;
+            let stock = KnownStock {
+                id: row.try_get("id")?,
+                symbol: symbol(&row, "symbol")?,
+                delisted_on: row.try_get("delisted_on")?,
+            };
+            data.stocks.insert(found_by, stock);
+            if let Some(replaced_on) = row.try_get("replaced_on")? {
+                data.inherited
+                    .insert(found_by, InheritedSymbol { name: row.try_get("name")?, replaced_on });
+            }
+        }
+        let sql = "SELECT s.symbol, max(f.replaced_on) AS free_since FROM stocks s
+                   JOIN former_symbols f ON f.symbol = s.symbol AND f.stock_id <> s.id
+                   WHERE NOT EXISTS (SELECT FROM former_symbols own WHERE own.stock_id = s.id) GROUP BY s.symbol";
+        for row in self.client.query(sql, &[]).await? {
+            data.free_since.insert(symbol(&row, "symbol")?, row.try_get("free_since")?);
+        }
+        let exchanges = self.client.query("SELECT code FROM exchanges", &[]).await?;
+        data.exchanges =
+            exchanges.iter().map(|row| row.try_get("code")).collect::<Result<_, _>>()?;
+        Ok(data)
+    }
+}
