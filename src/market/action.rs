@@ -23,8 +23,8 @@ pub enum ActionKind {
 impl ActionKind {
     /// The adjustment factor: closes before the ex-date, multiplied by it, move as the value of a
     /// holding does. It is `from / to` for a split. For a dividend `d` it is `c / (c + d)`: the
-    /// dividend buys shares at `c`, the first raw close from the ex-date on. On a day with both, the
-    /// dividend is paid on the shares after the split.
+    /// dividend buys shares at `c`, the first raw close from the ex-date on. On a day with both,
+    /// the dividend is paid on the shares after the split.
     ///
     /// Source: the total return of the Center for Research in Security Prices (CRSP US Stock &
     /// Indexes Databases, Data Descriptions Guide), `(p(t) f(t) + d(t)) / p(t') - 1`.

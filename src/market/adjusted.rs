@@ -26,8 +26,8 @@ pub struct Split {
     pub factor: f64,
 }
 
-/// Significant digits of an adjusted price: more than any price has, few enough to hide the rounding
-/// errors of doubles.
+/// Significant digits of an adjusted price: more than any price has, few enough to hide the
+/// rounding errors of doubles.
 const DIGITS: i32 = 10;
 
 impl Adjust {
@@ -118,16 +118,27 @@ mod tests {
     proptest! {
         #[test]
         fn an_adjusted_bar_passes_the_checks_of_a_bar(
-            cents in prop::collection::vec(1u32..100_000_000, 4), adjusted in 0.0001f64..1e6, factor in 0.001f64..1000.0,
-            volume in 0i64..1_000_000_000_000, is_flat: bool
+            cents in prop::collection::vec(1u32..100_000_000, 4),
+            adjusted_close in 0.0001f64..1e6,
+            factor in 0.001f64..1000.0,
+            volume in 0i64..1_000_000_000_000,
+            is_flat: bool
         ) {
-            let mut prices: Vec<f64> = cents.iter().map(|cents| f64::from(*cents) / 100.0).collect();
+            let mut prices: Vec<_> = cents.iter().map(|cents| f64::from(*cents) / 100.0).collect();
             if is_flat {
                 let price = prices[0];
                 prices.fill(price);
             }
             prices.sort_by(f64::total_cmp);
-            let raw = Bar { date: day(1), low: prices[0], open: prices[1], close: prices[2], high: prices[3], adjusted_close: adjusted, volume };
+            let raw = Bar {
+                date: day(1),
+                low: prices[0],
+                open: prices[1],
+                close: prices[2],
+                high: prices[3],
+                adjusted_close,
+                volume,
+            };
             let splits = [Split { ex_date: day(2), factor }];
             for adjust in [Adjust::None, Adjust::Splits, Adjust::All] {
                 let bar = adjust.of(raw, &splits);

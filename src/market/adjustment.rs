@@ -19,8 +19,8 @@ pub struct TakenEffect {
     pub close: f64,
 }
 
-/// The product by which raw closes are multiplied. It holds for the days before `before`, back to the
-/// `before` of the next older factor. From the newest `before` on, closes stay as traded.
+/// The product by which raw closes are multiplied. It holds for the days before `before`, back to
+/// the `before` of the next older factor. From the newest `before` on, closes stay as traded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Factor {
     pub before: NaiveDate,
@@ -90,16 +90,21 @@ mod tests {
         assert!((moved / (holding_after / holding_before) - 1.0).abs() < 1e-12, "{moved}");
     }
 
+    /// Actions of different days, in order.
+    fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<TakenEffect>> {
+        let of_day = (1.0f64..10.0, 1.0f64..10.0, prop::bool::ANY);
+        prop::collection::btree_map(0u64..1000, of_day, count).prop_map(|days| {
+            let action = |(n, (a, b, is_split))| {
+                if is_split { split(n, a, b) } else { taken(n, ActionKind::Dividend(a), b) }
+            };
+            days.into_iter().map(action).collect()
+        })
+    }
+
     proptest! {
         #[test]
         fn factors_are_above_0_and_independent_of_the_order_of_actions(
-            actions in prop::collection::btree_map(0u64..1000, (1.0f64..10.0, 1.0f64..10.0, prop::bool::ANY), 0..20)
-                .prop_map(|days| {
-                    let action = |(n, (a, b, splits))| {
-                        if splits { split(n, a, b) } else { taken(n, ActionKind::Dividend(a), b) }
-                    };
-                    days.into_iter().map(action).collect::<Vec<_>>()
-                }).prop_shuffle()
+            actions in actions(0..20).prop_shuffle()
         ) {
             let mut sorted = actions.clone();
             sorted.sort_by_key(|taken| taken.action.ex_date);
@@ -112,12 +117,8 @@ mod tests {
     proptest! {
         #[test]
         fn each_day_multiplies_by_its_own_factor_and_older_actions_leave_newer_factors_alone(
-            days in prop::collection::btree_map(0u64..1000, (1.0f64..10.0, 1.0f64..10.0, prop::bool::ANY), 1..20)
+            actions in actions(1..20)
         ) {
-            let action = |(n, (a, b, splits)): (u64, (f64, f64, bool))| {
-                if splits { split(n, a, b) } else { taken(n, ActionKind::Dividend(a), b) }
-            };
-            let actions: Vec<_> = days.into_iter().map(action).collect();
             let all = factors(actions.clone());
             prop_assert_eq!(&factors(actions[1..].to_vec())[..], &all[..all.len() - 1]);
             let mut product = 1.0;

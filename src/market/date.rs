@@ -179,8 +179,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_date_is_written_in_the_form_that_is_parsed(days in 0i64..3_652_059) {
-            let date = NaiveDate::from_ymd_opt(0, 1, 1).unwrap() + chrono::Days::new(days.unsigned_abs());
+        fn a_date_is_written_in_the_form_that_is_parsed(days in 0u64..3_652_059) {
+            let date = NaiveDate::from_ymd_opt(0, 1, 1).unwrap() + chrono::Days::new(days);
             let text = DateText::of(date).unwrap();
             prop_assert_eq!(text.as_str(), date.to_string());
             prop_assert_eq!(parse_date(text.as_str()), Some(date));
@@ -201,13 +201,18 @@ mod tests {
     proptest! {
         #[test]
         fn pages_together_hold_the_whole_range_in_either_order(
-            days in prop::collection::btree_set(0u64..400, 0..60), size in 1usize..20,
-            start in 0u64..400, length in prop::option::of(0u64..400), order in prop::sample::select(vec![Order::Desc, Order::Asc])
+            days in prop::collection::btree_set(0u64..400, 0..60),
+            size in 1usize..20,
+            start in 0u64..400,
+            length in prop::option::of(0u64..400),
+            order in prop::sample::select(Order::ALL.to_vec())
         ) {
             let day = |n: u64| day("2012-01-01") + chrono::Days::new(n);
-            let range = DateRange::new(day(start), length.map(|length| day(start + length))).unwrap();
+            let end = length.map(|length| day(start + length));
+            let range = DateRange::new(day(start), end).unwrap();
             let page = |of: DateRange| {
-                let mut found: Vec<_> = days.iter().map(|n| day(*n)).filter(|date| of.contains(*date)).collect();
+                let days = days.iter().map(|n| day(*n));
+                let mut found: Vec<_> = days.filter(|date| of.contains(*date)).collect();
                 if order == Order::Desc {
                     found.reverse();
                 }

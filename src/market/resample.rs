@@ -149,20 +149,22 @@ mod tests {
     proptest! {
         #[test]
         fn bars_in_either_order_give_the_same_periods_with_all_volume(
-            gaps in prop::collection::vec(1u64..40, 1..200), interval in prop::sample::select(vec![Interval::Week, Interval::Month, Interval::Year])
+            gaps in prop::collection::vec(1u64..40, 1..200),
+            interval in prop::sample::select(vec![Interval::Week, Interval::Month, Interval::Year])
         ) {
             let mut date = day("2000-01-03");
             let mut bars: Vec<Bar> = gaps.iter().enumerate().map(|(n, gap)| {
                 date = date + chrono::Days::new(*gap);
                 bar(date, 10.0 + n as f64)
             }).collect();
-            let standing = ListingState { newest: date, is_delisted: false, calendar: Some(Calendar::US) };
+            let standing = ListingState { newest: date, ..standing("2000-01-03") };
             let ascending = resample(interval, standing, &bars);
             bars.reverse();
             let mut descending = resample(interval, standing, &bars);
             descending.reverse();
             prop_assert_eq!(&ascending, &descending);
-            prop_assert_eq!(ascending.iter().map(|of| of.bar.volume).sum::<i64>(), 10 * bars.len() as i64);
+            let volume: i64 = ascending.iter().map(|of| of.bar.volume).sum();
+            prop_assert_eq!(volume, 10 * bars.len() as i64);
             prop_assert!(ascending.iter().rev().skip(1).all(|of| !of.unfinished));
             prop_assert!(ascending.iter().all(|of| of.bar.check().is_ok()));
         }
@@ -178,11 +180,14 @@ mod tests {
                 date = date + chrono::Days::new(gap);
                 Bar { volume, ..bar(date, price) }
             }).collect();
-            let standing = ListingState { newest: date, is_delisted: true, calendar: Some(Calendar::US) };
-            let months: Vec<_> = resample(Interval::Month, standing, &bars).iter().map(|of| of.bar).collect();
+            let standing =
+                ListingState { newest: date, is_delisted: true, ..standing("2000-01-03") };
+            let months = resample(Interval::Month, standing, &bars);
+            let months: Vec<_> = months.iter().map(|of| of.bar).collect();
             let years = resample(Interval::Year, standing, &bars);
             prop_assert_eq!(&resample(Interval::Year, standing, &months), &years);
-            let most = |of: fn(&Bar) -> f64, bars: &[Bar]| bars.iter().map(of).fold(f64::MIN, f64::max);
+            let most =
+                |of: fn(&Bar) -> f64, bars: &[Bar]| bars.iter().map(of).fold(f64::MIN, f64::max);
             let whole: Vec<_> = years.iter().map(|of| of.bar).collect();
             prop_assert_eq!(most(|bar| bar.high, &whole), most(|bar| bar.high, &bars));
             prop_assert_eq!(most(|bar| -bar.low, &whole), most(|bar| -bar.low, &bars));

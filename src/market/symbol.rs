@@ -19,7 +19,8 @@ pub struct Symbol {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected a ticker symbol: 1 to {SYMBOL_CHARS_MAX} of A-Z, 0-9, '.' and '-', starting with a letter or a digit"
+    "expected a ticker symbol: 1 to {SYMBOL_CHARS_MAX} of A-Z, 0-9, '.' and '-', starting with a \
+     letter or a digit"
 )]
 pub struct SymbolError;
 

@@ -43,9 +43,12 @@ pub struct AuditFilter {
 impl Store {
     /// Lists changes, newest first.
     pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql = "SELECT id, at, actor, action, kind, subject, was::text AS was, became::text AS became FROM audit
-                   WHERE ($1::text IS NULL OR subject = $1 OR became ->> 'replaces' = $1) AND ($2::bigint IS NULL OR id < $2)
-                   ORDER BY id DESC LIMIT $3";
+        let sql = "
+            SELECT id, at, actor, action, kind, subject, was::text AS was, became::text AS became
+            FROM audit
+            WHERE ($1::text IS NULL OR subject = $1 OR became ->> 'replaces' = $1)
+              AND ($2::bigint IS NULL OR id < $2)
+            ORDER BY id DESC LIMIT $3";
         let limit = i64::from(filter.limit.min(ENTRIES_PER_PAGE_MAX));
         let rows = self.query(sql, &[&filter.subject, &filter.before, &limit]).await?;
         rows.iter().map(entry).collect()

@@ -36,8 +36,8 @@ pub struct DayRow {
     pub bar: Bar,
 }
 
-/// The statement of [`Store::bars_batch`]. Stocks come in the order given, so Postgres sorts one stock
-/// after the other and stops when the batch is full.
+/// The statement of [`Store::bars_batch`]. Stocks come in the order given, so Postgres sorts one
+/// stock after the other and stops when the batch is full.
 macro_rules! batch_sql {
     ($order:literal) => {
         concat!(
@@ -50,7 +50,8 @@ macro_rules! batch_sql {
             " FROM prices
                  WHERE stock_id = a.stock_id
                  AND date >= CASE a.place WHEN 1 THEN $2::date ELSE $4 END
-                 AND date <= coalesce(CASE a.place WHEN 1 THEN $3::date ELSE $5 END, 'infinity'::date)
+                 AND date <= coalesce(CASE a.place WHEN 1 THEN $3::date ELSE $5 END,
+                                      'infinity'::date)
                  ORDER BY date ",
             $order,
             " LIMIT $6
@@ -63,8 +64,8 @@ macro_rules! batch_sql {
 }
 
 impl Store {
-    /// The first `limit` bars of these stocks, one stock after the other in the order given, each by
-    /// date. The first stock has a range of its own: an earlier batch may have ended within it.
+    /// The first `limit` bars of these stocks, one stock after the other in the order given, each
+    /// by date. The first stock has a range of its own: an earlier batch may have ended within it.
     pub async fn bars_batch(
         &self,
         stocks: &[StockRef],
@@ -88,14 +89,17 @@ impl Store {
         &self,
         stocks: &[StockRef],
     ) -> Result<Vec<AdjustmentData>, StoreError> {
-        let sql = "SELECT s.data_version, s.exchange, s.delisted_on IS NOT NULL AS is_delisted,
-                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1) AS newest,
-                       ARRAY(SELECT ex_date FROM corporate_actions WHERE stock_id = s.id AND kind = 'split'
-                             ORDER BY ex_date) AS split_days,
-                       ARRAY(SELECT split_from / split_to FROM corporate_actions WHERE stock_id = s.id
-                             AND kind = 'split' ORDER BY ex_date) AS split_factors
-                   FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place) JOIN stocks s ON s.id = a.stock_id
-                   ORDER BY a.place";
+        let sql = "
+            SELECT s.data_version, s.exchange, s.delisted_on IS NOT NULL AS is_delisted,
+                (SELECT date FROM prices WHERE stock_id = s.id
+                 ORDER BY date DESC LIMIT 1) AS newest,
+                ARRAY(SELECT ex_date FROM corporate_actions
+                      WHERE stock_id = s.id AND kind = 'split' ORDER BY ex_date) AS split_days,
+                ARRAY(SELECT split_from / split_to FROM corporate_actions
+                      WHERE stock_id = s.id AND kind = 'split' ORDER BY ex_date) AS split_factors
+            FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
+            JOIN stocks s ON s.id = a.stock_id
+            ORDER BY a.place";
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         self.query_content(newest(stocks), sql, &[&ids]).await?.iter().map(background).collect()
     }

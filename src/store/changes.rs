@@ -11,8 +11,8 @@ use crate::market::Symbol;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// The stocks that changed: one entry for the symbol, and one for each former symbol that still
-    /// finds the stock. No symbol occurs twice. A symbol never stops finding a stock, but it may come
-    /// to find another one.
+    /// finds the stock. No symbol occurs twice. A symbol never stops finding a stock, but it may
+    /// come to find another one.
     pub stocks: Vec<StockChange>,
     pub keys: Vec<KeyId>,
     /// Names of tiers.
@@ -33,11 +33,16 @@ pub struct StockChange {
 impl Store {
     /// The rows that changed after `revision`; all rows for -1.
     pub async fn changes_since(&self, revision: i64) -> Result<Changes, StoreError> {
-        let sql = "SELECT symbol AS name, data_version, 'stock' AS kind, id, symbol, exchange FROM stocks WHERE data_version > $1
-                   UNION ALL SELECT i.symbol, s.data_version, 'stock', s.id, s.symbol, s.exchange
-                   FROM stocks s JOIN inherited_symbols i ON i.stock_id = s.id WHERE s.data_version > $1
-                   UNION ALL SELECT id, revision, 'key', NULL, NULL, NULL FROM api_keys WHERE revision > $1
-                   UNION ALL SELECT name, revision, 'tier', NULL, NULL, NULL FROM tiers WHERE revision > $1";
+        let sql = "
+            SELECT symbol AS name, data_version, 'stock' AS kind, id, symbol, exchange
+            FROM stocks WHERE data_version > $1
+            UNION ALL
+            SELECT i.symbol, s.data_version, 'stock', s.id, s.symbol, s.exchange
+            FROM stocks s JOIN inherited_symbols i ON i.stock_id = s.id WHERE s.data_version > $1
+            UNION ALL
+            SELECT id, revision, 'key', NULL, NULL, NULL FROM api_keys WHERE revision > $1
+            UNION ALL
+            SELECT name, revision, 'tier', NULL, NULL, NULL FROM tiers WHERE revision > $1";
         let mut changes = Changes { revision, ..Changes::default() };
         for row in self.query_in_background(sql, &[&revision]).await? {
             changes.revision = changes.revision.max(row.try_get("data_version")?);

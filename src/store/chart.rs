@@ -51,7 +51,8 @@ impl Store {
             bar_columns!(),
             " FROM prices
                        WHERE stock_id = s.id AND date <= coalesce($3, newest.date)
-                         AND date >= coalesce($2, (coalesce($3, newest.date) - interval '1 year')::date)
+                         AND date >= coalesce($2,
+                                              (coalesce($3, newest.date) - interval '1 year')::date)
                        ORDER BY date DESC LIMIT $4) shown
              ) p
              WHERE s.id = $1"

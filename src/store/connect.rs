@@ -176,9 +176,9 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
     }
 }
 
-/// Parses a URL as hosting providers write it. TLS always verifies certificates, so `verify-full` and
-/// `verify-ca` mean `require`. Without `sslmode`, connections to this machine use no TLS, and others
-/// use it if the server offers it.
+/// Parses a URL as hosting providers write it. TLS always verifies certificates, so `verify-full`
+/// and `verify-ca` mean `require`. Without `sslmode`, connections to this machine use no TLS, and
+/// others use it if the server offers it.
 fn parse_url(url: &str) -> Result<Config, String> {
     let strict = url
         .replace("sslmode=verify-full", "sslmode=require")

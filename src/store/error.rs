@@ -12,7 +12,8 @@ pub enum StoreError {
     #[error("the connection pool can't be created: {0}")]
     Pool(String),
     #[error(
-        "migrations and loads need a session, which a transaction pooler does not keep: set DATABASE_DIRECT_URL to Postgres itself, past the pooler"
+        "migrations and loads need a session, which a transaction pooler does not keep: set \
+         DATABASE_DIRECT_URL to Postgres itself, past the pooler"
     )]
     NeedsSession,
     #[error(transparent)]
@@ -65,7 +66,8 @@ impl StoreError {
     /// Whether a write violated a constraint (class 23). That is a mistake of the caller, not a
     /// failure of Postgres.
     pub(super) fn is_constraint_violation(&self) -> bool {
-        matches!(self, Self::Statement(e) if e.code().is_some_and(|state| state.code().starts_with("23")))
+        let Self::Statement(e) = self else { return false };
+        e.code().is_some_and(|state| state.code().starts_with("23"))
     }
 
     /// The name of the constraint that a write violated.
@@ -97,7 +99,8 @@ impl From<PoolError> for StoreError {
     }
 }
 
-/// The cause of an error. The driver's own text says only "db error" or "error connecting to server".
+/// The cause of an error. The driver's own text says only "db error" or "error connecting to
+/// server".
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if error.is_closed() {
         return "the connection was lost".to_owned();

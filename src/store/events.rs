@@ -49,8 +49,8 @@ pub struct EventPage {
     pub limit: u32,
 }
 
-/// The position of an event in the order of all events. It holds the stock's id, which stays when the
-/// symbol changes, so that no event moves between two pages.
+/// The position of an event in the order of all events. It holds the stock's id, which stays when
+/// the symbol changes, so that no event moves between two pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventPlace {
     date: NaiveDate,
@@ -75,12 +75,13 @@ macro_rules! read_by_stock_max {
 }
 
 /// The condition for events on a page: those beyond the position of the previous page's last event.
-/// The first page begins beyond `$nowhere`, a date outside of all others. Kinds are a range, which an
-/// index scan can check; a list of kinds would fetch each row.
+/// The first page begins beyond `$nowhere`, a date outside of all others. Kinds are a range, which
+/// an index scan can check; a list of kinds would fetch each row.
 macro_rules! on_page {
     ($beyond:literal, $nowhere:literal) => {
         concat!(
-            "a.ex_date >= $2 AND a.ex_date <= coalesce($3, 'infinity'::date) AND a.kind BETWEEN $4 AND $5
+            "a.ex_date >= $2 AND a.ex_date <= coalesce($3, 'infinity'::date)
+             AND a.kind BETWEEN $4 AND $5
              AND (a.ex_date, a.stock_id, a.kind) ",
             $beyond,
             " (coalesce($6, '",
@@ -122,16 +123,19 @@ macro_rules! exchange_events_sql {
                   few AS MATERIALIZED (SELECT count(*) <= ",
             read_by_stock_max!(),
             " AS are FROM listed)
-             SELECT a.ex_date, a.stock_id, a.kind, of_kind.split_from, of_kind.split_to, of_kind.dividend, s.symbol
+             SELECT a.ex_date, a.stock_id, a.kind, of_kind.split_from, of_kind.split_to,
+                    of_kind.dividend, s.symbol
              FROM (
                  (SELECT a.ex_date, a.stock_id, a.kind FROM corporate_actions a
-                  WHERE NOT (SELECT are FROM few) AND (a.stock_id IN (SELECT id FROM listed)) IS TRUE AND ",
+                  WHERE NOT (SELECT are FROM few)
+                    AND (a.stock_id IN (SELECT id FROM listed)) IS TRUE AND ",
             on_page!($beyond, $nowhere),
             in_order!($order),
             " LIMIT $9)
                  UNION ALL
                  (SELECT a.ex_date, a.stock_id, a.kind FROM listed CROSS JOIN LATERAL (
-                      SELECT a.ex_date, a.stock_id, a.kind FROM corporate_actions a WHERE a.stock_id = listed.id AND ",
+                      SELECT a.ex_date, a.stock_id, a.kind FROM corporate_actions a
+                      WHERE a.stock_id = listed.id AND ",
             on_page!($beyond, $nowhere),
             in_order!($order),
             " LIMIT $9
@@ -271,15 +275,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_place_is_parsed_back_from_its_text(days in 0i64..3_652_059, stock_id: i32, split: bool) {
-            let date = NaiveDate::from_ymd_opt(0, 1, 1).unwrap() + chrono::Days::new(days.unsigned_abs());
+        fn a_place_is_parsed_back_from_its_text(
+            days in 0u64..3_652_059, stock_id: i32, split: bool
+        ) {
+            let date = NaiveDate::from_ymd_opt(0, 1, 1).unwrap() + chrono::Days::new(days);
             let kind = if split { EventKind::Split } else { EventKind::Dividend };
             let place = EventPlace { date, stock_id, kind };
             prop_assert_eq!(place.to_string().parse(), Ok(place));
         }
 
         #[test]
-        fn parsing_any_text_does_not_panic(text in "[-0-9a-z/]{0,24}|2012-05-01/[-0-9]{0,12}/(split|[a-z]{0,9})") {
+        fn parsing_any_text_does_not_panic(
+            text in "[-0-9a-z/]{0,24}|2012-05-01/[-0-9]{0,12}/(split|[a-z]{0,9})"
+        ) {
             let _ = text.parse::<EventPlace>();
         }
     }

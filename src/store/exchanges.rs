@@ -50,14 +50,16 @@ impl Store {
 
     /// All exchanges with their names and stock counts, ordered by code, as of `version` or later.
     pub async fn listed_exchanges(&self, version: i64) -> Result<Vec<ListedExchange>, StoreError> {
-        let sql = "SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI') AS closes_at, count(s.id) AS stocks
-                   FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
-                   GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
+        let sql = "
+            SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI') AS closes_at,
+                   count(s.id) AS stocks
+            FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
+            GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
         self.query_content(version, sql, &[]).await?.iter().map(listed_exchange).collect()
     }
 
-    /// The newest day with prices of each exchange that has stocks, ordered by code, as of `version`
-    /// or later.
+    /// The newest day with prices of each exchange that has stocks, ordered by code, as of
+    /// `version` or later.
     pub async fn newest_days(&self, version: i64) -> Result<Vec<NewestDay>, StoreError> {
         let sql =
             "SELECT exchange, newest, max(updated_at) FILTER (WHERE date = newest) AS loaded_at,

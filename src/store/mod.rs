@@ -146,7 +146,8 @@ impl Store {
         self.primary.query(sql, params).await
     }
 
-    /// Runs a statement that is safe to repeat on the primary: once more if the connection was dead.
+    /// Runs a statement that is safe to repeat on the primary: once more if the connection was
+    /// dead.
     async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let _permit = self.permit()?;
         self.primary.query(sql, params).await

@@ -194,9 +194,9 @@ impl Postgres {
 }
 
 impl Drop for Checkout<'_> {
-    /// Handles a request that was cancelled during its statement. The connection returns to the pool
-    /// when Postgres has answered, and is closed if it does not answer in time: the next request
-    /// must not wait for the statement.
+    /// Handles a request that was cancelled during its statement. The connection returns to the
+    /// pool when Postgres has answered, and is closed if it does not answer in time: the next
+    /// request must not wait for the statement.
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         let timeout = self.postgres.statement_timeout;

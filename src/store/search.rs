@@ -27,8 +27,8 @@ pub struct Matches {
     pub ids: Vec<i32>,
 }
 
-/// A text to search stocks for: a symbol, words of a name, or a similar text. Case and the number of
-/// spaces do not matter.
+/// A text to search stocks for: a symbol, words of a name, or a similar text. Case and the number
+/// of spaces do not matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockSearch(String);
 
@@ -70,13 +70,15 @@ impl Store {
         version: i64,
     ) -> Result<Matches, StoreError> {
         // The C collation orders symbols by their bytes on every server.
-        let sql = "WITH matching AS NOT MATERIALIZED (
-                       SELECT id, symbol FROM stocks
-                       WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
-                         AND ($3::bool IS NULL OR (delisted_on IS NULL) = $3)
-                   )
-                   SELECT (SELECT count(*) FROM matching) AS total,
-                          ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\" LIMIT $4 OFFSET $5) AS ids";
+        let sql = "
+            WITH matching AS NOT MATERIALIZED (
+                SELECT id, symbol FROM stocks
+                WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
+                  AND ($3::bool IS NULL OR (delisted_on IS NULL) = $3)
+            )
+            SELECT (SELECT count(*) FROM matching) AS total,
+                   ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\"
+                         LIMIT $4 OFFSET $5) AS ids";
         let limit = i64::from(page.limit);
         let offset = i64::from(page.offset);
         let params: Params<'_> =
@@ -97,26 +99,28 @@ impl Store {
         // All characters of symbols sort before '~'. Similar (<<%) means that half of the trigrams
         // occur in a sequence of whole words, or another part if the server sets
         // pg_trgm.strict_word_similarity_threshold.
-        let sql = "WITH hits AS (
-                       SELECT id, CASE WHEN symbol = $1 THEN 0 ELSE 2 END::float8 AS rank FROM stocks
-                       WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
-                       UNION ALL
-                       SELECT stock_id, CASE WHEN symbol = $1 THEN 1 ELSE 3 END FROM former_symbols
-                       WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
-                       UNION ALL
-                       SELECT id, 4 FROM stocks WHERE name ~* $2
-                       UNION ALL
-                       SELECT id, 5 + least($3 <<<-> name, $3 <<<-> symbol) FROM stocks
-                       WHERE ($3 <<% name OR $3 <<% symbol) AND name !~* $2
-                   ), found AS (
-                       SELECT s.id, s.symbol, min(h.rank) AS rank FROM hits h JOIN stocks s ON s.id = h.id
-                       WHERE ($4::text IS NULL OR s.exchange = $4) AND ($5::text IS NULL OR s.sector = $5)
-                         AND ($6::bool IS NULL OR (s.delisted_on IS NULL) = $6)
-                       GROUP BY s.id
-                   )
-                   SELECT count(*) AS total, coalesce(
-                       (array_agg(id ORDER BY rank, symbol COLLATE \"C\"))[$7::bigint + 1:$7 + $8::bigint], '{}'
-                   ) AS ids FROM found";
+        let sql = "
+            WITH hits AS (
+                SELECT id, CASE WHEN symbol = $1 THEN 0 ELSE 2 END::float8 AS rank FROM stocks
+                WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
+                UNION ALL
+                SELECT stock_id, CASE WHEN symbol = $1 THEN 1 ELSE 3 END FROM former_symbols
+                WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
+                UNION ALL
+                SELECT id, 4 FROM stocks WHERE name ~* $2
+                UNION ALL
+                SELECT id, 5 + least($3 <<<-> name, $3 <<<-> symbol) FROM stocks
+                WHERE ($3 <<% name OR $3 <<% symbol) AND name !~* $2
+            ), found AS (
+                SELECT s.id, s.symbol, min(h.rank) AS rank FROM hits h JOIN stocks s ON s.id = h.id
+                WHERE ($4::text IS NULL OR s.exchange = $4) AND ($5::text IS NULL OR s.sector = $5)
+                  AND ($6::bool IS NULL OR (s.delisted_on IS NULL) = $6)
+                GROUP BY s.id
+            )
+            SELECT count(*) AS total, coalesce(
+                (array_agg(id ORDER BY rank, symbol COLLATE \"C\"))[$7::bigint + 1:$7 + $8::bigint],
+                '{}'
+            ) AS ids FROM found";
         let limit = i64::from(page.limit);
         let offset = i64::from(page.offset);
         let symbol = search.symbol();
@@ -148,6 +152,7 @@ mod tests {
     #[test]
     fn a_search_is_escaped_in_the_pattern() {
         let search = StockSearch::of("AT&T (a.*) [z] \\ é").unwrap();
-        assert_eq!(search.word_prefix_pattern(), r"(^|[^[:alnum:]])at\&t\ \(a\.\*\)\ \[z\]\ \\\ é");
+        let pattern = r"(^|[^[:alnum:]])at\&t\ \(a\.\*\)\ \[z\]\ \\\ é";
+        assert_eq!(search.word_prefix_pattern(), pattern);
     }
 }

@@ -78,16 +78,22 @@ impl Store {
 
     /// The stocks with these ids, in their order, as of `version` or later.
     pub async fn stocks(&self, ids: &[i32], version: i64) -> Result<Vec<Stock>, StoreError> {
-        let sql = "SELECT s.symbol, s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap, s.updated_at,
-                       s.delisted_on,
-                       ARRAY(SELECT f.symbol FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
-                             ORDER BY f.replaced_on DESC, f.symbol) AS former_symbols,
-                       ARRAY(SELECT f.replaced_on FROM former_symbols f WHERE f.stock_id = s.id AND f.symbol <> s.symbol
-                             ORDER BY f.replaced_on DESC, f.symbol) AS former_symbols_replaced_on,
-                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date LIMIT 1) AS first_date,
-                       (SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1) AS last_date
-                   FROM unnest($1::int4[]) WITH ORDINALITY AS wanted (id, place) JOIN stocks s ON s.id = wanted.id
-                   ORDER BY wanted.place";
+        let sql = "
+            SELECT s.symbol, s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap,
+                s.updated_at, s.delisted_on,
+                ARRAY(SELECT f.symbol FROM former_symbols f
+                      WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                      ORDER BY f.replaced_on DESC, f.symbol) AS former_symbols,
+                ARRAY(SELECT f.replaced_on FROM former_symbols f
+                      WHERE f.stock_id = s.id AND f.symbol <> s.symbol
+                      ORDER BY f.replaced_on DESC, f.symbol) AS former_symbols_replaced_on,
+                (SELECT date FROM prices WHERE stock_id = s.id
+                 ORDER BY date LIMIT 1) AS first_date,
+                (SELECT date FROM prices WHERE stock_id = s.id
+                 ORDER BY date DESC LIMIT 1) AS last_date
+            FROM unnest($1::int4[]) WITH ORDINALITY AS wanted (id, place)
+            JOIN stocks s ON s.id = wanted.id
+            ORDER BY wanted.place";
         self.query_content(version, sql, &[&ids]).await?.iter().map(stock).collect()
     }
 }

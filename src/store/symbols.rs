@@ -7,12 +7,13 @@ use super::stocks::symbol;
 use super::{Database, StockRef, Store, StoreError};
 use crate::market::Symbol;
 
-/// Taken by every transaction that assigns symbols, so that no symbol changes hands between its check
-/// and the commit. Reads are not blocked.
+/// Taken by every transaction that assigns symbols, so that no symbol changes hands between its
+/// check and the commit. Reads are not blocked.
 pub(super) const LOCK_SYMBOLS: &str = "LOCK TABLE former_symbols IN SHARE ROW EXCLUSIVE MODE";
 
 /// The current symbol of the stock that is found under the former symbol `$1`.
-const FOUND_UNDER: &str = "SELECT s.symbol FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
+const FOUND_UNDER: &str = "SELECT s.symbol FROM inherited_symbols i
+                           JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
 
 /// The result of a command about a stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub enum SymbolError {
     )]
     WouldTakeOver { symbol: Symbol, heir: String },
     #[error(
-        "another stock had {symbol} until {until}: this one can't have given it up by then, expected a later day"
+        "another stock had {symbol} until {until}: this one can't have given it up by then, \
+         expected a later day"
     )]
     HadLater { symbol: Symbol, until: NaiveDate },
     #[error("{symbol} has prices up to {last}: a listing can't end before")]
@@ -56,9 +58,10 @@ impl Store {
         &self,
         symbols: &[Symbol],
     ) -> Result<Vec<(Symbol, StockRef)>, StoreError> {
-        let sql = "SELECT symbol AS found_by, id, symbol, data_version FROM stocks WHERE symbol = ANY ($1)
-                   UNION ALL SELECT i.symbol, s.id, s.symbol, s.data_version
-                   FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = ANY ($1)";
+        let sql = "
+            SELECT symbol AS found_by, id, symbol, data_version FROM stocks WHERE symbol = ANY ($1)
+            UNION ALL SELECT i.symbol, s.id, s.symbol, s.data_version
+            FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = ANY ($1)";
         let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
         let found = |row| Ok((symbol(row, "found_by")?, StockRef::of(row)?));
         self.query(sql, &[&symbols]).await?.iter().map(found).collect()
@@ -66,9 +69,9 @@ impl Store {
 }
 
 impl Database {
-    /// Gives a stock a new symbol from the day `replaced_on` on. It keeps its id and history, and the
-    /// old symbol still finds it. `may_take_over` allows a new symbol that still finds another stock,
-    /// which had it before.
+    /// Gives a stock a new symbol from the day `replaced_on` on. It keeps its id and history, and
+    /// the old symbol still finds it. `may_take_over` allows a new symbol that still finds another
+    /// stock, which had it before.
     ///
     /// # Errors
     /// If Postgres fails: then nothing was changed.
@@ -172,7 +175,9 @@ impl Transaction {
         symbol: Symbol,
         stock_id: i32,
     ) -> Result<Option<NaiveDate>, StoreError> {
-        let sql = "SELECT max(replaced_on) AS until FROM former_symbols WHERE symbol = $1 AND stock_id <> $2";
+        let sql = "
+            SELECT max(replaced_on) AS until FROM former_symbols
+            WHERE symbol = $1 AND stock_id <> $2";
         Ok(self.client.query_one(sql, &[&symbol.as_str(), &stock_id]).await?.try_get("until")?)
     }
 

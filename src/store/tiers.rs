@@ -19,10 +19,11 @@ pub struct TierStatus {
 impl Store {
     /// Lists the tiers, lowest limit first.
     pub async fn list_tiers(&self) -> Result<Vec<TierStatus>, StoreError> {
-        let sql = "SELECT t.name, t.requests_per_minute, count(k.id) AS active_keys
-                   FROM tiers t LEFT JOIN api_keys k ON k.tier = t.name AND k.revoked_at IS NULL
-                                                     AND (k.expires_at IS NULL OR k.expires_at > now())
-                   GROUP BY t.name ORDER BY t.requests_per_minute, t.name";
+        let sql = "
+            SELECT t.name, t.requests_per_minute, count(k.id) AS active_keys
+            FROM tiers t LEFT JOIN api_keys k ON k.tier = t.name AND k.revoked_at IS NULL
+                                              AND (k.expires_at IS NULL OR k.expires_at > now())
+            GROUP BY t.name ORDER BY t.requests_per_minute, t.name";
         let status = |row: &Row| {
             Ok(TierStatus {
                 name: row.try_get("name")?,
@@ -40,10 +41,11 @@ impl Store {
         name: &TierName,
         limit: RequestsPerMinute,
     ) -> Result<(), StoreError> {
-        let sql = "WITH next AS (SELECT next_revision_by($1) AS current)
-                   INSERT INTO tiers (name, requests_per_minute, revision) SELECT $2, $3, current FROM next
-                   ON CONFLICT (name) DO UPDATE
-                   SET requests_per_minute = excluded.requests_per_minute, revision = excluded.revision";
+        let sql = "
+            WITH next AS (SELECT next_revision_by($1) AS current)
+            INSERT INTO tiers (name, requests_per_minute, revision) SELECT $2, $3, current FROM next
+            ON CONFLICT (name) DO UPDATE
+            SET requests_per_minute = excluded.requests_per_minute, revision = excluded.revision";
         let limit = i32::try_from(limit.get()).unwrap_or(i32::MAX);
         self.query_once(sql, &[&actor.as_str(), &name.as_str(), &limit]).await.map(drop)
     }

@@ -80,27 +80,33 @@ impl Store {
     /// Stores a batch, unless it is stored already. Rows of keys that no longer exist are left out:
     /// they would block all others for ever.
     pub async fn add_usage(&self, batch: &UsageBatch) -> Result<(), StoreError> {
-        let sql = "WITH batch AS (
-                       INSERT INTO usage_batches AS b (instance, sequence) VALUES ($1, $2)
-                       ON CONFLICT (instance) DO UPDATE SET sequence = excluded.sequence, stored_at = now()
-                       WHERE b.sequence < excluded.sequence
-                       RETURNING instance
-                   ), ended AS (
-                       DELETE FROM usage_batches WHERE instance <> $1 AND stored_at < now() - interval '30 days'
-                   )
-                   INSERT INTO key_usage AS u
-                       (key_id, day, route, requests, refusals, cache_hits, bytes, last_used_at)
-                   SELECT k.id, $3::date, r.route, r.requests, r.refusals, r.cache_hits, r.bytes, r.last_used_at
-                   FROM batch, unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-                                      $10::timestamptz[])
-                            AS r (key_id, route, requests, refusals, cache_hits, bytes, last_used_at)
-                   JOIN api_keys k ON k.id = r.key_id
-                   -- The same order on all instances avoids deadlocks.
-                   ORDER BY k.id, r.route
-                   ON CONFLICT (key_id, day, route) DO UPDATE SET
-                       requests = u.requests + excluded.requests, refusals = u.refusals + excluded.refusals,
-                       cache_hits = u.cache_hits + excluded.cache_hits, bytes = u.bytes + excluded.bytes,
-                       last_used_at = greatest(u.last_used_at, excluded.last_used_at)";
+        let sql = "
+            WITH batch AS (
+                INSERT INTO usage_batches AS b (instance, sequence) VALUES ($1, $2)
+                ON CONFLICT (instance) DO UPDATE
+                SET sequence = excluded.sequence, stored_at = now()
+                WHERE b.sequence < excluded.sequence
+                RETURNING instance
+            ), ended AS (
+                DELETE FROM usage_batches
+                WHERE instance <> $1 AND stored_at < now() - interval '30 days'
+            )
+            INSERT INTO key_usage AS u
+                (key_id, day, route, requests, refusals, cache_hits, bytes, last_used_at)
+            SELECT k.id, $3::date, r.route, r.requests, r.refusals, r.cache_hits, r.bytes,
+                   r.last_used_at
+            FROM batch, unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+                               $9::bigint[], $10::timestamptz[])
+                     AS r (key_id, route, requests, refusals, cache_hits, bytes, last_used_at)
+            JOIN api_keys k ON k.id = r.key_id
+            -- The same order on all instances avoids deadlocks.
+            ORDER BY k.id, r.route
+            ON CONFLICT (key_id, day, route) DO UPDATE SET
+                requests = u.requests + excluded.requests,
+                refusals = u.refusals + excluded.refusals,
+                cache_hits = u.cache_hits + excluded.cache_hits,
+                bytes = u.bytes + excluded.bytes,
+                last_used_at = greatest(u.last_used_at, excluded.last_used_at)";
         let rows = &batch.rows;
         let keys: Vec<_> = rows.iter().map(|row| row.key.as_str()).collect();
         let routes: Vec<_> = rows.iter().map(|row| row.route).collect();
@@ -132,16 +138,17 @@ impl Store {
         filter: &UsageFilter,
         by: UsageBy,
     ) -> Result<Vec<UsageTotal>, StoreError> {
-        let sql = "SELECT CASE WHEN $5 THEN u.day END AS day, CASE WHEN $6 THEN u.key_id END AS key,
-                          CASE WHEN $7 THEN k.owner END AS owner, CASE WHEN $8 THEN u.route END AS route,
-                          sum(u.requests)::bigint AS requests, sum(u.refusals)::bigint AS refusals,
-                          sum(u.cache_hits)::bigint AS cache_hits, sum(u.bytes)::bigint AS bytes,
-                          max(u.last_used_at) AS last_used_at
-                   FROM key_usage u JOIN api_keys k ON k.id = u.key_id
-                   WHERE u.day BETWEEN $1 AND $2 AND ($3::text IS NULL OR u.key_id = $3)
-                     AND ($4::text IS NULL OR k.owner = $4)
-                   GROUP BY 1, 2, 3, 4
-                   ORDER BY 1 DESC, 3, 2, 4";
+        let sql = "
+            SELECT CASE WHEN $5 THEN u.day END AS day, CASE WHEN $6 THEN u.key_id END AS key,
+                   CASE WHEN $7 THEN k.owner END AS owner, CASE WHEN $8 THEN u.route END AS route,
+                   sum(u.requests)::bigint AS requests, sum(u.refusals)::bigint AS refusals,
+                   sum(u.cache_hits)::bigint AS cache_hits, sum(u.bytes)::bigint AS bytes,
+                   max(u.last_used_at) AS last_used_at
+            FROM key_usage u JOIN api_keys k ON k.id = u.key_id
+            WHERE u.day BETWEEN $1 AND $2 AND ($3::text IS NULL OR u.key_id = $3)
+              AND ($4::text IS NULL OR k.owner = $4)
+            GROUP BY 1, 2, 3, 4
+            ORDER BY 1 DESC, 3, 2, 4";
         let UsageFilter { start, end, key, owner } = filter;
         let key = key.as_ref().map(KeyId::as_str);
         let params: Params<'_> = &[start, end, &key, owner, &by.day, &by.key, &by.owner, &by.route];

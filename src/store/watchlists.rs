@@ -1,5 +1,5 @@
-//! The table `watchlists`. It is read from the primary and never cached, so every instance reads what
-//! was last written.
+//! The table `watchlists`. It is read from the primary and never cached, so every instance reads
+//! what was last written.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,18 +9,20 @@ use utoipa::ToSchema;
 use super::{StockRef, Store, StoreError};
 use crate::caller::{WatchlistId, WatchlistName};
 
-/// The most watchlists of one owner. A trigger of the table enforces it, also for concurrent writes.
+/// The most watchlists of one owner. A trigger of the table enforces it, also for concurrent
+/// writes.
 pub const WATCHLISTS_PER_OWNER_MAX: usize = 100;
 /// The most stocks of one watchlist. A check constraint of the table enforces it.
 pub const STOCKS_PER_WATCHLIST_MAX: usize = 100;
 
-/// Selects the columns of [`Watchlist::of`] from rows of `watchlists`, or from rows that a statement
-/// has just written.
+/// Selects the columns of [`Watchlist::of`] from rows of `watchlists`, or from rows that a
+/// statement has just written.
 macro_rules! watchlist_of {
     ($rows:literal) => {
         concat!(
             "SELECT w.id, w.name, w.created_at, w.updated_at,
-                    ARRAY(SELECT s.symbol FROM unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place)
+                    ARRAY(SELECT s.symbol
+                          FROM unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place)
                           JOIN stocks s USING (id) ORDER BY listed.place) AS symbols
              FROM ",
             $rows,
@@ -93,10 +95,12 @@ impl Store {
         owner: &str,
         id: &WatchlistId,
     ) -> Result<Option<(String, Vec<StockRef>)>, StoreError> {
-        let sql = "SELECT w.name, s.id, s.symbol, s.data_version
-                   FROM watchlists w LEFT JOIN LATERAL unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place) ON true
-                                     LEFT JOIN stocks s ON s.id = listed.id
-                   WHERE w.id = $1 AND w.owner = $2 ORDER BY listed.place";
+        let sql = "
+            SELECT w.name, s.id, s.symbol, s.data_version
+            FROM watchlists w
+            LEFT JOIN LATERAL unnest(w.stock_ids) WITH ORDINALITY AS listed (id, place) ON true
+            LEFT JOIN stocks s ON s.id = listed.id
+            WHERE w.id = $1 AND w.owner = $2 ORDER BY listed.place";
         let rows = self.query(sql, &[&id.as_str(), &owner]).await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let mut stocks = Vec::new();
@@ -118,8 +122,10 @@ impl Store {
     ) -> Result<WatchlistWritten, StoreError> {
         let sql = concat!(
             "WITH new AS (INSERT INTO watchlists (id, owner, name, stock_ids)
-                          VALUES ($1, $2, $3, ARRAY(SELECT id FROM unnest($4::integer[]) WITH ORDINALITY AS asked (id, place)
-                                                    GROUP BY id ORDER BY min(place)))
+                          VALUES ($1, $2, $3,
+                                  ARRAY(SELECT id
+                                        FROM unnest($4::integer[]) WITH ORDINALITY AS asked (id, place)
+                                        GROUP BY id ORDER BY min(place)))
                           RETURNING *) ",
             watchlist_of!("new")
         );
@@ -136,9 +142,12 @@ impl Store {
             "WITH changed AS (
                  UPDATE watchlists
                  SET name = coalesce($3, name), updated_at = now(),
-                     stock_ids = ARRAY(SELECT listed.id
-                                       FROM unnest(coalesce($4, stock_ids) || $5::integer[]) WITH ORDINALITY AS listed (id, place)
-                                       WHERE listed.id <> ALL ($6::integer[]) GROUP BY listed.id ORDER BY min(place))
+                     stock_ids = ARRAY(
+                         SELECT listed.id
+                         FROM unnest(coalesce($4, stock_ids) || $5::integer[])
+                              WITH ORDINALITY AS listed (id, place)
+                         WHERE listed.id <> ALL ($6::integer[])
+                         GROUP BY listed.id ORDER BY min(place))
                  WHERE id = $1 AND owner = $2 RETURNING *) ",
             watchlist_of!("changed")
         );

@@ -147,8 +147,8 @@ fn adjust(bars: &mut [Bar], actions: &[Action]) {
     }
 }
 
-/// The index of the stock's first day. One stock in four is listed after the start, within the first
-/// four fifths.
+/// The index of the stock's first day. One stock in four is listed after the start, within the
+/// first four fifths.
 fn listing_day(random: &mut Random, days: usize) -> usize {
     if random.chance(0.75) {
         return 0;

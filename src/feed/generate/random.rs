@@ -35,8 +35,9 @@ impl Random {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }
 
-    /// Nearly normal with mean 0 and standard deviation 1, within ±√12: the sum of four uniform draws
-    /// of variance 1/12 each (Irwin-Hall distribution). The bound keeps every price above zero.
+    /// Nearly normal with mean 0 and standard deviation 1, within ±√12: the sum of four uniform
+    /// draws of variance 1/12 each (Irwin-Hall distribution). The bound keeps every price above
+    /// zero.
     pub(super) fn normal(&mut self) -> f64 {
         let word = self.0.next_u64();
         let sum: u64 = (0..4).map(|part| (word >> (16 * part)) & 0xffff).sum();

@@ -100,8 +100,8 @@ fn is_observed(date: NaiveDate, day: u32) -> bool {
     }
 }
 
-/// New Year's Day moves from a Sunday to the Monday, but not from a Saturday to the Friday: Rule 7.2
-/// keeps the exchange open at the end of an accounting year.
+/// New Year's Day moves from a Sunday to the Monday, but not from a Saturday to the Friday: Rule
+/// 7.2 keeps the exchange open at the end of an accounting year.
 fn is_new_year_observed(date: NaiveDate) -> bool {
     date.day() == 1 || (date.day() == 2 && date.weekday() == Weekday::Mon)
 }

@@ -39,9 +39,11 @@ impl KeyRow {
 impl Store {
     /// The key, revoked or not, and the limit of its tier.
     pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreError> {
-        let sql = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL AS is_revoked, t.name AS tier,
-                          t.requests_per_minute, coalesce(k.limit_id, k.id) AS limit_id, k.owner, k.secret_hint
-                   FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
+        let sql = "
+            SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL AS is_revoked,
+                   t.name AS tier, t.requests_per_minute, coalesce(k.limit_id, k.id) AS limit_id,
+                   k.owner, k.secret_hint
+            FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
         let rows = self.query(sql, &[&id.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let requests_per_minute: i32 = row.try_get("requests_per_minute")?;

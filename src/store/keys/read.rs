@@ -17,11 +17,14 @@ pub const KEYS_PER_PAGE_MAX: u32 = 1000;
 macro_rules! status_of {
     ($rows:literal) => {
         concat!(
-            "SELECT k.id, k.owner, k.name, k.note, t.name AS tier, t.requests_per_minute, k.created_at,
-                    k.expires_at, k.revoked_at, coalesce(k.limit_id, k.id) AS limit_id, k.replaces,
-                    n.id AS replaced_by, k.expires_at <= now() AS is_expired,
-                    (SELECT max(u.last_used_at) FROM key_usage u WHERE u.key_id = k.id
-                     AND u.day = (SELECT max(day) FROM key_usage WHERE key_id = k.id)) AS last_used_at
+            "SELECT k.id, k.owner, k.name, k.note, t.name AS tier, t.requests_per_minute,
+                    k.created_at, k.expires_at, k.revoked_at,
+                    coalesce(k.limit_id, k.id) AS limit_id, k.replaces, n.id AS replaced_by,
+                    k.expires_at <= now() AS is_expired,
+                    (SELECT max(u.last_used_at) FROM key_usage u
+                     WHERE u.key_id = k.id
+                       AND u.day = (SELECT max(day) FROM key_usage WHERE key_id = k.id)
+                    ) AS last_used_at
              FROM ",
             $rows,
             " k JOIN tiers t ON t.name = k.tier LEFT JOIN api_keys n ON n.replaces = k.id "
@@ -44,7 +47,8 @@ pub struct KeyStatus {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
-    /// The id whose limit this key shares: its own, or that of the first key in a chain of rotations.
+    /// The id whose limit this key shares: its own, or that of the first key in a chain of
+    /// rotations.
     pub limit_id: String,
     pub replaces: Option<String>,
     pub replaced_by: Option<String>,
@@ -100,9 +104,12 @@ impl Store {
             status_of!("api_keys"),
             "WHERE ($1::text IS NULL OR k.owner = $1)
                AND ($2::text IS NULL OR k.tier = $2)
-               AND (NOT $3 OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))
-               AND ($4::text IS NULL OR key_words(k.owner, k.name, k.note) @@ to_tsquery('simple', $4))
-               AND ($5::text IS NULL OR (k.created_at, k.id) < (SELECT created_at, id FROM api_keys WHERE id = $5))
+               AND (NOT $3
+                    OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())))
+               AND ($4::text IS NULL
+                    OR key_words(k.owner, k.name, k.note) @@ to_tsquery('simple', $4))
+               AND ($5::text IS NULL
+                    OR (k.created_at, k.id) < (SELECT created_at, id FROM api_keys WHERE id = $5))
                AND ($6::text IS NULL OR k.id = $6)
              ORDER BY k.created_at DESC, k.id DESC LIMIT $7"
         );
@@ -147,8 +154,8 @@ impl KeyStatus {
     }
 }
 
-/// Words to search keys for, as a text for `to_tsquery`. Each must be the beginning of a word of the
-/// owner, the name or the note.
+/// Words to search keys for, as a text for `to_tsquery`. Each must be the beginning of a word of
+/// the owner, the name or the note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search(String);
 

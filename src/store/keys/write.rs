@@ -1,6 +1,6 @@
-//! Changes of keys by operators. Each is one statement: it draws a revision in the name of an actor,
-//! which the audit records, and returns the new state of the key. With a second statement, a failure
-//! of that one would lose the token.
+//! Changes of keys by operators. Each is one statement: it draws a revision in the name of an
+//! actor, which the audit records, and returns the new state of the key. With a second statement, a
+//! failure of that one would lose the token.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
@@ -57,7 +57,8 @@ impl Store {
     ) -> Result<Written<KeyStatus>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
-             new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier, expires_at, revision)
+             new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier,
+                                           expires_at, revision)
                      SELECT $2, $3, $4, $5, $6, $7, $8, $9, current FROM next RETURNING *) ",
             status_of!("new")
         );
@@ -81,8 +82,8 @@ impl Store {
     }
 
     /// Replaces the key `id` by a new one with the same owner, name, note, tier and shared limit.
-    /// Without `expires_at` the new key also takes the expiry. The old key stays valid for `grace` at
-    /// most. `Done(None)` if the old key is not active.
+    /// Without `expires_at` the new key also takes the expiry. The old key stays valid for `grace`
+    /// at most. `Done(None)` if the old key is not active.
     pub async fn rotate_key(
         &self,
         actor: &Actor,
@@ -94,15 +95,17 @@ impl Store {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              old AS (SELECT k.*, next.current FROM next, api_keys k
-                     WHERE k.id = $2 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+                     WHERE k.id = $2 AND k.revoked_at IS NULL
+                       AND (k.expires_at IS NULL OR k.expires_at > now())
                      FOR UPDATE OF k),
-             new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier, expires_at, limit_id,
-                                           replaces, revision)
-                     SELECT $3, $4, $5, owner, name, note, tier, coalesce($6, expires_at), coalesce(limit_id, id), id,
-                            current
+             new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier,
+                                           expires_at, limit_id, replaces, revision)
+                     SELECT $3, $4, $5, owner, name, note, tier, coalesce($6, expires_at),
+                            coalesce(limit_id, id), id, current
                      FROM old RETURNING *),
-             ending AS (UPDATE api_keys k SET expires_at = least(k.expires_at, now() + make_interval(secs => $7)),
-                                              revision = old.current
+             ending AS (UPDATE api_keys k
+                        SET expires_at = least(k.expires_at, now() + make_interval(secs => $7)),
+                            revision = old.current
                         FROM old, new WHERE k.id = new.replaces RETURNING k.expires_at)
              SELECT status.*, ending.expires_at AS old_expires_at FROM ending, (",
             status_of!("new"),
@@ -127,20 +130,23 @@ impl Store {
     }
 
     /// Stores the hint of a secret that was verified against this hash, for a key of a release that
-    /// stored none. This draws no revision and writes no audit entry: the key itself does not change.
+    /// stored none. This draws no revision and writes no audit entry: the key itself does not
+    /// change.
     pub async fn keep_hint(
         &self,
         id: KeyId,
         secret_hash: &str,
         secret_hint: i16,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE api_keys SET secret_hint = $3 WHERE id = $1 AND secret_hash = $2 AND secret_hint IS NULL";
+        let sql = "
+            UPDATE api_keys SET secret_hint = $3
+            WHERE id = $1 AND secret_hash = $2 AND secret_hint IS NULL";
         self.query_once(sql, &[&id.as_str(), &secret_hash, &secret_hint]).await.map(drop)
     }
 
-    /// Changes a key, and all keys that share its limit and are not revoked: to their holder, keys of
-    /// one rotation are one key. Only the expiry is changed for this key alone. Returns the changed
-    /// keys: none if there is no such key.
+    /// Changes a key, and all keys that share its limit and are not revoked: to their holder, keys
+    /// of one rotation are one key. Only the expiry is changed for this key alone. Returns the
+    /// changed keys: none if there is no such key.
     pub async fn change_key(
         &self,
         actor: &Actor,
@@ -151,7 +157,8 @@ impl Store {
             "WITH next AS (SELECT next_revision_by($1) AS current),
              shared AS (SELECT coalesce(limit_id, id) AS limit_id FROM api_keys WHERE id = $2),
              changed AS (UPDATE api_keys k
-                         SET owner = coalesce($3, k.owner), name = coalesce($4, k.name), tier = coalesce($5, k.tier),
+                         SET owner = coalesce($3, k.owner), name = coalesce($4, k.name),
+                             tier = coalesce($5, k.tier),
                              note = CASE WHEN $6 THEN $7 ELSE k.note END,
                              expires_at = CASE WHEN $8 AND k.id = $2 THEN $9 ELSE k.expires_at END,
                              revision = next.current
@@ -209,7 +216,8 @@ impl Store {
     ) -> Result<Option<KeyStatus>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
-             revoked AS (UPDATE api_keys k SET revoked_at = coalesce(k.revoked_at, now()), revision = next.current
+             revoked AS (UPDATE api_keys k
+                         SET revoked_at = coalesce(k.revoked_at, now()), revision = next.current
                          FROM next WHERE k.id = $2 RETURNING k.*) ",
             status_of!("revoked")
         );

@@ -139,7 +139,8 @@ impl Loader {
         let sql = format!(
             "WITH readjusted AS (
                  UPDATE prices p SET adjusted_close = {COMPUTED}
-                 WHERE p.stock_id = ANY($1) AND p.adjusted_close <> {COMPUTED} RETURNING stock_id, date)
+                 WHERE p.stock_id = ANY($1) AND p.adjusted_close <> {COMPUTED}
+                 RETURNING stock_id, date)
              SELECT stock_id, count(*) AS readjusted, min(date) AS first, max(date) AS last
              FROM readjusted GROUP BY stock_id"
         );

@@ -45,8 +45,8 @@ impl Loader {
 
     /// The fast path for new histories, as in a first load: inserts prices without a merge, which
     /// saves a third of the time, and without a search for duplicates. Returns `None`, with nothing
-    /// changed, if some of the prices exist. The primary key proves that they do not: a duplicate in
-    /// the file or a concurrent commit violates it, and the caller falls back to the merge.
+    /// changed, if some of the prices exist. The primary key proves that they do not: a duplicate
+    /// in the file or a concurrent commit violates it, and the caller falls back to the merge.
     async fn insert_new_histories(&self) -> Result<Option<Vec<MergedStock>>, StoreError> {
         if self.table != Table::Prices {
             return Ok(None);
@@ -62,13 +62,14 @@ impl Loader {
         }
     }
 
-    /// The number of staged prices of each stock. `None` if a stock has a price between the first and
-    /// the last staged day, or if there are too few rows per stock.
+    /// The number of staged prices of each stock. `None` if a stock has a price between the first
+    /// and the last staged day, or if there are too few rows per stock.
     async fn new_prices(&self) -> Result<Option<Vec<MergedStock>>, StoreError> {
         let sql = format!(
             "SELECT s.stock_id, s.rows, met.date IS NULL AS is_new
              FROM staged s LEFT JOIN LATERAL (
-                 SELECT date FROM prices WHERE stock_id = s.stock_id AND date >= s.first AND date <= s.last
+                 SELECT date FROM prices
+                 WHERE stock_id = s.stock_id AND date >= s.first AND date <= s.last
                  ORDER BY date LIMIT 1
              ) met ON true
              WHERE (SELECT sum(rows) >= {INSERT_FROM_ROWS_PER_STOCK} * count(*) FROM staged)"
@@ -85,8 +86,8 @@ impl Loader {
         Ok(Some(new).filter(|stocks| !stocks.is_empty()))
     }
 
-    /// Inserts in key order, as a merge does, so that concurrent loads wait for each other instead of
-    /// deadlocking.
+    /// Inserts in key order, as a merge does, so that concurrent loads wait for each other instead
+    /// of deadlocking.
     async fn insert_prices(&self) -> Result<(), StoreError> {
         let sql = concat!(
             "INSERT INTO prices (stock_id, ",

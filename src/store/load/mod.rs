@@ -22,10 +22,10 @@ pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedSto
 pub use staging::Table;
 pub use staging_writer::StagingWriter;
 
-/// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit is
-/// on disk before the vacuum, which can only then mark its rows as visible to all. The time-outs end
-/// a load whose machine has vanished, so that it does not hold its locks for hours: a live load never
-/// idles between two statements, and keepalive probes detect a dead connection.
+/// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit
+/// is on disk before the vacuum, which can only then mark its rows as visible to all. The time-outs
+/// end a load whose machine has vanished, so that it does not hold its locks for hours: a live load
+/// never idles between two statements, and keepalive probes detect a dead connection.
 const SETTINGS: &str = "SET LOCAL synchronous_commit = on;
                         SET LOCAL idle_in_transaction_session_timeout = '30s';
                         SET LOCAL tcp_keepalives_idle = 30;
@@ -78,8 +78,8 @@ impl Loader {
 
     /// Loads the staged rows and commits.
     ///
-    /// `origin` is the origin of the adjusted closes of prices. With `may_replace`, computed ones may
-    /// replace a feed's.
+    /// `origin` is the origin of the adjusted closes of prices. With `may_replace`, computed ones
+    /// may replace a feed's.
     ///
     /// # Errors
     /// If Postgres fails or the rows are rejected. Nothing was loaded then, unless the error is
@@ -98,9 +98,9 @@ impl Loader {
         }
     }
 
-    /// Vacuums after a large load, so that index-only reads are fast again. Reads are correct without
-    /// it, and autovacuum would run later. It includes `stocks`, in which each changed stock has left
-    /// a dead row, and `corporate_actions`, which is read by index-only scans.
+    /// Vacuums after a large load, so that index-only reads are fast again. Reads are correct
+    /// without it, and autovacuum would run later. It includes `stocks`, in which each changed
+    /// stock has left a dead row, and `corporate_actions`, which is read by index-only scans.
     pub async fn vacuum(self, report: &LoadReport) {
         let rows = report.written();
         if rows < VACUUM_FROM_ROWS {
@@ -148,9 +148,9 @@ impl Loader {
         Ok(report)
     }
 
-    /// Locks the stocks with staged rows, in the order of their symbols, as a load of stocks does. Of
-    /// two concurrent loads one waits for the other, so neither computes from data that the other
-    /// is changing.
+    /// Locks the stocks with staged rows, in the order of their symbols, as a load of stocks does.
+    /// Of two concurrent loads one waits for the other, so neither computes from data that the
+    /// other is changing.
     async fn lock_stocks(&self) -> Result<Vec<StagedStock>, StoreError> {
         let Some(staged) = self.table.create_staged() else { return Ok(Vec::new()) };
         self.client.batch_execute(staged).await?;
@@ -197,8 +197,8 @@ impl Loader {
         Ok(LoadReport { added, changed, unchanged, stocks_touched: merged.len(), restated })
     }
 
-    /// Gives the stocks a new data version. Runs last before the commit, because it locks the counter
-    /// that every change draws from.
+    /// Gives the stocks a new data version. Runs last before the commit, because it locks the
+    /// counter that every change draws from.
     async fn update_data_versions(&self, stocks: &[i32]) -> Result<u64, StoreError> {
         let sql = "WITH next AS (SELECT next_revision() AS current)
                    UPDATE stocks SET data_version = next.current, updated_at = now()

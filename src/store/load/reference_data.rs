@@ -74,9 +74,12 @@ impl Loader {
         }
         let today = Some((Utc::now() + EASTERNMOST_OFFSET).date_naive());
         let mut data = ReferenceData { today, ..ReferenceData::default() };
-        let sql = "SELECT symbol AS found_by, id, symbol, delisted_on, name, NULL AS replaced_on FROM stocks
-                   UNION ALL SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.name, i.replaced_on
-                   FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
+        let sql = "
+            SELECT symbol AS found_by, id, symbol, delisted_on, name, NULL AS replaced_on
+            FROM stocks
+            UNION ALL
+            SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.name, i.replaced_on
+            FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
         for row in self.client.query(sql, &[]).await? {
             let found_by = symbol(&row, "found_by")?;
             let stock = KnownStock {
@@ -90,9 +93,11 @@ impl Loader {
                     .insert(found_by, InheritedSymbol { name: row.try_get("name")?, replaced_on });
             }
         }
-        let sql = "SELECT s.symbol, max(f.replaced_on) AS free_since FROM stocks s
-                   JOIN former_symbols f ON f.symbol = s.symbol AND f.stock_id <> s.id
-                   WHERE NOT EXISTS (SELECT FROM former_symbols own WHERE own.stock_id = s.id) GROUP BY s.symbol";
+        let sql = "
+            SELECT s.symbol, max(f.replaced_on) AS free_since FROM stocks s
+            JOIN former_symbols f ON f.symbol = s.symbol AND f.stock_id <> s.id
+            WHERE NOT EXISTS (SELECT FROM former_symbols own WHERE own.stock_id = s.id)
+            GROUP BY s.symbol";
         for row in self.client.query(sql, &[]).await? {
             data.free_since.insert(symbol(&row, "symbol")?, row.try_get("free_since")?);
         }

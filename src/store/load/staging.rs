@@ -37,8 +37,8 @@ macro_rules! assigned {
 }
 
 impl Table {
-    /// Creates the staging table. Its first column is the line of the file. `feed` writes rows in the
-    /// order of these columns.
+    /// Creates the staging table. Its first column is the line of the file. `feed` writes rows in
+    /// the order of these columns.
     pub(super) fn create_staging(self) -> &'static str {
         match self {
             Self::Stocks => {
@@ -86,9 +86,9 @@ impl Table {
         }
     }
 
-    /// Merges the staged rows. Returns for each stock with changes its id, the number of added and of
-    /// changed rows, and the first and the last changed day. Rows are merged in key order, so that
-    /// concurrent loads wait for each other instead of deadlocking.
+    /// Merges the staged rows. Returns for each stock with changes its id, the number of added and
+    /// of changed rows, and the first and the last changed day. Rows are merged in key order, so
+    /// that concurrent loads wait for each other instead of deadlocking.
     pub(super) fn merge(self) -> &'static str {
         match self {
             Self::Stocks => {
