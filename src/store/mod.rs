@@ -49,6 +49,7 @@ pub use load::{
     AdjustedCloseOrigin, DuplicateRow, KnownStock, LoadError, LoadRejection, LoadReport, Loader,
     ReferenceData, RestatedStock, StagingWriter, Table,
 };
+pub use pool::Connections;
 use pool::{Params, PoolTimeouts, Postgres};
 pub use prices::bars_sql;
 pub use quotes::Quote;
@@ -71,13 +72,6 @@ pub struct Store {
     replica: Option<Arc<Replica>>,
     /// One for each request that has a connection or waits for one.
     permits: Arc<Semaphore>,
-}
-
-/// The number of connections in the pools, and of requests that wait for one.
-pub struct Connections {
-    pub idle: usize,
-    pub busy: usize,
-    pub waiters: usize,
 }
 
 impl Store {

@@ -9,8 +9,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tracing::Instrument;
 
+use super::connect::Database;
+use super::error::StoreError;
 use super::typed::Param;
-use super::{Connections, Database, StoreError};
 use crate::config::{DatabaseConfig, Pooler};
 use crate::metrics;
 
@@ -28,6 +29,13 @@ pub(super) struct PoolTimeouts {
     pub(super) connect: Duration,
     /// For the answer to a statement.
     pub(super) statement: Duration,
+}
+
+/// The number of connections in the pools, and of requests that wait for one.
+pub struct Connections {
+    pub idle: usize,
+    pub busy: usize,
+    pub waiters: usize,
 }
 
 #[derive(Clone)]

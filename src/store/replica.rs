@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
+use super::connect::Database;
+use super::error::StoreError;
 use super::pool::{Params, PoolTimeouts, Postgres};
-use super::{Database, StoreError};
 use crate::config::{DatabaseConfig, ReplicaConfig};
 
 /// Stands for the revision while the replica does not answer: nothing is read from it.
