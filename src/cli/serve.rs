@@ -29,6 +29,9 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), Failure> {
         Database::new(&args.config.database)?.migrate().await?;
     }
     let listeners = Listeners::take(&args.config.http, &args.config.admin)?;
+    if args.config.redis.redis_url.is_none() {
+        tracing::info!("no REDIS_URL: limits and cache are in process, right for one instance");
+    }
     let log_stop = |drains| tracing::info!(drains, "stopping");
     serve(listeners, args.config, log, log_stop).await?;
     tracing::info!("stopped");
@@ -46,7 +49,6 @@ pub async fn serve(
     log: &LogConfig,
     on_stop: impl FnOnce(bool) + Send + 'static,
 ) -> Result<(), Failure> {
-    let shared = config.redis.redis_url.is_some();
     let address = listeners.callers.local_addr()?;
     let operators =
         listeners.operators.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
@@ -55,9 +57,6 @@ pub async fn serve(
         tracing::info!(%address, "listening for operators");
     }
     tracing::info!(%address, "listening");
-    if !shared {
-        tracing::info!("no REDIS_URL: limits and cache are in process, right for one instance");
-    }
     server.run(on_stop).await?;
     Ok(())
 }

@@ -267,7 +267,10 @@ async fn without_postgres_installed_the_demo_runs_one_from_npm() {
     let dir = scratch.path().join("demo");
     let with_npm = path_with(scratch.path(), &["sh", "rm", "npm", "node", "env"]);
     let mut app = if can_hide_postgres() {
-        let app = App::start(hiding_postgres(&command(&dir), &with_npm)).await;
+        let mut command = command(&dir);
+        // The way to npm's registry may need them.
+        command.envs(std::env::vars().filter(|(name, _)| name.starts_with("npm_config_")));
+        let app = App::start(hiding_postgres(&command, &with_npm)).await;
         let log = app.log();
         let said = log.iter().filter(|line| line.contains("PostgreSQL is not installed"));
         assert_eq!(said.count(), 1, "{log:?}");

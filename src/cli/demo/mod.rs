@@ -85,7 +85,7 @@ async fn prepare_and_serve(
 ) -> Result<(), Failure> {
     let connections = connections(servers)?;
     let database = Database::new(&connections.database)?;
-    steps.begin("Creating the tables");
+    steps.begin("Creating or updating the tables");
     database.migrate().await?;
     let store = Store::new(&connections.database)?;
     sample::load(&database, &store, steps).await?;

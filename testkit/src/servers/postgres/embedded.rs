@@ -117,6 +117,8 @@ fn run_npm(project: &Path, log: &Path) -> Result<(), LocalServerError> {
     let copy = output.try_clone().map_err(LocalServerError::io("create", log))?;
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    // By default, npm waits 70 s in total between its tries.
+    npm.arg("--fetch-retry-maxtimeout=10000");
     limit_environment(&mut npm, is_for_npm);
     npm.current_dir(project).stdin(Stdio::null()).stdout(output).stderr(copy);
     let mut npm = npm.spawn().map_err(|_| LocalServerError::MissingProgram {
