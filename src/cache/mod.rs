@@ -226,8 +226,8 @@ impl Miss<'_> {
     /// fail too, so that they don't try one after the other.
     pub fn record_failure(mut self, now_ms: u64) -> Option<Arc<Entry>> {
         let stale = self.stale.take().map(|stale| {
-            let until_ms = (now_ms + REFRESH_RETRY_MS)
-                .min(stale.fresh_until_ms() + self.cache.stale_ms_max);
+            let until_ms =
+                (now_ms + REFRESH_RETRY_MS).min(stale.fresh_until_ms() + self.cache.stale_ms_max);
             Arc::new(stale.retry_after(until_ms))
         });
         let failed = Slot::Failed { until_ms: now_ms + NEGATIVE_TTL_MS };

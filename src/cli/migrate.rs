@@ -1,8 +1,8 @@
-//! `tickerd migrate`: brings the tables up to date.
+//! `tickerd migrate`: creates and updates the tables.
 
 use clap::Args;
 
-use super::{Failure, print_line};
+use super::console::{CliError, print_line};
 use crate::config::DatabaseConfig;
 use crate::store::Database;
 
@@ -10,12 +10,12 @@ use crate::store::Database;
 pub struct MigrateArgs {
     #[command(flatten)]
     database: DatabaseConfig,
-    /// Print what was applied as one JSON object on stdout
+    /// Print the applied migrations as one JSON object on stdout
     #[arg(long, help_heading = "Options")]
     json: bool,
 }
 
-pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
+pub async fn run(args: MigrateArgs) -> Result<(), CliError> {
     let applied = Database::new(&args.database)?.migrate().await?;
     if args.json {
         print_line(&serde_json::json!({ "applied": applied }).to_string())?;

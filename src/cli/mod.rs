@@ -1,6 +1,6 @@
-//! The command line: one file a subcommand.
+//! The command line: one module per subcommand.
 
-mod confirm;
+mod console;
 mod demo;
 mod generate;
 mod ingest;
@@ -14,17 +14,12 @@ mod tiers;
 mod usage;
 mod usage_error;
 
-use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{self, LogConfig};
-use crate::redis::{Message, Redis};
-
-/// How long a command waits for Redis to tell instances of what it did.
-const REDIS_WAIT: Duration = Duration::from_secs(2);
+use console::{CliError, ConfirmationRequired};
 
 /// A market data API that one person can run
 #[derive(Debug, Parser)]
@@ -45,13 +40,13 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Bring the database's tables up to date
     Migrate(migrate::MigrateArgs),
-    /// Issue, find, change, rotate and revoke API keys, and see who did
+    /// Issue, find, change, rotate and revoke API keys, and show the audit
     Keys(keys::KeysArgs),
     /// List tiers and set their limits
     Tiers(tiers::TiersArgs),
     /// Load stocks, prices or corporate actions from CSV
     Ingest(ingest::IngestArgs),
-    /// Show what keys used
+    /// Show the usage of keys
     Usage(usage::UsageArgs),
     /// Rename, delist and relist stocks
     Stocks(stocks::StocksArgs),
@@ -59,14 +54,11 @@ enum Command {
     Generate(generate::GenerateArgs),
 }
 
-/// The exit code that clap has for it, too.
+/// The exit code of wrong usage, the same as clap's.
 const WRONG_USAGE: u8 = 2;
 
-/// Any failure, as the one sentence that it is to its reader.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Runs the command line. 0: done; 1: it failed, and stderr says why in a sentence; 2: it was
-/// called wrongly.
+/// Runs the command line. Exit codes: 0 success; 1 failure, with the reason on stderr as one
+/// sentence; 2 wrong usage.
 pub fn main() -> ExitCode {
     let cli: Cli = match config::parse() {
         Ok(cli) => cli,
@@ -74,9 +66,9 @@ pub fn main() -> ExitCode {
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("tickerd: {failure}");
-            if failure.is::<confirm::ConfirmationRequired>() {
+        Err(error) => {
+            eprintln!("tickerd: {error}");
+            if error.is::<ConfirmationRequired>() {
                 ExitCode::from(WRONG_USAGE)
             } else {
                 ExitCode::FAILURE
@@ -85,7 +77,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli) -> Result<(), CliError> {
     let traces = if let Command::Serve(args) = &cli.command { Some(&args.traces) } else { None };
     let _telemetry = telemetry::start(&cli.log, traces)?;
     if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
@@ -94,14 +86,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
     if let Command::Generate(args) = &cli.command {
         return Ok(generate::run(args)?);
     }
-    // Drives the connections to Postgres and Redis; HTTP has threads of its own.
+    // Drives the connections to Postgres and Redis. HTTP has its own threads.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let command = match cli.command {
-        // It stops its servers after the runtime has ended.
+        // The demo stops its servers after the runtime has ended.
         Command::Demo(args) => return demo::run(args, &cli.log, runtime),
         other => other,
     };
-    let done = runtime.block_on(async {
+    let result = runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(*args, &cli.log).await,
             Command::Migrate(args) => migrate::run(args).await,
@@ -113,34 +105,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Generate(_) | Command::Demo(_) => Ok(()),
         }
     });
-    // What still reads a pipe that nobody writes to is not waited for: it would keep what failed
-    // from being said.
+    // Don't wait for a thread that still reads an idle pipe: it would delay the error message.
     runtime.shutdown_background();
-    done
+    result
 }
 
-/// Prints a line for a script. A reader that has gone away, as `head` does, wanted no more.
-///
-/// # Errors
-/// When stdout can't be written for any other reason.
-fn print_line(line: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
-}
-
-/// Tells every instance that data changed. Where nobody can be told, they look for themselves in a
-/// while.
-async fn tell_of_data(redis: Option<Redis>) {
-    let Some(redis) = redis else { return };
-    if !(redis.wait_until_connected(REDIS_WAIT).await && redis.publish(Message::Look).await.is_ok())
-    {
-        eprintln!("Redis could not be reached: instances notice the new data within 30 s.");
-    }
-}
-
-/// The whole command line as clap knows it, for tests that hold the documents to it.
+/// The definition of the command line, for tests that compare it with the documents.
 pub fn command() -> clap::Command {
     Cli::command()
 }

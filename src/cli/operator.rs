@@ -1,4 +1,5 @@
-//! What the commands of operators have in common: where the tables are, who asks, how to answer.
+//! What the commands of operators share: the key service, the operator's name for the audit, and
+//! notifications of instances.
 
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -6,12 +7,15 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, print_line};
+use super::console::{CliError, print_line};
 use crate::caller::{Actor, Label};
 use crate::config::{DatabaseConfig, RedisConfig};
 use crate::keys::KeyService;
-use crate::redis::Redis;
+use crate::redis::{Message, Redis};
 use crate::store::Store;
+
+/// How long a command waits for a connection to Redis, to notify instances of its change.
+const REDIS_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub struct OperatorArgs {
@@ -19,7 +23,7 @@ pub struct OperatorArgs {
     database: DatabaseConfig,
     #[command(flatten)]
     redis: RedisConfig,
-    /// Who asks, as the audit is to name them; otherwise the user who runs this
+    /// The operator's name for the audit; by default the user who runs the command
     #[arg(long, global = true, help_heading = "Options")]
     actor: Option<Label>,
     /// Print the result as JSON on stdout
@@ -27,27 +31,25 @@ pub struct OperatorArgs {
     pub json: bool,
 }
 
-/// How long a command waits for Redis before it goes on without.
-const REDIS_WAIT: Duration = Duration::from_secs(2);
-
 impl OperatorArgs {
     /// # Errors
-    /// When a URL or a certificate authority can't be read.
-    pub fn registry(&self) -> Result<KeyService, Failure> {
-        let (store, redis) = (Store::new(&self.database)?, Redis::start(&self.redis)?);
+    /// If a URL or a certificate authority can't be read.
+    pub fn key_service(&self) -> Result<KeyService, CliError> {
+        let store = Store::new(&self.database)?;
+        let redis = Redis::start(&self.redis)?;
         let name = match &self.actor {
             Some(name) => name.clone(),
-            None => user().parse()?,
+            None => user_name().parse()?,
         };
         Ok(KeyService::new(store, redis, REDIS_WAIT, Actor::cli(&name)))
     }
 
-    /// Prints `value` where JSON is wanted, and otherwise what `text` says of it, on stderr.
-    pub fn answer(
+    /// Prints `value` as JSON on stdout with `--json`, else `text` on stderr.
+    pub fn report(
         &self,
         value: &impl Serialize,
         text: impl FnOnce() -> String,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CliError> {
         if self.json {
             return print_line(&serde_json::to_string(value)?);
         }
@@ -56,17 +58,28 @@ impl OperatorArgs {
     }
 }
 
-/// How the instances heard of a change, as a sentence.
-pub fn heard(instances_told: u32) -> String {
-    match instances_told {
-        0 => "No instance was told through Redis: those without one notice within 1 s, others within 30 s.".to_owned(),
+/// Says how many instances were notified of a change, as a sentence.
+pub fn notified_text(instances: u32) -> String {
+    match instances {
+        0 => "No instance was notified through Redis. Instances without Redis notice the change \
+              within 1 s, others within 30 s."
+            .to_owned(),
         1 => "Notified the running instance.".to_owned(),
         count => format!("Notified {count} running instances."),
     }
 }
 
-/// Whoever runs this: the person behind sudo, or the user by name, or by number.
-fn user() -> String {
+/// Notifies all instances of new data. Without Redis they find it when they poll.
+pub async fn notify_of_data(redis: Option<Redis>) {
+    let Some(redis) = redis else { return };
+    if !(redis.wait_until_connected(REDIS_WAIT).await && redis.publish(Message::Look).await.is_ok())
+    {
+        eprintln!("Redis could not be reached: instances notice the new data within 30 s.");
+    }
+}
+
+/// The user who runs the command: the one who called sudo, else by name, else by number.
+fn user_name() -> String {
     let mut names =
         ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     let uid = || {

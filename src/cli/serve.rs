@@ -1,8 +1,8 @@
-//! `tickerd serve`: serves the API until it is told to stop.
+//! `tickerd serve`: serves the API until SIGTERM or SIGINT.
 
 use clap::Args;
 
-use super::Failure;
+use super::console::CliError;
 use crate::config::{LogConfig, ServeConfig, TracesConfig};
 use crate::http::{Listeners, Server};
 use crate::store::Database;
@@ -13,18 +13,13 @@ pub struct ServeArgs {
     config: ServeConfig,
     #[command(flatten)]
     pub traces: TracesConfig,
-    /// Bring the database's tables up to date first; instances that start at once wait for each
-    /// other
-    #[arg(
-        long,
-        env = "MIGRATE",
-        help_heading = "Postgres",
-        value_parser = clap::builder::BoolishValueParser::new()
-    )]
+    /// Bring the database's tables up to date first. Instances that start at the same time wait
+    /// for each other
+    #[arg(long, env = "MIGRATE", value_parser = clap::builder::BoolishValueParser::new())]
     migrate: bool,
 }
 
-pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), Failure> {
+pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), CliError> {
     if args.migrate {
         Database::new(&args.config.database)?.migrate().await?;
     }
@@ -42,13 +37,14 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), Failure> {
 /// true if clients get time to reconnect elsewhere.
 ///
 /// # Errors
-/// When the server cannot start or fails.
+/// If the server can't start or fails.
 pub async fn serve(
     listeners: Listeners,
     config: ServeConfig,
     log: &LogConfig,
     on_stop: impl FnOnce(bool) + Send + 'static,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
+    let has_redis = config.redis.redis_url.is_some();
     let address = listeners.callers.local_addr()?;
     let operators =
         listeners.operators.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
@@ -57,6 +53,9 @@ pub async fn serve(
         tracing::info!(%address, "listening for operators");
     }
     tracing::info!(%address, "listening");
+    if !has_redis {
+        tracing::info!("no REDIS_URL: limits and cache are in process, which suits one instance");
+    }
     server.run(on_stop).await?;
     Ok(())
 }

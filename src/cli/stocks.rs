@@ -1,10 +1,10 @@
-//! `tickerd stocks rename|delist|relist`: a stock keeps its history, whatever it is called.
+//! `tickerd stocks rename|delist|relist`: changes a stock's symbol or listing. Its history stays.
 
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 
-use super::confirm::confirm;
-use super::{Failure, print_line, tell_of_data};
+use super::console::{CliError, confirm, print_line};
+use super::operator::notify_of_data;
 use crate::config::{DatabaseConfig, RedisConfig};
 use crate::market::{Symbol, parse_date};
 use crate::redis::Redis;
@@ -25,64 +25,70 @@ pub struct StocksArgs {
 
 #[derive(Debug, Subcommand)]
 enum StocksCommand {
-    /// Give a stock another symbol, as FB became META: its history is served under both
+    /// Change the symbol of a stock, as FB became META; both symbols find its history
     Rename {
-        /// Its symbol so far
+        /// The current symbol
         symbol: Symbol,
-        /// Its new symbol
+        /// The new symbol
         new: Symbol,
-        /// The first day under the new symbol, as YYYY-MM-DD; today (UTC) by default
+        /// The first day of the new symbol, as YYYY-MM-DD; today (UTC) by default
         #[arg(long, value_name = "DATE", value_parser = day)]
         from: Option<NaiveDate>,
-        /// Take a symbol over that another stock had before, without asking
+        /// Take over another stock's former symbol without asking
         #[arg(long)]
         yes: bool,
     },
-    /// Note the end of a stock's listing: its history stays, and no later prices are loaded
+    /// Record the end of a stock's listing; its history stays, and later prices are rejected
     Delist {
-        /// Its symbol
+        /// The symbol of the stock
         symbol: Symbol,
         /// The last day of trading, as YYYY-MM-DD
         #[arg(long, value_name = "DATE", value_parser = day)]
         on: NaiveDate,
     },
-    /// Note that a stock trades again
+    /// Record that a stock trades again
     Relist {
-        /// Its symbol
+        /// The symbol of the stock
         symbol: Symbol,
     },
 }
 
-pub async fn run(args: StocksArgs) -> Result<(), Failure> {
-    let (database, redis) = (Database::new(&args.database)?, Redis::start(&args.redis)?);
-    let (change, said, mut json) = match args.command {
+pub async fn run(args: StocksArgs) -> Result<(), CliError> {
+    let database = Database::new(&args.database)?;
+    let redis = Redis::start(&args.redis)?;
+    let (change, text, mut json) = match args.command {
         StocksCommand::Rename { symbol, new, from, yes } => {
             let from = from.unwrap_or_else(|| Utc::now().date_naive());
             let change = rename(&database, symbol, new, from, yes).await?;
             let json =
                 serde_json::json!({ "symbol": new.as_str(), "formerSymbol": symbol.as_str() });
-            (change, format!("{symbol} is {new}, and found under both"), json)
+            let text = format!("{symbol} is {} {new}; both symbols find it.", since(change));
+            (change, text, json)
         }
         StocksCommand::Delist { symbol, on } => {
             let change = database.delist_stock(symbol, Some(on)).await??;
             let json = serde_json::json!({ "symbol": symbol.as_str(), "delistedOn": on });
-            (change, format!("{symbol} is delisted, with {on} as its last day"), json)
+            (change, format!("{symbol} is {} delisted; its last day is {on}.", since(change)), json)
         }
         StocksCommand::Relist { symbol } => {
             let change = database.delist_stock(symbol, None).await??;
             let json = serde_json::json!({ "symbol": symbol.as_str(), "delistedOn": null });
-            (change, format!("{symbol} is listed"), json)
+            (change, format!("{symbol} is {} listed.", since(change)), json)
         }
     };
     if change == Change::Done {
-        tell_of_data(redis).await;
+        notify_of_data(redis).await;
     }
     if args.json {
         json["changed"] = (change == Change::Done).into();
         return print_line(&json.to_string());
     }
-    eprintln!("{said}{}.", if change == Change::AlreadySo { " already" } else { "" });
+    eprintln!("{text}");
     Ok(())
+}
+
+fn since(change: Change) -> &'static str {
+    if change == Change::AlreadySo { "already" } else { "now" }
 }
 
 async fn rename(
@@ -91,13 +97,13 @@ async fn rename(
     new: Symbol,
     from: NaiveDate,
     yes: bool,
-) -> Result<Change, Failure> {
+) -> Result<Change, CliError> {
     match database.rename_stock(symbol, new, from, yes).await? {
         Err(loss @ SymbolError::WouldTakeOver { .. }) => {
             confirm(yes, &loss.to_string())?;
             Ok(database.rename_stock(symbol, new, from, true).await??)
         }
-        done => Ok(done?),
+        result => Ok(result?),
     }
 }
 

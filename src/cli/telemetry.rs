@@ -10,7 +10,7 @@ use tracing_subscriber::layer::{Context, Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use super::Failure;
+use super::console::CliError;
 use crate::config::{LogConfig, LogFormat, TracesConfig};
 use crate::http;
 pub use traces::Telemetry;
@@ -20,7 +20,7 @@ pub use traces::Telemetry;
 ///
 /// # Errors
 /// When the levels can't be read.
-pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry, Failure> {
+pub fn start(log: &LogConfig, traces: Option<&TracesConfig>) -> Result<Telemetry, CliError> {
     let levels = EnvFilter::try_new(&log.log).map_err(|e| {
         format!("LOG is not usable ({e}): expected levels such as info or tickerd=debug,warn")
     })?;
@@ -59,11 +59,11 @@ fn unexpected<S>() -> impl Filter<S> {
 mod traces {
     use tracing_subscriber::layer::Identity;
 
-    use super::{Failure, TracesConfig};
+    use super::{CliError, TracesConfig};
 
     pub struct Telemetry;
 
-    pub fn start(_: Option<&TracesConfig>) -> Result<(Telemetry, Option<Identity>), Failure> {
+    pub fn start(_: Option<&TracesConfig>) -> Result<(Telemetry, Option<Identity>), CliError> {
         Ok((Telemetry, None))
     }
 }
@@ -82,7 +82,7 @@ mod traces {
     use tracing_subscriber::filter::filter_fn;
     use tracing_subscriber::{Layer, Registry};
 
-    use super::{Failure, TracesConfig};
+    use super::{CliError, TracesConfig};
 
     /// For one batch of spans to reach the collector, and for what is left to reach it at the end.
     const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -105,7 +105,7 @@ mod traces {
     /// Starts exporting spans where the settings name a collector.
     pub fn start(
         traces: Option<&TracesConfig>,
-    ) -> Result<(Telemetry, Option<impl Layer<Registry> + use<>>), Failure> {
+    ) -> Result<(Telemetry, Option<impl Layer<Registry> + use<>>), CliError> {
         let provider = traces.map(provider).transpose()?.flatten();
         let spans = provider.as_ref().map(|provider| {
             // Our own spans alone, whatever the level of the log.
@@ -117,7 +117,7 @@ mod traces {
         Ok((Telemetry(provider), spans))
     }
 
-    fn provider(config: &TracesConfig) -> Result<Option<SdkTracerProvider>, Failure> {
+    fn provider(config: &TracesConfig) -> Result<Option<SdkTracerProvider>, CliError> {
         let Some(endpoint) = &config.otel_exporter_otlp_endpoint else { return Ok(None) };
         let exporter =
             SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces"));

@@ -1,10 +1,9 @@
-//! `tickerd tiers list|set`: classes of service.
+//! `tickerd tiers list|set`: the tiers and their limits.
 
 use clap::{Args, Subcommand};
 
-use super::confirm::confirm;
-use super::operator::{OperatorArgs, heard};
-use super::{Failure, print_line};
+use super::console::{CliError, confirm, print_line};
+use super::operator::{OperatorArgs, notified_text};
 use crate::caller::{RequestsPerMinute, TierName};
 use crate::keys::{KeyService, KeyServiceError, Notified};
 
@@ -18,26 +17,26 @@ pub struct TiersArgs {
 
 #[derive(Debug, Subcommand)]
 enum TiersCommand {
-    /// List tiers, smallest first
+    /// List tiers, smallest limit first
     List,
-    /// Give a tier this limit, and make it where there is none of that name; asks before it lowers
-    /// a limit
+    /// Create a tier or change its limit; asks before it lowers a limit
     Set {
         name: TierName,
         /// Requests in any trailing 60 seconds, 1 to 10,000,000
         #[arg(long)]
         requests_per_minute: RequestsPerMinute,
-        /// Lower a limit without being asked
+        /// Lower a limit without asking
         #[arg(long)]
         yes: bool,
     },
 }
 
-pub async fn run(args: TiersArgs) -> Result<(), Failure> {
-    let (operator, registry) = (&args.operator, args.operator.registry()?);
+pub async fn run(args: TiersArgs) -> Result<(), CliError> {
+    let operator = &args.operator;
+    let service = operator.key_service()?;
     match args.command {
         TiersCommand::List => {
-            let tiers = registry.store().list_tiers().await?;
+            let tiers = service.store().list_tiers().await?;
             if operator.json {
                 return print_line(&serde_json::to_string(&tiers)?);
             }
@@ -51,37 +50,41 @@ pub async fn run(args: TiersArgs) -> Result<(), Failure> {
             Ok(())
         }
         TiersCommand::Set { name, requests_per_minute, yes } => {
-            if let Some(loss) = loss(&registry, &name, requests_per_minute).await? {
+            if let Some(loss) = loss(&service, &name, requests_per_minute).await? {
                 confirm(yes, &loss)?;
             }
             let is_new =
-                matches!(registry.find_tier(&name).await, Err(KeyServiceError::NoTier { .. }));
-            let told = registry.set_tier(&name, requests_per_minute).await?;
-            operator.answer(&told, || {
-                let Notified { result, instances_notified } = &told;
-                let what = if is_new { "The new tier" } else { "Tier" };
-                let (limit, heard) = (result.requests_per_minute, heard(*instances_notified));
-                format!("{what} {name} has {limit} requests a minute. {heard}")
+                matches!(service.find_tier(&name).await, Err(KeyServiceError::NoTier { .. }));
+            let changed = service.set_tier(&name, requests_per_minute).await?;
+            operator.report(&changed, || {
+                let Notified { result, instances_notified } = &changed;
+                let subject = if is_new { "The new tier" } else { "Tier" };
+                let limit = result.requests_per_minute;
+                let notified = notified_text(*instances_notified);
+                format!("{subject} {name} has {limit} requests a minute. {notified}")
             })
         }
     }
 }
 
-/// What holders of keys would lose by this limit.
+/// What the holders of active keys would lose by this limit; `None` if nothing.
 async fn loss(
-    registry: &KeyService,
+    service: &KeyService,
     name: &TierName,
     limit: RequestsPerMinute,
-) -> Result<Option<String>, Failure> {
-    let tier = match registry.find_tier(name).await {
+) -> Result<Option<String>, CliError> {
+    let tier = match service.find_tier(name).await {
         Ok(tier) => tier,
         Err(KeyServiceError::NoTier { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let (now, then) = (tier.requests_per_minute, limit.get());
-    let loses = tier.active_keys > 0 && i64::from(then) < i64::from(now);
-    Ok(loses.then(|| {
+    let (old, new) = (tier.requests_per_minute, limit.get());
+    let is_loss = tier.active_keys > 0 && i64::from(new) < i64::from(old);
+    Ok(is_loss.then(|| {
         let keys = tier.active_keys;
-        format!("the active keys ({keys}) of tier {name} would get {then} requests a minute instead of {now}")
+        format!(
+            "the active keys ({keys}) of tier {name} would get {new} requests a minute \
+             instead of {old}"
+        )
     }))
 }

@@ -1,36 +1,37 @@
-//! What is said of a command line that can't be understood: never what is secret in it.
+//! Reports errors of the command line without the secrets in it.
 
 use std::process::ExitCode;
 
 use crate::keys::TOKEN_PREFIX;
 
-/// Says what is wrong, as clap does, and yields the exit code that it has for it. Help and the
-/// version come this way, too.
+/// Prints an error as clap does and returns clap's exit code. `--help` and `--version` are such
+/// errors too.
 pub fn report(error: &clap::Error) -> ExitCode {
     let given = std::env::args_os().chain(std::env::vars_os().map(|(_, value)| value));
     let given: Vec<_> = given.map(|text| text.to_string_lossy().into_owned()).collect();
     match without_secrets(&error.render().to_string(), &given) {
         None => error.exit(),
-        Some(said) => {
-            eprint!("{said}");
+        Some(message) => {
+            eprint!("{message}");
             u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
 }
 
-/// The text without any secret that was given; `None` where it holds none.
-fn without_secrets(said: &str, given: &[String]) -> Option<String> {
+/// Returns the message with all secrets of the arguments and variables in `given` replaced by
+/// "..."; `None` if it contains none.
+fn without_secrets(message: &str, given: &[String]) -> Option<String> {
     let values = given.iter().filter_map(|text| text.split_once('=')).map(|(_, value)| value);
     let mut secrets: Vec<_> =
         given.iter().map(String::as_str).chain(values).filter(|text| is_secret(text)).collect();
-    secrets.retain(|secret| said.contains(secret));
-    // One may be a part of another.
+    secrets.retain(|secret| message.contains(secret));
+    // The longest first, since one may contain another.
     secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let hide = |said: String, secret: &&str| said.replace(secret, "...");
-    (!secrets.is_empty()).then(|| secrets.iter().fold(said.to_owned(), hide))
+    let hide = |message: String, secret: &&str| message.replace(secret, "...");
+    (!secrets.is_empty()).then(|| secrets.iter().fold(message.to_owned(), hide))
 }
 
-/// A token, also one that was not copied whole, or a URL with a password.
+/// Whether the text is a token, even an incomplete one, or a URL with a user name or password.
 fn is_secret(text: &str) -> bool {
     let is_url = text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
     is_url || (text.contains(TOKEN_PREFIX) && text.len() > TOKEN_PREFIX.len())
@@ -41,10 +42,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_left_out_however_it_was_given() {
-        let said = "error: invalid value 'tk_live_a_b' for '<ID>': between 'tk_live_' and the next";
+    fn secrets_of_arguments_and_variables_are_hidden() {
+        let message =
+            "error: invalid value 'tk_live_a_b' for '<ID>': between 'tk_live_' and the next";
         for given in ["tk_live_a_b", "--key=tk_live_a_b"] {
-            let shown = without_secrets(said, &["tickerd".to_owned(), given.to_owned()]).unwrap();
+            let given = ["tickerd".to_owned(), given.to_owned()];
+            let shown = without_secrets(message, &given).unwrap();
             assert_eq!(
                 shown,
                 "error: invalid value '...' for '<ID>': between 'tk_live_' and the next"
@@ -57,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_secret_is_left_to_clap() {
+    fn messages_without_secrets_are_left_to_clap() {
         let given = ["tickerd", "keys", "nonsense", "postgres://u:p@h/d"].map(str::to_owned);
         assert_eq!(without_secrets("unrecognized subcommand 'nonsense'", &given), None);
     }

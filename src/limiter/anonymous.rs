@@ -136,7 +136,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_from_many_addresses_uses_bounded_memory() {
-        let config = AnonymousConfig { anonymous_requests_per_hour_max: 1, anonymous_addresses_max: 50 };
+        let config =
+            AnonymousConfig { anonymous_requests_per_hour_max: 1, anonymous_addresses_max: 50 };
         let limiter = AnonymousLimiter::new(&config, None);
         for n in 0..1000u32 {
             let decision = limiter.admit(IpAddr::V4(n.into()), 1).await.unwrap();
@@ -151,7 +152,8 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("redis://127.0.0.1:{port}");
         let redis_config = RedisConfig { redis_url: Some(url.into()), ..RedisConfig::default() };
-        let config = AnonymousConfig { anonymous_requests_per_hour_max: 7, anonymous_addresses_max: 50 };
+        let config =
+            AnonymousConfig { anonymous_requests_per_hour_max: 7, anonymous_addresses_max: 50 };
         let limiter = AnonymousLimiter::new(&config, Redis::start(&redis_config).unwrap());
         for (address, divisor, share) in [(1, 1, 7), (2, 2, 3), (3, 9, 1)] {
             let mut admitted = 0;
@@ -165,7 +167,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_limit_no_network_is_remembered() {
-        let config = AnonymousConfig { anonymous_requests_per_hour_max: 0, anonymous_addresses_max: 50 };
+        let config =
+            AnonymousConfig { anonymous_requests_per_hour_max: 0, anonymous_addresses_max: 50 };
         let limiter = AnonymousLimiter::new(&config, None);
         assert!(limiter.admit(IpAddr::V4(1.into()), 1).await.is_none());
         assert_eq!(limiter.networks.len(), 0);

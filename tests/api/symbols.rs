@@ -18,7 +18,7 @@ fn rename(database: &Database) {
     let ran = database.ran(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]);
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
-        (Some(0), "FB is META, and found under both.\n"),
+        (Some(0), "FB is now META; both symbols find it.\n"),
         "{ran:?}"
     );
 }
@@ -117,7 +117,7 @@ async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renam
     let again = database.ran(&["stocks", "rename", "FB", "META"]);
     assert_eq!(
         (again.code, again.stderr.as_str()),
-        (Some(0), "FB is META, and found under both already.\n")
+        (Some(0), "FB is already META; both symbols find it.\n")
     );
     assert_eq!(database.texts(revision).await, before);
 }
@@ -271,7 +271,7 @@ async fn a_delisted_stock_keeps_its_history_and_takes_no_later_price() {
         database.ran(&["ingest", "prices", "seed/prices.csv.gz", "--json"]).json()["unchanged"],
         12_154
     );
-    for said in ["FB is listed.\n", "FB is listed already.\n"] {
+    for said in ["FB is now listed.\n", "FB is already listed.\n"] {
         let ran = database.ran(&["stocks", "relist", "FB"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), said));
     }

@@ -259,7 +259,7 @@ async fn a_key_holder_sees_what_the_own_key_used_and_nothing_of_others() {
 async fn usage_is_printed_as_a_table_as_csv_and_as_json() {
     let database = Database::sample().await;
     let day = Utc::now().date_naive().to_string();
-    assert!(database.ran(&["usage"]).stderr.starts_with("Nothing was used from "));
+    assert!(database.ran(&["usage"]).stderr.starts_with("There is no usage from "));
     let mut app = App::alone(&database).await;
     let key = database.issue("pro");
     app.get(&key, RANGE).await;

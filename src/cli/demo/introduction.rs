@@ -6,9 +6,9 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Failure;
 use super::servers::Servers;
 use crate::caller::{Actor, Label};
+use crate::cli::console::CliError;
 use crate::keys::{IssueRequest, KeyService};
 use crate::store::Store;
 
@@ -25,7 +25,7 @@ pub struct TierKey {
 }
 
 /// Issues one key per tier, with the smallest limit first.
-pub async fn issue_keys(store: Store) -> Result<Vec<TierKey>, Failure> {
+pub async fn issue_keys(store: Store) -> Result<Vec<TierKey>, CliError> {
     let expires_at = Some(Utc::now() + TimeDelta::days(KEYS_VALID_DAYS));
     let owner: Label = OWNER.parse()?;
     let name: Label = "demo key".parse()?;

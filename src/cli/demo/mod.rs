@@ -12,7 +12,8 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 
-use super::{Failure, print_line, serve};
+use super::console::{CliError, print_line};
+use super::serve;
 use crate::config::{
     AdminConfig, AnonymousConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig,
     Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig,
@@ -61,7 +62,7 @@ const SPIN_MS: u64 = 100;
 ///
 /// # Errors
 /// When a port is taken, a server does not start, or the sample cannot be loaded.
-pub fn run(args: DemoArgs, log: &LogConfig, runtime: Runtime) -> Result<(), Failure> {
+pub fn run(args: DemoArgs, log: &LogConfig, runtime: Runtime) -> Result<(), CliError> {
     // A taken port fails here, before it costs a database.
     let listeners = {
         let _context = runtime.enter();
@@ -82,7 +83,7 @@ async fn prepare_and_serve(
     listeners: Listeners,
     servers: &Servers,
     steps: &Steps,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let connections = connections(servers)?;
     let database = Database::new(&connections.database)?;
     steps.begin("Creating or updating the tables");
@@ -113,7 +114,7 @@ async fn prepare_and_serve(
 }
 
 /// The demo connects to its own servers alone, whatever servers the environment names.
-fn connections(servers: &Servers) -> Result<Connections, Failure> {
+fn connections(servers: &Servers) -> Result<Connections, CliError> {
     let mut connections =
         Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
     connections.database.database_url = servers.database_url();

@@ -1,7 +1,8 @@
 //! The sample data, embedded in the binary: five real stocks.
 
-use super::{Failure, Steps};
-use crate::cli::ingest::{self, Load, Loaded};
+use super::Steps;
+use crate::cli::console::CliError;
+use crate::cli::ingest::{self, LoadOutcome, LoadRequest};
 use crate::feed::Source;
 use crate::store::{Database, Listing, StockFilter, Store, Table};
 
@@ -19,7 +20,7 @@ const FILES: [(Table, &str, &[u8]); 3] = [
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(), Failure> {
+pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(), CliError> {
     let any = StockFilter::default();
     let first = Listing { limit: 1, offset: 0 };
     if store.list_stocks(&any, first, 0).await?.total > 0 {
@@ -27,10 +28,11 @@ pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(
     }
     for (table, name, bytes) in FILES {
         steps.begin(&format!("Loading {name}"));
-        let loaded = ingest::load(database, &Load::of(table), Source::bytes(name, bytes)).await?;
-        let (report, loader) = match loaded {
-            Loaded::Done(report, loader) => (report, loader),
-            Loaded::Asks(question) => return Err(question.into()),
+        let source = Source::bytes(name, bytes);
+        let outcome = ingest::load(database, &LoadRequest::of(table), source).await?;
+        let (report, loader) = match outcome {
+            LoadOutcome::Committed(report, loader) => (report, loader),
+            LoadOutcome::NeedsConfirmation(loss) => return Err(loss.into()),
         };
         loader.vacuum(&report).await;
         steps.note(&format!("Loaded {} rows of {name}", report.added));

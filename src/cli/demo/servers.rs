@@ -8,7 +8,8 @@ use testkit::servers::{
     installed_postgres,
 };
 
-use super::{Failure, Steps};
+use super::Steps;
+use crate::cli::console::CliError;
 
 /// Running servers. Dropping them stops Redis first, then Postgres.
 pub struct Servers {
@@ -23,7 +24,7 @@ impl Servers {
     /// # Errors
     /// When `dir` cannot be used, PostgreSQL is neither installed nor downloaded, or a server does
     /// not start.
-    pub fn start(dir: &Path, steps: &Steps) -> Result<Self, Failure> {
+    pub fn start(dir: &Path, steps: &Steps) -> Result<Self, CliError> {
         let dir = choose_dir(dir)?;
         let bin = postgres_programs(&dir, steps)?;
         steps.begin(&format!("Starting PostgreSQL in {}", dir.display()));

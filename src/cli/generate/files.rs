@@ -1,4 +1,4 @@
-//! The three data files, written under temporary names first.
+//! Writes the three data files, first under temporary names.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,15 +14,15 @@ const STOCKS: &str = "stocks.csv";
 const PRICES: &str = "prices.csv.gz";
 const ACTIONS: &str = "corporate_actions.csv";
 
-/// gzip level, 1 to 9. On 1,000 stocks of 25 years, 6 saves only 3 % of the size
-/// for half as much time again, and 1 makes files half as large again.
+/// The gzip level, 1 to 9. Level 6 saves 3 % of the size for 50 % more time; level 1 makes files
+/// 50 % larger.
 const LEVEL: u32 = 3;
 
-/// The names of the files a run writes.
+/// The names of the files that a run writes.
 pub(super) const FILES: [&str; 3] = [STOCKS, PRICES, ACTIONS];
 
-/// Temporary names for the files in their own directory, where a rename is
-/// atomic. What isn't published is deleted when this is dropped.
+/// Temporary files in the target directory, so that renaming them is atomic. Dropping it deletes
+/// unpublished files.
 pub(super) struct Staging {
     dir: PathBuf,
 }
@@ -35,16 +35,16 @@ impl Staging {
         Ok(Self { dir: dir.to_owned() })
     }
 
-    /// Named after the process, so that two runs never write to the same file.
+    /// The name contains the process id, so two runs never write to the same file.
     fn temporary(&self, name: &str) -> PathBuf {
         self.dir.join(format!(".{name}.{}.partial", std::process::id()))
     }
 
-    /// Gives the files their final names, replacing any that are there.
+    /// Gives the files their final names and replaces existing ones.
     ///
     /// # Errors
-    /// If a file can't be renamed; then those already renamed are deleted, since
-    /// a mixture of two runs would be worse than none.
+    /// If a file can't be renamed. Then it deletes those already renamed, so that files of two runs
+    /// are never mixed.
     pub(super) fn publish(self) -> io::Result<()> {
         for (done, name) in FILES.iter().enumerate() {
             if let Err(error) = fs::rename(self.temporary(name), self.dir.join(name)) {
@@ -62,7 +62,7 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         for name in FILES {
-            // A published file is no longer there under its temporary name.
+            // Published files no longer exist under their temporary names.
             let _ = fs::remove_file(self.temporary(name));
         }
     }
@@ -80,8 +80,8 @@ impl Tables {
     /// If a file can't be created.
     pub(super) fn create(staging: &Staging) -> io::Result<Self> {
         let create = |name| File::create(staging.temporary(name));
-        // The header holds no time and no name: the bytes depend on the rows only
-        // (and on the version of the compressor).
+        // Without time and name in the gzip header, the bytes depend only on the rows and on the
+        // version of the compressor.
         let prices = GzEncoder::new(create(PRICES)?, Compression::new(LEVEL));
         let mut tables = Self {
             stocks: csv::Writer::from_writer(create(STOCKS)?),
@@ -137,8 +137,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Completes the files and waits until they are on the disk, so that a name
-    /// never stands for half a file even after a power cut.
+    /// Completes the files and syncs them to disk, so that no published file is incomplete, even
+    /// after a power failure.
     ///
     /// # Errors
     /// If a file can't be written.

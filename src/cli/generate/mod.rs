@@ -1,4 +1,4 @@
-//! `tickerd generate`: writes synthetic history in the format of the data files.
+//! `tickerd generate`: writes synthetic history in the format that `tickerd ingest` reads.
 
 mod files;
 
@@ -17,7 +17,7 @@ use crate::market;
 /// Write synthetic daily history: stocks.csv, prices.csv.gz, corporate_actions.csv
 #[derive(Debug, Clone, clap::Args)]
 pub struct GenerateArgs {
-    /// How many stocks
+    /// The number of stocks
     #[arg(long, value_name = "N")]
     pub stocks: u32,
     /// First day, as YYYY-MM-DD
@@ -32,7 +32,7 @@ pub struct GenerateArgs {
     /// Directory to write into, created if missing
     #[arg(long, value_name = "DIR", default_value = "generated")]
     pub out: PathBuf,
-    /// Replace files that are already there
+    /// Replace existing files
     #[arg(long)]
     pub yes: bool,
     /// Print what was written as one JSON object on stdout
@@ -40,7 +40,7 @@ pub struct GenerateArgs {
     pub json: bool,
 }
 
-/// Why nothing was generated; each message says what to do.
+/// The reason why no files were generated. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum GenerateError {
     #[error(transparent)]
@@ -53,28 +53,28 @@ pub enum GenerateError {
     Stdout(io::Error),
 }
 
-/// What was written, in rows of each file.
+/// The number of rows in each file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Counts {
+struct RowCounts {
     stocks: u64,
     prices: u64,
     actions: u64,
 }
 
-/// Generates the files and reports what was written.
+/// Generates the files and reports their size in rows.
 ///
 /// # Errors
-/// [`GenerateError`] if the plan can't be carried out, a file is already there
-/// and `--yes` wasn't given, or the directory can't be written. Then no file that
-/// this run made is left under its final name.
+/// [`GenerateError`] if the plan is invalid, a file exists and `--yes` is missing, or the directory
+/// can't be written. Then this run leaves no file under its final name.
 pub fn run(args: &GenerateArgs) -> Result<(), GenerateError> {
     let start = Instant::now();
     let plan = Plan { stocks: args.stocks, from: args.from, to: args.to, seed: args.seed };
     let counts = write_files(plan, &args.out, args.yes)?;
     let seconds = start.elapsed().as_secs_f64();
-    let Counts { stocks, prices, actions } = counts;
+    let RowCounts { stocks, prices, actions } = counts;
     eprintln!(
-        "Wrote {stocks} stocks, {prices} daily rows and {actions} corporate actions to {} in {seconds:.1} s",
+        "Wrote {stocks} stocks, {prices} daily rows and {actions} corporate actions to {} \
+         in {seconds:.1} s",
         args.out.display()
     );
     if args.json {
@@ -94,17 +94,17 @@ pub fn run(args: &GenerateArgs) -> Result<(), GenerateError> {
     Ok(())
 }
 
-fn write_files(plan: Plan, dir: &Path, replace: bool) -> Result<Counts, GenerateError> {
+fn write_files(plan: Plan, dir: &Path, replace: bool) -> Result<RowCounts, GenerateError> {
     let histories = plan.histories()?;
     if !replace
-        && let Some(taken) = FILES.map(|name| dir.join(name)).into_iter().find(|path| path.exists())
+        && let Some(path) = FILES.map(|name| dir.join(name)).into_iter().find(|path| path.exists())
     {
-        return Err(GenerateError::Exists(taken));
+        return Err(GenerateError::Exists(path));
     }
     let write = || {
         let staging = Staging::create(dir)?;
         let mut tables = Tables::create(&staging)?;
-        let mut counts = Counts::default();
+        let mut counts = RowCounts::default();
         for history in progress(plan.stocks).wrap_iter(histories) {
             tables.write(&history)?;
             counts.stocks += 1;
@@ -118,7 +118,7 @@ fn write_files(plan: Plan, dir: &Path, replace: bool) -> Result<Counts, Generate
     write().map_err(|source| GenerateError::Write { dir: dir.to_owned(), source })
 }
 
-/// A bar on stderr; indicatif draws nothing when that isn't a terminal.
+/// A progress bar on stderr. indicatif draws nothing if stderr is not a terminal.
 fn progress(stocks: u32) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} stocks, {eta} left");
     ProgressBar::new(u64::from(stocks))

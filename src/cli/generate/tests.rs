@@ -12,7 +12,7 @@ struct TestCli {
     args: GenerateArgs,
 }
 
-/// A directory of its own for each test, deleted at the end.
+/// A new directory for each test, deleted at the end.
 struct TempDir(PathBuf);
 
 impl TempDir {
@@ -60,7 +60,7 @@ fn rows(reader: impl io::Read) -> (Vec<String>, Vec<csv::StringRecord>) {
 }
 
 #[test]
-fn the_same_seed_writes_the_same_bytes_and_another_seed_does_not() {
+fn equal_seeds_write_equal_bytes_and_different_seeds_do_not() {
     let [first, again, other] = [1, 1, 2].map(|seed| {
         let dir = TempDir::new();
         write_files(plan(seed), &dir.0, false).expect("files");
@@ -71,7 +71,7 @@ fn the_same_seed_writes_the_same_bytes_and_another_seed_does_not() {
 }
 
 #[test]
-fn files_hold_the_counted_rows_under_the_headers_of_the_real_data() {
+fn files_have_the_counted_rows_and_the_headers_of_the_sample_data() {
     let dir = TempDir::new();
     let counts = write_files(plan(1), &dir.0, false).expect("files");
     let open = |name| File::open(dir.0.join(name)).expect("a generated file");
@@ -94,7 +94,7 @@ fn files_hold_the_counted_rows_under_the_headers_of_the_real_data() {
 }
 
 #[test]
-fn numbers_read_back_are_the_ones_generated() {
+fn written_numbers_equal_the_generated_ones() {
     let dir = TempDir::new();
     write_files(plan(1), &dir.0, false).expect("files");
     let (_, written) =
@@ -115,7 +115,7 @@ fn numbers_read_back_are_the_ones_generated() {
 }
 
 #[test]
-fn files_already_there_are_replaced_only_with_yes() {
+fn existing_files_are_replaced_only_with_yes() {
     let dir = TempDir::new();
     fs::write(dir.0.join("stocks.csv"), "mine").expect("a file");
     let refused = write_files(plan(1), &dir.0, false);
@@ -128,9 +128,9 @@ fn files_already_there_are_replaced_only_with_yes() {
 }
 
 #[test]
-fn a_failure_leaves_no_file_of_the_run_behind() {
+fn a_failure_leaves_no_file_of_the_run() {
     let dir = TempDir::new();
-    // A directory can't be replaced by a file, so the last rename fails.
+    // A file can't replace a directory, so the last rename fails.
     fs::create_dir_all(dir.0.join("corporate_actions.csv")).expect("a directory");
     let failed = write_files(plan(1), &dir.0, true);
     assert!(matches!(failed, Err(GenerateError::Write { .. })));
@@ -148,7 +148,7 @@ fn success_leaves_only_the_three_files() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_named_with_a_way_out() {
+fn the_error_of_an_unwritable_directory_suggests_another_one() {
     let dir = TempDir::new();
     let file = dir.0.join("file");
     fs::write(&file, "").expect("a file");
@@ -158,7 +158,7 @@ fn a_directory_that_cannot_be_written_is_named_with_a_way_out() {
 }
 
 #[test]
-fn a_bad_plan_creates_no_directory() {
+fn an_invalid_plan_creates_no_directory() {
     let dir = TempDir::new();
     let out = dir.0.join("out");
     let bad = Plan { stocks: 0, ..plan(1) };
@@ -167,7 +167,7 @@ fn a_bad_plan_creates_no_directory() {
 }
 
 #[test]
-fn arguments_have_the_documented_defaults_and_reject_bad_dates() {
+fn arguments_have_the_documented_defaults_and_reject_invalid_dates() {
     let parse = |from| {
         TestCli::try_parse_from(["test", "--stocks", "5", "--from", from, "--to", "2024-12-31"])
     };

@@ -1,4 +1,4 @@
-//! How far a load is, on a terminal; elsewhere nothing is drawn.
+//! The progress bar of a load. It is drawn only on a terminal.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Between two pictures of what doesn't move by itself.
-const REDRAW_MS: u64 = 100;
-/// Between two looks at how many rows there are.
-const ROWS_BETWEEN: u64 = 4096;
+/// The time between two frames of a spinner.
+const FRAME_MS: u64 = 100;
+/// The number of rows between two updates of the text.
+const UPDATE_ROWS: u64 = 4096;
 
 #[derive(Clone)]
-pub struct Progress {
+pub struct LoadProgress {
     bar: ProgressBar,
     rows: Arc<AtomicU64>,
 }
 
-impl Progress {
-    /// Without a length, as for stdin, what is left can't be told.
+impl LoadProgress {
+    /// Without a length, as for stdin, it can't show the remaining time.
     pub fn start(length_bytes: Option<u64>) -> Self {
         let (bar, template) = match length_bytes {
             Some(length) => {
@@ -29,11 +29,11 @@ impl Progress {
         };
         bar.set_style(style(template));
         let progress = Self { bar, rows: Arc::default() };
-        progress.say_rows(0);
+        progress.show_rows(0);
         progress
     }
 
-    /// Counts the bytes that are read.
+    /// Counts the bytes that `raw` reads.
     pub fn wrap(&self, raw: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
         Box::new(self.bar.wrap_read(raw))
     }
@@ -41,26 +41,27 @@ impl Progress {
     /// Counts a row.
     pub fn row(&self) {
         let rows = self.rows.fetch_add(1, Ordering::Relaxed) + 1;
-        if rows.is_multiple_of(ROWS_BETWEEN) {
-            self.say_rows(rows);
+        if rows.is_multiple_of(UPDATE_ROWS) {
+            self.show_rows(rows);
         }
     }
 
-    fn say_rows(&self, rows: u64) {
+    fn show_rows(&self, rows: u64) {
         let rate = rows as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
         self.bar.set_message(format!("{rows} rows, {rate:.0} a second"));
     }
 
-    /// All is read. Postgres merges in one statement, which doesn't say how far it is.
+    /// Shows that the file is read and Postgres merges the rows. That is one statement without
+    /// progress.
     pub fn merging(&self) {
         self.bar.set_style(style("{spinner} {msg}, {elapsed} so far"));
         self.bar.set_message(format!("merging {} rows", self.rows.load(Ordering::Relaxed)));
-        self.bar.enable_steady_tick(Duration::from_millis(REDRAW_MS));
+        self.bar.enable_steady_tick(Duration::from_millis(FRAME_MS));
     }
 }
 
-impl Drop for Progress {
-    /// Whatever is said next is not to stand behind a bar.
+impl Drop for LoadProgress {
+    /// Removes the bar, so that the next message starts on an empty line.
     fn drop(&mut self) {
         if Arc::strong_count(&self.rows) == 1 {
             self.bar.finish_and_clear();

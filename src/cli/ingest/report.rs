@@ -1,14 +1,15 @@
-//! What a load changed, for people.
+//! Formats the report of a load for people.
 
 use crate::store::{LoadReport, RestatedStock};
 
-/// Stocks whose restatement has a line of its own; `--json` names all.
+/// The maximum number of restated stocks with a line of their own. `--json` names all.
 const RESTATED_NAMED_MAX: usize = 10;
 
-pub fn in_words(file: &str, report: &LoadReport) -> String {
+pub fn text(file: &str, report: &LoadReport) -> String {
     let LoadReport { added, changed, unchanged, stocks_touched, restated } = report;
     let total = format!(
-        "{file}: {added} added, {changed} changed, {unchanged} unchanged; {stocks_touched} stocks touched"
+        "{file}: {added} added, {changed} changed, {unchanged} unchanged; \
+         {stocks_touched} stocks touched"
     );
     let (named, more) = restated.split_at(restated.len().min(RESTATED_NAMED_MAX));
     let more = (!more.is_empty())
@@ -16,14 +17,14 @@ pub fn in_words(file: &str, report: &LoadReport) -> String {
     std::iter::once(total).chain(named.iter().map(line)).chain(more).collect::<Vec<_>>().join("\n")
 }
 
-fn line(of: &RestatedStock) -> String {
-    let RestatedStock { symbol, changed, readjusted, from, to } = of;
+fn line(restated: &RestatedStock) -> String {
+    let RestatedStock { symbol, changed, readjusted, from, to } = restated;
     let changed = (*changed > 0).then(|| format!("{changed} changed"));
     let readjusted =
         (*readjusted > 0).then(|| format!("{readjusted} adjusted closes computed anew"));
-    let what = changed.into_iter().chain(readjusted).collect::<Vec<_>>().join(", ");
-    let when = from.zip(*to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
-    format!("  restated {symbol}: {what}{when}")
+    let counts = changed.into_iter().chain(readjusted).collect::<Vec<_>>().join(", ");
+    let range = from.zip(*to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
+    format!("  restated {symbol}: {counts}{range}")
 }
 
 #[cfg(test)]
@@ -45,8 +46,8 @@ mod tests {
             restated: (0..12).map(restated).collect(),
             ..LoadReport::default()
         };
-        let words = in_words("a.csv", &report);
-        let lines: Vec<_> = words.lines().collect();
+        let text = text("a.csv", &report);
+        let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[1],
             "  restated S0: 5 adjusted closes computed anew, 2012-01-03 to 2012-12-31"

@@ -1,4 +1,4 @@
-//! `tickerd keys ...`, as it is typed.
+//! The arguments of `tickerd keys`.
 
 use std::io::{BufRead, Read};
 
@@ -10,8 +10,10 @@ use crate::cli::operator::OperatorArgs;
 use crate::keys::{Grace, TOKEN_PREFIX, ValidityError, expiry};
 use crate::store::{ENTRIES_PER_PAGE_MAX, KeyChange, Search};
 
-/// What is read of stdin for a token of 59 characters.
+/// The longest line read from stdin. A token has 59 characters.
 const LINE_BYTES_MAX: u64 = 256;
+/// The range of `keys audit --limit`.
+const AUDIT_LIMIT: std::ops::RangeInclusive<i64> = 1..=ENTRIES_PER_PAGE_MAX as i64;
 
 #[derive(Debug, Args)]
 pub struct KeysArgs {
@@ -23,80 +25,84 @@ pub struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Issue a key: its token goes to stdout, alone and only now
+    /// Issue a key; prints its token on stdout, which is shown only this once
     Issue {
-        /// Whose key it is
+        /// The owner of the key
         #[arg(long)]
         owner: Label,
-        /// What the owner calls it
+        /// The owner's name for the key
         #[arg(long)]
         name: Label,
-        /// What operators want to remember of it
+        /// A note for operators
         #[arg(long)]
         note: Option<Note>,
-        /// The tier that sets its limit
+        /// The tier, which sets the limit
         #[arg(long, default_value = "free")]
         tier: TierName,
-        /// When it ends: 2027-01-31 (its start in UTC), 2027-01-31T12:00:00Z or 90d; otherwise
-        /// never
+        /// When the key expires: 2027-01-31 (start of the day in UTC), 2027-01-31T12:00:00Z or
+        /// 90d; by default never
         #[arg(long, value_parser = expires)]
         expires: Option<DateTime<Utc>>,
     },
-    /// Issue a key that takes over from another, on one limit: its token goes to stdout, alone and
-    /// only now
+    /// Issue a key that replaces another and shares its limit; prints the token on stdout, which is
+    /// shown only this once
     Rotate {
-        /// The old key's id, or its token; - reads it from stdin
+        /// The old key's id or token; - reads it from stdin
         #[arg(value_parser = key_id)]
         id: KeyId,
-        /// How long the old key goes on: 30m, 24h, 7d; 0s asks first
+        /// How long the old key stays valid: 30m, 24h, 7d; 0s asks first
         #[arg(long, default_value = "24h")]
         grace: Grace,
-        /// When the new key ends; otherwise when the old one did
+        /// When the new key expires; by default when the old key would have
         #[arg(long, value_parser = expires)]
         expires: Option<DateTime<Utc>>,
-        /// Refuse the old key at once without being asked
+        /// With --grace 0s, reject the old key immediately without asking
         #[arg(long)]
         yes: bool,
     },
-    /// List keys, newest first; never a secret
+    /// List keys, newest first, without secrets
     List {
-        /// Only this owner's
+        /// Only keys of this owner
         #[arg(long)]
         owner: Option<Label>,
-        /// Only those of this tier
+        /// Only keys of this tier
         #[arg(long)]
         tier: Option<TierName>,
-        /// Only those that are neither revoked nor expired
+        /// Only keys that are neither revoked nor expired
         #[arg(long)]
         active: bool,
-        /// Only those with all of these words, or words that begin so, in owner, name or note
+        /// Only keys with all of these words, or words that start with them, in owner, name or note
         #[arg(long)]
         search: Option<Search>,
     },
-    /// Show all that is known of a key
+    /// Show the details of a key
     Show {
-        /// The key's id, or its token; - reads it from stdin
+        /// The key's id or token; - reads it from stdin
         #[arg(value_parser = key_id)]
         id: KeyId,
     },
-    /// Change a key, without a new token
+    /// Change a key; its token stays the same
     Set(SetArgs),
-    /// Refuse a key from now on, on every instance; asks first
+    /// Reject a key for good, on every instance; asks first
     Revoke {
-        /// The key's id: in the list, and in a token between `tk_live_` and the next `_`
+        /// The key's id: as in the list, or in a token between `tk_live_` and the next `_`
         #[arg(value_parser = key_id)]
         id: KeyId,
-        /// Revoke an active key without being asked
+        /// Revoke an active key without asking
         #[arg(long)]
         yes: bool,
     },
-    /// Who changed keys and tiers, when and what, newest first
+    /// List changes of keys and tiers, newest first: who changed what, and when
     Audit {
         /// Only changes of this key
         #[arg(value_parser = key_id)]
         id: Option<KeyId>,
-        /// Changes at most
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(ENTRIES_PER_PAGE_MAX)))]
+        /// The maximum number of changes
+        #[arg(
+            long,
+            default_value_t = 100,
+            value_parser = clap::value_parser!(u32).range(AUDIT_LIMIT),
+        )]
         limit: u32,
         /// Only changes before this one, by its number in --json
         #[arg(long)]
@@ -107,29 +113,30 @@ pub enum KeysCommand {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true))]
 pub struct SetArgs {
-    /// The key's id, or its token; - reads it from stdin
+    /// The key's id or token; - reads it from stdin
     #[arg(value_parser = key_id)]
     pub id: KeyId,
-    /// The tier that sets its limit
+    /// The tier, which sets the limit
     #[arg(long, group = "change")]
     tier: Option<TierName>,
-    /// Whose key it is
+    /// The owner of the key
     #[arg(long, group = "change")]
     owner: Option<Label>,
-    /// What the owner calls it
+    /// The owner's name for the key
     #[arg(long, group = "change")]
     name: Option<Label>,
-    /// What operators want to remember of it; '' for nothing
+    /// A note for operators; '' removes it
     #[arg(long, group = "change", value_parser = note)]
-    note: Option<OrNone<Note>>,
-    /// When it ends: 2027-01-31 (its start in UTC), 2027-01-31T12:00:00Z or 90d; never for never
+    note: Option<Clearable<Note>>,
+    /// When the key expires: 2027-01-31 (start of the day in UTC), 2027-01-31T12:00:00Z, 90d or
+    /// never
     #[arg(long, group = "change", value_parser = expires_or_never)]
-    expires: Option<OrNone<DateTime<Utc>>>,
+    expires: Option<Clearable<DateTime<Utc>>>,
 }
 
-/// A new value, or none any more.
+/// A new value, or `None` to remove the old one.
 #[derive(Debug, Clone)]
-struct OrNone<T>(Option<T>);
+struct Clearable<T>(Option<T>);
 
 impl From<SetArgs> for KeyChange {
     fn from(set: SetArgs) -> Self {
@@ -144,30 +151,30 @@ impl From<SetArgs> for KeyChange {
     }
 }
 
-/// The id of a key, also where a token was given: it must not be shown in an error. `-` stands for
-/// either on stdin: while a command runs, its arguments are there for all users of the machine.
+/// Reads the id of a key from an id or a token. `-` reads either from stdin, as all users of the
+/// machine can see the arguments of a running command. Errors never contain the token.
 pub fn key_id(text: &str) -> Result<KeyId, KeyIdError> {
     if text == "-" {
         let mut line = String::new();
         let read = std::io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line);
-        return read.map_err(|_| KeyIdError).and_then(|_| id_in(line.trim()));
+        return read.map_err(|_| KeyIdError).and_then(|_| id_or_token(line.trim()));
     }
-    id_in(text)
+    id_or_token(text)
 }
 
-fn id_in(text: &str) -> Result<KeyId, KeyIdError> {
+fn id_or_token(text: &str) -> Result<KeyId, KeyIdError> {
     let id = text.strip_prefix(TOKEN_PREFIX).and_then(|rest| rest.split('_').next());
     id.unwrap_or(text).parse()
 }
 
-fn note(text: &str) -> Result<OrNone<Note>, TextError> {
-    Ok(OrNone(if text.is_empty() { None } else { Some(text.parse()?) }))
+fn note(text: &str) -> Result<Clearable<Note>, TextError> {
+    Ok(Clearable(if text.is_empty() { None } else { Some(text.parse()?) }))
 }
 
 fn expires(text: &str) -> Result<DateTime<Utc>, ValidityError> {
     expiry(text, Utc::now())
 }
 
-fn expires_or_never(text: &str) -> Result<OrNone<DateTime<Utc>>, ValidityError> {
-    Ok(OrNone(if text == "never" { None } else { Some(expires(text)?) }))
+fn expires_or_never(text: &str) -> Result<Clearable<DateTime<Utc>>, ValidityError> {
+    Ok(Clearable(if text == "never" { None } else { Some(expires(text)?) }))
 }

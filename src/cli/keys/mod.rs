@@ -1,96 +1,111 @@
-//! `tickerd keys ...`: who may call, and who changed that.
+//! `tickerd keys`: issues, changes and lists API keys, and shows the audit.
 
 mod args;
 mod print;
 
 use std::io::Write;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 pub use args::{KeysArgs, key_id};
 use args::{KeysCommand, SetArgs};
 
-use super::confirm::confirm;
-use super::operator::{OperatorArgs, heard};
-use super::{Failure, print_line};
+use super::console::{CliError, confirm, print_line};
+use super::operator::{OperatorArgs, notified_text};
 use crate::caller::KeyId;
 use crate::keys::{Grace, IssueRequest, Issued, KeyService, Notified};
 use crate::store::{AuditFilter, KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus};
 
-pub async fn run(args: KeysArgs) -> Result<(), Failure> {
-    let (operator, registry) = (&args.operator, args.operator.registry()?);
+pub async fn run(args: KeysArgs) -> Result<(), CliError> {
+    let operator = &args.operator;
+    let service = operator.key_service()?;
     match args.command {
         KeysCommand::Issue { owner, name, note, tier, expires } => {
-            let order = IssueRequest { id: None, owner, name, note, tier, expires_at: expires };
-            let issued = registry.issue(&order).await?;
+            let request = IssueRequest { id: None, owner, name, note, tier, expires_at: expires };
+            let issued = service.issue(&request).await?;
             let Issued { key, .. } = &issued;
             let text = format!(
                 "Issued {} on tier {} for {}. The token is shown only now:",
                 key.id, key.tier, key.owner
             );
-            hand_out(operator, &issued, &issued.reveal(), &text)
+            print_token(operator, &issued, &issued.reveal(), &text)
         }
         KeysCommand::Rotate { id, grace, expires, yes } => {
-            rotate(operator, &registry, (id, grace), expires, yes).await
+            if grace.is_none() {
+                confirm_rejection(&service, id, yes, "immediately").await?;
+            }
+            rotate(operator, &service, id, grace, expires).await
         }
         KeysCommand::List { owner, tier, active, search } => {
             let filter =
                 KeyFilter { owner, tier, active_only: active, search, ..KeyFilter::default() };
-            list(operator, &registry, filter).await
+            list(operator, &service, filter).await
         }
         KeysCommand::Show { id } => {
-            let key = registry.find(id).await?;
+            let key = service.find(id).await?;
             print_line(&if operator.json {
                 serde_json::to_string(&key)?
             } else {
                 print::details(&key)
             })
         }
-        KeysCommand::Set(set) => change(operator, &registry, set).await,
-        KeysCommand::Revoke { id, yes } => revoke(operator, &registry, id, yes).await,
+        KeysCommand::Set(set) => change(operator, &service, set).await,
+        KeysCommand::Revoke { id, yes } => {
+            confirm_rejection(&service, id, yes, "immediately and for good").await?;
+            revoke(operator, &service, id).await
+        }
         KeysCommand::Audit { id, limit, before } => {
             let subject = id.map(|id| id.to_string());
-            audit(operator, &registry, AuditFilter { subject, before, limit }).await
+            audit(operator, &service, AuditFilter { subject, before, limit }).await
         }
     }
+}
+
+/// Asks for confirmation if the key is active.
+async fn confirm_rejection(
+    service: &KeyService,
+    id: KeyId,
+    yes: bool,
+    when: &str,
+) -> Result<(), CliError> {
+    let key = service.find(id).await?;
+    if key.status == KeyState::Active {
+        confirm(yes, &format!("{} would be rejected {when}", description(&key)))?;
+    }
+    Ok(())
 }
 
 async fn rotate(
     operator: &OperatorArgs,
-    registry: &KeyService,
-    (id, grace): (KeyId, Grace),
-    expires: Option<chrono::DateTime<Utc>>,
-    yes: bool,
-) -> Result<(), Failure> {
-    if grace.is_none() {
-        let key = registry.find(id).await?;
-        if key.status == KeyState::Active {
-            confirm(yes, &format!("{} would be refused at once", described(&key)))?;
-        }
-    }
-    let told = registry.rotate(id, grace, expires).await?;
-    let (issued, until) = (&told.result.new, print::time(told.result.old_expires_at));
+    service: &KeyService,
+    id: KeyId,
+    grace: Grace,
+    expires: Option<DateTime<Utc>>,
+) -> Result<(), CliError> {
+    let rotated = service.rotate(id, grace, expires).await?;
+    let issued = &rotated.result.new;
     let text = format!(
-        "Issued {} in place of {id}, on the same limit; {id} goes on until {until}. {}\nThe token is shown only now:",
+        "Issued {}, which replaces {id} and shares its limit; {id} stays valid until {}. {}\n\
+         The token is shown only now:",
         issued.key.id,
-        heard(told.instances_notified)
+        print::time(rotated.result.old_expires_at),
+        notified_text(rotated.instances_notified)
     );
-    let document =
-        Notified { result: issued.reveal(), instances_notified: told.instances_notified };
-    hand_out(operator, issued, &document, &text)
+    let json = Notified { result: issued.reveal(), instances_notified: rotated.instances_notified };
+    print_token(operator, issued, &json, &text)
 }
 
 async fn list(
     operator: &OperatorArgs,
-    registry: &KeyService,
+    service: &KeyService,
     mut filter: KeyFilter,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     filter.limit = KEYS_PER_PAGE_MAX;
     let mut all = Vec::new();
     loop {
-        let page = registry.store().list_keys(&filter).await?;
+        let page = service.store().list_keys(&filter).await?;
         if !operator.json && filter.after.is_none() {
             print_line(&print::heading())?;
         }
@@ -110,52 +125,41 @@ async fn list(
 
 async fn change(
     operator: &OperatorArgs,
-    registry: &KeyService,
+    service: &KeyService,
     set: SetArgs,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let id = set.id;
-    let told = registry.change(id, &set.into()).await?;
-    operator.answer(&told, || {
-        format!(
-            "Changed {id}. {}\n{}",
-            heard(told.instances_notified),
-            print::details(&told.result)
-        )
+    let changed = service.change(id, &set.into()).await?;
+    operator.report(&changed, || {
+        let notified = notified_text(changed.instances_notified);
+        format!("Changed {id}. {notified}\n{}", print::details(&changed.result))
     })
 }
 
-async fn revoke(
-    operator: &OperatorArgs,
-    registry: &KeyService,
-    id: KeyId,
-    yes: bool,
-) -> Result<(), Failure> {
-    let key = registry.find(id).await?;
-    if key.status == KeyState::Active {
-        confirm(yes, &format!("{} would be refused at once, for good", described(&key)))?;
-    }
-    let told = registry.revoke(id).await?;
-    operator.answer(&told, || format!("Revoked {id}. {}", heard(told.instances_notified)))
+async fn revoke(operator: &OperatorArgs, service: &KeyService, id: KeyId) -> Result<(), CliError> {
+    let revoked = service.revoke(id).await?;
+    operator
+        .report(&revoked, || format!("Revoked {id}. {}", notified_text(revoked.instances_notified)))
 }
 
 async fn audit(
     operator: &OperatorArgs,
-    registry: &KeyService,
+    service: &KeyService,
     filter: AuditFilter,
-) -> Result<(), Failure> {
-    let entries = registry.store().list_audit(&filter).await?;
+) -> Result<(), CliError> {
+    let entries = service.store().list_audit(&filter).await?;
     if operator.json {
         return print_line(&serde_json::to_string(&entries)?);
     }
     entries.iter().try_for_each(|entry| print_line(&print::entry(entry)))?;
     if let Some(oldest) = entries.last().filter(|_| entries.len() == filter.limit as usize) {
-        eprintln!("There may be older ones: --before {}", oldest.id);
+        eprintln!("There may be older entries: --before {}", oldest.id);
     }
     Ok(())
 }
 
-/// A key as its operator knows it, and what it does right now.
-fn described(key: &KeyStatus) -> String {
+/// Describes an active key for a confirmation.
+fn description(key: &KeyStatus) -> String {
     let last_used = key
         .last_used_at
         .map_or_else(|| "not used yet".to_owned(), |at| format!("last used {}", print::time(at)));
@@ -165,19 +169,21 @@ fn described(key: &KeyStatus) -> String {
     )
 }
 
-/// Prints a token, alone or as JSON. Not with print_line(): a token that nobody read is lost.
-fn hand_out(
+/// Prints a token, alone or as JSON. Unlike with `print_line`, a closed pipe is an error, since the
+/// token would be lost.
+fn print_token(
     operator: &OperatorArgs,
     issued: &Issued,
-    document: &impl Serialize,
+    json: &impl Serialize,
     text: &str,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let line = if operator.json {
-        serde_json::to_string(document)?
+        serde_json::to_string(json)?
     } else {
         eprintln!("{text}");
         issued.token.expose_secret().to_owned()
     };
-    let lost = |e| format!("the token can't be shown ({e}): rotate {} for another", issued.key.id);
-    Ok(writeln!(std::io::stdout(), "{line}").map_err(lost)?)
+    Ok(writeln!(std::io::stdout(), "{line}").map_err(|error| {
+        format!("the token can't be shown ({error}): rotate {} for another", issued.key.id)
+    })?)
 }

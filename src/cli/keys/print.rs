@@ -1,4 +1,4 @@
-//! Keys and their audit, for people.
+//! Formats keys and audit entries for people.
 
 use chrono::{DateTime, Utc};
 
@@ -20,9 +20,9 @@ pub fn line(key: &KeyStatus) -> String {
     )
 }
 
-/// All that is known of a key, a line each.
+/// The fields of a key, one per line. Empty ones are omitted.
 pub fn details(key: &KeyStatus) -> String {
-    let shared = (key.limit_id != key.id).then(|| key.limit_id.clone());
+    let shares_limit_of = (key.limit_id != key.id).then(|| key.limit_id.clone());
     let lines = [
         ("id", Some(key.id.clone())),
         ("status", Some(key.status.as_str().to_owned())),
@@ -30,7 +30,7 @@ pub fn details(key: &KeyStatus) -> String {
         ("name", Some(key.name.clone())),
         ("note", key.note.clone()),
         ("tier", Some(format!("{}, {} requests a minute", key.tier, key.requests_per_minute))),
-        ("shares limit of", shared),
+        ("shares limit of", shares_limit_of),
         ("replaces", key.replaces.clone()),
         ("replaced by", key.replaced_by.clone()),
         ("last used", key.last_used_at.map(time)),
@@ -38,14 +38,14 @@ pub fn details(key: &KeyStatus) -> String {
         ("expires", Some(key.expires_at.map_or_else(|| "never".to_owned(), time))),
         ("revoked", key.revoked_at.map(time)),
     ];
-    let known =
+    let present =
         lines.into_iter().filter_map(|(name, value)| Some(format!("{name:15}  {}", value?)));
-    known.collect::<Vec<_>>().join("\n")
+    present.collect::<Vec<_>>().join("\n")
 }
 
-/// When, who, what, and each field as it was and became.
+/// Time, actor, action and subject, then each changed field with its old and new value.
 pub fn entry(entry: &AuditEntry) -> String {
-    let field = |value: Option<&serde_json::Value>| {
+    let text = |value: Option<&serde_json::Value>| {
         value.map_or_else(|| "none".to_owned(), ToString::to_string)
     };
     let (was, became) = (entry.was.as_ref(), entry.became.as_ref());
@@ -55,17 +55,18 @@ pub fn entry(entry: &AuditEntry) -> String {
         .into_iter()
         .flat_map(|fields| fields.keys());
     let changes = names.map(|name| {
-        let (was, became) =
-            (was.and_then(|was| was.get(name)), became.and_then(|became| became.get(name)));
+        let was = was.and_then(|was| was.get(name));
+        let became = became.and_then(|became| became.get(name));
         if was.is_none() {
-            format!("{name} {}", field(became))
+            format!("{name} {}", text(became))
         } else {
-            format!("{name} {} -> {}", field(was), field(became))
+            format!("{name} {} -> {}", text(was), text(became))
         }
     });
-    let (at, what) = (time(entry.at), format!("{} {}", entry.action, entry.kind));
     let changes = changes.collect::<Vec<_>>().join(", ");
-    format!("{at}  {:20}  {what:11}  {:12}  {changes}", entry.actor, entry.subject)
+    let time = time(entry.at);
+    let action = format!("{} {}", entry.action, entry.kind);
+    format!("{time}  {:20}  {action:11}  {:12}  {changes}", entry.actor, entry.subject)
 }
 
 pub fn time(at: DateTime<Utc>) -> String {

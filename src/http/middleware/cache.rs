@@ -74,7 +74,9 @@ async fn fill<Q: CacheableQuery>(
     let response = next.call(request).await?;
     let now_ms = epoch_ms(Utc::now());
     if response.status().is_server_error() {
-        let Some(stale) = miss.record_failure(now_ms) else { return Ok(response.map_into_boxed_body()) };
+        let Some(stale) = miss.record_failure(now_ms) else {
+            return Ok(response.map_into_boxed_body());
+        };
         // The answer no longer shows that something failed: the log has to.
         let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
         let cause = problem.and_then(Problem::cause).map(ToString::to_string);
@@ -217,7 +219,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry(body: &str) -> Entry {
-        Entry::new(CachedResponse::json(body.to_owned()), Lifetime { fresh_s: 60, revalidate_s: 6 }, 0)
+        Entry::new(
+            CachedResponse::json(body.to_owned()),
+            Lifetime { fresh_s: 60, revalidate_s: 6 },
+            0,
+        )
     }
 
     fn headers(name: HeaderName, value: &[u8]) -> Option<HeaderMap> {

@@ -45,16 +45,16 @@ pub fn all() -> impl Iterator<Item = (u16, &'static str, &'static str)> {
     PROBLEMS.iter().chain(OF_ADMIN).copied()
 }
 
-/// What any request may meet.
+/// The codes that every request may get.
 pub const ANYWHERE: &[&str] =
     &["bad_request", "body_too_large", "url_too_long", "headers_too_large", "internal"];
-/// What a request with a key may meet besides.
+/// The additional codes of requests that need a key.
 pub const WITH_A_KEY: &[&str] =
     &["unauthorized", "rate_limited", "too_many_failures", "busy", "unavailable"];
-/// What a query may be refused for.
+/// The additional codes of routes that read a query string.
 pub const OF_A_QUERY: &[&str] = &["invalid_parameter", "unknown_parameter"];
 
-/// The problems with these codes, by status.
+/// The (code, when) pairs of these codes, grouped by status.
 pub fn by_status(codes: &[&str]) -> Vec<(u16, Vec<(&'static str, &'static str)>)> {
     let mut statuses: Vec<(u16, Vec<_>)> = Vec::new();
     for (status, code, when) in PROBLEMS.iter().filter(|(_, code, _)| codes.contains(code)) {
@@ -70,8 +70,8 @@ pub fn by_status(codes: &[&str]) -> Vec<(u16, Vec<(&'static str, &'static str)>)
 mod tests {
     use super::*;
 
-    /// Those of `http/error.rs`: (the name of the status, the code).
-    fn of_the_source() -> Vec<(&'static str, &'static str)> {
+    /// The codes in the source of the error type: (name of the status, code).
+    fn of_source() -> Vec<(&'static str, &'static str)> {
         let source = include_str!("../respond/error.rs").split("StatusCode::").skip(1);
         source.filter_map(|part| part.split_once(", \"")).filter_map(named).collect()
     }
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn every_code_is_described_with_its_status() {
         let mut seen = 0;
-        for (status, code) in of_the_source() {
+        for (status, code) in of_source() {
             let (described, ..) =
                 all().find(|(_, known, _)| *known == code).unwrap_or_else(|| panic!("{code}"));
             let described = actix_web::http::StatusCode::from_u16(described).unwrap();
@@ -93,6 +93,6 @@ mod tests {
             assert_eq!(name, status, "{code}");
             seen += 1;
         }
-        assert_eq!(seen, all().count(), "what is described exists");
+        assert_eq!(seen, all().count(), "every described code exists");
     }
 }

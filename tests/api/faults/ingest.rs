@@ -38,7 +38,7 @@ async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_wi
     let ran = Ran::at_the_end_of(load);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
     assert!(
-        ran.stderr.contains("nothing of stdin was loaded: Postgres: the connection was lost"),
+        ran.stderr.contains("no row of stdin was loaded: Postgres: the connection was lost"),
         "{ran:?}"
     );
     assert_eq!(database.texts(STATE).await, before);
@@ -73,7 +73,7 @@ async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_
         let ran = Ran::at_the_end_of(load);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(
-            ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres: ")),
+            ran.stderr.contains(&format!("no row of {prices} was loaded: Postgres: ")),
             "{ran:?}"
         );
         postgres.start(&[]).await;
@@ -151,7 +151,7 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
                 .unwrap();
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{fault:?}: {ran:?}");
             assert!(
-                ran.stderr.contains(&format!("nothing of {prices} was loaded: Postgres")),
+                ran.stderr.contains(&format!("no row of {prices} was loaded: Postgres")),
                 "{fault:?}: {ran:?}"
             );
             ended.push((fault, started.elapsed()));
