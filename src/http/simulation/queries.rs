@@ -188,7 +188,10 @@ const ROUTES: [RouteSpec; 12] = [
 /// Draws `count` random queries. Some are equivalent, in different spellings.
 pub fn draw(random: &mut StdRng, count: usize) -> Vec<SimulatedQuery> {
     (0..count)
-        .map(|_| draw_query(random, ROUTES.choose(random).expect("there are routes")))
+        .map(|_| {
+            let route = ROUTES.choose(random).expect("there are routes");
+            draw_query(random, route)
+        })
         .collect()
 }
 
