@@ -1,5 +1,5 @@
-//! Adjusted closes are computed where no feed supplies them, and a feed's are never overwritten
-//! unasked.
+//! Adjusted closes are computed unless the feed supplies them. Supplied ones are replaced only
+//! after a confirmation.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -11,12 +11,12 @@ use crate::support::{App, Database, Files, Ran, eventually, text_of};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume";
 const ACTIONS: &str = "symbol,ex_date,split_from,split_to,dividend";
-/// The adjusted closes of every stock, exactly.
+/// The adjusted closes of every stock, with every digit.
 const ADJUSTED: &str =
     "SELECT concat_ws(' ', symbol, date, adjusted_close) FROM prices JOIN stocks ON id = stock_id
                         ORDER BY symbol, date";
 
-/// The sample's prices as a feed writes them that has no adjusted closes.
+/// The sample's prices without the column of adjusted closes.
 fn raw_sample() -> Vec<String> {
     let text = text_of("seed/prices.csv.gz");
     text.lines().skip(1).map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
@@ -26,7 +26,7 @@ fn file(files: &Files, name: &str, header: &str, rows: &[String]) -> String {
     files.write(name, format!("{header}\n{}\n", rows.join("\n")))
 }
 
-/// Tables with the sample's stocks in them, and no price.
+/// A database that holds the sample's stocks and no prices.
 async fn stocks_only() -> Database {
     let database = Database::empty().await;
     for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
@@ -35,7 +35,7 @@ async fn stocks_only() -> Database {
     database
 }
 
-/// Of each day of a stock: date, raw close, adjusted close.
+/// The bars of a stock as (date, raw close, adjusted close), oldest first.
 async fn closes(database: &Database, symbol: &str) -> Vec<(String, f64, f64)> {
     let sql = "SELECT date::text, close, adjusted_close FROM prices JOIN stocks ON id = stock_id
                WHERE symbol = $1 ORDER BY date";
@@ -43,9 +43,10 @@ async fn closes(database: &Database, symbol: &str) -> Vec<(String, f64, f64)> {
     rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
 }
 
-/// The sample's own are adjusted as of a later day: one factor for all of a stock's history.
+/// The sample's closes are adjusted as of a later day, so all of a stock's history differs by one
+/// factor.
 #[tokio::test]
-async fn computed_adjusted_closes_stand_in_a_constant_ratio_to_those_of_the_sample() {
+async fn computed_adjusted_closes_differ_from_the_samples_by_one_factor_per_stock() {
     let (sample, computed, files) = (Database::sample().await, stocks_only().await, Files::new());
     let prices = file(&files, "prices.csv", HEADER, &raw_sample());
     for arguments in [["actions", "seed/corporate_actions.csv"], ["prices", &prices]] {
@@ -75,9 +76,9 @@ async fn computed_adjusted_closes_stand_in_a_constant_ratio_to_those_of_the_samp
     }
 }
 
-/// The generator adjusts bar by bar, from the last one back, and writes 10 significant digits.
+/// The generator adjusts bar by bar, starting at the newest, and writes 10 significant digits.
 #[tokio::test]
-async fn computed_adjusted_closes_are_those_of_generated_histories_with_splits_of_all_kinds() {
+async fn computed_adjusted_closes_match_generated_histories_with_splits_and_dividends() {
     let (database, files) = (Database::empty().await, Files::new());
     let years = ["--from", "2000-01-03", "--to", "2019-12-31", "--out", files.path()];
     assert_eq!(
@@ -118,15 +119,15 @@ async fn computed_adjusted_closes_are_those_of_generated_histories_with_splits_o
 }
 
 #[tokio::test]
-async fn computed_adjusted_closes_do_not_depend_on_the_order_in_which_days_and_actions_come() {
+async fn computed_adjusted_closes_do_not_depend_on_the_order_of_loads() {
     let (at_once, day_by_day, files) = (stocks_only().await, stocks_only().await, Files::new());
     let rows: Vec<_> = raw_sample().into_iter().filter(|row| row.starts_with("IBM,201")).collect();
     let whole = file(&files, "whole.csv", HEADER, &rows);
     for arguments in [["actions", "seed/corporate_actions.csv"], ["prices", &whole]] {
         assert_eq!(at_once.ran(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
     }
-    // Half of the actions before the prices, a day without its neighbours, the later years before
-    // the earlier ones.
+    // Some actions come before the prices, one day comes alone, and later years come before earlier
+    // ones.
     let (later, earlier): (Vec<_>, Vec<_>) =
         rows.iter().cloned().partition(|row| row.as_str() >= "IBM,2012");
     let actions = text_of("seed/corporate_actions.csv");
@@ -152,13 +153,13 @@ async fn computed_adjusted_closes_do_not_depend_on_the_order_in_which_days_and_a
         "{:?}",
         expected.iter().zip(&found).find(|(a, b)| a != b)
     );
-    // And again: nothing changes.
+    // Loading the same file again changes nothing.
     let report = day_by_day.ran(&["ingest", "prices", &whole, "--json"]).json();
     assert_eq!((&report["unchanged"], &report["restated"]), (&rows.len().into(), &json!([])));
 }
 
 #[tokio::test]
-async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_so() {
+async fn a_later_split_restates_the_history_in_responses_and_in_the_report() {
     let (database, files) = (stocks_only().await, Files::new());
     let prices = file(
         &files,
@@ -174,7 +175,7 @@ async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_
         prices.iter().map(|bar| bar["adjustedClose"].as_f64().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(adjusted().await, [34.0, 38.0]);
-    // Announced, and not in effect before there is a price of its day.
+    // A split is announced early. It takes effect with the first price of its ex-date.
     let split = file(
         &files,
         "split.csv",
@@ -189,14 +190,14 @@ async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_
     assert!(ran.stderr.contains("1 added, 0 changed") && ran.stderr.contains(says), "{ran:?}");
     let restated = async || adjusted().await == [16.0, 17.0, 19.0];
     eventually("the split shows", Duration::from_secs(10), restated).await;
-    // A restated ratio is one more time, and the report names the stock and its days.
+    // A corrected split ratio restates again. The report names the stock and its days.
     let split = file(&files, "split.csv", ACTIONS, &["FB,2012-05-22,1,4,".into()]);
     let report = database.ran(&["ingest", "actions", &split, "--json"]).json();
     let restated = json!([
         { "symbol": "FB", "changed": 1, "readjusted": 2, "from": "2012-05-18", "to": "2012-05-22" }
     ]);
     assert_eq!(report["restated"], restated);
-    // The raw close that a dividend is put into shares at.
+    // A dividend is adjusted by the raw close before its ex-date, so a corrected close restates it.
     let dividend = file(&files, "dividend.csv", ACTIONS, &["FB,2012-05-21,,,3.8".into()]);
     assert_eq!(database.ran(&["ingest", "actions", &dividend]).code, Some(0));
     assert_eq!(closes(&database, "FB").await[0].2, 38.0 * (0.25 * (34.0 / 37.8)));
@@ -206,10 +207,9 @@ async fn a_later_split_restates_the_history_and_the_report_and_every_answer_say_
     assert_eq!(closes(&database, "FB").await[0].2, 38.0 * (0.25 * (36.0 / 39.8)));
 }
 
-/// Each sees what the other one did, since whoever comes second waits for the first before it
-/// looks.
+/// The second load waits for the first to commit before it reads, so it adjusts by both.
 #[tokio::test]
-async fn actions_and_prices_of_a_stock_that_are_loaded_at_once_leave_it_adjusted_by_both() {
+async fn concurrent_loads_of_actions_and_prices_adjust_by_both() {
     for order in [["actions", "prices"], ["prices", "actions"]] {
         let (database, files) = (stocks_only().await, Files::new());
         let bars =
@@ -224,7 +224,7 @@ async fn actions_and_prices_of_a_stock_that_are_loaded_at_once_leave_it_adjusted
             let there = async || database.texts(sql).await.len() == count;
             eventually("they wait", Duration::from_secs(20), there).await;
         };
-        // The first has done all but commit when the second comes.
+        // The first load has done everything but commit when the second starts.
         let gate = database.connect().await;
         gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
         let mut loads = Vec::new();
@@ -245,7 +245,7 @@ async fn actions_and_prices_of_a_stock_that_are_loaded_at_once_leave_it_adjusted
 }
 
 #[tokio::test]
-async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_with_computed_ones()
+async fn supplied_adjusted_closes_are_replaced_only_with_yes_and_never_mixed_with_computed_ones()
 {
     let (database, files) = (Database::sample().await, Files::new());
     let before = database.texts(ADJUSTED).await;
@@ -256,7 +256,7 @@ async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_w
         let says = "the adjusted closes of AAPL came from a feed and would all be replaced by computed ones";
         assert!(ran.unasked().starts_with(says) && ran.stderr.contains("--yes"), "{ran:?}");
     }
-    // Nor do actions replace them.
+    // Actions don't replace supplied closes either.
     let split = file(&files, "split.csv", ACTIONS, &["AAPL,2013-02-01,1,2,".into()]);
     assert_eq!(
         database.ran(&["ingest", "actions", &split, "--json"]).json()["restated"],
@@ -267,7 +267,8 @@ async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_w
     let report = database.ran(&["ingest", "prices", &raw, "--yes", "--json"]).json();
     assert_eq!((&report["added"], &report["stocksTouched"]), (&1.into(), &1.into()));
     assert_eq!(report["restated"][0]["readjusted"], 3270);
-    // From here on the file's would be among computed ones, unless there are no others.
+    // Supplied closes can't be mixed with computed ones. A file that supplies all of them is
+    // accepted.
     let supplied = HEADER.to_owned() + ",adjusted_close";
     let day = file(&files, "day.csv", &supplied, &["AAPL,2013-03-05,420,430,420,421,5,400".into()]);
     let ran = database.ran(&["ingest", "prices", &day]);
@@ -280,7 +281,7 @@ async fn a_feeds_adjusted_closes_are_replaced_only_after_a_yes_and_never_mixed_w
     let mut whole: Vec<_> =
         text_of("seed/prices.csv.gz").lines().skip(1).map(str::to_owned).collect();
     whole.extend(days.map(|day| format!("AAPL,{day}")));
-    // The sample names its columns in another order.
+    // The column order of the sample file.
     let whole =
         file(&files, "whole.csv", "symbol,date,open,high,low,close,volume,Adj Close", &whole);
     let report = database.ran(&["ingest", "prices", &whole, "--json"]).json();

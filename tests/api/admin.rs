@@ -1,4 +1,4 @@
-//! The listener for operators: an address of its own, a token of its own.
+//! The admin listener has its own address and its own token.
 
 use std::net::TcpListener;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::{ADMIN_TOKEN as TOKEN, App, Database, Ran, header, scratch};
 
 #[tokio::test]
-async fn without_a_token_configured_admin_says_how_to_switch_it_on() {
+async fn without_a_token_the_admin_api_explains_how_to_enable_it() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     for request in
@@ -25,7 +25,7 @@ async fn without_a_token_configured_admin_says_how_to_switch_it_on() {
 }
 
 #[tokio::test]
-async fn nobody_gets_further_without_the_token() {
+async fn admin_requests_without_the_token_are_rejected() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
     let key = database.issue("enterprise");
@@ -57,7 +57,7 @@ async fn nobody_gets_further_without_the_token() {
 }
 
 #[tokio::test]
-async fn the_port_of_callers_knows_nothing_of_admin() {
+async fn the_public_port_has_no_admin_routes() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
     for path in ["/admin/keys", "/metrics", "/api/admin/keys"] {
@@ -68,7 +68,7 @@ async fn the_port_of_callers_knows_nothing_of_admin() {
 }
 
 #[tokio::test]
-async fn the_token_may_come_from_a_file() {
+async fn the_admin_token_can_come_from_a_file() {
     let database = Database::sample().await;
     let scratch = scratch();
     let file = scratch.path().join("token");
@@ -78,9 +78,9 @@ async fn the_token_may_come_from_a_file() {
     assert_eq!(answer.status(), 404);
 }
 
-/// A page in an operator's browser can reach the operator's loopback.
+/// A web page in an operator's browser can reach the operator's loopback address.
 #[tokio::test]
-async fn no_page_of_another_origin_may_read_what_is_for_operators() {
+async fn the_admin_api_allows_no_other_origin() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
     let preflight =
@@ -93,7 +93,7 @@ async fn no_page_of_another_origin_may_read_what_is_for_operators() {
 }
 
 #[tokio::test]
-async fn a_listener_that_can_not_be_had_is_a_sentence_with_the_way_out() {
+async fn an_admin_port_in_use_is_reported_with_a_fix() {
     let database = Database::sample().await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -113,7 +113,7 @@ async fn a_listener_that_can_not_be_had_is_a_sentence_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn it_can_be_switched_off_and_ends_with_the_server_when_it_is_on() {
+async fn the_admin_listener_can_be_disabled_and_stops_with_the_server() {
     let database = Database::sample().await;
     let off = App::with(&database, &[("ADMIN_PORT", "off")]).await;
     assert!(!off.log().iter().any(|line| line.contains("for operators")), "{:?}", off.log());

@@ -1,4 +1,4 @@
-//! Keys over HTTP, as a sign-up page manages them.
+//! The admin API for keys, as a sign-up page uses it.
 
 use std::time::Duration;
 
@@ -44,9 +44,10 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
     );
 }
 
-/// A page that got no answer asks again: it must not issue two keys, and it must get at a token.
+/// A client that got no response retries. The retry issues no second key, and a rotation gives the
+/// client a token.
 #[tokio::test]
-async fn an_order_with_an_id_that_is_repeated_issues_one_key() {
+async fn a_repeated_issue_request_with_an_id_issues_one_key() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let mut order = order();
@@ -72,7 +73,7 @@ async fn an_order_with_an_id_that_is_repeated_issues_one_key() {
 }
 
 #[tokio::test]
-async fn a_key_is_changed_field_by_field_and_null_removes() {
+async fn a_patch_changes_only_its_fields_and_null_clears_one() {
     let database = Database::sample().await;
     let (app, key) = (App::with_admin(&database).await, database.issue("free"));
     assert_eq!(header(&app.get(&key, PATH).await, "x-ratelimit-limit"), "100");
@@ -102,7 +103,7 @@ async fn a_key_is_changed_field_by_field_and_null_removes() {
 }
 
 #[tokio::test]
-async fn a_deleted_key_is_refused_within_a_second_and_is_still_known() {
+async fn a_deleted_key_is_rejected_within_a_second_and_stays_listed() {
     let database = Database::sample().await;
     let (app, key) = (App::with_admin(&database).await, database.issue("free"));
     assert_eq!(app.get(&key, PATH).await.status(), 200);
@@ -122,7 +123,7 @@ async fn a_deleted_key_is_refused_within_a_second_and_is_still_known() {
 }
 
 #[tokio::test]
-async fn what_is_not_as_expected_is_named_and_nothing_is_done() {
+async fn an_invalid_request_names_the_field_and_changes_nothing() {
     let database = Database::sample().await;
     let (app, key) = (App::with_admin(&database).await, database.issue("free"));
     let before = database.texts("SELECT k::text FROM api_keys k").await;
@@ -248,7 +249,7 @@ async fn what_is_not_as_expected_is_named_and_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn a_body_is_bounded_whether_or_not_its_length_is_told() {
+async fn bodies_are_bounded_with_and_without_a_declared_length() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let big = format!("{{\"owner\":\"{}\"}}", "x".repeat(17 * 1024));
@@ -278,7 +279,7 @@ async fn a_body_is_bounded_whether_or_not_its_length_is_told() {
 }
 
 #[tokio::test]
-async fn pages_hold_every_key_once_and_say_what_comes_next() {
+async fn pages_list_every_key_once_and_link_to_the_next() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let mut issued: Vec<_> = (0..5).map(|_| id_of(&database.issue("free")).to_owned()).collect();
@@ -319,7 +320,7 @@ async fn no_token_is_ever_logged() {
 }
 
 #[tokio::test]
-async fn what_one_instance_is_asked_counts_on_the_others_within_a_second() {
+async fn a_change_on_one_instance_takes_effect_on_the_others_within_a_second() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("admin"));
     let variables =
@@ -337,7 +338,7 @@ async fn what_one_instance_is_asked_counts_on_the_others_within_a_second() {
 }
 
 #[tokio::test]
-async fn many_orders_at_once_are_all_filled() {
+async fn concurrent_issue_requests_all_succeed() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let answers = futures_util::future::join_all(
@@ -352,7 +353,7 @@ async fn many_orders_at_once_are_all_filled() {
 }
 
 #[tokio::test]
-async fn without_postgres_an_operator_is_told_to_retry_and_no_drivers_text() {
+async fn without_postgres_the_admin_api_answers_503_without_the_drivers_text() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     database.cut_off().await;

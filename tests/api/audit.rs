@@ -1,4 +1,4 @@
-//! Every change of a key or a tier is written down: who, when, what.
+//! Every change of a key or a tier is recorded: the actor, the time and the change.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ async fn entries(database: &Database) -> Vec<(String, String, String, Value, Val
 }
 
 #[tokio::test]
-async fn every_change_has_an_entry_that_says_who_made_it_and_what_it_was() {
+async fn every_change_has_an_entry_with_its_actor_and_the_old_and_new_values() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let run = |arguments: &[&str]| {
@@ -83,7 +83,7 @@ async fn every_change_has_an_entry_that_says_who_made_it_and_what_it_was() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_refused_or_changes_nothing_has_no_entry() {
+async fn rejected_changes_and_changes_of_nothing_have_no_entry() {
     let database = Database::sample().await;
     let key = database.issue("pro");
     database.ran(&["keys", "revoke", &key, "--yes"]);
@@ -97,14 +97,13 @@ async fn a_change_that_is_refused_or_changes_nothing_has_no_entry() {
     assert_eq!(entries(&database).await.len(), before);
 }
 
-/// The version before this one issues and revokes beside it, while instances are replaced one by
-/// one.
+/// During a rolling update, the previous version still issues and revokes keys.
 #[tokio::test]
-async fn what_the_version_before_writes_works_here_and_is_audited_under_its_role() {
+async fn writes_of_the_previous_version_work_and_are_audited_under_its_database_role() {
     let database = Database::sample().await;
     let (app, key) = (App::with_admin(&database).await, database.issue("pro"));
     let client = database.connect().await;
-    // Its statements, as they were released.
+    // The statements of the previous release.
     let insert = "WITH next AS (SELECT next_revision() AS current)
                   INSERT INTO api_keys (id, secret_hash, owner, name, tier, expires_at, revision)
                   SELECT 'Abcdef123456', secret_hash, 'ann', 'old', 'free', NULL, current FROM next, api_keys
@@ -185,7 +184,7 @@ async fn without_a_name_the_actor_is_the_user_who_ran_the_command() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_replaced_and_rows_that_are_emptied_by_hand_leave_entries_without_a_hash()
+async fn replaced_secrets_and_truncated_tables_leave_entries_without_a_hash()
 {
     let database = Database::sample().await;
     let key = database.issue("pro");

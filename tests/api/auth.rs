@@ -1,4 +1,4 @@
-//! Who may call.
+//! Authentication: where keys are accepted, and when they are rejected.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::{App, Database, eventually, header, id_of, redis_url, run, s
 const PATH: &str = "/api/stocks/AAPL";
 
 #[tokio::test]
-async fn every_key_that_is_not_valid_gets_the_same_answer() {
+async fn every_invalid_key_gets_the_same_response() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let (valid, revoked, expired) =
@@ -23,8 +23,7 @@ async fn every_key_that_is_not_valid_gets_the_same_answer() {
         )
         .await
         .unwrap();
-    // The secret of one key under the id of another: well-formed but for the checksum, which is
-    // made right.
+    // The id of one key with the secret of another, and with a valid checksum.
     let foreign = with_checksum(&format!("{}{}", &valid[..21], &revoked[21..53]));
     let unknown = with_checksum(&format!("tk_live_000000000000_{}", &valid[21..53]));
     let malformed = format!("{}{}", &valid[..58], if valid.ends_with('x') { 'y' } else { 'x' });
@@ -45,7 +44,7 @@ async fn every_key_that_is_not_valid_gets_the_same_answer() {
     assert_eq!(app.get(&valid, PATH).await.status(), 200);
 }
 
-/// Appends the CRC-32 in base62, as the token's format says.
+/// Appends the checksum of the token format: CRC-32 in base62.
 pub fn with_checksum(body: &str) -> String {
     const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut rest = crc32fast::hash(body.as_bytes()) as usize;
@@ -58,7 +57,7 @@ pub fn with_checksum(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_taken_from_either_header() {
+async fn a_key_is_accepted_in_either_header() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for value in [format!("Bearer {key}"), format!("bearer {key}")] {
@@ -72,7 +71,7 @@ async fn a_key_is_taken_from_either_header() {
 }
 
 #[tokio::test]
-async fn a_key_is_taken_from_the_url_too_and_headers_go_before_it() {
+async fn a_key_is_accepted_in_the_url_and_headers_take_precedence() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let wrong = with_checksum(&format!("tk_live_000000000000_{}", &key[21..53]));
@@ -102,7 +101,7 @@ async fn a_key_is_taken_from_the_url_too_and_headers_go_before_it() {
         let body = answer.text().await.unwrap();
         assert!(!body.contains(&key[21..]) && !body.contains(&encoded), "{body}");
     }
-    // It is no part of the question: both ways have one answer.
+    // `apikey` is not part of the cache key: both requests share one entry.
     let listed =
         app.request("GET", &format!("/api/stocks?limit=2&apikey={key}")).send().await.unwrap();
     assert_eq!(
@@ -130,7 +129,7 @@ async fn a_key_is_taken_from_the_url_too_and_headers_go_before_it() {
 }
 
 #[tokio::test]
-async fn where_keys_in_urls_are_switched_off_they_are_refused_and_not_repeated() {
+async fn keys_in_urls_can_be_disabled_and_are_then_rejected_and_not_repeated() {
     let database = Database::sample().await;
     let (app, key) =
         (App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await, database.issue("pro"));
@@ -149,7 +148,7 @@ async fn where_keys_in_urls_are_switched_off_they_are_refused_and_not_repeated()
 }
 
 #[tokio::test]
-async fn what_a_server_says_of_itself_has_keys_in_urls_only_where_it_takes_them() {
+async fn the_reference_and_the_page_mention_keys_in_urls_only_if_they_are_enabled() {
     let database = Database::sample().await;
     let (takes, takes_none) =
         (App::alone(&database).await, App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await);
@@ -165,7 +164,7 @@ async fn what_a_server_says_of_itself_has_keys_in_urls_only_where_it_takes_them(
 }
 
 #[tokio::test]
-async fn a_wrong_key_in_a_url_is_a_failed_sign_in() {
+async fn a_wrong_key_in_a_url_counts_as_a_failed_attempt() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("AUTH_FAILURES_PER_MINUTE_MAX", "2")]).await;
     let key = database.issue("pro");
@@ -211,7 +210,7 @@ async fn a_revoked_key_is_refused_within_a_second_without_a_redis_too() {
 }
 
 #[tokio::test]
-async fn a_lost_word_of_a_revocation_costs_no_more_than_the_poll() {
+async fn a_lost_notification_of_a_revocation_is_made_up_by_the_next_poll() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("lost"));
     let app = App::with(
@@ -221,7 +220,7 @@ async fn a_lost_word_of_a_revocation_costs_no_more_than_the_poll() {
     .await;
     let key = database.issue("pro");
     assert_eq!(app.get(&key, PATH).await.status(), 200);
-    // Revoked by a command that knows no Redis: nobody is told.
+    // Revoked by a command that has no Redis, so it notifies no instance.
     let output = database.run(&["keys", "revoke", id_of(&key), "--yes", "--json"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":0"), "{output:?}");
     eventually("the key is refused", Duration::from_secs(2), async || {
@@ -231,7 +230,7 @@ async fn a_lost_word_of_a_revocation_costs_no_more_than_the_poll() {
 }
 
 #[tokio::test]
-async fn an_expiry_that_passes_between_two_requests_is_noticed_from_memory() {
+async fn a_cached_key_is_rejected_once_it_expires() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let client = database.connect().await;
@@ -266,7 +265,7 @@ async fn a_tiers_limit_is_changed_in_the_database_without_a_restart() {
 }
 
 #[tokio::test]
-async fn an_address_that_sends_too_many_wrong_keys_waits_while_known_keys_go_on() {
+async fn an_address_with_too_many_wrong_keys_is_limited_while_cached_keys_work() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("AUTH_FAILURES_PER_MINUTE_MAX", "3")]).await;
     let (known, new) = (database.issue("pro"), database.issue("pro"));
@@ -284,9 +283,9 @@ async fn an_address_that_sends_too_many_wrong_keys_waits_while_known_keys_go_on(
 }
 
 #[tokio::test]
-async fn concurrent_firsts_of_one_key_are_all_admitted_and_hash_once() {
+async fn concurrent_first_requests_with_one_key_are_all_admitted_and_hash_once() {
     let database = Database::sample().await;
-    // One hash at a time and a queue of one: were each request to hash, most would be refused.
+    // One hash at a time and a queue of one: if each request hashed, most would be rejected.
     let app =
         App::with(&database, &[("ARGON2_PARALLEL_MAX", "1"), ("ARGON2_QUEUE_MAX", "1")]).await;
     let key = database.issue("pro");
@@ -296,9 +295,9 @@ async fn concurrent_firsts_of_one_key_are_all_admitted_and_hash_once() {
 }
 
 #[tokio::test]
-async fn known_keys_and_cached_answers_outlive_postgres() {
+async fn cached_keys_and_responses_work_without_postgres() {
     let database = Database::sample().await;
-    // Word of keys that are issued later could come while their rows can't be read.
+    // Both keys are issued first: a notification about a key makes the server read its row again.
     let (key, new) = (database.issue("pro"), database.issue("pro"));
     let app = App::with(
         &database,
@@ -320,7 +319,7 @@ async fn known_keys_and_cached_answers_outlive_postgres() {
         let answer = app.get(key, path).await;
         assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "1"));
     }
-    // Those who ask the same are told together, not one time-out after the other.
+    // Concurrent requests for the same data fail together, not one timeout after the other.
     let (started, path) = (std::time::Instant::now(), "/api/stocks/FB");
     let answers = futures_util::future::join_all((0..50).map(|_| app.get(&key, path))).await;
     assert!(answers.iter().all(|answer| answer.status() == 503));
@@ -338,7 +337,7 @@ async fn known_keys_and_cached_answers_outlive_postgres() {
 }
 
 #[tokio::test]
-async fn a_postgres_that_hangs_costs_known_callers_one_wait_and_no_more() {
+async fn a_hanging_postgres_delays_cached_keys_once() {
     let scratch = scratch();
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let server = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
@@ -346,7 +345,7 @@ async fn a_postgres_that_hangs_costs_known_callers_one_wait_and_no_more() {
     for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
         assert!(database.run(arguments).status.success());
     }
-    // Before the server starts: hearing of it later would make it read the key's row once more.
+    // Issued before the server starts: a notification would make the server read the row again.
     let key = database.issue("pro");
     let app = App::with(
         &database,
@@ -359,7 +358,7 @@ async fn a_postgres_that_hangs_costs_known_callers_one_wait_and_no_more() {
         assert!(pkill.args([name, "-P", &server.pid().to_string()]).status().unwrap().success());
     };
     signal("-STOP");
-    // The row is due again from here on.
+    // From here on, the cached key is due for a refresh.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let started = std::time::Instant::now();
     for _ in 0..20 {

@@ -1,5 +1,5 @@
-//! Bad input gets a sentence that helps, always in the one form. What is no HTTP is in
-//! `faults/hostile.rs`.
+//! Invalid requests get a problem document that says what was expected. Input that is not HTTP is
+//! tested in `faults/hostile.rs`.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::support::{App, Database, eventually, header};
 
-/// Checks that an answer is a problem document, complete and consistent, and returns its code and
-/// sentence.
+/// Checks that a response is a complete and consistent problem document. Returns its status, code
+/// and detail.
 async fn problem(answer: Response) -> (u16, String, String) {
     assert_eq!(header(&answer, "content-type"), "application/problem+json");
     assert_eq!(header(&answer, "cache-control"), "no-store");
@@ -106,7 +106,7 @@ async fn each_bad_request_says_what_was_expected_and_where() {
 }
 
 #[tokio::test]
-async fn other_methods_are_told_which_are_allowed() {
+async fn other_methods_get_405_with_the_allowed_methods() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (method, path) in [
@@ -123,7 +123,7 @@ async fn other_methods_are_told_which_are_allowed() {
 }
 
 #[tokio::test]
-async fn oversized_headers_and_bodies_are_refused_as_documents() {
+async fn oversized_headers_and_bodies_get_problem_documents() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let large = app
@@ -139,10 +139,10 @@ async fn oversized_headers_and_bodies_are_refused_as_documents() {
 }
 
 #[tokio::test]
-async fn no_answer_to_bad_input_holds_a_drivers_text() {
+async fn responses_never_contain_the_drivers_error_text() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    // The table is gone: whatever the database says about it stays in the log.
+    // The table is missing. The text of the database error stays in the log.
     database.connect().await.batch_execute("ALTER TABLE prices RENAME TO gone").await.unwrap();
     let answer = app.get(&key, "/api/stocks/AAPL/prices?start=2012-01-01").await;
     let (status, code, detail) = problem(answer).await;

@@ -1,4 +1,4 @@
-//! Answers are kept for as long as they are right, and shown to nobody beyond.
+//! Responses are cached while they are correct, and shared only between callers who may see them.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn max_age_s(answer: &reqwest::Response) -> u32 {
 }
 
 #[tokio::test]
-async fn the_second_request_is_a_hit_and_lives_as_long_as_what_it_shows_is_settled() {
+async fn the_second_request_is_a_hit_and_final_data_has_a_longer_max_age() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (path, at_least_s, at_most_s) in [
@@ -45,7 +45,7 @@ async fn the_second_request_is_a_hit_and_lives_as_long_as_what_it_shows_is_settl
 }
 
 #[tokio::test]
-async fn equal_questions_share_an_answer_however_they_are_written_and_whoever_asks() {
+async fn equivalent_queries_share_a_cache_entry_across_spellings_and_callers() {
     let database = Database::sample().await;
     let (app, key, other) =
         (App::alone(&database).await, database.issue("pro"), database.issue("free"));
@@ -64,12 +64,12 @@ async fn equal_questions_share_an_answer_however_they_are_written_and_whoever_as
     ] {
         assert_eq!(header(&app.get(&key, path).await, "x-cache"), "MISS", "{path}");
     }
-    // The limit is the caller's own and never part of a cached answer.
+    // The rate limit headers are the caller's own and never part of a cache entry.
     assert_eq!(header(&app.get(&other, OPEN).await, "x-ratelimit-limit"), "100");
 }
 
 #[tokio::test]
-async fn what_the_client_has_already_is_not_sent_again() {
+async fn a_matching_etag_gets_304() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let etag = header(&app.get(&key, CLOSED).await, "etag").to_owned();
@@ -96,7 +96,7 @@ async fn what_the_client_has_already_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn gzip_is_sent_to_who_accepts_it_under_a_tag_of_its_own() {
+async fn gzip_is_sent_to_clients_that_accept_it_with_its_own_etag() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let plain = app.get(&key, CLOSED).await;
@@ -127,7 +127,7 @@ async fn gzip_is_sent_to_who_accepts_it_under_a_tag_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_new_answer_is_packed_where_that_saves_round_trips_and_an_old_one_wherever_it_is_accepted()
+async fn large_responses_are_gzipped_at_once_and_small_ones_from_the_cache()
  {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
@@ -147,7 +147,7 @@ async fn a_new_answer_is_packed_where_that_saves_round_trips_and_an_old_one_wher
 }
 
 #[tokio::test]
-async fn what_the_client_has_packed_is_not_sent_again_plain() {
+async fn the_etag_of_the_gzip_form_matches_requests_for_the_plain_form() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     app.get(&key, CLOSED).await;
@@ -158,7 +158,7 @@ async fn what_the_client_has_packed_is_not_sent_again_plain() {
     let request = app.request("GET", CLOSED).header("x-api-key", &key);
     let answer = request.header("if-none-match", header(&packed, "etag")).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), header(&answer, "etag")), (304, header(&packed, "etag")));
-    // Unless it says that it can't unpack it.
+    // Unless the client says that it does not accept gzip.
     let request =
         app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", "identity");
     let answer = request.header("if-none-match", header(&packed, "etag")).send().await.unwrap();
@@ -166,7 +166,7 @@ async fn what_the_client_has_packed_is_not_sent_again_plain() {
 }
 
 #[tokio::test]
-async fn concurrent_misses_of_one_question_ask_postgres_once() {
+async fn concurrent_misses_of_one_entry_query_postgres_once() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     app.get(&key, "/api/stocks").await;
@@ -176,16 +176,16 @@ async fn concurrent_misses_of_one_question_ask_postgres_once() {
 }
 
 #[tokio::test]
-async fn an_answer_made_by_one_instance_is_a_hit_on_another() {
+async fn a_response_cached_by_one_instance_is_a_hit_on_another() {
     let database = Database::sample().await;
     let (apps, key) = (App::sharing(&database, 2).await, database.issue("pro"));
     let first = apps[0].get(&key, CLOSED).await;
     assert_eq!(header(&first, "x-cache"), "MISS");
     let etag = header(&first, "etag").to_owned();
-    // Worth sharing is what is asked for twice.
+    // A response is shared through Redis when it is requested a second time.
     assert_eq!(header(&apps[0].get(&key, CLOSED).await, "x-cache"), "HIT");
-    // The answer is written to Redis in the background: another question of the same kind must not
-    // be asked meanwhile.
+    // The response is written to Redis in the background. Don't poll: a request to the second
+    // instance would fill its cache.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let second = apps[1].get(&key, CLOSED).await;
     assert_eq!((header(&second, "x-cache"), header(&second, "etag")), ("HIT", etag.as_str()));

@@ -1,4 +1,4 @@
-//! Exchanges, their days, and how new the data of each is.
+//! Exchanges, their calendars, and how recent the data of each is.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn date(text: &Value) -> NaiveDate {
 }
 
 #[tokio::test]
-async fn every_exchange_says_where_it_is_and_how_many_stocks_it_has() {
+async fn exchanges_list_their_time_zone_and_number_of_stocks() {
     let database = Database::sample().await;
     let berlin =
         "INSERT INTO exchanges VALUES ('XETRA', 'Deutsche Börse Xetra', 'Europe/Berlin', '17:30')";
@@ -46,13 +46,13 @@ async fn every_exchange_says_where_it_is_and_how_many_stocks_it_has() {
 }
 
 #[tokio::test]
-async fn the_calendar_of_a_year_has_its_trading_days_its_holidays_and_its_early_closings() {
+async fn a_years_calendar_lists_trading_days_holidays_and_early_closings() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let path = "/api/calendar?exchange=nasdaq&start=2012-01-01&end=2012-12-31";
     let (status, body) = app.json(&key, path).await;
     assert_eq!((status, &body["exchange"], &body["count"]), (200, &"NASDAQ".into(), &250.into()));
-    // The very days that AAPL has prices of.
+    // Exactly the days for which AAPL has prices.
     let (_, prices) =
         app.json(&key, "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=1000").await;
     let mut traded: Vec<_> =
@@ -79,7 +79,7 @@ async fn the_calendar_of_a_year_has_its_trading_days_its_holidays_and_its_early_
 }
 
 #[tokio::test]
-async fn a_day_that_is_not_given_is_the_end_of_the_year_of_the_other() {
+async fn a_missing_start_or_end_defaults_to_the_year_of_the_other() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let this_year =
@@ -94,7 +94,7 @@ async fn a_day_that_is_not_given_is_the_end_of_the_year_of_the_other() {
             (&format!("{year}-01-01").into(), &format!("{year}-12-31").into())
         );
     }
-    // As much as five years, and a single day.
+    // The longest range is five years, the shortest one day.
     let (_, body) = app.json(&key, "/api/calendar?start=2010-01-01&end=2015-01-04").await;
     assert_eq!(body["count"], 1259);
     let (_, body) = app.json(&key, "/api/calendar?end=2099-12-31").await;
@@ -104,7 +104,7 @@ async fn a_day_that_is_not_given_is_the_end_of_the_year_of_the_other() {
 }
 
 #[tokio::test]
-async fn a_calendar_that_is_not_known_is_refused_in_a_sentence() {
+async fn an_invalid_calendar_request_says_what_was_expected() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (query, status, code, says) in [
@@ -167,7 +167,7 @@ async fn a_calendar_that_is_not_known_is_refused_in_a_sentence() {
 }
 
 #[tokio::test]
-async fn the_status_says_which_day_is_loaded_of_how_many_stocks_and_whether_it_is_the_newest() {
+async fn the_status_shows_the_newest_day_its_number_of_stocks_and_whether_it_is_current() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let (status, body) = app.json(&key, "/api/status").await;
@@ -177,7 +177,7 @@ async fn the_status_says_which_day_is_loaded_of_how_many_stocks_and_whether_it_i
         assert_eq!((&of["exchange"], &of["newestDate"]), (&code.into(), &"2013-03-01".into()));
         assert_eq!((&of["stocks"], &of["stocksWithNewest"]), (&stocks.into(), &stocks.into()));
         assert_eq!(of["isCurrent"], false, "prices of 2013");
-        // It may be midnight in New York between the two clocks that are read here.
+        // Midnight in New York may fall between the two readings of the clock.
         let today = Utc::now().with_timezone(&chrono_tz::America::New_York).date_naive();
         assert!((0..=1).contains(&(today - date(&of["today"])).num_days()));
         assert!((0..=10).contains(&(today - date(&of["expectedDate"])).num_days()), "{of}");
@@ -191,7 +191,7 @@ async fn the_status_says_which_day_is_loaded_of_how_many_stocks_and_whether_it_i
         .parse()
         .unwrap();
     assert!(max_age <= 60);
-    // One stock gets the day that is expected, and one is delisted.
+    // One stock gets the expected day, and another is delisted.
     let (day, files) = (nasdaq["expectedDate"].as_str().unwrap(), Files::new());
     let row =
         format!("symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,{day},1,1,1,1,1,1\n");
@@ -213,7 +213,7 @@ async fn the_status_says_which_day_is_loaded_of_how_many_stocks_and_whether_it_i
 }
 
 #[tokio::test]
-async fn an_exchange_without_a_calendar_has_a_status_without_a_verdict_and_one_without_prices_is_not_current()
+async fn without_a_calendar_is_current_is_null_and_without_prices_it_is_false()
  {
     let database = Database::empty().await;
     assert_eq!(database.ran(&["migrate"]).code, Some(0));

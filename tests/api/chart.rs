@@ -1,4 +1,4 @@
-//! A stock's closes as a picture: valid, harmless, and true to the prices.
+//! A stock's chart is valid SVG, contains no active content, and is true to the prices.
 
 use roxmltree::{Document, Node};
 use serde_json::Value;
@@ -17,7 +17,7 @@ async fn picture(app: &App, key: &str, path: &str) -> String {
     answer.text().await.unwrap()
 }
 
-/// The text of the one element of this name.
+/// The text of the only element of this name.
 fn text<'a>(document: &'a Document<'_>, name: &str) -> &'a str {
     let found: Vec<_> = document.descendants().filter(|node| node.has_tag_name(name)).collect();
     assert_eq!(found.len(), 1, "{name}");
@@ -28,7 +28,7 @@ fn number(node: Node<'_, '_>, attribute: &str) -> f64 {
     node.attribute(attribute).unwrap_or_else(|| panic!("{node:?} has {attribute}")).parse().unwrap()
 }
 
-/// The places of the line's points: the path that has steps and no area.
+/// The points of the line: the path with segments and without a filled area.
 fn line(document: &Document<'_>) -> Vec<(f64, f64)> {
     let paths = document.descendants().filter_map(|node| node.attribute("d"));
     let line = paths
@@ -45,7 +45,7 @@ fn line(document: &Document<'_>) -> Vec<(f64, f64)> {
     points
 }
 
-/// Newest last.
+/// The closes, newest last.
 async fn closes(app: &App, key: &str, query: &str, field: &str) -> Vec<f64> {
     let (_, body) =
         app.json(key, &format!("/api/stocks/AAPL/prices?order=asc&limit=1000&{query}")).await;
@@ -53,7 +53,7 @@ async fn closes(app: &App, key: &str, query: &str, field: &str) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn the_line_is_that_of_the_closes() {
+async fn the_line_follows_the_closes() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let svg =
@@ -64,7 +64,7 @@ async fn the_line_is_that_of_the_closes() {
     );
     let points = line(&document);
     assert_eq!((points.len(), closes.len()), (250, 250));
-    // What a reader reads off it: each price that is written stands 4 pixels below its line.
+    // Derive the scale from the axis: each label stands 4 pixels below its grid line.
     let written = document
         .descendants()
         .filter(|node| node.has_tag_name("text") && !node.has_attribute("text-anchor"));
@@ -85,7 +85,7 @@ async fn the_line_is_that_of_the_closes() {
 }
 
 #[tokio::test]
-async fn it_says_what_it_shows_and_is_the_year_up_to_the_newest_bar_by_default() {
+async fn the_title_describes_the_chart_which_shows_the_latest_year_by_default() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let about = async |query: &str| {
@@ -134,7 +134,7 @@ async fn it_says_what_it_shows_and_is_the_year_up_to_the_newest_bar_by_default()
 }
 
 #[tokio::test]
-async fn a_hostile_name_is_shown_and_does_nothing() {
+async fn a_hostile_name_is_escaped() {
     let (database, files) = (Database::sample().await, Files::new());
     let name = "<script>alert(1)</script>&\"'\u{7}]]><!--";
     let rename = format!(
@@ -176,7 +176,7 @@ async fn a_hostile_name_is_shown_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn it_has_the_size_and_the_colours_that_were_asked_for_and_stays_small() {
+async fn the_chart_has_the_requested_size_and_theme_and_stays_small() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (query, width, height, page) in [
@@ -205,7 +205,7 @@ async fn it_has_the_size_and_the_colours_that_were_asked_for_and_stays_small() {
 }
 
 #[tokio::test]
-async fn it_is_kept_and_a_correction_redraws_it() {
+async fn charts_are_cached_and_a_correction_redraws_them() {
     let (database, files) = (Database::sample().await, Files::new());
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let before = picture(&app, &key, AAPL).await;
@@ -245,7 +245,7 @@ async fn it_is_kept_and_a_correction_redraws_it() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_drawn_is_refused_in_a_sentence() {
+async fn an_invalid_chart_request_says_what_was_expected() {
     let (database, files) = (Database::sample().await, Files::new());
     let stock = files.write("new.csv", "symbol,name,exchange,currency\nNEW,New Inc.,NYSE,USD\n");
     assert_eq!(database.ran(&["ingest", "stocks", &stock]).code, Some(0));

@@ -9,7 +9,7 @@ use crate::support::{App, Database, header};
 
 const YEAR_2012: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=1000";
 
-/// The sample file's rows of a stock: date to the text of open, high, low, close, volume, adjusted
+/// The sample's rows of a stock: date to the text of open, high, low, close, volume, adjusted
 /// close.
 fn sample_rows(symbol: &str) -> BTreeMap<String, Vec<String>> {
     let mut text = String::new();
@@ -29,7 +29,7 @@ async fn a_year_of_prices_equals_the_sample_digit_for_digit() {
     assert_eq!((&parsed["symbol"], &parsed["count"]), (&"AAPL".into(), &250.into()));
     let rows = sample_rows("AAPL");
     let mut expected = rows.range("2012-01-01".to_owned().."2013-01-01".to_owned()).rev();
-    // The text itself is compared, since a parser could round: each row as the file has it.
+    // Compares the text itself, since a parser could round.
     for row in body.split("{\"date\":").skip(1) {
         let (date, fields) = expected.next().expect("no more rows than the file has");
         let [open, high, low, close, volume, adjusted] = &fields[..] else { panic!("{fields:?}") };
@@ -136,8 +136,8 @@ async fn a_quote_compares_the_latest_close_with_the_one_before_in_todays_shares(
         (&"2013-03-01".into(), &27.95.into(), &27.8.into())
     );
     assert_eq!((&quote["change"], &quote["changePercent"]), (&0.15.into(), &0.5396.into()));
-    // The day of AAPL's two-for-one split of 2005 becomes its latest: 88.99 before it were 44.495
-    // after it.
+    // Make the day of AAPL's two-for-one split of 2005 its latest: 88.99 before the split is 44.495
+    // in shares after it.
     let client = database.connect().await;
     client
         .batch_execute(
@@ -154,7 +154,7 @@ async fn a_quote_compares_the_latest_close_with_the_one_before_in_todays_shares(
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_headers_of_the_contract() {
+async fn every_response_carries_the_documented_headers() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let answer = app.get(&key, "/api/stocks/AAPL").await;
@@ -181,7 +181,7 @@ async fn every_answer_carries_the_headers_of_the_contract() {
 }
 
 #[tokio::test]
-async fn a_request_id_that_can_be_logged_is_kept_and_any_other_replaced() {
+async fn a_valid_request_id_is_kept_and_any_other_is_replaced() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let id = async |given: &str| {
@@ -196,7 +196,7 @@ async fn a_request_id_that_can_be_logged_is_kept_and_any_other_replaced() {
 }
 
 #[tokio::test]
-async fn browsers_of_any_origin_may_ask_and_see_the_limits() {
+async fn cors_allows_reads_from_any_origin_and_exposes_the_limits() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let preflight =
@@ -220,7 +220,7 @@ async fn browsers_of_any_origin_may_ask_and_see_the_limits() {
 }
 
 #[tokio::test]
-async fn browsers_may_write_and_see_where_what_they_made_is() {
+async fn cors_allows_writes_and_exposes_the_location() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let preflight =
@@ -255,7 +255,7 @@ async fn browsers_may_write_and_see_where_what_they_made_is() {
 }
 
 #[tokio::test]
-async fn health_needs_no_key_and_readiness_tells_what_is_up() {
+async fn health_needs_no_key_and_readiness_lists_the_dependencies() {
     let database = Database::sample().await;
     let app = App::sharing(&database, 1).await.remove(0);
     let body = async |path: &str| -> (u16, Value) {

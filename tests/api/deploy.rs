@@ -1,4 +1,4 @@
-//! The scripts in deploy/, run for real: only the way to another machine is a stand-in.
+//! The scripts in deploy/, run for real. Only the connection to another machine is replaced.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -24,10 +24,10 @@ async fn close(app: &App, key: &str) -> f64 {
     body["prices"][0]["close"].as_f64().unwrap_or_default()
 }
 
-/// What was committed after a backup is in caches, under versions that the backup has never heard
-/// of.
+/// Caches hold data that was committed after the backup, under versions that the backup does not
+/// contain.
 #[tokio::test]
-async fn what_is_restored_is_served_at_once_by_instances_that_know_of_later_data() {
+async fn a_restore_takes_effect_at_once_on_instances_that_cached_later_data() {
     let (database, scratch) = (Database::sample().await, tempfile::tempdir().unwrap());
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let before = close(&app, &key).await;
@@ -64,7 +64,7 @@ async fn what_is_restored_is_served_at_once_by_instances_that_know_of_later_data
 }
 
 #[tokio::test]
-async fn a_backup_that_can_not_be_restored_whole_leaves_the_database_empty() {
+async fn a_failed_restore_leaves_the_database_empty() {
     let (database, scratch) = (Database::sample().await, tempfile::tempdir().unwrap());
     let file = scratch.path().join("backup.dump");
     let name = file.to_str().unwrap();
@@ -90,7 +90,7 @@ async fn a_backup_that_can_not_be_restored_whole_leaves_the_database_empty() {
     }
 }
 
-/// A machine that is this one: ssh and scp run here, and what systemctl is told is written down.
+/// A remote machine that is this one: ssh and scp run here, and calls of systemctl are recorded.
 struct Machine {
     dir: tempfile::TempDir,
     health: String,
@@ -103,7 +103,7 @@ impl Machine {
         machine.program("scp", "cp \"$2\" \"${3#*:}\"");
         machine
             .program("systemctl", &format!("echo \"$*\" >>{}/told", machine.dir.path().display()));
-        // Those who are not root need it there; here nothing does.
+        // On a real machine, other users than root need sudo.
         machine.program("sudo", "shift; exec \"$@\"");
         machine
     }
@@ -143,7 +143,7 @@ fn version_at(place: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_binary_is_deployed_kept_and_taken_back() {
+async fn a_deployed_binary_can_be_rolled_back() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     let machine = Machine::new(app.url("/health"));
@@ -163,7 +163,7 @@ async fn a_binary_is_deployed_kept_and_taken_back() {
 }
 
 #[tokio::test]
-async fn a_binary_that_does_not_run_or_serve_leaves_the_one_before() {
+async fn a_binary_that_does_not_run_or_serve_is_rolled_back() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let machine = Machine::new(format!("http://{silent}/health"));
     let (first, second) =

@@ -17,8 +17,8 @@ async fn events(app: &App, key: &str, path: &str) -> Value {
     body
 }
 
-/// Each event of a page, as the rows of the sample file have it: symbol, date, shares before and
-/// after, dividend.
+/// The events of a page, in the format of the sample file: symbol, date, shares before and after,
+/// dividend.
 fn rows(body: &Value) -> Vec<String> {
     let text = |value: &Value| {
         if value.is_null() { String::new() } else { value.to_string().trim_matches('"').to_owned() }
@@ -37,7 +37,7 @@ fn rows(body: &Value) -> Vec<String> {
     body["events"].as_array().unwrap().iter().map(row).collect()
 }
 
-/// The rows of all pages from a first one on; `between` runs after each page.
+/// The rows of all pages, from `first` on. `between` runs after each page.
 async fn all_pages(
     app: &App,
     key: &str,
@@ -63,7 +63,7 @@ async fn all_pages(
 }
 
 #[tokio::test]
-async fn the_events_of_a_stock_are_those_that_were_loaded_newest_first() {
+async fn a_stocks_events_are_listed_newest_first() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let body = events(&app, &key, "/api/stocks/AAPL/events").await;
@@ -89,12 +89,12 @@ async fn the_events_of_a_stock_are_those_that_were_loaded_newest_first() {
         assert_eq!(body["events"], json!(expected), "{query}");
         assert_eq!(body["next"].is_null(), !query.starts_with("limit"), "{query}");
     }
-    // A stock without any is known all the same.
+    // A stock without events is a known stock.
     assert_eq!(events(&app, &key, "/api/stocks/GOOG/events").await["events"], json!([]));
 }
 
 #[tokio::test]
-async fn pages_hold_every_event_of_the_market_once_in_either_order() {
+async fn pages_list_every_event_of_the_market_once_in_either_order() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let sample = text_of("seed/corporate_actions.csv");
@@ -149,7 +149,7 @@ async fn pages_hold_every_event_of_the_market_once_in_either_order() {
 }
 
 #[tokio::test]
-async fn what_is_loaded_between_two_pages_neither_hides_an_event_nor_shows_one_twice() {
+async fn a_load_between_two_pages_neither_hides_nor_repeats_an_event() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let sample = text_of("seed/corporate_actions.csv");
@@ -158,8 +158,8 @@ async fn what_is_loaded_between_two_pages_neither_hides_an_event_nor_shows_one_t
     for order in ["asc", "desc"] {
         let first = format!("/api/events?start=2000-01-01&limit=10&order={order}");
         let between = async |page: usize| {
-            // Events on days that are passed already, on days to come, and on a day that has one;
-            // and a stock whose symbol changes has the events that it had.
+            // Add events on days already read, on days still to come, and on a day that has one. A
+            // renamed stock keeps its events.
             let on = |day: u32| format!("GOOG,{}-06-{day:02},,,0.0{page}\n", 2000 + page);
             let rows =
                 format!("{ACTIONS}\n{}{}AAPL,2012-08-{:02},,,1.5\n", on(1), on(2), 10 + page);
@@ -181,7 +181,7 @@ async fn what_is_loaded_between_two_pages_neither_hides_an_event_nor_shows_one_t
 }
 
 #[tokio::test]
-async fn the_url_of_the_next_page_keeps_what_was_asked_for_and_never_a_key() {
+async fn the_url_of_the_next_page_keeps_the_parameters_and_drops_the_key() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let body = events(
@@ -199,7 +199,7 @@ async fn the_url_of_the_next_page_keeps_what_was_asked_for_and_never_a_key() {
         next.starts_with("/api/events?start=2010-01-01&exchange=NYSE&limit=1&order=desc&cursor="),
         "{next}"
     );
-    // However early it begins: the market's has to begin somewhere.
+    // The range of the market's events may begin in any year.
     for start in ["0000-01-01", "0001-01-01"] {
         let body = events(&app, &key, &format!("/api/events?start={start}&limit=1")).await;
         let next = body["next"].as_str().unwrap();
@@ -209,7 +209,7 @@ async fn the_url_of_the_next_page_keeps_what_was_asked_for_and_never_a_key() {
 }
 
 #[tokio::test]
-async fn events_are_kept_as_prices_of_their_range_are_and_go_out_of_use_with_a_load() {
+async fn events_are_cached_like_prices_and_a_load_invalidates_them() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let (open, closed, all) = (
@@ -231,7 +231,7 @@ async fn events_are_kept_as_prices_of_their_range_are_and_go_out_of_use_with_a_l
             .unwrap();
         assert!(fresh_s.contains(&max_age), "{path}: {max_age}");
     }
-    // However it is written, it is the same question; another page is another one.
+    // Equivalent spellings share a cache entry; another page is another entry.
     for path in
         ["/api/stocks/aapl/events?order=desc&limit=100", "/api/stocks/AAPL/events?start=0000-01-01"]
     {
@@ -255,7 +255,7 @@ async fn events_are_kept_as_prices_of_their_range_are_and_go_out_of_use_with_a_l
 }
 
 #[tokio::test]
-async fn a_question_about_events_that_can_not_be_answered_is_refused_in_a_sentence() {
+async fn an_invalid_request_for_events_says_what_was_expected() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (path, status, code, says) in [

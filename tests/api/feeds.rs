@@ -1,4 +1,4 @@
-//! Files as vendors write them: their names for columns, packed or not, from a file or from stdin.
+//! Files as vendors write them: their column names, plain or gzipped, from a file or from stdin.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Database, Files, Ran, text_of};
 
-/// The same files under other names of their columns.
+/// The same file under other column names.
 fn renamed(path: &str, names: &[(&str, &str)]) -> String {
     let text = text_of(path);
     let (header, rows) = text.split_once('\n').unwrap();
@@ -18,7 +18,7 @@ fn renamed(path: &str, names: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn files_under_the_names_of_common_vendors_hold_what_the_sample_holds() {
+async fn column_names_of_common_vendors_are_recognised() {
     let (database, files) = (Database::sample().await, Files::new());
     let prices = [
         ("adjusted_close", "Adj Close"),
@@ -44,7 +44,7 @@ async fn files_under_the_names_of_common_vendors_hold_what_the_sample_holds() {
 }
 
 #[tokio::test]
-async fn stdin_is_read_like_a_file_plain_or_packed() {
+async fn stdin_is_read_like_a_file_plain_or_gzipped() {
     let (database, files) = (Database::sample().await, Files::new());
     let plain = files.write("plain", text_of("seed/prices.csv.gz"));
     for source in [plain.as_str(), "seed/prices.csv.gz"] {
@@ -69,7 +69,7 @@ async fn stdin_is_read_like_a_file_plain_or_packed() {
 }
 
 #[tokio::test]
-async fn a_file_of_one_stock_is_loaded_under_the_symbol_that_is_given() {
+async fn a_file_without_symbols_is_loaded_under_the_given_symbol() {
     let (database, files) = (Database::sample().await, Files::new());
     let file = files.write(
         "aapl.csv",
@@ -88,14 +88,14 @@ async fn a_file_of_one_stock_is_loaded_under_the_symbol_that_is_given() {
 }
 
 #[tokio::test]
-async fn on_a_terminal_a_load_shows_rows_a_second_and_the_time_left_and_asks_before_it_replaces() {
+async fn on_a_terminal_a_load_shows_its_progress_and_asks_before_it_replaces() {
     let (database, files) = (Database::sample().await, Files::new());
     let raw = files.write(
         "raw.csv",
         "symbol,date,open,high,low,close,volume\nAAPL,2013-03-04,427,430,420,421,5\n",
     );
     let on_terminal = |arguments: &[&str], answer: &str| {
-        // `script` is what gives a command a terminal.
+        // `script` gives the command a terminal.
         let tickerd = database.tickerd(arguments);
         let line: Vec<_> = [tickerd.get_program()].into_iter().chain(tickerd.get_args()).collect();
         let line = line.iter().map(|part| part.to_str().unwrap()).collect::<Vec<_>>().join(" ");
@@ -126,7 +126,7 @@ async fn on_a_terminal_a_load_shows_rows_a_second_and_the_time_left_and_asks_bef
 }
 
 #[tokio::test]
-async fn a_day_that_has_not_come_is_refused_and_a_currency_may_be_written_small() {
+async fn future_days_are_rejected_and_currencies_may_be_lower_case() {
     let (database, files) = (Database::sample().await, Files::new());
     let header = "symbol,date,open,high,low,close,volume,adjusted_close";
     let mistyped =

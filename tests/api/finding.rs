@@ -1,5 +1,4 @@
-//! A stock is found by what is known of it: its symbol, what it was called before, a word of its
-//! name, or nearly so.
+//! Search finds a stock by its symbol, a former symbol, a word of its name, or something similar.
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Database, Files, eventually, header};
 
-/// Until an instance without Redis must have looked for changes, which it does every 500 ms.
+/// An instance without Redis polls for changes every 500 ms.
 const SOON: Duration = Duration::from_secs(10);
 const STOCKS: &str = "symbol,name,exchange,currency
 MSF,Mid South Financial,NYSE,USD
@@ -35,12 +34,13 @@ async fn more_stocks(database: &Database) {
 }
 
 #[tokio::test]
-async fn the_likeliest_stock_is_first_symbols_before_names_before_what_is_similar() {
+async fn results_are_ranked_by_symbol_then_name_then_similarity() {
     let database = Database::sample().await;
     more_stocks(&database).await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (query, expected) in [
-        // The symbol itself, then a word of a name, in whatever case; a hyphen parts words.
+        // The symbol itself, then a word of a name, in upper or lower case; a hyphen separates
+        // words.
         ("q=soft", ["SOFT", "ITX"].as_slice()),
         ("q=MSF", &["MSF", "MSFT"]),
         ("q=aapl", &["AAPL"]),
@@ -48,11 +48,11 @@ async fn the_likeliest_stock_is_first_symbols_before_names_before_what_is_simila
         ("q=cola", &["KO"]),
         ("q=business", &["IBM"]),
         ("q=%20%20business%20%20MACH%20", &["IBM"]),
-        // What is nearly right.
+        // Misspelled words.
         ("q=micrsoft", &["MSFT"]),
         ("q=facebok", &["FB"]),
         ("q=gogle", &["GOOG"]),
-        // Nothing that is typed is a pattern.
+        // The search text is never a pattern.
         ("q=100%25", &["ITX", "ITY"]),
         ("q=pure_", &["ITX"]),
         ("q=%25", &[]),
@@ -74,7 +74,7 @@ async fn the_likeliest_stock_is_first_symbols_before_names_before_what_is_simila
 }
 
 #[tokio::test]
-async fn a_stock_is_found_under_what_it_was_called_before() {
+async fn a_stock_is_found_by_its_former_symbol() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     assert_eq!(found(&app, &key, "q=fb").await, (vec!["FB".to_owned()], 1));
@@ -82,7 +82,7 @@ async fn a_stock_is_found_under_what_it_was_called_before() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let renamed = async || found(&app, &key, "q=fb").await == (vec!["META".to_owned()], 1);
     eventually("the former symbol finds the stock", SOON, renamed).await;
-    // Whoever has the symbol now goes before whoever had it.
+    // A current symbol ranks before a former one.
     let files = Files::new();
     let row = "symbol,name,exchange,currency\nFB,ProShares Trust,NYSE,USD\nFBX,Fab Inc.,NYSE,USD\n";
     let ran = database.ran(&["ingest", "stocks", &files.write("fb.csv", row), "--reuse", "FB"]);
@@ -92,7 +92,7 @@ async fn a_stock_is_found_under_what_it_was_called_before() {
 }
 
 #[tokio::test]
-async fn pages_of_a_search_and_of_a_list_say_how_many_there_are_on_all() {
+async fn pages_of_a_search_and_of_a_list_report_the_total() {
     let database = Database::sample().await;
     more_stocks(&database).await;
     let ran = database.ran(&["stocks", "delist", "GOOG", "--on", "2013-03-01"]);
@@ -127,7 +127,7 @@ async fn pages_of_a_search_and_of_a_list_say_how_many_there_are_on_all() {
 }
 
 #[tokio::test]
-async fn a_search_is_kept_for_all_who_mean_the_same_and_goes_out_of_use_with_a_load() {
+async fn equivalent_searches_share_a_cache_entry_and_a_load_invalidates_it() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     assert_eq!(header(&app.get(&key, "/api/stocks?q=Apple").await, "x-cache"), "MISS");
@@ -151,7 +151,7 @@ async fn a_search_is_kept_for_all_who_mean_the_same_and_goes_out_of_use_with_a_l
 }
 
 #[tokio::test]
-async fn a_stock_says_from_when_to_when_it_has_prices_also_in_lists() {
+async fn a_stock_shows_its_first_and_last_day_also_in_lists() {
     let database = Database::sample().await;
     more_stocks(&database).await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
@@ -172,7 +172,7 @@ async fn a_stock_says_from_when_to_when_it_has_prices_also_in_lists() {
 }
 
 #[tokio::test]
-async fn a_search_that_can_not_be_one_is_refused_in_a_sentence() {
+async fn an_invalid_search_says_what_was_expected() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (query, says) in [

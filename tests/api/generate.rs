@@ -1,4 +1,4 @@
-//! Synthetic history that is named by its seed, and that is loaded like any other.
+//! Synthetic history is reproducible from its seed and loads like any other.
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ fn the_same_seed_writes_the_same_bytes_and_another_seed_does_not() {
 }
 
 #[tokio::test]
-async fn what_is_generated_is_loaded_to_the_last_row() {
+async fn generated_files_load_completely() {
     let scratch = tempfile::tempdir().unwrap();
     let counts = generate(scratch.path(), &["--json"]).json();
     let database = Database::empty().await;
@@ -55,7 +55,7 @@ async fn what_is_generated_is_loaded_to_the_last_row() {
 }
 
 #[test]
-fn files_that_are_there_are_kept_unless_told_otherwise() {
+fn existing_files_are_replaced_only_with_yes() {
     let scratch = tempfile::tempdir().unwrap();
     for name in FILES {
         let out = scratch.path().join(format!("with-{name}"));
@@ -74,7 +74,7 @@ fn files_that_are_there_are_kept_unless_told_otherwise() {
 }
 
 #[test]
-fn a_plan_that_cannot_be_is_answered_in_a_sentence_and_makes_no_directory() {
+fn an_impossible_request_is_one_error_line_and_creates_no_directory() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().join("out");
     for (stocks, from, to, says) in [

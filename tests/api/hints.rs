@@ -1,5 +1,5 @@
-//! Nearly all wrong secrets are refused without argon2id, and argon2id alone says that a secret is
-//! right.
+//! Secret hints: nearly all wrong secrets are rejected without argon2id, and only argon2id accepts
+//! a secret.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn hint(token: &str) -> i16 {
     hint_of(id, &secret)
 }
 
-/// Wrong secrets for the id of a key, all with its hint, or all with others.
+/// Wrong secrets for a key's id: all with the hint of the key's secret, or all with other hints.
 fn wrong(key: &str, has_its_hint: bool) -> impl Iterator<Item = String> {
     let id = id_of(key).to_owned();
     (0..)
@@ -30,12 +30,12 @@ fn wrong(key: &str, has_its_hint: bool) -> impl Iterator<Item = String> {
 }
 
 #[tokio::test]
-async fn a_wrong_key_costs_no_hash_and_is_not_refused_before_its_time() {
+async fn wrong_keys_are_rejected_after_a_fixed_delay_and_without_a_hash() {
     let database = Database::sample().await;
     let (app, key) = (App::with_admin(&database).await, database.issue("pro"));
     let nobodys = wrong_secret("000000000000", 0);
     for wrong in wrong(&key, false).take(1).chain([nobodys]) {
-        // Whoever sends it once more meanwhile is told no sooner, and afterwards at once.
+        // A repeated request within the delay is answered no earlier, and after it at once.
         let asked = Instant::now();
         let answers = join_all([app.get(&wrong, PATH), app.get(&wrong, PATH)]);
         let late = async {
@@ -57,7 +57,7 @@ async fn a_wrong_key_costs_no_hash_and_is_not_refused_before_its_time() {
 }
 
 #[tokio::test]
-async fn a_hint_lets_nobody_in() {
+async fn a_matching_hint_does_not_admit_a_wrong_secret() {
     let database = Database::sample().await;
     let (app, key) = (App::with_admin(&database).await, database.issue("pro"));
     for wrong in wrong(&key, true).take(3) {
@@ -66,10 +66,10 @@ async fn a_hint_lets_nobody_in() {
     assert_eq!(samples(&app).await[HASHES], 3.0, "their hint was right, argon2id refused them");
 }
 
-/// A key of a version that made no hints works, and has one from then on, which is no change of the
-/// key.
+/// A key without a stored hint works and gets a hint when it is verified. That is not a change of
+/// the key.
 #[tokio::test]
-async fn a_key_without_a_hint_gets_one_when_it_is_proven() {
+async fn a_key_without_a_hint_gets_one_when_it_is_verified() {
     let database = Database::sample().await;
     let (key, _) = (database.issue("pro"), database.issue("pro"));
     let kept = async || {
@@ -95,9 +95,9 @@ async fn a_key_without_a_hint_gets_one_when_it_is_proven() {
     assert_eq!(App::alone(&database).await.get(&key, PATH).await.status(), 200);
 }
 
-/// Somebody's open transaction holds the row: the key is let in as fast as ever.
+/// Another transaction locks the row: the key is verified without a wait.
 #[tokio::test]
-async fn nobody_waits_for_a_hint_to_be_kept() {
+async fn requests_do_not_wait_for_a_hint_to_be_stored() {
     let database = Database::sample().await;
     let key = database.issue("pro");
     let mut client = database.connect().await;
@@ -110,9 +110,9 @@ async fn nobody_waits_for_a_hint_to_be_kept() {
     held.commit().await.unwrap();
 }
 
-/// As an operator may do by hand.
+/// An operator may replace a hash with SQL.
 #[tokio::test]
-async fn a_hash_that_is_replaced_takes_its_hint_with_it_and_a_hint_that_is_changed_is_audited() {
+async fn replacing_a_hash_clears_its_hint_and_changing_a_hint_is_audited() {
     let database = Database::sample().await;
     let (key, other) = (database.issue("pro"), database.issue("pro"));
     let client = database.connect().await;
@@ -130,19 +130,19 @@ async fn a_hash_that_is_replaced_takes_its_hint_with_it_and_a_hint_that_is_chang
 }
 
 #[tokio::test]
-async fn wrong_secrets_of_keys_without_a_hint_leave_room_for_others() {
+async fn keys_without_a_hint_take_only_a_share_of_the_verification_queue() {
     let database = Database::sample().await;
     let attacked = database.issue("pro");
     database.connect().await.batch_execute(FORGET).await.unwrap();
     let new = [database.issue("pro"), database.issue("pro")];
-    // Room for 8 in all, of which 2 may be without a hint, and time for each.
+    // A queue of 8, of which keys without a hint may take 2, and a generous timeout.
     let bounds = [
         ("ARGON2_PARALLEL_MAX", "1"),
         ("ARGON2_QUEUE_MAX", "8"),
         ("ARGON2_WAIT_TIMEOUT_MS", "60000"),
     ];
     let app = App::with(&database, &bounds).await;
-    // One after the other by each of 4, so that 4 are there all the time.
+    // Four clients send one request after the other, so four wait at all times.
     let wrong: Vec<_> = wrong(&attacked, false).take(40).collect();
     let flood = join_all(wrong.chunks(10).map(async |own| {
         let mut seen = Vec::new();

@@ -1,4 +1,4 @@
-//! All of a file is loaded, or nothing of it.
+//! A file is loaded completely or not at all.
 
 use std::io::Write;
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::support::{Database, Files, Ran, redis_url, text_of, tickerd};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
-/// What each kind of file is, where its rows go, and how many the sample has.
+/// Each kind of file: the sample file, its table, and its number of rows.
 const SAMPLE: [(&str, &str, &str, usize); 3] = [
     ("stocks", "seed/stocks.csv", "stocks", 5),
     ("prices", "seed/prices.csv.gz", "prices", 12_154),
     ("actions", "seed/corporate_actions.csv", "corporate_actions", 95),
 ];
-/// Whatever a load can change.
+/// All that a load can change.
 const STATE: &str =
     "SELECT concat_ws(' ', (SELECT count(*) FROM stocks), (SELECT count(*) FROM prices),
                      (SELECT sum(volume) FROM prices), (SELECT count(*) FROM corporate_actions),
@@ -40,11 +40,11 @@ async fn migrated() -> Database {
 }
 
 #[tokio::test]
-async fn the_sample_is_loaded_whole_plain_or_packed_and_loading_it_again_changes_nothing() {
+async fn the_sample_loads_plain_or_gzipped_and_loading_it_again_changes_nothing() {
     for pack in [false, true] {
         let (database, files) = (migrated().await, Files::new());
         let sources = SAMPLE.map(|(kind, path, ..)| {
-            // One name for both: its content says what a file is.
+            // One name for plain and gzipped files: the content decides, not the name.
             let text = text_of(path);
             files.write(kind, if pack { packed(&text) } else { text.into_bytes() })
         });
@@ -109,8 +109,8 @@ async fn nothing_of_a_bad_file_is_loaded_and_its_first_bad_rows_are_named() {
         (Vec::new(), vec!["column symbol"]),
         (many.clone(), ten.iter().map(String::as_str).collect()),
     ];
-    // Forty years earlier, so that all rows are new; half of it, and all but the end of its
-    // checksum.
+    // Move the dates forty years back so that all rows are new. Cut the gzipped file in half, and
+    // within its checksum.
     let earlier = (2000..2015).fold(text_of("seed/prices.csv.gz"), |text, year| {
         text.replace(&format!(",{year}-"), &format!(",{}-", year - 40))
     });
@@ -181,9 +181,9 @@ async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
 }
 
 #[tokio::test]
-async fn a_redis_that_cannot_be_told_costs_a_line_on_stderr_and_not_the_load() {
+async fn a_load_without_a_reachable_redis_succeeds_with_a_warning() {
     let database = Database::sample().await;
-    // The shared Redis listens on 127.0.0.1 alone.
+    // The shared Redis listens on 127.0.0.1 only.
     let away = redis_url().replace("127.0.0.1", "127.0.0.9");
     let ran = Ran::of(
         database.tickerd(&["ingest", "stocks", "seed/stocks.csv", "--json"]).env("REDIS_URL", away),
@@ -210,7 +210,7 @@ async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
     database.connections(0, "true").await;
     assert_eq!(database.texts(STATE).await, before);
 
-    // All is merged and only the last lock before the commit is missing.
+    // All rows are merged; only the last lock before the commit is missing.
     let gate = database.connect().await;
     gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
     let mut merged = database.started(&["ingest", "prices", &prices]);
@@ -228,7 +228,7 @@ async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their_rows() {
+async fn concurrent_loads_of_one_stock_succeed_in_any_order_of_rows() {
     let (database, files) = (Database::sample().await, Files::new());
     let days = ["2000-03-01", "2000-03-02", "2000-03-03"];
     let rows = |volume: u32| days.map(|day| format!("AAPL,{day},1,2,1,1,{volume},1"));
@@ -236,8 +236,8 @@ async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their
     backwards.reverse();
     let paths = [forwards, backwards]
         .map(|rows| files.write(&rows[0], format!("{HEADER}\n{}", rows.join("\n"))));
-    // The day in the middle is held back until both have begun: did each keep what it has and want
-    // what the other has, they would now be stuck.
+    // Lock the day in the middle until both loads have begun. Loads that lock rows in the order of
+    // their file would now deadlock.
     let gate = database.connect().await;
     gate.batch_execute("BEGIN; SELECT * FROM prices WHERE date = '2000-03-02' FOR UPDATE")
         .await
@@ -258,11 +258,11 @@ async fn two_loads_of_one_stock_at_once_both_succeed_whatever_the_order_of_their
 }
 
 #[tokio::test]
-async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_somebody_else_adds_one_too()
+async fn concurrent_loads_of_the_same_new_rows_succeed_despite_other_inserts()
  {
     for others in ["ROLLBACK", "COMMIT"] {
         let (database, files) = (Database::sample().await, Files::new());
-        // So many that they are inserted, not merged.
+        // Enough rows to be inserted instead of merged.
         let rows = |volume: u32| {
             let rows: Vec<_> =
                 (10..20).map(|day| format!("AAPL,2020-01-{day},1,2,1,1,{volume},1")).collect();
@@ -271,8 +271,7 @@ async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_some
         let paths = [1, 2].map(|volume| {
             files.write(&format!("{volume}.csv"), format!("{HEADER}\n{}", rows(volume)))
         });
-        // To both no such row is there yet, and both meet this one only after they have begun to
-        // insert theirs.
+        // Neither load sees this row when it starts. Both run into it while they insert their own.
         let gate = database.connect().await;
         let other = "BEGIN; INSERT INTO prices SELECT id, '2020-01-13', 1, 2, 1, 1, 1, 3 FROM stocks WHERE symbol = 'AAPL'";
         gate.batch_execute(other).await.unwrap();
@@ -297,14 +296,14 @@ async fn two_loads_of_the_same_new_rows_at_once_both_succeed_whether_or_not_some
 }
 
 #[tokio::test]
-async fn a_long_history_is_counted_alike_whether_or_not_any_of_it_was_there() {
+async fn a_long_history_is_counted_correctly_whether_or_not_rows_exist() {
     let (database, files) = (Database::sample().await, Files::new());
     let history = |symbol: &str, years: std::ops::Range<u32>| -> Vec<String> {
         years.map(|year| format!("{symbol},{year}-07-01,1,2,1,1,5,1")).collect()
     };
     let cases = [
-        // All after the sample's days; again; two more years; a day of another stock that was
-        // there, and changes.
+        // All after the sample's days; again; two more years; an existing day of another stock,
+        // changed.
         (history("AAPL", 1960..1980), [20, 0, 0, 1]),
         (history("AAPL", 1960..1980), [0, 0, 20, 0]),
         (history("AAPL", 1960..1982), [2, 0, 20, 1]),
@@ -346,7 +345,7 @@ async fn a_long_history_is_counted_alike_whether_or_not_any_of_it_was_there() {
 }
 
 #[tokio::test]
-async fn loading_a_file_again_leaves_every_row_where_it_lies() {
+async fn loading_a_file_again_rewrites_no_row() {
     let database = Database::sample().await;
     let places = "SELECT concat_ws(' ', ctid, xmin) FROM prices ORDER BY ctid";
     let before = database.texts(places).await;

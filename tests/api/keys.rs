@@ -35,12 +35,12 @@ async fn the_token_is_alone_on_stdout_and_all_else_is_on_stderr() {
     assert_is_token(token);
     let expected = [("id", id_of(token)), ("owner", "ann"), ("name", "laptop"), ("tier", "pro")];
     assert!(expected.iter().all(|(field, text)| json[field] == *text), "{json}");
-    // Without a tier: the smallest.
+    // Without `--tier`, a key gets the smallest tier.
     assert_eq!(database.ran(&issue(&["--json"])).json()["tier"], "free");
 }
 
 #[tokio::test]
-async fn what_is_stored_is_a_salted_argon2id_hash_and_no_part_of_the_secret() {
+async fn the_database_stores_a_salted_argon2id_hash_and_no_part_of_the_secret() {
     let database = Database::sample().await;
     let tokens = [database.issue("pro"), database.issue("free")];
     let stored = database.texts(STORED).await.join("\n");
@@ -115,13 +115,13 @@ async fn the_list_shows_every_key_and_never_a_secret_or_a_hash() {
 }
 
 #[tokio::test]
-async fn an_unknown_tier_is_answered_with_the_tiers_there_are() {
+async fn an_unknown_tier_is_rejected_with_the_list_of_tiers() {
     let database = Database::sample().await;
     for arguments in [issue(&["--tier", "gold"]), issue(&["--tier", "gold", "--json"])] {
         let ran = database.ran(&arguments);
         assert!(ran.sentence().ends_with("expected one of free, pro, enterprise"), "{ran:?}");
     }
-    // What can be the name of no tier is wrong usage.
+    // A text that can't be the name of a tier is a usage error.
     let ran = database.ran(&issue(&["--tier", "Free"]));
     assert_eq!(
         (ran.code, ran.stderr.contains("expected the name of a tier: a-z")),
@@ -152,7 +152,7 @@ async fn revoking_again_is_no_error_and_keeps_the_first_time() {
 }
 
 #[tokio::test]
-async fn an_id_that_no_key_has_is_a_failure_and_one_that_none_can_have_is_wrong_usage() {
+async fn an_unknown_id_is_a_failure_and_a_malformed_one_is_a_usage_error() {
     let database = Database::sample().await;
     let token = database.issue("pro");
     let unknown = database.ran(&["keys", "revoke", "000000000000"]);
@@ -164,7 +164,7 @@ async fn an_id_that_no_key_has_is_a_failure_and_one_that_none_can_have_is_wrong_
     assert!(
         database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.is_empty()
     );
-    // Who has found a token somewhere pastes it whole.
+    // A token that was found somewhere can be pasted whole.
     let whole = database.ran(&["keys", "revoke", &token, "--yes"]);
     assert_eq!(whole.code, Some(0), "{whole:?}");
     assert_eq!(
@@ -174,7 +174,7 @@ async fn an_id_that_no_key_has_is_a_failure_and_one_that_none_can_have_is_wrong_
 }
 
 #[tokio::test]
-async fn labels_that_could_forge_a_line_are_wrong_usage() {
+async fn labels_that_could_forge_a_line_are_usage_errors() {
     let database = Database::sample().await;
     let long = "x".repeat(201);
     for label in [
@@ -228,8 +228,8 @@ async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
 }
 
 #[tokio::test]
-async fn a_postgres_that_is_not_there_is_one_sentence_without_the_password() {
-    // A port that nobody listens on: it was free a moment ago.
+async fn an_unreachable_postgres_is_one_error_line_without_the_password() {
+    // A port without a listener: it was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("postgres://ann:sesame@127.0.0.1:{port}/stocks");
     for arguments in
@@ -251,7 +251,7 @@ async fn a_postgres_that_is_not_there_is_one_sentence_without_the_password() {
 }
 
 #[tokio::test]
-async fn a_password_that_postgres_refuses_is_not_repeated() {
+async fn a_rejected_postgres_password_is_not_repeated() {
     let url = Database::sample().await.url();
     let (start, rest) = url.split_once('@').unwrap();
     let (user, _) = start.rsplit_once(':').unwrap();

@@ -1,4 +1,4 @@
-//! A load that is killed at any point is there whole or not at all.
+//! A load that is killed at any point is committed completely or not at all.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use crate::support::{Database, Files, eventually, text_of};
 
 const KILLS: u32 = 12;
 const HEADER: &str = "symbol,date,open,high,low,close,volume";
-/// What tells one file from another in each row that it loaded.
+/// The values that tell which file the rows are from.
 const LOADED: &str = "SELECT DISTINCT concat_ws(' ', close, volume, data_version) FROM prices
                       JOIN stocks ON id = stock_id";
 
-/// The sample's days with prices and volumes that say which file they are of; adjusted closes have
-/// to be computed.
+/// The sample's days with prices and volumes that identify their file. Adjusted closes are
+/// computed.
 fn prices(of: u32) -> String {
     let (close, text) = (200 + of, text_of("seed/prices.csv.gz"));
     let day = |line: &str| line.split(',').take(2).collect::<Vec<_>>().join(",");
@@ -28,7 +28,7 @@ fn prices(of: u32) -> String {
 }
 
 #[tokio::test]
-async fn a_load_that_is_killed_at_a_random_point_is_there_whole_or_not_at_all() {
+async fn a_load_killed_at_a_random_point_is_committed_completely_or_not_at_all() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -49,7 +49,7 @@ async fn a_load_that_is_killed_at_a_random_point_is_there_whole_or_not_at_all() 
         let started = Instant::now();
         let mut load = database.tickerd(&["ingest", "prices", &next]);
         let mut load = load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // The one wait that is no wait for anything: it is where the kill falls.
+        // This wait has no condition: it chooses the moment of the kill.
         while started.elapsed() < after && load.try_wait().unwrap().is_none() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -76,7 +76,7 @@ async fn a_load_that_is_killed_at_a_random_point_is_there_whole_or_not_at_all() 
         }
         println!("killed after {after:?} of {taken:?}: {loaded:?}");
     }
-    // Whatever is there is what a whole load of its file makes, adjusted closes included.
+    // The rows are those of a complete load of their file, adjusted closes included.
     let report = database.ran(&["ingest", "prices", &file, "--json"]).json();
     assert_eq!((&report["changed"], &report["restated"]), (&0.into(), &json!([])), "seed {seed}");
     let last = files.write("last.csv", prices(KILLS + 1));

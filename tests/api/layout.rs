@@ -1,5 +1,5 @@
-//! What the physical layout of prices promises: a range is read from few pages, however the rows
-//! came in.
+//! The physical layout of prices: a range is read from few pages, in whatever order the rows were
+//! loaded.
 
 use serde_json::Value;
 use testkit::servers::{Durability, LocalPostgres, choose_dir};
@@ -10,12 +10,12 @@ use tokio_postgres::SimpleQueryMessage;
 use crate::support::{Database, scratch};
 
 const STOCKS: i32 = 200;
-/// Days that come one by one, before the last load.
+/// Days that are loaded one by one, before the last load.
 const DAYS_BEFORE: i32 = 450;
-/// Days of the last load: with all stocks enough rows to vacuum for.
+/// Days of the last load. With all stocks, they are enough rows to trigger its vacuum.
 const DAYS_LAST: i32 = 50;
-/// Pages that a year of one stock may be read from. What 30 million rows take is in
-/// ARCHITECTURE.md.
+/// The most pages that a year of one stock may be read from. ARCHITECTURE.md has the figures for 30
+/// million rows.
 const BUFFERS_MAX: u64 = 9;
 
 /// A row for each stock and each day of a range of days, as a feed writes them.
@@ -35,8 +35,7 @@ async fn load_day_by_day(database: &Database) {
          SELECT 'T' || n, 'a test', 'NYSE', 'USD', 0 FROM generate_series(1, {STOCKS}) n"
     );
     client.batch_execute(&stocks).await.unwrap();
-    // The vacuum of the load is what counts: another one would help it, or keep it from seeing what
-    // is old enough.
+    // Tests the vacuum of the load itself. An autovacuum could help it, or keep old rows visible.
     for table in ["prices", "stocks"] {
         let sql = format!("ALTER TABLE {table} SET (autovacuum_enabled = false)");
         client.batch_execute(&sql).await.unwrap();
@@ -80,8 +79,8 @@ async fn explained(client: &tokio_postgres::Client, sql: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_year_of_a_stock_is_read_from_few_index_pages_and_no_row_right_after_a_load() {
-    // A server of its own: what else goes on in one may hold a vacuum back.
+async fn after_a_load_a_year_of_a_stock_is_read_from_few_index_pages_only() {
+    // An own server: other transactions on a shared one could hold the vacuum back.
     let scratch = scratch();
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let server = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();

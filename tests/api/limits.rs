@@ -9,7 +9,7 @@ use crate::support::{App, Database, eventually, header, id_of, redis_url, run};
 
 const PATH: &str = "/api/stocks/AAPL";
 
-/// Sends `count` requests at once, spread over the servers, and counts those admitted.
+/// Sends `count` concurrent requests, spread over the servers, and counts those admitted.
 pub async fn burst(apps: &[App], key: &str, count: usize) -> usize {
     let answers = join_all((0..count).map(|n| apps[n % apps.len()].get(key, PATH))).await;
     let mut admitted = 0;
@@ -30,10 +30,10 @@ async fn of_300_concurrent_requests_over_two_instances_exactly_100_are_admitted(
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
 }
 
-/// Permits that one instance took ahead and did not need are missed by the other for a while: at
-/// most half of what was left for two that know of each other, and usually a tenth.
+/// Permits that one instance leased and did not use are missing on the other for a while. With two
+/// instances that know each other, they are at most half of the rest, and usually a tenth.
 #[tokio::test]
-async fn a_burst_that_one_instance_has_done_with_leaves_the_other_at_least_half_of_the_rest() {
+async fn after_a_burst_on_one_instance_another_admits_at_least_half_of_the_rest() {
     let database = Database::sample().await;
     let apps = App::sharing(&database, 2).await;
     let knows = "tickerd_instances 2\n";
@@ -55,8 +55,7 @@ async fn of_300_concurrent_requests_to_one_instance_without_redis_exactly_100_ar
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
 }
 
-/// The shared window by its own clock, across the edge where it opens again: bursts just before it
-/// and across it.
+/// Measures the shared window with the clock of this test, around the moment when it opens again.
 #[tokio::test]
 async fn bursts_around_a_minutes_edge_never_exceed_the_limit_in_any_trailing_minute() {
     let database = Database::sample().await;
@@ -64,24 +63,24 @@ async fn bursts_around_a_minutes_edge_never_exceed_the_limit_in_any_trailing_min
     around_a_minutes_edge(&apps, &database.issue("free")).await;
 }
 
-/// Bursts against a limit of 100 just before its window opens again and across that: (the most in
-/// any minute, all of them).
+/// Sends bursts against a limit of 100 just before and after its window opens again. Returns (the
+/// most in any minute, all).
 pub async fn around_a_minutes_edge(apps: &[App], key: &str) -> (usize, usize) {
     let started = Instant::now();
     let mut admitted = Vec::new();
-    // Two halves of the limit, 2 s apart; then at every half second around the minute's edge
-    // another burst.
+    // Two halves of the limit, 2 s apart, then a burst every half second around the end of the
+    // minute.
     let at_ms = [0, 2000].into_iter().chain((58_000..64_500).step_by(500));
     for (n, at_ms) in at_ms.enumerate() {
         tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(started.elapsed())).await;
         let sent = started.elapsed();
         let count = burst(apps, key, if n < 2 { 50 } else { 30 }).await;
-        // The earliest they can have been admitted, and the latest.
+        // The earliest and the latest time at which the requests can have been admitted.
         admitted.push((sent, started.elapsed(), count));
     }
     let mut most = 0;
     for (_, end, _) in &admitted {
-        // Whatever was surely admitted within the 60 s before this burst's end.
+        // Requests that were certainly admitted within the 60 s before this burst's end.
         let within = |(sent, done, _): &&(Duration, Duration, usize)| {
             done <= end && *sent + Duration::from_secs(60) > *end
         };
@@ -95,7 +94,7 @@ pub async fn around_a_minutes_edge(apps: &[App], key: &str) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn a_refusal_says_exactly_when_to_come_back() {
+async fn a_429_says_exactly_when_to_retry() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("UPGRADE_URL", "https://example.com/pricing")]).await;
     database
@@ -134,7 +133,7 @@ async fn a_limit_of_one_and_a_limit_of_ten_million_both_work() {
 }
 
 #[tokio::test]
-async fn one_keys_flood_takes_nothing_from_another() {
+async fn a_flood_with_one_key_does_not_affect_another() {
     let database = Database::sample().await;
     let apps = App::sharing(&database, 2).await;
     let (flooding, other) = (database.issue("free"), database.issue("free"));
@@ -142,10 +141,9 @@ async fn one_keys_flood_takes_nothing_from_another() {
     assert_eq!(header(&apps[1].get(&other, PATH).await, "x-ratelimit-remaining"), "99");
 }
 
-/// A Redis that is full evicts what has a time to live: cached answers have one, windows of limits
-/// must not.
+/// A full Redis evicts keys that have a TTL: cache entries have one, rate limit windows must not.
 #[tokio::test]
-async fn a_full_redis_can_evict_answers_and_no_window_of_a_limit() {
+async fn a_full_redis_evicts_cache_entries_and_no_rate_limit_windows() {
     let database = Database::sample().await;
     let (apps, key) = (App::sharing(&database, 1).await, database.issue("free"));
     for _ in 0..2 {

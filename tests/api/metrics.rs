@@ -1,4 +1,4 @@
-//! What operators see is what happened, and what watches it watches something that exists.
+//! Metrics match what happened, and the dashboard and alerts use metrics that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::support::{App, Database, eventually, id_of};
 
 const RANGE: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31";
 
-/// Every sample: its name and labels as they are written, and its value.
+/// Every sample: its name with labels, and its value.
 pub async fn samples(app: &App) -> BTreeMap<String, f64> {
     let answer = app.admin("GET", "/metrics").send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -23,9 +23,9 @@ pub async fn samples(app: &App) -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// Whoever sends a list again is told so, and nobody is called out of bed for it.
+/// A duplicate watchlist is the client's error and must not trigger the alert for Postgres.
 #[tokio::test]
-async fn what_a_caller_does_against_a_rule_is_no_failure_of_postgres() {
+async fn client_errors_are_not_counted_as_postgres_failures() {
     let database = Database::sample().await;
     let (app, key) = (App::with_admin(&database).await, database.issue("pro"));
     let make = || {
@@ -46,7 +46,7 @@ fn count_of(route: &str, outcome: &str) -> String {
 }
 
 #[tokio::test]
-async fn requests_are_counted_by_route_and_outcome_as_they_were_answered() {
+async fn requests_are_counted_by_route_and_outcome() {
     let database = Database::sample().await;
     let app = &App::sharing(&database, 1).await[0];
     let (key, free) = (database.issue("pro"), database.issue("free"));
@@ -106,7 +106,7 @@ async fn no_label_names_a_key_a_symbol_or_an_owner() {
 }
 
 #[tokio::test]
-async fn gauges_say_what_is_up_and_how_new_the_data_is() {
+async fn gauges_show_the_dependencies_and_the_newest_day() {
     let database = Database::sample().await;
     let app = &App::sharing(&database, 1).await[0];
     let seen = samples(app).await;
@@ -128,7 +128,7 @@ async fn gauges_say_what_is_up_and_how_new_the_data_is() {
     .await;
 }
 
-/// Names of metrics in a text.
+/// The names of metrics in a text.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words
@@ -157,7 +157,7 @@ async fn the_dashboard_and_the_alerts_name_only_metrics_that_exist() {
         let missing: Vec<_> = named.difference(&exist).collect();
         assert!(missing.is_empty(), "{file}: {missing:?}");
     }
-    // And nothing is measured that nobody looks at.
+    // Every metric is used by the dashboard or an alert.
     let looked_at = named(&(dashboard + &alerts));
     let base = |name: &str| {
         let ends = ["_bucket", "_sum", "_count"];

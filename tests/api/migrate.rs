@@ -1,4 +1,4 @@
-//! The tables come from the binary itself, once, however many processes ask for them.
+//! The binary creates the tables, once, however many processes migrate at a time.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use serde_json::json;
 
 use crate::support::{App, Database, Ran, eventually, unique};
 
-/// As text: version, name and how often it is there.
+/// As text: version, name and number of entries.
 const HISTORY: &str = "SELECT concat_ws(' ', version, name, count(*)) FROM refinery_schema_history
                        GROUP BY version, name ORDER BY version";
 const TABLES: &str = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
-/// The advisory lock that migrating processes take. Published: other versions of the binary must
-/// take the same.
+/// The advisory lock that migrating processes take. It is published: all versions of the binary
+/// must take the same lock.
 const LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
 
-/// What the history must be: each file of migrations/ once.
+/// The expected history: each file of migrations/ once.
 fn each_once() -> Vec<String> {
     let files = std::fs::read_dir("migrations")
         .unwrap()
@@ -33,7 +33,7 @@ fn each_once() -> Vec<String> {
 #[tokio::test]
 async fn eight_processes_at_once_all_succeed_and_each_migration_is_applied_once() {
     let database = Database::empty().await;
-    // They are held back until all of them are there, so that they do come at once.
+    // Hold all processes at the lock, so that they run at the same time.
     let gate = database.connect().await;
     gate.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
     let start = || {
@@ -81,7 +81,7 @@ async fn json_is_alone_on_stdout_and_names_what_was_applied() {
 }
 
 #[tokio::test]
-async fn servers_that_start_at_once_on_an_empty_database_migrate_it_and_serve() {
+async fn servers_that_start_together_on_an_empty_database_migrate_it_once() {
     let database = Database::empty().await;
     let serve = || App::start(database.tickerd(&["serve", "--migrate"]));
     let (one, other) = tokio::join!(serve(), serve());
@@ -96,7 +96,7 @@ async fn servers_that_start_at_once_on_an_empty_database_migrate_it_and_serve() 
 }
 
 #[tokio::test]
-async fn a_migration_that_is_not_the_one_applied_is_refused_in_a_sentence() {
+async fn a_migration_that_differs_from_the_applied_one_is_one_error_line() {
     let database = Database::empty().await;
     assert_eq!(database.ran(&["migrate"]).code, Some(0));
     database
@@ -112,11 +112,11 @@ async fn a_migration_that_is_not_the_one_applied_is_refused_in_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_create_the_extension_is_told_what_to_do_and_goes_on_once_it_is_there()
+async fn a_role_that_may_not_create_pg_trgm_learns_what_to_do_and_then_migrates()
 {
     let database = Database::empty().await;
     let (client, role) = (database.connect().await, unique("poor"));
-    // It may create tables, as before, but nothing in the database itself.
+    // The role may create tables but nothing in the database itself.
     let poor =
         format!("CREATE ROLE {role} LOGIN PASSWORD 'poor'; GRANT ALL ON SCHEMA public TO {role}");
     client.batch_execute(&poor).await.unwrap();
@@ -135,7 +135,7 @@ async fn a_role_that_may_not_create_the_extension_is_told_what_to_do_and_goes_on
     assert_eq!(database.texts(HISTORY).await, each_once());
 }
 
-/// What a rollback of the binary meets: tables that are expanded for the release after it.
+/// After a rollback of the binary, the tables may be those of the next release.
 #[tokio::test]
 async fn a_binary_that_is_older_than_the_tables_migrates_nothing_and_serves() {
     let database = Database::sample().await;

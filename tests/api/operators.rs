@@ -1,4 +1,4 @@
-//! What operators run into: silent servers, closed pipes, bad files, loads at once.
+//! Operator mistakes and outages: silent servers, closed pipes, bad files, concurrent loads.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::support::{App, Database, Ran, eventually, scratch, tickerd};
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 
 #[tokio::test]
-async fn a_postgres_that_accepts_and_stays_silent_is_given_up_within_the_connect_timeout() {
+async fn a_silent_postgres_fails_after_the_connect_timeout() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://ann:sesame@{}/stocks", silent.local_addr().unwrap());
     for arguments in
@@ -32,9 +32,9 @@ async fn a_postgres_that_accepts_and_stays_silent_is_given_up_within_the_connect
     }
 }
 
-/// Both lock rows of stocks and the revision: in one order, or they would wait for each other.
+/// Both lock rows of stocks and the revision. They use one order, so they can't deadlock.
 #[tokio::test]
-async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
+async fn concurrent_loads_of_stocks_and_prices_both_succeed() {
     let database = Database::sample().await;
     let scratch = tempfile::tempdir().unwrap();
     let write = |name: &str, text: String| {
@@ -66,9 +66,9 @@ async fn a_load_of_stocks_and_one_of_prices_at_once_both_succeed() {
     }
 }
 
-/// The first bad rows are the first ones, also where a later line ends the reading.
+/// The report names the first bad rows, also when a later line ends the reading.
 #[tokio::test]
-async fn a_line_that_ends_the_reading_does_not_hide_the_bad_rows_before_it() {
+async fn an_unreadable_line_does_not_hide_the_bad_rows_before_it() {
     let database = Database::sample().await;
     let scratch = tempfile::tempdir().unwrap();
     for (n, end) in
@@ -86,7 +86,7 @@ async fn a_line_that_ends_the_reading_does_not_hide_the_bad_rows_before_it() {
     }
 }
 
-/// What Postgres would refuse too, but without line and column.
+/// Postgres would reject these values too, but without line and column.
 #[tokio::test]
 async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
     let database = Database::sample().await;
@@ -114,7 +114,7 @@ async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
 
 /// `tickerd keys list | head -1`.
 #[tokio::test]
-async fn a_reader_that_goes_away_is_no_panic() {
+async fn a_closed_pipe_causes_no_panic() {
     let database = Database::sample().await;
     database.issue("pro");
     for arguments in
@@ -133,7 +133,7 @@ async fn a_reader_that_goes_away_is_no_panic() {
 }
 
 #[tokio::test]
-async fn a_redis_url_that_cannot_be_read_is_said_before_anything_is_done() {
+async fn an_invalid_redis_url_is_reported_before_any_change() {
     let database = Database::sample().await;
     for arguments in [["ingest", "stocks", "seed/stocks.csv"], ["keys", "revoke", "000000000000"]] {
         let ran = Ran::of(database.tickerd(&arguments).env("REDIS_URL", "nonsense://"));
@@ -142,7 +142,7 @@ async fn a_redis_url_that_cannot_be_read_is_said_before_anything_is_done() {
 }
 
 #[tokio::test]
-async fn a_database_without_tables_is_answered_with_the_way_to_them() {
+async fn without_tables_commands_name_tickerd_migrate() {
     let database = Database::empty().await;
     for arguments in [["keys", "list"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
         let ran = database.ran(arguments);
@@ -150,7 +150,7 @@ async fn a_database_without_tables_is_answered_with_the_way_to_them() {
     }
 }
 
-/// The printed URL is where it listens.
+/// The printed URL has the address of the listener.
 #[tokio::test]
 async fn a_demo_prints_the_address_that_it_listens_on() {
     let scratch = scratch();

@@ -1,5 +1,5 @@
-//! What a request may read, whatever is asked for: blocks of the tables, as Postgres counts them.
-//! Statements are planned without values here, as they are after their first uses.
+//! Bounds on the blocks that a request may read, as Postgres counts them. Statements are planned
+//! without values here, as Postgres does after their first uses.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::support::{App, Database, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
-/// Of these, the first 400 are of NYSE, then 300 without events of NASDAQ, and the last one is
-/// alone on XETRA.
+/// The first 400 stocks are on NYSE, 300 without events follow on NASDAQ, and the last is alone on
+/// XETRA.
 const STOCKS: u64 = 701;
-/// A page of 10: its rows with the ways to them, and those of others between them.
+/// A page of 10 events: index pages, rows, and the rows between them.
 const BLOCKS_OF_A_PAGE: u64 = 120;
 
 async fn market() -> Database {
@@ -41,8 +41,8 @@ async fn market() -> Database {
     database
 }
 
-/// Blocks of a table and its indexes that were ever read. Connections tell what they read when they
-/// end.
+/// Blocks of a table and its indexes read so far. Connections report their counts when they end, so
+/// end them first.
 async fn blocks_read(database: &Database, table: &str) -> u64 {
     let others = "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let others = database.texts(others).await.join(",");
@@ -74,7 +74,7 @@ async fn blocks_of(
 }
 
 #[tokio::test]
-async fn a_page_of_events_reads_little_and_never_more_than_the_index_once() {
+async fn a_page_of_events_reads_few_blocks_and_at_most_the_whole_index() {
     let database = market().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let index = "SELECT relpages::text FROM pg_class WHERE relname = 'corporate_actions_ex_date'";
@@ -84,7 +84,7 @@ async fn a_page_of_events_reads_little_and_never_more_than_the_index_once() {
         ("", BLOCKS_OF_A_PAGE, 10),
         ("&exchange=NYSE", BLOCKS_OF_A_PAGE, 10),
         ("&exchange=XETRA", BLOCKS_OF_A_PAGE, 10),
-        // The planner looks at the ends of an index.
+        // The planner reads the ends of an index.
         ("&exchange=NOSUCH", 10, 0),
         ("&exchange=NASDAQ", index + BLOCKS_OF_A_PAGE, 0),
         ("&kind=split", index + BLOCKS_OF_A_PAGE, 0),
@@ -100,7 +100,7 @@ async fn a_page_of_events_reads_little_and_never_more_than_the_index_once() {
 }
 
 #[tokio::test]
-async fn pages_of_an_exchange_hold_its_events_whether_it_has_few_stocks_or_many() {
+async fn pages_of_an_exchange_list_its_events_with_few_stocks_or_many() {
     let database = market().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (exchange, order) in
@@ -115,7 +115,7 @@ async fn pages_of_an_exchange_hold_its_events_whether_it_has_few_stocks_or_many(
             "/api/events?start=2010-01-01&end=2010-07-01&limit=1000&order={order}&exchange={exchange}"
         );
         let mut found = Vec::new();
-        // 2,400 events at most.
+        // There are 2,400 events at most.
         for _ in 0..3 {
             let (_, body) = app.json(&key, &path).await;
             let text = |event: &Value| {
@@ -131,10 +131,10 @@ async fn pages_of_an_exchange_hold_its_events_whether_it_has_few_stocks_or_many(
 }
 
 #[tokio::test]
-async fn a_day_reads_as_many_stocks_as_it_shows_and_one_without_prices_each_stock_once() {
+async fn a_day_reads_only_the_stocks_it_shows_and_a_day_without_prices_each_stock_once() {
     let database = market().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    // To a bar lead two or three pages.
+    // Finding a bar reads two or three index pages.
     for (date, expected, blocks_max) in
         [("2022-01-10", 200, 11 * 4), ("2022-03-10", 404, STOCKS * 4)]
     {

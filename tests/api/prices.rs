@@ -1,4 +1,4 @@
-//! Prices in the shape that somebody wants: order, pages, adjustment, periods, columns, formats.
+//! Prices in the requested form: order, pages, adjustment, periods, columns, formats.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -18,7 +18,7 @@ async fn rows(app: &App, key: &str, path: &str) -> Vec<Value> {
     body["prices"].as_array().unwrap().clone()
 }
 
-/// Every row of an answer and of the pages after it, by following `next`.
+/// Every row of a response and of the pages after it, by following `next`.
 async fn all_pages(app: &App, key: &str, path: &str) -> (Vec<Value>, usize) {
     let (mut path, mut rows, mut pages) = (path.to_owned(), Vec::new(), 0);
     loop {
@@ -58,14 +58,14 @@ async fn pages_show_every_row_once_in_either_order_from_the_cache_too() {
         oldest_first.reverse();
         assert_eq!(newest_first, oldest_first);
     }
-    // A page that ends with the last row has none after it.
+    // A page that ends with the last row has no `next`.
     let (_, pages) = all_pages(&app, &key, &format!("{ALL}&end=2000-12-31&limit=70")).await;
     let (rows, _) = all_pages(&app, &key, &format!("{ALL}&end=2000-12-31&limit=70")).await;
     assert_eq!((rows.len(), pages), (212, 4));
 }
 
 #[tokio::test]
-async fn rows_that_come_while_somebody_pages_neither_hide_nor_repeat_one() {
+async fn a_load_between_two_pages_neither_hides_nor_repeats_a_row() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let (_, first) = app.json(&key, &format!("{ALL}&limit=3")).await;
@@ -84,7 +84,7 @@ async fn rows_that_come_while_somebody_pages_neither_hide_nor_repeat_one() {
 }
 
 #[tokio::test]
-async fn an_answer_in_lines_has_everything_and_is_what_the_pages_show() {
+async fn ndjson_and_csv_have_all_rows_of_the_pages() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let (pages, _) = all_pages(&app, &key, &format!("{ALL}&limit=1000")).await;
@@ -126,7 +126,7 @@ async fn an_answer_in_lines_has_everything_and_is_what_the_pages_show() {
 }
 
 #[tokio::test]
-async fn a_stream_is_packed_for_those_who_take_that_and_not_read_for_those_who_only_ask_about_it() {
+async fn a_stream_is_gzipped_for_clients_that_accept_it_and_head_reads_no_rows() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
     let (key, path) = (database.issue("pro"), format!("{ALL}&format=csv"));
@@ -155,7 +155,7 @@ async fn a_stream_is_packed_for_those_who_take_that_and_not_read_for_those_who_o
 }
 
 #[tokio::test]
-async fn few_periods_in_lines_are_kept_however_many_days_they_are_made_of() {
+async fn few_periods_in_lines_are_cached_however_many_days_they_cover() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for cached in ["MISS", "HIT"] {
@@ -185,7 +185,7 @@ async fn a_stock_that_is_renamed_between_two_pages_of_many_is_shown_once() {
 }
 
 #[tokio::test]
-async fn few_lines_are_kept_and_many_are_streamed_and_either_counts_what_was_sent() {
+async fn few_lines_are_cached_many_are_streamed_and_usage_counts_the_bytes_sent() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let few = format!("{ALL}&format=csv&end=2000-12-31");
@@ -224,7 +224,7 @@ async fn few_lines_are_kept_and_many_are_streamed_and_either_counts_what_was_sen
 }
 
 #[tokio::test]
-async fn adjusted_prices_are_those_of_todays_shares() {
+async fn adjusted_prices_are_in_todays_shares() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     // Two for one on 2005-02-28.
@@ -269,7 +269,7 @@ async fn a_correction_of_a_split_shows_at_once_in_adjusted_prices() {
 async fn periods_are_whole_labelled_by_their_last_trading_day_and_marked_while_unfinished() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    // March 2013 has one day so far. January is whole though the range begins within it.
+    // March 2013 has one day so far. January is complete although the range begins within it.
     let months = rows(&app, &key, "/api/stocks/MSFT/prices?start=2013-01-15&interval=1mo").await;
     assert_eq!(dates(&months), ["2013-03-01", "2013-02-28", "2013-01-31"]);
     let marks: Vec<_> = months.iter().map(|row| row["unfinished"].as_bool().unwrap()).collect();
@@ -285,7 +285,7 @@ async fn periods_are_whole_labelled_by_their_last_trading_day_and_marked_while_u
     assert_eq!(month["high"], of("high").into_iter().reduce(f64::max).unwrap());
     assert_eq!(month["low"], of("low").into_iter().reduce(f64::min).unwrap());
     assert_eq!(month["volume"].as_f64().unwrap(), of("volume").iter().sum::<f64>());
-    // A month whose last trading day lies after the range is none of it.
+    // A month whose last trading day lies after the range is left out.
     let path = "/api/stocks/MSFT/prices?start=2013-01-01&end=2013-02-27&interval=1mo";
     assert_eq!(dates(&rows(&app, &key, path).await), ["2013-01-31"]);
     let years =
@@ -314,7 +314,7 @@ async fn periods_are_paged_without_a_gap() {
 }
 
 #[tokio::test]
-async fn columns_are_sent_in_the_order_asked_for() {
+async fn columns_are_sent_in_the_requested_order() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let day = "/api/stocks/MSFT/prices?start=2013-03-01";
@@ -331,7 +331,7 @@ async fn columns_are_sent_in_the_order_asked_for() {
 }
 
 #[tokio::test]
-async fn many_stocks_come_in_one_call_and_unknown_symbols_are_listed() {
+async fn one_request_returns_many_stocks_and_lists_unknown_symbols() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let path = "/api/prices?symbols=msft,NOPE,AAPL,FB&start=2005-02-24&end=2005-02-25";
@@ -364,7 +364,7 @@ async fn many_stocks_come_in_one_call_and_unknown_symbols_are_listed() {
 }
 
 #[tokio::test]
-async fn pages_of_many_stocks_go_on_from_one_to_the_next() {
+async fn pages_of_many_stocks_continue_with_the_next_stock() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let path = "/api/prices?symbols=AAPL,FB,GOOG,IBM,MSFT&start=2012-01-01";
@@ -410,7 +410,7 @@ async fn the_whole_market_of_a_day_is_paged_by_symbol() {
 }
 
 #[tokio::test]
-async fn a_day_without_prices_is_explained_where_the_calendar_of_the_exchange_is_known() {
+async fn a_day_without_prices_is_explained_if_the_exchange_has_a_calendar() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (asked, says) in [
@@ -430,7 +430,7 @@ async fn a_day_without_prices_is_explained_where_the_calendar_of_the_exchange_is
 }
 
 #[tokio::test]
-async fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
+async fn an_invalid_request_for_prices_says_what_was_expected() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     for (query, detail) in [
@@ -459,8 +459,8 @@ async fn what_is_asked_wrongly_is_refused_with_what_was_expected() {
     }
 }
 
-/// The sample with 90,000 days more of a stock: more bytes in an answer than what lies between us
-/// and the server holds.
+/// The sample with 90,000 more days of a stock: a response larger than all buffers between client
+/// and server.
 async fn long_history() -> Database {
     let database = Database::sample().await;
     let sql = "INSERT INTO prices (stock_id, date, open, high, low, close, adjusted_close, volume)
@@ -470,7 +470,7 @@ async fn long_history() -> Database {
     database
 }
 
-/// Asks for that history, some 12 MB, and reads nothing of the answer but its beginning.
+/// Requests that history, about 12 MB, and reads only the beginning of the response.
 async fn slow_reader(app: &App, key: &str) -> tokio::net::TcpStream {
     let mut stream = tokio::net::TcpStream::connect(app.address()).await.unwrap();
     let path = "/api/stocks/MSFT/prices?start=1750-01-01&format=ndjson";
@@ -487,7 +487,7 @@ async fn slow_reader(app: &App, key: &str) -> tokio::net::TcpStream {
 async fn rest(mut stream: tokio::net::TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut rest));
-    // A connection that is cut off may say so, or just end.
+    // A connection that is cut off may fail or just end.
     let _ = read.await.expect("the answer ends");
     rest
 }
@@ -520,7 +520,7 @@ async fn a_slow_reader_gets_everything_and_holds_no_connection_to_postgres() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_stock_is_restated_half_way_is_cut_off_and_not_made_of_two() {
+async fn a_stream_is_cut_off_when_its_stock_is_restated() {
     let database = long_history().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let reader = slow_reader(&app, &key).await;

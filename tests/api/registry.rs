@@ -1,5 +1,4 @@
-//! Keys on the command line beyond issuing: found, shown, changed; they end when they should; loss
-//! is asked for.
+//! Managing keys on the command line: search, show, change, expiry, and confirmation before a loss.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -37,7 +36,7 @@ async fn a_key_with_an_expiry_works_until_then_and_no_longer() {
             "{ran:?}"
         );
     }
-    // A new date brings it back, with the token that its holder has.
+    // A new expiry makes the key valid again, with the same token.
     assert_eq!(database.ran(&["keys", "set", &key, "--expires", "never"]).code, Some(0));
     eventually("it is back", Duration::from_secs(1), async || {
         app.get(&key, PATH).await.status() == 200
@@ -93,7 +92,7 @@ async fn a_search_finds_words_by_their_beginning_in_owner_name_and_note() {
 }
 
 #[tokio::test]
-async fn a_search_among_many_keys_goes_by_the_index() {
+async fn a_search_among_many_keys_uses_the_index() {
     let database = Database::sample().await;
     issue(&database, "ann", "needle", &[]);
     let client = database.connect().await;
@@ -133,7 +132,7 @@ async fn a_key_is_shown_by_its_id_or_token_and_without_its_secret() {
 }
 
 #[tokio::test]
-async fn an_operator_sees_when_a_key_was_last_used_before_it_is_revoked() {
+async fn revoke_shows_when_the_key_was_last_used() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
     let key = issue(&database, "ann", "laptop", &[]);
@@ -146,7 +145,7 @@ async fn an_operator_sees_when_a_key_was_last_used_before_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_change_leaves_alone_what_it_does_not_name() {
+async fn a_change_affects_only_the_named_fields() {
     let database = Database::sample().await;
     let key = issue(&database, "ann", "laptop", &["--note", "by phone", "--expires", "2099-01-31"]);
     let changed = database.ran(&["keys", "set", &key, "--name", "desktop", "--json"]).json();
@@ -177,7 +176,7 @@ async fn a_change_leaves_alone_what_it_does_not_name() {
 }
 
 #[tokio::test]
-async fn revoking_an_active_key_in_a_script_takes_yes_and_another_takes_none() {
+async fn in_a_script_revoking_an_active_key_requires_yes() {
     let database = Database::sample().await;
     let key = database.issue("pro");
     let ran = database.ran(&["keys", "revoke", &key]);
@@ -198,7 +197,7 @@ async fn revoking_an_active_key_in_a_script_takes_yes_and_another_takes_none() {
 }
 
 #[tokio::test]
-async fn on_a_terminal_it_is_asked_and_only_yes_goes_on() {
+async fn on_a_terminal_only_a_yes_confirms() {
     let database = Database::sample().await;
     let key = database.issue("pro");
     let revoked =
@@ -222,13 +221,13 @@ async fn on_a_terminal(mut command: Command, answer: &str) -> Ran {
     let (mut person, screen) = (File::from(person), terminal.try_clone().unwrap());
     let mut process =
         command.stdin(terminal).stderr(screen).stdout(Stdio::piped()).spawn().unwrap();
-    // What it was made of holds the terminal open.
+    // The `Command` holds the terminal open.
     drop(command);
     person.write_all(format!("{answer}\n").as_bytes()).unwrap();
     eventually("it ends", Duration::from_secs(20), async || process.try_wait().unwrap().is_some())
         .await;
     let mut shown = Vec::new();
-    // The end of what is shown is an error, as the last one to write has gone.
+    // Reading fails at the end of the output, when the last writer has closed the terminal.
     let _ = person.read_to_end(&mut shown);
     Ran {
         code: process.wait().unwrap().code(),

@@ -1,5 +1,5 @@
-//! Replacing the binary drops no connection, where the socket outlives the process: systemd holds
-//! it (deploy/), here this test does.
+//! Replacing the binary drops no connection if the socket outlives the process. In production
+//! systemd holds it (deploy/); here this test does.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -15,13 +15,13 @@ use tokio::net::TcpStream;
 use crate::support::{App, Database, exchange, get, scratch};
 
 const RESTARTS: usize = 5;
-/// Between a client's requests, for one client each: from none to nearly as long as a client may
+/// The pause of each client between its requests: from none to nearly the time that a client may
 /// stay silent (DRAIN_MS).
 const PAUSES_MS: [u64; 12] = [0, 0, 0, 0, 1, 2, 5, 10, 50, 100, 400, 800];
 /// The longest that a request may take, restart included.
 const SLOWEST_MAX: Duration = Duration::from_secs(10);
 
-/// A server that is handed its socket as systemd does it: as file 3, in the name of its process.
+/// A server that inherits its socket as systemd passes it: as file 3, with LISTEN_PID set.
 async fn activated(database: &Database, socket: &TcpListener) -> App {
     let serve = database.tickerd(&["serve"]);
     let mut command = Command::new("sh");
@@ -35,7 +35,7 @@ async fn activated(database: &Database, socket: &TcpListener) -> App {
     App::start(command).await
 }
 
-/// A client that keeps its connection for as long as it may, and tries nothing twice.
+/// A client that keeps its connection open as long as it can and never retries.
 async fn ask_on(
     address: String,
     key: String,
@@ -105,7 +105,7 @@ async fn five_restarts_under_load_fail_no_request() {
 }
 
 #[tokio::test]
-async fn a_service_manager_is_told_when_it_serves_and_when_it_is_about_to_end() {
+async fn the_service_manager_is_notified_of_start_and_stop() {
     let (scratch, database) = (scratch(), Database::sample().await);
     let path = scratch.path().join("notify");
     let told = UnixDatagram::bind(&path).unwrap();
@@ -124,7 +124,7 @@ async fn a_service_manager_is_told_when_it_serves_and_when_it_is_about_to_end() 
 }
 
 #[tokio::test]
-async fn what_is_passed_and_is_no_socket_is_refused_in_a_sentence() {
+async fn a_passed_file_that_is_not_a_socket_is_one_error_line() {
     let database = Database::sample().await;
     let serve = database.tickerd(&["serve"]);
     let mut command = Command::new("sh");

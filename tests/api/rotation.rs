@@ -1,4 +1,4 @@
-//! A key is replaced without an interruption and without a second limit.
+//! A key is rotated without an interruption and without a second limit.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn rotate(database: &Database, id: &str, more: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn both_keys_of_a_rotation_are_admitted_exactly_the_limit_together_on_two_instances() {
+async fn both_keys_of_a_rotation_share_one_limit_on_two_instances() {
     let database = Database::sample().await;
     let apps = App::sharing(&database, 2).await;
     let old = database.issue("free");
@@ -34,7 +34,7 @@ async fn both_keys_of_a_rotation_are_admitted_exactly_the_limit_together_on_two_
     assert_eq!((answer.status().as_u16(), header(&answer, "x-ratelimit-remaining")), (429, "0"));
 }
 
-/// How many of so many requests of each key to each instance are admitted.
+/// Sends `each` requests with each key to each instance and counts those admitted.
 async fn admitted(apps: &[App], keys: &[&String], each: usize) -> usize {
     let mut admitted = 0;
     for _ in 0..each {
@@ -70,7 +70,7 @@ async fn the_new_key_works_at_once_and_the_old_one_until_its_grace_ends() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_what_the_old_one_was_and_is_rotated_on_the_same_limit_again() {
+async fn a_new_key_inherits_the_old_ones_fields_and_limit_through_repeated_rotations() {
     let database = Database::sample().await;
     let order = [
         "keys", "issue", "--owner", "ann", "--name", "laptop", "--note", "by phone", "--tier",
@@ -98,7 +98,7 @@ async fn a_new_key_is_what_the_old_one_was_and_is_rotated_on_the_same_limit_agai
 }
 
 #[tokio::test]
-async fn of_many_rotations_at_once_one_succeeds_and_the_others_name_the_new_key() {
+async fn of_concurrent_rotations_one_succeeds_and_the_others_name_the_new_key() {
     let database = Database::sample().await;
     let old = database.issue("pro");
     let start = || {
@@ -120,7 +120,7 @@ async fn of_many_rotations_at_once_one_succeeds_and_the_others_name_the_new_key(
 }
 
 #[tokio::test]
-async fn a_key_that_is_over_is_not_rotated() {
+async fn an_expired_or_revoked_key_can_not_be_rotated() {
     let database = Database::sample().await;
     let (revoked, expired) = (database.issue("pro"), database.issue("pro"));
     assert_eq!(database.ran(&["keys", "revoke", &revoked, "--yes"]).code, Some(0));
@@ -136,7 +136,7 @@ async fn a_key_that_is_over_is_not_rotated() {
 }
 
 #[tokio::test]
-async fn cutting_a_key_off_is_asked_for_and_no_grace_cuts_it_off() {
+async fn a_rotation_without_grace_requires_yes_and_ends_the_old_key_at_once() {
     let database = Database::sample().await;
     let (app, old) = (App::alone(&database).await, database.issue("pro"));
     let ran = database.ran(&["keys", "rotate", id_of(&old), "--grace", "0s"]);
@@ -157,7 +157,7 @@ async fn cutting_a_key_off_is_asked_for_and_no_grace_cuts_it_off() {
 }
 
 #[tokio::test]
-async fn an_expiry_is_that_of_one_key_of_a_rotation_and_an_owner_that_of_both() {
+async fn an_expiry_applies_to_one_key_of_a_rotation_and_an_owner_to_both() {
     let database = Database::sample().await;
     let old = database.issue("free");
     let new = rotate(&database, id_of(&old), &[]);
@@ -169,9 +169,9 @@ async fn an_expiry_is_that_of_one_key_of_a_rotation_and_an_owner_that_of_both() 
     assert_eq!((&shown(&old)["owner"], &shown(&new)["owner"]), (&"ann".into(), &"ann".into()));
 }
 
-/// Whoever changes the tier of a key during its rotation means the holder, not one of two tokens.
+/// A change of tier during a rotation applies to the holder, so to both keys.
 #[tokio::test]
-async fn a_tier_changed_during_a_rotation_is_that_of_both_keys_within_a_second() {
+async fn a_tier_changed_during_a_rotation_applies_to_both_keys_within_a_second() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("tier"));
     let shared = [("REDIS_URL", redis_url()), ("REDIS_KEY_PREFIX", prefix)];

@@ -1,5 +1,5 @@
-//! A stock keeps its history when its symbol changes, when another company takes that symbol over,
-//! and when its listing ends.
+//! A stock keeps its history when its symbol changes, when another company takes over the symbol,
+//! and when it is delisted.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const META: &str = "/api/stocks/META/prices?start=2013-01-01";
 const FB: &str = "/api/stocks/FB/prices?start=2013-01-01";
 const PRICES: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 const STOCKS: &str = "symbol,name,exchange,currency";
-/// Until an instance without Redis must have looked for changes, which it does every 500 ms.
+/// An instance without Redis polls for changes every 500 ms.
 const SOON: Duration = Duration::from_secs(10);
 
 fn rename(database: &Database) {
@@ -30,7 +30,7 @@ async fn body(app: &App, key: &str, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_renamed_stock_is_served_under_both_symbols_and_says_so() {
+async fn a_renamed_stock_is_served_under_both_symbols() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let before = body(&app, &key, FB).await;
@@ -61,7 +61,7 @@ async fn a_renamed_stock_is_served_under_both_symbols_and_says_so() {
         .map(|stock| stock["id"].as_str().unwrap())
         .collect();
     assert_eq!(ids, ["AAPL", "GOOG", "IBM", "META", "MSFT"]);
-    // Answers under a former symbol are kept as any others, and a correction puts them out of use.
+    // Responses under a former symbol are cached too, and a correction invalidates them.
     assert_eq!(header(&app.get(&key, FB).await, "x-cache"), "HIT");
     let files = Files::new();
     let row = files.write("fb.csv", format!("{PRICES}\nFB,2013-03-01,27,28,26,27.5,5,27.5\n"));
@@ -76,7 +76,7 @@ async fn a_renamed_stock_is_served_under_both_symbols_and_says_so() {
 }
 
 #[tokio::test]
-async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renaming_again_changes_nothing()
+async fn files_with_a_former_symbol_update_the_renamed_stock_and_renaming_again_changes_nothing()
  {
     let database = Database::sample().await;
     rename(&database);
@@ -90,7 +90,7 @@ async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renam
             "{kind}: {report}"
         );
     }
-    // What may be another company's is not taken for theirs.
+    // Rows that may belong to another company are rejected.
     let files = Files::new();
     let prices = files.write("prices.csv", format!("{PRICES}\nFB,2022-06-09,1,2,1,1,5,1\n"));
     let stocks = files.write("stocks.csv", format!("{STOCKS}\nFB,Fresh Bread,NYSE,USD\n"));
@@ -123,7 +123,7 @@ async fn files_that_still_use_a_former_symbol_are_about_the_same_stock_and_renam
 }
 
 #[tokio::test]
-async fn a_symbol_that_another_company_takes_over_is_its_own_and_the_first_one_keeps_its_past() {
+async fn a_reused_symbol_belongs_to_the_new_company_and_the_first_keeps_its_history() {
     let (database, files) = (Database::sample().await, Files::new());
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     rename(&database);
@@ -144,32 +144,32 @@ async fn a_symbol_that_another_company_takes_over_is_its_own_and_the_first_one_k
     assert_eq!(body(&app, &key, META).await, history);
     let former = body(&app, &key, "/api/stocks/META").await["stock"]["formerSymbols"].clone();
     assert_eq!(former, json!([{ "symbol": "FB", "replacedOn": "2022-06-09" }]));
-    // An old file of the first one would make its past that of the second.
+    // An old file of the first company would change the past of the second.
     let old = files.write("old.csv", format!("{PRICES}\nFB,2012-05-21,1,2,1,1,5,1\n"));
     let ran = database.ran(&["ingest", "prices", &old]);
     assert!(
         ran.code == Some(1) && ran.stderr.contains("expected a day from 2022-06-09 on"),
         "{ran:?}"
     );
-    // The same file once more, and without the word: it is a known stock now.
+    // The same file again, also without `--reuse`: the stock is known now.
     for more in [["--reuse", "FB"].as_slice(), &[]] {
         let report =
             database.ran(&[&["ingest", "stocks", &stocks, "--json"], more].concat()).json();
         assert_eq!(report["unchanged"], 1, "{report}");
     }
-    // What is loaded for the first one puts none of its answers under the name of the second.
+    // A load for the first company does not change responses for the second.
     let row = files.write("meta.csv", format!("{PRICES}\nMETA,2025-01-02,9,9,9,9,9,9\n"));
     assert_eq!(database.ran(&["ingest", "prices", &row]).code, Some(0));
     let loaded = async || body(&app, &key, META).await["prices"][0]["close"] == 9.0;
     eventually("the price is served", SOON, loaded).await;
     assert_eq!(body(&app, &key, FB).await["prices"], expected);
-    // It had the symbol after the first one, and can't have given it up before.
+    // The second company got the symbol after the first, so it can't have lost it earlier.
     let misdated = database.ran(&["stocks", "rename", "FB", "BREAD", "--from", "2022-01-01"]);
     assert!(
         misdated.sentence().starts_with("another stock had FB until 2022-06-09"),
         "{misdated:?}"
     );
-    // It is renamed in its turn: the one that had the symbol last is meant.
+    // The second company is renamed too: the symbol leads to its last owner.
     assert_eq!(
         database.ran(&["stocks", "rename", "FB", "BREAD", "--from", "2026-01-02"]).code,
         Some(0)
@@ -199,7 +199,7 @@ async fn two_stocks_that_swap_their_symbols_swap_their_answers() {
 }
 
 #[tokio::test]
-async fn a_rename_that_would_take_something_is_refused_or_asks_first() {
+async fn a_rename_that_would_lose_data_is_rejected_or_requires_yes() {
     let database = Database::sample().await;
     rename(&database);
     for (arguments, says) in [
@@ -227,7 +227,7 @@ async fn a_rename_that_would_take_something_is_refused_or_asks_first() {
 }
 
 #[tokio::test]
-async fn a_stock_whose_new_symbol_came_in_as_a_stock_of_its_own_can_still_take_it() {
+async fn a_stock_can_be_renamed_to_a_symbol_that_was_loaded_as_a_new_stock() {
     let (database, files) = (Database::sample().await, Files::new());
     let stocks = files.write("stocks.csv", format!("{STOCKS}\nMETA,Meta Platforms,NASDAQ,USD\n"));
     let prices =
@@ -249,7 +249,7 @@ async fn a_stock_whose_new_symbol_came_in_as_a_stock_of_its_own_can_still_take_i
 }
 
 #[tokio::test]
-async fn a_delisted_stock_keeps_its_history_and_takes_no_later_price() {
+async fn a_delisted_stock_keeps_its_history_and_accepts_no_later_price() {
     let (database, files) = (Database::sample().await, Files::new());
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let history = body(&app, &key, FB).await;

@@ -1,4 +1,4 @@
-//! Limits of tiers are changed while everything runs.
+//! The limits of tiers change while servers run.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const PATH: &str = "/api/stocks/AAPL";
 const SET: [&str; 4] = ["tiers", "set", "free", "--requests-per-minute"];
 
 #[tokio::test]
-async fn a_limit_is_that_of_every_running_instance_within_a_second() {
+async fn a_changed_limit_takes_effect_on_every_instance_within_a_second() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("tiers"));
     let shared = [("REDIS_URL", redis_url()), ("REDIS_KEY_PREFIX", prefix)];
@@ -41,10 +41,9 @@ async fn a_limit_is_that_of_every_running_instance_within_a_second() {
     eventually("and the next", Duration::from_secs(1), async || limit(&alone).await == "10").await;
 }
 
-/// An instance answers refusals from memory: whoever is at the limit and buys a better tier must
-/// not wait for its end.
+/// An instance rejects from memory while a key is over its limit. A better tier must end that.
 #[tokio::test]
-async fn a_caller_at_the_limit_goes_on_within_a_second_of_a_better_tier() {
+async fn a_better_tier_ends_a_limit_within_a_second() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("upgrade"));
     let shared = [("REDIS_URL", redis_url()), ("REDIS_KEY_PREFIX", prefix)];
@@ -66,7 +65,7 @@ async fn a_caller_at_the_limit_goes_on_within_a_second_of_a_better_tier() {
 }
 
 #[tokio::test]
-async fn a_new_tier_is_made_and_keys_are_moved_to_it() {
+async fn a_tier_can_be_created_and_keys_moved_to_it() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let made = database.ran(&["tiers", "set", "gold", "--requests-per-minute", "5000"]);
@@ -86,12 +85,12 @@ async fn a_new_tier_is_made_and_keys_are_moved_to_it() {
 }
 
 #[tokio::test]
-async fn lowering_what_active_keys_have_is_asked_for() {
+async fn lowering_the_limit_of_active_keys_requires_yes() {
     let database = Database::sample().await;
     let limits = async || {
         database.texts("SELECT requests_per_minute::text FROM tiers WHERE name = 'free'").await
     };
-    // Nobody has it yet: nobody loses anything.
+    // No key has this tier, so nothing is lost.
     assert_eq!(database.ran(&[SET.as_slice(), &["90"]].concat()).code, Some(0));
     database.issue("free");
     let ran = database.ran(&[SET.as_slice(), &["80"]].concat());
@@ -104,7 +103,7 @@ async fn lowering_what_active_keys_have_is_asked_for() {
 }
 
 #[tokio::test]
-async fn limits_and_names_that_the_table_can_not_hold_are_wrong_usage() {
+async fn limits_and_names_out_of_range_are_usage_errors() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     for (name, limit, part) in [

@@ -1,4 +1,4 @@
-//! TLS to Postgres and Redis: a certificate that nobody vouches for is refused.
+//! TLS to Postgres and Redis: an untrusted certificate is rejected.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -9,7 +9,7 @@ use testkit::servers::{Durability, LocalPostgres, LocalRedis, choose_dir};
 
 use crate::support::{self, App, Database, scratch, tickerd};
 
-/// An authority, and files with a certificate of its for 127.0.0.1.
+/// A certificate authority, and the files of a certificate that it signed for 127.0.0.1.
 struct Authority {
     ca_file: PathBuf,
     certificate: String,
@@ -30,7 +30,7 @@ impl Authority {
     }
 }
 
-/// Writes a file that the owner of `dir`, and nobody else, can read.
+/// Writes a file that only the owner of `dir` can read.
 fn write_private(dir: &Path, name: &str, text: &str) -> PathBuf {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     let (path, owner) = (dir.join(name), dir.metadata().unwrap());
@@ -40,7 +40,7 @@ fn write_private(dir: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// `tickerd keys list` with these variables: the shortest way to both servers and back.
+/// Runs a short command that connects to both servers.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     support::run(tickerd(arguments).envs(variables.iter().copied()))
 }

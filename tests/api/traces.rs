@@ -15,7 +15,7 @@ const RANGE: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
-/// Takes what is exported, over real HTTP, and keeps the bodies: its URL, and what came so far.
+/// Receives exported traces over HTTP. Returns its URL and the bodies received so far.
 pub async fn collector() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -63,7 +63,7 @@ fn hex(id: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_request_is_a_span_below_its_clients_and_what_it_waited_for_are_spans_below_it() {
+async fn a_request_is_a_child_span_of_its_clients_and_its_waits_are_child_spans() {
     let database = Database::sample().await;
     let (url, bodies) = collector().await;
     let variables =
@@ -110,9 +110,9 @@ async fn a_request_is_a_span_below_its_clients_and_what_it_waited_for_are_spans_
 }
 
 #[tokio::test]
-async fn a_collector_that_is_away_harms_nobody() {
+async fn an_unreachable_collector_does_not_affect_requests() {
     let database = Database::sample().await;
-    // Nobody listens on a port that was just given back.
+    // A port without a listener: it was just released.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
     let mut app = App::with(
@@ -129,7 +129,7 @@ async fn a_collector_that_is_away_harms_nobody() {
 }
 
 #[test]
-fn an_endpoint_that_is_none_is_wrong_usage() {
+fn an_invalid_endpoint_is_a_usage_error() {
     for (variable, value, says) in [
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -1,4 +1,4 @@
-//! What a key used is counted exactly, whatever happens to instances and to Postgres.
+//! A key's usage is counted exactly, also when instances or Postgres fail.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn add(into: &mut Counts, more: Counts) {
     into.iter_mut().zip(more).for_each(|(sum, count)| *sum += count);
 }
 
-/// What Postgres holds, by key and route.
+/// The usage in Postgres, by key and route.
 fn stored(database: &Database) -> HashMap<(String, String), Counts> {
     let totals = database.ran(&["usage", "--by", "key,route", "--json"]).json();
     let name = |total: &Value, of: &str| total[of].as_str().expect("a name").to_owned();
@@ -53,7 +53,7 @@ fn requests(database: &Database) -> i64 {
 }
 
 #[tokio::test]
-async fn totals_of_two_instances_equal_what_was_sent_exactly() {
+async fn totals_of_two_instances_equal_the_requests_sent() {
     let database = Database::sample().await;
     let mut apps = App::sharing(&database, 2).await;
     let keys = [database.issue("pro"), database.issue("free")];
@@ -90,7 +90,7 @@ async fn totals_of_two_instances_equal_what_was_sent_exactly() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_adds_no_bytes() {
+async fn a_response_without_a_body_adds_no_bytes() {
     let database = Database::sample().await;
     let mut app = App::alone(&database).await;
     let key = database.issue("pro");
@@ -116,7 +116,7 @@ async fn an_answer_without_a_body_adds_no_bytes() {
 }
 
 #[tokio::test]
-async fn a_crash_loses_at_most_what_came_since_the_last_batch() {
+async fn a_crash_loses_at_most_the_usage_since_the_last_batch() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("USAGE_FLUSH_MS", "100")]).await;
     let key = database.issue("pro");
@@ -132,7 +132,7 @@ async fn a_crash_loses_at_most_what_came_since_the_last_batch() {
 }
 
 #[tokio::test]
-async fn what_is_used_while_postgres_is_away_is_stored_when_it_is_back() {
+async fn usage_during_an_outage_of_postgres_is_stored_after_it() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
     let key = database.issue("pro");
@@ -151,17 +151,17 @@ async fn what_is_used_while_postgres_is_away_is_stored_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_stop_right_after_an_outage_loses_nothing_of_it() {
+async fn a_stop_right_after_an_outage_loses_no_usage() {
     let database = Database::sample().await;
-    // Issued first: a server that hears of a key while it uses it reads its row again, which it
-    // then can't.
+    // Issued first: a notification about the key would make the server read its row during the
+    // outage.
     let key = database.issue("pro");
-    // It stops at once, before another batch is due.
+    // The server stops at once, before another batch is due.
     let mut app = App::with(&database, &[("USAGE_FLUSH_MS", "3000"), ("DRAIN_MS", "0")]).await;
     let ask = async || assert_eq!(app.get(&key, RANGE).await.status(), 200);
     ask().await;
     database.cut_off().await;
-    // The batch that fails waits, and what is counted after it waits for it.
+    // The batch that fails is kept, and later counts wait behind it.
     ask().await;
     eventually("a batch fails", Duration::from_secs(10), async || {
         app.log().iter().any(|line| line.contains("usage can't be stored"))
@@ -177,7 +177,7 @@ async fn a_stop_right_after_an_outage_loses_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_sent_twice_counts_once_and_a_key_that_is_gone_holds_back_no_other() {
+async fn a_batch_sent_twice_counts_once_and_a_missing_key_does_not_block_others() {
     let database = Database::sample().await;
     let key: KeyId = id_of(&database.issue("pro")).parse().unwrap();
     let url = database.url();
@@ -220,7 +220,7 @@ fn tickerd_store(url: &str) -> Store {
 }
 
 #[tokio::test]
-async fn a_key_holder_sees_what_the_own_key_used_and_nothing_of_others() {
+async fn a_key_holder_sees_only_the_usage_of_that_key() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
     let (key, other) = (database.issue("pro"), database.issue("free"));
@@ -236,7 +236,7 @@ async fn a_key_holder_sees_what_the_own_key_used_and_nothing_of_others() {
         "{body}"
     );
     let all = body["usage"].as_array().unwrap();
-    // The question itself may have been stored before it was answered.
+    // This request itself may have been stored before its response was made.
     let rows: Vec<_> = all.iter().filter(|row| row["route"] != "/api/usage").collect();
     assert_eq!(rows.iter().map(|row| row["requests"].as_i64().unwrap()).sum::<i64>(), 5, "{body}");
     assert_eq!((rows.len(), &body["count"]), (4, &all.len().into()), "one for each route: {body}");

@@ -1,4 +1,4 @@
-//! What may be asked for without a key is limited by address.
+//! Requests without a key are limited by address.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::support::{
     App, Database, Program, eventually, free_port, header, home, redis_url, run, scratch, unique,
 };
 
-/// The tests are a proxy to the server, so that they can come from any address.
+/// The tests act as a proxy, so that requests can come from any address.
 const BEHIND_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
 
-/// Counted like any page, whatever pages there are.
+/// Any page counts, also one that does not exist.
 const PAGE: &str = "/nothing";
 
 async fn ask(app: &App, address: &str, path: &str) -> Response {
@@ -26,7 +26,7 @@ async fn status(app: &App, address: &str, path: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn an_address_gets_so_many_pages_an_hour_and_all_else_goes_on() {
+async fn anonymous_requests_are_limited_per_address_and_other_requests_are_not() {
     let database = Database::sample().await;
     let app = App::with(&database, &[BEHIND_PROXY, ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "3")]).await;
     let (address, key) = ("198.51.100.1", database.issue("free"));
@@ -68,7 +68,7 @@ async fn an_address_gets_so_many_pages_an_hour_and_all_else_goes_on() {
 }
 
 #[tokio::test]
-async fn hosts_of_one_ipv6_network_share_what_its_household_may() {
+async fn hosts_of_one_ipv6_network_share_a_limit() {
     let database = Database::sample().await;
     let app = App::with(&database, &[BEHIND_PROXY, ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "2")]).await;
     let hosts =
@@ -81,7 +81,7 @@ async fn hosts_of_one_ipv6_network_share_what_its_household_may() {
 }
 
 #[tokio::test]
-async fn instances_that_share_a_redis_admit_an_address_as_often_as_one() {
+async fn instances_that_share_a_redis_share_the_limit_of_an_address() {
     let database = Database::sample().await;
     let prefix = format!("{}:", unique("visitors"));
     let url = redis_url();
@@ -94,7 +94,7 @@ async fn instances_that_share_a_redis_admit_an_address_as_often_as_one() {
     let apps = [App::with(&database, &shared).await, App::with(&database, &shared).await];
     let answers = join_all((0..40).map(|n| status(&apps[n % 2], "2001:db8::1", "/nothing"))).await;
     assert_eq!(answers.iter().filter(|status| **status == 404).count(), 10, "{answers:?}");
-    // Addresses are without number: nothing of them may stay.
+    // The number of addresses is unbounded, so their keys in Redis must expire.
     let ttl = ["TTL", &format!("{prefix}rl:{{ip:2001:db8::}}")];
     let mut client = std::process::Command::new("redis-cli");
     client
@@ -104,9 +104,9 @@ async fn instances_that_share_a_redis_admit_an_address_as_often_as_one() {
     assert!((3660..=7200).contains(&ttl_s), "{ttl_s}");
 }
 
-/// What an instance refused by its share it refuses no longer than Redis is away.
+/// An instance that rejects on its own share stops doing so when Redis is back.
 #[tokio::test]
-async fn who_was_refused_while_redis_was_lost_goes_on_when_it_is_back() {
+async fn an_address_limited_during_a_redis_outage_is_admitted_after_it() {
     let (database, scratch, port) = (Database::sample().await, scratch(), free_port().to_string());
     let dir = home(scratch.path(), "redis");
     let redis = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
@@ -130,7 +130,7 @@ async fn who_was_refused_while_redis_was_lost_goes_on_when_it_is_back() {
     eventually("Redis is back", Duration::from_secs(10), async || is("up").await).await;
     let goes_on = async || status(&app, address, PAGE).await == 404;
     eventually("Redis is asked again", Duration::from_secs(5), goes_on).await;
-    // What Redis itself refused is not asked for again: its time is told from memory.
+    // A rejection by Redis is remembered: the instance rejects from memory until its time is over.
     eventually("its hour is used up", Duration::from_secs(5), async || {
         status(&app, address, PAGE).await == 429
     })
@@ -139,7 +139,7 @@ async fn who_was_refused_while_redis_was_lost_goes_on_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn failed_sign_ins_and_pages_are_counted_apart() {
+async fn failed_keys_and_anonymous_requests_are_counted_separately() {
     let database = Database::sample().await;
     let limits = [
         BEHIND_PROXY,
@@ -174,7 +174,7 @@ async fn failed_sign_ins_and_pages_are_counted_apart() {
 }
 
 #[tokio::test]
-async fn a_limit_of_0_is_none() {
+async fn a_limit_of_0_disables_the_limit() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "0")]).await;
     for _ in 0..120 {

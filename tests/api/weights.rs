@@ -1,4 +1,4 @@
-//! What a request for more counts as.
+//! The cost of a request.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::support::{App, Database, eventually, header};
 
 const LIGHT: &str = "/api/stocks/AAPL";
 
-/// A request that counts as `cost`, whatever its answer: symbols that nobody has.
+/// A path of this cost, with unknown symbols.
 fn heavy(cost: usize) -> String {
     format!("/api/prices?start=2012-01-01&symbols={}", vec!["NOSUCH"; cost].join("%2C"))
 }
 
 #[tokio::test]
-async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
+async fn a_request_for_three_stocks_costs_three_permits_and_says_so() {
     let database = Database::sample().await;
     let (app, key) =
         (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("free"));
@@ -29,11 +29,11 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
         ("/api/prices/daily/2012-12-31?limit=250", "10", "86"),
         ("/api/watchlists/1/quotes", "5", "81"),
         ("/api/prices?symbols=AAPL&start=2012-01-01", "", "80"),
-        // However the path is written, it is the same route.
+        // Percent-encoding does not change the route, and so not the cost.
         ("/api/%70rices?symbols=AAPL,MSFT&start=2012-01-01", "2", "78"),
         ("/%61pi/prices/d%61ily/2012-12-31?limit=250", "10", "68"),
         ("/api/watchlists/1/%71uotes", "5", "63"),
-        // Refused for being too many: not charged for them.
+        // Too many symbols: rejected before their cost is charged.
         (&heavy(101), "", "62"),
     ] {
         let answer = app.get(&key, path).await;
@@ -56,7 +56,7 @@ async fn a_request_for_three_stocks_takes_three_of_the_limit_and_says_so() {
 }
 
 #[tokio::test]
-async fn heavy_requests_at_once_over_two_instances_fill_the_limit_and_never_exceed_it() {
+async fn concurrent_costly_requests_on_two_instances_fill_the_limit_and_never_exceed_it() {
     let database = Database::sample().await;
     let (apps, key) = (App::sharing(&database, 2).await, database.issue("free"));
     let (seven, mut admitted) = (heavy(7), 0);
@@ -74,7 +74,7 @@ async fn heavy_requests_at_once_over_two_instances_fill_the_limit_and_never_exce
 }
 
 #[tokio::test]
-async fn a_heavy_request_without_room_is_charged_nothing_and_told_when_there_is_room_for_it() {
+async fn a_costly_request_over_the_limit_is_not_charged_and_says_when_to_retry() {
     let database = Database::sample().await;
     for apps in [vec![App::alone(&database).await], App::sharing(&database, 1).await] {
         let (app, key, sixty) = (&apps[0], database.issue("free"), heavy(60));
@@ -99,7 +99,7 @@ async fn a_heavy_request_without_room_is_charged_nothing_and_told_when_there_is_
 }
 
 #[tokio::test]
-async fn a_request_that_counts_as_more_than_the_limit_is_refused_for_good_and_charged_nothing() {
+async fn a_request_that_costs_more_than_the_whole_limit_is_rejected_and_not_charged() {
     let database = Database::sample().await;
     let app = App::alone(&database).await;
     database.connect().await.batch_execute("INSERT INTO tiers VALUES ('small', 5)").await.unwrap();

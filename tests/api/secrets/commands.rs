@@ -1,4 +1,4 @@
-//! What commands say and leave behind. Tokens that they hand out are on stdout, and nowhere else.
+//! Commands print tokens they issue on stdout only, and leave no secret anywhere else.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -13,7 +13,7 @@ use super::places::{Secrets, processes, server_log};
 use crate::support::{ADMIN_TOKEN, App, Database, Ran, id_of, scratch, tickerd};
 
 #[tokio::test]
-async fn no_command_repeats_a_token_that_it_was_given_nor_tells_postgres_of_it() {
+async fn commands_never_repeat_a_given_token_nor_send_it_to_postgres() {
     let scratch = scratch();
     let dir = choose_dir(&scratch.path().join("servers")).unwrap();
     let postgres = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
@@ -69,10 +69,9 @@ async fn no_command_repeats_a_token_that_it_was_given_nor_tells_postgres_of_it()
     secrets.are_not_in("the log of Postgres", &server_log(&dir, "postgres"), id_of(&token));
 }
 
-/// Arguments are there for every user of the machine, in the list of processes, for as long as a
-/// command runs.
+/// Every user of the machine sees a command's arguments in the list of processes.
 #[tokio::test]
-async fn a_token_can_be_given_on_stdin_where_nobody_else_sees_it() {
+async fn a_token_can_be_given_on_stdin() {
     let database = Database::sample().await;
     let token = database.issue("pro");
     let mut command = database.tickerd(&["keys", "show", "-", "--json"]);
@@ -85,7 +84,7 @@ async fn a_token_can_be_given_on_stdin_where_nobody_else_sees_it() {
 }
 
 #[test]
-fn a_server_that_can_not_start_says_so_without_what_is_secret() {
+fn startup_errors_contain_no_secrets() {
     const PASSWORD: &str = "correct-horse-battery-staple";
     let mut secrets = Secrets::default();
     secrets.add("a password", PASSWORD);
@@ -116,10 +115,10 @@ fn a_server_that_can_not_start_says_so_without_what_is_secret() {
     }
 }
 
-/// The demo prints its keys and where its servers are: that is what it is for. Nothing else has
-/// them, and what it starts is told nothing of servers that an operator's environment names.
+/// The demo prints its keys and the URLs of its servers on purpose. They appear nowhere else, and
+/// its servers get no secret of the operator's environment.
 #[tokio::test]
-async fn a_demo_shows_its_keys_on_stdout_alone_and_its_servers_nothing_of_the_operators() {
+async fn the_demo_prints_keys_only_on_stdout_and_hides_operator_secrets_from_its_servers() {
     const OPERATORS: &str = "postgres://operator:of-another-database@127.0.0.1:1/none";
     let scratch = scratch();
     let mut command = tickerd(&["demo", "--dir", scratch.path().join("demo").to_str().unwrap()]);

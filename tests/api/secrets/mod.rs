@@ -1,5 +1,4 @@
-//! No key, no password and no token of operators is anywhere but where it has to be: SECURITY.md
-//! says where that is.
+//! Keys, passwords and the admin token appear only in the places that SECURITY.md lists.
 
 mod commands;
 mod places;

@@ -1,11 +1,11 @@
-//! What must not be found, and the places where it is looked for.
+//! Secrets, and the places that the tests search for them.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::{Database, Ran, run};
 
-/// Secrets, each with what it is called in a failure.
+/// Secrets, each with a name for failure messages.
 #[derive(Default)]
 pub struct Secrets(Vec<(String, String)>);
 
@@ -15,20 +15,20 @@ impl Secrets {
         self.0.push((name.to_owned(), secret.to_owned()));
     }
 
-    /// The secret part of a token: who has that has all of it, since the rest is public.
+    /// Adds the secret part of a token. The rest is public.
     pub fn add_token(&mut self, name: &str, token: &str) {
         self.add(name, &token[21..53]);
     }
 
-    /// The password in a URL.
+    /// Adds the password of a URL.
     pub fn add_password(&mut self, name: &str, url: &str) {
         let (credentials, _) =
             url.split_once("://").unwrap().1.split_once('@').expect("a URL with a password");
         self.add(name, credentials.split_once(':').unwrap().1);
     }
 
-    /// That none of them is in a place. `control` has to be there: it proves that the place was
-    /// looked into.
+    /// Asserts that a place holds none of the secrets. `control` must be there: it proves that the
+    /// place was searched.
     pub fn are_not_in(&self, place: &str, text: &[u8], control: &str) {
         assert!(
             holds(text, control.as_bytes()),
@@ -43,7 +43,7 @@ impl Secrets {
     }
 }
 
-/// How programs write bytes: as they are, as a list of numbers, in hexadecimal.
+/// The forms in which programs write bytes: text, a list of numbers, hexadecimal.
 fn forms(secret: &str) -> [String; 3] {
     let each = |write: fn(&u8) -> String, between| {
         secret.as_bytes().iter().map(write).collect::<Vec<_>>().join(between)
@@ -55,7 +55,7 @@ fn holds(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|bytes| bytes == part)
 }
 
-/// Everything that a database holds, as SQL.
+/// The complete content of a database, as SQL.
 pub fn dump(database: &Database) -> String {
     let url = database.url();
     let (scheme, rest) = url.split_once("://").unwrap();
@@ -71,8 +71,7 @@ pub fn dump(database: &Database) -> String {
     ran.stdout
 }
 
-/// Every key of a Redis with its value, whatever its type, as the bytes that Redis would restore it
-/// from.
+/// Every key and value of a Redis, and its lists of slow commands and of clients.
 pub fn redis_content(url: &str) -> Vec<u8> {
     let ask = |arguments: &[&str]| {
         let mut client = Command::new("redis-cli");
@@ -93,7 +92,7 @@ pub fn redis_content(url: &str) -> Vec<u8> {
     content
 }
 
-/// The process and all that it started: (pid, its arguments, its environment).
+/// The process and its descendants as (pid, arguments, environment).
 pub fn processes(pid: u32) -> Vec<(u32, Vec<u8>, Vec<u8>)> {
     let of = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
     let mut all = vec![(pid, of("cmdline"), of("environ"))];
@@ -104,7 +103,7 @@ pub fn processes(pid: u32) -> Vec<(u32, Vec<u8>, Vec<u8>)> {
     all
 }
 
-/// What a server of a test's own wrote into its log.
+/// The log of a server that the test started.
 pub fn server_log(dir: &Path, server: &str) -> Vec<u8> {
     std::fs::read(dir.join(server).join("server.log")).expect("the log of a server")
 }

@@ -1,5 +1,4 @@
-//! A server that is asked everything, in every way that a key can be sent, and told all that it
-//! must refuse.
+//! A server gets keys in every place that accepts them, and in every place that must reject them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::places::{Secrets, dump, processes, redis_content, server_log};
 use crate::support::{ADMIN_TOKEN, App, Database, eventually, id_of, scratch};
 use crate::traces::collector;
 
-/// Every route, of things that are there.
+/// A path of every route, for existing items.
 fn paths(watchlist: &str) -> Vec<String> {
     let query = |route| match route {
         Route::Prices | Route::Events => "?start=2012-12-01",
@@ -35,7 +34,7 @@ fn paths(watchlist: &str) -> Vec<String> {
     Route::ALL.iter().map(path).chain(["/health/ready?".to_owned()]).collect()
 }
 
-/// Asks every route with a key in each of the places that are meant for one. No answer repeats it.
+/// Requests every route with the key in each place that accepts one. No response may repeat it.
 async fn ask_everything(app: &App, key: &str, watchlist: &str) {
     for path in paths(watchlist) {
         let in_url = format!("{path}&apikey={key}").replace("?&", "?");
@@ -61,12 +60,12 @@ async fn ask_everything(app: &App, key: &str, watchlist: &str) {
     }
 }
 
-/// What is a key's alone can't be told by its look: a password that somebody took for one, in parts
-/// that URLs have.
+/// A password sent as a key has no recognisable format. Its parts are separated by characters that
+/// URLs use.
 const PASSWORD: [&str; 3] =
     ["correct-horse-battery", "staple-and-some-more", "than-one-could-guess"];
 
-/// Sends a key wherever somebody might put it by mistake.
+/// Sends a key in places where a client might put it by mistake.
 async fn misplace(app: &App, key: &str, valid: &str) {
     let (encoded, password) =
         (key.replace('_', "%5f"), PASSWORD.join("/").replacen("/than", "?than", 1));
@@ -156,7 +155,8 @@ async fn misplace(app: &App, key: &str, valid: &str) {
     }
 }
 
-/// Operators issue and rotate, and do what is refused. The new tokens.
+/// Issues and rotates keys through the admin API, and sends requests that it rejects. Returns the
+/// new tokens.
 async fn operate(app: &App, key: &str) -> Vec<String> {
     let order = json!({"owner": "tests", "name": "a key", "tier": "enterprise"});
     let (status, issued) = app.operate("POST", "/admin/keys", order).await;
@@ -187,7 +187,7 @@ async fn operate(app: &App, key: &str) -> Vec<String> {
         let (status, answer) = app.operate(method, &path, body.clone()).await;
         assert!((400..500).contains(&status), "{method} {path} {body}: {answer}");
     }
-    // Each at the door of the other.
+    // Each listener rejects the other's credentials.
     assert_eq!(
         app.admin("GET", "/admin/keys").bearer_auth(key).send().await.unwrap().status(),
         401
@@ -202,8 +202,8 @@ async fn metrics(app: &App) -> String {
     app.admin("GET", "/metrics").send().await.unwrap().text().await.unwrap()
 }
 
-/// Postgres and Redis of the test's own, since their logs are looked through. Postgres writes down
-/// each statement.
+/// Postgres and Redis of this test alone, since it searches their logs. Postgres logs each
+/// statement.
 struct Servers {
     dir: PathBuf,
     postgres: LocalPostgres,
@@ -226,7 +226,7 @@ impl Servers {
         Self { dir, postgres, redis, database }
     }
 
-    /// A server that says all that it can say, and sends every trace to a collector.
+    /// A server that logs at the lowest level and sends every trace to a collector.
     async fn app(&self, collector: &str) -> App {
         let variables = [
             ("LOG", "trace"),
@@ -241,12 +241,12 @@ impl Servers {
     }
 }
 
-/// All that callers and operators do, with keys that are valid and keys that are not.
+/// Sends every kind of request, with valid and invalid keys.
 async fn do_everything(app: &App, key: &str, secrets: &mut Secrets) {
     let list = app.request("POST", "/api/watchlists").header("x-api-key", key);
     let list = list.json(&json!({"name": "x", "symbols": ["AAPL"]})).send().await.unwrap();
     let list: Value = list.json().await.unwrap();
-    // Twice: what is asked again goes to Redis.
+    // Twice: a repeated request is shared through Redis.
     for _ in 0..2 {
         ask_everything(app, key, list["id"].as_str().expect("a watchlist")).await;
     }
@@ -266,7 +266,7 @@ async fn do_everything(app: &App, key: &str, secrets: &mut Secrets) {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_any_place_that_a_server_leaves_something_in() {
+async fn a_server_leaves_no_secret_in_logs_databases_metrics_traces_or_arguments() {
     let (scratch, (collector, spans)) = (scratch(), collector().await);
     let servers = Servers::start(scratch.path()).await;
     let mut app = servers.app(&collector).await;
@@ -288,7 +288,7 @@ async fn no_secret_is_in_any_place_that_a_server_leaves_something_in() {
         secrets.are_not_in(&format!("the arguments of process {pid}"), &arguments, "tickerd");
     }
 
-    // Both are lost, and everybody is told so.
+    // Without Postgres and Redis, requests fail with 503.
     drop(servers);
     let stranger = Token::random().reveal();
     let stranger = stranger.expose_secret();

@@ -1,4 +1,4 @@
-//! What a value says of itself where somebody prints it: secrets leave themselves out.
+//! Values that hold secrets leave them out when they are printed.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn variable(argument: &Arg) -> &str {
 }
 
 #[test]
-fn every_variable_that_may_hold_a_secret_is_known_as_one_and_not_shown_in_the_help() {
+fn every_secret_variable_is_registered_and_hidden_in_the_help() {
     let looks_secret = |name: &str| {
         let holds = ["TOKEN", "PASSWORD", "SECRET"].iter().any(|word| name.contains(word))
             && !name.ends_with("_FILE");
@@ -55,7 +55,7 @@ fn every_variable_that_may_hold_a_secret_is_known_as_one_and_not_shown_in_the_he
 }
 
 #[test]
-fn printed_for_debugging_no_configuration_holds_a_secret() {
+fn debug_output_of_the_configuration_holds_no_secret() {
     let flags = SECRETS.map(|name| format!("--{}={CANARY}", name.to_lowercase().replace('_', "-")));
     let config = Everything::parse_from(std::iter::once("test".to_owned()).chain(flags));
     let shown = format!("{config:?} {config:#?}");
@@ -63,28 +63,27 @@ fn printed_for_debugging_no_configuration_holds_a_secret() {
 }
 
 #[test]
-fn printed_for_debugging_no_token_holds_its_secret() {
+fn debug_output_of_a_token_holds_no_secret() {
     use secrecy::ExposeSecret;
     let token = Token::random();
     let (secret, text) = (token.secret.expose_secret(), token.reveal());
     for shown in [format!("{token:?}"), format!("{text:?}"), format!("{:?}", Some(&token))] {
         assert!(!shown.contains(secret), "{shown}");
     }
-    // What a panic would say of one.
+    // A panic prints a token with Debug.
     let failed: fn() -> Result<(), Token> = || Err(Token::random());
     let panicked = std::panic::catch_unwind(|| failed().expect("no token"));
     let said = *panicked.unwrap_err().downcast::<String>().unwrap();
     assert!(said.starts_with("no token: Token {") && said.contains("REDACTED"), "{said}");
 }
 
-/// The names of fields that hold secrets, and where one is shown on purpose.
+/// The names of fields that hold secrets, and the one that is shown on purpose.
 const NAMES: [&str; 4] = ["token", "secret", "password", "admin_token"];
 const SHOWN_ON_PURPOSE: [&str; 1] = ["token: &'a str,"];
 
-/// A text that is not wrapped would be printed by whoever derives Debug next, and would stay in
-/// memory.
+/// A plain `String` would be printed by a derived Debug and stay in memory.
 #[test]
-fn fields_that_hold_secrets_are_of_a_type_that_shows_none() {
+fn fields_that_hold_secrets_have_types_that_hide_them() {
     let mut fields = 0;
     for (path, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();

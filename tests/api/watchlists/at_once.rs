@@ -1,4 +1,4 @@
-//! Many at once, and many instances.
+//! Concurrent requests, over several instances.
 
 use std::time::Duration;
 
@@ -37,14 +37,14 @@ async fn a_write_is_seen_by_the_next_read_on_every_instance() {
 }
 
 #[tokio::test]
-async fn an_owner_never_gets_more_lists_than_the_bound_however_many_are_made_at_once() {
+async fn concurrent_requests_never_exceed_an_owners_maximum_of_lists() {
     let database = Database::sample().await;
     let (apps, ann, bob) =
         (App::sharing(&database, 2).await, issue_to(&database, "ann"), issue_to(&database, "bob"));
     let fill = "INSERT INTO watchlists (id, owner, name, stock_ids)
                 SELECT lpad(n::text, 16, '0'), 'ann', n::text, '{}' FROM generate_series(1, 97) n";
     database.connect().await.batch_execute(fill).await.unwrap();
-    // Each instance knows the key, so that all of them come to the table at once.
+    // Each instance caches the key first, so that all inserts reach the table together.
     for app in &apps {
         ask(app, &ann, "GET", LISTS, Value::Null).await;
     }
@@ -61,7 +61,7 @@ async fn an_owner_never_gets_more_lists_than_the_bound_however_many_are_made_at_
         assert!(problem["detail"].as_str().unwrap().contains("100"), "{problem}");
     }
     assert_eq!(ask(&apps[1], &ann, "GET", LISTS, Value::Null).await.1["count"], 100);
-    // Who did not get the answer and sends the hundredth again hears that it was made.
+    // A client that lost the response and retries learns that the list was created.
     let (status, problem) =
         ask(&apps[0], &ann, "POST", LISTS, json!({ "name": made[2].1["name"] })).await;
     assert_eq!((status, &problem["code"]), (409, &"watchlist_exists".into()), "{problem}");
@@ -74,7 +74,7 @@ async fn an_owner_never_gets_more_lists_than_the_bound_however_many_are_made_at_
 }
 
 #[tokio::test]
-async fn of_many_lists_with_one_name_at_once_one_is_made() {
+async fn of_concurrent_lists_with_one_name_one_is_created() {
     let database = Database::sample().await;
     let (apps, key) = (App::sharing(&database, 2).await, issue_to(&database, "ann"));
     let answers =
@@ -87,7 +87,7 @@ async fn of_many_lists_with_one_name_at_once_one_is_made() {
             .clone()
             .all(|(status, problem)| *status == 409 && problem["code"] == "watchlist_exists")
     );
-    // Nor does a list get a name that another one has.
+    // A list can't be renamed to the name of another list.
     let other = make(&apps[0], &key, "B", &[]).await;
     let (status, problem) = ask(&apps[0], &key, "PATCH", &other, json!({ "name": "A" })).await;
     assert_eq!((status, &problem["code"]), (409, &"watchlist_exists".into()));
@@ -99,7 +99,7 @@ async fn of_many_lists_with_one_name_at_once_one_is_made() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_added_at_once_is_lost() {
+async fn concurrent_additions_are_all_kept() {
     let database = Database::sample().await;
     let (apps, key) = (App::sharing(&database, 2).await, issue_to(&database, "ann"));
     let list = make(&apps[0], &key, "A", &[]).await;
@@ -118,7 +118,7 @@ async fn nothing_that_is_added_at_once_is_lost() {
 }
 
 #[tokio::test]
-async fn without_postgres_lists_are_told_to_come_back_and_nothing_old_is_shown() {
+async fn without_postgres_watchlists_answer_503_and_no_stale_data() {
     let database = Database::sample().await;
     let app = App::with(
         &database,

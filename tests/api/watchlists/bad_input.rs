@@ -1,4 +1,4 @@
-//! What can't be a list is refused in a sentence, and changes nothing.
+//! An invalid watchlist is rejected with a clear message, and changes nothing.
 
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ async fn each_bad_body_says_what_was_expected_and_where() {
     let (status, problem) = ask(&app, &key, "GET", &format!("{LISTS}?limit=5"), Value::Null).await;
     assert_eq!((status, &problem["code"]), (400, &"unknown_parameter".into()));
     assert_eq!(ask(&app, &key, "GET", LISTS, Value::Null).await, before);
-    // The longest that a list may be: each name counts in characters.
+    // The longest list and the longest name, whose length is counted in characters.
     let name = "ü".repeat(100);
     assert_eq!(
         ask(&app, &key, "POST", LISTS, json!({ "name": name, "symbols": many(100) })).await.0,
@@ -119,7 +119,7 @@ async fn a_list_never_grows_beyond_its_bound() {
 }
 
 #[tokio::test]
-async fn lists_are_behind_the_key_the_limit_and_the_bound_on_bodies() {
+async fn watchlists_require_a_key_count_against_the_limit_and_bound_bodies() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("free"));
     assert_eq!(ask(&app, "no key", "POST", LISTS, json!({ "name": "A" })).await.0, 401);
@@ -136,7 +136,7 @@ async fn lists_are_behind_the_key_the_limit_and_the_bound_on_bodies() {
             "{method} {path}"
         );
     }
-    // A length that is not told beforehand is found out.
+    // A body without a declared length is measured as it arrives.
     let mut connection = tokio::net::TcpStream::connect(app.address()).await.unwrap();
     let head = format!(
         "POST {LISTS} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -1,4 +1,4 @@
-//! Watchlists: what key holders write, and who sees it.
+//! Watchlists: which keys can write and see them.
 
 mod at_once;
 mod bad_input;
@@ -11,7 +11,7 @@ use crate::support::{App, Database, header};
 
 const LISTS: &str = "/api/watchlists";
 
-/// Sends a body where it is not null: (status, body); null for an empty one.
+/// Sends a request, with a body unless it is null. Returns (status, body); null for an empty body.
 async fn ask(app: &App, key: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
     let request = app.request(method, path).header("x-api-key", key);
     let request = if body.is_null() { request } else { request.json(&body) };
@@ -27,7 +27,7 @@ async fn ask(app: &App, key: &str, method: &str, path: &str, body: Value) -> (u1
     )
 }
 
-/// Makes a list and returns its path.
+/// Creates a list and returns its path.
 async fn make(app: &App, key: &str, name: &str, symbols: &[&str]) -> String {
     let (status, list) =
         ask(app, key, "POST", LISTS, json!({ "name": name, "symbols": symbols })).await;
@@ -52,7 +52,7 @@ fn issue_to(database: &Database, owner: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_list_is_made_found_changed_and_deleted() {
+async fn a_list_is_created_read_changed_and_deleted() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     assert_eq!(
@@ -134,7 +134,7 @@ async fn a_renamed_stock_stays_in_its_place_under_its_new_symbol() {
     );
     let (_, found) = ask(&app, &key, "GET", &list, Value::Null).await;
     assert_eq!(found["symbols"], json!(["IBM", "META", "AAPL"]), "at once");
-    // Both symbols mean the one stock that it holds.
+    // Both symbols name the stock that the list already holds.
     let (status, changed) = ask(&app, &key, "PATCH", &list, json!({ "add": ["FB", "META"] })).await;
     assert_eq!((status, &changed["symbols"]), (200, &json!(["IBM", "META", "AAPL"])));
     let (_, changed) = ask(&app, &key, "PATCH", &list, json!({ "remove": ["FB"] })).await;

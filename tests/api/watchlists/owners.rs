@@ -1,4 +1,4 @@
-//! A list is its owner's, whichever of the owner's keys asks.
+//! A list belongs to its owner, and all of the owner's keys can use it.
 
 use serde_json::{Value, json};
 
@@ -19,9 +19,9 @@ async fn all_keys_of_an_owner_see_the_same_lists_and_a_rotated_key_keeps_them() 
     }
 }
 
-/// Not even that it exists: ids are to be found by nobody else.
+/// The response does not even reveal that the list exists.
 #[tokio::test]
-async fn anothers_list_can_not_be_told_from_one_that_does_not_exist() {
+async fn another_owners_list_is_indistinguishable_from_a_missing_one() {
     let database = Database::sample().await;
     let (app, ann, bob) =
         (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "bob"));
@@ -51,7 +51,7 @@ async fn anothers_list_can_not_be_told_from_one_that_does_not_exist() {
     }
     assert_eq!(ask(&app, &bob, "GET", LISTS, Value::Null).await.1["count"], 0);
     assert_eq!(ask(&app, &ann, "GET", &list, Value::Null).await, before);
-    // Names are an owner's own.
+    // Two owners can use the same name.
     make(&app, &bob, "A", &[]).await;
 }
 

@@ -8,7 +8,7 @@ use super::{ask, make};
 use crate::support::{App, Database, Files, eventually, header};
 
 #[tokio::test]
-async fn quotes_are_those_of_each_stock_in_the_order_of_the_list() {
+async fn quotes_are_listed_in_the_order_of_the_list() {
     let database = Database::sample().await;
     let (app, key) = (App::alone(&database).await, database.issue("pro"));
     let symbols = ["MSFT", "AAPL", "GOOG", "FB", "IBM"];
@@ -26,7 +26,7 @@ async fn quotes_are_those_of_each_stock_in_the_order_of_the_list() {
 }
 
 #[tokio::test]
-async fn a_stock_without_prices_is_said_to_be_missing_and_an_empty_list_has_no_quotes() {
+async fn a_stock_without_prices_is_listed_as_missing_and_an_empty_list_has_no_quotes() {
     let (database, files) = (Database::sample().await, Files::new());
     let stocks = files.write(
         "new.csv",
@@ -45,7 +45,7 @@ async fn a_stock_without_prices_is_said_to_be_missing_and_an_empty_list_has_no_q
     let empty = make(&app, &key, "B", &[]).await;
     let (status, quotes) = ask(&app, &key, "GET", &format!("{empty}/quotes"), Value::Null).await;
     assert_eq!((status, &quotes["count"], &quotes["quotes"]), (200, &0.into(), &json!([])));
-    // The first day of one of them.
+    // One of them gets its first day.
     let price = "symbol,date,open,high,low,close,volume,adjusted_close\nNEW,2013-03-01,27,28,26,27.5,5,27.5\n";
     assert_eq!(database.ran(&["ingest", "prices", &files.write("new.csv", price)]).code, Some(0));
     let quoted = async || {
