@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Database, Files, Ran, eventually, text_of};
+use crate::support::{App, CommandOutput, Database, Files, eventually, read_text};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume";
 const ACTIONS: &str = "symbol,ex_date,split_from,split_to,dividend";
@@ -18,7 +18,7 @@ const ADJUSTED: &str =
 
 /// The sample's prices without the column of adjusted closes.
 fn raw_sample() -> Vec<String> {
-    let text = text_of("seed/prices.csv.gz");
+    let text = read_text("seed/prices.csv.gz");
     text.lines().skip(1).map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
 }
 
@@ -30,7 +30,7 @@ fn file(files: &Files, name: &str, header: &str, rows: &[String]) -> String {
 async fn stocks_only() -> Database {
     let database = Database::empty().await;
     for arguments in [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
-        assert_eq!(database.ran(arguments).code, Some(0));
+        assert_eq!(database.output(arguments).code, Some(0));
     }
     database
 }
@@ -50,28 +50,32 @@ async fn computed_adjusted_closes_differ_from_the_samples_by_one_factor_per_stoc
     let (sample, computed, files) = (Database::sample().await, stocks_only().await, Files::new());
     let prices = file(&files, "prices.csv", HEADER, &raw_sample());
     for arguments in [["actions", "seed/corporate_actions.csv"], ["prices", &prices]] {
-        assert_eq!(computed.ran(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
+        assert_eq!(computed.output(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
     }
     for (symbol, has_actions) in
         [("AAPL", true), ("FB", false), ("GOOG", false), ("IBM", true), ("MSFT", true)]
     {
-        let (theirs, ours) = (closes(&sample, symbol).await, closes(&computed, symbol).await);
+        let (supplied, recomputed) =
+            (closes(&sample, symbol).await, closes(&computed, symbol).await);
         assert_eq!(
-            ours.last().unwrap().1,
-            ours.last().unwrap().2,
-            "the newest close is left as it was traded"
+            recomputed.last().unwrap().1,
+            recomputed.last().unwrap().2,
+            "the newest close is not adjusted"
         );
-        let ratios: Vec<_> =
-            theirs.iter().zip(&ours).map(|(theirs, ours)| ours.2 / theirs.2).collect();
+        let ratios: Vec<_> = supplied
+            .iter()
+            .zip(&recomputed)
+            .map(|(supplied, recomputed)| recomputed.2 / supplied.2)
+            .collect();
         let spread = ratios.iter().copied().fold(0.0, f64::max)
             / ratios.iter().copied().fold(f64::MAX, f64::min);
         assert!(spread < 1.0 + 1e-9, "{symbol}: {spread}");
-        let adjusted = ours.iter().filter(|(_, close, adjusted)| close != adjusted).count();
+        let adjusted = recomputed.iter().filter(|(_, close, adjusted)| close != adjusted).count();
         assert_eq!(
-            adjusted > ours.len() * 9 / 10,
+            adjusted > recomputed.len() * 9 / 10,
             has_actions,
             "{symbol}: {adjusted} of {}",
-            ours.len()
+            recomputed.len()
         );
     }
 }
@@ -82,12 +86,12 @@ async fn computed_adjusted_closes_match_generated_histories_with_splits_and_divi
     let (database, files) = (Database::empty().await, Files::new());
     let years = ["--from", "2000-01-03", "--to", "2019-12-31", "--out", files.path()];
     assert_eq!(
-        database.ran(&[["generate", "--stocks", "12"].as_slice(), &years].concat()).code,
+        database.output(&[["generate", "--stocks", "12"].as_slice(), &years].concat()).code,
         Some(0)
     );
     let [stocks, prices, actions] = ["stocks.csv", "prices.csv.gz", "corporate_actions.csv"]
         .map(|name| format!("{}/{name}", files.path()));
-    let text = text_of(&prices);
+    let text = read_text(&prices);
     let rows: Vec<_> = text.lines().skip(1).map(|line| line.rsplit_once(',').unwrap()).collect();
     let raw: Vec<_> = rows.iter().map(|(row, _)| (*row).to_owned()).collect();
     let raw = file(&files, "raw.csv", HEADER, &raw);
@@ -97,10 +101,13 @@ async fn computed_adjusted_closes_match_generated_histories_with_splits_and_divi
         &["ingest", "prices", &raw],
         &["ingest", "actions", &actions],
     ] {
-        assert_eq!(database.ran(arguments).code, Some(0));
+        assert_eq!(database.output(arguments).code, Some(0));
     }
     let found = database
-        .texts("SELECT concat_ws(',', symbol, date, adjusted_close) FROM prices JOIN stocks ON id = stock_id")
+        .texts(
+            "SELECT concat_ws(',', symbol, date, adjusted_close)
+             FROM prices JOIN stocks ON id = stock_id",
+        )
         .await;
     let found: BTreeMap<_, f64> = found
         .iter()
@@ -124,13 +131,13 @@ async fn computed_adjusted_closes_do_not_depend_on_the_order_of_loads() {
     let rows: Vec<_> = raw_sample().into_iter().filter(|row| row.starts_with("IBM,201")).collect();
     let whole = file(&files, "whole.csv", HEADER, &rows);
     for arguments in [["actions", "seed/corporate_actions.csv"], ["prices", &whole]] {
-        assert_eq!(at_once.ran(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
+        assert_eq!(at_once.output(&[&["ingest"], arguments.as_slice()].concat()).code, Some(0));
     }
     // Some actions come before the prices, one day comes alone, and later years come before earlier
     // ones.
     let (later, earlier): (Vec<_>, Vec<_>) =
         rows.iter().cloned().partition(|row| row.as_str() >= "IBM,2012");
-    let actions = text_of("seed/corporate_actions.csv");
+    let actions = read_text("seed/corporate_actions.csv");
     let actions: Vec<_> =
         actions.lines().filter(|line| line.starts_with("IBM")).map(str::to_owned).collect();
     let (even, odd): (Vec<_>, Vec<_>) =
@@ -144,8 +151,8 @@ async fn computed_adjusted_closes_do_not_depend_on_the_order_of_loads() {
         ("actions", file(&files, "odd.csv", ACTIONS, &rows_of(odd))),
         ("prices", file(&files, "earlier.csv", HEADER, &earlier)),
     ] {
-        let ran = day_by_day.ran(&["ingest", kind, &path]);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let output = day_by_day.output(&["ingest", kind, &path]);
+        assert_eq!(output.code, Some(0), "{output:?}");
     }
     let (expected, found) = (at_once.texts(ADJUSTED).await, day_by_day.texts(ADJUSTED).await);
     assert!(
@@ -154,7 +161,7 @@ async fn computed_adjusted_closes_do_not_depend_on_the_order_of_loads() {
         expected.iter().zip(&found).find(|(a, b)| a != b)
     );
     // Loading the same file again changes nothing.
-    let report = day_by_day.ran(&["ingest", "prices", &whole, "--json"]).json();
+    let report = day_by_day.output(&["ingest", "prices", &whole, "--json"]).json();
     assert_eq!((&report["unchanged"], &report["restated"]), (&rows.len().into(), &json!([])));
 }
 
@@ -167,8 +174,8 @@ async fn a_later_split_restates_the_history_in_responses_and_in_the_report() {
         HEADER,
         &["FB,2012-05-18,42,45,38,38,5".into(), "FB,2012-05-21,36,36,33,34,5".into()],
     );
-    assert_eq!(database.ran(&["ingest", "prices", &prices]).code, Some(0));
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    assert_eq!(database.output(&["ingest", "prices", &prices]).code, Some(0));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let adjusted = async || {
         let (_, body) = app.json(&key, "/api/stocks/FB/prices?start=2012-01-01").await;
         let prices = body["prices"].as_array().unwrap().clone();
@@ -182,27 +189,30 @@ async fn a_later_split_restates_the_history_in_responses_and_in_the_report() {
         "ticker,execution_date,split_from,split_to",
         &["FB,2012-05-22,1,2".into()],
     );
-    let report = database.ran(&["ingest", "actions", &split, "--json"]).json();
+    let report = database.output(&["ingest", "actions", &split, "--json"]).json();
     assert_eq!((&report["added"], &report["restated"]), (&1.into(), &json!([])));
     let next = file(&files, "next.csv", HEADER, &["FB,2012-05-22,17,18,16,16,9".into()]);
-    let ran = database.ran(&["ingest", "prices", &next]);
-    let says = "restated FB: 2 adjusted closes computed anew, 2012-05-18 to 2012-05-21";
-    assert!(ran.stderr.contains("1 added, 0 changed") && ran.stderr.contains(says), "{ran:?}");
+    let output = database.output(&["ingest", "prices", &next]);
+    let message = "restated FB: 2 adjusted closes computed anew, 2012-05-18 to 2012-05-21";
+    assert!(
+        output.stderr.contains("1 added, 0 changed") && output.stderr.contains(message),
+        "{output:?}"
+    );
     let restated = async || adjusted().await == [16.0, 17.0, 19.0];
-    eventually("the split shows", Duration::from_secs(10), restated).await;
+    eventually("the split is served", Duration::from_secs(10), restated).await;
     // A corrected split ratio restates again. The report names the stock and its days.
     let split = file(&files, "split.csv", ACTIONS, &["FB,2012-05-22,1,4,".into()]);
-    let report = database.ran(&["ingest", "actions", &split, "--json"]).json();
+    let report = database.output(&["ingest", "actions", &split, "--json"]).json();
     let restated = json!([
         { "symbol": "FB", "changed": 1, "readjusted": 2, "from": "2012-05-18", "to": "2012-05-22" }
     ]);
     assert_eq!(report["restated"], restated);
     // A dividend is adjusted by the raw close before its ex-date, so a corrected close restates it.
     let dividend = file(&files, "dividend.csv", ACTIONS, &["FB,2012-05-21,,,3.8".into()]);
-    assert_eq!(database.ran(&["ingest", "actions", &dividend]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "actions", &dividend]).code, Some(0));
     assert_eq!(closes(&database, "FB").await[0].2, 38.0 * (0.25 * (34.0 / 37.8)));
     let corrected = file(&files, "corrected.csv", HEADER, &["FB,2012-05-21,36,36,33,36,5".into()]);
-    let report = database.ran(&["ingest", "prices", &corrected, "--json"]).json();
+    let report = database.output(&["ingest", "prices", &corrected, "--json"]).json();
     assert_eq!((&report["changed"], &report["restated"][0]["readjusted"]), (&1.into(), &1.into()));
     assert_eq!(closes(&database, "FB").await[0].2, 38.0 * (0.25 * (36.0 / 39.8)));
 }
@@ -215,14 +225,14 @@ async fn concurrent_loads_of_actions_and_prices_adjust_by_both() {
         let bars =
             ["FB,2012-05-18,42,45,38,38,5".to_owned(), "FB,2012-05-21,17,18,17,17,5".to_owned()];
         let first = file(&files, "first.csv", HEADER, &bars[..1]);
-        assert_eq!(database.ran(&["ingest", "prices", &first]).code, Some(0));
+        assert_eq!(database.output(&["ingest", "prices", &first]).code, Some(0));
         let prices = file(&files, "prices", HEADER, &bars[1..]);
         let actions = file(&files, "actions", ACTIONS, &["FB,2012-05-21,1,2,".into()]);
         let waiting = async |count: usize| {
             let sql = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'
                        AND datname = current_database() AND wait_event_type = 'Lock'";
-            let there = async || database.texts(sql).await.len() == count;
-            eventually("they wait", Duration::from_secs(20), there).await;
+            let all_wait = async || database.texts(sql).await.len() == count;
+            eventually("the loads wait for a lock", Duration::from_secs(20), all_wait).await;
         };
         // The first load has done everything but commit when the second starts.
         let gate = database.connect().await;
@@ -236,8 +246,8 @@ async fn concurrent_loads_of_actions_and_prices_adjust_by_both() {
         }
         gate.batch_execute("ROLLBACK").await.unwrap();
         for load in loads {
-            let ran = Ran::at_the_end_of(load);
-            assert_eq!(ran.code, Some(0), "{ran:?}");
+            let output = CommandOutput::wait_for(load);
+            assert_eq!(output.code, Some(0), "{output:?}");
         }
         let adjusted: Vec<_> = closes(&database, "FB").await.into_iter().map(|day| day.2).collect();
         assert_eq!(adjusted, [19.0, 17.0], "{order:?}");
@@ -245,46 +255,50 @@ async fn concurrent_loads_of_actions_and_prices_adjust_by_both() {
 }
 
 #[tokio::test]
-async fn supplied_adjusted_closes_are_replaced_only_with_yes_and_never_mixed_with_computed_ones()
-{
+async fn supplied_adjusted_closes_are_replaced_only_with_yes_and_never_mixed_with_computed_ones() {
     let (database, files) = (Database::sample().await, Files::new());
     let before = database.texts(ADJUSTED).await;
     let raw = file(&files, "raw.csv", HEADER, &["AAPL,2013-03-04,427,430,420,421,5".into()]);
     for source in [raw.as_str(), "-"] {
         let mut command = database.tickerd(&["ingest", "prices", source]);
-        let ran = Ran::of(command.stdin(std::fs::File::open(&raw).unwrap()));
-        let says = "the adjusted closes of AAPL came from a feed and would all be replaced by computed ones";
-        assert!(ran.unasked().starts_with(says) && ran.stderr.contains("--yes"), "{ran:?}");
+        let output = CommandOutput::of(command.stdin(std::fs::File::open(&raw).unwrap()));
+        let message = "the adjusted closes of AAPL came from a feed \
+                       and would all be replaced by computed ones";
+        assert!(
+            output.confirmation_required().starts_with(message) && output.stderr.contains("--yes"),
+            "{output:?}"
+        );
     }
     // Actions don't replace supplied closes either.
     let split = file(&files, "split.csv", ACTIONS, &["AAPL,2013-02-01,1,2,".into()]);
     assert_eq!(
-        database.ran(&["ingest", "actions", &split, "--json"]).json()["restated"],
+        database.output(&["ingest", "actions", &split, "--json"]).json()["restated"],
         json!([])
     );
     assert!(database.texts(ADJUSTED).await == before);
 
-    let report = database.ran(&["ingest", "prices", &raw, "--yes", "--json"]).json();
+    let report = database.output(&["ingest", "prices", &raw, "--yes", "--json"]).json();
     assert_eq!((&report["added"], &report["stocksTouched"]), (&1.into(), &1.into()));
     assert_eq!(report["restated"][0]["readjusted"], 3270);
     // Supplied closes can't be mixed with computed ones. A file that supplies all of them is
     // accepted.
     let supplied = HEADER.to_owned() + ",adjusted_close";
     let day = file(&files, "day.csv", &supplied, &["AAPL,2013-03-05,420,430,420,421,5,400".into()]);
-    let ran = database.ran(&["ingest", "prices", &day]);
-    assert!(ran.sentence().contains("the adjusted closes of AAPL are computed"), "{ran:?}");
-    let report =
-        database.ran(&["ingest", "prices", &day, "--adjusted-close", "computed", "--json"]).json();
+    let output = database.output(&["ingest", "prices", &day]);
+    assert!(output.error_line().contains("the adjusted closes of AAPL are computed"), "{output:?}");
+    let report = database
+        .output(&["ingest", "prices", &day, "--adjusted-close", "computed", "--json"])
+        .json();
     assert_eq!((&report["added"], &report["restated"]), (&1.into(), &json!([])));
     assert_eq!(closes(&database, "AAPL").await.last().unwrap().2, 421.0);
     let days = ["2013-03-04,427,430,420,421,5,400", "2013-03-05,420,430,420,421,5,400"];
     let mut whole: Vec<_> =
-        text_of("seed/prices.csv.gz").lines().skip(1).map(str::to_owned).collect();
+        read_text("seed/prices.csv.gz").lines().skip(1).map(str::to_owned).collect();
     whole.extend(days.map(|day| format!("AAPL,{day}")));
     // The column order of the sample file.
     let whole =
         file(&files, "whole.csv", "symbol,date,open,high,low,close,volume,Adj Close", &whole);
-    let report = database.ran(&["ingest", "prices", &whole, "--json"]).json();
+    let report = database.output(&["ingest", "prices", &whole, "--json"]).json();
     assert_eq!((&report["added"], &report["stocksTouched"]), (&0.into(), &1.into()), "{report}");
     let after = database.texts(ADJUSTED).await;
     assert!(before.iter().all(|row| after.contains(row)));

@@ -4,12 +4,12 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::support::{ADMIN_TOKEN as TOKEN, App, Database, Ran, header, scratch};
+use crate::support::{ADMIN_TOKEN as TOKEN, App, CommandOutput, Database, header, scratch};
 
 #[tokio::test]
 async fn without_a_token_the_admin_api_explains_how_to_enable_it() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     for request in
         [app.admin("GET", "/admin/keys"), app.admin("GET", "/admin/keys").bearer_auth("")]
     {
@@ -97,19 +97,29 @@ async fn an_admin_port_in_use_is_reported_with_a_fix() {
     let database = Database::sample().await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let ran = Ran::of(database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_PORT", &port));
-    assert!(ran.sentence().contains(&port) && ran.sentence().contains("ADMIN_PORT"), "{ran:?}");
-    let ran = Ran::of(database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_TOKEN", "short"));
-    assert!(ran.sentence().contains("ADMIN_TOKEN") && !ran.sentence().contains("short"), "{ran:?}");
-    let ran = Ran::of(
+    let output =
+        CommandOutput::of(database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_PORT", &port));
+    assert!(
+        output.error_line().contains(&port) && output.error_line().contains("ADMIN_PORT"),
+        "{output:?}"
+    );
+    let output = CommandOutput::of(
+        database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_TOKEN", "short"),
+    );
+    assert!(
+        output.error_line().contains("ADMIN_TOKEN") && !output.error_line().contains("short"),
+        "{output:?}"
+    );
+    let output = CommandOutput::of(
         database.tickerd(&["serve"]).env("PORT", "0").env("ADMIN_TOKEN_FILE", "/nowhere/token"),
     );
     assert!(
-        ran.sentence().contains("ADMIN_TOKEN_FILE") && ran.sentence().contains("/nowhere/token"),
-        "{ran:?}"
+        output.error_line().contains("ADMIN_TOKEN_FILE")
+            && output.error_line().contains("/nowhere/token"),
+        "{output:?}"
     );
-    let ran = Ran::of(database.tickerd(&["serve"]).env("ADMIN_PORT", "none"));
-    assert_eq!((ran.code, ran.stderr.contains("or off")), (Some(2), true), "{ran:?}");
+    let output = CommandOutput::of(database.tickerd(&["serve"]).env("ADMIN_PORT", "none"));
+    assert_eq!((output.code, output.stderr.contains("or off")), (Some(2), true), "{output:?}");
 }
 
 #[tokio::test]
@@ -123,5 +133,5 @@ async fn the_admin_listener_can_be_disabled_and_stops_with_the_server() {
         404
     );
     on.signal("TERM");
-    assert_eq!(on.ended().await, Some(0));
+    assert_eq!(on.wait_for_exit().await, Some(0));
 }

@@ -8,7 +8,7 @@ use crate::support::{ADMIN_TOKEN, App, Database, eventually, header, id_of, redi
 
 const PATH: &str = "/api/stocks/AAPL";
 
-fn order() -> Value {
+fn issue_request() -> Value {
     json!({ "owner": "ann@example.com", "name": "notebook" })
 }
 
@@ -17,7 +17,8 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let request = app.admin("POST", "/admin/keys").bearer_auth(ADMIN_TOKEN).json(&json!({
-        "owner": "ann@example.com", "name": "notebook", "tier": "pro", "note": "paid", "expiresAt": "2099-01-31T00:00:00Z"
+        "owner": "ann@example.com", "name": "notebook", "tier": "pro",
+        "note": "paid", "expiresAt": "2099-01-31T00:00:00Z"
     }));
     let answer = request.send().await.unwrap();
     assert_eq!((answer.status().as_u16(), header(&answer, "cache-control")), (201, "no-store"));
@@ -26,18 +27,20 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
     let token = issued["token"].as_str().unwrap();
     assert_eq!(location, format!("/admin/keys/{}", id_of(token)));
     assert_eq!(header(&app.get(token, PATH).await, "x-ratelimit-limit"), "1000");
-    let (status, shown) = app.operate("GET", &location, Value::Null).await;
+    let (status, shown) = app.admin_json("GET", &location, Value::Null).await;
     assert_eq!(status, 200);
     let expected = json!({
-        "id": id_of(token), "owner": "ann@example.com", "name": "notebook", "note": "paid", "tier": "pro",
+        "id": id_of(token), "owner": "ann@example.com", "name": "notebook",
+        "note": "paid", "tier": "pro",
         "requestsPerMinute": 1000, "status": "active", "createdAt": shown["createdAt"],
-        "expiresAt": "2099-01-31T00:00:00Z", "revokedAt": null, "limitId": id_of(token), "replaces": null,
+        "expiresAt": "2099-01-31T00:00:00Z", "revokedAt": null, "limitId": id_of(token),
+        "replaces": null,
         "replacedBy": null, "lastUsedAt": null
     });
     assert_eq!(shown, expected);
-    let (_, listed) = app.operate("GET", "/admin/keys", Value::Null).await;
+    let (_, listed) = app.admin_json("GET", "/admin/keys", Value::Null).await;
     assert_eq!(listed, json!({ "keys": [expected], "next": null }));
-    let default = app.operate("POST", "/admin/keys", order()).await;
+    let default = app.admin_json("POST", "/admin/keys", issue_request()).await;
     assert_eq!(
         (default.0, &default.1["tier"], &default.1["expiresAt"]),
         (201, &json!("free"), &Value::Null)
@@ -50,24 +53,24 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
 async fn a_repeated_issue_request_with_an_id_issues_one_key() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
-    let mut order = order();
-    order["id"] = json!("Abcdef123456");
-    let (status, first) = app.operate("POST", "/admin/keys", order.clone()).await;
+    let mut request = issue_request();
+    request["id"] = json!("Abcdef123456");
+    let (status, first) = app.admin_json("POST", "/admin/keys", request.clone()).await;
     assert_eq!((status, first["id"].as_str()), (201, Some("Abcdef123456")));
-    let (status, again) = app.operate("POST", "/admin/keys", order).await;
+    let (status, again) = app.admin_json("POST", "/admin/keys", request).await;
     assert_eq!((status, again["code"].as_str()), (409, Some("key_exists")));
     assert_eq!(database.texts("SELECT id FROM api_keys").await, ["Abcdef123456"]);
     let rotate = json!({ "graceS": 0 });
     let (status, new) =
-        app.operate("POST", "/admin/keys/Abcdef123456/rotate", rotate.clone()).await;
+        app.admin_json("POST", "/admin/keys/Abcdef123456/rotate", rotate.clone()).await;
     assert_eq!((status, new["replaces"].as_str()), (201, Some("Abcdef123456")));
     assert_eq!(app.get(new["token"].as_str().unwrap(), PATH).await.status(), 200);
     let old = first["token"].as_str().unwrap();
-    eventually("the old one is refused", Duration::from_secs(1), async || {
+    eventually("the old key is rejected", Duration::from_secs(1), async || {
         app.get(old, PATH).await.status() == 401
     })
     .await;
-    let (status, again) = app.operate("POST", "/admin/keys/Abcdef123456/rotate", rotate).await;
+    let (status, again) = app.admin_json("POST", "/admin/keys/Abcdef123456/rotate", rotate).await;
     assert_eq!((status, again["code"].as_str()), (409, Some("key_rotated")));
     assert!(again["detail"].as_str().unwrap().contains(new["id"].as_str().unwrap()), "{again}");
 }
@@ -79,10 +82,11 @@ async fn a_patch_changes_only_its_fields_and_null_clears_one() {
     assert_eq!(header(&app.get(&key, PATH).await, "x-ratelimit-limit"), "100");
     let path = format!("/admin/keys/{}", id_of(&key));
     let (status, changed) = app
-        .operate(
+        .admin_json(
             "PATCH",
             &path,
-            json!({ "tier": "pro", "note": "paid", "expiresAt": "2099-01-31" }),
+            json!({ "tier": "pro",
+        "note": "paid", "expiresAt": "2099-01-31" }),
         )
         .await;
     assert_eq!(
@@ -96,7 +100,7 @@ async fn a_patch_changes_only_its_fields_and_null_clears_one() {
     let raised = async || header(&app.get(&key, PATH).await, "x-ratelimit-limit") == "1000";
     eventually("the limit is the new tier's", Duration::from_secs(1), raised).await;
     let (_, changed) = app
-        .operate("PATCH", &path, json!({ "owner": "ann", "note": null, "expiresAt": null }))
+        .admin_json("PATCH", &path, json!({ "owner": "ann", "note": null, "expiresAt": null }))
         .await;
     assert_eq!((&changed["owner"], &changed["tier"]), (&json!("ann"), &json!("pro")));
     assert!(changed["note"].is_null() && changed["expiresAt"].is_null(), "{changed}");
@@ -108,17 +112,17 @@ async fn a_deleted_key_is_rejected_within_a_second_and_stays_listed() {
     let (app, key) = (App::with_admin(&database).await, database.issue("free"));
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     let path = format!("/admin/keys/{}", id_of(&key));
-    let (status, revoked) = app.operate("DELETE", &path, Value::Null).await;
+    let (status, revoked) = app.admin_json("DELETE", &path, Value::Null).await;
     assert_eq!((status, revoked["status"].as_str()), (200, Some("revoked")));
-    eventually("it is refused", Duration::from_secs(1), async || {
+    eventually("the key is rejected", Duration::from_secs(1), async || {
         app.get(&key, PATH).await.status() == 401
     })
     .await;
     assert_eq!(
-        app.operate("DELETE", &path, Value::Null).await.1["revokedAt"],
+        app.admin_json("DELETE", &path, Value::Null).await.1["revokedAt"],
         revoked["revokedAt"]
     );
-    let (status, refused) = app.operate("POST", &format!("{path}/rotate"), Value::Null).await;
+    let (status, refused) = app.admin_json("POST", &format!("{path}/rotate"), Value::Null).await;
     assert_eq!((status, refused["code"].as_str()), (409, Some("key_not_active")));
 }
 
@@ -130,9 +134,9 @@ async fn an_invalid_request_names_the_field_and_changes_nothing() {
     let key_path = format!("/admin/keys/{}", id_of(&key));
     let rotate_path = format!("{key_path}/rotate");
     let with = |field: &str, value: Value| {
-        let mut order = order();
-        order[field] = value;
-        order
+        let mut request = issue_request();
+        request[field] = value;
+        request
     };
     for (method, path, body, status, code, part) in [
         (
@@ -238,7 +242,7 @@ async fn an_invalid_request_names_the_field_and_changes_nothing() {
         ("PUT", "/admin/keys", Value::Null, 405, "method_not_allowed", "GET or POST"),
         ("GET", "/admin/nothing", Value::Null, 404, "not_found", "/admin/keys"),
     ] {
-        let (answered, problem) = app.operate(method, path, body.clone()).await;
+        let (answered, problem) = app.admin_json(method, path, body.clone()).await;
         let detail = problem["detail"].as_str().unwrap_or_default();
         assert!(
             answered == status && problem["code"] == code && detail.contains(part),
@@ -253,16 +257,17 @@ async fn bodies_are_bounded_with_and_without_a_declared_length() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let big = format!("{{\"owner\":\"{}\"}}", "x".repeat(17 * 1024));
-    let told = app
+    let response = app
         .admin("POST", "/admin/keys")
         .bearer_auth(ADMIN_TOKEN)
         .body(big.clone())
         .send()
         .await
         .unwrap();
-    assert_eq!(told.status(), 413);
+    assert_eq!(response.status(), 413);
     let head = format!(
-        "POST /admin/keys HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\ntransfer-encoding: chunked\r\n\r\n"
+        "POST /admin/keys HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\
+         transfer-encoding: chunked\r\n\r\n"
     );
     let sent = format!("{head}{:x}\r\n{big}\r\n0\r\n\r\n", big.len());
     let address = app.admin_address().to_owned();
@@ -284,10 +289,10 @@ async fn pages_list_every_key_once_and_link_to_the_next() {
     let app = App::with_admin(&database).await;
     let mut issued: Vec<_> = (0..5).map(|_| id_of(&database.issue("free")).to_owned()).collect();
     issued.reverse();
-    let (mut seen, mut path) = (Vec::new(), "/admin/keys?limit=2".to_owned());
+    let (mut listed, mut path) = (Vec::new(), "/admin/keys?limit=2".to_owned());
     loop {
-        let (_, page) = app.operate("GET", &path, Value::Null).await;
-        seen.extend(
+        let (_, page) = app.admin_json("GET", &path, Value::Null).await;
+        listed.extend(
             page["keys"]
                 .as_array()
                 .unwrap()
@@ -297,23 +302,23 @@ async fn pages_list_every_key_once_and_link_to_the_next() {
         let Some(next) = page["next"].as_str() else { break };
         path = format!("/admin/keys?limit=2&after={next}");
     }
-    assert_eq!(seen, issued);
+    assert_eq!(listed, issued);
 }
 
 #[tokio::test]
 async fn no_token_is_ever_logged() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("ADMIN_TOKEN", ADMIN_TOKEN), ("LOG", "trace")]).await;
-    let (_, issued) = app.operate("POST", "/admin/keys", order()).await;
+    let (_, issued) = app.admin_json("POST", "/admin/keys", issue_request()).await;
     let token = issued["token"].as_str().unwrap();
     let (_, rotated) =
-        app.operate("POST", &format!("/admin/keys/{}/rotate", id_of(token)), Value::Null).await;
-    let (status, _) = app.operate("GET", &format!("/admin/keys/{token}"), Value::Null).await;
-    assert_eq!(status, 400, "a token is no id");
-    app.operate("GET", &format!("/admin/keys?search={token}"), Value::Null).await;
+        app.admin_json("POST", &format!("/admin/keys/{}/rotate", id_of(token)), Value::Null).await;
+    let (status, _) = app.admin_json("GET", &format!("/admin/keys/{token}"), Value::Null).await;
+    assert_eq!(status, 400, "a token is not accepted as an id");
+    app.admin_json("GET", &format!("/admin/keys?search={token}"), Value::Null).await;
     assert_eq!(app.get(token, PATH).await.status(), 200);
     let log = app.log().join("\n");
-    assert!(log.contains("/admin/keys"), "what was asked is logged");
+    assert!(log.contains("/admin/keys"), "requests are logged");
     for secret in [&token[21..], &rotated["token"].as_str().unwrap()[21..], ADMIN_TOKEN] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
@@ -325,16 +330,16 @@ async fn a_change_on_one_instance_takes_effect_on_the_others_within_a_second() {
     let prefix = format!("{}:", unique("admin"));
     let variables =
         [("REDIS_URL", &*redis_url()), ("REDIS_KEY_PREFIX", &prefix), ("ADMIN_TOKEN", ADMIN_TOKEN)];
-    let (asked, other) =
+    let (first, second) =
         (App::with(&database, &variables).await, App::with(&database, &variables).await);
-    let (_, issued) = asked.operate("POST", "/admin/keys", order()).await;
+    let (_, issued) = first.admin_json("POST", "/admin/keys", issue_request()).await;
     let token = issued["token"].as_str().unwrap();
-    assert_eq!(other.get(token, PATH).await.status(), 200, "at once");
+    assert_eq!(second.get(token, PATH).await.status(), 200, "at once");
     let (_, revoked) =
-        asked.operate("DELETE", &format!("/admin/keys/{}", id_of(token)), Value::Null).await;
+        first.admin_json("DELETE", &format!("/admin/keys/{}", id_of(token)), Value::Null).await;
     assert_eq!(revoked["instancesTold"], 2, "{revoked}");
-    let refused = async || other.get(token, PATH).await.status() == 401;
-    eventually("the other refuses it", Duration::from_secs(1), refused).await;
+    let refused = async || second.get(token, PATH).await.status() == 401;
+    eventually("the second instance rejects the key", Duration::from_secs(1), refused).await;
 }
 
 #[tokio::test]
@@ -342,7 +347,7 @@ async fn concurrent_issue_requests_all_succeed() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let answers = futures_util::future::join_all(
-        (0..40).map(|_| app.operate("POST", "/admin/keys", order())),
+        (0..40).map(|_| app.admin_json("POST", "/admin/keys", issue_request())),
     )
     .await;
     assert!(answers.iter().all(|(status, _)| *status == 201), "{answers:?}");
@@ -356,16 +361,16 @@ async fn concurrent_issue_requests_all_succeed() {
 async fn without_postgres_the_admin_api_answers_503_without_the_drivers_text() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
-    database.cut_off().await;
+    database.refuse_connections().await;
     for (method, path, body) in [
-        ("POST", "/admin/keys", order()),
+        ("POST", "/admin/keys", issue_request()),
         ("GET", "/admin/tiers", Value::Null),
         ("GET", "/admin/audit", Value::Null),
     ] {
-        let (status, problem) = app.operate(method, path, body).await;
+        let (status, problem) = app.admin_json(method, path, body).await;
         assert_eq!((status, problem["code"].as_str()), (503, Some("unavailable")), "{problem}");
         assert_eq!(problem["detail"], "the data can't be reached right now: retry in 1 s");
     }
-    database.let_in().await;
-    assert_eq!(app.operate("POST", "/admin/keys", order()).await.0, 201);
+    database.accept_connections().await;
+    assert_eq!(app.admin_json("POST", "/admin/keys", issue_request()).await.0, 201);
 }

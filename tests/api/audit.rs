@@ -21,9 +21,9 @@ async fn every_change_has_an_entry_with_its_actor_and_the_old_and_new_values() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
     let run = |arguments: &[&str]| {
-        let ran = database.ran(&[arguments, &["--actor", "ann"]].concat());
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        ran.stdout.trim().to_owned()
+        let output = database.output(&[arguments, &["--actor", "ann"]].concat());
+        assert_eq!(output.code, Some(0), "{output:?}");
+        output.stdout.trim().to_owned()
     };
     let first = run(&["keys", "issue", "--owner", "bob", "--name", "laptop"]);
     run(&["keys", "set", &first, "--tier", "pro", "--note", "paid"]);
@@ -38,7 +38,7 @@ async fn every_change_has_an_entry_with_its_actor_and_the_old_and_new_values() {
         .unwrap();
     assert_eq!(answer.status(), 200);
     run(&["keys", "revoke", &first, "--yes"]);
-    app.operate("PUT", "/admin/tiers/gold", json!({ "requestsPerMinute": 5000 })).await;
+    app.admin_json("PUT", "/admin/tiers/gold", json!({ "requestsPerMinute": 5000 })).await;
     run(&["tiers", "set", "gold", "--requests-per-minute", "4000"]);
     let found = entries(&database).await;
     let (one, two) = (id_of(&first), id_of(&second));
@@ -86,14 +86,14 @@ async fn every_change_has_an_entry_with_its_actor_and_the_old_and_new_values() {
 async fn rejected_changes_and_changes_of_nothing_have_no_entry() {
     let database = Database::sample().await;
     let key = database.issue("pro");
-    database.ran(&["keys", "revoke", &key, "--yes"]);
+    database.output(&["keys", "revoke", &key, "--yes"]);
     let before = entries(&database).await.len();
     assert_eq!(before, 2);
-    database.ran(&["keys", "revoke", &key, "--yes"]);
-    database.ran(&["keys", "set", &key, "--tier", "pro"]);
-    database.ran(&["keys", "set", &key, "--tier", "gold"]);
-    database.ran(&["keys", "rotate", &key]);
-    database.ran(&["tiers", "set", "pro", "--requests-per-minute", "1000"]);
+    database.output(&["keys", "revoke", &key, "--yes"]);
+    database.output(&["keys", "set", &key, "--tier", "pro"]);
+    database.output(&["keys", "set", &key, "--tier", "gold"]);
+    database.output(&["keys", "rotate", &key]);
+    database.output(&["tiers", "set", "pro", "--requests-per-minute", "1000"]);
     assert_eq!(entries(&database).await.len(), before);
 }
 
@@ -106,29 +106,32 @@ async fn writes_of_the_previous_version_work_and_are_audited_under_its_database_
     // The statements of the previous release.
     let insert = "WITH next AS (SELECT next_revision() AS current)
                   INSERT INTO api_keys (id, secret_hash, owner, name, tier, expires_at, revision)
-                  SELECT 'Abcdef123456', secret_hash, 'ann', 'old', 'free', NULL, current FROM next, api_keys
+                  SELECT 'Abcdef123456', secret_hash, 'ann', 'old', 'free', NULL, current
+                  FROM next, api_keys
                   WHERE id = $1";
     assert_eq!(client.execute(insert, &[&id_of(&key)]).await.unwrap(), 1);
     let revoke = "WITH next AS (SELECT next_revision() AS current)
-                  UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()), revision = next.current
+                  UPDATE api_keys
+                  SET revoked_at = coalesce(revoked_at, now()), revision = next.current
                   FROM next WHERE id = 'Abcdef123456' RETURNING revoked_at";
     assert_eq!(client.query(revoke, &[]).await.unwrap().len(), 1);
-    let read = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL, t.name, t.requests_per_minute
+    let read = "SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL, t.name,
+                    t.requests_per_minute
                 FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
     assert_eq!(client.query(read, &[&id_of(&key)]).await.unwrap().len(), 1);
     let changes = "SELECT symbol, data_version, exchange FROM stocks WHERE data_version > $1
                    UNION ALL SELECT id, revision, NULL FROM api_keys WHERE revision > $1";
     assert!(client.query(changes, &[&-1_i64]).await.unwrap().len() > 2);
-    let (_, page) = app.operate("GET", "/admin/audit?subject=Abcdef123456", Value::Null).await;
-    let said: Vec<_> = page["entries"]
+    let (_, page) = app.admin_json("GET", "/admin/audit?subject=Abcdef123456", Value::Null).await;
+    let found: Vec<_> = page["entries"]
         .as_array()
         .unwrap()
         .iter()
         .map(|entry| (&entry["actor"], &entry["action"]))
         .collect();
     let role = json!("sql:tickerd");
-    assert_eq!(said, [(&role, &json!("revoke")), (&role, &json!("issue"))]);
-    let (_, shown) = app.operate("GET", "/admin/keys/Abcdef123456", Value::Null).await;
+    assert_eq!(found, [(&role, &json!("revoke")), (&role, &json!("issue"))]);
+    let (_, shown) = app.admin_json("GET", "/admin/keys/Abcdef123456", Value::Null).await;
     assert_eq!(
         (shown["limitId"].as_str(), shown["status"].as_str()),
         (Some("Abcdef123456"), Some("revoked"))
@@ -141,11 +144,11 @@ async fn the_audit_is_read_by_key_and_page_by_page() {
     let (app, key, other) =
         (App::with_admin(&database).await, database.issue("pro"), database.issue("pro"));
     for tier in ["free", "enterprise"] {
-        assert_eq!(database.ran(&["keys", "set", &key, "--tier", tier]).code, Some(0));
+        assert_eq!(database.output(&["keys", "set", &key, "--tier", tier]).code, Some(0));
     }
     let (mut numbers, mut path) = (Vec::new(), "/admin/audit?limit=3".to_owned());
     loop {
-        let (_, page) = app.operate("GET", &path, Value::Null).await;
+        let (_, page) = app.admin_json("GET", &path, Value::Null).await;
         numbers.extend(
             page["entries"].as_array().unwrap().iter().map(|entry| entry["id"].as_i64().unwrap()),
         );
@@ -156,20 +159,20 @@ async fn the_audit_is_read_by_key_and_page_by_page() {
         numbers.len() == 4 && numbers.is_sorted_by(|newer, older| newer > older),
         "{numbers:?}"
     );
-    let of_one = database.ran(&["keys", "audit", id_of(&other), "--json"]).json();
+    let of_one = database.output(&["keys", "audit", id_of(&other), "--json"]).json();
     assert_eq!((of_one.as_array().unwrap().len(), &of_one[0]["action"]), (1, &json!("issue")));
     assert_eq!(of_one[0]["became"]["tier"], "pro");
     assert!(
         of_one[0]["became"]["createdAt"].is_string(),
-        "fields are named as everywhere: {of_one}"
+        "fields have the names of the API: {of_one}"
     );
-    let text = database.ran(&["keys", "audit", &key, "--limit", "2"]);
+    let text = database.output(&["keys", "audit", &key, "--limit", "2"]);
     assert_eq!(text.stdout.lines().count(), 2, "{text:?}");
     assert!(
         text.stdout.lines().next().unwrap().ends_with("tier \"free\" -> \"enterprise\""),
         "{text:?}"
     );
-    assert!(text.stderr.contains("--before"), "nobody takes these for all: {text:?}");
+    assert!(text.stderr.contains("--before"), "stderr says how to get more: {text:?}");
 }
 
 #[tokio::test]
@@ -184,8 +187,7 @@ async fn without_a_name_the_actor_is_the_user_who_ran_the_command() {
 }
 
 #[tokio::test]
-async fn replaced_secrets_and_truncated_tables_leave_entries_without_a_hash()
-{
+async fn replaced_secrets_and_truncated_tables_leave_entries_without_a_hash() {
     let database = Database::sample().await;
     let key = database.issue("pro");
     let client = database.connect().await;

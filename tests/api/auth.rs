@@ -11,7 +11,7 @@ const PATH: &str = "/api/stocks/AAPL";
 #[tokio::test]
 async fn every_invalid_key_gets_the_same_response() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let (valid, revoked, expired) =
         (database.issue("pro"), database.issue("pro"), database.issue("pro"));
     assert!(database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
@@ -59,7 +59,7 @@ pub fn with_checksum(body: &str) -> String {
 #[tokio::test]
 async fn a_key_is_accepted_in_either_header() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for value in [format!("Bearer {key}"), format!("bearer {key}")] {
         let answer = app.request("GET", PATH).header("authorization", value).send().await.unwrap();
         assert_eq!(answer.status(), 200);
@@ -73,7 +73,7 @@ async fn a_key_is_accepted_in_either_header() {
 #[tokio::test]
 async fn a_key_is_accepted_in_the_url_and_headers_take_precedence() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let wrong = with_checksum(&format!("tk_live_000000000000_{}", &key[21..53]));
     let encoded = key.replace('_', "%5F");
     for (query, header, value, status) in [
@@ -150,13 +150,15 @@ async fn keys_in_urls_can_be_disabled_and_are_then_rejected_and_not_repeated() {
 #[tokio::test]
 async fn the_reference_and_the_page_mention_keys_in_urls_only_if_they_are_enabled() {
     let database = Database::sample().await;
-    let (takes, takes_none) =
-        (App::alone(&database).await, App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await);
-    for (app, is_said) in [(takes, true), (takes_none, false)] {
-        let said =
+    let (enabled, disabled) = (
+        App::without_redis(&database).await,
+        App::with(&database, &[("APIKEY_IN_QUERY", "false")]).await,
+    );
+    for (app, is_enabled) in [(enabled, true), (disabled, false)] {
+        let body =
             async |path| app.request("GET", path).send().await.unwrap().text().await.unwrap();
-        assert_eq!(said("/openapi.json").await.contains("\"apikey\""), is_said);
-        assert_eq!(said("/").await.contains("<html lang=\"en\" data-key-in-query>"), is_said);
+        assert_eq!(body("/openapi.json").await.contains("\"apikey\""), is_enabled);
+        assert_eq!(body("/").await.contains("<html lang=\"en\" data-key-in-query>"), is_enabled);
         let packed =
             app.request("GET", "/").header("accept-encoding", "gzip").send().await.unwrap();
         assert_eq!((packed.status().as_u16(), header(&packed, "content-encoding")), (200, "gzip"));
@@ -193,17 +195,17 @@ async fn a_revoked_key_is_refused_within_a_second_on_every_instance_that_shares_
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":2"), "{output:?}");
     for app in &apps {
         let refused = async || app.get(&key, PATH).await.status() == 401;
-        eventually("the key is refused", Duration::from_secs(1), refused).await;
+        eventually("the key is rejected", Duration::from_secs(1), refused).await;
     }
 }
 
 #[tokio::test]
 async fn a_revoked_key_is_refused_within_a_second_without_a_redis_too() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     assert_eq!(app.get(&key, PATH).await.status(), 200);
     assert!(database.run(&["keys", "revoke", id_of(&key), "--yes"]).status.success());
-    eventually("the key is refused", Duration::from_secs(1), async || {
+    eventually("the key is rejected", Duration::from_secs(1), async || {
         app.get(&key, PATH).await.status() == 401
     })
     .await;
@@ -223,7 +225,7 @@ async fn a_lost_notification_of_a_revocation_is_made_up_by_the_next_poll() {
     // Revoked by a command that has no Redis, so it notifies no instance.
     let output = database.run(&["keys", "revoke", id_of(&key), "--yes", "--json"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"instancesTold\":0"), "{output:?}");
-    eventually("the key is refused", Duration::from_secs(2), async || {
+    eventually("the key is rejected", Duration::from_secs(2), async || {
         app.get(&key, PATH).await.status() == 401
     })
     .await;
@@ -232,7 +234,7 @@ async fn a_lost_notification_of_a_revocation_is_made_up_by_the_next_poll() {
 #[tokio::test]
 async fn a_cached_key_is_rejected_once_it_expires() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let client = database.connect().await;
     client
         .execute(
@@ -309,7 +311,7 @@ async fn cached_keys_and_responses_work_without_postgres() {
     )
     .await;
     assert_eq!(app.get(&key, PATH).await.status(), 200);
-    database.cut_off().await;
+    database.refuse_connections().await;
     for _ in 0..5 {
         let answer = app.get(&key, PATH).await;
         assert_eq!((answer.status().as_u16(), header(&answer, "x-cache")), (200, "HIT"));
@@ -331,9 +333,9 @@ async fn cached_keys_and_responses_work_without_postgres() {
     );
     let ready: serde_json::Value = ready.json().await.unwrap();
     assert_eq!((&ready["status"], &ready["postgres"]), (&"unavailable".into(), &"down".into()));
-    database.let_in().await;
+    database.accept_connections().await;
     let back = async || app.get(&new, PATH).await.status() == 200;
-    eventually("it is back", Duration::from_secs(2), back).await;
+    eventually("the new key is accepted", Duration::from_secs(2), back).await;
 }
 
 #[tokio::test]

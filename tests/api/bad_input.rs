@@ -27,9 +27,9 @@ async fn problem(answer: Response) -> (u16, String, String) {
 #[tokio::test]
 async fn each_bad_request_says_what_was_expected_and_where() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let prices = "/api/stocks/AAPL/prices";
-    for (path, status, code, says) in [
+    for (path, status, code, message) in [
         (prices.to_owned(), 400, "missing_parameter", "start"),
         (
             format!("{prices}?start=2013-02-30"),
@@ -101,14 +101,14 @@ async fn each_bad_request_says_what_was_expected_and_where() {
     ] {
         let (got_status, got_code, detail) = problem(app.get(&key, &path).await).await;
         assert_eq!((got_status, got_code.as_str()), (status, code), "{path}: {detail}");
-        assert!(detail.contains(says), "{path}: {detail}");
+        assert!(detail.contains(message), "{path}: {detail}");
     }
 }
 
 #[tokio::test]
 async fn other_methods_get_405_with_the_allowed_methods() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for (method, path) in [
         ("POST", "/api/stocks"),
         ("DELETE", "/api/stocks/AAPL"),
@@ -125,7 +125,7 @@ async fn other_methods_get_405_with_the_allowed_methods() {
 #[tokio::test]
 async fn oversized_headers_and_bodies_get_problem_documents() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let large = app
         .request("GET", "/api/stocks")
         .header("x-api-key", &key)
@@ -141,7 +141,7 @@ async fn oversized_headers_and_bodies_get_problem_documents() {
 #[tokio::test]
 async fn responses_never_contain_the_drivers_error_text() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     // The table is missing. The text of the database error stays in the log.
     database.connect().await.batch_execute("ALTER TABLE prices RENAME TO gone").await.unwrap();
     let answer = app.get(&key, "/api/stocks/AAPL/prices?start=2012-01-01").await;

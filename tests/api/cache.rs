@@ -16,7 +16,7 @@ fn max_age_s(answer: &reqwest::Response) -> u32 {
 #[tokio::test]
 async fn the_second_request_is_a_hit_and_final_data_has_a_longer_max_age() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for (path, at_least_s, at_most_s) in [
         (CLOSED, 86_000, 86_400),
         (OPEN, 295, 300),
@@ -48,7 +48,7 @@ async fn the_second_request_is_a_hit_and_final_data_has_a_longer_max_age() {
 async fn equivalent_queries_share_a_cache_entry_across_spellings_and_callers() {
     let database = Database::sample().await;
     let (app, key, other) =
-        (App::alone(&database).await, database.issue("pro"), database.issue("free"));
+        (App::without_redis(&database).await, database.issue("pro"), database.issue("free"));
     app.get(&key, OPEN).await;
     for (key, path) in [
         (&key, "/api/stocks/aapl/prices?start=2012-01-01"),
@@ -71,9 +71,9 @@ async fn equivalent_queries_share_a_cache_entry_across_spellings_and_callers() {
 #[tokio::test]
 async fn a_matching_etag_gets_304() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let etag = header(&app.get(&key, CLOSED).await, "etag").to_owned();
-    let ask = async |tags: &str| {
+    let fetch = async |tags: &str| {
         app.request("GET", CLOSED)
             .header("x-api-key", &key)
             .header("if-none-match", tags)
@@ -82,7 +82,7 @@ async fn a_matching_etag_gets_304() {
             .unwrap()
     };
     for tags in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
-        let answer = ask(&tags).await;
+        let answer = fetch(&tags).await;
         assert_eq!(
             (answer.status().as_u16(), header(&answer, "etag")),
             (304, etag.as_str()),
@@ -92,15 +92,15 @@ async fn a_matching_etag_gets_304() {
         assert!(!header(&answer, "x-ratelimit-remaining").is_empty());
         assert!(answer.bytes().await.unwrap().is_empty());
     }
-    assert_eq!(ask("\"other\"").await.status(), 200);
+    assert_eq!(fetch("\"other\"").await.status(), 200);
 }
 
 #[tokio::test]
 async fn gzip_is_sent_to_clients_that_accept_it_with_its_own_etag() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let plain = app.get(&key, CLOSED).await;
-    let ask = async |accepted: &str| {
+    let fetch = async |accepted: &str| {
         app.request("GET", CLOSED)
             .header("x-api-key", &key)
             .header("accept-encoding", accepted)
@@ -108,7 +108,7 @@ async fn gzip_is_sent_to_clients_that_accept_it_with_its_own_etag() {
             .await
             .unwrap()
     };
-    let packed = ask("br, gzip;q=0.8").await;
+    let packed = fetch("br, gzip;q=0.8").await;
     assert_eq!((header(&packed, "content-encoding"), header(&packed, "x-cache")), ("gzip", "HIT"));
     assert_ne!(header(&packed, "etag"), header(&plain, "etag"));
     let packed = packed.bytes().await.unwrap();
@@ -119,18 +119,17 @@ async fn gzip_is_sent_to_clients_that_accept_it_with_its_own_etag() {
     assert_eq!(unpacked, plain);
     assert!(packed.len() * 2 < plain.len(), "{} of {}", packed.len(), plain.len());
     for accepted in ["gzip; q=0.5", "*", "GZIP"] {
-        assert_eq!(header(&ask(accepted).await, "content-encoding"), "gzip", "{accepted}");
+        assert_eq!(header(&fetch(accepted).await, "content-encoding"), "gzip", "{accepted}");
     }
     for refused in ["identity", "gzip;q=0", "gzip; q=0", "br", "gzip;q=0, *", "*;q=0"] {
-        assert_eq!(header(&ask(refused).await, "content-encoding"), "", "{refused}");
+        assert_eq!(header(&fetch(refused).await, "content-encoding"), "", "{refused}");
     }
 }
 
 #[tokio::test]
-async fn large_responses_are_gzipped_at_once_and_small_ones_from_the_cache()
- {
+async fn large_responses_are_gzipped_at_once_and_small_ones_from_the_cache() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let encoding = async |limit: u32| {
         let path = format!("/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit={limit}");
         let request =
@@ -143,13 +142,13 @@ async fn large_responses_are_gzipped_at_once_and_small_ones_from_the_cache()
     assert_eq!(encoding(20).await, is("HIT", "gzip"));
     assert_eq!(encoding(250).await, is("MISS", "gzip"));
     assert_eq!(encoding(1).await, is("MISS", ""));
-    assert_eq!(encoding(1).await, is("HIT", ""), "too small to gain anything");
+    assert_eq!(encoding(1).await, is("HIT", ""), "too small for gzip");
 }
 
 #[tokio::test]
 async fn the_etag_of_the_gzip_form_matches_requests_for_the_plain_form() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     app.get(&key, CLOSED).await;
     let request =
         app.request("GET", CLOSED).header("x-api-key", &key).header("accept-encoding", "gzip");
@@ -168,7 +167,7 @@ async fn the_etag_of_the_gzip_form_matches_requests_for_the_plain_form() {
 #[tokio::test]
 async fn concurrent_misses_of_one_entry_query_postgres_once() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     app.get(&key, "/api/stocks").await;
     let answers = join_all((0..50).map(|_| app.get(&key, CLOSED))).await;
     let outcomes: Vec<_> = answers.iter().map(|answer| header(answer, "x-cache")).collect();
@@ -178,7 +177,7 @@ async fn concurrent_misses_of_one_entry_query_postgres_once() {
 #[tokio::test]
 async fn a_response_cached_by_one_instance_is_a_hit_on_another() {
     let database = Database::sample().await;
-    let (apps, key) = (App::sharing(&database, 2).await, database.issue("pro"));
+    let (apps, key) = (App::with_shared_redis(&database, 2).await, database.issue("pro"));
     let first = apps[0].get(&key, CLOSED).await;
     assert_eq!(header(&first, "x-cache"), "MISS");
     let etag = header(&first, "etag").to_owned();
@@ -204,7 +203,8 @@ async fn a_correction_is_served_by_every_instance_within_a_second_of_its_commit(
         assert!(app.get(&key, path).await.text().await.unwrap().contains("\"close\":532.1729"));
     }
     let file = tempfile::NamedTempFile::new().unwrap();
-    let rows = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2012-12-31,510.53,535.4,509,532.17,23553300,69\n";
+    let rows = "symbol,date,open,high,low,close,volume,adjusted_close\n\
+                AAPL,2012-12-31,510.53,535.4,509,532.17,23553300,69\n";
     std::fs::write(file.path(), rows).unwrap();
     let mut ingest = database.tickerd(&["ingest", "prices", file.path().to_str().unwrap()]);
     let output = run(ingest.envs(variables.iter().copied()));
@@ -219,7 +219,7 @@ async fn a_correction_is_served_by_every_instance_within_a_second_of_its_commit(
 #[tokio::test]
 async fn an_error_is_never_cached() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for path in ["/api/stocks/NOPE", "/api/stocks/AAPL/prices?start=2024-01-01"] {
         for _ in 0..2 {
             let answer = app.get(&key, path).await;

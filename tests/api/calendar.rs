@@ -19,8 +19,12 @@ async fn exchanges_list_their_time_zone_and_number_of_stocks() {
     let berlin =
         "INSERT INTO exchanges VALUES ('XETRA', 'Deutsche Börse Xetra', 'Europe/Berlin', '17:30')";
     database.connect().await.batch_execute(berlin).await.unwrap();
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let exchange = |code: &str, name: &str, zone: &str, closes_at: &str, stocks: u32| json!({"code": code, "name": name, "timeZone": zone, "closesAt": closes_at, "stocks": stocks});
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let exchange = |code: &str, name: &str, zone: &str, closes_at: &str, stocks: u32| {
+        json!({
+            "code": code, "name": name, "timeZone": zone, "closesAt": closes_at, "stocks": stocks
+        })
+    };
     let new_york = |code, name, stocks| exchange(code, name, "America/New_York", "16:00", stocks);
     let expected = json!({"count": 5, "exchanges": [
         new_york("NASDAQ", "Nasdaq Stock Market", 4),
@@ -37,10 +41,10 @@ async fn exchanges_list_their_time_zone_and_number_of_stocks() {
         .unwrap()
         .parse()
         .unwrap();
-    assert!(max_age <= 60, "one that is added with SQL shows within a minute: {max_age}");
+    assert!(max_age <= 60, "an exchange added with SQL is listed within a minute: {max_age}");
     let files = Files::new();
     let row = files.write("sap.csv", "symbol,name,exchange,currency\nSAP,SAP SE,XETRA,EUR\n");
-    assert_eq!(database.ran(&["ingest", "stocks", &row]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "stocks", &row]).code, Some(0));
     let counted = async || app.json(&key, "/api/exchanges").await.1["exchanges"][4]["stocks"] == 1;
     eventually("the new stock is counted", SOON, counted).await;
 }
@@ -48,7 +52,7 @@ async fn exchanges_list_their_time_zone_and_number_of_stocks() {
 #[tokio::test]
 async fn a_years_calendar_lists_trading_days_holidays_and_early_closings() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let path = "/api/calendar?exchange=nasdaq&start=2012-01-01&end=2012-12-31";
     let (status, body) = app.json(&key, path).await;
     assert_eq!((status, &body["exchange"], &body["count"]), (200, &"NASDAQ".into(), &250.into()));
@@ -81,7 +85,7 @@ async fn a_years_calendar_lists_trading_days_holidays_and_early_closings() {
 #[tokio::test]
 async fn a_missing_start_or_end_defaults_to_the_year_of_the_other() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let this_year =
         Utc::now().with_timezone(&chrono_tz::America::New_York).format("%Y").to_string();
     for (query, year) in
@@ -106,8 +110,8 @@ async fn a_missing_start_or_end_defaults_to_the_year_of_the_other() {
 #[tokio::test]
 async fn an_invalid_calendar_request_says_what_was_expected() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for (query, status, code, says) in [
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for (query, status, code, message) in [
         (
             "exchange=XETRA",
             404,
@@ -160,7 +164,7 @@ async fn an_invalid_calendar_request_says_what_was_expected() {
         let (got, body) = app.json(&key, &format!("/api/calendar?{query}")).await;
         assert_eq!(
             (got, &body["code"], &body["detail"]),
-            (status, &code.into(), &says.into()),
+            (status, &code.into(), &message.into()),
             "{query}"
         );
     }
@@ -169,7 +173,7 @@ async fn an_invalid_calendar_request_says_what_was_expected() {
 #[tokio::test]
 async fn the_status_shows_the_newest_day_its_number_of_stocks_and_whether_it_is_current() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let (status, body) = app.json(&key, "/api/status").await;
     assert_eq!((status, &body["count"]), (200, &2.into()), "{body}");
     let (nasdaq, nyse) = (&body["exchanges"][0], &body["exchanges"][1]);
@@ -195,14 +199,14 @@ async fn the_status_shows_the_newest_day_its_number_of_stocks_and_whether_it_is_
     let (day, files) = (nasdaq["expectedDate"].as_str().unwrap(), Files::new());
     let row =
         format!("symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,{day},1,1,1,1,1,1\n");
-    assert_eq!(database.ran(&["ingest", "prices", &files.write("day.csv", row)]).code, Some(0));
-    assert_eq!(database.ran(&["stocks", "delist", "FB", "--on", "2013-03-01"]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "prices", &files.write("day.csv", row)]).code, Some(0));
+    assert_eq!(database.output(&["stocks", "delist", "FB", "--on", "2013-03-01"]).code, Some(0));
     let mut after = Value::Null;
     let loaded = async || {
         after = app.json(&key, "/api/status").await.1["exchanges"].clone();
         after[0]["newestDate"] == day && after[0]["stocks"] == 3
     };
-    eventually("the status follows", SOON, loaded).await;
+    eventually("the status is updated", SOON, loaded).await;
     assert_eq!(
         (&after[0]["stocksWithNewest"], &after[0]["isCurrent"]),
         (&1.into(), &true.into()),
@@ -213,10 +217,9 @@ async fn the_status_shows_the_newest_day_its_number_of_stocks_and_whether_it_is_
 }
 
 #[tokio::test]
-async fn without_a_calendar_is_current_is_null_and_without_prices_it_is_false()
- {
+async fn without_a_calendar_is_current_is_null_and_without_prices_it_is_false() {
     let database = Database::empty().await;
-    assert_eq!(database.ran(&["migrate"]).code, Some(0));
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
     let berlin =
         "INSERT INTO exchanges VALUES ('XETRA', 'Deutsche Börse Xetra', 'Europe/Berlin', '17:30')";
     database.connect().await.batch_execute(berlin).await.unwrap();
@@ -225,8 +228,8 @@ async fn without_a_calendar_is_current_is_null_and_without_prices_it_is_false()
         "two.csv",
         "symbol,name,exchange,currency\nSAP,SAP SE,XETRA,EUR\nKO,Coca-Cola,NYSE,USD\n",
     );
-    assert_eq!(database.ran(&["ingest", "stocks", &rows]).code, Some(0));
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    assert_eq!(database.output(&["ingest", "stocks", &rows]).code, Some(0));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let (_, body) = app.json(&key, "/api/status").await;
     let (nyse, xetra) = (&body["exchanges"][0], &body["exchanges"][1]);
     assert_eq!(

@@ -34,7 +34,7 @@ fn line(document: &Document<'_>) -> Vec<(f64, f64)> {
     let line = paths
         .clone()
         .find(|path| path.contains('l') && !path.contains('Z'))
-        .expect("there is a line");
+        .expect("the chart has a line");
     let steps =
         line[1..].split(['l', ' ']).map(|step| step.parse::<f64>().unwrap()).collect::<Vec<_>>();
     let (mut at, mut points) = ((0.0, 0.0), Vec::new());
@@ -55,7 +55,7 @@ async fn closes(app: &App, key: &str, query: &str, field: &str) -> Vec<f64> {
 #[tokio::test]
 async fn the_line_follows_the_closes() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let svg =
         picture(&app, &key, &format!("{AAPL}?start=2012-03-01&end=2013-02-28&adjust=none")).await;
     let (document, closes) = (
@@ -87,7 +87,7 @@ async fn the_line_follows_the_closes() {
 #[tokio::test]
 async fn the_title_describes_the_chart_which_shows_the_latest_year_by_default() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let about = async |query: &str| {
         let svg = picture(&app, &key, &format!("{AAPL}?{query}")).await;
         let document = Document::parse(&svg).unwrap();
@@ -144,13 +144,14 @@ async fn a_hostile_name_is_escaped() {
     database.connect().await.batch_execute(&rename).await.unwrap();
     let stock =
         files.write("new.csv", "symbol,name,exchange,currency\nEVIL,\"<script>&\"\"\",NYSE,USD\n");
-    assert_eq!(database.ran(&["ingest", "stocks", &stock]).code, Some(0));
-    let price = "symbol,date,open,high,low,close,volume,adjusted_close\nEVIL,2013-03-01,27,28,26,27.5,5,27.5\n";
+    assert_eq!(database.output(&["ingest", "stocks", &stock]).code, Some(0));
+    let price = "symbol,date,open,high,low,close,volume,adjusted_close\n\
+                 EVIL,2013-03-01,27,28,26,27.5,5,27.5\n";
     assert_eq!(
-        database.ran(&["ingest", "prices", &files.write("prices.csv", price)]).code,
+        database.output(&["ingest", "prices", &files.write("prices.csv", price)]).code,
         Some(0)
     );
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for (symbol, title) in
         [("IBM", name.replace('\u{7}', "\u{fffd}")), ("EVIL", "<script>&\"".to_owned())]
     {
@@ -178,7 +179,7 @@ async fn a_hostile_name_is_escaped() {
 #[tokio::test]
 async fn the_chart_has_the_requested_size_and_theme_and_stays_small() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for (query, width, height, page) in [
         ("", 800, 400, "#ffffff"),
         ("width=200&height=120&theme=light", 200, 120, "#ffffff"),
@@ -207,18 +208,18 @@ async fn the_chart_has_the_requested_size_and_theme_and_stays_small() {
 #[tokio::test]
 async fn charts_are_cached_and_a_correction_redraws_them() {
     let (database, files) = (Database::sample().await, Files::new());
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let before = picture(&app, &key, AAPL).await;
-    let kept = app
+    let cached = app
         .request("GET", AAPL)
         .header("x-api-key", &key)
         .header("accept-encoding", "gzip")
         .send()
         .await
         .unwrap();
-    assert_eq!((header(&kept, "x-cache"), header(&kept, "content-encoding")), ("HIT", "gzip"));
-    assert_eq!(header(&kept, "content-type"), "image/svg+xml");
-    let policy = header(&kept, "content-security-policy");
+    assert_eq!((header(&cached, "x-cache"), header(&cached, "content-encoding")), ("HIT", "gzip"));
+    assert_eq!(header(&cached, "content-type"), "image/svg+xml");
+    let policy = header(&cached, "content-security-policy");
     assert!(policy.starts_with("default-src 'none'") && !before.contains("style"), "{policy}");
     let again = app
         .request("GET", &format!("{AAPL}?theme=light&width=800&adjust=splits"))
@@ -226,18 +227,22 @@ async fn charts_are_cached_and_a_correction_redraws_them() {
     assert_eq!(
         header(&again.send().await.unwrap(), "x-cache"),
         "HIT",
-        "the same question, said in full"
+        "the same parameters, in full"
     );
     let in_a_page = app.request("GET", &format!("{AAPL}?apikey={key}")).send().await.unwrap();
     assert_eq!(
         (in_a_page.status().as_u16(), header(&in_a_page, "x-cache")),
         (200, "HIT"),
-        "an <img> sends no header"
+        "an <img> can't send a header"
     );
-    let price = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2013-03-01,438,438.2,429,430,138000,99\n";
-    assert_eq!(database.ran(&["ingest", "prices", &files.write("new.csv", price)]).code, Some(0));
+    let price = "symbol,date,open,high,low,close,volume,adjusted_close\n\
+                 AAPL,2013-03-01,438,438.2,429,430,138000,99\n";
+    assert_eq!(
+        database.output(&["ingest", "prices", &files.write("new.csv", price)]).code,
+        Some(0)
+    );
     crate::support::eventually(
-        "it shows the correction",
+        "the chart shows the correction",
         std::time::Duration::from_secs(5),
         async || picture(&app, &key, AAPL).await.contains("The last is 430.00 USD"),
     )
@@ -248,9 +253,9 @@ async fn charts_are_cached_and_a_correction_redraws_them() {
 async fn an_invalid_chart_request_says_what_was_expected() {
     let (database, files) = (Database::sample().await, Files::new());
     let stock = files.write("new.csv", "symbol,name,exchange,currency\nNEW,New Inc.,NYSE,USD\n");
-    assert_eq!(database.ran(&["ingest", "stocks", &stock]).code, Some(0));
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for (path, status, code, says) in [
+    assert_eq!(database.output(&["ingest", "stocks", &stock]).code, Some(0));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for (path, status, code, message) in [
         (
             "AAPL/chart.svg?width=199",
             400,
@@ -295,6 +300,6 @@ async fn an_invalid_chart_request_says_what_was_expected() {
         let (got, problem): (u16, Value) = app.json(&key, &format!("/api/stocks/{path}")).await;
         let detail = problem["detail"].as_str().unwrap();
         assert_eq!((got, &problem["code"]), (status, &code.into()), "{path}: {detail}");
-        assert!(detail.contains(says), "{path}: {detail}");
+        assert!(detail.contains(message), "{path}: {detail}");
     }
 }

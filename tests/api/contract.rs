@@ -23,7 +23,7 @@ fn sample_rows(symbol: &str) -> BTreeMap<String, Vec<String>> {
 #[tokio::test]
 async fn a_year_of_prices_equals_the_sample_digit_for_digit() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let body = app.get(&database.issue("pro"), YEAR_2012).await.text().await.unwrap();
     let parsed: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&parsed["symbol"], &parsed["count"]), (&"AAPL".into(), &250.into()));
@@ -34,7 +34,8 @@ async fn a_year_of_prices_equals_the_sample_digit_for_digit() {
         let (date, fields) = expected.next().expect("no more rows than the file has");
         let [open, high, low, close, volume, adjusted] = &fields[..] else { panic!("{fields:?}") };
         let text = format!(
-            "\"{date}\",\"open\":{open},\"high\":{high},\"low\":{low},\"close\":{close},\"adjustedClose\":{adjusted},\"volume\":{volume}}}"
+            "\"{date}\",\"open\":{open},\"high\":{high},\"low\":{low},\
+             \"close\":{close},\"adjustedClose\":{adjusted},\"volume\":{volume}}}"
         );
         assert!(row.starts_with(&text), "expected {text}, found {row}");
     }
@@ -44,7 +45,7 @@ async fn a_year_of_prices_equals_the_sample_digit_for_digit() {
 #[tokio::test]
 async fn ranges_are_inclusive_newest_first_and_100_rows_by_default() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let dates = async |path: &str| -> Vec<String> {
         let (_, body) = app.json(&key, path).await;
         body["prices"]
@@ -68,7 +69,7 @@ async fn ranges_are_inclusive_newest_first_and_100_rows_by_default() {
 #[tokio::test]
 async fn stocks_are_listed_by_symbol_filtered_and_paged() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let ids = async |query: &str| -> Vec<String> {
         let (_, body) = app.json(&key, &format!("/api/stocks{query}")).await;
         let ids: Vec<_> = body["stocks"]
@@ -93,7 +94,7 @@ async fn stocks_are_listed_by_symbol_filtered_and_paged() {
 #[tokio::test]
 async fn a_stock_is_described_by_its_published_fields() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let (status, body) = app.json(&database.issue("pro"), "/api/stocks/AAPL").await;
     let stock = body["stock"].as_object().unwrap();
     assert_eq!(status, 200);
@@ -129,7 +130,7 @@ async fn a_stock_is_described_by_its_published_fields() {
 #[tokio::test]
 async fn a_quote_compares_the_latest_close_with_the_one_before_in_todays_shares() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let (_, quote) = app.json(&key, "/api/stocks/MSFT/quote").await;
     assert_eq!(
         (&quote["date"], &quote["close"], &quote["previousClose"]),
@@ -141,11 +142,12 @@ async fn a_quote_compares_the_latest_close_with_the_one_before_in_todays_shares(
     let client = database.connect().await;
     client
         .batch_execute(
-            "DELETE FROM prices USING stocks WHERE id = stock_id AND symbol = 'AAPL' AND date > '2005-02-28'",
+            "DELETE FROM prices USING stocks WHERE id = stock_id AND symbol = 'AAPL'
+             AND date > '2005-02-28'",
         )
         .await
         .unwrap();
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let (_, quote) = app.json(&key, "/api/stocks/AAPL/quote").await;
     let rows = sample_rows("AAPL");
     let close = |date: &str| rows[date][3].parse::<f64>().unwrap();
@@ -156,7 +158,7 @@ async fn a_quote_compares_the_latest_close_with_the_one_before_in_todays_shares(
 #[tokio::test]
 async fn every_response_carries_the_documented_headers() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let answer = app.get(&key, "/api/stocks/AAPL").await;
     assert_eq!(
         (header(&answer, "x-ratelimit-limit"), header(&answer, "x-ratelimit-remaining")),
@@ -183,7 +185,7 @@ async fn every_response_carries_the_documented_headers() {
 #[tokio::test]
 async fn a_valid_request_id_is_kept_and_any_other_is_replaced() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let id = async |given: &str| {
         let answer =
             app.request("GET", "/health").header("x-request-id", given).send().await.unwrap();
@@ -198,7 +200,7 @@ async fn a_valid_request_id_is_kept_and_any_other_is_replaced() {
 #[tokio::test]
 async fn cors_allows_reads_from_any_origin_and_exposes_the_limits() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let preflight =
         app.request("OPTIONS", "/api/stocks").header("origin", "https://notebook.example");
     let preflight = preflight
@@ -222,7 +224,7 @@ async fn cors_allows_reads_from_any_origin_and_exposes_the_limits() {
 #[tokio::test]
 async fn cors_allows_writes_and_exposes_the_location() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let preflight =
         app.request("OPTIONS", "/api/watchlists").header("origin", "https://notebook.example");
     let preflight = preflight.header("access-control-request-method", "POST");
@@ -257,7 +259,7 @@ async fn cors_allows_writes_and_exposes_the_location() {
 #[tokio::test]
 async fn health_needs_no_key_and_readiness_lists_the_dependencies() {
     let database = Database::sample().await;
-    let app = App::sharing(&database, 1).await.remove(0);
+    let app = App::with_shared_redis(&database, 1).await.remove(0);
     let body = async |path: &str| -> (u16, Value) {
         let answer = app.request("GET", path).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
@@ -267,14 +269,16 @@ async fn health_needs_no_key_and_readiness_lists_the_dependencies() {
         body("/health").await,
         (200, serde_json::json!({"status": "ok", "version": version}))
     );
-    let ready = serde_json::json!({"status": "ok", "version": version, "postgres": "up", "redis": "up", "changes": "followed"});
+    let ready = serde_json::json!({
+        "status": "ok", "version": version, "postgres": "up", "redis": "up", "changes": "followed"
+    });
     assert_eq!(body("/health/ready").await, (200, ready));
 }
 
 #[tokio::test]
 async fn head_gets_the_headers_of_get_and_no_body() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let length = header(&app.get(&key, YEAR_2012).await, "content-length").to_owned();
     let answer = app.request("HEAD", YEAR_2012).header("x-api-key", &key).send().await.unwrap();
     assert_eq!(

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testkit::servers::{choose_dir, embedded};
 
-use crate::support::{App, Ran, eventually, scratch, tickerd};
+use crate::support::{App, CommandOutput, eventually, scratch, tickerd};
 
 /// From the start of the process to the first 200 of `/health/ready`, with tables and data from an
 /// earlier start.
@@ -46,7 +46,7 @@ fn answers(port: u16) -> bool {
 
 /// The keys that a demo printed, smallest tier first, and the URL of each of its curl lines.
 fn printed(app: &App) -> (Vec<String>, Vec<String>) {
-    let lines = app.printed();
+    let lines = app.stdout_lines();
     let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let tiers = lines.iter().filter(|line| line.contains("requests a minute"));
     let keys: Vec<_> = tiers.map(|line| words(line).pop().unwrap()).collect();
@@ -69,12 +69,12 @@ async fn start(dir: &Path) -> (App, Duration) {
 async fn stop(app: &mut App, dir: &Path, signal: &str) {
     let running = ports(dir);
     app.signal(signal);
-    assert_eq!(app.ended().await, Some(0), "{:?}", app.log());
+    assert_eq!(app.wait_for_exit().await, Some(0), "{:?}", app.log());
     assert!(!running.into_iter().any(answers), "the servers stopped before the demo ended");
     let last = || app.log().last().is_some_and(|line| line.starts_with("Stopping the API"));
     eventually("the last line is there", Duration::from_secs(5), async || last()).await;
     let log = app.log();
-    assert_eq!(app.complaints(), [] as [String; 0]);
+    assert_eq!(app.warnings_and_errors(), [] as [String; 0]);
     assert!(!log.iter().any(|line| line.contains("\"stopping\"")), "one line is enough: {log:?}");
 }
 
@@ -89,7 +89,7 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
     let (mut app, took) = start(&dir).await;
     println!("first start of the demo: {} ms", took.as_millis());
     let (keys, curls) = printed(&app);
-    assert_eq!((keys.len(), curls.len()), (3, 4), "{:?}", app.printed());
+    assert_eq!((keys.len(), curls.len()), (3, 4), "{:?}", app.stdout_lines());
     for (key, limit) in keys.iter().zip(["100", "1000", "10000"]) {
         let answer = app.get(key, "/api/stocks/AAPL").await;
         assert_eq!(
@@ -120,7 +120,7 @@ async fn what_it_prints_works_as_printed_and_it_stops_and_starts_again_fast() {
 
     let running = ports(&dir);
     assert_eq!(running.len(), 2, "Postgres and Redis run");
-    let second = Ran::of(command(&dir).env("PORT", "0"));
+    let second = CommandOutput::of(command(&dir).env("PORT", "0"));
     assert!(second.stderr.contains("is in use by another running tickerd"), "{second:?}");
     assert_eq!((second.code, second.stdout.as_str()), (Some(1), ""));
     assert_eq!(
@@ -158,7 +158,7 @@ async fn a_demo_that_is_killed_takes_its_servers_along_and_the_next_one_starts()
     let running = ports(scratch.path());
     assert_eq!(running.len(), 2);
     app.signal("KILL");
-    assert_eq!(app.ended().await, None);
+    assert_eq!(app.wait_for_exit().await, None);
     let gone = async || !running.iter().any(|port| answers(*port));
     eventually("the servers end", Duration::from_secs(15), gone).await;
     let (mut next, _) = start(scratch.path()).await;
@@ -173,9 +173,12 @@ async fn a_taken_port_fails_at_once_and_starts_no_server() {
     let port = taken.local_addr().unwrap().port().to_string();
     let dir = scratch.path().join("demo");
     let begun = Instant::now();
-    let ran = Ran::of(command(&dir).env("PORT", &port));
+    let output = CommandOutput::of(command(&dir).env("PORT", &port));
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    assert!(ran.sentence().contains(&port) && ran.sentence().contains("--port"), "{ran:?}");
+    assert!(
+        output.error_line().contains(&port) && output.error_line().contains("--port"),
+        "{output:?}"
+    );
     assert!(!dir.exists(), "nothing was created");
 }
 
@@ -186,10 +189,10 @@ async fn a_directory_that_cannot_be_written_is_named_in_a_sentence() {
     std::fs::write(&file, "").unwrap();
     // Below a file: not even root can create a directory there.
     for dir in [file.join("demo"), file] {
-        let ran = Ran::of(command(&dir).env("PORT", "0"));
+        let output = CommandOutput::of(command(&dir).env("PORT", "0"));
         assert!(
-            ran.sentence().starts_with(&format!("the directory {} cannot be", dir.display())),
-            "{ran:?}"
+            output.error_line().starts_with(&format!("the directory {} cannot be", dir.display())),
+            "{output:?}"
         );
     }
 }

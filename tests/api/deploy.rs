@@ -5,18 +5,18 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{App, Database, Ran, eventually, tickerd};
+use crate::support::{App, CommandOutput, Database, eventually, tickerd};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 
-fn script(name: &str, arguments: &[&str], database: &Database) -> Ran {
+fn script(name: &str, arguments: &[&str], database: &Database) -> CommandOutput {
     let mut command = Command::new(format!("deploy/{name}"));
     command
         .args(arguments)
         .stdin(Stdio::null())
         .env_remove("DATABASE_DIRECT_URL")
         .env("DATABASE_URL", database.url());
-    Ran::of(&mut command)
+    CommandOutput::of(&mut command)
 }
 
 async fn close(app: &App, key: &str) -> f64 {
@@ -29,14 +29,14 @@ async fn close(app: &App, key: &str) -> f64 {
 #[tokio::test]
 async fn a_restore_takes_effect_at_once_on_instances_that_cached_later_data() {
     let (database, scratch) = (Database::sample().await, tempfile::tempdir().unwrap());
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let before = close(&app, &key).await;
     let path = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
     let (file, correction) = (path("backup.dump"), path("correction.csv"));
     assert_eq!(script("backup", &[&file], &database).code, Some(0));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     std::fs::write(&correction, format!("{HEADER}\nAAPL,2013-03-01,1,999,1,700,5,1\n")).unwrap();
-    assert_eq!(database.ran(&["ingest", "prices", &correction]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "prices", &correction]).code, Some(0));
     let later = database.issue("pro");
     eventually("the later data is served", Duration::from_secs(2), async || {
         close(&app, &later).await == 700.0
@@ -60,7 +60,7 @@ async fn a_restore_takes_effect_at_once_on_instances_that_cached_later_data() {
         close(&app, &key).await == before
     })
     .await;
-    assert_eq!(database.ran(&["migrate"]).stderr, "The tables are up to date.\n");
+    assert_eq!(database.output(&["migrate"]).stderr, "The tables are up to date.\n");
 }
 
 #[tokio::test]
@@ -85,8 +85,8 @@ async fn a_failed_restore_leaves_the_database_empty() {
     for (name, arguments) in
         [("backup", [].as_slice()), ("restore", &[]), ("push", &[]), ("push", &["-x"])]
     {
-        let ran = script(name, arguments, &database);
-        assert_eq!((ran.code, ran.stderr.lines().count()), (Some(2), 1), "{ran:?}");
+        let output = script(name, arguments, &database);
+        assert_eq!((output.code, output.stderr.lines().count()), (Some(2), 1), "{output:?}");
     }
 }
 
@@ -102,7 +102,7 @@ impl Machine {
         machine.program("ssh", "shift; exec sh -c \"$*\"");
         machine.program("scp", "cp \"$2\" \"${3#*:}\"");
         machine
-            .program("systemctl", &format!("echo \"$*\" >>{}/told", machine.dir.path().display()));
+            .program("systemctl", &format!("echo \"$*\" >>{}/calls", machine.dir.path().display()));
         // On a real machine, other users than root need sudo.
         machine.program("sudo", "shift; exec \"$@\"");
         machine
@@ -115,28 +115,28 @@ impl Machine {
         path.to_str().unwrap().to_owned()
     }
 
-    fn push(&self, what: &str) -> Ran {
+    fn push(&self, argument: &str) -> CommandOutput {
         let path = format!("{}:{}", self.dir.path().display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("deploy/push");
         command
-            .args(["there", what])
+            .args(["there", argument])
             .stdin(Stdio::null())
             .env("PATH", path)
-            .env("DEPLOY_PLACE", self.place());
-        Ran::of(command.env("DEPLOY_HEALTH_URL", &self.health).env("DEPLOY_WAIT_S", "1"))
+            .env("DEPLOY_PLACE", self.binary());
+        CommandOutput::of(command.env("DEPLOY_HEALTH_URL", &self.health).env("DEPLOY_WAIT_S", "1"))
     }
 
-    fn place(&self) -> std::path::PathBuf {
+    fn binary(&self) -> std::path::PathBuf {
         self.dir.path().join("tickerd")
     }
 
     fn restarts(&self) -> usize {
-        std::fs::read_to_string(self.dir.path().join("told")).unwrap_or_default().lines().count()
+        std::fs::read_to_string(self.dir.path().join("calls")).unwrap_or_default().lines().count()
     }
 }
 
-fn version_at(place: &Path) -> String {
-    String::from_utf8(Command::new(place).arg("--version").output().unwrap().stdout)
+fn version_of(binary: &Path) -> String {
+    String::from_utf8(Command::new(binary).arg("--version").output().unwrap().stdout)
         .unwrap()
         .trim()
         .to_owned()
@@ -145,7 +145,7 @@ fn version_at(place: &Path) -> String {
 #[tokio::test]
 async fn a_deployed_binary_can_be_rolled_back() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let machine = Machine::new(app.url("/health"));
     let (first, second) =
         (machine.program("first", "echo tickerd 1"), tickerd(&[]).get_program().to_owned());
@@ -157,18 +157,18 @@ async fn a_deployed_binary_can_be_rolled_back() {
         "{deployed:?}"
     );
     assert_eq!(machine.push(second).code, Some(0));
-    assert!(version_at(&machine.place()).starts_with("tickerd 0."));
+    assert!(version_of(&machine.binary()).starts_with("tickerd 0."));
     assert_eq!(machine.push("--back").code, Some(0));
-    assert_eq!((version_at(&machine.place()), machine.restarts()), ("tickerd 1".to_owned(), 3));
+    assert_eq!((version_of(&machine.binary()), machine.restarts()), ("tickerd 1".to_owned(), 3));
 }
 
 #[tokio::test]
 async fn a_binary_that_does_not_run_or_serve_is_rolled_back() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let machine = Machine::new(format!("http://{silent}/health"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let machine = Machine::new(format!("http://{listener}/health"));
     let (first, second) =
         (machine.program("first", "echo tickerd 1"), machine.program("second", "echo tickerd 2"));
-    std::fs::copy(&first, machine.place()).unwrap();
+    std::fs::copy(&first, machine.binary()).unwrap();
     let foreign = machine.push(&machine.program("foreign", "exit 126"));
     assert!(
         foreign.code == Some(1) && foreign.stderr.contains("does not run on this machine"),
@@ -180,7 +180,7 @@ async fn a_binary_that_does_not_run_or_serve_is_rolled_back() {
         silent.code == Some(1) && silent.stderr.contains("see journalctl -u tickerd"),
         "{silent:?}"
     );
-    assert_eq!((version_at(&machine.place()), machine.restarts()), ("tickerd 1".to_owned(), 2));
+    assert_eq!((version_of(&machine.binary()), machine.restarts()), ("tickerd 1".to_owned(), 2));
     let none = machine.push("no-such-binary");
     assert!(none.code == Some(1) && none.stderr.contains("cargo build --release"), "{none:?}");
 }

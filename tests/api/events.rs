@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Database, Files, eventually, header, text_of};
+use crate::support::{App, Database, Files, eventually, header, read_text};
 
 const SOON: Duration = Duration::from_secs(10);
 const ACTIONS: &str = "symbol,ex_date,split_from,split_to,dividend";
@@ -51,7 +51,7 @@ async fn all_pages(
         let body: Value = answer.json().await.unwrap();
         all.extend(rows(&body));
         pages += 1;
-        assert!(pages < 200, "no end of {first}");
+        assert!(pages < 200, "{first} has too many pages");
         let Some(next) = body["next"].as_str() else {
             assert_eq!(linked, "", "{path}");
             return all;
@@ -65,10 +65,18 @@ async fn all_pages(
 #[tokio::test]
 async fn a_stocks_events_are_listed_newest_first() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let body = events(&app, &key, "/api/stocks/AAPL/events").await;
-    let dividend = |date: &str| json!({"date": date, "kind": "dividend", "splitFrom": null, "splitTo": null, "dividend": 2.65});
-    let split = |date: &str| json!({"date": date, "kind": "split", "splitFrom": 1.0, "splitTo": 2.0, "dividend": null});
+    let dividend = |date: &str| {
+        json!({
+            "date": date, "kind": "dividend", "splitFrom": null, "splitTo": null, "dividend": 2.65
+        })
+    };
+    let split = |date: &str| {
+        json!({
+            "date": date, "kind": "split", "splitFrom": 1.0, "splitTo": 2.0, "dividend": null
+        })
+    };
     let newest_first = [
         dividend("2013-02-07"),
         dividend("2012-11-07"),
@@ -96,8 +104,8 @@ async fn a_stocks_events_are_listed_newest_first() {
 #[tokio::test]
 async fn pages_list_every_event_of_the_market_once_in_either_order() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let sample = text_of("seed/corporate_actions.csv");
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let sample = read_text("seed/corporate_actions.csv");
     let mut sample: Vec<_> = sample.lines().skip(1).map(str::to_owned).collect();
     sample.sort();
     for order in ["desc", "asc"] {
@@ -151,8 +159,8 @@ async fn pages_list_every_event_of_the_market_once_in_either_order() {
 #[tokio::test]
 async fn a_load_between_two_pages_neither_hides_nor_repeats_an_event() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    let sample = text_of("seed/corporate_actions.csv");
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let sample = read_text("seed/corporate_actions.csv");
     let sample: BTreeSet<_> = sample.lines().skip(1).map(str::to_owned).collect();
     let files = Files::new();
     for order in ["asc", "desc"] {
@@ -163,18 +171,18 @@ async fn a_load_between_two_pages_neither_hides_nor_repeats_an_event() {
             let on = |day: u32| format!("GOOG,{}-06-{day:02},,,0.0{page}\n", 2000 + page);
             let rows =
                 format!("{ACTIONS}\n{}{}AAPL,2012-08-{:02},,,1.5\n", on(1), on(2), 10 + page);
-            let ran = database.ran(&["ingest", "actions", &files.write("more.csv", rows)]);
-            assert_eq!(ran.code, Some(0), "{ran:?}");
+            let output = database.output(&["ingest", "actions", &files.write("more.csv", rows)]);
+            assert_eq!(output.code, Some(0), "{output:?}");
             if page == 3 && order == "asc" {
-                let ran =
-                    database.ran(&["stocks", "rename", "IBM", "AIBM", "--from", "2013-03-02"]);
-                assert_eq!(ran.code, Some(0), "{ran:?}");
+                let output =
+                    database.output(&["stocks", "rename", "IBM", "AIBM", "--from", "2013-03-02"]);
+                assert_eq!(output.code, Some(0), "{output:?}");
             }
         };
         let all: Vec<_> = all_pages(&app, &key, &first, between).await;
         let all: Vec<_> = all.into_iter().map(|row| row.replace("AIBM,", "IBM,")).collect();
         let once: BTreeSet<_> = all.iter().cloned().collect();
-        assert_eq!(once.len(), all.len(), "{order}: one is there twice");
+        assert_eq!(once.len(), all.len(), "{order}: an event is repeated");
         let hidden: Vec<_> = sample.difference(&once).collect();
         assert!(hidden.is_empty(), "{order}: {hidden:?}");
     }
@@ -183,7 +191,7 @@ async fn a_load_between_two_pages_neither_hides_nor_repeats_an_event() {
 #[tokio::test]
 async fn the_url_of_the_next_page_keeps_the_parameters_and_drops_the_key() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let body = events(
         &app,
         &key,
@@ -211,7 +219,7 @@ async fn the_url_of_the_next_page_keeps_the_parameters_and_drops_the_key() {
 #[tokio::test]
 async fn events_are_cached_like_prices_and_a_load_invalidates_them() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let (open, closed, all) = (
         "/api/stocks/AAPL/events",
         "/api/stocks/AAPL/events?end=2012-12-31",
@@ -247,7 +255,7 @@ async fn events_are_cached_like_prices_and_a_load_invalidates_them() {
     assert!(header(&second, "link").contains("rel=\"next\""));
     let files = Files::new();
     let row = files.write("split.csv", format!("{ACTIONS}\nAAPL,2013-02-28,1,7,\n"));
-    assert_eq!(database.ran(&["ingest", "actions", &row]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "actions", &row]).code, Some(0));
     for path in [open, all] {
         let loaded = async || rows(&events(&app, &key, path).await)[0].contains("2013-02-28,1,7");
         eventually("the new split is served", SOON, loaded).await;
@@ -257,8 +265,8 @@ async fn events_are_cached_like_prices_and_a_load_invalidates_them() {
 #[tokio::test]
 async fn an_invalid_request_for_events_says_what_was_expected() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for (path, status, code, says) in [
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for (path, status, code, message) in [
         (
             "/api/events",
             400,
@@ -307,6 +315,6 @@ async fn an_invalid_request_for_events_says_what_was_expected() {
     ] {
         let (got, body) = app.json(&key, path).await;
         assert_eq!((got, &body["code"]), (status, &code.into()), "{path}: {body}");
-        assert!(body["detail"].as_str().unwrap().contains(says), "{path}: {body}");
+        assert!(body["detail"].as_str().unwrap().contains(message), "{path}: {body}");
     }
 }

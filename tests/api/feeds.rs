@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::support::{Database, Files, Ran, text_of};
+use crate::support::{CommandOutput, Database, Files, read_text};
 
 /// The same file under other column names.
 fn renamed(path: &str, names: &[(&str, &str)]) -> String {
-    let text = text_of(path);
+    let text = read_text(path);
     let (header, rows) = text.split_once('\n').unwrap();
     let header =
-        names.iter().fold(header.to_owned(), |header, (ours, theirs)| header.replace(ours, theirs));
+        names.iter().fold(header.to_owned(), |header, (own, vendor)| header.replace(own, vendor));
     format!("{header}\n{rows}")
 }
 
@@ -36,7 +36,7 @@ async fn column_names_of_common_vendors_are_recognised() {
     ] {
         let file = files.write(kind, renamed(path, names));
         assert_eq!(
-            database.ran(&["ingest", kind, &file, "--json"]).json()["unchanged"],
+            database.output(&["ingest", kind, &file, "--json"]).json()["unchanged"],
             rows,
             "{kind}"
         );
@@ -46,10 +46,10 @@ async fn column_names_of_common_vendors_are_recognised() {
 #[tokio::test]
 async fn stdin_is_read_like_a_file_plain_or_gzipped() {
     let (database, files) = (Database::sample().await, Files::new());
-    let plain = files.write("plain", text_of("seed/prices.csv.gz"));
+    let plain = files.write("plain", read_text("seed/prices.csv.gz"));
     for source in [plain.as_str(), "seed/prices.csv.gz"] {
         let mut command = database.tickerd(&["ingest", "prices", "-", "--json"]);
-        let report = Ran::of(command.stdin(File::open(source).unwrap())).json();
+        let report = CommandOutput::of(command.stdin(File::open(source).unwrap())).json();
         assert_eq!(report["unchanged"], 12_154, "{source}");
     }
     // Through a pipe that ends within a row.
@@ -60,10 +60,11 @@ async fn stdin_is_read_like_a_file_plain_or_gzipped() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let rows = "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2020-01-02,1,2,1,1,5,1\nAAPL,2020-01";
+    let rows = "symbol,date,open,high,low,close,volume,adjusted_close\n\
+                AAPL,2020-01-02,1,2,1,1,5,1\nAAPL,2020-01";
     load.stdin.take().unwrap().write_all(rows.as_bytes()).unwrap();
-    let ran = Ran::at_the_end_of(load);
-    assert!(ran.code == Some(1) && ran.stderr.contains("stdin line 3"), "{ran:?}");
+    let output = CommandOutput::wait_for(load);
+    assert!(output.code == Some(1) && output.stderr.contains("stdin line 3"), "{output:?}");
     let count = "SELECT count(*)::text FROM prices";
     assert_eq!(database.texts(count).await, ["12154"]);
 }
@@ -73,15 +74,18 @@ async fn a_file_without_symbols_is_loaded_under_the_given_symbol() {
     let (database, files) = (Database::sample().await, Files::new());
     let file = files.write(
         "aapl.csv",
-        "Date,Open,High,Low,Close,Adj Close,Volume\n2013-03-04,427.8,428.2,419,420.05,54.6,20812700\n",
+        "Date,Open,High,Low,Close,Adj Close,Volume\n\
+         2013-03-04,427.8,428.2,419,420.05,54.6,20812700\n",
     );
-    let ran = database.ran(&["ingest", "prices", &file]);
+    let output = database.output(&["ingest", "prices", &file]);
     assert!(
-        ran.sentence()
-            .ends_with("expected a first line that names symbol, date, open, high, low, close, volume, or --symbol"),
-        "{ran:?}"
+        output.error_line().ends_with(
+            "expected a first line that names symbol, date, open, high, low, close, volume, \
+             or --symbol"
+        ),
+        "{output:?}"
     );
-    let report = database.ran(&["ingest", "prices", &file, "--symbol", "aapl", "--json"]).json();
+    let report = database.output(&["ingest", "prices", &file, "--symbol", "aapl", "--json"]).json();
     let expected =
         json!({ "added": 1, "changed": 0, "unchanged": 0, "stocksTouched": 1, "restated": [] });
     assert_eq!(report, expected);
@@ -131,10 +135,10 @@ async fn future_days_are_rejected_and_currencies_may_be_lower_case() {
     let header = "symbol,date,open,high,low,close,volume,adjusted_close";
     let mistyped =
         files.write("mistyped.csv", format!("{header}\nMSFT,2103-03-04,21,35,20,31,5,31\n"));
-    let ran = database.ran(&["ingest", "prices", &mistyped]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("line 2, column date: expected a day up to 20"), "{ran:?}");
+    let output = database.output(&["ingest", "prices", &mistyped]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("line 2, column date: expected a day up to 20"), "{output:?}");
     let stocks = files.write("stocks.csv", "symbol,name,exchange,currency\nNEW,New,NYSE,usd\n");
-    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
     assert_eq!(database.texts("SELECT currency FROM stocks WHERE symbol = 'NEW'").await, ["USD"]);
 }

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Files, Ran, redis_url, text_of, tickerd};
+use crate::support::{CommandOutput, Database, Files, read_text, redis_url, tickerd};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 /// Each kind of file: the sample file, its table, and its number of rows.
@@ -24,7 +24,10 @@ const VERSIONS: &str = "SELECT concat_ws(' ', symbol, data_version) FROM stocks 
 
 /// The report of a load that restated nothing.
 fn counts(added: usize, changed: usize, unchanged: usize, touched: usize) -> Value {
-    json!({ "added": added, "changed": changed, "unchanged": unchanged, "stocksTouched": touched, "restated": [] })
+    json!({
+        "added": added, "changed": changed, "unchanged": unchanged, "stocksTouched": touched,
+        "restated": []
+    })
 }
 
 fn packed(text: &str) -> Vec<u8> {
@@ -35,7 +38,7 @@ fn packed(text: &str) -> Vec<u8> {
 
 async fn migrated() -> Database {
     let database = Database::empty().await;
-    assert_eq!(database.ran(&["migrate"]).code, Some(0));
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
     database
 }
 
@@ -45,12 +48,12 @@ async fn the_sample_loads_plain_or_gzipped_and_loading_it_again_changes_nothing(
         let (database, files) = (migrated().await, Files::new());
         let sources = SAMPLE.map(|(kind, path, ..)| {
             // One name for plain and gzipped files: the content decides, not the name.
-            let text = text_of(path);
+            let text = read_text(path);
             files.write(kind, if pack { packed(&text) } else { text.into_bytes() })
         });
         for ((kind, _, table, rows), source) in SAMPLE.iter().zip(&sources) {
             let touched = if *kind == "actions" { 3 } else { 5 };
-            let report = database.ran(&["ingest", kind, source, "--json"]).json();
+            let report = database.output(&["ingest", kind, source, "--json"]).json();
             assert_eq!(report, counts(*rows, 0, 0, touched));
             assert_eq!(
                 database.texts(&format!("SELECT count(*)::text FROM {table}")).await,
@@ -59,7 +62,7 @@ async fn the_sample_loads_plain_or_gzipped_and_loading_it_again_changes_nothing(
         }
         let (versions, state) = (database.texts(VERSIONS).await, database.texts(STATE).await);
         for ((kind, _, _, rows), source) in SAMPLE.iter().zip(&sources) {
-            let report = database.ran(&["ingest", kind, source, "--json"]).json();
+            let report = database.output(&["ingest", kind, source, "--json"]).json();
             assert_eq!(report, counts(0, 0, *rows, 0));
         }
         assert_eq!(
@@ -111,42 +114,48 @@ async fn nothing_of_a_bad_file_is_loaded_and_its_first_bad_rows_are_named() {
     ];
     // Move the dates forty years back so that all rows are new. Cut the gzipped file in half, and
     // within its checksum.
-    let earlier = (2000..2015).fold(text_of("seed/prices.csv.gz"), |text, year| {
+    let earlier = (2000..2015).fold(read_text("seed/prices.csv.gz"), |text, year| {
         text.replace(&format!(",{year}-"), &format!(",{}-", year - 40))
     });
     let earlier = packed(&earlier);
     cases.push((earlier[..earlier.len() / 2].to_vec(), vec!["can't be read"]));
     cases.push((earlier[..earlier.len() - 4].to_vec(), vec!["can't be read"]));
-    for (n, (bytes, says)) in cases.into_iter().enumerate() {
+    for (n, (bytes, message)) in cases.into_iter().enumerate() {
         let path = files.write(&format!("bad-{n}.csv"), &bytes);
         for arguments in
             [["ingest", "prices", &path].as_slice(), &["ingest", "prices", &path, "--json"]]
         {
-            let ran = database.ran(arguments);
-            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
-            assert!(ran.stderr.contains(&format!("bad-{n}.csv")), "{ran:?}");
-            assert!(says.iter().all(|part| ran.stderr.contains(part)), "{says:?}: {ran:?}");
+            let output = database.output(arguments);
+            assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{output:?}");
+            assert!(output.stderr.contains(&format!("bad-{n}.csv")), "{output:?}");
+            assert!(
+                message.iter().all(|part| output.stderr.contains(part)),
+                "{message:?}: {output:?}"
+            );
         }
-        assert_eq!(database.texts(STATE).await, before, "{says:?}");
+        assert_eq!(database.texts(STATE).await, before, "{message:?}");
     }
-    let ran = database.ran(&["ingest", "prices", &files.write("many.csv", &many)]);
-    assert!(!ran.stderr.contains("line 12"), "ten are enough: {ran:?}");
-    let absent = database.ran(&["ingest", "prices", "/nowhere/prices.csv"]);
-    assert!(absent.sentence().starts_with("/nowhere/prices.csv can't be read"), "{absent:?}");
+    let output = database.output(&["ingest", "prices", &files.write("many.csv", &many)]);
+    assert!(!output.stderr.contains("line 12"), "only ten are named: {output:?}");
+    let absent = database.output(&["ingest", "prices", "/nowhere/prices.csv"]);
+    assert!(absent.error_line().starts_with("/nowhere/prices.csv can't be read"), "{absent:?}");
 }
 
 #[tokio::test]
 async fn a_changed_row_touches_its_stock_and_no_other() {
     let (database, files) = (Database::sample().await, Files::new());
     let before = database.texts(VERSIONS).await;
-    let sample = text_of("seed/prices.csv.gz");
+    let sample = read_text("seed/prices.csv.gz");
     let row = |symbol: &str| sample.lines().find(|line| line.starts_with(symbol)).unwrap();
     let mut fields: Vec<_> = row("IBM").split(',').collect();
     fields[6] = "1";
     let rows = [HEADER, row("AAPL"), &fields.join(","), row("MSFT")].join("\n");
-    let ran = database.ran(&["ingest", "prices", &files.write("prices.csv", rows)]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
-    assert!(ran.stderr.contains("0 added, 1 changed, 2 unchanged; 1 stocks touched"), "{ran:?}");
+    let output = database.output(&["ingest", "prices", &files.write("prices.csv", rows)]);
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:?}");
+    assert!(
+        output.stderr.contains("0 added, 1 changed, 2 unchanged; 1 stocks touched"),
+        "{output:?}"
+    );
     let after = database.texts(VERSIONS).await;
     let moved: Vec<_> =
         before.iter().zip(&after).filter(|(before, after)| before != after).collect();
@@ -172,10 +181,10 @@ async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
         &["prices", "seed/prices.csv.gz", "--adjusted-close", "mine"],
     ];
     for usage in usages {
-        let ran = database.ran(&[&["ingest"], usage].concat());
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
+        let output = database.output(&[&["ingest"], usage].concat());
+        assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
     }
-    let nowhere = Ran::of(&mut tickerd(&["ingest", "stocks", "seed/stocks.csv"]));
+    let nowhere = CommandOutput::of(&mut tickerd(&["ingest", "stocks", "seed/stocks.csv"]));
     assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
     assert!(nowhere.stderr.contains("--database-url"), "{nowhere:?}");
 }
@@ -185,11 +194,11 @@ async fn a_load_without_a_reachable_redis_succeeds_with_a_warning() {
     let database = Database::sample().await;
     // The shared Redis listens on 127.0.0.1 only.
     let away = redis_url().replace("127.0.0.1", "127.0.0.9");
-    let ran = Ran::of(
+    let output = CommandOutput::of(
         database.tickerd(&["ingest", "stocks", "seed/stocks.csv", "--json"]).env("REDIS_URL", away),
     );
-    assert_eq!(ran.json()["unchanged"], 5);
-    assert!(ran.stderr.contains("Redis could not be reached"), "{ran:?}");
+    assert_eq!(output.json()["unchanged"], 5);
+    assert!(output.stderr.contains("Redis could not be reached"), "{output:?}");
 }
 
 #[tokio::test]
@@ -197,32 +206,34 @@ async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
     let (database, files) = (migrated().await, Files::new());
     let out = files.path();
     let years = ["--from", "2000-01-01", "--to", "2024-12-31", "--out", out, "--json"];
-    let generated =
-        Ran::of(&mut tickerd(&[["generate", "--stocks", "60"].as_slice(), &years].concat())).json();
+    let generated = CommandOutput::of(&mut tickerd(
+        &[["generate", "--stocks", "60"].as_slice(), &years].concat(),
+    ))
+    .json();
     let (stocks, prices) = (format!("{out}/stocks.csv"), format!("{out}/prices.csv.gz"));
-    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
     let before = database.texts(STATE).await;
 
-    let mut arriving = database.started(&["ingest", "prices", &prices]);
-    database.connections(1, "tuples_processed > 1000").await;
+    let mut arriving = database.spawn(&["ingest", "prices", &prices]);
+    database.wait_for_connections(1, "tuples_processed > 1000").await;
     arriving.kill().unwrap();
     assert!(!arriving.wait().unwrap().success());
-    database.connections(0, "true").await;
+    database.wait_for_connections(0, "true").await;
     assert_eq!(database.texts(STATE).await, before);
 
     // All rows are merged; only the last lock before the commit is missing.
     let gate = database.connect().await;
     gate.batch_execute("BEGIN; SELECT * FROM revision FOR UPDATE").await.unwrap();
-    let mut merged = database.started(&["ingest", "prices", &prices]);
-    database.connections(1, "wait_event_type = 'Lock'").await;
+    let mut merged = database.spawn(&["ingest", "prices", &prices]);
+    database.wait_for_connections(1, "wait_event_type = 'Lock'").await;
     merged.kill().unwrap();
     assert!(!merged.wait().unwrap().success());
     gate.batch_execute("ROLLBACK").await.unwrap();
-    database.connections(0, "true").await;
+    database.wait_for_connections(0, "true").await;
     assert_eq!(database.texts(STATE).await, before);
 
     assert_eq!(
-        database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"],
+        database.output(&["ingest", "prices", &prices, "--json"]).json()["added"],
         generated["prices"]
     );
 }
@@ -242,24 +253,26 @@ async fn concurrent_loads_of_one_stock_succeed_in_any_order_of_rows() {
     gate.batch_execute("BEGIN; SELECT * FROM prices WHERE date = '2000-03-02' FOR UPDATE")
         .await
         .unwrap();
-    let loads = paths.map(|path| database.started(&["ingest", "prices", &path, "--json"]));
-    database.connections(2, "wait_event_type = 'Lock'").await;
+    let loads = paths.map(|path| database.spawn(&["ingest", "prices", &path, "--json"]));
+    database.wait_for_connections(2, "wait_event_type = 'Lock'").await;
     gate.batch_execute("ROLLBACK").await.unwrap();
     for load in loads {
-        let report = Ran::at_the_end_of(load).json();
-        let restated = json!([{ "symbol": "AAPL", "changed": 3, "readjusted": 0, "from": days[0], "to": days[2] }]);
+        let report = CommandOutput::wait_for(load).json();
+        let restated = json!([{
+            "symbol": "AAPL", "changed": 3, "readjusted": 0, "from": days[0], "to": days[2]
+        }]);
         assert_eq!(
             (&report["added"], &report["changed"], &report["restated"]),
             (&0.into(), &3.into(), &restated)
         );
     }
-    let volumes = "SELECT DISTINCT volume::text FROM prices JOIN stocks ON id = stock_id WHERE symbol = 'AAPL' AND date < '2000-03-04'";
-    assert_eq!(database.texts(volumes).await.len(), 1, "the rows are all of one file");
+    let volumes = "SELECT DISTINCT volume::text FROM prices JOIN stocks ON id = stock_id
+                   WHERE symbol = 'AAPL' AND date < '2000-03-04'";
+    assert_eq!(database.texts(volumes).await.len(), 1, "all rows are from one file");
 }
 
 #[tokio::test]
-async fn concurrent_loads_of_the_same_new_rows_succeed_despite_other_inserts()
- {
+async fn concurrent_loads_of_the_same_new_rows_succeed_despite_other_inserts() {
     for others in ["ROLLBACK", "COMMIT"] {
         let (database, files) = (Database::sample().await, Files::new());
         // Enough rows to be inserted instead of merged.
@@ -273,24 +286,26 @@ async fn concurrent_loads_of_the_same_new_rows_succeed_despite_other_inserts()
         });
         // Neither load sees this row when it starts. Both run into it while they insert their own.
         let gate = database.connect().await;
-        let other = "BEGIN; INSERT INTO prices SELECT id, '2020-01-13', 1, 2, 1, 1, 1, 3 FROM stocks WHERE symbol = 'AAPL'";
+        let other = "BEGIN; INSERT INTO prices SELECT id, '2020-01-13', 1, 2, 1, 1, 1, 3
+                     FROM stocks WHERE symbol = 'AAPL'";
         gate.batch_execute(other).await.unwrap();
-        let loads = paths.map(|path| database.started(&["ingest", "prices", &path, "--json"]));
-        database.connections(2, "wait_event_type = 'Lock'").await;
+        let loads = paths.map(|path| database.spawn(&["ingest", "prices", &path, "--json"]));
+        database.wait_for_connections(2, "wait_event_type = 'Lock'").await;
         gate.batch_execute(others).await.unwrap();
         let mut reports = loads.map(|load| {
-            let report = Ran::at_the_end_of(load).json();
+            let report = CommandOutput::wait_for(load).json();
             ["added", "changed", "unchanged", "stocksTouched"]
                 .map(|count| report[count].as_i64().unwrap())
         });
         reports.sort_unstable();
         let first = if others == "COMMIT" { [9, 1, 0, 1] } else { [10, 0, 0, 1] };
         assert_eq!(reports, [[0, 10, 0, 1], first], "{others}");
-        let volumes = "SELECT concat_ws(' ', volume, count(*)) FROM prices WHERE date > '2020-01-01' GROUP BY volume";
+        let volumes = "SELECT concat_ws(' ', volume, count(*)) FROM prices
+                       WHERE date > '2020-01-01' GROUP BY volume";
         let volumes = database.texts(volumes).await;
         assert!(
             volumes == ["1 10"] || volumes == ["2 10"],
-            "the rows are all of one file: {volumes:?}"
+            "all rows are from one file: {volumes:?}"
         );
     }
 }
@@ -317,8 +332,9 @@ async fn a_long_history_is_counted_correctly_whether_or_not_rows_exist() {
     for (rows, [added, changed, unchanged, touched]) in cases {
         let before = database.texts(VERSIONS).await;
         let text = format!("{HEADER}\n{}", rows.join("\n"));
-        let report =
-            database.ran(&["ingest", "prices", &files.write("prices.csv", text), "--json"]).json();
+        let report = database
+            .output(&["ingest", "prices", &files.write("prices.csv", text), "--json"])
+            .json();
         let mut expected = counts(added, changed, unchanged, touched);
         if changed > 0 {
             let day = "2012-12-31";
@@ -336,11 +352,11 @@ async fn a_long_history_is_counted_correctly_whether_or_not_rows_exist() {
     }
     let (before, rows) = (database.texts(STATE).await, history("AAPL", 1940..1960));
     let text = format!("{HEADER}\n{}\n{}", rows.join("\n"), rows[7]);
-    let ran = database.ran(&["ingest", "prices", &files.write("prices.csv", text)]);
-    assert_eq!((ran.code, database.texts(STATE).await), (Some(1), before), "{ran:?}");
+    let output = database.output(&["ingest", "prices", &files.write("prices.csv", text)]);
+    assert_eq!((output.code, database.texts(STATE).await), (Some(1), before), "{output:?}");
     assert!(
-        ran.stderr.contains("line 22") && ran.stderr.contains("duplicate of line 9"),
-        "{ran:?}"
+        output.stderr.contains("line 22") && output.stderr.contains("duplicate of line 9"),
+        "{output:?}"
     );
 }
 
@@ -349,6 +365,6 @@ async fn loading_a_file_again_rewrites_no_row() {
     let database = Database::sample().await;
     let places = "SELECT concat_ws(' ', ctid, xmin) FROM prices ORDER BY ctid";
     let before = database.texts(places).await;
-    assert_eq!(database.ran(&["ingest", "prices", "seed/prices.csv.gz"]).code, Some(0));
-    assert!(database.texts(places).await == before, "a row was written again");
+    assert_eq!(database.output(&["ingest", "prices", "seed/prices.csv.gz"]).code, Some(0));
+    assert!(database.texts(places).await == before, "a row was rewritten");
 }

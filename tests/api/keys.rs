@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Database, Ran, id_of, tickerd};
+use crate::support::{CommandOutput, Database, id_of, tickerd};
 
 const ISSUE: [&str; 6] = ["keys", "issue", "--owner", "ann", "--name", "laptop"];
 /// Every column of every key, as Postgres writes it.
@@ -22,21 +22,21 @@ fn assert_is_token(text: &str) {
 #[tokio::test]
 async fn the_token_is_alone_on_stdout_and_all_else_is_on_stderr() {
     let database = Database::sample().await;
-    let ran = database.ran(&issue(&["--tier", "pro"]));
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    let token = ran.stdout.strip_suffix('\n').unwrap();
+    let output = database.output(&issue(&["--tier", "pro"]));
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let token = output.stdout.strip_suffix('\n').unwrap();
     assert_is_token(token);
     for part in [id_of(token), "pro", "ann"] {
-        assert!(ran.stderr.contains(part), "{ran:?}");
+        assert!(output.stderr.contains(part), "{output:?}");
     }
-    assert!(!ran.stderr.contains(&token[21..]), "the secret is on stdout only");
-    let json = database.ran(&issue(&["--tier", "pro", "--json"])).json();
+    assert!(!output.stderr.contains(&token[21..]), "the secret is on stdout only");
+    let json = database.output(&issue(&["--tier", "pro", "--json"])).json();
     let token = json["token"].as_str().unwrap();
     assert_is_token(token);
     let expected = [("id", id_of(token)), ("owner", "ann"), ("name", "laptop"), ("tier", "pro")];
     assert!(expected.iter().all(|(field, text)| json[field] == *text), "{json}");
     // Without `--tier`, a key gets the smallest tier.
-    assert_eq!(database.ran(&issue(&["--json"])).json()["tier"], "free");
+    assert_eq!(database.output(&issue(&["--json"])).json()["tier"], "free");
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn the_database_stores_a_salted_argon2id_hash_and_no_part_of_the_secret() 
     let stored = database.texts(STORED).await.join("\n");
     for token in &tokens {
         let (secret, checksum) = token[21..].split_at(32);
-        assert!(stored.contains(id_of(token)), "the row is there");
+        assert!(stored.contains(id_of(token)), "the key is stored");
         assert!(!stored.contains(secret) && !stored.contains(checksum), "{stored}");
     }
     let hashes = database.texts("SELECT secret_hash FROM api_keys").await;
@@ -63,29 +63,30 @@ async fn the_database_stores_a_salted_argon2id_hash_and_no_part_of_the_secret() 
 async fn the_list_shows_every_key_and_never_a_secret_or_a_hash() {
     let database = Database::sample().await;
     let tokens = [database.issue("pro"), database.issue("free"), database.issue("enterprise")];
-    let theirs = database.ran(&issue(&[])).stdout;
-    assert_eq!(database.ran(&["keys", "revoke", id_of(&tokens[0]), "--yes"]).code, Some(0));
+    let anns_key = database.output(&issue(&[])).stdout;
+    assert_eq!(database.output(&["keys", "revoke", id_of(&tokens[0]), "--yes"]).code, Some(0));
     let expire = format!(
         "UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = '{}'",
         id_of(&tokens[1])
     );
     database.connect().await.batch_execute(&expire).await.unwrap();
-    let (text, json) = (database.ran(&["keys", "list"]), database.ran(&["keys", "list", "--json"]));
+    let (text, json) =
+        (database.output(&["keys", "list"]), database.output(&["keys", "list", "--json"]));
     let hashes = database.texts("SELECT split_part(secret_hash, '$', 6) FROM api_keys").await;
     assert_eq!(hashes.len(), 4);
-    for said in [&text.stdout, &text.stderr, &json.stdout, &json.stderr] {
+    for text in [&text.stdout, &text.stderr, &json.stdout, &json.stderr] {
         for secret in tokens
             .iter()
-            .chain([&theirs])
+            .chain([&anns_key])
             .map(|token| &token[21..53])
             .chain(hashes.iter().map(String::as_str))
         {
-            assert!(!said.contains(secret), "{said}");
+            assert!(!text.contains(secret), "{text}");
         }
-        assert!(!said.contains("argon2"), "{said}");
+        assert!(!text.contains("argon2"), "{text}");
     }
     for (token, status) in
-        tokens.iter().chain([&theirs]).zip(["revoked", "expired", "active", "active"])
+        tokens.iter().chain([&anns_key]).zip(["revoked", "expired", "active", "active"])
     {
         let line = text
             .stdout
@@ -94,22 +95,30 @@ async fn the_list_shows_every_key_and_never_a_secret_or_a_hash() {
             .expect("the key is listed");
         assert!(line.contains(status), "{line}");
     }
-    assert_eq!(text.stdout.lines().count(), 5, "a line a key below the heading: {}", text.stdout);
+    assert_eq!(
+        text.stdout.lines().count(),
+        5,
+        "one line for each key below the heading: {}",
+        text.stdout
+    );
     let listed = json.json();
     let newest_first: Vec<_> =
         listed.as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap()).collect();
     assert_eq!(
         newest_first,
-        [&theirs, &tokens[2], &tokens[1], &tokens[0]].map(|token| id_of(token))
+        [&anns_key, &tokens[2], &tokens[1], &tokens[0]].map(|token| id_of(token))
     );
     let revoked: Vec<_> =
         listed.as_array().unwrap().iter().map(|key| key["revokedAt"].is_string()).collect();
     assert_eq!(revoked, [false, false, false, true]);
     assert_eq!(listed[0]["requestsPerMinute"], 100);
-    let anns = database.ran(&["keys", "list", "--owner", "ann", "--json"]).json();
-    assert_eq!((anns.as_array().unwrap().len(), anns[0]["id"].as_str()), (1, Some(id_of(&theirs))));
+    let anns = database.output(&["keys", "list", "--owner", "ann", "--json"]).json();
     assert_eq!(
-        database.ran(&["keys", "list", "--owner", "nobody", "--json"]).json(),
+        (anns.as_array().unwrap().len(), anns[0]["id"].as_str()),
+        (1, Some(id_of(&anns_key)))
+    );
+    assert_eq!(
+        database.output(&["keys", "list", "--owner", "nobody", "--json"]).json(),
         Value::Array(Vec::new())
     );
 }
@@ -118,15 +127,18 @@ async fn the_list_shows_every_key_and_never_a_secret_or_a_hash() {
 async fn an_unknown_tier_is_rejected_with_the_list_of_tiers() {
     let database = Database::sample().await;
     for arguments in [issue(&["--tier", "gold"]), issue(&["--tier", "gold", "--json"])] {
-        let ran = database.ran(&arguments);
-        assert!(ran.sentence().ends_with("expected one of free, pro, enterprise"), "{ran:?}");
+        let output = database.output(&arguments);
+        assert!(
+            output.error_line().ends_with("expected one of free, pro, enterprise"),
+            "{output:?}"
+        );
     }
     // A text that can't be the name of a tier is a usage error.
-    let ran = database.ran(&issue(&["--tier", "Free"]));
+    let output = database.output(&issue(&["--tier", "Free"]));
     assert_eq!(
-        (ran.code, ran.stderr.contains("expected the name of a tier: a-z")),
+        (output.code, output.stderr.contains("expected the name of a tier: a-z")),
         (Some(2), true),
-        "{ran:?}"
+        "{output:?}"
     );
     assert!(database.texts(STORED).await.is_empty());
 }
@@ -136,36 +148,36 @@ async fn revoking_again_is_no_error_and_keeps_the_first_time() {
     let database = Database::sample().await;
     let (token, other) = (database.issue("pro"), database.issue("pro"));
     let revoke = ["keys", "revoke", id_of(&token), "--yes", "--json"];
-    let first = database.ran(&revoke).json();
+    let first = database.output(&revoke).json();
     assert_eq!(
         (first["id"].as_str(), first["instancesTold"].as_u64()),
         (Some(id_of(&token)), Some(0)),
         "{first}"
     );
     assert!(first["revokedAt"].is_string(), "{first}");
-    assert_eq!(database.ran(&revoke).json()["revokedAt"], first["revokedAt"]);
-    let text = database.ran(&revoke[..3]);
+    assert_eq!(database.output(&revoke).json()["revokedAt"], first["revokedAt"]);
+    let text = database.output(&revoke[..3]);
     assert_eq!((text.code, text.stdout.as_str()), (Some(0), ""));
     assert!(text.stderr.contains(id_of(&token)), "{text:?}");
     let revoked = database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await;
-    assert_eq!(revoked, [id_of(&token)], "{other} is not touched");
+    assert_eq!(revoked, [id_of(&token)], "{other} is not affected");
 }
 
 #[tokio::test]
 async fn an_unknown_id_is_a_failure_and_a_malformed_one_is_a_usage_error() {
     let database = Database::sample().await;
     let token = database.issue("pro");
-    let unknown = database.ran(&["keys", "revoke", "000000000000"]);
-    assert!(unknown.sentence().contains("000000000000"), "{unknown:?}");
+    let unknown = database.output(&["keys", "revoke", "000000000000"]);
+    assert!(unknown.error_line().contains("000000000000"), "{unknown:?}");
     for malformed in ["short", "00000000000!", "", "tk_live_short_x", "0000000000000"] {
-        let ran = database.ran(&["keys", "revoke", malformed]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{malformed}: {ran:?}");
+        let output = database.output(&["keys", "revoke", malformed]);
+        assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{malformed}: {output:?}");
     }
     assert!(
         database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await.is_empty()
     );
     // A token that was found somewhere can be pasted whole.
-    let whole = database.ran(&["keys", "revoke", &token, "--yes"]);
+    let whole = database.output(&["keys", "revoke", &token, "--yes"]);
     assert_eq!(whole.code, Some(0), "{whole:?}");
     assert_eq!(
         database.texts("SELECT id FROM api_keys WHERE revoked_at IS NOT NULL").await,
@@ -190,14 +202,20 @@ async fn labels_that_could_forge_a_line_are_usage_errors() {
         &long,
     ] {
         for arguments in [["--owner", label, "--name", "n"], ["--owner", "o", "--name", label]] {
-            let ran = database.ran(&[["keys", "issue"].as_slice(), &arguments].concat());
-            assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{label:?}: {ran:?}");
+            let output = database.output(&[["keys", "issue"].as_slice(), &arguments].concat());
+            assert_eq!(
+                (output.code, output.stdout.as_str()),
+                (Some(2), ""),
+                "{label:?}: {output:?}"
+            );
         }
     }
     assert!(database.texts(STORED).await.is_empty());
     let longest = "é".repeat(200);
     assert_eq!(
-        database.ran(&["keys", "issue", "--owner", &longest, "--name", "Zoë's, \"quoted\""]).code,
+        database
+            .output(&["keys", "issue", "--owner", &longest, "--name", "Zoë's, \"quoted\""])
+            .code,
         Some(0)
     );
 }
@@ -211,8 +229,12 @@ async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
         &["keys", "drop"],
         &["keys", "list", "x"],
     ] {
-        let ran = database.ran(arguments);
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {ran:?}");
+        let output = database.output(arguments);
+        assert_eq!(
+            (output.code, output.stdout.as_str()),
+            (Some(2), ""),
+            "{arguments:?}: {output:?}"
+        );
     }
     for arguments in [
         ["keys", "list"].as_slice(),
@@ -221,9 +243,13 @@ async fn wrong_usage_exits_2_and_leaves_stdout_empty() {
         &["migrate"],
         &["serve"],
     ] {
-        let ran = Ran::of(&mut tickerd(arguments));
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {ran:?}");
-        assert!(ran.stderr.contains("--database-url"), "{ran:?}");
+        let output = CommandOutput::of(&mut tickerd(arguments));
+        assert_eq!(
+            (output.code, output.stdout.as_str()),
+            (Some(2), ""),
+            "{arguments:?}: {output:?}"
+        );
+        assert!(output.stderr.contains("--database-url"), "{output:?}");
     }
 }
 
@@ -235,13 +261,14 @@ async fn an_unreachable_postgres_is_one_error_line_without_the_password() {
     for arguments in
         [["keys", "list"].as_slice(), &ISSUE, &["keys", "revoke", "000000000000"], &["migrate"]]
     {
-        let ran = Ran::of(tickerd(arguments).env("DATABASE_URL", &url));
+        let output = CommandOutput::of(tickerd(arguments).env("DATABASE_URL", &url));
         assert!(
-            ran.sentence().starts_with("Postgres can't be reached: "),
-            "{arguments:?}: {ran:?}"
+            output.error_line().starts_with("Postgres can't be reached: "),
+            "{arguments:?}: {output:?}"
         );
-        assert!(!ran.stderr.contains("sesame"), "{ran:?}");
-        let detailed = Ran::of(tickerd(arguments).env("DATABASE_URL", &url).env("LOG", "trace"));
+        assert!(!output.stderr.contains("sesame"), "{output:?}");
+        let detailed =
+            CommandOutput::of(tickerd(arguments).env("DATABASE_URL", &url).env("LOG", "trace"));
         assert_eq!(detailed.code, Some(1));
         assert!(
             !detailed.stderr.contains("sesame") && !detailed.stderr.contains("panicked"),
@@ -256,8 +283,10 @@ async fn a_rejected_postgres_password_is_not_repeated() {
     let (start, rest) = url.split_once('@').unwrap();
     let (user, _) = start.rsplit_once(':').unwrap();
     for arguments in [["keys", "list"], ["migrate", "--json"]] {
-        let ran = Ran::of(tickerd(&arguments).env("DATABASE_URL", format!("{user}:sesame@{rest}")));
-        assert!(ran.sentence().contains("password authentication failed"), "{ran:?}");
-        assert!(!ran.stderr.contains("sesame"), "{ran:?}");
+        let output = CommandOutput::of(
+            tickerd(&arguments).env("DATABASE_URL", format!("{user}:sesame@{rest}")),
+        );
+        assert!(output.error_line().contains("password authentication failed"), "{output:?}");
+        assert!(!output.stderr.contains("sesame"), "{output:?}");
     }
 }

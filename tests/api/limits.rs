@@ -26,7 +26,7 @@ pub async fn burst(apps: &[App], key: &str, count: usize) -> usize {
 #[tokio::test]
 async fn of_300_concurrent_requests_over_two_instances_exactly_100_are_admitted() {
     let database = Database::sample().await;
-    let apps = App::sharing(&database, 2).await;
+    let apps = App::with_shared_redis(&database, 2).await;
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
 }
 
@@ -35,9 +35,9 @@ async fn of_300_concurrent_requests_over_two_instances_exactly_100_are_admitted(
 #[tokio::test]
 async fn after_a_burst_on_one_instance_another_admits_at_least_half_of_the_rest() {
     let database = Database::sample().await;
-    let apps = App::sharing(&database, 2).await;
+    let apps = App::with_shared_redis(&database, 2).await;
     let knows = "tickerd_instances 2\n";
-    eventually("the first knows of the second", Duration::from_secs(15), async || {
+    eventually("the first instance counts the second", Duration::from_secs(15), async || {
         let metrics = apps[0].admin("GET", "/metrics").send().await.unwrap();
         metrics.text().await.unwrap().contains(knows)
     })
@@ -51,7 +51,7 @@ async fn after_a_burst_on_one_instance_another_admits_at_least_half_of_the_rest(
 #[tokio::test]
 async fn of_300_concurrent_requests_to_one_instance_without_redis_exactly_100_are_admitted() {
     let database = Database::sample().await;
-    let apps = [App::alone(&database).await];
+    let apps = [App::without_redis(&database).await];
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
 }
 
@@ -59,7 +59,7 @@ async fn of_300_concurrent_requests_to_one_instance_without_redis_exactly_100_ar
 #[tokio::test]
 async fn bursts_around_a_minutes_edge_never_exceed_the_limit_in_any_trailing_minute() {
     let database = Database::sample().await;
-    let apps = App::sharing(&database, 2).await;
+    let apps = App::with_shared_redis(&database, 2).await;
     around_a_minutes_edge(&apps, &database.issue("free")).await;
 }
 
@@ -118,13 +118,13 @@ async fn a_429_says_exactly_when_to_retry() {
     assert_eq!((&body["code"], &body["retryAfter"]), (&"rate_limited".into(), &retry_after.into()));
     assert_eq!(body["upgrade"], "https://example.com/pricing");
     let (_, body) = app.json(&pro, PATH).await;
-    assert!(body["upgrade"].is_null(), "only the free tier is told: {body}");
+    assert!(body["upgrade"].is_null(), "only the free tier gets a hint to upgrade: {body}");
 }
 
 #[tokio::test]
 async fn a_limit_of_one_and_a_limit_of_ten_million_both_work() {
     let database = Database::sample().await;
-    let apps = App::sharing(&database, 1).await;
+    let apps = App::with_shared_redis(&database, 1).await;
     let tiers = "INSERT INTO tiers VALUES ('one', 1), ('most', 10000000)";
     database.connect().await.batch_execute(tiers).await.unwrap();
     assert_eq!(burst(&apps, &database.issue("one"), 20).await, 1);
@@ -135,7 +135,7 @@ async fn a_limit_of_one_and_a_limit_of_ten_million_both_work() {
 #[tokio::test]
 async fn a_flood_with_one_key_does_not_affect_another() {
     let database = Database::sample().await;
-    let apps = App::sharing(&database, 2).await;
+    let apps = App::with_shared_redis(&database, 2).await;
     let (flooding, other) = (database.issue("free"), database.issue("free"));
     assert_eq!(burst(&apps, &flooding, 300).await, 100);
     assert_eq!(header(&apps[1].get(&other, PATH).await, "x-ratelimit-remaining"), "99");
@@ -145,7 +145,7 @@ async fn a_flood_with_one_key_does_not_affect_another() {
 #[tokio::test]
 async fn a_full_redis_evicts_cache_entries_and_no_rate_limit_windows() {
     let database = Database::sample().await;
-    let (apps, key) = (App::sharing(&database, 1).await, database.issue("free"));
+    let (apps, key) = (App::with_shared_redis(&database, 1).await, database.issue("free"));
     for _ in 0..2 {
         assert_eq!(apps[0].get(&key, PATH).await.status(), 200);
     }

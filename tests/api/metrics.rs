@@ -48,7 +48,7 @@ fn count_of(route: &str, outcome: &str) -> String {
 #[tokio::test]
 async fn requests_are_counted_by_route_and_outcome() {
     let database = Database::sample().await;
-    let app = &App::sharing(&database, 1).await[0];
+    let app = &App::with_shared_redis(&database, 1).await[0];
     let (key, free) = (database.issue("pro"), database.issue("free"));
     for _ in 0..3 {
         app.get(&key, RANGE).await;
@@ -58,7 +58,7 @@ async fn requests_are_counted_by_route_and_outcome() {
     for _ in 0..105 {
         app.get(&free, "/api/stocks/AAPL/quote").await;
     }
-    let seen = samples(app).await;
+    let metrics = samples(app).await;
     let prices = "/api/stocks/{symbol}/prices";
     for (route, outcome, count) in [
         (prices, "miss", 1.0),
@@ -69,32 +69,32 @@ async fn requests_are_counted_by_route_and_outcome() {
         ("/api/stocks/{symbol}/quote", "limited", 5.0),
     ] {
         assert_eq!(
-            seen.get(&count_of(route, outcome)),
+            metrics.get(&count_of(route, outcome)),
             Some(&count),
-            "{route} {outcome}: {seen:#?}"
+            "{route} {outcome}: {metrics:#?}"
         );
     }
     let decisions = |decision: &str| {
         let names = ["memory", "ledger", "alone"].map(|basis| {
-            seen[&format!(
+            metrics[&format!(
                 "tickerd_limiter_decisions_total{{basis=\"{basis}\",decision=\"{decision}\"}}"
             )]
         });
         names.iter().sum::<f64>()
     };
     assert_eq!((decisions("admitted"), decisions("refused")), (104.0, 5.0));
-    assert!(seen["tickerd_limiter_lease_permits_count"] >= 1.0);
-    assert_eq!(seen["tickerd_cache_lookups_total{result=\"hit\",tier=\"memory\"}"], 101.0);
-    assert_eq!(seen["tickerd_cache_memory_entries"], 2.0);
-    assert_eq!(seen["tickerd_argon2_duration_seconds_count"], 2.0);
-    assert!(seen["tickerd_database_query_duration_seconds_count"] >= 4.0);
-    assert!(seen["tickerd_redis_call_duration_seconds_count{call=\"evalsha\"}"] >= 1.0);
+    assert!(metrics["tickerd_limiter_lease_permits_count"] >= 1.0);
+    assert_eq!(metrics["tickerd_cache_lookups_total{result=\"hit\",tier=\"memory\"}"], 101.0);
+    assert_eq!(metrics["tickerd_cache_memory_entries"], 2.0);
+    assert_eq!(metrics["tickerd_argon2_duration_seconds_count"], 2.0);
+    assert!(metrics["tickerd_database_query_duration_seconds_count"] >= 4.0);
+    assert!(metrics["tickerd_redis_call_duration_seconds_count{call=\"evalsha\"}"] >= 1.0);
 }
 
 #[tokio::test]
 async fn no_label_names_a_key_a_symbol_or_an_owner() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let key = database.issue("pro");
     for path in [RANGE, &format!("/api/stocks/{key}"), &format!("/{key}"), "/api/usage"] {
         app.get(&key, path).await;
@@ -108,21 +108,21 @@ async fn no_label_names_a_key_a_symbol_or_an_owner() {
 #[tokio::test]
 async fn gauges_show_the_dependencies_and_the_newest_day() {
     let database = Database::sample().await;
-    let app = &App::sharing(&database, 1).await[0];
-    let seen = samples(app).await;
+    let app = &App::with_shared_redis(&database, 1).await[0];
+    let metrics = samples(app).await;
     // The last day of the sample, 2013-03-01, ended at 16:00 in New York.
     assert_eq!(
-        seen["tickerd_newest_day_timestamp_seconds{exchange=\"NASDAQ\"}"], 1_362_171_600.0,
-        "{seen:#?}"
+        metrics["tickerd_newest_day_timestamp_seconds{exchange=\"NASDAQ\"}"], 1_362_171_600.0,
+        "{metrics:#?}"
     );
     for up in ["tickerd_redis_configured", "tickerd_redis_connected", "tickerd_changes_followed"] {
-        assert_eq!(seen[up], 1.0, "{up}");
+        assert_eq!(metrics[up], 1.0, "{up}");
     }
-    assert!(seen["process_resident_memory_bytes"] > 1e6);
-    let alone = App::alone(&database).await;
+    assert!(metrics["process_resident_memory_bytes"] > 1e6);
+    let alone = App::without_redis(&database).await;
     assert_eq!(samples(&alone).await["tickerd_redis_configured"], 0.0);
-    database.cut_off().await;
-    eventually("it says that it is behind", Duration::from_secs(20), async || {
+    database.refuse_connections().await;
+    eventually("the gauge shows the lost connection", Duration::from_secs(20), async || {
         samples(&alone).await["tickerd_changes_followed"] == 0.0
     })
     .await;
@@ -140,7 +140,7 @@ fn named(text: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn the_dashboard_and_the_alerts_name_only_metrics_that_exist() {
     let database = Database::sample().await;
-    let app = &App::sharing(&database, 1).await[0];
+    let app = &App::with_shared_redis(&database, 1).await[0];
     app.get(&database.issue("pro"), RANGE).await;
     let exist: BTreeSet<_> = samples(app)
         .await
@@ -158,14 +158,14 @@ async fn the_dashboard_and_the_alerts_name_only_metrics_that_exist() {
         assert!(missing.is_empty(), "{file}: {missing:?}");
     }
     // Every metric is used by the dashboard or an alert.
-    let looked_at = named(&(dashboard + &alerts));
+    let used = named(&(dashboard + &alerts));
     let base = |name: &str| {
         let ends = ["_bucket", "_sum", "_count"];
         ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_owned()
     };
-    let looked_at: BTreeSet<_> = looked_at.iter().map(|name| base(name)).collect();
+    let used: BTreeSet<_> = used.iter().map(|name| base(name)).collect();
     let measured: BTreeSet<_> =
         exist.iter().filter(|name| name.starts_with("tickerd_")).map(|name| base(name)).collect();
-    let unseen: Vec<_> = measured.difference(&looked_at).collect();
-    assert!(unseen.is_empty(), "{unseen:?}");
+    let unused: Vec<_> = measured.difference(&used).collect();
+    assert!(unused.is_empty(), "{unused:?}");
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Database, Ran, eventually, unique};
+use crate::support::{App, CommandOutput, Database, eventually, unique};
 
 /// As text: version, name and number of entries.
 const HISTORY: &str = "SELECT concat_ws(' ', version, name, count(*)) FROM refinery_schema_history
                        GROUP BY version, name ORDER BY version";
-const TABLES: &str = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+const TABLES: &str = "SELECT relname::text FROM pg_class
+                      WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
 /// The advisory lock that migrating processes take. It is published: all versions of the binary
 /// must take the same lock.
 const LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
@@ -44,15 +45,16 @@ async fn eight_processes_at_once_all_succeed_and_each_migration_is_applied_once(
             .spawn()
     };
     let processes: Vec<_> = (0..8).map(|_| start().unwrap()).collect();
-    let waiting = "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
+    let waiting = "SELECT pid::text FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event = 'advisory'";
     let all_wait = async || database.texts(waiting).await.len() == 8;
     eventually("eight processes wait for the lock", Duration::from_secs(20), all_wait).await;
-    assert!(database.texts(TABLES).await.is_empty(), "whoever waits has changed nothing");
+    assert!(database.texts(TABLES).await.is_empty(), "waiting processes have changed nothing");
     gate.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.unwrap();
     let mut applied = Vec::new();
     for process in processes {
-        let ran = Ran::at_the_end_of(process);
-        applied.push(ran.json()["applied"].as_array().unwrap().len());
+        let output = CommandOutput::wait_for(process);
+        applied.push(output.json()["applied"].as_array().unwrap().len());
     }
     applied.sort_unstable();
     assert_eq!(applied, [0, 0, 0, 0, 0, 0, 0, each_once().len()]);
@@ -62,10 +64,10 @@ async fn eight_processes_at_once_all_succeed_and_each_migration_is_applied_once(
 #[tokio::test]
 async fn a_second_run_says_that_the_tables_are_up_to_date() {
     let database = Database::empty().await;
-    let first = database.ran(&["migrate"]);
+    let first = database.output(&["migrate"]);
     assert_eq!((first.code, first.stdout.as_str()), (Some(0), ""), "{first:?}");
     assert!(first.stderr.contains("Applied V1__tables"), "{first:?}");
-    let second = database.ran(&["migrate"]);
+    let second = database.output(&["migrate"]);
     assert_eq!((second.code, second.stdout.as_str()), (Some(0), ""), "{second:?}");
     assert_eq!(second.stderr, "The tables are up to date.\n");
     assert_eq!(database.texts(HISTORY).await, each_once());
@@ -74,10 +76,10 @@ async fn a_second_run_says_that_the_tables_are_up_to_date() {
 #[tokio::test]
 async fn json_is_alone_on_stdout_and_names_what_was_applied() {
     let database = Database::empty().await;
-    let first = database.ran(&["migrate", "--json"]);
+    let first = database.output(&["migrate", "--json"]);
     let applied = first.json()["applied"].as_array().unwrap().clone();
     assert_eq!((applied.len(), applied[0].as_str()), (each_once().len(), Some("V1__tables")));
-    assert_eq!(database.ran(&["migrate", "--json"]).json(), json!({ "applied": [] }));
+    assert_eq!(database.output(&["migrate", "--json"]).json(), json!({ "applied": [] }));
 }
 
 #[tokio::test]
@@ -98,7 +100,7 @@ async fn servers_that_start_together_on_an_empty_database_migrate_it_once() {
 #[tokio::test]
 async fn a_migration_that_differs_from_the_applied_one_is_one_error_line() {
     let database = Database::empty().await;
-    assert_eq!(database.ran(&["migrate"]).code, Some(0));
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
     database
         .connect()
         .await
@@ -106,14 +108,13 @@ async fn a_migration_that_differs_from_the_applied_one_is_one_error_line() {
         .await
         .unwrap();
     for arguments in [["migrate"].as_slice(), &["serve", "--migrate", "--port", "0"]] {
-        let ran = database.ran(arguments);
-        assert!(ran.sentence().contains("V1__tables"), "{ran:?}");
+        let output = database.output(arguments);
+        assert!(output.error_line().contains("V1__tables"), "{output:?}");
     }
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_create_pg_trgm_learns_what_to_do_and_then_migrates()
-{
+async fn a_role_that_may_not_create_pg_trgm_learns_what_to_do_and_then_migrates() {
     let database = Database::empty().await;
     let (client, role) = (database.connect().await, unique("poor"));
     // The role may create tables but nothing in the database itself.
@@ -124,11 +125,11 @@ async fn a_role_that_may_not_create_pg_trgm_learns_what_to_do_and_then_migrates(
     let (_, server) = url.split_once('@').unwrap();
     let migrate = || {
         let mut command = database.tickerd(&["migrate"]);
-        Ran::of(command.env("DATABASE_URL", format!("postgres://{role}:poor@{server}")))
+        CommandOutput::of(command.env("DATABASE_URL", format!("postgres://{role}:poor@{server}")))
     };
-    let ran = migrate();
-    for said in ["pg_trgm", "CREATE EXTENSION pg_trgm", "postgresql-contrib", "migrate again"] {
-        assert!(ran.sentence().contains(said), "{said}: {ran:?}");
+    let output = migrate();
+    for part in ["pg_trgm", "CREATE EXTENSION pg_trgm", "postgresql-contrib", "migrate again"] {
+        assert!(output.error_line().contains(part), "{part}: {output:?}");
     }
     client.batch_execute("CREATE EXTENSION pg_trgm").await.unwrap();
     assert_eq!(migrate().code, Some(0));
@@ -140,11 +141,12 @@ async fn a_role_that_may_not_create_pg_trgm_learns_what_to_do_and_then_migrates(
 async fn a_binary_that_is_older_than_the_tables_migrates_nothing_and_serves() {
     let database = Database::sample().await;
     let later = "INSERT INTO refinery_schema_history
-                 SELECT 9999, 'of_a_later_release', applied_on, '1' FROM refinery_schema_history LIMIT 1";
+                 SELECT 9999, 'of_a_later_release', applied_on, '1'
+                 FROM refinery_schema_history LIMIT 1";
     database.connect().await.batch_execute(later).await.unwrap();
-    let ran = database.ran(&["migrate", "--json"]);
-    assert!(ran.stderr.contains("V9999__of_a_later_release"), "{ran:?}");
-    assert_eq!(ran.json(), json!({ "applied": [] }));
+    let output = database.output(&["migrate", "--json"]);
+    assert!(output.stderr.contains("V9999__of_a_later_release"), "{output:?}");
+    assert_eq!(output.json(), json!({ "applied": [] }));
     let app = App::start(database.tickerd(&["serve", "--migrate"])).await;
     assert_eq!(app.json(&database.issue("pro"), "/api/stocks").await.0, 200);
 }

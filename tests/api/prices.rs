@@ -45,7 +45,7 @@ fn dates(rows: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn pages_show_every_row_once_in_either_order_from_the_cache_too() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for cached in ["MISS", "HIT"] {
         let first = app.get(&key, &format!("{ALL}&limit=1000&order=desc")).await;
         assert_eq!(header(&first, "x-cache"), cached);
@@ -67,7 +67,7 @@ async fn pages_show_every_row_once_in_either_order_from_the_cache_too() {
 #[tokio::test]
 async fn a_load_between_two_pages_neither_hides_nor_repeats_a_row() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let (_, first) = app.json(&key, &format!("{ALL}&limit=3")).await;
     let header_line = "symbol,date,open,high,low,close,volume,adjusted_close";
     database.load(
@@ -86,7 +86,7 @@ async fn a_load_between_two_pages_neither_hides_nor_repeats_a_row() {
 #[tokio::test]
 async fn ndjson_and_csv_have_all_rows_of_the_pages() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let (pages, _) = all_pages(&app, &key, &format!("{ALL}&limit=1000")).await;
     let ndjson = app.get(&key, &format!("{ALL}&format=ndjson")).await;
     assert_eq!(
@@ -144,10 +144,10 @@ async fn a_stream_is_gzipped_for_clients_that_accept_it_and_head_reads_no_rows()
     flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut unpacked).unwrap();
     assert!(packed.len() * 2 < unpacked.len(), "{} of {}", packed.len(), unpacked.len());
     crate::support::eventually(
-        "what was sent is counted, and no more",
+        "usage counts only the bytes sent",
         Duration::from_secs(10),
         async || {
-            database.ran(&["usage", "--by", "key", "--json"]).json()[0]["bytes"] == packed.len()
+            database.output(&["usage", "--by", "key", "--json"]).json()[0]["bytes"] == packed.len()
         },
     )
     .await;
@@ -157,7 +157,7 @@ async fn a_stream_is_gzipped_for_clients_that_accept_it_and_head_reads_no_rows()
 #[tokio::test]
 async fn few_periods_in_lines_are_cached_however_many_days_they_cover() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for cached in ["MISS", "HIT"] {
         let years = app.get(&key, &format!("{ALL}&format=csv&interval=1y")).await;
         assert_eq!(header(&years, "x-cache"), cached);
@@ -168,15 +168,15 @@ async fn few_periods_in_lines_are_cached_however_many_days_they_cover() {
 #[tokio::test]
 async fn a_stock_that_is_renamed_between_two_pages_of_many_is_shown_once() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let path = "/api/prices?symbols=AAPL,IBM,MSFT&start=2013-02-26&limit=5";
     let (_, first) = app.json(&key, path).await;
     for (symbol, new) in [("MSFT", "AAB"), ("AAPL", "ZZZ")] {
-        let renamed = database.ran(&["stocks", "rename", symbol, new, "--from", "2013-03-04"]);
+        let renamed = database.output(&["stocks", "rename", symbol, new, "--from", "2013-03-04"]);
         assert_eq!(renamed.code, Some(0), "{renamed:?}");
     }
     let next = first["next"].as_str().unwrap();
-    crate::support::eventually("the new name is served", Duration::from_secs(5), async || {
+    crate::support::eventually("the new symbol is served", Duration::from_secs(5), async || {
         let (rest, _) = all_pages(&app, &key, next).await;
         let symbols: Vec<_> = rest.iter().map(|row| row["symbol"].as_str().unwrap()).collect();
         symbols == ["IBM", "IBM", "IBM", "AAB", "AAB", "AAB", "AAB"]
@@ -187,7 +187,7 @@ async fn a_stock_that_is_renamed_between_two_pages_of_many_is_shown_once() {
 #[tokio::test]
 async fn few_lines_are_cached_many_are_streamed_and_usage_counts_the_bytes_sent() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let few = format!("{ALL}&format=csv&end=2000-12-31");
     let read = async |path: &str| -> (Option<String>, usize) {
         let answer: Response = app.get(&key, path).await;
@@ -226,7 +226,7 @@ async fn few_lines_are_cached_many_are_streamed_and_usage_counts_the_bytes_sent(
 #[tokio::test]
 async fn adjusted_prices_are_in_todays_shares() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     // Two for one on 2005-02-28.
     let range = "/api/stocks/AAPL/prices?start=2005-02-25&end=2005-02-28";
     let raw = rows(&app, &key, range).await;
@@ -255,7 +255,7 @@ async fn adjusted_prices_are_in_todays_shares() {
 #[tokio::test]
 async fn a_correction_of_a_split_shows_at_once_in_adjusted_prices() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let path = "/api/stocks/MSFT/prices?start=2013-02-28&end=2013-02-28&adjust=splits";
     let before = rows(&app, &key, path).await[0]["close"].as_f64().unwrap();
     database.load("actions", "symbol,ex_date,split_from,split_to,dividend\nMSFT,2013-03-01,1,4,\n");
@@ -268,7 +268,7 @@ async fn a_correction_of_a_split_shows_at_once_in_adjusted_prices() {
 #[tokio::test]
 async fn periods_are_whole_labelled_by_their_last_trading_day_and_marked_while_unfinished() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     // March 2013 has one day so far. January is complete although the range begins within it.
     let months = rows(&app, &key, "/api/stocks/MSFT/prices?start=2013-01-15&interval=1mo").await;
     assert_eq!(dates(&months), ["2013-03-01", "2013-02-28", "2013-01-31"]);
@@ -299,7 +299,7 @@ async fn periods_are_whole_labelled_by_their_last_trading_day_and_marked_while_u
 #[tokio::test]
 async fn periods_are_paged_without_a_gap() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for order in ["desc", "asc"] {
         let path = format!("{ALL}&interval=1w&order={order}");
         let (paged, pages) = all_pages(&app, &key, &format!("{path}&limit=100")).await;
@@ -316,7 +316,7 @@ async fn periods_are_paged_without_a_gap() {
 #[tokio::test]
 async fn columns_are_sent_in_the_requested_order() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let day = "/api/stocks/MSFT/prices?start=2013-03-01";
     let csv = app
         .get(&key, &format!("{day}&format=csv&columns=close,date,symbol"))
@@ -326,14 +326,15 @@ async fn columns_are_sent_in_the_requested_order() {
         .unwrap();
     assert_eq!(csv, "close,date,symbol\r\n27.95,2013-03-01,MSFT\r\n");
     let body = app.get(&key, &format!("{day}&columns=close,date")).await.text().await.unwrap();
-    let expected = "{\"symbol\":\"MSFT\",\"count\":1,\"prices\":[{\"close\":27.95,\"date\":\"2013-03-01\"}],\"next\":null}";
+    let expected = "{\"symbol\":\"MSFT\",\"count\":1,\"prices\":[\
+                    {\"close\":27.95,\"date\":\"2013-03-01\"}],\"next\":null}";
     assert_eq!(body, expected);
 }
 
 #[tokio::test]
 async fn one_request_returns_many_stocks_and_lists_unknown_symbols() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let path = "/api/prices?symbols=msft,NOPE,AAPL,FB&start=2005-02-24&end=2005-02-25";
     for _ in 0..2 {
         let answer = app.get(&key, path).await;
@@ -366,7 +367,7 @@ async fn one_request_returns_many_stocks_and_lists_unknown_symbols() {
 #[tokio::test]
 async fn pages_of_many_stocks_continue_with_the_next_stock() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let path = "/api/prices?symbols=AAPL,FB,GOOG,IBM,MSFT&start=2012-01-01";
     for extra in ["", "&order=asc", "&interval=1w", "&interval=1mo&order=asc&adjust=all"] {
         let (paged, _) = all_pages(&app, &key, &format!("{path}{extra}&limit=97")).await;
@@ -382,7 +383,7 @@ async fn pages_of_many_stocks_continue_with_the_next_stock() {
 #[tokio::test]
 async fn the_whole_market_of_a_day_is_paged_by_symbol() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let symbols = |rows: &[Value]| {
         rows.iter().map(|row| row["symbol"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -412,8 +413,8 @@ async fn the_whole_market_of_a_day_is_paged_by_symbol() {
 #[tokio::test]
 async fn a_day_without_prices_is_explained_if_the_exchange_has_a_calendar() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for (asked, says) in [
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for (query, message) in [
         ("2013-03-02", "2013-03-02: US exchanges were closed (weekend)"),
         ("2013-03-04", "2013-03-04"),
         (
@@ -423,16 +424,16 @@ async fn a_day_without_prices_is_explained_if_the_exchange_has_a_calendar() {
         ("2012-10-29?exchange=xetra", "2012-10-29 at the exchange \"XETRA\""),
         ("2013-03-01?exchange=NOSUCH", "2013-03-01 at the exchange \"NOSUCH\""),
     ] {
-        let (status, problem) = app.json(&key, &format!("/api/prices/daily/{asked}")).await;
-        assert_eq!((status, &problem["code"]), (404, &"no_data".into()), "{asked}");
-        assert_eq!(problem["detail"], format!("nothing is known of {says}"), "{asked}");
+        let (status, problem) = app.json(&key, &format!("/api/prices/daily/{query}")).await;
+        assert_eq!((status, &problem["code"]), (404, &"no_data".into()), "{query}");
+        assert_eq!(problem["detail"], format!("nothing is known of {message}"), "{query}");
     }
 }
 
 #[tokio::test]
 async fn an_invalid_request_for_prices_says_what_was_expected() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for (query, detail) in [
         ("order=newest", "order is not valid: expected desc (newest first) or asc"),
         ("adjust=dividends", "adjust is not valid: expected none, splits or all"),
@@ -522,7 +523,7 @@ async fn a_slow_reader_gets_everything_and_holds_no_connection_to_postgres() {
 #[tokio::test]
 async fn a_stream_is_cut_off_when_its_stock_is_restated() {
     let database = long_history().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let reader = slow_reader(&app, &key).await;
     let header_line = "symbol,date,open,high,low,close,volume,adjusted_close";
     database.load("prices", &format!("{header_line}\nMSFT,2000-03-01,1,2,1,2,1,2\n"));
@@ -531,5 +532,5 @@ async fn a_stream_is_cut_off_when_its_stock_is_restated() {
     let is_logged =
         |line: &String| line.contains("a stream was cut off") && line.contains("restated");
     let logged = async || app.log().iter().any(is_logged);
-    crate::support::eventually("it is logged", Duration::from_secs(5), logged).await;
+    crate::support::eventually("the error is logged", Duration::from_secs(5), logged).await;
 }

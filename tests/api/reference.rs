@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tickerd::route::Route;
 
-use crate::support::{App, Database, Files, Look, browse, eventually};
+use crate::support::{App, Database, Files, Viewport, browse, eventually};
 
 const SCHEMATHESIS_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -104,7 +104,7 @@ fn compare(operation: &Value, status: u16, response: &Value) {
 #[tokio::test]
 async fn examples_are_the_responses_to_the_sample_data() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let document = document(&app).await;
     let mut compared = 0;
     for (path, _, operation) in
@@ -127,7 +127,7 @@ async fn examples_are_the_responses_to_the_sample_data() {
 #[tokio::test]
 async fn examples_of_watchlists_are_the_responses_to_their_requests() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let document = document(&app).await;
     let mut id = String::new();
     let order = [
@@ -167,7 +167,7 @@ async fn the_example_of_usage_has_the_fields_of_a_response() {
     let (app, key) =
         (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("pro"));
     let mut response = Value::Null;
-    eventually("the usage is stored", Duration::from_secs(20), async || {
+    eventually("usage is stored", Duration::from_secs(20), async || {
         (_, response) = app.json(&key, "/api/usage").await;
         response["count"] != 0
     })
@@ -187,7 +187,7 @@ async fn the_example_of_usage_has_the_fields_of_a_response() {
 #[tokio::test]
 async fn every_route_is_described() {
     let database = Database::sample().await;
-    let document = document(&App::alone(&database).await).await;
+    let document = document(&App::without_redis(&database).await).await;
     let described = document["paths"].as_object().unwrap();
     let missing: Vec<_> = Route::ALL
         .into_iter()
@@ -196,7 +196,7 @@ async fn every_route_is_described() {
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
     for path in described.keys() {
-        assert_ne!(Route::of(&path.replace(['{', '}'], "")), Route::Other, "{path} is no route");
+        assert_ne!(Route::of(&path.replace(['{', '}'], "")), Route::Other, "{path} is not a route");
     }
     let id = |operation: &Value| operation["operationId"].as_str().unwrap().to_owned();
     let mut ids: Vec<_> =
@@ -210,7 +210,7 @@ async fn every_route_is_described() {
 #[tokio::test]
 async fn routes_accept_exactly_the_described_parameters() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("enterprise"));
     let document = document(&app).await;
     for (path, _, operation) in operations(&document).into_iter().filter(|(path, method, _)| {
         *method == "get" && path.starts_with("/api/") && !path.contains("{id}")
@@ -235,7 +235,7 @@ async fn routes_accept_exactly_the_described_parameters() {
 #[tokio::test]
 async fn every_error_code_is_in_a_response_of_some_operation() {
     let database = Database::sample().await;
-    let document = document(&App::alone(&database).await).await.to_string();
+    let document = document(&App::without_redis(&database).await).await.to_string();
     let page = std::fs::read_to_string("docs/errors.md").unwrap();
     let rows = page.lines().filter_map(|line| line.split_once(" | `")).filter(|(status, _)| {
         status.strip_prefix("| ").is_some_and(|status| status.parse::<u16>().is_ok())
@@ -256,20 +256,22 @@ async fn every_error_code_is_in_a_response_of_some_operation() {
 #[tokio::test]
 async fn the_reference_page_shows_every_operation_and_contacts_no_other_server() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let count = operations(&document(&app).await).len();
     for dark in [false, true] {
-        browse(&app, Look { dark, ..Look::DESKTOP }, "/docs", async |browser| {
+        browse(&app, Viewport { dark, ..Viewport::DESKTOP }, "/docs", async |browser| {
             browser
-                .until(&format!(
+                .wait_until(&format!(
                     "document.querySelectorAll('#reference .opblock').length === {count}"
                 ))
                 .await;
             browser.click("#operations-Prices-getQuote button").await;
             browser
-                .until("document.querySelector('#operations-Prices-getQuote .responses-table')")
+                .wait_until(
+                    "document.querySelector('#operations-Prices-getQuote .responses-table')",
+                )
                 .await;
-            browser.keeps_to_itself().await;
+            browser.assert_no_foreign_requests().await;
         })
         .await;
     }
@@ -279,9 +281,9 @@ async fn the_reference_page_shows_every_operation_and_contacts_no_other_server()
 #[ignore = "needs schemathesis: make test-openapi"]
 async fn every_response_is_described_in_the_reference() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     assert_eq!(
-        database.ran(&["tiers", "set", "boundless", "--requests-per-minute", "10000000"]).code,
+        database.output(&["tiers", "set", "boundless", "--requests-per-minute", "10000000"]).code,
         Some(0)
     );
     let key = database.issue("boundless");
@@ -290,7 +292,7 @@ async fn every_response_is_described_in_the_reference() {
     let valid = std::process::Command::new(installed("openapi-spec-validator"))
         .arg(&written)
         .output()
-        .expect("it runs");
+        .expect("schemathesis runs");
     assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stdout));
     let mut command = tokio::process::Command::new(installed("schemathesis"));
     command.args([
@@ -305,12 +307,12 @@ async fn every_response_is_described_in_the_reference() {
         "--seed",
         &rand::random::<u32>().to_string(),
     ]);
-    let ran = command.kill_on_drop(true).output();
-    let ran = tokio::time::timeout(SCHEMATHESIS_TIMEOUT, ran)
+    let output = command.kill_on_drop(true).output();
+    let output = tokio::time::timeout(SCHEMATHESIS_TIMEOUT, output)
         .await
-        .expect("it ends in time")
-        .expect("it runs");
-    // Its output ends with the seed.
-    println!("{}", String::from_utf8_lossy(&ran.stdout));
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        .expect("schemathesis ends in time")
+        .expect("schemathesis runs");
+    // Its output ends with its seed.
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

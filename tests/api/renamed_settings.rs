@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{App, Database, Ran, header, tickerd};
+use crate::support::{App, CommandOutput, Database, header, tickerd};
 
 const OLD_AND_NEW: [(&str, &str); 4] = [
     ("KEY_STATUS_BELIEVED_MS", "KEY_STATUS_STALE_MAX_MS"),
@@ -53,7 +53,7 @@ async fn the_new_name_wins_over_the_old_one() {
 
 #[tokio::test]
 async fn without_old_names_nothing_is_warned_about() {
-    let app = App::alone(&Database::sample().await).await;
+    let app = App::without_redis(&Database::empty().await).await;
     assert_eq!(limit_of(&app).await, "\"keyless\";q=100;w=3600");
     assert_eq!(warnings(&app, "name"), Vec::<String>::new());
 }
@@ -65,13 +65,16 @@ fn every_old_variable_and_flag_is_read_as_the_new_one_and_not_shown_in_the_help(
         command.args(arguments);
         command
     };
-    let help = Ran::of(&mut serve(&["--help"])).stdout;
+    let help = CommandOutput::of(&mut serve(&["--help"])).stdout;
     for (old, new) in OLD_AND_NEW {
-        let by_variable = Ran::of(serve(&[]).env(old, "nonsense"));
-        let by_flag = Ran::of(&mut serve(&[&flag(old), "nonsense"]));
-        for ran in [by_variable, by_flag] {
+        let by_variable = CommandOutput::of(serve(&[]).env(old, "nonsense"));
+        let by_flag = CommandOutput::of(&mut serve(&[&flag(old), "nonsense"]));
+        for output in [by_variable, by_flag] {
             let expected = format!("invalid value 'nonsense' for '{} ", flag(new));
-            assert!(ran.code == Some(2) && ran.stderr.contains(&expected), "{old}: {ran:?}");
+            assert!(
+                output.code == Some(2) && output.stderr.contains(&expected),
+                "{old}: {output:?}"
+            );
         }
         assert!(help.contains(&flag(new)) && !help.contains(old) && !help.contains(&flag(old)));
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::net::TcpStream;
 
-use crate::support::{App, Database, exchange, get, scratch};
+use crate::support::{App, Database, get, scratch, send_request};
 
 const RESTARTS: usize = 5;
 /// The pause of each client between its requests: from none to nearly the time that a client may
@@ -36,27 +36,27 @@ async fn activated(database: &Database, socket: &TcpListener) -> App {
 }
 
 /// A client that keeps its connection open as long as it can and never retries.
-async fn ask_on(
+async fn send_until_stopped(
     address: String,
     key: String,
     pause: Duration,
-    over: &AtomicBool,
+    stop: &AtomicBool,
     answered: &AtomicU32,
 ) -> Duration {
     let request = get("/api/stocks/AAPL", &key);
-    let (mut kept, mut slowest) = (None, Duration::ZERO);
-    while !over.load(Ordering::Relaxed) {
+    let (mut connection, mut slowest) = (None, Duration::ZERO);
+    while !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
-        let mut stream = match kept.take() {
+        let mut stream = match connection.take() {
             Some(stream) => stream,
-            None => TcpStream::connect(&address).await.expect("somebody listens"),
+            None => TcpStream::connect(&address).await.expect("the socket accepts connections"),
         };
-        let reply = tokio::time::timeout(SLOWEST_MAX, exchange(&mut stream, &request))
+        let reply = tokio::time::timeout(SLOWEST_MAX, send_request(&mut stream, &request))
             .await
-            .expect("an answer in time");
-        let reply = reply.expect("an answer instead of an end");
+            .expect("a response in time");
+        let reply = reply.expect("a response instead of a closed connection");
         assert_eq!(reply.status, 200, "{}", reply.head);
-        kept = (!reply.closes()).then_some(stream);
+        connection = (!reply.closes()).then_some(stream);
         slowest = slowest.max(started.elapsed());
         answered.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(pause).await;
@@ -73,25 +73,27 @@ async fn five_restarts_under_load_fail_no_request() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
     let mut app = activated(&database, &socket).await;
-    let (over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let clients: Vec<_> = PAUSES_MS
         .iter()
         .map(|pause_ms| {
-            let (address, key, over, answered) =
-                (address.clone(), key.clone(), over.clone(), answered.clone());
+            let (address, key, stop, answered) =
+                (address.clone(), key.clone(), stop.clone(), answered.clone());
             let pause = Duration::from_millis(*pause_ms);
-            tokio::spawn(async move { ask_on(address, key, pause, &over, &answered).await })
+            tokio::spawn(
+                async move { send_until_stopped(address, key, pause, &stop, &answered).await },
+            )
         })
         .collect();
     for _ in 0..RESTARTS {
         let before = answered.load(Ordering::Relaxed);
         app.signal("TERM");
-        assert_eq!(app.ended().await, Some(0));
+        assert_eq!(app.wait_for_exit().await, Some(0));
         app = activated(&database, &socket).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(answered.load(Ordering::Relaxed) > before + 100, "the load goes on");
     }
-    over.store(true, Ordering::Relaxed);
+    stop.store(true, Ordering::Relaxed);
     let slowest = join_all(clients)
         .await
         .into_iter()
@@ -108,19 +110,19 @@ async fn five_restarts_under_load_fail_no_request() {
 async fn the_service_manager_is_notified_of_start_and_stop() {
     let (scratch, database) = (scratch(), Database::sample().await);
     let path = scratch.path().join("notify");
-    let told = UnixDatagram::bind(&path).unwrap();
-    told.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let notifications = UnixDatagram::bind(&path).unwrap();
+    notifications.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut app =
         App::with(&database, &[("NOTIFY_SOCKET", path.to_str().unwrap()), ("DRAIN_MS", "0")]).await;
     let next = || {
         let mut message = [0; 64];
-        let length = told.recv(&mut message).expect("it says something");
+        let length = notifications.recv(&mut message).expect("a notification");
         String::from_utf8_lossy(&message[..length]).trim().to_owned()
     };
     assert_eq!(next(), "READY=1");
     app.signal("TERM");
     assert_eq!(next(), "STOPPING=1");
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
 }
 
 #[tokio::test]
@@ -130,6 +132,6 @@ async fn a_passed_file_that_is_not_a_socket_is_one_error_line() {
     let mut command = Command::new("sh");
     command.args(["-c", "exec 3</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" serve"]);
     command.arg(serve.get_program()).env("DATABASE_URL", database.url());
-    let ran = crate::support::Ran::of(&mut command);
-    assert!(ran.sentence().contains("tickerd.socket"), "{ran:?}");
+    let output = crate::support::CommandOutput::of(&mut command);
+    assert!(output.error_line().contains("tickerd.socket"), "{output:?}");
 }

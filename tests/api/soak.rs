@@ -10,7 +10,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::auth::with_checksum;
-use crate::support::{App, Database, Load, Ran, Wire, get, id_of, record, redis_url, run};
+use crate::support::{
+    App, CommandOutput, Database, Load, RawClient, get, id_of, record, redis_url, run,
+};
 use sample::{Sample, verdict};
 
 const MINUTES: u64 = 30;
@@ -59,8 +61,9 @@ fn correct(database: &Database, rows: &str) {
     std::fs::write(file.path(), rows).expect("written");
     let path = file.path().to_str().expect("its name is text");
     let mut ingest = database.tickerd(&["ingest", "prices", path]);
-    let ran = Ran::of(ingest.env("REDIS_URL", redis_url()).env("REDIS_KEY_PREFIX", PREFIX));
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let output =
+        CommandOutput::of(ingest.env("REDIS_URL", redis_url()).env("REDIS_KEY_PREFIX", PREFIX));
+    assert_eq!(output.code, Some(0), "{output:?}");
 }
 
 /// What else happens, once a second.
@@ -78,9 +81,9 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
         .expect("an answer");
     let status = written.status();
     assert_eq!(status, 200, "at second {second}: {}", written.text().await.expect("a body"));
-    let mut gone = Wire::narrow(app.address()).await;
+    let mut gone = RawClient::with_small_buffer(app.address()).await;
     gone.send(get(HISTORY, key)).await;
-    gone.some(1000).await;
+    gone.read_some(1000).await;
     drop(gone);
     let wrong = with_checksum(&format!("tk_live_{}_{second:032}", id_of(key)));
     let refused = app.get(&wrong, "/api/stocks").await;
@@ -106,8 +109,9 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
         let (set, rotate, revoke) =
             (["set", id, "--tier", "pro"], ["rotate", id], ["revoke", id, "--yes"]);
         for change in [set.as_slice(), &rotate, &revoke] {
-            let ran = tokio::task::block_in_place(|| database.ran(&[&["keys"], change].concat()));
-            assert_eq!(ran.code, Some(0), "{ran:?}");
+            let output =
+                tokio::task::block_in_place(|| database.output(&[&["keys"], change].concat()));
+            assert_eq!(output.code, Some(0), "{output:?}");
         }
     }
 }
@@ -136,7 +140,7 @@ async fn nothing_grows_under_a_mixed_load() {
     let made = made.send().await.expect("an answer");
     let list = made.headers()["location"].to_str().expect("a path").to_owned();
     let paths: Vec<_> = paths.iter().map(String::as_str).collect();
-    let load = Load::on(&[&apps[0], &apps[1]], &keys, &paths).per_second(REQUESTS_PER_S).start();
+    let load = Load::new(&[&apps[0], &apps[1]], &keys, &paths).per_second(REQUESTS_PER_S).start();
     let (started, mut samples) = (Instant::now(), Vec::new());
     println!("{}", Sample::head());
     for second in 0..minutes * 60 {

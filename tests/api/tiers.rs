@@ -24,21 +24,24 @@ async fn a_changed_limit_takes_effect_on_every_instance_within_a_second() {
     }
     let mut set = database.tickerd(&[SET.as_slice(), &["250", "--json"]].concat());
     let output = run(set.envs(variables.iter().copied()));
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let changed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        told,
+        changed,
         json!({ "name": "free", "requestsPerMinute": 250, "activeKeys": 1, "instancesTold": 2 })
     );
     for app in apps.iter().chain([&alone]) {
-        eventually("the limit is the new one", Duration::from_secs(1), async || {
+        eventually("the new limit applies", Duration::from_secs(1), async || {
             limit(app).await == "250"
         })
         .await;
     }
     let (status, _) =
-        alone.operate("PUT", "/admin/tiers/free", json!({ "requestsPerMinute": 10 })).await;
+        alone.admin_json("PUT", "/admin/tiers/free", json!({ "requestsPerMinute": 10 })).await;
     assert_eq!(status, 200);
-    eventually("and the next", Duration::from_secs(1), async || limit(&alone).await == "10").await;
+    eventually("the next request, too", Duration::from_secs(1), async || {
+        limit(&alone).await == "10"
+    })
+    .await;
 }
 
 /// An instance rejects from memory while a key is over its limit. A better tier must end that.
@@ -55,32 +58,32 @@ async fn a_better_tier_ends_a_limit_within_a_second() {
     assert_eq!(app.get(&key, PATH).await.status(), 429);
     let mut set = database.tickerd(&["keys", "set", &key, "--tier", "pro"]);
     assert!(run(set.envs(variables.iter().copied())).status.success());
-    eventually("it goes on", Duration::from_secs(1), async || {
+    eventually("the key is admitted again", Duration::from_secs(1), async || {
         app.get(&key, PATH).await.status() == 200
     })
     .await;
     let answer = app.get(&key, PATH).await;
     let left: u32 = header(&answer, "x-ratelimit-remaining").parse().unwrap();
-    assert!(left < 900, "what was used before counts under the new limit: {left}");
+    assert!(left < 900, "earlier requests count under the new limit: {left}");
 }
 
 #[tokio::test]
 async fn a_tier_can_be_created_and_keys_moved_to_it() {
     let database = Database::sample().await;
     let app = App::with_admin(&database).await;
-    let made = database.ran(&["tiers", "set", "gold", "--requests-per-minute", "5000"]);
+    let made = database.output(&["tiers", "set", "gold", "--requests-per-minute", "5000"]);
     assert_eq!((made.code, made.stdout.as_str()), (Some(0), ""), "{made:?}");
     let key = database.issue("gold");
     assert_eq!(header(&app.get(&key, PATH).await, "ratelimit-policy"), "\"gold\";q=5000;w=60");
-    let listed = database.ran(&["tiers", "list", "--json"]).json();
+    let listed = database.output(&["tiers", "list", "--json"]).json();
     assert_eq!(
-        app.operate("GET", "/admin/tiers", Value::Null).await,
+        app.admin_json("GET", "/admin/tiers", Value::Null).await,
         (200, json!({ "tiers": listed }))
     );
     let names: Vec<_> =
         listed.as_array().unwrap().iter().map(|tier| tier["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["free", "pro", "gold", "enterprise"]);
-    let text = database.ran(&["tiers", "list"]).stdout;
+    let text = database.output(&["tiers", "list"]).stdout;
     assert!(text.lines().any(|line| line.split_whitespace().eq(["gold", "5000", "1"])), "{text}");
 }
 
@@ -91,14 +94,21 @@ async fn lowering_the_limit_of_active_keys_requires_yes() {
         database.texts("SELECT requests_per_minute::text FROM tiers WHERE name = 'free'").await
     };
     // No key has this tier, so nothing is lost.
-    assert_eq!(database.ran(&[SET.as_slice(), &["90"]].concat()).code, Some(0));
+    assert_eq!(database.output(&[SET.as_slice(), &["90"]].concat()).code, Some(0));
     database.issue("free");
-    let ran = database.ran(&[SET.as_slice(), &["80"]].concat());
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
-    assert!(["(1)", "80", "90", "--yes"].iter().all(|part| ran.stderr.contains(part)), "{ran:?}");
+    let output = database.output(&[SET.as_slice(), &["80"]].concat());
+    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
+    assert!(
+        ["(1)", "80", "90", "--yes"].iter().all(|part| output.stderr.contains(part)),
+        "{output:?}"
+    );
     assert_eq!(limits().await, ["90"]);
-    assert_eq!(database.ran(&[SET.as_slice(), &["80", "--yes"]].concat()).code, Some(0));
-    assert_eq!(database.ran(&[SET.as_slice(), &["100"]].concat()).code, Some(0), "more is no loss");
+    assert_eq!(database.output(&[SET.as_slice(), &["80", "--yes"]].concat()).code, Some(0));
+    assert_eq!(
+        database.output(&[SET.as_slice(), &["100"]].concat()).code,
+        Some(0),
+        "raising a limit needs no confirmation"
+    );
     assert_eq!(limits().await, ["100"]);
 }
 
@@ -112,13 +122,13 @@ async fn limits_and_names_out_of_range_are_usage_errors() {
         ("Gold", "5", "a-z"),
         ("free", "x", "whole"),
     ] {
-        let ran = database.ran(&["tiers", "set", name, "--requests-per-minute", limit]);
-        assert_eq!((ran.code, ran.stderr.contains(part)), (Some(2), true), "{ran:?}");
+        let output = database.output(&["tiers", "set", name, "--requests-per-minute", limit]);
+        assert_eq!((output.code, output.stderr.contains(part)), (Some(2), true), "{output:?}");
         let body = limit.parse().map_or(
             json!({ "requestsPerMinute": limit }),
             |n: u32| json!({ "requestsPerMinute": n }),
         );
-        let (status, _) = app.operate("PUT", &format!("/admin/tiers/{name}"), body).await;
+        let (status, _) = app.admin_json("PUT", &format!("/admin/tiers/{name}"), body).await;
         assert_eq!(status, 400);
     }
     assert_eq!(

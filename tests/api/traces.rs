@@ -20,16 +20,16 @@ pub async fn collector() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let bodies = Arc::new(Mutex::new(Vec::new()));
-    let kept = bodies.clone();
+    let received = bodies.clone();
     tokio::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {
-            tokio::spawn(take(connection, kept.clone()));
+            tokio::spawn(receive(connection, received.clone()));
         }
     });
     (url, bodies)
 }
 
-async fn take(mut connection: TcpStream, kept: Arc<Mutex<Vec<Vec<u8>>>>) {
+async fn receive(mut connection: TcpStream, received: Arc<Mutex<Vec<Vec<u8>>>>) {
     let mut read = Vec::new();
     while connection.read_buf(&mut read).await.is_ok_and(|bytes| bytes > 0) {
         let Some(head) = read.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
@@ -41,7 +41,7 @@ async fn take(mut connection: TcpStream, kept: Arc<Mutex<Vec<Vec<u8>>>>) {
             .and_then(|rest| rest.lines().next()?.parse::<usize>().ok());
         let end = head + 4 + length.expect("a length");
         if read.len() >= end {
-            kept.lock().unwrap().push(read.drain(..end).skip(head + 4).collect());
+            received.lock().unwrap().push(read.drain(..end).skip(head + 4).collect());
             connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         }
     }
@@ -75,7 +75,7 @@ async fn a_request_is_a_child_span_of_its_clients_and_its_waits_are_child_spans(
         app.request("GET", RANGE).header("x-api-key", &key).header("traceparent", traceparent);
     assert_eq!(request.send().await.unwrap().status(), 200);
     app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
     let spans = spans(&bodies);
     let root = spans
         .iter()
@@ -125,12 +125,12 @@ async fn an_unreachable_collector_does_not_affect_requests() {
         assert_eq!(app.get(&key, RANGE).await.status(), 200);
     }
     app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
 }
 
 #[test]
 fn an_invalid_endpoint_is_a_usage_error() {
-    for (variable, value, says) in [
+    for (variable, value, message) in [
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "collector:4318",
@@ -140,7 +140,7 @@ fn an_invalid_endpoint_is_a_usage_error() {
     ] {
         let mut command =
             crate::support::tickerd(&["serve", "--database-url", "postgres://localhost"]);
-        let ran = crate::support::Ran::of(command.env(variable, value));
-        assert!(ran.code == Some(2) && ran.stderr.contains(says), "{ran:?}");
+        let output = crate::support::CommandOutput::of(command.env(variable, value));
+        assert!(output.code == Some(2) && output.stderr.contains(message), "{output:?}");
     }
 }

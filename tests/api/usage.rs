@@ -42,7 +42,7 @@ fn add(into: &mut Counts, more: Counts) {
 
 /// The usage in Postgres, by key and route.
 fn stored(database: &Database) -> HashMap<(String, String), Counts> {
-    let totals = database.ran(&["usage", "--by", "key,route", "--json"]).json();
+    let totals = database.output(&["usage", "--by", "key,route", "--json"]).json();
     let name = |total: &Value, of: &str| total[of].as_str().expect("a name").to_owned();
     let totals = totals.as_array().expect("a list").iter();
     totals.map(|total| ((name(total, "key"), name(total, "route")), counts(total))).collect()
@@ -55,15 +55,15 @@ fn requests(database: &Database) -> i64 {
 #[tokio::test]
 async fn totals_of_two_instances_equal_the_requests_sent() {
     let database = Database::sample().await;
-    let mut apps = App::sharing(&database, 2).await;
+    let mut apps = App::with_shared_redis(&database, 2).await;
     let keys = [database.issue("pro"), database.issue("free")];
     let mut expected: HashMap<(String, String), Counts> = HashMap::new();
     for round in 0..60 {
-        let asked = PATHS
+        let combinations = PATHS
             .iter()
             .zip(ROUTES)
             .flat_map(|(path, route)| keys.iter().map(move |key| (path, route, key)));
-        let answers = asked.enumerate().map(async |(at, (path, route, key))| {
+        let answers = combinations.enumerate().map(async |(at, (path, route, key))| {
             let answer = apps[(round + at) % apps.len()].get(key, path).await;
             let (refused, hit) = (answer.status() == 429, header(&answer, "x-cache") == "HIT");
             let bytes = answer.bytes().await.expect("a body").len();
@@ -78,13 +78,13 @@ async fn totals_of_two_instances_equal_the_requests_sent() {
     }
     for app in &mut apps {
         app.signal("TERM");
-        assert_eq!(app.ended().await, Some(0));
+        assert_eq!(app.wait_for_exit().await, Some(0));
     }
     let refused: i64 = expected.values().map(|counts| counts[1]).sum();
     let hits: i64 = expected.values().map(|counts| counts[2]).sum();
     assert!(
         refused >= 200 && hits >= 300,
-        "{refused} refusals, {hits} hits: too few to show anything"
+        "{refused} refusals, {hits} hits: too few for a meaningful test"
     );
     assert_eq!(stored(&database), expected);
 }
@@ -92,7 +92,7 @@ async fn totals_of_two_instances_equal_the_requests_sent() {
 #[tokio::test]
 async fn a_response_without_a_body_adds_no_bytes() {
     let database = Database::sample().await;
-    let mut app = App::alone(&database).await;
+    let mut app = App::without_redis(&database).await;
     let key = database.issue("pro");
     let tag = header(&app.get(&key, RANGE).await, "etag").to_owned();
     let bytes = app.get(&key, RANGE).await.bytes().await.unwrap().len() as i64;
@@ -108,7 +108,7 @@ async fn a_response_without_a_body_adds_no_bytes() {
         (200.try_into().unwrap(), 304.try_into().unwrap())
     );
     app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
     assert_eq!(
         stored(&database)[&(id_of(&key).to_owned(), ROUTES[0].to_owned())],
         [4, 0, 3, 2 * bytes]
@@ -137,7 +137,7 @@ async fn usage_during_an_outage_of_postgres_is_stored_after_it() {
     let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
     let key = database.issue("pro");
     app.get(&key, RANGE).await;
-    database.cut_off().await;
+    database.refuse_connections().await;
     for _ in 0..30 {
         assert_eq!(app.get(&key, RANGE).await.status(), 200, "from memory");
     }
@@ -146,8 +146,9 @@ async fn usage_during_an_outage_of_postgres_is_stored_after_it() {
     })
     .await;
     app.get(&key, RANGE).await;
-    database.let_in().await;
-    eventually("all is stored", Duration::from_secs(20), async || requests(&database) == 32).await;
+    database.accept_connections().await;
+    eventually("all usage is stored", Duration::from_secs(20), async || requests(&database) == 32)
+        .await;
 }
 
 #[tokio::test]
@@ -158,21 +159,21 @@ async fn a_stop_right_after_an_outage_loses_no_usage() {
     let key = database.issue("pro");
     // The server stops at once, before another batch is due.
     let mut app = App::with(&database, &[("USAGE_FLUSH_MS", "3000"), ("DRAIN_MS", "0")]).await;
-    let ask = async || assert_eq!(app.get(&key, RANGE).await.status(), 200);
-    ask().await;
-    database.cut_off().await;
+    let send = async || assert_eq!(app.get(&key, RANGE).await.status(), 200);
+    send().await;
+    database.refuse_connections().await;
     // The batch that fails is kept, and later counts wait behind it.
-    ask().await;
+    send().await;
     eventually("a batch fails", Duration::from_secs(10), async || {
         app.log().iter().any(|line| line.contains("usage can't be stored"))
     })
     .await;
     for _ in 0..30 {
-        ask().await;
+        send().await;
     }
-    database.let_in().await;
+    database.accept_connections().await;
     app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
     assert_eq!(requests(&database), 32);
 }
 
@@ -228,7 +229,8 @@ async fn a_key_holder_sees_only_the_usage_of_that_key() {
         app.get(&key, path).await;
         app.get(&other, path).await;
     }
-    eventually("all is stored", Duration::from_secs(10), async || requests(&database) == 10).await;
+    eventually("all usage is stored", Duration::from_secs(10), async || requests(&database) == 10)
+        .await;
     let (status, body) = app.json(&key, "/api/usage").await;
     assert_eq!(
         (status, &body["key"], &body["tier"]),
@@ -239,19 +241,23 @@ async fn a_key_holder_sees_only_the_usage_of_that_key() {
     // This request itself may have been stored before its response was made.
     let rows: Vec<_> = all.iter().filter(|row| row["route"] != "/api/usage").collect();
     assert_eq!(rows.iter().map(|row| row["requests"].as_i64().unwrap()).sum::<i64>(), 5, "{body}");
-    assert_eq!((rows.len(), &body["count"]), (4, &all.len().into()), "one for each route: {body}");
+    assert_eq!(
+        (rows.len(), &body["count"]),
+        (4, &all.len().into()),
+        "one row for each route: {body}"
+    );
     let today = Utc::now().date_naive();
     assert_eq!(body["end"], today.to_string());
     assert!(rows.iter().all(|row| row["day"].as_str().unwrap().parse::<NaiveDate>().is_ok()));
     let (status, body) = app.json(&key, "/api/usage?start=2001-01-01&end=2001-12-31").await;
     assert_eq!((status, &body["count"]), (200, &0.into()));
-    for (query, says) in [
+    for (query, message) in [
         ("start=2001-01-01", "start is too early: expected at most 366 days up to end"),
         ("start=2002-01-02&end=2002-01-01", "start (2002-01-02) is after end (2002-01-01)"),
         ("day=2002-01-02", "the parameter \"day\" is not known here: expected start, end"),
     ] {
         let (status, body) = app.json(&key, &format!("/api/usage?{query}")).await;
-        assert!(status == 400 && body["error"].as_str().unwrap().starts_with(says), "{body}");
+        assert!(status == 400 && body["error"].as_str().unwrap().starts_with(message), "{body}");
     }
 }
 
@@ -259,25 +265,25 @@ async fn a_key_holder_sees_only_the_usage_of_that_key() {
 async fn usage_is_printed_as_a_table_as_csv_and_as_json() {
     let database = Database::sample().await;
     let day = Utc::now().date_naive().to_string();
-    assert!(database.ran(&["usage"]).stderr.starts_with("There is no usage from "));
-    let mut app = App::alone(&database).await;
+    assert!(database.output(&["usage"]).stderr.starts_with("Nothing was used from "));
+    let mut app = App::without_redis(&database).await;
     let key = database.issue("pro");
     app.get(&key, RANGE).await;
     app.get(&key, "/api/stocks").await;
     app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
-    let csv = database.ran(&["usage", "--by", "day,owner", "--format", "csv"]).stdout;
+    assert_eq!(app.wait_for_exit().await, Some(0));
+    let csv = database.output(&["usage", "--by", "day,owner", "--format", "csv"]).stdout;
     let (head, row) = csv.trim_end().split_once('\n').unwrap();
     assert_eq!(head, "day,owner,requests,refusals,cacheHits,bytes,lastUsedAt");
     assert!(row.starts_with(&format!("{day},tests,2,0,0,")), "{row}");
-    let table = database.ran(&["usage", "--key", id_of(&key), "--day", &day]).stdout;
+    let table = database.output(&["usage", "--key", id_of(&key), "--day", &day]).stdout;
     let widths: Vec<_> = table.lines().map(str::len).collect();
     assert!(widths.len() == 2 && widths[0] <= widths[1] && table.contains(id_of(&key)), "{table}");
-    let none = database.ran(&["usage", "--owner", "nobody", "--json"]);
+    let none = database.output(&["usage", "--owner", "nobody", "--json"]);
     assert_eq!(none.stdout, "[]\n");
-    let wrong = database.ran(&["usage", "--day", "yesterday"]);
+    let wrong = database.output(&["usage", "--day", "yesterday"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     assert!(wrong.stderr.contains("expected a day, as YYYY-MM-DD"), "{wrong:?}");
-    let wrong = database.ran(&["usage", "--start", "2002-01-02", "--end", "2002-01-01"]);
-    assert_eq!(wrong.sentence(), "--start (2002-01-02) is after --end (2002-01-01)");
+    let wrong = database.output(&["usage", "--start", "2002-01-02", "--end", "2002-01-01"]);
+    assert_eq!(wrong.error_line(), "--start (2002-01-02) is after --end (2002-01-01)");
 }

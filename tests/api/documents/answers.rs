@@ -29,7 +29,7 @@ fn block<'a>(document: &'a str, kind: &str) -> &'a str {
 async fn the_request_of_the_readme_is_answered_as_it_says() {
     let readme = read("README.md");
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("free"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("free"));
     let (_, url) = block(&readme, "sh").split_once("'http://127.0.0.1:3000").expect("a URL");
     let (status, answer) = app.json(&key, url.trim().trim_end_matches('\'')).await;
     let printed: Value = serde_json::from_str(block(&readme, "json")).expect("JSON");
@@ -39,7 +39,7 @@ async fn the_request_of_the_readme_is_answered_as_it_says() {
 #[tokio::test]
 async fn the_chart_of_the_readme_is_what_the_route_answers() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("free"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("free"));
     let readme = read("README.md");
     let (_, path) = readme.split_once("`/api/stocks/AAPL/chart.svg").expect("a path");
     let query = path.split('`').next().expect("a query");
@@ -54,7 +54,7 @@ const ONLY_ON_THE_COMMAND_LINE: [(&str, &str); 1] = [("UsageTotal", "owner")];
 #[tokio::test]
 async fn the_page_of_the_api_names_every_route_parameter_and_field() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let (page, (_, document)) = (read("docs/api.md"), app.json("", "/openapi.json").await);
     let mut missing = Vec::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {

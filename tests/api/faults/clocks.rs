@@ -39,7 +39,8 @@ async fn two_that_share(database: &Database, clocks: &[Clock; 2]) -> Vec<App> {
 #[tokio::test]
 #[ignore = "make test-faults"]
 async fn two_instances_whose_clocks_are_5_s_apart_admit_exactly_the_limit_around_a_minutes_edge() {
-    let (database, clocks) = (Database::sample().await, [Clock::off_by(0), Clock::off_by(5)]);
+    let (database, clocks) =
+        (Database::sample().await, [Clock::with_offset_s(0), Clock::with_offset_s(5)]);
     let apps = two_that_share(&database, &clocks).await;
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
     let (most, total) = around_a_minutes_edge(&apps, &database.issue("free")).await;
@@ -58,7 +59,7 @@ async fn while_it_steps<T>(clocks: &[Clock], task: impl Future<Output = T>) -> (
     let stepping = async {
         while !over.load(Ordering::Relaxed) {
             for clock in clocks {
-                clock.set_off_by(random.random_range(-3600..=3600));
+                clock.set_offset_s(random.random_range(-3600..=3600));
             }
             steps += 1;
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -76,7 +77,8 @@ async fn while_it_steps<T>(clocks: &[Clock], task: impl Future<Output = T>) -> (
 #[tokio::test]
 #[ignore = "make test-faults"]
 async fn instances_whose_clocks_step_to_and_fro_admit_exactly_the_limit() {
-    let (database, clocks) = (Database::sample().await, [Clock::off_by(0), Clock::off_by(0)]);
+    let (database, clocks) =
+        (Database::sample().await, [Clock::with_offset_s(0), Clock::with_offset_s(0)]);
     let apps = two_that_share(&database, &clocks).await;
     let key = database.issue("free");
     let ((most, total), steps) = while_it_steps(&clocks, around_a_minutes_edge(&apps, &key)).await;
@@ -89,7 +91,7 @@ async fn instances_whose_clocks_step_to_and_fro_admit_exactly_the_limit() {
 #[tokio::test]
 #[ignore = "make test-faults"]
 async fn an_instance_without_redis_whose_clock_steps_to_and_fro_admits_exactly_the_limit() {
-    let (database, clocks) = (Database::sample().await, [Clock::off_by(0)]);
+    let (database, clocks) = (Database::sample().await, [Clock::with_offset_s(0)]);
     let (apps, key) = ([clocks[0].app(&database, &[]).await], database.issue("free"));
     let ((most, total), steps) = while_it_steps(&clocks, around_a_minutes_edge(&apps, &key)).await;
     record(
@@ -127,7 +129,7 @@ async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_f
         let key = database.issue("free");
         // The limit, and no refusal that an instance would remember.
         let first = burst(&apps, &key, 100).await;
-        server.tell(&["EVAL", MOVE_WINDOWS, "0", &(-off_by_s).to_string()]);
+        server.command_ok(&["EVAL", MOVE_WINDOWS, "0", &(-off_by_s).to_string()]);
         admitted.push(first + burst(&apps, &key, 150).await);
     }
     // Of a window that begins anew one instance may miss what the other has taken ahead.
@@ -148,7 +150,7 @@ async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_f
 #[ignore = "make test-faults"]
 async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange_on() {
     let database = Database::sample().await;
-    let (clock, key) = (Clock::off_by(0), database.issue("enterprise"));
+    let (clock, key) = (Clock::with_offset_s(0), database.issue("enterprise"));
     let midnight: DateTime<Utc> = "2013-01-01T05:00:00Z".parse().unwrap();
     clock.set(midnight - TimeDelta::hours(5));
     let app = clock.app(&database, &[]).await;
@@ -198,13 +200,13 @@ async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange
 #[tokio::test]
 #[ignore = "make test-faults"]
 async fn no_answer_lives_longer_and_no_key_is_believed_longer_because_the_clock_steps_back() {
-    let (database, clock) = (Database::sample().await, Clock::off_by(0));
+    let (database, clock) = (Database::sample().await, Clock::with_offset_s(0));
     let (app, key) =
         (clock.app(&database, &[("KEY_STATUS_TTL_MS", "60000")]).await, database.issue("pro"));
     let path = "/api/stocks/AAPL/quote";
     let mut seen = Vec::new();
     for off_by_s in [0, 0, -3600, -3600, 0] {
-        clock.set_off_by(off_by_s);
+        clock.set_offset_s(off_by_s);
         let answer = app.get(&key, path).await;
         assert!(max_age_s(&answer) <= 60, "{answer:?}");
         seen.push(header(&answer, "x-cache").to_owned());
@@ -220,7 +222,7 @@ async fn no_answer_lives_longer_and_no_key_is_believed_longer_because_the_clock_
         .batch_execute(&format!("SET session_replication_role = replica; {changed}"))
         .await
         .unwrap();
-    clock.set_off_by(-7200);
+    clock.set_offset_s(-7200);
     let refused = async || app.get(&key, path).await.status() == 401;
     let took = eventually("the key is refused", Duration::from_secs(2), refused).await;
     record(
@@ -233,11 +235,19 @@ async fn no_answer_lives_longer_and_no_key_is_believed_longer_because_the_clock_
 #[ignore = "make test-faults"]
 async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
     let database = Database::sample().await;
-    let clocks = [Clock::off_by(0), Clock::off_by(24 * 3600)];
+    let clocks = [Clock::with_offset_s(0), Clock::with_offset_s(24 * 3600)];
     let apps = two_that_share(&database, &clocks).await;
     let ends = (Utc::now() + TimeDelta::hours(12)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let issued =
-        database.ran(&["keys", "issue", "--owner", "tests", "--name", "ends", "--expires", &ends]);
+    let issued = database.output(&[
+        "keys",
+        "issue",
+        "--owner",
+        "tests",
+        "--name",
+        "ends",
+        "--expires",
+        &ends,
+    ]);
     let (ending, lasting) = (issued.stdout.trim().to_owned(), database.issue("free"));
     let mut statuses = Vec::new();
     for app in &apps {
@@ -247,7 +257,7 @@ async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
     assert_eq!(statuses, [200, 401], "by the clock of the second it has ended");
     for mut app in apps {
         app.signal("TERM");
-        assert_eq!(app.ended().await, Some(0));
+        assert_eq!(app.wait_for_exit().await, Some(0));
     }
     let today = Utc::now().date_naive();
     let (start, end) =
@@ -264,7 +274,7 @@ async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
         &end,
         "--json",
     ];
-    let totals = database.ran(&asked).json();
+    let totals = database.output(&asked).json();
     let days: Vec<_> =
         totals.as_array().unwrap().iter().map(|total| total["day"].as_str().unwrap()).collect();
     assert_eq!(days.len(), 2, "{totals}");

@@ -10,8 +10,8 @@ use tokio_postgres::Client;
 
 use super::harm::{issue_unlimited, unasked};
 use crate::support::{
-    App, Database, Fault, Load, Postgres, Proxy, eventually, exchange, get, header, id_of, record,
-    scratch,
+    App, Database, Fault, Load, Postgres, Proxy, eventually, get, header, id_of, record, scratch,
+    send_request,
 };
 
 const LISTS: &str = "/api/watchlists";
@@ -95,17 +95,17 @@ async fn a_pool_that_is_used_up_refuses_in_time_or_at_once_and_keeps_nobody_else
     // 4 have a connection until their statement takes too long, 8 wait for one, 28 find no place to
     // wait. The server's own look for changes takes none from them. Between any two of these times
     // lies more than a busy machine adds.
-    let (at_once, waited, ran) = (within(0, 1900), within(1900, 3900), within(3900, 8000));
+    let (at_once, waited, output) = (within(0, 1900), within(1900, 3900), within(3900, 8000));
     assert!(
-        (26..=30).contains(&at_once) && at_once + waited + ran == 40 && ran >= 3,
-        "{at_once}, {waited}, {ran}"
+        (26..=30).contains(&at_once) && at_once + waited + output == 40 && output >= 3,
+        "{at_once}, {waited}, {output}"
     );
     operator.batch_execute("ROLLBACK").await.unwrap();
     let back = async || ask(&app, &key, LISTS).await.0 == 200;
     let back = eventually("it is back", Duration::from_secs(1), back).await;
     let slowest = cached.iter().map(|(.., took)| *took).max().unwrap();
     let seen = format!(
-        "{at_once} refused at once, {waited} after the wait, {ran} after their statement's time-out, all 503; 50 cached ones \
+        "{at_once} refused at once, {waited} after the wait, {output} after their statement's time-out, all 503; 50 cached ones \
          200, the slowest after {} ms; back after {} ms",
         slowest.as_millis(),
         back.as_millis()
@@ -131,8 +131,8 @@ async fn however_long_all_connections_are_used_up_a_revocation_is_followed_withi
     }
     let operator = database.connect().await;
     operator.batch_execute("BEGIN; LOCK watchlists").await.unwrap();
-    let flood = Load::on(&[&app], &[&flooding], &[LISTS]).clients(32).start();
-    database.connections(4, "wait_event_type = 'Lock'").await;
+    let flood = Load::new(&[&app], &[&flooding], &[LISTS]).clients(32).start();
+    database.wait_for_connections(4, "wait_event_type = 'Lock'").await;
     assert_eq!(ask(&app, &revoked, QUOTE).await.0, 200, "it is known and the answer is kept");
     let output = database.run(&["keys", "revoke", id_of(&revoked), "--yes"]);
     assert!(output.status.success(), "{output:?}");
@@ -143,8 +143,8 @@ async fn however_long_all_connections_are_used_up_a_revocation_is_followed_withi
     let within = Duration::from_secs(1 + 1) + SLACK;
     let took = eventually("it is refused", within, refused).await;
     let ready = app.get("", "/health/ready").await;
-    let (status, says) = (ready.status(), ready.text().await.unwrap());
-    assert!(status == 200 && says.contains("\"changes\":\"followed\""), "{status} {says}");
+    let (status, message) = (ready.status(), ready.text().await.unwrap());
+    assert!(status == 200 && message.contains("\"changes\":\"followed\""), "{status} {message}");
     operator.batch_execute("ROLLBACK").await.unwrap();
     flood.stop();
     let unauthorized = async || ask(&app, &revoked, QUOTE).await.0 == 401;
@@ -205,7 +205,7 @@ async fn callers_that_hang_up_leave_nobody_behind_a_statement_that_hangs() {
     while answered.is_none() && vanished.elapsed() < Duration::from_secs(10) {
         let mut stream = TcpStream::connect(app.address()).await.unwrap();
         let request = get(LISTS, &key);
-        match tokio::time::timeout(PATIENCE, exchange(&mut stream, &request)).await {
+        match tokio::time::timeout(PATIENCE, send_request(&mut stream, &request)).await {
             Ok(reply) => answered = (reply.unwrap().status == 200).then(|| vanished.elapsed()),
             // Its end comes as a reset, which the server takes for the end of the request.
             Err(_) => SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::Stdio;
 
 use super::harm::{PRICES, STATE, history};
-use crate::support::{App, Database, Files, Postgres, Ran, SmallDisk, record, tickerd};
+use crate::support::{App, CommandOutput, Database, Files, Postgres, SmallDisk, record, tickerd};
 
 const QUOTE: &str = "/api/stocks/AAPL/quote";
 
@@ -15,19 +15,23 @@ async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_
     let mut postgres = Postgres::with_sample(disk.path()).await;
     let database = postgres.database();
     let (stocks, prices, rows) = history(&files, 20);
-    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
-    let (app, key) = (App::alone(&database).await, database.issue("enterprise"));
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
+    let (app, key) = (App::without_redis(&database).await, database.issue("enterprise"));
     let quote = app.get(&key, QUOTE).await.text().await.unwrap();
     let before = database.texts(STATE).await;
     // The staging table, the table itself, what is written ahead of it: each finds no more room in
     // one of these.
     let (mut refused, mut crashed) = (0, 0);
     for megabytes in [1, 4, 8, 12, 16, 20, 24, 28] {
-        disk.leave(megabytes);
-        let ran = database.ran(&["ingest", "prices", &prices]);
-        let said = ran.stderr.lines().last().unwrap_or_default();
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{megabytes} MB: {ran:?}");
-        assert!(said.contains(&prices), "{ran:?}");
+        disk.fill_except(megabytes);
+        let output = database.output(&["ingest", "prices", &prices]);
+        let said = output.stderr.lines().last().unwrap_or_default();
+        assert_eq!(
+            (output.code, output.stdout.as_str()),
+            (Some(1), ""),
+            "{megabytes} MB: {output:?}"
+        );
+        assert!(said.contains(&prices), "{output:?}");
         match said.contains("its disk is full") {
             true => refused += 1,
             // Without room for what it writes ahead, Postgres ends all that it does and starts
@@ -35,13 +39,13 @@ async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_
             false => crashed += 1,
         }
         assert_eq!(app.get(&key, QUOTE).await.text().await.unwrap(), quote, "{megabytes} MB");
-        disk.make_room();
+        disk.free_space();
         postgres.start(&[]).await;
         assert_eq!(database.texts(STATE).await, before, "{megabytes} MB");
         assert_eq!(app.get(&key, &format!("/api/stocks?limit={megabytes}")).await.status(), 200);
     }
     assert!(refused > 3, "{refused} of 8 met a full disk");
-    let report = database.ran(&["ingest", "prices", &prices, "--json"]).json();
+    let report = database.output(&["ingest", "prices", &prices, "--json"]).json();
     assert_eq!(report["added"], rows);
     let seen = format!(
         "{refused} of 8 times the sentence named the disk, {crashed} times Postgres itself ended on the full disk and the sentence \
@@ -55,7 +59,7 @@ async fn a_load_onto_a_full_disk_says_so_leaves_nothing_and_succeeds_once_there_
 async fn a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where() {
     let disk = SmallDisk::mount(1);
     let out = disk.path().to_str().unwrap();
-    let ran = Ran::of(&mut tickerd(&[
+    let output = CommandOutput::of(&mut tickerd(&[
         "generate",
         "--stocks",
         "200",
@@ -67,10 +71,10 @@ async fn a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where(
         out,
     ]));
     assert!(
-        ran.sentence().starts_with(&format!("can't write in {out}: No space left on device")),
-        "{ran:?}"
+        output.error_line().starts_with(&format!("can't write in {out}: No space left on device")),
+        "{output:?}"
     );
-    let seen = ran.sentence().replace(out, "DIR");
+    let seen = output.error_line().replace(out, "DIR");
     record("a_history_that_finds_no_room_for_its_files_is_an_error_that_says_where", &seen);
 }
 
@@ -80,16 +84,16 @@ async fn a_report_that_finds_no_room_says_that_the_load_is_done() {
     let path =
         files.write("prices.csv", format!("{PRICES},adjusted_close\nAAPL,2013-03-04,1,2,1,1,5,1"));
     let mut load = database.tickerd(&["ingest", "prices", &path, "--json"]);
-    let ran = Ran::at_the_end_of(
+    let output = CommandOutput::wait_for(
         load.stdout(File::create("/dev/full").unwrap()).stderr(Stdio::piped()).spawn().unwrap(),
     );
     assert!(
-        ran.sentence().contains("was loaded, but the report of it can't be written"),
-        "{ran:?}"
+        output.error_line().contains("was loaded, but the report of it can't be written"),
+        "{output:?}"
     );
-    assert_eq!(database.ran(&["ingest", "prices", &path, "--json"]).json()["unchanged"], 1);
+    assert_eq!(database.output(&["ingest", "prices", &path, "--json"]).json()["unchanged"], 1);
     record(
         "a_report_that_finds_no_room_says_that_the_load_is_done",
-        &ran.sentence().replace(&path, "FILE"),
+        &output.error_line().replace(&path, "FILE"),
     );
 }

@@ -74,8 +74,10 @@ async fn two_instances_serve_a_commit_within_a_second_and_when_its_message_is_lo
 #[tokio::test]
 async fn two_instances_without_redis_serve_a_commit_within_a_second() {
     let database = Database::sample().await;
-    let (apps, key) =
-        ([App::alone(&database).await, App::alone(&database).await], database.issue("pro"));
+    let (apps, key) = (
+        [App::without_redis(&database).await, App::without_redis(&database).await],
+        database.issue("pro"),
+    );
     for app in &apps {
         app.get(&key, PATH).await;
     }
@@ -98,8 +100,8 @@ async fn two_instances_serve_a_rename_within_a_second() {
     for app in &apps {
         assert!(app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"FB\""));
     }
-    let ran = run(database.tickerd(&["stocks", "rename", "FB", "META"]).envs(shared));
-    assert!(ran.status.success(), "{ran:?}");
+    let output = run(database.tickerd(&["stocks", "rename", "FB", "META"]).envs(shared));
+    assert!(output.status.success(), "{output:?}");
     for app in &apps {
         let renamed = async || {
             app.get(&key, path).await.text().await.unwrap().starts_with("{\"symbol\":\"META\"")

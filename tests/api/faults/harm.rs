@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::support::{App, Database, Files, Ran, Tally, eventually, tickerd};
+use crate::support::{App, CommandOutput, Database, Files, Tally, eventually, tickerd};
 
 /// The columns of a file of prices whose adjusted closes are computed.
 pub const PRICES: &str = "symbol,date,open,high,low,close,volume";
@@ -22,9 +22,10 @@ pub const SEEN_BY_ALL: &str = "SELECT concat_ws(' ', symbol, p) FROM prices p JO
 pub fn history(files: &Files, stocks: u32) -> (String, String, i64) {
     let (out, stocks) = (files.path(), stocks.to_string());
     let years = ["--from", "2000-01-01", "--to", "2019-12-31", "--out", out, "--json"];
-    let report =
-        Ran::of(&mut tickerd(&[["generate", "--stocks", &stocks].as_slice(), &years].concat()))
-            .json();
+    let report = CommandOutput::of(&mut tickerd(
+        &[["generate", "--stocks", &stocks].as_slice(), &years].concat(),
+    ))
+    .json();
     let rows = report["prices"].as_i64().expect("a count");
     (format!("{out}/stocks.csv"), format!("{out}/prices.csv.gz"), rows)
 }

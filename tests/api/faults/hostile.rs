@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::support::{App, Database, Vitals, Wire, eventually, record};
+use crate::support::{App, Database, ProcessStats, RawClient, eventually, record};
 
 /// What an attacker wants to be taken for another request: the path would show up in the log.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -104,10 +104,10 @@ const UNUSUAL: &[(&str, u16)] = &[
 
 /// Sends this to a connection of its own, then nothing more: the statuses that came back.
 async fn statuses(address: &str, bytes: &[u8]) -> Vec<u16> {
-    let mut client = Wire::to(address).await;
-    client.offer(bytes).await;
-    client.finish().await;
-    let (text, _) = client.rest().await;
+    let mut client = RawClient::connect(address).await;
+    client.send_if_accepted(bytes).await;
+    client.close_sending().await;
+    let (text, _) = client.read_to_end().await;
     let heads = text.split("HTTP/1.").skip(1);
     let statuses = heads.filter_map(|head| head.get(2..5)?.parse().ok());
     statuses.filter(|status| *status != 100).collect()
@@ -155,7 +155,7 @@ async fn nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_a
 #[tokio::test]
 async fn what_is_unusual_gets_the_one_answer_it_should_get() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     for (bytes, status) in UNUSUAL {
         assert_eq!(statuses(app.address(), bytes.as_bytes()).await, [*status], "{bytes:?}");
     }
@@ -168,7 +168,7 @@ async fn what_is_unusual_gets_the_one_answer_it_should_get() {
 #[tokio::test]
 async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let head = |filler: &str| format!("GET /health HTTP/1.1\r\nhost: x\r\n{filler}\r\n");
     for (bytes, status) in [
         (format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(5000)), 414),
@@ -183,7 +183,7 @@ async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
         assert_eq!(got, [status], "{}", &bytes[..60]);
     }
     // Of what has no end only a part is read: the answer may be lost with the rest.
-    let before = Vitals::of(app.pid());
+    let before = ProcessStats::of(app.pid());
     for bytes in [
         format!("GET /{}", "x".repeat(10_000_000)),
         head(&format!("f: {}\r\n", "x".repeat(10_000_000))),
@@ -191,7 +191,7 @@ async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
         let got = statuses(app.address(), bytes.as_bytes()).await;
         assert!(got.is_empty() || got == [431], "{got:?}");
     }
-    let after = Vitals::of(app.pid());
+    let after = ProcessStats::of(app.pid());
     assert!(after.memory_mib < before.memory_mib + 8, "{before:?} {after:?}");
     record(
         "whatever_is_too_large_is_refused_and_costs_nobody_anything",

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{App, Database, Vitals, Wire, eventually, record};
+use crate::support::{App, Database, ProcessStats, RawClient, eventually, record};
 
 const ASK: &str = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
 const IDLE: usize = 10_000;
 
 /// A connection that has been used and is kept.
-async fn kept(address: &str) -> Wire {
-    let mut wire = Wire::to(address).await;
+async fn kept(address: &str) -> RawClient {
+    let mut wire = RawClient::connect(address).await;
     wire.send(ASK).await;
-    assert!(wire.until("}").await.starts_with("HTTP/1.1 200"));
+    assert!(wire.read_until("}").await.starts_with("HTTP/1.1 200"));
     wire
 }
 
@@ -42,19 +42,19 @@ async fn ten_thousand_idle_connections_cost_memory_alone() {
         "expected ulimit -Hn of 11,000 or more"
     );
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     let calm = newcomers(app.address()).await;
-    let before = Vitals::of(app.pid());
+    let before = ProcessStats::of(app.pid());
     let mut idle = Vec::new();
     while idle.len() < IDLE {
         idle.extend(join_all((0..250).map(|_| kept(app.address()))).await);
     }
-    let full = Vitals::of(app.pid());
+    let full = ProcessStats::of(app.pid());
     let crowded = newcomers(app.address()).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let resting = Vitals::of(app.pid());
+    let resting = ProcessStats::of(app.pid());
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let busy = (Vitals::of(app.pid()).cpu_s - resting.cpu_s) / 5.0;
+    let busy = (ProcessStats::of(app.pid()).cpu_s - resting.cpu_s) / 5.0;
     let each_kib = (full.memory_mib - before.memory_mib) * 1024 / IDLE as u64;
     assert!(each_kib <= 32, "{each_kib} KiB each");
     assert!(busy < 0.05, "{busy} of a core");
@@ -96,26 +96,26 @@ async fn who_comes_when_all_connections_are_taken_waits_until_one_ends() {
     eventually("no connection is left", Duration::from_secs(10), is_alone).await;
     let _first = kept(app.address()).await;
     let second = kept(app.address()).await;
-    let mut third = Wire::to(app.address()).await;
+    let mut third = RawClient::connect(app.address()).await;
     third.send(ASK).await;
-    assert!(!third.has_ended(Duration::from_millis(300)).await);
+    assert!(!third.is_closed_within(Duration::from_millis(300)).await);
     let started = Instant::now();
     drop(second);
-    assert!(third.until("}").await.starts_with("HTTP/1.1 200"));
-    let let_in = started.elapsed();
+    assert!(third.read_until("}").await.starts_with("HTTP/1.1 200"));
+    let accept_connections = started.elapsed();
     // Not only when the first is hung up on, 2 s after it was used.
-    assert!(let_in < Duration::from_millis(1500), "{let_in:?}");
+    assert!(accept_connections < Duration::from_millis(1500), "{accept_connections:?}");
     // And when those who idle are hung up on.
-    let mut fourth = Wire::to(app.address()).await;
+    let mut fourth = RawClient::connect(app.address()).await;
     fourth.send(ASK).await;
-    assert!(fourth.until("}").await.starts_with("HTTP/1.1 200"));
+    assert!(fourth.read_until("}").await.starts_with("HTTP/1.1 200"));
     let idle_s = started.elapsed().as_secs_f64();
     assert!(idle_s < 6.0, "{idle_s}");
     record(
         "who_comes_when_all_connections_are_taken_waits_until_one_ends",
         &format!(
-            "answered {} ms after one had hung up; the next after {idle_s:.1} s, when the first had been idle for 2",
-            let_in.as_millis()
+            "answered {} ms after one had hung up; the next after {idle_s:.1} s, when the first had idled for 2",
+            accept_connections.as_millis()
         ),
     );
 }

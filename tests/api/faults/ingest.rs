@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::harm::{PRICES, SEEN_BY_ALL, STATE, history, in_copy};
 use crate::support::{
-    Database, Fault, Files, Postgres, Proxy, Ran, eventually, record, scratch, text_of,
+    CommandOutput, Database, Fault, Files, Postgres, Proxy, eventually, read_text, record, scratch,
 };
 
 /// Holds a load up when all is merged and only the commit is missing.
@@ -16,33 +16,33 @@ const ALL_BUT_COMMITTED: &str = "BEGIN; SELECT * FROM revision FOR UPDATE";
 async fn a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_with_the_next_rows() {
     let (database, files) = (Database::sample().await, Files::new());
     let (stocks, prices, rows) = history(&files, 20);
-    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
     let before = database.texts(STATE).await;
     let mut load = database.tickerd(&["ingest", "prices", "-"]);
     let mut load =
         load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The other end of the pipe stays open: whoever writes to it may be waiting for something else.
     let mut feed = load.stdin.take().unwrap();
-    let text = text_of(&prices);
+    let text = read_text(&prices);
     let (first, more) = text.split_at(text.len() / 2);
     feed.write_all(first.as_bytes()).unwrap();
     in_copy(&database, "true").await;
     database
         .texts("SELECT pg_terminate_backend(pid)::text FROM pg_stat_progress_copy WHERE datname = current_database()")
         .await;
-    database.connections(0, "true").await;
+    database.wait_for_connections(0, "true").await;
     // Enough to be sent on, and no more after it: what is left to read is nothing to wait for.
     let _ = feed.write_all(&more.as_bytes()[..300 * 1024]);
     let ends = async || load.try_wait().unwrap().is_some();
     let took = eventually("the load ends", Duration::from_secs(10), ends).await;
-    let ran = Ran::at_the_end_of(load);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    let output = CommandOutput::wait_for(load);
+    assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{output:?}");
     assert!(
-        ran.stderr.contains("no row of stdin was loaded: Postgres: the connection was lost"),
-        "{ran:?}"
+        output.stderr.contains("no row of stdin was loaded: Postgres: the connection was lost"),
+        "{output:?}"
     );
     assert_eq!(database.texts(STATE).await, before);
-    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
+    assert_eq!(database.output(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
     record(
         "a_load_whose_connection_is_ended_in_mid_copy_leaves_nothing_and_ends_with_the_next_rows",
         &format!(
@@ -59,31 +59,31 @@ async fn a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_
     let mut postgres = Postgres::with_sample(scratch.path()).await;
     let database = postgres.database();
     let (stocks, prices, rows) = history(&files, 20);
-    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
     let before = database.texts(STATE).await;
     for merged in [false, true] {
         let held = database.connect().await;
         held.batch_execute(if merged { ALL_BUT_COMMITTED } else { "SELECT 1" }).await.unwrap();
-        let load = database.started(&["ingest", "prices", &prices]);
+        let load = database.spawn(&["ingest", "prices", &prices]);
         match merged {
-            true => database.connections(1, "wait_event_type = 'Lock'").await,
+            true => database.wait_for_connections(1, "wait_event_type = 'Lock'").await,
             false => in_copy(&database, "tuples_processed > 1000").await,
         }
         postgres.kill();
-        let ran = Ran::at_the_end_of(load);
-        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let output = CommandOutput::wait_for(load);
+        assert_eq!(output.code, Some(1), "{output:?}");
         assert!(
-            ran.stderr.contains(&format!("no row of {prices} was loaded: Postgres: ")),
-            "{ran:?}"
+            output.stderr.contains(&format!("no row of {prices} was loaded: Postgres: ")),
+            "{output:?}"
         );
         postgres.start(&[]).await;
         assert_eq!(database.texts(STATE).await, before, "merged: {merged}");
     }
-    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
+    assert_eq!(database.output(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
     // What was said to be loaded is there after the next one.
     postgres.kill();
     postgres.start(&[]).await;
-    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["unchanged"], rows);
+    assert_eq!(database.output(&["ingest", "prices", &prices, "--json"]).json()["unchanged"], rows);
     record(
         "a_load_during_which_postgres_is_killed_is_not_there_after_the_recovery_and_can_be_repeated",
         &format!(
@@ -104,18 +104,18 @@ async fn a_load_whose_commit_gets_no_answer_says_that_nobody_knows_and_is_there_
     operator.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'away'").await.unwrap();
     operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     let mut load = database.tickerd(&["ingest", "prices", &path]);
-    let ran = Ran::of(load.env("DATABASE_LOAD_TIMEOUT_S", "1"));
+    let output = CommandOutput::of(load.env("DATABASE_LOAD_TIMEOUT_S", "1"));
     assert!(
-        ran.sentence().contains("whether")
-            && ran.sentence().contains("is not known: Postgres did not answer"),
-        "{ran:?}"
+        output.error_line().contains("whether")
+            && output.error_line().contains("is not known: Postgres did not answer"),
+        "{output:?}"
     );
     operator.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
     operator.batch_execute("SELECT pg_reload_conf()").await.unwrap();
-    database.connections(0, "true").await;
-    let report = database.ran(&["ingest", "prices", &path, "--json"]).json();
+    database.wait_for_connections(0, "true").await;
+    let report = database.output(&["ingest", "prices", &path, "--json"]).json();
     assert_eq!((&report["added"], &report["unchanged"]), (&0.into(), &1.into()));
-    let seen = ran.sentence().replace(&path, "FILE");
+    let seen = output.error_line().replace(&path, "FILE");
     record("a_load_whose_commit_gets_no_answer_says_that_nobody_knows_and_is_there_whole", &seen);
 }
 
@@ -124,10 +124,10 @@ async fn a_load_whose_commit_gets_no_answer_says_that_nobody_knows_and_is_there_
 async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
     let (database, files) = (Database::sample().await, Files::new());
     let (stocks, prices, rows) = history(&files, 20);
-    assert_eq!(database.ran(&["ingest", "stocks", &stocks]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
     let before = database.texts(STATE).await;
     let mut ended = Vec::new();
-    for fault in [Fault::Cut, Fault::Refuse, Fault::Stall, Fault::LoseAnswers, Fault::Vanish] {
+    for fault in [Fault::Cut, Fault::Refuse, Fault::Stall, Fault::LoseResponses, Fault::Vanish] {
         for merged in [false, true] {
             let (proxy, gate) = (Proxy::to(&database.url()), database.connect().await);
             gate.batch_execute(if merged { ALL_BUT_COMMITTED } else { "BEGIN" }).await.unwrap();
@@ -139,29 +139,33 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
                 .spawn()
                 .unwrap();
             match merged {
-                true => database.connections(1, "wait_event_type = 'Lock'").await,
+                true => database.wait_for_connections(1, "wait_event_type = 'Lock'").await,
                 false => in_copy(&database, "tuples_processed > 1000").await,
             }
             let started = Instant::now();
             proxy.set(fault);
-            let waiting = tokio::task::spawn_blocking(|| Ran::at_the_end_of(load));
-            let ran = tokio::time::timeout(Duration::from_secs(30), waiting)
+            let waiting = tokio::task::spawn_blocking(|| CommandOutput::wait_for(load));
+            let output = tokio::time::timeout(Duration::from_secs(30), waiting)
                 .await
                 .expect("it ends")
                 .unwrap();
-            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{fault:?}: {ran:?}");
+            assert_eq!(
+                (output.code, output.stdout.as_str()),
+                (Some(1), ""),
+                "{fault:?}: {output:?}"
+            );
             assert!(
-                ran.stderr.contains(&format!("no row of {prices} was loaded: Postgres")),
-                "{fault:?}: {ran:?}"
+                output.stderr.contains(&format!("no row of {prices} was loaded: Postgres")),
+                "{fault:?}: {output:?}"
             );
             ended.push((fault, started.elapsed()));
             gate.batch_execute("ROLLBACK").await.unwrap();
             drop(proxy);
-            database.connections(0, "true").await;
+            database.wait_for_connections(0, "true").await;
             assert_eq!(database.texts(STATE).await, before, "{fault:?}, merged: {merged}");
         }
     }
-    assert_eq!(database.ran(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
+    assert_eq!(database.output(&["ingest", "prices", &prices, "--json"]).json()["added"], rows);
     let slowest = |faults: &[Fault]| {
         let times = ended
             .iter()
@@ -172,7 +176,7 @@ async fn a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing() {
     let seen = format!(
         "10 of 10 ended with a sentence and nothing loaded: those cut off within {} ms, those without a response within {} ms",
         slowest(&[Fault::Cut, Fault::Refuse]),
-        slowest(&[Fault::Stall, Fault::LoseAnswers, Fault::Vanish])
+        slowest(&[Fault::Stall, Fault::LoseResponses, Fault::Vanish])
     );
     record("a_load_whose_way_to_postgres_breaks_ends_in_time_and_leaves_nothing", &seen);
 }
@@ -187,17 +191,17 @@ async fn a_load_whose_machine_vanished_lets_its_stocks_go_within_a_minute() {
     gate.batch_execute(ALL_BUT_COMMITTED).await.unwrap();
     let mut load = Database::at(&proxy.url()).tickerd(&["ingest", "prices", &path]);
     let mut load = load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    database.connections(1, "wait_event_type = 'Lock'").await;
+    database.wait_for_connections(1, "wait_event_type = 'Lock'").await;
     proxy.set(Fault::Vanish);
     gate.batch_execute("ROLLBACK").await.unwrap();
     let started = Instant::now();
-    let next = database.started(&["ingest", "prices", &path, "--json"]);
-    let waiting = tokio::task::spawn_blocking(|| Ran::at_the_end_of(next));
-    let ran = tokio::time::timeout(Duration::from_secs(60), waiting)
+    let next = database.spawn(&["ingest", "prices", &path, "--json"]);
+    let waiting = tokio::task::spawn_blocking(|| CommandOutput::wait_for(next));
+    let output = tokio::time::timeout(Duration::from_secs(60), waiting)
         .await
         .expect("it is let in")
         .unwrap();
-    assert_eq!(ran.json()["added"], 1);
+    assert_eq!(output.json()["added"], 1);
     load.kill().unwrap();
     load.wait().unwrap();
     let seen = format!(
@@ -212,7 +216,7 @@ async fn a_load_whose_machine_vanished_lets_its_stocks_go_within_a_minute() {
 #[tokio::test]
 async fn prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_after_the_other() {
     let files = Files::new();
-    let sample = text_of("seed/prices.csv.gz");
+    let sample = read_text("seed/prices.csv.gz");
     let raw = sample.lines().skip(1).map(|line| line.rsplit_once(',').unwrap().0);
     let prices =
         files.write("prices.csv", format!("{PRICES}\n{}\n", raw.collect::<Vec<_>>().join("\n")));
@@ -233,10 +237,10 @@ async fn prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_af
             &["ingest", "stocks", "seed/stocks.csv"],
             &["ingest", "prices", &early],
         ] {
-            assert_eq!(database.ran(arguments).code, Some(0));
+            assert_eq!(database.output(arguments).code, Some(0));
         }
         let Some(order) = order else {
-            assert!(loads.iter().all(|load| database.ran(load).code == Some(0)));
+            assert!(loads.iter().all(|load| database.output(load).code == Some(0)));
             found.push(database.texts(SEEN_BY_ALL).await);
             continue;
         };
@@ -245,13 +249,13 @@ async fn prices_and_actions_of_the_same_stocks_at_once_end_as_if_one_had_come_af
         gate.batch_execute("BEGIN; SELECT * FROM stocks FOR UPDATE").await.unwrap();
         let mut under_way = Vec::new();
         for (waiting, load) in order.into_iter().enumerate() {
-            under_way.push(database.started(&loads[load]));
-            database.connections(waiting + 1, "wait_event_type = 'Lock'").await;
+            under_way.push(database.spawn(&loads[load]));
+            database.wait_for_connections(waiting + 1, "wait_event_type = 'Lock'").await;
         }
         gate.batch_execute("ROLLBACK").await.unwrap();
         for load in under_way {
-            let ran = Ran::at_the_end_of(load);
-            assert_eq!(ran.code, Some(0), "{ran:?}");
+            let output = CommandOutput::wait_for(load);
+            assert_eq!(output.code, Some(0), "{output:?}");
         }
         found.push(database.texts(SEEN_BY_ALL).await);
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate};
 
-use crate::support::{Answer, App, Database, Fault, Load, Proxy, Tally, Vitals, record};
+use crate::support::{Answer, App, Database, Fault, Load, ProcessStats, Proxy, Tally, record};
 
 const CACHED: &str = "/api/stocks/AAPL";
 const ROUND: Duration = Duration::from_secs(3);
@@ -34,7 +34,10 @@ async fn without_limits(database: &Database, variables: &[(&str, &str)]) -> (App
     let (app, key) = (App::with(database, variables).await, database.issue("enterprise"));
     // The key, the stocks and what is cached are known from here on.
     let warm = [[CACHED.to_owned()].as_slice(), &never_asked(0, 8)].concat();
-    Load::on(&[&app], &[&key], &texts(&warm)).run(Duration::from_secs(1)).await.assert_only(&[200]);
+    Load::new(&[&app], &[&key], &texts(&warm))
+        .run(Duration::from_secs(1))
+        .await
+        .assert_only(&[200]);
     (app, key)
 }
 
@@ -60,8 +63,8 @@ async fn twice_of_what_postgres_can_serve_is_half_served_and_half_refused_at_onc
         &variables.each_ref().map(|(name, value)| (*name, value.as_str())),
     )
     .await;
-    let load = |paths: &[String]| Load::on(&[&app], &[&key], &texts(paths));
-    let before = Vitals::of(app.pid());
+    let load = |paths: &[String]| Load::new(&[&app], &[&key], &texts(paths));
+    let before = ProcessStats::of(app.pid());
     let peak = load(&never_asked(1000, 4000)).clients(16).per_second(WITHOUT_END).run(ROUND).await;
     peak.assert_only(&[200]);
     let peak_per_s = per_s(&peak, ROUND);
@@ -69,7 +72,7 @@ async fn twice_of_what_postgres_can_serve_is_half_served_and_half_refused_at_onc
     let twice = (peak_per_s * 2.0) as u32;
     let tally =
         load(&never_asked(6000, twice * 6)).clients(500).per_second(twice).run(ROUND * 2).await;
-    let after = Vitals::of(app.pid());
+    let after = ProcessStats::of(app.pid());
     let (cached, to) = (cached.stop(), from + ROUND * 2);
     tally.assert_only(&[200, 503]);
     cached.assert_only(&[200]);
@@ -120,14 +123,14 @@ async fn twice_of_what_the_processor_can_serve_costs_none_of_it() {
             .into_iter()
             .flat_map(|path| std::iter::repeat_n(CACHED.to_owned(), 9).chain([path]))
             .collect();
-        let load = Load::on(&[&app], &[&key], &texts(&paths));
+        let load = Load::new(&[&app], &[&key], &texts(&paths));
         let peak = Pace::of(&app, load.clone().clients(32).per_second(WITHOUT_END)).await;
         crowded
             .push(Pace::of(&app, load.clients(2000).per_second((peak.per_s * 2.0) as u32)).await);
         calm.push(peak);
     }
     let (calm, crowded) = (Pace::median(calm), Pace::median(crowded));
-    let memory_mib = Vitals::of(app.pid()).memory_mib;
+    let memory_mib = ProcessStats::of(app.pid()).memory_mib;
     // The clients have the same processor, and 2,000 of them take more of it.
     assert!(
         crowded.per_cpu_s > 0.9 * calm.per_cpu_s && crowded.per_s > 0.75 * calm.per_s,
@@ -156,9 +159,9 @@ impl Pace {
     async fn of(app: &App, load: Load) -> Self {
         let load = load.start();
         tokio::time::sleep(ROUND / 3).await;
-        let (from, before) = (Instant::now(), Vitals::of(app.pid()));
+        let (from, before) = (Instant::now(), ProcessStats::of(app.pid()));
         tokio::time::sleep(ROUND).await;
-        let (to, after) = (Instant::now(), Vitals::of(app.pid()));
+        let (to, after) = (Instant::now(), ProcessStats::of(app.pid()));
         let tally = load.stop();
         tally.assert_only(&[200, 503]);
         let in_time = |answer: &&Answer| {

@@ -55,7 +55,7 @@ impl Harm {
             Self::Stopped => postgres.signal("STOP"),
             Self::Refuses => proxy.set(Fault::Refuse),
             Self::Stalls => proxy.set(Fault::Stall),
-            Self::LosesAnswers => proxy.set(Fault::LoseAnswers),
+            Self::LosesAnswers => proxy.set(Fault::LoseResponses),
             Self::Vanishes => proxy.set(Fault::Vanish),
         }
         // Another machine has taken its place already, or it is started again at once.
@@ -119,8 +119,8 @@ async fn happen(harms: &[Harm]) -> String {
     let mut paths = unasked(2000);
     paths.iter_mut().step_by(10).for_each(|path| "/api/watchlists".clone_into(path));
     let asked: Vec<_> = paths.iter().map(String::as_str).collect();
-    let kept = Load::on(&[&app], &[&key], &CACHED).per_second(100).start();
-    let rest = Load::on(&[&app], &[&key], &asked).per_second(50).clients(300).start();
+    let kept = Load::new(&[&app], &[&key], &CACHED).per_second(100).start();
+    let rest = Load::new(&[&app], &[&key], &asked).per_second(50).clients(300).start();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut periods = Vec::new();
     for harm in harms.iter().copied() {
@@ -136,7 +136,7 @@ async fn happen(harms: &[Harm]) -> String {
     kept.assert_only(&[200]);
     rest.assert_only(&[200, 503]);
     assert!(kept.answers.iter().all(|answer| answer.cache == "hit"), "none is beyond its time yet");
-    assert_right(&rest, &paths, &App::alone(&postgres.database()).await, &key).await;
+    assert_right(&rest, &paths, &App::without_redis(&postgres.database()).await, &key).await;
     let (mut seen, mut p99, mut slowest) = (Vec::new(), Duration::ZERO, Duration::ZERO);
     for (harm, from, back, until) in periods {
         let during = rest.between(from, until);

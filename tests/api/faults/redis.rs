@@ -24,7 +24,7 @@ async fn whatever_happens_to_the_way_to_redis_every_request_is_answered() {
     let (a, b) = (App::with(&database, &variables).await, App::with(&database, &variables).await);
     let key = database.issue("enterprise");
     let paths = ["/api/stocks/AAPL", "/api/stocks/MSFT/prices?start=2012-01-01&end=2012-12-31"];
-    let load = Load::on(&[&a, &b], &[&key], &paths).clients(100).start();
+    let load = Load::new(&[&a, &b], &[&key], &paths).clients(100).start();
     let second = async || tokio::time::sleep(Duration::from_secs(1)).await;
     second().await;
     let faults = [
@@ -32,7 +32,7 @@ async fn whatever_happens_to_the_way_to_redis_every_request_is_answered() {
         Fault::Stall,
         Fault::Cut,
         Fault::Slow(Duration::from_millis(100)),
-        Fault::LoseAnswers,
+        Fault::LoseResponses,
         Fault::Vanish,
     ];
     let mut periods = Vec::new();
@@ -76,13 +76,13 @@ async fn a_charge_whose_answer_is_lost_is_made_once() {
     // nothing be charged.
     assert_eq!(far.get(&database.issue("free"), PATHS[0]).await.status(), 200);
     let mut left = Vec::new();
-    for then in [Fault::LoseAnswers, Fault::None] {
+    for then in [Fault::LoseResponses, Fault::None] {
         eventually("Redis is shared", Duration::from_secs(5), is_connected).await;
         let key = database.issue("free");
-        proxy.set(Fault::LoseAnswers);
+        proxy.set(Fault::LoseResponses);
         let window = format!("tickerd:rl:{{{}}}", id_of(&key));
         let (answer, ()) = tokio::join!(far.get(&key, PATHS[0]), async {
-            let charged = async || server.ask(&["EXISTS", &window]) == "1";
+            let charged = async || server.command(&["EXISTS", &window]) == "1";
             eventually("Redis has charged", Duration::from_secs(5), charged).await;
             proxy.set(then);
         });
@@ -114,8 +114,8 @@ async fn however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_i
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
     // Each key has a path of its own, which tells the answers of one from those of the others.
     let started = Instant::now();
-    let load = Load::on(&[&apps[0], &apps[1]], &keys, &PATHS).clients(100).start();
-    let faults = [Fault::Refuse, Fault::Stall, Fault::Cut, Fault::LoseAnswers, Fault::Vanish];
+    let load = Load::new(&[&apps[0], &apps[1]], &keys, &PATHS).clients(100).start();
+    let faults = [Fault::Refuse, Fault::Stall, Fault::Cut, Fault::LoseResponses, Fault::Vanish];
     let mut harms = 0;
     while started.elapsed() < Duration::from_secs(15) {
         let proxy = &proxies[random.random_range(0..proxies.len())];
@@ -161,7 +161,7 @@ async fn a_lost_redis_makes_no_request_slower() {
         .await
         .unwrap();
     let (one, other) = (database.issue("enterprise"), database.issue("enterprise"));
-    let load = Load::on(&[&apps[0], &apps[1]], &[&one, &other], &PATHS).per_second(500).start();
+    let load = Load::new(&[&apps[0], &apps[1]], &[&one, &other], &PATHS).per_second(500).start();
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         for (fault, rounds) in [(Fault::None, &mut with), (Fault::Refuse, &mut without)] {
@@ -197,7 +197,7 @@ fn median_p99(tally: &Tally, rounds: &[(Instant, Instant)]) -> Duration {
 #[tokio::test]
 async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
     let (database, scratch) = (Database::sample().await, scratch());
-    let absent = RedisServer::absent(scratch.path());
+    let absent = RedisServer::not_started(scratch.path());
     let apps = [App::with(&database, &[("REDIS_URL", &absent.url())]).await];
     let key = database.issue("free");
     assert_eq!(burst(&apps, &key, 150).await, 100);
@@ -225,14 +225,14 @@ async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
 #[tokio::test]
 async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() {
     let (database, scratch) = (Database::sample().await, scratch());
-    let mut server = RedisServer::absent(scratch.path());
+    let mut server = RedisServer::not_started(scratch.path());
     let url = server.url();
     let apps = [
         App::with(&database, &[("REDIS_URL", &url)]).await,
         App::with(&database, &[("REDIS_URL", &url)]).await,
     ];
     let key = database.issue("enterprise");
-    let load = Load::on(&[&apps[0], &apps[1]], &[&key], &PATHS).start();
+    let load = Load::new(&[&apps[0], &apps[1]], &[&key], &PATHS).start();
     server.run().await;
     let took = granted_again(&apps).await;
     load.stop().assert_only(&[200]);

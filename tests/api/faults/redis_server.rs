@@ -31,7 +31,7 @@ impl Scene {
         }
         know_of_each_other(&apps).await;
         let key = database.issue("enterprise");
-        let load = Load::on(&[&apps[0], &apps[1]], &[&key], &PATHS).clients(100);
+        let load = Load::new(&[&apps[0], &apps[1]], &[&key], &PATHS).clients(100);
         Self { database, server, apps, load, scratch }
     }
 
@@ -153,8 +153,8 @@ async fn a_redis_that_is_full_and_may_evict_nothing_is_a_lost_redis() {
     let bound = |bytes| ["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", bytes];
     let seen = scene
         .lost_and_shared_again(
-            async |server| server.tell(&bound("1")),
-            async |server| server.tell(&bound("0")),
+            async |server| server.command_ok(&bound("1")),
+            async |server| server.command_ok(&bound("0")),
         )
         .await;
     assert!(
@@ -173,8 +173,8 @@ async fn a_redis_that_became_a_replica_is_a_lost_redis() {
     let primary = RedisServer::start(scene.scratch.path()).await;
     let seen = scene
         .lost_and_shared_again(
-            async |server| server.tell(&["REPLICAOF", "127.0.0.1", &primary.port()]),
-            async |server| server.tell(&["REPLICAOF", "NO", "ONE"]),
+            async |server| server.command_ok(&["REPLICAOF", "127.0.0.1", &primary.port()]),
+            async |server| server.command_ok(&["REPLICAOF", "NO", "ONE"]),
         )
         .await;
     assert!(
@@ -192,16 +192,16 @@ async fn a_redis_that_became_a_replica_is_a_lost_redis() {
 async fn a_replica_that_takes_the_place_of_its_primary_goes_on_with_the_windows() {
     let mut scene = Scene::start().await;
     let mut replica = RedisServer::start(scene.scratch.path()).await;
-    replica.tell(&["REPLICAOF", "127.0.0.1", &scene.server.port()]);
+    replica.command_ok(&["REPLICAOF", "127.0.0.1", &scene.server.port()]);
     let spent = scene.database.issue("free");
     assert_eq!(burst(&scene.apps, &spent, 300).await, 100);
-    assert_eq!(scene.server.ask(&["WAIT", "1", "5000"]), "1", "the replica has all of it");
+    assert_eq!(scene.server.command(&["WAIT", "1", "5000"]), "1", "the replica has all of it");
     let seen = scene
         .lost_and_shared_again(
             async |server| server.kill(),
             async |server| {
-                replica.tell(&["REPLICAOF", "NO", "ONE"]);
-                replica.take_place_of(server);
+                replica.command_ok(&["REPLICAOF", "NO", "ONE"]);
+                replica.take_over_port_of(server);
                 std::mem::swap(server, &mut replica);
             },
         )
@@ -220,7 +220,7 @@ async fn a_redis_that_loses_its_scripts_is_not_even_noticed() {
     let started = Instant::now();
     let mut flushed = 0;
     while started.elapsed() < Duration::from_secs(3) {
-        scene.server.tell(&["SCRIPT", "FLUSH"]);
+        scene.server.command_ok(&["SCRIPT", "FLUSH"]);
         flushed += 1;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -230,7 +230,7 @@ async fn a_redis_that_loses_its_scripts_is_not_even_noticed() {
         alone,
         "no request was decided without Redis"
     );
-    scene.server.tell(&["SCRIPT", "FLUSH"]);
+    scene.server.command_ok(&["SCRIPT", "FLUSH"]);
     assert_eq!(burst(&scene.apps, &scene.database.issue("free"), 300).await, 100);
     record(
         "a_redis_that_loses_its_scripts_is_not_even_noticed",
@@ -244,7 +244,7 @@ async fn a_redis_that_is_lost_holds_up_no_request_and_no_revocation() {
     let mut server = RedisServer::start(scratch.path()).await;
     let app = App::with(&database, &[("REDIS_URL", &server.url())]).await;
     let (key, revoked) = (database.issue("pro"), database.issue("pro"));
-    let says = async |what: &str| {
+    let message = async |what: &str| {
         app.request("GET", "/health/ready")
             .send()
             .await
@@ -254,14 +254,18 @@ async fn a_redis_that_is_lost_holds_up_no_request_and_no_revocation() {
             .unwrap()
             .contains(what)
     };
-    eventually("Redis is shared", Duration::from_secs(5), async || says("\"redis\":\"up\"").await)
-        .await;
+    eventually("Redis is shared", Duration::from_secs(5), async || {
+        message("\"redis\":\"up\"").await
+    })
+    .await;
     for key in [&key, &revoked] {
         assert_eq!(app.get(key, PATHS[0]).await.status(), 200);
     }
     server.kill();
-    eventually("Redis is lost", Duration::from_secs(5), async || says("\"redis\":\"down\"").await)
-        .await;
+    eventually("Redis is lost", Duration::from_secs(5), async || {
+        message("\"redis\":\"down\"").await
+    })
+    .await;
     let mut slowest = Duration::ZERO;
     for _ in 0..30 {
         let started = Instant::now();

@@ -43,7 +43,7 @@ async fn sigterm_under_load_fails_nothing_but_what_meets_the_closing_port_and_st
     paths.iter_mut().step_by(2).for_each(|path| *path = QUOTE);
     let streams =
         [begun(&app, &key, "ndjson", "identity").await, begun(&app, &key, "csv", "gzip").await];
-    let load = Load::on(&[&app], &[&key], &paths).per_second(400).clients(32).start();
+    let load = Load::new(&[&app], &[&key], &paths).per_second(400).clients(32).start();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let told = Instant::now();
     app.signal("TERM");
@@ -61,7 +61,7 @@ async fn sigterm_under_load_fails_nothing_but_what_meets_the_closing_port_and_st
         a.len(),
         b.len()
     );
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
     let tally = load.stop();
     let refused = |fault: &str| fault.contains("Connection refused");
     let lost: Vec<_> = tally.failed.iter().filter(|(_, fault)| !refused(fault)).collect();
@@ -89,7 +89,7 @@ async fn sigterm_under_load_fails_nothing_but_what_meets_the_closing_port_and_st
 #[ignore = "needs nginx: make test-faults"]
 async fn sigterm_of_one_of_two_instances_behind_nginx_fails_no_read_and_one_write_at_most() {
     let (scratch, database) = (scratch(), Database::sample().await);
-    let mut apps = App::sharing(&database, 2).await;
+    let mut apps = App::with_shared_redis(&database, 2).await;
     let (key, writer) = (issue_unlimited(&database).await, issue_unlimited(&database).await);
     let nginx = nginx(scratch.path(), &addresses(&apps)).await;
     let (client, made) = (client(), json!({ "name": "0", "symbols": ["AAPL"] }));
@@ -105,7 +105,7 @@ async fn sigterm_of_one_of_two_instances_behind_nginx_fails_no_read_and_one_writ
         nginx.url,
         made.json::<Value>().await.unwrap()["id"].as_str().unwrap()
     );
-    let load = Load::on(&[], &[&key], &[QUOTE, "/api/stocks/IBM"])
+    let load = Load::new(&[], &[&key], &[QUOTE, "/api/stocks/IBM"])
         .through(nginx.url.trim_start_matches("http://"))
         .start();
     let (started, mut told, mut written) = (Instant::now(), false, Vec::new());
@@ -119,7 +119,7 @@ async fn sigterm_of_one_of_two_instances_behind_nginx_fails_no_read_and_one_writ
             client.patch(&list).header("x-api-key", &writer).json(&change).send().await.unwrap();
         written.push(answer.status().as_u16());
     }
-    assert_eq!(apps[0].ended().await, Some(0));
+    assert_eq!(apps[0].wait_for_exit().await, Some(0));
     let tally = load.stop();
     tally.assert_only(&[200]);
     let failed = written.iter().filter(|status| **status != 200).count();
@@ -159,7 +159,7 @@ async fn a_second_sigterm_cuts_the_drain_short_and_lets_what_is_under_way_finish
     app.signal("TERM");
     let rest = rest(stream).await;
     assert!(rest.ends_with(LAST_CHUNK));
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
     let took = told.elapsed();
     assert!(took < Duration::from_secs(50), "{took:?}");
     assert_eq!(
@@ -183,11 +183,11 @@ async fn sigterm_while_postgres_hangs_ends_in_time_and_says_what_is_lost() {
     let mut app = App::with(&Database::at(&proxy.url()), &bounds).await;
     assert_eq!(app.get(&key, QUOTE).await.status(), 200);
     proxy.set(Fault::Stall);
-    let hanging = Load::on(&[&app], &[&key], &[LISTS]).per_second(20).clients(40).start();
+    let hanging = Load::new(&[&app], &[&key], &[LISTS]).per_second(20).clients(40).start();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let told = Instant::now();
     app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
     let took = told.elapsed();
     drop(hanging);
     // The drain, 0.2 s for those who were just let in, the time for requests, 5 s for the usage.
@@ -213,8 +213,8 @@ async fn a_signal_ends_a_server_without_a_warning_in_its_log() {
     for signal in ["TERM", "INT"].into_iter().cycle().take(24) {
         let mut app = App::with(&database, &settings).await;
         app.signal(signal);
-        assert_eq!(app.ended().await, Some(0));
-        assert_eq!(app.complaints(), [] as [String; 0], "{signal}");
+        assert_eq!(app.wait_for_exit().await, Some(0));
+        assert_eq!(app.warnings_and_errors(), [] as [String; 0], "{signal}");
     }
 }
 
@@ -250,8 +250,8 @@ async fn sigkill_under_load_loses_counts_of_one_interval_and_nothing_else() {
     let list = format!("{LISTS}/{}", made.json::<Value>().await.unwrap()["id"].as_str().unwrap());
     let started = Instant::now();
     let counted =
-        Load::on(&[&killed], &[&key], &[QUOTE, "/api/stocks/IBM"]).per_second(200).start();
-    let strict = Load::on(&[&killed, &other], &[&limited], &[QUOTE]).per_second(400).start();
+        Load::new(&[&killed], &[&key], &[QUOTE, "/api/stocks/IBM"]).per_second(200).start();
+    let strict = Load::new(&[&killed, &other], &[&limited], &[QUOTE]).per_second(400).start();
     let mut written = 0;
     while started.elapsed() < Duration::from_millis(2300)
         && rewrite(&killed, &writer, &list, written + 1).await

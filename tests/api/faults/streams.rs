@@ -66,7 +66,7 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
     ];
     let key = issue_unlimited(&database).await;
     let app = App::with(&Database::at(&proxy.url()), &bounds).await;
-    let mut cut_off = Vec::new();
+    let mut refuse_connections = Vec::new();
     for (format, encoding) in [("ndjson", "identity"), ("csv", "identity"), ("csv", "gzip")] {
         let (whole, ended) =
             (begun(&app, &key, format, encoding).await, begun(&app, &key, format, encoding).await);
@@ -99,17 +99,17 @@ async fn a_stream_whose_postgres_is_lost_is_cut_off_and_one_whose_connection_end
                 lost.len()
             );
             assert!(lost.len() < whole.len(), "{fault:?}");
-            cut_off.push(started.elapsed());
+            refuse_connections.push(started.elapsed());
             proxy.set(Fault::None);
             let back = async || app.get(&key, "/api/watchlists").await.status() == 200;
             eventually("Postgres is back", Duration::from_secs(20), back).await;
             assert!(rest(begun(&app, &key, format, encoding).await).await.ends_with(LAST_CHUNK));
         }
     }
-    let slowest = cut_off.iter().max().unwrap();
+    let slowest = refuse_connections.iter().max().unwrap();
     let seen = format!(
-        "3 of 3 complete and identical after their connection ended; {} of 5 cut off before their end, the slowest after {} ms",
-        cut_off.len(),
+        "3 of 3 whole and alike after their connection ended; {} of 5 cut off before their end, the slowest after {} ms",
+        refuse_connections.len(),
         slowest.as_millis()
     );
     record(

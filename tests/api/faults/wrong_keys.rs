@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 
 use crate::auth::with_checksum;
 use crate::metrics::samples;
-use crate::support::{App, Database, Fault, Load, Proxy, Tally, Vitals, header, id_of, record};
+use crate::support::{
+    App, Database, Fault, Load, ProcessStats, Proxy, Tally, header, id_of, record,
+};
 
 const PATH: &str = "/api/stocks/AAPL";
 const FLOOD_PER_S: u32 = 1000;
@@ -52,7 +54,7 @@ async fn newcomers_beside(wrong: impl Fn(&str, u32) -> String) -> String {
         [Vec::from_iter((0..7).map(|_| database.issue("pro"))), vec![attacked.clone()]].concat();
     let keys: Vec<_> = (0..2000).map(|n| from_anywhere(n, &wrong(id_of(&attacked), n))).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-    let flood = Load::on(&[&app], &keys, &[PATH]).clients(200).per_second(400).start();
+    let flood = Load::new(&[&app], &keys, &[PATH]).clients(200).per_second(400).start();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut slowest = Duration::ZERO;
     for key in &new {
@@ -145,9 +147,9 @@ async fn floods(key: impl Fn(&str, u32) -> String) -> Seen {
     let (known, attacked) = (database.issue("enterprise"), database.issue("pro"));
     let new: Vec<_> = (0..ROUNDS).map(|_| database.issue("pro")).collect();
     // They are known to it from here on, memory is warm.
-    let valid = Load::on(&[&app], &[&known], &[PATH, "/api/stocks/MSFT/quote"]).per_second(500);
+    let valid = Load::new(&[&app], &[&known], &[PATH, "/api/stocks/MSFT/quote"]).per_second(500);
     valid.clone().run(Duration::from_secs(1)).await.assert_only(&[200]);
-    let before = Vitals::of(app.pid());
+    let before = ProcessStats::of(app.pid());
     let (mut calm, mut flooded) = (Vec::new(), Vec::new());
     let (mut slowest_new, mut memory_mib, mut flood) = (Duration::ZERO, 0, Tally::default());
     for (round, new) in (0..ROUNDS).zip(&new) {
@@ -159,7 +161,7 @@ async fn floods(key: impl Fn(&str, u32) -> String) -> Seen {
             .map(|n| from_anywhere(n, &key(id_of(&attacked), n)))
             .collect();
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-        let wrong = Load::on(&[&app], &keys, &[PATH]).clients(256).per_second(FLOOD_PER_S).start();
+        let wrong = Load::new(&[&app], &keys, &[PATH]).clients(256).per_second(FLOOD_PER_S).start();
         let right = valid.clone().start();
         tokio::time::sleep(ROUND / 3).await;
         let asked = Instant::now();
@@ -169,8 +171,8 @@ async fn floods(key: impl Fn(&str, u32) -> String) -> Seen {
         }
         slowest_new = slowest_new.max(asked.elapsed());
         tokio::time::sleep(ROUND.saturating_sub(ROUND / 3 + asked.elapsed())).await;
-        memory_mib =
-            memory_mib.max(Vitals::of(app.pid()).memory_mib.saturating_sub(before.memory_mib));
+        memory_mib = memory_mib
+            .max(ProcessStats::of(app.pid()).memory_mib.saturating_sub(before.memory_mib));
         let tally = right.stop();
         tally.assert_only(&[200]);
         flooded.push(tally.p99());

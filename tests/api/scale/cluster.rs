@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::support::{
-    App, Database, Program, eventually, free_port, header, home, id_of, record, run, scratch,
+    App, Database, Program, eventually, free_port, header, id_of, record, run, scratch, server_dir,
     unique,
 };
 
@@ -29,7 +29,7 @@ struct Node {
 impl Node {
     fn new(parent: &Path) -> Self {
         let (port, bus_port) = (free_port(), free_port());
-        let dir = home(parent, &format!("redis-{port}"));
+        let dir = server_dir(parent, &format!("redis-{port}"));
         let mut node = Self { port, bus_port, dir, program: None };
         node.start();
         node
@@ -61,7 +61,7 @@ impl Node {
         self.program = Some(Program::start(&self.dir, "redis-server", &all));
     }
 
-    fn ask(&self, arguments: &[&str]) -> String {
+    fn command(&self, arguments: &[&str]) -> String {
         let mut client = Command::new("redis-cli");
         client
             .args(["--no-auth-warning", "-a", PASSWORD, "-p", &self.port.to_string()])
@@ -75,22 +75,22 @@ impl Cluster {
     pub async fn start(parent: &Path, replicas: usize) -> Self {
         let cluster = Self { nodes: (0..3 * (1 + replicas)).map(|_| Node::new(parent)).collect() };
         eventually("every node answers", Duration::from_secs(10), async || {
-            cluster.nodes.iter().all(|node| node.ask(&["PING"]).trim() == "PONG")
+            cluster.nodes.iter().all(|node| node.command(&["PING"]).trim() == "PONG")
         })
         .await;
         let (nodes, replicas) = (cluster.addresses(), replicas.to_string());
         let mut create = vec!["--cluster", "create"];
         create.extend(nodes.iter().map(String::as_str));
         create.extend(["--cluster-replicas", &replicas, "--cluster-yes"]);
-        cluster.nodes[0].ask(&create);
+        cluster.nodes[0].command(&create);
         cluster.is_whole().await;
         cluster
     }
 
     async fn is_whole(&self) {
         let knows = |node: &Node| {
-            let info = node.ask(&["CLUSTER", "INFO"]);
-            let follows = node.ask(&["INFO", "replication"]);
+            let info = node.command(&["CLUSTER", "INFO"]);
+            let follows = node.command(&["INFO", "replication"]);
             let is_in_step =
                 follows.contains("role:master") || follows.contains("master_link_status:up");
             info.contains("cluster_state:ok")
@@ -141,7 +141,7 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
     let cluster = Cluster::start(scratch.path(), 0).await;
     let apps = cluster.serve(&database, 3).await;
     // As many as it takes until each master has the window of a key.
-    let has_windows = |master: &Node| master.ask(&["KEYS", "*rl:*"]).contains("rl:");
+    let has_windows = |master: &Node| master.command(&["KEYS", "*rl:*"]).contains("rl:");
     let mut keys = Vec::new();
     while !cluster.masters().iter().all(has_windows) {
         assert!(keys.len() < 40, "keys are spread over the masters");
@@ -152,7 +152,7 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
     cluster
         .masters()
         .iter()
-        .for_each(|master| assert_eq!(master.ask(&["SCRIPT", "FLUSH"]).trim(), "OK"));
+        .for_each(|master| assert_eq!(master.command(&["SCRIPT", "FLUSH"]).trim(), "OK"));
     let key = database.issue("free");
     assert_eq!(admitted(&apps, &key, 360).await, 100);
 
@@ -165,8 +165,11 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
     eventually("an answer is shared", Duration::from_secs(5), is_hit).await;
 
     let mut revoke = database.tickerd(&["keys", "revoke", id_of(&shared), "--yes", "--json"]);
-    let prefix =
-        cluster.masters().iter().map(|master| master.ask(&["KEYS", "*rl:*"])).collect::<String>();
+    let prefix = cluster
+        .masters()
+        .iter()
+        .map(|master| master.command(&["KEYS", "*rl:*"]))
+        .collect::<String>();
     let prefix = prefix.split_once("rl:").unwrap().0.to_owned();
     let told = run(revoke.env("REDIS_URL", cluster.url()).env("REDIS_KEY_PREFIX", prefix));
     assert!(String::from_utf8_lossy(&told.stdout).contains("\"instancesTold\":3"), "{told:?}");

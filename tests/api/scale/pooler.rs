@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::support::{
-    App, Database, Program, Ran, eventually, free_port, home, id_of, scratch, tickerd,
+    App, CommandOutput, Database, Program, eventually, free_port, id_of, scratch, server_dir,
+    tickerd,
 };
 
 /// A PgBouncer before one database.
@@ -19,7 +20,7 @@ pub struct PgBouncer {
 impl PgBouncer {
     /// With two connections to Postgres, so that clients get whichever is free.
     pub async fn before(database: &Database, parent: &Path) -> Self {
-        let (dir, port) = (home(parent, "pgbouncer"), free_port());
+        let (dir, port) = (server_dir(parent, "pgbouncer"), free_port());
         let to: tokio_postgres::Config = database.url().parse().unwrap();
         let (name, user) = (to.get_dbname().unwrap(), to.get_user().unwrap());
         let password = String::from_utf8(to.get_password().unwrap().to_vec()).unwrap();
@@ -68,18 +69,18 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
         &["ingest", "prices", "seed/prices.csv.gz"],
         &["ingest", "actions", "seed/corporate_actions.csv"],
     ] {
-        let ran = Ran::of(&mut bouncer.tickerd(&database, arguments));
-        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let output = CommandOutput::of(&mut bouncer.tickerd(&database, arguments));
+        assert_eq!(output.code, Some(0), "{output:?}");
     }
     let issue = ["keys", "issue", "--owner", "ann", "--name", "n", "--tier", "enterprise"];
-    let key = Ran::of(&mut bouncer.tickerd(&database, &issue)).stdout.trim().to_owned();
-    let no_tier = Ran::of(
+    let key = CommandOutput::of(&mut bouncer.tickerd(&database, &issue)).stdout.trim().to_owned();
+    let no_tier = CommandOutput::of(
         &mut bouncer
             .tickerd(&database, &["keys", "issue", "--owner", "a", "--name", "n", "--tier", "x"]),
     );
     assert!(no_tier.stderr.contains("enterprise"), "{no_tier:?}");
     let pooled = App::start(bouncer.tickerd(&database, &["serve"])).await;
-    let direct = App::alone(&database).await;
+    let direct = App::without_redis(&database).await;
     for path in PATHS {
         let ((status, mut body), (expected_status, mut expected)) =
             (pooled.json(&key, path).await, direct.json(&key, path).await);
@@ -101,11 +102,15 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
         &["keys", "list"],
         &["keys", "audit"],
     ] {
-        let ran = Ran::of(&mut bouncer.tickerd(&database, arguments));
-        assert!(ran.code == Some(0) && (ran.stdout + &ran.stderr).contains(id), "{arguments:?}");
+        let output = CommandOutput::of(&mut bouncer.tickerd(&database, arguments));
+        assert!(
+            output.code == Some(0) && (output.stdout + &output.stderr).contains(id),
+            "{arguments:?}"
+        );
     }
-    let revoked =
-        Ran::of(&mut bouncer.tickerd(&database, &["keys", "revoke", id_of(&key), "--yes"]));
+    let revoked = CommandOutput::of(
+        &mut bouncer.tickerd(&database, &["keys", "revoke", id_of(&key), "--yes"]),
+    );
     assert_eq!(revoked.code, Some(0), "{revoked:?}");
     let refused = async || pooled.get(&key, PATHS[0]).await.status() == 401;
     eventually("the key is refused", Duration::from_secs(2), refused).await;
@@ -117,18 +122,20 @@ async fn what_a_pooler_can_not_do_is_said_in_a_sentence_that_names_the_variable(
     let (scratch, database) = (scratch(), Database::sample().await);
     let bouncer = PgBouncer::before(&database, scratch.path()).await;
     let run = |arguments: &[&str], pooler: &str| {
-        Ran::of(tickerd(arguments).env("DATABASE_URL", &bouncer.url).env("DATABASE_POOLER", pooler))
+        CommandOutput::of(
+            tickerd(arguments).env("DATABASE_URL", &bouncer.url).env("DATABASE_POOLER", pooler),
+        )
     };
-    let ran = run(&["keys", "list"], "none");
-    assert!(ran.sentence().contains("DATABASE_POOLER=transaction"), "{ran:?}");
+    let output = run(&["keys", "list"], "none");
+    assert!(output.error_line().contains("DATABASE_POOLER=transaction"), "{output:?}");
     for arguments in
         [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"], &["serve", "--migrate"]]
     {
         for pooler in ["none", "transaction"] {
-            let ran = run(arguments, pooler);
-            assert!(ran.sentence().contains("set DATABASE_DIRECT_URL"), "{ran:?}");
+            let output = run(arguments, pooler);
+            assert!(output.error_line().contains("set DATABASE_DIRECT_URL"), "{output:?}");
         }
     }
-    let ran = run(&["keys", "list"], "statement");
-    assert_eq!(ran.code, Some(2), "{ran:?}");
+    let output = run(&["keys", "list"], "statement");
+    assert_eq!(output.code, Some(2), "{output:?}");
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::with_checksum;
 use crate::support::{
-    App, Database, Program, client, eventually, free_port, home, id_of, run, scratch,
+    App, Database, Program, client, eventually, free_port, id_of, run, scratch, server_dir,
 };
 
 const PATH: &str = "/api/stocks/AAPL";
@@ -36,7 +36,7 @@ pub fn addresses(apps: &[App]) -> Vec<String> {
 
 /// `deploy/nginx.conf` without TLS, before the instances at these addresses.
 pub async fn nginx(parent: &Path, instances: &[String]) -> Proxy {
-    let (dir, port) = (home(parent, "nginx"), free_port());
+    let (dir, port) = (server_dir(parent, "nginx"), free_port());
     let sample = std::fs::read_to_string("deploy/nginx.conf").unwrap();
     let (_, secure) = sample.split_once("listen 443 ssl;").expect("the sample speaks TLS");
     let upstream = sample
@@ -70,7 +70,7 @@ pub async fn nginx(parent: &Path, instances: &[String]) -> Proxy {
 
 /// `deploy/Caddyfile`, told to speak no TLS, before the instances at these addresses.
 async fn caddy(parent: &Path, instances: &[String]) -> Proxy {
-    let (dir, port) = (home(parent, "caddy"), free_port());
+    let (dir, port) = (server_dir(parent, "caddy"), free_port());
     let sample = std::fs::read_to_string("deploy/Caddyfile").unwrap();
     let (addresses, sample) =
         (instances.join(" "), put(&sample, "{\n\t# What", "{\n\tadmin off\n\t# What"));
@@ -271,7 +271,7 @@ async fn what_writes_is_sent_to_one_instance_only_and_what_reads_to_the_next_one
 #[ignore = "needs nginx and caddy: make test-scale"]
 async fn what_writes_goes_to_the_next_instance_where_one_can_not_be_reached() {
     let (scratch, database) = (scratch(), Database::sample().await);
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let instances = [format!("127.0.0.1:{}", free_port()), app.address().to_owned()];
     let proxies =
         [nginx(scratch.path(), &instances).await, caddy(scratch.path(), &instances).await];
@@ -291,7 +291,7 @@ async fn what_writes_goes_to_the_next_instance_where_one_can_not_be_reached() {
 #[ignore = "needs nginx and caddy: make test-scale"]
 async fn the_samples_are_accepted_by_the_programs_they_are_for() {
     let scratch = scratch();
-    let dir = home(scratch.path(), "samples");
+    let dir = server_dir(scratch.path(), "samples");
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(vec!["api.example.com".to_owned()])
         .unwrap()

@@ -45,7 +45,7 @@ fn correct(database: &Database, close: &str) {
     std::fs::write(file.path(), format!("{HEADER}\nAAPL,2013-03-01,1,999,1,{close},5,1\n"))
         .unwrap();
     let report =
-        database.ran(&["ingest", "prices", file.path().to_str().unwrap(), "--json"]).json();
+        database.output(&["ingest", "prices", file.path().to_str().unwrap(), "--json"]).json();
     assert_eq!(report["stocksTouched"], Value::from(1));
 }
 

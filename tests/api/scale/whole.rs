@@ -8,7 +8,7 @@ use reqwest::Client;
 use super::cluster::Cluster;
 use super::pooler::PgBouncer;
 use super::proxy::{addresses, nginx};
-use crate::support::{App, Ran, Replicated, client, eventually, header, id_of, scratch};
+use crate::support::{App, CommandOutput, Replicated, client, eventually, header, id_of, scratch};
 
 const PATH: &str = "/api/stocks/AAPL";
 const INSTANCES: usize = 3;
@@ -65,8 +65,10 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
         "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2013-03-01,1,999,1,700,5,1\n";
     std::fs::write(&file, rows).unwrap();
     let with_redis = |arguments: &[&str]| {
-        let ran = Ran::of(bouncer.tickerd(&database, arguments).env("REDIS_URL", cluster.url()));
-        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let output = CommandOutput::of(
+            bouncer.tickerd(&database, arguments).env("REDIS_URL", cluster.url()),
+        );
+        assert_eq!(output.code, Some(0), "{output:?}");
     };
     with_redis(&["ingest", "prices", file.to_str().unwrap()]);
     for app in &apps {
@@ -95,7 +97,7 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
     let leave = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         leaving.signal("TERM");
-        leaving.ended().await
+        leaving.wait_for_exit().await
     };
     let (answered, code) = tokio::join!(load, leave);
     assert_eq!((answered, code), (60 * 20, Some(0)));

@@ -10,7 +10,7 @@ use tickerd::config::SECRETS;
 use tickerd::keys::Token;
 
 use super::places::{Secrets, processes, server_log};
-use crate::support::{ADMIN_TOKEN, App, Database, Ran, id_of, scratch, tickerd};
+use crate::support::{ADMIN_TOKEN, App, CommandOutput, Database, id_of, scratch, tickerd};
 
 #[tokio::test]
 async fn commands_never_repeat_a_given_token_nor_send_it_to_postgres() {
@@ -51,22 +51,27 @@ async fn commands_never_repeat_a_given_token_nor_send_it_to_postgres() {
             vec!["keys", token],
             vec![token],
         ] {
-            let ran = Ran::of(database.tickerd(&arguments).env("LOG", "trace"));
-            secrets.are_not_in(&format!("{arguments:?}"), format!("{ran:?}").as_bytes(), "Ran");
+            let output = CommandOutput::of(database.tickerd(&arguments).env("LOG", "trace"));
+            secrets.assert_not_in(
+                &format!("{arguments:?}"),
+                format!("{output:?}").as_bytes(),
+                "CommandOutput",
+            );
         }
     }
-    let rotated =
-        Ran::of(database.tickerd(&["keys", "rotate", &token, "--json"]).env("LOG", "trace"));
+    let rotated = CommandOutput::of(
+        database.tickerd(&["keys", "rotate", &token, "--json"]).env("LOG", "trace"),
+    );
     assert_eq!(rotated.code, Some(0), "{}", rotated.stderr);
     let new: serde_json::Value = serde_json::from_str(&rotated.stdout).unwrap();
-    secrets.are_not_in(
-        "what a rotation prints",
+    secrets.assert_not_in(
+        "the output of a rotation",
         rotated.stdout.as_bytes(),
         new["id"].as_str().unwrap(),
     );
     secrets.add_token("the new token", new["token"].as_str().unwrap());
-    secrets.are_not_in("what a rotation logs", format!("-{}", rotated.stderr).as_bytes(), "-");
-    secrets.are_not_in("the log of Postgres", &server_log(&dir, "postgres"), id_of(&token));
+    secrets.assert_not_in("the log of a rotation", format!("-{}", rotated.stderr).as_bytes(), "-");
+    secrets.assert_not_in("the log of Postgres", &server_log(&dir, "postgres"), id_of(&token));
 }
 
 /// Every user of the machine sees a command's arguments in the list of processes.
@@ -77,9 +82,9 @@ async fn a_token_can_be_given_on_stdin() {
     let mut command = database.tickerd(&["keys", "show", "-", "--json"]);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     process.stdin.take().unwrap().write_all(format!("{token}\n").as_bytes()).unwrap();
-    let shown: serde_json::Value = Ran::at_the_end_of(process).json();
+    let shown: serde_json::Value = CommandOutput::wait_for(process).json();
     assert_eq!(shown["id"], id_of(&token));
-    let nothing = Ran::of(database.tickerd(&["keys", "show", "-"]).stdin(Stdio::null()));
+    let nothing = CommandOutput::of(database.tickerd(&["keys", "show", "-"]).stdin(Stdio::null()));
     assert!(nothing.code == Some(2) && nothing.stderr.contains("expected a key id"), "{nothing:?}");
 }
 
@@ -104,14 +109,14 @@ fn startup_errors_contain_no_secrets() {
         if name == "PORT" {
             command = tickerd(&["serve"]);
         }
-        let ran = Ran::of(
+        let output = CommandOutput::of(
             command
                 .env("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d")
                 .env(name, &value)
                 .env("LOG", "trace"),
         );
-        assert!(matches!(ran.code, Some(1 | 2)), "{name}={value}: {ran:?}");
-        secrets.are_not_in(&format!("what {name} is answered"), ran.stderr.as_bytes(), "e");
+        assert!(matches!(output.code, Some(1 | 2)), "{name}={value}: {output:?}");
+        secrets.assert_not_in(&format!("the error for {name}"), output.stderr.as_bytes(), "e");
     }
 }
 
@@ -127,7 +132,7 @@ async fn the_demo_prints_keys_only_on_stdout_and_hides_operator_secrets_from_its
     }
     command.env("ADMIN_TOKEN", ADMIN_TOKEN).env("LOG", "trace").process_group(0);
     let mut app = App::start(command).await;
-    let printed = app.printed();
+    let printed = app.stdout_lines();
     let words = printed.iter().flat_map(|line| line.split(['\'', ' ', '=']));
     let (mut shown, mut secrets) = (0, Secrets::default());
     for word in words {
@@ -143,13 +148,13 @@ async fn the_demo_prints_keys_only_on_stdout_and_hides_operator_secrets_from_its
     let all = processes(app.pid());
     assert!(all.len() >= 5, "a shell and a server each, and Postgres' own: {}", all.len());
     let arguments: Vec<_> = all.iter().flat_map(|(_, arguments, _)| arguments.clone()).collect();
-    secrets.are_not_in("the arguments of its processes", &arguments, "demo");
+    secrets.assert_not_in("the arguments of its processes", &arguments, "demo");
     secrets.add("ADMIN_TOKEN", ADMIN_TOKEN);
     secrets.add_password("the operator's password", OPERATORS);
     let environments: Vec<_> =
         all.iter().skip(1).flat_map(|(_, _, environment)| environment.clone()).collect();
-    secrets.are_not_in("the environments of its servers", &environments, "LC_ALL=C");
+    secrets.assert_not_in("the environments of its servers", &environments, "LC_ALL=C");
     app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
-    secrets.are_not_in("the log of the demo", app.log().join("\n").as_bytes(), "listening");
+    assert_eq!(app.wait_for_exit().await, Some(0));
+    secrets.assert_not_in("the log of the demo", app.log().join("\n").as_bytes(), "listening");
 }

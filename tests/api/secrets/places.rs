@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Database, Ran, run};
+use crate::support::{CommandOutput, Database, run};
 
 /// Secrets, each with a name for failure messages.
 #[derive(Default)]
@@ -11,7 +11,7 @@ pub struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
     pub fn add(&mut self, name: &str, secret: &str) {
-        assert!(secret.len() >= 16, "{name} is too short to be looked for: {secret}");
+        assert!(secret.len() >= 16, "{name} is too short to search for: {secret}");
         self.0.push((name.to_owned(), secret.to_owned()));
     }
 
@@ -29,15 +29,15 @@ impl Secrets {
 
     /// Asserts that a place holds none of the secrets. `control` must be there: it proves that the
     /// place was searched.
-    pub fn are_not_in(&self, place: &str, text: &[u8], control: &str) {
+    pub fn assert_not_in(&self, place: &str, text: &[u8], control: &str) {
         assert!(
-            holds(text, control.as_bytes()),
+            contains(text, control.as_bytes()),
             "{place} lacks even {control:?}: {} bytes",
             text.len()
         );
         for (name, secret) in &self.0 {
             for written in forms(secret) {
-                assert!(!holds(text, written.as_bytes()), "{place} holds {name}, as {written}");
+                assert!(!contains(text, written.as_bytes()), "{place} holds {name}, as {written}");
             }
         }
     }
@@ -51,7 +51,7 @@ fn forms(secret: &str) -> [String; 3] {
     [secret.to_owned(), each(|byte| byte.to_string(), ", "), each(|byte| format!("{byte:02x}"), "")]
 }
 
-fn holds(text: &[u8], part: &[u8]) -> bool {
+fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|bytes| bytes == part)
 }
 
@@ -62,18 +62,18 @@ pub fn dump(database: &Database) -> String {
     let (credentials, server) = rest.split_once('@').unwrap();
     let (user, password) = credentials.split_once(':').unwrap();
     let mut command = Command::new("pg_dump");
-    let ran = Ran::of(
+    let output = CommandOutput::of(
         command
             .env("PGPASSWORD", password)
             .args(["--dbname", &format!("{scheme}://{user}@{server}")]),
     );
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    ran.stdout
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    output.stdout
 }
 
 /// Every key and value of a Redis, and its lists of slow commands and of clients.
 pub fn redis_content(url: &str) -> Vec<u8> {
-    let ask = |arguments: &[&str]| {
+    let redis_cli = |arguments: &[&str]| {
         let mut client = Command::new("redis-cli");
         client
             .args(["--no-auth-warning", "-u", &url.replace("redis://:", "redis://default:")])
@@ -82,13 +82,13 @@ pub fn redis_content(url: &str) -> Vec<u8> {
         assert!(output.status.success(), "{output:?}");
         output.stdout
     };
-    let keys = String::from_utf8(ask(&["--scan"])).expect("keys are text");
+    let keys = String::from_utf8(redis_cli(&["--scan"])).expect("keys are text");
     let mut content = keys.clone().into_bytes();
     for key in keys.lines() {
-        content.extend(ask(&["GET", key]));
+        content.extend(redis_cli(&["GET", key]));
     }
-    content.extend(ask(&["SLOWLOG", "GET", "128"]));
-    content.extend(ask(&["CLIENT", "LIST"]));
+    content.extend(redis_cli(&["SLOWLOG", "GET", "128"]));
+    content.extend(redis_cli(&["CLIENT", "LIST"]));
     content
 }
 

@@ -35,7 +35,7 @@ fn paths(watchlist: &str) -> Vec<String> {
 }
 
 /// Requests every route with the key in each place that accepts one. No response may repeat it.
-async fn ask_everything(app: &App, key: &str, watchlist: &str) {
+async fn request_every_route(app: &App, key: &str, watchlist: &str) {
     for path in paths(watchlist) {
         let in_url = format!("{path}&apikey={key}").replace("?&", "?");
         let path = path.trim_end_matches('?');
@@ -46,8 +46,8 @@ async fn ask_everything(app: &App, key: &str, watchlist: &str) {
         ] {
             let answer = request.send().await.unwrap();
             assert_ne!(answer.status(), 401, "{path}");
-            let said = format!("{:?}", answer.headers()) + &answer.text().await.unwrap();
-            assert!(!said.contains(&key[21..53]), "{path}: {said}");
+            let response = format!("{:?}", answer.headers()) + &answer.text().await.unwrap();
+            assert!(!response.contains(&key[21..53]), "{path}: {response}");
         }
         for method in ["HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"] {
             app.request(method, "/api/stocks")
@@ -151,26 +151,26 @@ async fn misplace(app: &App, key: &str, valid: &str) {
         let refused =
             tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut Vec::new()))
                 .await;
-        assert!(refused.is_ok(), "what is no HTTP is refused: {request}");
+        assert!(refused.is_ok(), "input that is not HTTP closes the connection: {request}");
     }
 }
 
 /// Issues and rotates keys through the admin API, and sends requests that it rejects. Returns the
 /// new tokens.
-async fn operate(app: &App, key: &str) -> Vec<String> {
+async fn use_admin_api(app: &App, key: &str) -> Vec<String> {
     let order = json!({"owner": "tests", "name": "a key", "tier": "enterprise"});
-    let (status, issued) = app.operate("POST", "/admin/keys", order).await;
+    let (status, issued) = app.admin_json("POST", "/admin/keys", order).await;
     assert_eq!(status, 201, "{issued}");
     let id = issued["id"].as_str().unwrap();
     let (status, rotated) =
-        app.operate("POST", &format!("/admin/keys/{id}/rotate"), json!({"graceS": 60})).await;
+        app.admin_json("POST", &format!("/admin/keys/{id}/rotate"), json!({"graceS": 60})).await;
     assert_eq!(status, 201, "{rotated}");
     for (method, path, body) in [
         ("GET", format!("/admin/keys/{id}"), Value::Null),
         ("GET", "/admin/keys?limit=1000".to_owned(), Value::Null),
         ("GET", "/admin/audit".to_owned(), Value::Null),
     ] {
-        let (status, answer) = app.operate(method, &path, body).await;
+        let (status, answer) = app.admin_json(method, &path, body).await;
         assert_eq!(status, 200, "{path}");
         assert!(!answer.to_string().contains("tk_live_"), "{path}: {answer}");
     }
@@ -184,7 +184,7 @@ async fn operate(app: &App, key: &str) -> Vec<String> {
         ("POST", "/admin/keys".to_owned(), json!({ key: 1 })),
         ("PATCH", format!("/admin/keys/{id}"), json!({"note": key})),
     ] {
-        let (status, answer) = app.operate(method, &path, body.clone()).await;
+        let (status, answer) = app.admin_json(method, &path, body.clone()).await;
         assert!((400..500).contains(&status), "{method} {path} {body}: {answer}");
     }
     // Each listener rejects the other's credentials.
@@ -242,24 +242,23 @@ impl Servers {
 }
 
 /// Sends every kind of request, with valid and invalid keys.
-async fn do_everything(app: &App, key: &str, secrets: &mut Secrets) {
+async fn send_everything(app: &App, key: &str, secrets: &mut Secrets) {
     let list = app.request("POST", "/api/watchlists").header("x-api-key", key);
     let list = list.json(&json!({"name": "x", "symbols": ["AAPL"]})).send().await.unwrap();
     let list: Value = list.json().await.unwrap();
     // Twice: a repeated request is shared through Redis.
     for _ in 0..2 {
-        ask_everything(app, key, list["id"].as_str().expect("a watchlist")).await;
+        request_every_route(app, key, list["id"].as_str().expect("a watchlist")).await;
     }
     let (unknown, foreign) = (Token::random(), Token::for_id(id_of(key).parse().unwrap()));
-    for (name, token) in [("a key that nobody has", unknown), ("a wrong secret of a key", foreign)]
-    {
+    for (name, token) in [("an unknown key", unknown), ("a wrong secret of a key", foreign)] {
         let token = token.reveal();
         secrets.add_token(name, token.expose_secret());
         assert_eq!(app.get(token.expose_secret(), "/api/stocks").await.status(), 401);
         misplace(app, token.expose_secret(), key).await;
     }
     misplace(app, key, key).await;
-    for token in operate(app, key).await {
+    for token in use_admin_api(app, key).await {
         secrets.add_token("a key that operators issued", &token);
         assert_eq!(app.get(&token, "/api/stocks").await.status(), 200);
     }
@@ -276,16 +275,20 @@ async fn a_server_leaves_no_secret_in_logs_databases_metrics_traces_or_arguments
     secrets.add_password("the password of Postgres", &servers.postgres.url());
     secrets.add_password("the password of Redis", &servers.redis.url());
     secrets.add_token("a valid key", &key);
-    PASSWORD.iter().for_each(|part| secrets.add("a password that was taken for a key", part));
-    do_everything(&app, &key, &mut secrets).await;
+    PASSWORD.iter().for_each(|part| secrets.add("a password sent as a key", part));
+    send_everything(&app, &key, &mut secrets).await;
 
-    secrets.are_not_in("Redis", &redis_content(&servers.redis.url()), id);
-    secrets.are_not_in("a dump of Postgres", dump(&servers.database).as_bytes(), id);
-    secrets.are_not_in("the log of Postgres", &server_log(&servers.dir, "postgres"), id);
-    secrets.are_not_in("the log of Redis", &server_log(&servers.dir, "redis"), "Ready to accept");
-    secrets.are_not_in("the metrics", metrics(&app).await.as_bytes(), "tickerd_");
+    secrets.assert_not_in("Redis", &redis_content(&servers.redis.url()), id);
+    secrets.assert_not_in("a dump of Postgres", dump(&servers.database).as_bytes(), id);
+    secrets.assert_not_in("the log of Postgres", &server_log(&servers.dir, "postgres"), id);
+    secrets.assert_not_in(
+        "the log of Redis",
+        &server_log(&servers.dir, "redis"),
+        "Ready to accept",
+    );
+    secrets.assert_not_in("the metrics", metrics(&app).await.as_bytes(), "tickerd_");
     for (pid, arguments, _) in processes(app.pid()) {
-        secrets.are_not_in(&format!("the arguments of process {pid}"), &arguments, "tickerd");
+        secrets.assert_not_in(&format!("the arguments of process {pid}"), &arguments, "tickerd");
     }
 
     // Without Postgres and Redis, requests fail with 503.
@@ -299,12 +302,12 @@ async fn a_server_leaves_no_secret_in_logs_databases_metrics_traces_or_arguments
         assert_eq!(app.get(token, path).await.status(), 503, "{path}");
     }
     app.signal("TERM");
-    assert_eq!(app.ended().await, Some(0));
+    assert_eq!(app.wait_for_exit().await, Some(0));
     let stopped = async || app.log().iter().any(|line| line.contains("\"stopped\""));
     eventually("the log is read to its end", Duration::from_secs(5), stopped).await;
     let log = app.log().join("\n");
-    assert!(log.contains("\"TRACE\"") && log.contains(id), "it says all that it can say");
-    secrets.are_not_in("the log at its lowest level", log.as_bytes(), "\"stopped\"");
-    assert!(app.printed().is_empty(), "{:?}", app.printed());
-    secrets.are_not_in("spans", &spans.lock().unwrap().concat(), id);
+    assert!(log.contains("\"TRACE\"") && log.contains(id), "the log has every level");
+    secrets.assert_not_in("the log at its lowest level", log.as_bytes(), "\"stopped\"");
+    assert!(app.stdout_lines().is_empty(), "{:?}", app.stdout_lines());
+    secrets.assert_not_in("spans", &spans.lock().unwrap().concat(), id);
 }

@@ -1,7 +1,7 @@
 //! What is held at one moment, and whether it stays as it is.
 
 use super::redis;
-use crate::support::{App, Database, Vitals};
+use crate::support::{App, Database, ProcessStats};
 
 /// What is looked at: its name, what may come and go, and what it must never exceed.
 const WATCHED: [(&str, f64, f64); 7] = [
@@ -25,7 +25,7 @@ pub struct Verdict {
 
 impl Sample {
     pub async fn take(database: &Database, apps: &[App; 2]) -> Self {
-        let [one, other] = apps.each_ref().map(|app| Vitals::of(app.pid()));
+        let [one, other] = apps.each_ref().map(|app| ProcessStats::of(app.pid()));
         let sql =
             "SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend'";
         let backends: f64 = database.texts(sql).await[0].parse().expect("a number");
@@ -36,7 +36,7 @@ impl Sample {
         let bytes =
             memory.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("Redis tells");
         let bytes: f64 = bytes.trim().parse().expect("a number");
-        let files = |vitals: Vitals| vitals.files as f64;
+        let files = |vitals: ProcessStats| vitals.files as f64;
         Self([
             one.memory_mib as f64,
             other.memory_mib as f64,

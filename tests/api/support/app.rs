@@ -1,4 +1,4 @@
-//! A running server, and a client for it.
+//! A running server and its client.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -10,33 +10,33 @@ use serde_json::Value;
 
 use super::{Database, eventually, redis_url, unique};
 
-/// The operators' token of the tests.
+/// The admin token of the tests.
 pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// Longer than any answer takes, streamed ones included.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than any response takes, streams included.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a stream held so far.
+/// The lines of a stream so far.
 type Lines = Arc<Mutex<Vec<String>>>;
 
-/// `tickerd serve` as a process of its own.
+/// `tickerd serve` in a process of its own.
 pub struct App {
     process: Child,
     address: String,
     admin_address: String,
     log: Lines,
-    printed: Lines,
+    stdout: Lines,
     client: Client,
 }
 
 impl App {
-    /// A server without Redis: limits and cache in process.
-    pub async fn alone(database: &Database) -> Self {
+    /// A server without Redis: limits and cache are in memory.
+    pub async fn without_redis(database: &Database) -> Self {
         Self::with(database, &[]).await
     }
 
-    /// Servers that share a Redis, and nothing with any other test.
-    pub async fn sharing(database: &Database, count: usize) -> Vec<Self> {
+    /// Servers that share a Redis, with a key prefix that no other test uses.
+    pub async fn with_shared_redis(database: &Database, count: usize) -> Vec<Self> {
         let prefix = format!("{}:", unique("test"));
         let mut apps = Vec::new();
         for _ in 0..count {
@@ -55,23 +55,26 @@ impl App {
         Self::start(command).await
     }
 
-    /// Runs a command that serves on a free port, until it says where.
+    /// Runs a command that serves on a free port. Returns when it listens and follows changes.
     pub async fn start(mut command: Command) -> Self {
         command.env("PORT", "0").env("LOG_FORMAT", "json").env("LOG_REQUESTS_PER_S_MAX", "100000");
-        let mut process =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
         let log = collect(process.stderr.take().expect("stderr is piped"));
-        let printed = collect(process.stdout.take().expect("stdout is piped"));
+        let stdout = collect(process.stdout.take().expect("stdout is piped"));
         let mut app = Self {
             process,
             address: String::new(),
             admin_address: String::new(),
             log,
-            printed,
+            stdout,
             client: client(),
         };
         eventually("the server listens", Duration::from_secs(30), async || {
-            assert!(app.process.try_wait().unwrap().is_none(), "it ended: {:?}", app.log());
+            assert!(app.process.try_wait().unwrap().is_none(), "the server ended: {:?}", app.log());
             app.find_address()
         })
         .await;
@@ -88,7 +91,7 @@ impl App {
 
     fn find_address(&mut self) -> bool {
         let Some(address) = self.logged_address("listening") else { return false };
-        // It is logged before.
+        // The admin address is logged first.
         self.admin_address = self.logged_address("listening for operators").unwrap_or_default();
         self.address = address;
         true
@@ -97,7 +100,7 @@ impl App {
     fn logged_address(&self, message: &str) -> Option<String> {
         let line = self.log().into_iter().find(|line| line.contains(&format!("\"{message}\"")))?;
         let line: Value = serde_json::from_str(&line).expect("a log line is JSON");
-        Some(line["address"].as_str().expect("the line says where").to_owned())
+        Some(line["address"].as_str().expect("the line has the address").to_owned())
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -112,41 +115,41 @@ impl App {
         &self.address
     }
 
-    /// Every line that was logged so far.
+    /// Every line of the log so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
     /// The warnings and errors that were logged so far. A request with status 503 is none: it asked
     /// before the server was ready.
-    pub fn complaints(&self) -> Vec<String> {
-        let is_complaint = |line: &String| {
+    pub fn warnings_and_errors(&self) -> Vec<String> {
+        let is_warning_or_error = |line: &String| {
             (line.contains("\"WARN\"") || line.contains("\"ERROR\""))
                 && !line.contains("\"message\":\"request\"")
         };
-        self.log().into_iter().filter(is_complaint).collect()
+        self.log().into_iter().filter(is_warning_or_error).collect()
     }
 
     /// Every line of stdout so far.
-    pub fn printed(&self) -> Vec<String> {
-        self.printed.lock().unwrap().clone()
+    pub fn stdout_lines(&self) -> Vec<String> {
+        self.stdout.lock().unwrap().clone()
     }
 
-    /// Its process.
+    /// The id of its process.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Sends a signal, by its name without SIG.
+    /// Sends a signal by its name without SIG.
     pub fn signal(&self, name: &str) {
         let kill = ["-s", name, &self.process.id().to_string()];
         assert!(Command::new("kill").args(kill).status().expect("kill runs").success());
     }
 
-    /// Waits until it has ended, and says how: its exit status; `None` where a signal ended it.
-    pub async fn ended(&mut self) -> Option<i32> {
+    /// Waits until the process ends. Returns its exit status, or `None` if a signal ended it.
+    pub async fn wait_for_exit(&mut self) -> Option<i32> {
         let mut status = None;
-        eventually("it ends", Duration::from_secs(20), async || {
+        eventually("the server ends", Duration::from_secs(20), async || {
             status = self.process.try_wait().unwrap();
             status.is_some()
         })
@@ -165,26 +168,26 @@ impl App {
         })
     }
 
-    /// GET with a key, the body read as JSON: (status, body).
+    /// GET with a key; returns (status, JSON body).
     pub async fn json(&self, key: &str, path: &str) -> (u16, Value) {
         let answer = self.get(key, path).await;
-        (answer.status().as_u16(), answer.json().await.expect("a body of JSON"))
+        (answer.status().as_u16(), answer.json().await.expect("a JSON body"))
     }
 
-    /// A server without Redis that operators may ask with [`ADMIN_TOKEN`].
+    /// A server without Redis that accepts [`ADMIN_TOKEN`] on its admin listener.
     pub async fn with_admin(database: &Database) -> Self {
         Self::with(database, &[("ADMIN_TOKEN", ADMIN_TOKEN)]).await
     }
 
-    /// What operators are answered: (status, body). `body` is sent where it is not null.
-    pub async fn operate(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    /// An admin request, with `body` unless it is null. Returns (status, JSON body).
+    pub async fn admin_json(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let request = self.admin(method, path).bearer_auth(ADMIN_TOKEN);
         let request = if body.is_null() { request } else { request.json(&body) };
-        let answer = request.send().await.expect("an answer");
-        (answer.status().as_u16(), answer.json().await.expect("a body of JSON"))
+        let answer = request.send().await.expect("a response");
+        (answer.status().as_u16(), answer.json().await.expect("a JSON body"))
     }
 
-    /// Any request to the listener for operators.
+    /// Any request to the admin listener.
     pub fn admin(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.client.request(
             method.parse().expect("a method"),
@@ -192,7 +195,7 @@ impl App {
         )
     }
 
-    /// Any request.
+    /// Any request to the public listener.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method.parse().expect("a method"), self.url(path))
     }
@@ -205,7 +208,7 @@ impl Drop for App {
     }
 }
 
-/// Gathers the lines of a stream for as long as it is open.
+/// Collects the lines of a stream until it is closed.
 fn collect(stream: impl Read + Send + 'static) -> Lines {
     let lines = Lines::default();
     let gathered = lines.clone();
@@ -217,12 +220,12 @@ fn collect(stream: impl Read + Send + 'static) -> Lines {
     lines
 }
 
-/// A client that waits for no answer for ever.
+/// A client whose requests time out.
 pub fn client() -> Client {
-    Client::builder().timeout(ANSWER_TIMEOUT).build().expect("a client")
+    Client::builder().timeout(RESPONSE_TIMEOUT).build().expect("a client")
 }
 
-/// A header of an answer as text; empty where there is none.
+/// A header of a response as text, or `None`.
 pub fn optional_header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name).and_then(|value| value.to_str().ok())
 }

@@ -1,4 +1,4 @@
-//! A browser without a window, for the pages.
+//! A headless browser for the pages.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,40 +8,40 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use super::{App, Program, eventually, home, scratch};
+use super::{App, Program, eventually, scratch, server_dir};
 
-/// For all that a test does in a browser.
+/// For everything that a test does in a browser.
 const TEST_TIMEOUT: Duration = Duration::from_secs(90);
-/// For a page to show what is waited for.
+/// For a page to reach an expected state.
 const SHOWN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How a page is looked at.
+/// The window width and colour scheme of a browser.
 #[derive(Clone, Copy)]
-pub struct Look {
+pub struct Viewport {
     pub width: u32,
     pub dark: bool,
 }
 
-impl Look {
+impl Viewport {
     pub const DESKTOP: Self = Self { width: 1280, dark: false };
     pub const PHONE: Self = Self { width: 360, dark: false };
 }
 
-/// Chromium at a page of a server.
+/// Chromium, showing a page of a server.
 pub struct Browser {
     client: Client,
     origin: String,
 }
 
-/// Opens `path` of a server in a browser and ends the browser after `test`, or when it took too
-/// long.
-pub async fn browse(app: &App, look: Look, path: &str, test: impl AsyncFnOnce(&Browser)) {
+/// Opens `path` of a server in a browser and runs `test`. The browser ends after the test, or when
+/// it takes too long.
+pub async fn browse(app: &App, viewport: Viewport, path: &str, test: impl AsyncFnOnce(&Browser)) {
     let scratch = scratch();
-    let dir = home(scratch.path(), "browser");
-    // The browser hangs on a pipe of the driver's and ends with it.
+    let dir = server_dir(scratch.path(), "browser");
+    // The browser reads a pipe of the driver and ends with it.
     let _driver = Program::start(&dir, "chromedriver", &["--port=0"]);
     let work = async {
-        let client = session(port_of_driver(&dir).await, &dir, look).await;
+        let client = session(port_of_driver(&dir).await, &dir, viewport).await;
         let browser = Browser { client, origin: app.url("") };
         browser.open(path).await;
         test(&browser).await;
@@ -50,24 +50,24 @@ pub async fn browse(app: &App, look: Look, path: &str, test: impl AsyncFnOnce(&B
     tokio::time::timeout(TEST_TIMEOUT, work).await.expect("a test of a page ends in time");
 }
 
-/// The port that the system chose for the driver, as its log says.
+/// The port of the driver, which the system chooses; read from its log.
 async fn port_of_driver(dir: &Path) -> u16 {
     let mut port = None;
-    eventually("the driver says its port", Duration::from_secs(30), async || {
+    eventually("the driver logs its port", Duration::from_secs(30), async || {
         let log = std::fs::read_to_string(dir.join("chromedriver.log")).expect("a log");
-        let said =
+        let rest =
             log.split_once("successfully on port ").and_then(|(_, rest)| rest.split_once('.'));
-        port = said.and_then(|(port, _)| port.parse().ok());
+        port = rest.and_then(|(port, _)| port.parse().ok());
         port.is_some()
     })
     .await;
-    port.expect("it has said so")
+    port.expect("the port is logged")
 }
 
-async fn session(port: u16, dir: &Path, look: Look) -> Client {
+async fn session(port: u16, dir: &Path, viewport: Viewport) -> Client {
     let url = format!("http://127.0.0.1:{port}");
     let profile = dir.join("profile");
-    let scheme = if look.dark { 0 } else { 1 };
+    let scheme = if viewport.dark { 0 } else { 1 };
     let arguments = [
         "--headless",
         "--no-sandbox",
@@ -79,18 +79,20 @@ async fn session(port: u16, dir: &Path, look: Look) -> Client {
         "--disable-component-update",
         "--disable-sync",
         "--remote-debugging-pipe",
-        // Whatever is not here is nowhere: no name is looked up.
+        // No other host resolves.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ];
     let own = [
         format!("--user-data-dir={}", profile.display()),
         format!("--blink-settings=preferredColorScheme={scheme}"),
-        format!("--window-size={},900", look.width.max(500)),
+        format!("--window-size={},900", viewport.width.max(500)),
     ];
     let arguments: Vec<_> = arguments.into_iter().map(str::to_owned).chain(own).collect();
     let mut options = json!({"args": arguments});
-    if look.width < 500 {
-        options["mobileEmulation"] = json!({"deviceMetrics": {"width": look.width, "height": 740, "pixelRatio": 1.0, "touch": true}});
+    if viewport.width < 500 {
+        options["mobileEmulation"] = json!({"deviceMetrics": {
+            "width": viewport.width, "height": 740, "pixelRatio": 1.0, "touch": true
+        }});
     }
     let capabilities =
         json!({"goog:chromeOptions": options}).as_object().cloned().expect("an object");
@@ -101,7 +103,7 @@ async fn session(port: u16, dir: &Path, look: Look) -> Client {
         client.is_some()
     })
     .await;
-    client.expect("it has started")
+    client.expect("the browser has started")
 }
 
 impl Browser {
@@ -109,15 +111,16 @@ impl Browser {
         self.client.goto(&format!("{}{path}", self.origin)).await.expect("the page opens");
     }
 
-    /// What a script returns.
+    /// The return value of a script.
     pub async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|e| panic!("{script}: {e}"))
     }
 
-    /// What a promise comes to.
-    pub async fn run_to_its_end(&self, promise: &str) -> Value {
+    /// The value of a promise.
+    pub async fn run_promise(&self, promise: &str) -> Value {
         let script = format!(
-            "const done = arguments[0]; Promise.resolve({promise}).then(done, (e) => done(String(e)));"
+            "const done = arguments[0];
+             Promise.resolve({promise}).then(done, (e) => done(String(e)));"
         );
         self.client
             .execute_async(&script, Vec::new())
@@ -125,13 +128,13 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{promise}: {e}"))
     }
 
-    /// Waits until an expression of JavaScript is true.
-    pub async fn until(&self, expression: &str) {
+    /// Waits until a JavaScript expression is true.
+    pub async fn wait_until(&self, expression: &str) {
         let script = format!("return Boolean({expression})");
         eventually(expression, SHOWN_TIMEOUT, async || self.run(&script).await == true).await;
     }
 
-    /// The text that is shown of an element.
+    /// The visible text of an element.
     pub async fn text(&self, css: &str) -> String {
         let script = format!("return document.querySelector({css:?}).innerText");
         self.run(&script).await.as_str().expect("a text").to_owned()
@@ -143,17 +146,17 @@ impl Browser {
         element.click().await.unwrap_or_else(|e| panic!("{css}: {e}"));
     }
 
-    /// Types into whatever has the focus.
+    /// Types into the focused element.
     pub async fn write(&self, text: &str) {
         let element = self.client.active_element().await.expect("something has the focus");
-        element.send_keys(text).await.expect("it takes keys");
+        element.send_keys(text).await.expect("the element takes keys");
     }
 
     pub async fn press(&self, key: Key) {
         self.write(&String::from(char::from(key))).await;
     }
 
-    /// Presses Tab until an element has the focus, as somebody without a mouse does.
+    /// Presses Tab until an element has the focus, as a user without a mouse does.
     pub async fn tab_to(&self, css: &str) {
         let has_focus = format!("return document.activeElement.matches({css:?})");
         for _ in 0..40 {
@@ -165,17 +168,17 @@ impl Browser {
         panic!("{css} can't be reached by Tab");
     }
 
-    /// A picture of the whole page, for people: `target/tmp/NAME.png`.
-    pub async fn picture(&self, name: &str) {
-        let picture = self.client.screenshot().await.expect("a picture");
+    /// A screenshot for people: `target/tmp/NAME.png`.
+    pub async fn screenshot(&self, name: &str) {
+        let screenshot = self.client.screenshot().await.expect("a screenshot");
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
-        std::fs::write(file, picture).expect("a file");
+        std::fs::write(file, screenshot).expect("a file");
     }
 
     /// Writes `docs/images/NAME.png`, with an element at the top, if `UPDATE_DOCS` is set.
     ///
     /// It is never compared: fonts and browsers of two machines differ.
-    pub async fn picture_of_docs(&self, name: &str, css: &str) {
+    pub async fn screenshot_for_docs(&self, name: &str, css: &str) {
         if std::env::var_os("UPDATE_DOCS").is_none() {
             return;
         }
@@ -185,30 +188,31 @@ impl Browser {
              scrollTo({{ top: scrollY + top - 16, behavior: 'instant' }})"
         );
         self.run(&scroll).await;
-        let picture = self.client.screenshot().await.expect("a picture");
-        std::fs::write(format!("docs/images/{name}.png"), picture).expect("a file");
+        let screenshot = self.client.screenshot().await.expect("a screenshot");
+        std::fs::write(format!("docs/images/{name}.png"), screenshot).expect("a file");
     }
 
-    /// That all that was asked for lies on this server, and that nothing was tried that a page of
-    /// ours may not do.
-    pub async fn keeps_to_itself(&self) {
-        let asked =
+    /// Asserts that all resources came from this server, and that the content security policy was
+    /// not violated.
+    pub async fn assert_no_foreign_requests(&self) {
+        let requested =
             self.run("return performance.getEntriesByType('resource').map((it) => it.name)").await;
-        let asked: Vec<_> =
-            asked.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-        assert!(!asked.is_empty());
+        let requested: Vec<_> =
+            requested.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        assert!(!requested.is_empty());
         let inside = format!("{}/", self.origin);
         assert!(
-            asked.iter().all(|url| url.starts_with(&inside) || url.starts_with("data:")),
-            "{asked:?}"
+            requested.iter().all(|url| url.starts_with(&inside) || url.starts_with("data:")),
+            "{requested:?}"
         );
         let violations = self
-            .run_to_its_end(
+            .run_promise(
                 "new Promise((done) => {
-                    const seen = new ReportingObserver((reports) => done(reports.map((it) => JSON.stringify(it.body))),
+                    const texts = (reports) => reports.map((it) => JSON.stringify(it.body));
+                    const seen = new ReportingObserver((reports) => done(texts(reports)),
                         { types: ['csp-violation'], buffered: true });
                     seen.observe();
-                    setTimeout(() => done(seen.takeRecords().map((it) => JSON.stringify(it.body))), 300);
+                    setTimeout(() => done(texts(seen.takeRecords())), 300);
                 })",
             )
             .await;

@@ -1,4 +1,4 @@
-//! Clocks that are wrong, for real servers.
+//! Servers whose clocks are wrong.
 
 use std::process::Command;
 
@@ -6,31 +6,31 @@ use chrono::{DateTime, Utc};
 
 use super::{App, Database, scratch};
 
-/// The clock of a process. libfaketime reads how far it is off from a file, each time that the
-/// process looks at it.
+/// The clock of a process. libfaketime reads the offset from a file each time that the process
+/// reads the time.
 pub struct Clock {
     scratch: tempfile::TempDir,
 }
 
 impl Clock {
-    /// One that is off by so many seconds.
-    pub fn off_by(seconds: i64) -> Self {
+    /// A clock with this offset, in seconds.
+    pub fn with_offset_s(seconds: i64) -> Self {
         let clock = Self { scratch: scratch() };
-        clock.set_off_by(seconds);
+        clock.set_offset_s(seconds);
         clock
     }
 
-    /// Steps: from now on it is off by so many seconds.
-    pub fn set_off_by(&self, seconds: i64) {
+    /// Steps the clock to this offset, in seconds.
+    pub fn set_offset_s(&self, seconds: i64) {
         let (new, file) = (self.scratch.path().join("new"), self.scratch.path().join("off"));
-        std::fs::write(&new, format!("{seconds:+}\n")).expect("a file of the test's own");
-        // Readers see the one or the other.
-        std::fs::rename(new, file).expect("a directory of the test's own");
+        std::fs::write(&new, format!("{seconds:+}\n")).expect("a temporary file");
+        // Readers see the old or the new content.
+        std::fs::rename(new, file).expect("a temporary directory");
     }
 
-    /// Steps, to a time.
+    /// Steps the clock to a time.
     pub fn set(&self, to: DateTime<Utc>) {
-        self.set_off_by((to - Utc::now()).num_seconds());
+        self.set_offset_s((to - Utc::now()).num_seconds());
     }
 
     fn variables(&self) -> Vec<(&'static str, String)> {
@@ -43,7 +43,7 @@ impl Clock {
         ]
     }
 
-    /// An instance by this clock.
+    /// A server with this clock.
     pub async fn app(&self, database: &Database, variables: &[(&str, &str)]) -> App {
         let own = self.variables();
         let all = own
@@ -54,9 +54,9 @@ impl Clock {
     }
 }
 
-/// Where libfaketime is, as its own program says.
+/// The path of libfaketime, as its own program prints it.
 fn library() -> String {
-    let asked = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
-    let printed = asked.expect("faketime runs: deploy/install-tools faults").stdout;
+    let output = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
+    let printed = output.expect("faketime runs: deploy/install-tools faults").stdout;
     String::from_utf8(printed).expect("a path").trim().to_owned()
 }

@@ -1,4 +1,4 @@
-//! The real binary.
+//! Runs the real binary.
 
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -10,10 +10,9 @@ use serde_json::Value;
 /// Longer than any command takes that a test waits for.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// `tickerd` with these arguments and an environment that holds nothing of the machine's own.
+/// `tickerd` with these arguments and an environment without the machine's own settings.
 ///
-/// `TICKERD_BINARY` names another one than that which was built with the tests: one that is made to
-/// be fast.
+/// `TICKERD_BINARY` names a different binary than the one built with the tests: a release build.
 pub fn tickerd(arguments: &[&str]) -> Command {
     let other = std::env::var_os("TICKERD_BINARY");
     let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_tickerd").into()));
@@ -23,28 +22,28 @@ pub fn tickerd(arguments: &[&str]) -> Command {
             command.env(name, value);
         }
     }
-    // Servers that run side by side can't all have the default port.
+    // Servers that run in parallel can't all use the default port.
     command.env("ADMIN_PORT", "0");
     command
 }
 
-/// What a command under way said when it had ended, as far as its streams are pipes.
+/// Waits for a command to end and returns the output of its pipes.
 ///
 /// # Panics
-/// Where it does not end in time: it is killed then.
+/// If it does not end in time. It is killed then.
 pub fn finish(child: Child) -> Output {
     let (pid, started) = (Pid::from_child(&child), Instant::now());
-    let (over, ended) = mpsc::channel::<()>();
+    let (done, ended) = mpsc::channel::<()>();
     std::thread::spawn(move || {
         if ended.recv_timeout(COMMAND_TIMEOUT) == Err(mpsc::RecvTimeoutError::Timeout) {
             let _ = kill_process(pid, Signal::KILL);
         }
     });
-    let output = child.wait_with_output().expect("its output can be read");
-    drop(over);
+    let output = child.wait_with_output().expect("the output is readable");
+    drop(done);
     assert!(
         started.elapsed() < COMMAND_TIMEOUT,
-        "it did not end within {COMMAND_TIMEOUT:?}: {output:?}"
+        "the command did not end within {COMMAND_TIMEOUT:?}: {output:?}"
     );
     output
 }
@@ -54,50 +53,53 @@ pub fn run(command: &mut Command) -> Output {
     finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs"))
 }
 
-/// How a command ended, and what it said.
+/// The exit status and output of a command.
 #[derive(Debug)]
-pub struct Ran {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Ran {
+impl CommandOutput {
     /// Runs a command to its end.
     pub fn of(command: &mut Command) -> Self {
         run(command).into()
     }
 
-    /// Waits for the end of a command that is under way.
-    pub fn at_the_end_of(child: Child) -> Self {
+    /// Waits for a started command to end.
+    pub fn wait_for(child: Child) -> Self {
         finish(child).into()
     }
 
-    /// That it succeeded, and the one JSON object that is alone on its stdout.
+    /// Asserts success, and returns the single JSON object on stdout.
     pub fn json(&self) -> Value {
         assert_eq!(self.code, Some(0), "{self:?}");
         assert_eq!(self.stdout.lines().count(), 1, "{self:?}");
         serde_json::from_str(&self.stdout).expect("stdout is JSON")
     }
 
-    /// That it failed, said nothing on stdout, and only one line on stderr: that line.
-    pub fn sentence(&self) -> &str {
+    /// Asserts failure with an empty stdout and one line on stderr, and returns that line.
+    pub fn error_line(&self) -> &str {
         self.line(1)
     }
 
-    /// That it would lose something, could ask nobody, and changed nothing: the line that says so.
-    pub fn unasked(&self) -> &str {
+    /// Asserts that the command refused a loss without a confirmation. Returns its line on stderr.
+    pub fn confirmation_required(&self) -> &str {
         self.line(2)
     }
 
     fn line(&self, code: i32) -> &str {
         assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
-        self.stderr.strip_prefix("tickerd: ").expect("it says who failed").trim_end()
+        self.stderr
+            .strip_prefix("tickerd: ")
+            .expect("the line begins with the program's name")
+            .trim_end()
     }
 }
 
-impl From<Output> for Ran {
+impl From<Output> for CommandOutput {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("output is text");
         Self {

@@ -1,10 +1,10 @@
-//! A database of a test's own, with the tables and the sample data in it.
+//! A database for each test, with the tables and the sample.
 
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::{Ran, eventually, run, servers, tickerd, unique};
+use super::{CommandOutput, eventually, run, servers, tickerd, unique};
 
 pub struct Database {
     name: String,
@@ -18,7 +18,7 @@ impl Database {
         Self::create(&format!("TEMPLATE {template}")).await
     }
 
-    /// Nothing at all, not even tables.
+    /// An empty database, without tables.
     pub async fn empty() -> Self {
         Self::create("").await
     }
@@ -33,7 +33,7 @@ impl Database {
         Self { url: url_of(&name), name }
     }
 
-    /// A database on a server of a test's own.
+    /// A database on a server that the test started.
     pub fn at(url: &str) -> Self {
         Self { name: String::new(), url: url.to_owned() }
     }
@@ -42,13 +42,13 @@ impl Database {
         self.url.clone()
     }
 
-    /// A connection to look inside, or to do harm with.
+    /// A connection to inspect or damage the database.
     pub async fn connect(&self) -> tokio_postgres::Client {
         connect(&self.url()).await
     }
 
-    /// Ends every connection and lets nobody in: to its clients this database is down.
-    pub async fn cut_off(&self) {
+    /// Ends every connection and accepts no new ones, so the database is down for its clients.
+    pub async fn refuse_connections(&self) {
         let (admin, name) = (admin().await, &self.name);
         admin
             .batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
@@ -58,21 +58,21 @@ impl Database {
         admin.execute(end, &[name]).await.expect("ended");
     }
 
-    /// The end of [`Self::cut_off`].
-    pub async fn let_in(&self) {
+    /// Reverts [`Self::refuse_connections`].
+    pub async fn accept_connections(&self) {
         let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name);
         admin().await.batch_execute(&open).await.expect("opened");
     }
 
-    /// `tickerd` on this database.
+    /// A `tickerd` command on this database.
     pub fn tickerd(&self, arguments: &[&str]) -> Command {
         let mut command = tickerd(arguments);
         command.env("DATABASE_URL", self.url());
         command
     }
 
-    /// `tickerd` on this database, under way.
-    pub fn started(&self, arguments: &[&str]) -> Child {
+    /// Starts `tickerd` on this database.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
         self.tickerd(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -80,11 +80,12 @@ impl Database {
             .expect("the binary starts")
     }
 
-    /// Waits until so many connections of `tickerd` are as `condition` says.
-    pub async fn connections(&self, count: usize, condition: &str) {
+    /// Waits until exactly `count` connections of `tickerd` meet an SQL condition.
+    pub async fn wait_for_connections(&self, count: usize, condition: &str) {
         let sql = format!(
             "SELECT pid::text FROM pg_stat_activity LEFT JOIN pg_stat_progress_copy USING (pid)
-             WHERE application_name = 'tickerd' AND pg_stat_activity.datname = current_database() AND {condition}"
+             WHERE application_name = 'tickerd'
+             AND pg_stat_activity.datname = current_database() AND {condition}"
         );
         let there = async || self.texts(&sql).await.len() == count;
         eventually(condition, Duration::from_secs(30), there).await;
@@ -95,18 +96,18 @@ impl Database {
         run(&mut self.tickerd(arguments))
     }
 
-    /// The same, with its output as text.
-    pub fn ran(&self, arguments: &[&str]) -> Ran {
+    /// Like [`Self::run`], with the output as text.
+    pub fn output(&self, arguments: &[&str]) -> CommandOutput {
         self.run(arguments).into()
     }
 
-    /// The first column of each row that a query of text finds.
+    /// The first column of each row of a query, which must be text.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
         let rows = self.connect().await.query(sql, &[]).await.expect("the query is right");
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// Makes the tables and loads the sample.
+    /// Creates the tables and loads the sample.
     pub fn load_sample(&self) {
         for arguments in [
             ["migrate"].as_slice(),
@@ -123,15 +124,15 @@ impl Database {
         }
     }
 
-    /// Loads a file with this text; `kind` as `tickerd ingest` names it.
+    /// Loads a file with this text. `kind` is that of `tickerd ingest`.
     pub fn load(&self, kind: &str, text: &str) {
         let file = tempfile::NamedTempFile::with_suffix(".csv").expect("a file");
         std::fs::write(file.path(), text).expect("written");
-        let ran = self.ran(&["ingest", kind, file.path().to_str().expect("its name is text")]);
+        let ran = self.output(&["ingest", kind, file.path().to_str().expect("its name is text")]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
     }
 
-    /// The token of a new key.
+    /// Issues a key and returns its token.
     pub fn issue(&self, tier: &str) -> String {
         let output =
             self.run(&["keys", "issue", "--owner", "tests", "--name", "a key", "--tier", tier]);
@@ -140,7 +141,7 @@ impl Database {
     }
 }
 
-/// The public part of a token.
+/// The public id in a token.
 pub fn id_of(token: &str) -> &str {
     &token[8..20]
 }

@@ -1,4 +1,4 @@
-//! A disk that can be filled.
+//! A small disk that a test can fill.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -9,8 +9,7 @@ use std::process::Command;
 use super::program::is_root;
 use super::{run, scratch};
 
-/// A program that only root may run: with sudo, where that asks for no password, unless the tests
-/// are root's themselves.
+/// A program that needs root: run with sudo, without a password, unless the tests run as root.
 fn as_root(program: &str) -> Command {
     if is_root() {
         return Command::new(program);
@@ -20,22 +19,22 @@ fn as_root(program: &str) -> Command {
     sudo
 }
 
-/// A small disk of a test's own, in memory.
+/// A small disk in memory.
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// # Panics
-    /// Where nothing may be mounted: a test that can't fill a disk has shown nothing.
+    /// If nothing can be mounted: a test that can't fill a disk proves nothing.
     pub fn mount(megabytes: u32) -> Self {
         let dir = scratch();
-        let owner = dir.path().metadata().expect("it was made");
+        let owner = dir.path().metadata().expect("the directory exists");
         let options = format!("size={megabytes}m,mode=755,uid={},gid={}", owner.uid(), owner.gid());
         let mounted =
             run(as_root("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()));
-        let why = String::from_utf8_lossy(&mounted.stderr);
+        let error = String::from_utf8_lossy(&mounted.stderr);
         assert!(
             mounted.status.success(),
-            "this test can't run: it mounts a small disk, as root or with sudo: {why}"
+            "this test can't run: it mounts a small disk, as root or with sudo: {error}"
         );
         Self(dir)
     }
@@ -44,13 +43,13 @@ impl SmallDisk {
         self.0.path()
     }
 
-    /// Fills it but for so many megabytes.
-    pub fn leave(&self, megabytes: u64) {
+    /// Fills the disk except for this many megabytes.
+    pub fn fill_except(&self, megabytes: u64) {
         let (mut ballast, zeros) =
             (File::create(self.ballast()).expect("a file"), vec![0; 1 << 20]);
         let full = loop {
-            if let Err(fault) = ballast.write_all(&zeros) {
-                break fault;
+            if let Err(error) = ballast.write_all(&zeros) {
+                break error;
             }
         };
         assert_eq!(full.kind(), ErrorKind::StorageFull);
@@ -58,9 +57,9 @@ impl SmallDisk {
         ballast.set_len(length.saturating_sub(megabytes << 20)).expect("shortened");
     }
 
-    /// There is room again.
-    pub fn make_room(&self) {
-        std::fs::remove_file(self.ballast()).expect("the ballast is gone");
+    /// Frees the space again.
+    pub fn free_space(&self) {
+        std::fs::remove_file(self.ballast()).expect("the ballast is removed");
     }
 
     fn ballast(&self) -> std::path::PathBuf {

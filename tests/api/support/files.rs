@@ -5,7 +5,7 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-/// Files of a test's own, gone when it ends.
+/// A directory of files that is removed when the test ends.
 pub struct Files(tempfile::TempDir);
 
 impl Files {
@@ -19,14 +19,14 @@ impl Files {
         path.to_str().unwrap().to_owned()
     }
 
-    /// The directory that they are in.
+    /// The path of the directory.
     pub fn path(&self) -> &str {
         self.0.path().to_str().unwrap()
     }
 }
 
-/// The text of a file of the sample.
-pub fn text_of(path: &str) -> String {
+/// The text of a file, unpacked if it is gzipped.
+pub fn read_text(path: &str) -> String {
     let (mut file, mut text) = (File::open(path).unwrap(), String::new());
     let read = if path.ends_with(".gz") {
         GzDecoder::new(file).read_to_string(&mut text)

@@ -1,4 +1,4 @@
-//! A steady load of real requests, and what became of each.
+//! A steady load of real requests, and the result of each.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,12 +11,12 @@ use futures_util::future::join_all;
 use tokio::net::TcpStream;
 
 use super::App;
-use super::exchange::{Reply, exchange, get};
+use super::http_request::{Reply, get, send_request};
 
 /// Longer than any wait that the server is allowed.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is asked, of whom, how often.
+/// Which requests to send, to which servers, at which rate.
 #[derive(Clone)]
 pub struct Load {
     addresses: Vec<String>,
@@ -27,47 +27,48 @@ pub struct Load {
 }
 
 impl Load {
-    /// Requests that go round the servers, then round the keys and the paths.
-    pub fn on(apps: &[&App], keys: &[&str], paths: &[&str]) -> Self {
+    /// Requests that rotate stop the servers, then stop the keys and the paths.
+    pub fn new(apps: &[&App], keys: &[&str], paths: &[&str]) -> Self {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let addresses = apps.iter().map(|app| app.address().to_owned()).collect();
         Self { addresses, keys: owned(keys), paths: owned(paths), clients: 16, per_second: 200 }
     }
 
-    /// The same requests to what stands in front of the servers, as `host:port`.
+    /// The same requests to a proxy in front of the servers, as `host:port`.
     pub fn through(self, address: &str) -> Self {
         Self { addresses: vec![address.to_owned()], ..self }
     }
 
-    /// How many requests may be under way at once, each over a connection that is kept.
+    /// The number of concurrent requests, each stop a kept connection.
     pub fn clients(self, clients: u32) -> Self {
         Self { clients, ..self }
     }
 
-    /// How many requests are due in a second. Those that nobody is free for wait, and their wait
-    /// counts.
+    /// The number of requests due per second. A request waits for a free client, and its wait
+    /// counts as latency.
     pub fn per_second(self, per_second: u32) -> Self {
         Self { per_second, ..self }
     }
 
-    /// Starts to ask, on a thread of its own.
+    /// Starts to send, on a thread of its own.
     pub fn start(self) -> Running {
-        let (tally, over) =
+        let (tally, stop) =
             (Arc::new(Mutex::new(Tally::default())), Arc::new(AtomicBool::new(false)));
-        let (kept, ends) = (tally.clone(), over.clone());
+        let (results, stopping) = (tally.clone(), stop.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime");
             let (next, started) = (AtomicU32::new(0), Instant::now());
-            let clients = (0..self.clients).map(|_| self.client(&next, started, &kept, &ends));
+            let clients =
+                (0..self.clients).map(|_| self.client(&next, started, &results, &stopping));
             runtime.block_on(join_all(clients));
         });
-        Running { tally, over, thread: Some(thread) }
+        Running { tally, stop, thread: Some(thread) }
     }
 
-    /// The same for so long.
+    /// Sends for this time.
     pub async fn run(self, time: Duration) -> Tally {
         let running = self.start();
         tokio::time::sleep(time).await;
@@ -79,7 +80,7 @@ impl Load {
         next: &AtomicU32,
         started: Instant,
         tally: &Mutex<Tally>,
-        over: &AtomicBool,
+        stop: &AtomicBool,
     ) {
         let mut kept: HashMap<usize, TcpStream> = HashMap::new();
         loop {
@@ -87,7 +88,7 @@ impl Load {
             let due =
                 started + Duration::from_secs_f64(f64::from(number) / f64::from(self.per_second));
             tokio::time::sleep_until(due.into()).await;
-            if over.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) {
                 return;
             }
             let number = number as usize;
@@ -95,8 +96,8 @@ impl Load {
             let path = number / self.addresses.len() % self.paths.len();
             let request =
                 get(&self.paths[path], &self.keys[number / self.addresses.len() % self.keys.len()]);
-            let asked = self.ask(app, kept.remove(&app), &request);
-            match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
+            let sent = self.send(app, kept.remove(&app), &request);
+            match tokio::time::timeout(RESPONSE_TIMEOUT, sent).await {
                 Ok(Ok((reply, stream))) => {
                     kept.extend(stream.map(|stream| (app, stream)));
                     tally.lock().unwrap().answers.push(Answer::of(&reply, path, due));
@@ -113,7 +114,7 @@ impl Load {
         }
     }
 
-    async fn ask(
+    async fn send(
         &self,
         app: usize,
         kept: Option<TcpStream>,
@@ -124,53 +125,53 @@ impl Load {
             None => TcpStream::connect(&self.addresses[app]).await?,
         };
         stream.set_nodelay(true)?;
-        let reply = exchange(&mut stream, request).await?;
+        let reply = send_request(&mut stream, request).await?;
         let stays = !reply.closes();
         Ok((reply, stays.then_some(stream)))
     }
 }
 
-/// A load that goes on until it is told to stop.
+/// A load that runs until it is stopped.
 pub struct Running {
     tally: Arc<Mutex<Tally>>,
-    over: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    /// What became of the requests that are done with.
+    /// The results so far.
     pub fn so_far(&self) -> Tally {
         self.tally.lock().unwrap().clone()
     }
 
-    /// Lets those under way finish.
+    /// Stops sending, and waits for the requests in progress.
     pub fn stop(mut self) -> Tally {
-        self.over.store(true, Ordering::Relaxed);
-        self.thread.take().expect("it is stopped once").join().expect("no client panicked");
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().expect("the load is stopped once").join().expect("no client panicked");
         self.so_far()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
-/// What became of one request that was answered.
+/// The result of one request that got a response.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// When it should have been sent.
+    /// When the request was due.
     pub due: Instant,
-    /// From then to the last byte of its answer.
+    /// From `due` to the last byte of the response.
     pub took: Duration,
-    /// By its place in what the load was told.
+    /// The index of its path in the load's list.
     pub path: usize,
     pub status: u16,
-    /// What `X-Cache` said, in lower case; empty without it.
+    /// The value of `X-Cache` in lower case; empty without it.
     pub cache: String,
     pub retry_after: Option<String>,
-    /// Equal for equal bodies.
+    /// A hash of the body.
     pub body: u64,
 }
 
@@ -191,16 +192,16 @@ impl Answer {
     }
 }
 
-/// What became of all requests.
+/// The results of all requests.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     pub answers: Vec<Answer>,
-    /// Those that got no whole answer: when they were due, and what happened.
+    /// Requests without a complete response: when they were due, and the error.
     pub failed: Vec<(Instant, String)>,
 }
 
 impl Tally {
-    /// Those that were due in this time.
+    /// The results of the requests that were due in this time.
     pub fn between(&self, from: Instant, to: Instant) -> Self {
         let within = |due: &Instant| (from..to).contains(due);
         Self {
@@ -213,9 +214,9 @@ impl Tally {
         self.answers.iter().filter(|answer| answer.status == status).count()
     }
 
-    /// That every request got a whole answer, with one of these statuses.
+    /// Asserts that every request got a complete response with one of these statuses.
     pub fn assert_only(&self, statuses: &[u16]) {
-        assert!(!self.answers.is_empty(), "nothing was asked");
+        assert!(!self.answers.is_empty(), "no request was answered");
         assert!(
             self.failed.is_empty(),
             "{} failed, as {:?}",
@@ -230,7 +231,7 @@ impl Tally {
         self.answers.iter().map(|answer| answer.took).max().unwrap_or_default()
     }
 
-    /// What 99 of 100 answers took at most.
+    /// The 99th percentile of the latency.
     pub fn p99(&self) -> Duration {
         let mut took: Vec<_> = self.answers.iter().map(|answer| answer.took).collect();
         took.sort();

@@ -1,4 +1,4 @@
-//! A Postgres of a test's own, to be killed, stalled and started again at the same address.
+//! A Postgres server that a test can kill, stall and restart at the same address.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,27 +12,27 @@ use super::{Database, Program, eventually};
 /// For a server to recover from a crash and to accept connections.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server that keeps what was committed, as those that people run do.
+/// A server with durable commits, as in production.
 pub struct Postgres {
-    home: PathBuf,
+    data_dir: PathBuf,
     program: PathBuf,
     url: String,
     running: Option<Program>,
 }
 
 impl Postgres {
-    /// A server with its files below `parent` and the sample in it.
+    /// A server with its files below `parent` and the sample in its database.
     pub async fn with_sample(parent: &Path) -> Self {
         let dir = choose_dir(&parent.join("servers")).expect("a directory for a server");
-        // A LocalPostgres creates and fills the database. This server then runs on it, since a
-        // LocalPostgres has another port after each start.
+        // A LocalPostgres creates and fills the database. It gets another port at each start, so
+        // this server then takes over its files.
         let local = LocalPostgres::start(&dir, Durability::Durable).expect("Postgres starts");
-        let program =
-            std::fs::read_link(format!("/proc/{}/exe", local.pid())).expect("its program");
+        let program = std::fs::read_link(format!("/proc/{}/exe", local.pid()))
+            .expect("the path of its program");
         let url = local.url();
         Database::at(&url).load_sample();
-        local.stop().expect("it ends");
-        let mut server = Self { home: dir.join("postgres"), program, url, running: None };
+        local.stop().expect("Postgres ends");
+        let mut server = Self { data_dir: dir.join("postgres"), program, url, running: None };
         server.start(&[]).await;
         server
     }
@@ -41,8 +41,8 @@ impl Postgres {
         Database::at(&self.url)
     }
 
-    /// Starts it where it was, if it does not run, with settings (`name=value`), and waits until it
-    /// accepts connections.
+    /// Starts the server at its address unless it runs, with settings (`name=value`), and waits
+    /// until it accepts connections.
     pub async fn start(&mut self, settings: &[&str]) {
         let port = self
             .url
@@ -55,49 +55,49 @@ impl Postgres {
         let settings = always.iter().chain(settings).flat_map(|setting| ["-c", setting]);
         let program = self.program.to_str().expect("its path is text");
         let arguments: Vec<_> = [program, "-D", "data"].into_iter().chain(settings).collect();
-        // Until the last process of a server that was killed has ended, its memory is in use and no
-        // other starts.
+        // While a process of a killed server is still ending, its shared memory is in use and no
+        // other server starts.
         let running = &mut self.running;
         eventually("Postgres starts", START_TIMEOUT, async || {
-            if running.as_mut().is_none_or(|running| !running.lives()) {
-                *running = Some(Program::start(&self.home, "env", &arguments));
+            if running.as_mut().is_none_or(|running| !running.is_running()) {
+                *running = Some(Program::start(&self.data_dir, "env", &arguments));
             }
             accepts(&self.url).await
         })
         .await;
     }
 
-    /// Ends all of its processes at once, as the machine's end would, but for what the system has
-    /// taken to be written.
+    /// Kills all of its processes, as a crash of the machine does. Data that the system has
+    /// accepted to write is kept.
     pub fn kill(&mut self) {
         self.signal("KILL");
         self.running = None;
     }
 
-    /// Ends it in order, with the sessions of its clients.
+    /// Shuts the server down, and ends the sessions of its clients.
     pub async fn stop(&mut self) {
-        let running = self.running.as_mut().expect("it runs");
+        let running = self.running.as_mut().expect("Postgres runs");
         running.signal("INT");
-        eventually("Postgres ends", START_TIMEOUT, async || !running.lives()).await;
+        eventually("Postgres ends", START_TIMEOUT, async || !running.is_running()).await;
     }
 
     /// Sends a signal to all of its processes, by its name without SIG.
     pub fn signal(&self, name: &str) {
-        let server = self.running.as_ref().expect("it runs").pid();
+        let server = self.running.as_ref().expect("Postgres runs").pid();
         let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"))
-            .expect("its children");
-        // First of all the one that would start others.
+            .expect("its child processes");
+        // The parent first, since it restarts its children.
         let all: Vec<_> = std::iter::once(server.to_string())
             .chain(children.split_whitespace().map(str::to_owned))
             .collect();
-        // One that has ended meanwhile is none that was to be spared.
+        // A process may have ended in the meantime, so a failure is ignored.
         Command::new("kill").args(["-s", name]).args(all).output().expect("kill runs");
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // One that stands still would not end in order.
+        // A stopped process would not react to SIGTERM.
         if self.running.is_some() {
             self.signal("KILL");
         }

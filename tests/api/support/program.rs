@@ -1,4 +1,4 @@
-//! Servers that tickerd works with and does not bring: started for a test, and ended with it.
+//! Servers that tickerd works with and does not contain. They end with the test that started them.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 /// For a server to end after SIGTERM, before it is killed.
 const STOP_TIMEOUT_S: u64 = 5;
 
-/// A server program. It ends with this value and with the thread that started it, so with the test,
-/// however that ends.
+/// A server program. It ends with this value and with the thread that started it, so always with
+/// the test.
 pub struct Program {
     process: Child,
 }
 
 impl Program {
-    /// Runs a program in `dir` as the owner of that directory. What it says goes to `dir/NAME.log`.
+    /// Runs a program in `dir` as the owner of that directory. Its output goes to `dir/NAME.log`.
     pub fn start(dir: &Path, name: &str, arguments: &[&str]) -> Self {
         let mut command = as_owner(dir, name);
         let log = std::fs::File::create(dir.join(format!("{name}.log"))).expect("a log");
@@ -31,12 +31,12 @@ impl Program {
         self.process.id()
     }
 
-    /// Whether it has not ended yet.
-    pub fn lives(&mut self) -> bool {
+    /// Whether the process has not ended.
+    pub fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Sends a signal, by its name without SIG.
+    /// Sends a signal by its name without SIG.
     pub fn signal(&self, name: &str) {
         let kill = ["-s", name, &self.process.id().to_string()];
         assert!(Command::new("kill").args(kill).status().expect("kill runs").success());
@@ -45,7 +45,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Some have to end what they started themselves.
+        // SIGTERM first: some programs must end their own children.
         let _ =
             Command::new("kill").arg(self.process.id().to_string()).stderr(Stdio::null()).status();
         let deadline = Instant::now() + Duration::from_secs(STOP_TIMEOUT_S);
@@ -71,19 +71,20 @@ pub fn as_owner(dir: &Path, program: &str) -> Command {
     command
 }
 
-/// A directory below `parent` for a server: one that no program has to run as root for.
-pub fn home(parent: &Path, name: &str) -> PathBuf {
+/// Creates a directory for a server below `parent`, owned by an unprivileged user if the tests run
+/// as root.
+pub fn server_dir(parent: &Path, name: &str) -> PathBuf {
     let dir = parent.join(name);
     std::fs::create_dir(&dir).expect("a directory for a server");
     std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))
         .expect("permissions");
     if is_root() {
-        chown(&dir, Some(NOBODY), Some(NOBODY)).expect("given away");
+        chown(&dir, Some(NOBODY), Some(NOBODY)).expect("the owner is changed");
     }
     dir
 }
 
-/// Of the user that owns nothing, on every common system.
+/// The id of the user `nobody` on common systems.
 const NOBODY: u32 = 65534;
 
 pub fn is_root() -> bool {

@@ -1,4 +1,4 @@
-//! What networks do to connections, done on purpose.
+//! A TCP proxy that injects network faults.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -8,48 +8,48 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What a proxy does to its connections.
+/// The fault that a proxy injects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Everything is passed on.
+    /// Everything is forwarded.
     None,
-    /// Nobody listens, and every connection has ended.
+    /// The port is closed, and every connection has ended.
     Refuse,
-    /// Connections are accepted and nothing is passed on, nor any connection ended. What was held
-    /// is passed on afterwards.
+    /// Connections are accepted and stay open, but nothing is forwarded. Data that was held back is
+    /// forwarded afterwards.
     Stall,
     /// Every connection has ended, and each new one ends at once.
     Cut,
-    /// Whatever is passed on is late by so much, each time.
+    /// Each forwarded piece of data is delayed by this time.
     Slow(Duration),
-    /// Requests arrive, answers are lost. The connections so treated end with the fault.
-    LoseAnswers,
-    /// Connections that are there stay open and silent for ever, as if the machine behind them had
-    /// vanished; new ones are served.
+    /// Requests arrive, responses are lost. The affected connections end with the fault.
+    LoseResponses,
+    /// Existing connections stay open and silent, as if the server's machine had vanished. New ones
+    /// work.
     Vanish,
 }
 
-/// What a proxy is told.
+/// The current fault.
 #[derive(Clone, Copy)]
-struct Orders {
+struct State {
     fault: Fault,
-    /// How many orders there were.
+    /// The number of changes so far.
     number: u32,
-    /// Connections that are older than this order have vanished.
+    /// Connections opened before this change have vanished.
     vanished: u32,
 }
 
-/// A TCP proxy in front of a server, on a thread of its own, for as long as this value lives.
+/// A TCP proxy in front of a server. It runs on a thread of its own while this value lives.
 pub struct Proxy {
     url: String,
-    orders: watch::Sender<Orders>,
+    state: watch::Sender<State>,
 }
 
 impl Proxy {
-    /// A proxy in front of the server that a URL names.
+    /// A proxy in front of the server of a URL.
     pub fn to(url: &str) -> Self {
         let server = authority(url).to_owned();
-        let (orders, told) = watch::channel(Orders { fault: Fault::None, number: 0, vanished: 0 });
+        let (state, changes) = watch::channel(State { fault: Fault::None, number: 0, vanished: 0 });
         let (opened, port) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,44 +61,49 @@ impl Proxy {
                     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
                 let address = listener.local_addr().expect("an address");
                 opened.send(address).expect("the test waits");
-                serve(listener, address, server, told).await;
+                serve(listener, address, server, changes).await;
             });
         });
         let address = port.recv().expect("the proxy listens");
-        Self { url: url.replacen(authority(url), &address.to_string(), 1), orders }
+        Self { url: url.replacen(authority(url), &address.to_string(), 1), state }
     }
 
-    /// The same URL, through the proxy.
+    /// The URL of the server, through the proxy.
     pub fn url(&self) -> String {
         self.url.clone()
     }
 
     pub fn set(&self, fault: Fault) {
-        self.orders.send_modify(|orders| {
-            orders.number += 1;
-            orders.fault = fault;
+        self.state.send_modify(|state| {
+            state.number += 1;
+            state.fault = fault;
             if fault == Fault::Vanish {
-                orders.vanished = orders.number;
+                state.vanished = state.number;
             }
         });
     }
 }
 
-/// `host:port` of a URL.
+/// The `host:port` of a URL.
 fn authority(url: &str) -> &str {
     let rest = url.split_once("://").expect("a URL").1;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     rest[..end].rsplit('@').next().expect("never empty")
 }
 
-type Notified = watch::Receiver<Orders>;
+type Changes = watch::Receiver<State>;
 
-async fn serve(mut listener: TcpListener, address: SocketAddr, server: String, mut told: Notified) {
+async fn serve(
+    mut listener: TcpListener,
+    address: SocketAddr,
+    server: String,
+    mut changes: Changes,
+) {
     loop {
-        let Orders { fault, number, .. } = *told.borrow_and_update();
+        let State { fault, number, .. } = *changes.borrow_and_update();
         if fault == Fault::Refuse {
             drop(listener);
-            if told.wait_for(|orders| orders.fault != Fault::Refuse).await.is_err() {
+            if changes.wait_for(|state| state.fault != Fault::Refuse).await.is_err() {
                 return;
             }
             listener = TcpListener::bind(address).await.expect("the port is still ours");
@@ -108,15 +113,15 @@ async fn serve(mut listener: TcpListener, address: SocketAddr, server: String, m
             accepted = listener.accept() => {
                 let Ok((client, _)) = accepted else { continue };
                 if fault != Fault::Cut {
-                    tokio::spawn(connect(client, server.clone(), number, told.clone()));
+                    tokio::spawn(connect(client, server.clone(), number, changes.clone()));
                 }
             }
-            changed = told.changed() => if changed.is_err() { return },
+            changed = changes.changed() => if changed.is_err() { return },
         }
     }
 }
 
-async fn connect(client: TcpStream, server: String, born: u32, told: Notified) {
+async fn connect(client: TcpStream, server: String, opened_at: u32, changes: Changes) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     for stream in [&client, &server] {
         stream.set_nodelay(true).expect("an option that every system has");
@@ -124,29 +129,29 @@ async fn connect(client: TcpStream, server: String, born: u32, told: Notified) {
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
     tokio::select! {
-        () = pump(from_client, to_server, false, born, told.clone()) => {}
-        () = pump(from_server, to_client, true, born, told.clone()) => {}
-        () = ends(told) => {}
+        () = pump(from_client, to_server, false, opened_at, changes.clone()) => {}
+        () = pump(from_server, to_client, true, opened_at, changes.clone()) => {}
+        () = must_end(changes) => {}
     }
 }
 
-/// Passes on what one side sends, as the fault of the moment has it, until that side ends.
+/// Forwards data of one side, subject to the current fault, until that side ends.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    is_answer: bool,
-    born: u32,
-    mut told: Notified,
+    is_response: bool,
+    opened_at: u32,
+    mut changes: Changes,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await;
-        let passes = |orders: &Orders| orders.fault != Fault::Stall && orders.vanished <= born;
-        let Ok(Orders { fault, .. }) = told.wait_for(passes).await.map(|orders| *orders) else {
+        let passes = |state: &State| state.fault != Fault::Stall && state.vanished <= opened_at;
+        let Ok(State { fault, .. }) = changes.wait_for(passes).await.map(|state| *state) else {
             return;
         };
         let Ok(count @ 1..) = read else { return };
-        if fault == Fault::LoseAnswers && is_answer {
+        if fault == Fault::LoseResponses && is_response {
             continue;
         }
         if let Fault::Slow(late) = fault {
@@ -158,18 +163,18 @@ async fn pump(
     }
 }
 
-/// Waits until a connection has to end.
-async fn ends(mut told: Notified) {
-    let mut lost_answers = false;
+/// Returns when the current fault requires a connection to end.
+async fn must_end(mut changes: Changes) {
+    let mut lost_responses = false;
     loop {
-        let fault = told.borrow_and_update().fault;
+        let fault = changes.borrow_and_update().fault;
         if matches!(fault, Fault::Cut | Fault::Refuse)
-            || (lost_answers && fault != Fault::LoseAnswers)
+            || (lost_responses && fault != Fault::LoseResponses)
         {
             return;
         }
-        lost_answers = fault == Fault::LoseAnswers;
-        if told.changed().await.is_err() {
+        lost_responses = fault == Fault::LoseResponses;
+        if changes.changed().await.is_err() {
             return;
         }
     }

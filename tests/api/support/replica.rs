@@ -1,4 +1,4 @@
-//! A Postgres and a streaming replica of it.
+//! A Postgres with a streaming replica.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
@@ -8,7 +8,7 @@ use testkit::servers::{Durability, LocalPostgres, choose_dir};
 use super::program::as_owner;
 use super::{Database, run, scratch};
 
-/// Two servers of a test's own.
+/// Two servers that the test started.
 pub struct Replicated {
     pub primary: LocalPostgres,
     pub replica: LocalPostgres,
@@ -16,7 +16,7 @@ pub struct Replicated {
 }
 
 impl Replicated {
-    /// A primary with the sample data in it, and a replica that follows it.
+    /// A primary with the sample, and its replica.
     pub fn with_sample() -> Self {
         let scratch = scratch();
         let dir = choose_dir(&scratch.path().join("primary")).unwrap();

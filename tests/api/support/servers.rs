@@ -10,8 +10,7 @@ pub struct Servers {
     pub redis: LocalRedis,
 }
 
-/// The servers of this run, started when they are first asked for. They end with this process,
-/// however it ends.
+/// The servers of this run, started on first use. They always end with this process.
 pub fn servers() -> &'static Servers {
     static SERVERS: OnceLock<Servers> = OnceLock::new();
     SERVERS.get_or_init(|| {
@@ -26,12 +25,13 @@ pub fn servers() -> &'static Servers {
     })
 }
 
-/// A URL of the shared Redis.
+/// The URL of the shared Redis.
 pub fn redis_url() -> String {
     servers().redis.url()
 }
 
-/// Removes what earlier runs left: a run can't remove the directory of servers that end after it.
+/// Removes the directories of earlier runs. A run can't do that itself, since its servers end after
+/// it.
 fn remove_left_over(parent: &Path) {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
     let left_over = |dir: &PathBuf| {

@@ -5,17 +5,17 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{LISTS, ask, make};
+use super::{LISTS, make, send};
 use crate::support::{App, Database, eventually, header};
 
 #[tokio::test]
 async fn each_bad_body_says_what_was_expected_and_where() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let list = make(&app, &key, "A", &["IBM"]).await;
-    let before = ask(&app, &key, "GET", LISTS, Value::Null).await;
+    let before = send(&app, &key, "GET", LISTS, Value::Null).await;
     let many = |count: usize| (0..count).map(|_| "AAPL").collect::<Vec<_>>();
-    for (method, path, body, code, says) in [
+    for (method, path, body, code, message) in [
         ("POST", LISTS, json!({}), "invalid_body", "missing field `name`"),
         ("POST", LISTS, Value::Null, "invalid_body", "missing field `name`"),
         ("POST", LISTS, json!(["B", ["IBM"]]), "invalid_body", "expected a JSON object"),
@@ -81,18 +81,18 @@ async fn each_bad_body_says_what_was_expected_and_where() {
             "remove is not valid",
         ),
     ] {
-        let (status, problem) = ask(&app, &key, method, path, body.clone()).await;
+        let (status, problem) = send(&app, &key, method, path, body.clone()).await;
         let detail = problem["detail"].as_str().unwrap();
         assert_eq!((status, &problem["code"]), (400, &code.into()), "{method} {body}: {detail}");
-        assert!(detail.contains(says), "{method} {body}: {detail}");
+        assert!(detail.contains(message), "{method} {body}: {detail}");
     }
-    let (status, problem) = ask(&app, &key, "GET", &format!("{LISTS}?limit=5"), Value::Null).await;
+    let (status, problem) = send(&app, &key, "GET", &format!("{LISTS}?limit=5"), Value::Null).await;
     assert_eq!((status, &problem["code"]), (400, &"unknown_parameter".into()));
-    assert_eq!(ask(&app, &key, "GET", LISTS, Value::Null).await, before);
+    assert_eq!(send(&app, &key, "GET", LISTS, Value::Null).await, before);
     // The longest list and the longest name, whose length is counted in characters.
     let name = "ü".repeat(100);
     assert_eq!(
-        ask(&app, &key, "POST", LISTS, json!({ "name": name, "symbols": many(100) })).await.0,
+        send(&app, &key, "POST", LISTS, json!({ "name": name, "symbols": many(100) })).await.0,
         201
     );
 }
@@ -103,15 +103,15 @@ async fn a_list_never_grows_beyond_its_bound() {
     let more = "INSERT INTO stocks (symbol, name, exchange, currency, data_version)
                 SELECT 'S' || n, 'S', 'NYSE', 'USD', 1 FROM generate_series(1, 100) n";
     database.connect().await.batch_execute(more).await.unwrap();
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let symbols: Vec<_> = (1..=99).map(|n| format!("S{n}")).collect();
     let list = make(&app, &key, "A", &symbols.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    assert_eq!(ask(&app, &key, "PATCH", &list, json!({ "add": ["S100", "S1"] })).await.0, 200);
-    let (status, problem) = ask(&app, &key, "PATCH", &list, json!({ "add": ["AAPL"] })).await;
+    assert_eq!(send(&app, &key, "PATCH", &list, json!({ "add": ["S100", "S1"] })).await.0, 200);
+    let (status, problem) = send(&app, &key, "PATCH", &list, json!({ "add": ["AAPL"] })).await;
     assert_eq!((status, &problem["code"]), (400, &"invalid_parameter".into()));
     assert!(problem["detail"].as_str().unwrap().contains("at most 100 stocks"), "{problem}");
     let (_, found) =
-        ask(&app, &key, "PATCH", &list, json!({ "add": ["AAPL"], "remove": ["S1"] })).await;
+        send(&app, &key, "PATCH", &list, json!({ "add": ["AAPL"], "remove": ["S1"] })).await;
     assert_eq!(
         (found["symbols"].as_array().unwrap().len(), &found["symbols"][99]),
         (100, &"AAPL".into())
@@ -121,8 +121,8 @@ async fn a_list_never_grows_beyond_its_bound() {
 #[tokio::test]
 async fn watchlists_require_a_key_count_against_the_limit_and_bound_bodies() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("free"));
-    assert_eq!(ask(&app, "no key", "POST", LISTS, json!({ "name": "A" })).await.0, 401);
+    let (app, key) = (App::without_redis(&database).await, database.issue("free"));
+    assert_eq!(send(&app, "no key", "POST", LISTS, json!({ "name": "A" })).await.0, 401);
     for (method, path, allowed) in [
         ("PUT", LISTS, "GET, HEAD, POST"),
         ("PATCH", LISTS, "GET, HEAD, POST"),
@@ -144,7 +144,7 @@ async fn watchlists_require_a_key_count_against_the_limit_and_bound_bodies() {
     let body = format!("5000\r\n{}\r\n0\r\n\r\n", " ".repeat(0x5000));
     connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
     let mut answer = String::new();
-    eventually("it is refused", Duration::from_secs(5), async || {
+    eventually("the request is rejected", Duration::from_secs(5), async || {
         let mut read = [0; 4096];
         let count = connection.read(&mut read).await.unwrap();
         answer += std::str::from_utf8(&read[..count]).unwrap();
@@ -153,7 +153,7 @@ async fn watchlists_require_a_key_count_against_the_limit_and_bound_bodies() {
     .await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     loop {
-        let (status, problem) = ask(&app, &key, "POST", LISTS, json!({ "name": "A" })).await;
+        let (status, problem) = send(&app, &key, "POST", LISTS, json!({ "name": "A" })).await;
         match status {
             201 | 409 => {}
             _ => {

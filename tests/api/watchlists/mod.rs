@@ -1,7 +1,7 @@
 //! Watchlists: which keys can write and see them.
 
-mod at_once;
 mod bad_input;
+mod concurrent;
 mod owners;
 mod quotes;
 
@@ -12,7 +12,7 @@ use crate::support::{App, Database, header};
 const LISTS: &str = "/api/watchlists";
 
 /// Sends a request, with a body unless it is null. Returns (status, body); null for an empty body.
-async fn ask(app: &App, key: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
+async fn send(app: &App, key: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
     let request = app.request(method, path).header("x-api-key", key);
     let request = if body.is_null() { request } else { request.json(&body) };
     let answer = request.send().await.expect("an answer");
@@ -30,14 +30,14 @@ async fn ask(app: &App, key: &str, method: &str, path: &str, body: Value) -> (u1
 /// Creates a list and returns its path.
 async fn make(app: &App, key: &str, name: &str, symbols: &[&str]) -> String {
     let (status, list) =
-        ask(app, key, "POST", LISTS, json!({ "name": name, "symbols": symbols })).await;
+        send(app, key, "POST", LISTS, json!({ "name": name, "symbols": symbols })).await;
     assert_eq!(status, 201, "{list}");
     format!("{LISTS}/{}", list["id"].as_str().unwrap())
 }
 
 /// The token of a new key of an owner.
 fn issue_to(database: &Database, owner: &str) -> String {
-    let ran = database.ran(&[
+    let output = database.output(&[
         "keys",
         "issue",
         "--owner",
@@ -47,16 +47,16 @@ fn issue_to(database: &Database, owner: &str) -> String {
         "--tier",
         "enterprise",
     ]);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    ran.stdout.trim().to_owned()
+    assert_eq!(output.code, Some(0), "{output:?}");
+    output.stdout.trim().to_owned()
 }
 
 #[tokio::test]
 async fn a_list_is_created_read_changed_and_deleted() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     assert_eq!(
-        ask(&app, &key, "GET", LISTS, Value::Null).await,
+        send(&app, &key, "GET", LISTS, Value::Null).await,
         (200, json!({ "watchlists": [], "count": 0 }))
     );
     let body = json!({ "name": "Tech & more", "symbols": ["msft", "AAPL"] });
@@ -75,12 +75,12 @@ async fn a_list_is_created_read_changed_and_deleted() {
         (&id.into(), &body["name"], &json!(["MSFT", "AAPL"]))
     );
     assert_eq!(made["createdAt"], made["updatedAt"]);
-    assert_eq!(ask(&app, &key, "GET", &path, Value::Null).await, (200, made.clone()));
+    assert_eq!(send(&app, &key, "GET", &path, Value::Null).await, (200, made.clone()));
     assert_eq!(
-        ask(&app, &key, "GET", LISTS, Value::Null).await,
+        send(&app, &key, "GET", LISTS, Value::Null).await,
         (200, json!({ "watchlists": [made.clone()], "count": 1 }))
     );
-    let (status, changed) = ask(&app, &key, "PATCH", &path, json!({ "name": "Tech" })).await;
+    let (status, changed) = send(&app, &key, "PATCH", &path, json!({ "name": "Tech" })).await;
     assert_eq!(
         (status, &changed["name"], &changed["symbols"]),
         (200, &"Tech".into(), &made["symbols"])
@@ -93,9 +93,9 @@ async fn a_list_is_created_read_changed_and_deleted() {
     let head = app.request("HEAD", &path).header("x-api-key", &key).send().await.unwrap();
     assert_eq!((head.status().as_u16(), header(&head, "cache-control")), (200, "no-store"));
     assert!(head.bytes().await.unwrap().is_empty());
-    assert_eq!(ask(&app, &key, "DELETE", &path, Value::Null).await, (204, Value::Null));
+    assert_eq!(send(&app, &key, "DELETE", &path, Value::Null).await, (204, Value::Null));
     for method in ["GET", "DELETE"] {
-        let (status, problem) = ask(&app, &key, method, &path, Value::Null).await;
+        let (status, problem) = send(&app, &key, method, &path, Value::Null).await;
         assert_eq!((status, &problem["code"]), (404, &"unknown_watchlist".into()));
     }
 }
@@ -103,7 +103,7 @@ async fn a_list_is_created_read_changed_and_deleted() {
 #[tokio::test]
 async fn a_list_keeps_its_order_and_holds_no_stock_twice() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let list = make(&app, &key, "A", &["IBM", "ibm", "AAPL", "IBM"]).await;
     for (change, symbols) in [
         (json!({ "add": [] }), vec!["IBM", "AAPL"]),
@@ -117,26 +117,27 @@ async fn a_list_keeps_its_order_and_holds_no_stock_twice() {
         ),
         (json!({ "symbols": [] }), vec![]),
     ] {
-        let (status, changed) = ask(&app, &key, "PATCH", &list, change.clone()).await;
+        let (status, changed) = send(&app, &key, "PATCH", &list, change.clone()).await;
         assert_eq!((status, &changed["symbols"]), (200, &json!(symbols)), "{change}: {changed}");
-        assert_eq!(ask(&app, &key, "GET", &list, Value::Null).await.1, changed, "{change}");
+        assert_eq!(send(&app, &key, "GET", &list, Value::Null).await.1, changed, "{change}");
     }
 }
 
 #[tokio::test]
 async fn a_renamed_stock_stays_in_its_place_under_its_new_symbol() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let list = make(&app, &key, "A", &["IBM", "FB", "AAPL"]).await;
     assert_eq!(
-        database.ran(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]).code,
+        database.output(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]).code,
         Some(0)
     );
-    let (_, found) = ask(&app, &key, "GET", &list, Value::Null).await;
+    let (_, found) = send(&app, &key, "GET", &list, Value::Null).await;
     assert_eq!(found["symbols"], json!(["IBM", "META", "AAPL"]), "at once");
     // Both symbols name the stock that the list already holds.
-    let (status, changed) = ask(&app, &key, "PATCH", &list, json!({ "add": ["FB", "META"] })).await;
+    let (status, changed) =
+        send(&app, &key, "PATCH", &list, json!({ "add": ["FB", "META"] })).await;
     assert_eq!((status, &changed["symbols"]), (200, &json!(["IBM", "META", "AAPL"])));
-    let (_, changed) = ask(&app, &key, "PATCH", &list, json!({ "remove": ["FB"] })).await;
+    let (_, changed) = send(&app, &key, "PATCH", &list, json!({ "remove": ["FB"] })).await;
     assert_eq!(changed["symbols"], json!(["IBM", "AAPL"]));
 }

@@ -2,20 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::{LISTS, ask, issue_to, make};
+use super::{LISTS, issue_to, make, send};
 use crate::support::{App, Database, id_of};
 
 #[tokio::test]
 async fn all_keys_of_an_owner_see_the_same_lists_and_a_rotated_key_keeps_them() {
     let database = Database::sample().await;
-    let (app, laptop, phone) =
-        (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "ann"));
+    let (app, laptop, phone) = (
+        App::without_redis(&database).await,
+        issue_to(&database, "ann"),
+        issue_to(&database, "ann"),
+    );
     let list = make(&app, &laptop, "A", &["IBM"]).await;
-    let (status, changed) = ask(&app, &phone, "PATCH", &list, json!({ "add": ["FB"] })).await;
+    let (status, changed) = send(&app, &phone, "PATCH", &list, json!({ "add": ["FB"] })).await;
     assert_eq!(status, 200, "{changed}");
-    let rotated = database.ran(&["keys", "rotate", id_of(&laptop)]);
+    let rotated = database.output(&["keys", "rotate", id_of(&laptop)]);
     for key in [laptop.as_str(), rotated.stdout.trim()] {
-        assert_eq!(ask(&app, key, "GET", &list, Value::Null).await, (200, changed.clone()));
+        assert_eq!(send(&app, key, "GET", &list, Value::Null).await, (200, changed.clone()));
     }
 }
 
@@ -23,11 +26,14 @@ async fn all_keys_of_an_owner_see_the_same_lists_and_a_rotated_key_keeps_them() 
 #[tokio::test]
 async fn another_owners_list_is_indistinguishable_from_a_missing_one() {
     let database = Database::sample().await;
-    let (app, ann, bob) =
-        (App::alone(&database).await, issue_to(&database, "ann"), issue_to(&database, "bob"));
+    let (app, ann, bob) = (
+        App::without_redis(&database).await,
+        issue_to(&database, "ann"),
+        issue_to(&database, "bob"),
+    );
     let list = make(&app, &ann, "A", &["IBM"]).await;
-    let nobodys = format!("{LISTS}/{}", "x".repeat(16));
-    let before = ask(&app, &ann, "GET", &list, Value::Null).await;
+    let missing = format!("{LISTS}/{}", "x".repeat(16));
+    let before = send(&app, &ann, "GET", &list, Value::Null).await;
     for (method, end, body) in [
         ("GET", "", Value::Null),
         ("GET", "/quotes", Value::Null),
@@ -36,9 +42,9 @@ async fn another_owners_list_is_indistinguishable_from_a_missing_one() {
         ("DELETE", "", Value::Null),
     ] {
         let mut answers = Vec::new();
-        for path in [&list, &nobodys, &format!("{LISTS}/no%00id"), &format!("{LISTS}/%FF")] {
+        for path in [&list, &missing, &format!("{LISTS}/no%00id"), &format!("{LISTS}/%FF")] {
             let (status, mut problem) =
-                ask(&app, &bob, method, &format!("{path}{end}"), body.clone()).await;
+                send(&app, &bob, method, &format!("{path}{end}"), body.clone()).await;
             problem["requestId"] = Value::Null;
             assert_eq!(
                 (status, &problem["code"]),
@@ -49,8 +55,8 @@ async fn another_owners_list_is_indistinguishable_from_a_missing_one() {
         }
         assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:?}");
     }
-    assert_eq!(ask(&app, &bob, "GET", LISTS, Value::Null).await.1["count"], 0);
-    assert_eq!(ask(&app, &ann, "GET", &list, Value::Null).await, before);
+    assert_eq!(send(&app, &bob, "GET", LISTS, Value::Null).await.1["count"], 0);
+    assert_eq!(send(&app, &ann, "GET", &list, Value::Null).await, before);
     // Two owners can use the same name.
     make(&app, &bob, "A", &[]).await;
 }
@@ -61,7 +67,7 @@ async fn a_key_that_passes_to_another_owner_sees_that_owners_lists() {
     let app = App::with(&database, &[("KEY_STATUS_TTL_MS", "0")]).await;
     let (ann, bob) = (issue_to(&database, "ann"), issue_to(&database, "bob"));
     let list = make(&app, &ann, "A", &[]).await;
-    assert_eq!(ask(&app, &bob, "GET", &list, Value::Null).await.0, 404);
-    assert_eq!(database.ran(&["keys", "set", id_of(&bob), "--owner", "ann"]).code, Some(0));
-    assert_eq!(ask(&app, &bob, "GET", &list, Value::Null).await.0, 200);
+    assert_eq!(send(&app, &bob, "GET", &list, Value::Null).await.0, 404);
+    assert_eq!(database.output(&["keys", "set", id_of(&bob), "--owner", "ann"]).code, Some(0));
+    assert_eq!(send(&app, &bob, "GET", &list, Value::Null).await.0, 200);
 }

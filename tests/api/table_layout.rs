@@ -18,17 +18,17 @@ const DAYS_LAST: i32 = 50;
 /// million rows.
 const BUFFERS_MAX: u64 = 9;
 
-/// A row for each stock and each day of a range of days, as a feed writes them.
+/// A row for each stock and each day of a range of days, in the columns of a feed.
 fn rows(from: i32, to: i32) -> String {
     format!(
-        "SELECT symbol, date '2022-01-01' + day AS date, 1.5 AS open, 2.5 AS high, 1.25 AS low, 1.75 AS close,
-                day AS volume, 1.75 AS adjusted_close
+        "SELECT symbol, date '2022-01-01' + day AS date, 1.5 AS open, 2.5 AS high, 1.25 AS low,
+                1.75 AS close, day AS volume, 1.75 AS adjusted_close
          FROM stocks, generate_series({from}, {to}) AS day WHERE symbol LIKE 'T%'"
     )
 }
 
 async fn load_day_by_day(database: &Database) {
-    assert_eq!(database.ran(&["migrate"]).code, Some(0));
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
     let client = database.connect().await;
     let stocks = format!(
         "INSERT INTO stocks (symbol, name, exchange, currency, data_version)
@@ -59,7 +59,7 @@ async fn load_day_by_day(database: &Database) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("last.csv");
     std::fs::write(&file, text).unwrap();
-    let report = database.ran(&["ingest", "prices", file.to_str().unwrap(), "--json"]).json();
+    let report = database.output(&["ingest", "prices", file.to_str().unwrap(), "--json"]).json();
     assert_eq!(report["added"], STOCKS * DAYS_LAST);
 }
 
@@ -106,20 +106,20 @@ async fn after_a_load_a_year_of_a_stock_is_read_from_few_index_pages_only() {
             );
             let plan = &explained(&client, &sql).await[0]["Plan"];
             let scan = scan(plan).unwrap();
-            let says = format!("{mode}, {symbol}: {scan:#}");
+            let message = format!("{mode}, {symbol}: {scan:#}");
             let buffers = ["Shared Hit Blocks", "Shared Read Blocks"]
                 .map(|name| scan[name].as_u64().unwrap());
             assert_eq!(
                 (&scan["Actual Rows"], &plan["Actual Rows"]),
                 (&252.into(), &252.into()),
-                "{says}"
+                "{message}"
             );
             assert_eq!(
                 (&scan["Node Type"], &scan["Heap Fetches"]),
                 (&"Index Only Scan".into(), &0.into()),
-                "{says}"
+                "{message}"
             );
-            assert!(buffers.iter().sum::<u64>() <= BUFFERS_MAX, "{says}");
+            assert!(buffers.iter().sum::<u64>() <= BUFFERS_MAX, "{message}");
         }
     }
 }

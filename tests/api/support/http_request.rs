@@ -1,11 +1,11 @@
-//! Requests over sockets: nothing is tried twice, and nothing is hidden.
+//! HTTP requests over plain sockets: no retries, and every header is visible.
 
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What came back over a socket.
+/// A response, read from a socket.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -15,7 +15,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Whether the server said that it ends the connection.
+    /// Whether the server announced that it closes the connection.
     pub fn closes(&self) -> bool {
         self.header("connection") == Some("close")
     }
@@ -29,13 +29,13 @@ impl Reply {
     }
 }
 
-/// The head of a GET.
+/// The head of a GET request.
 pub fn get(path: &str, key: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\n\r\n")
 }
 
-/// Sends a request and reads all of its answer. An answer that ends early is an error.
-pub async fn exchange(stream: &mut TcpStream, request: &str) -> io::Result<Reply> {
+/// Sends a request and reads the whole response. A response that ends early is an error.
+pub async fn send_request(stream: &mut TcpStream, request: &str) -> io::Result<Reply> {
     stream.write_all(request.as_bytes()).await?;
     let mut received = Vec::new();
     let head_end = loop {
@@ -54,7 +54,7 @@ pub async fn exchange(stream: &mut TcpStream, request: &str) -> io::Result<Reply
         .map(|length| length.parse::<usize>().expect("a length is a number"));
     let is_whole = |body: &[u8]| match length {
         Some(length) => body.len() >= length,
-        // Chunks; these answers are text, which has no such bytes of its own.
+        // A chunked body. These bodies are text, which never contains the final chunk.
         None => body.ends_with(b"\r\n0\r\n\r\n") || body == b"0\r\n\r\n",
     };
     while !is_whole(&reply.body) {

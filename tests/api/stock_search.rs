@@ -29,15 +29,15 @@ async fn found(app: &App, key: &str, query: &str) -> (Vec<String>, u64) {
 
 async fn more_stocks(database: &Database) {
     let files = Files::new();
-    let ran = database.ran(&["ingest", "stocks", &files.write("more.csv", STOCKS)]);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let output = database.output(&["ingest", "stocks", &files.write("more.csv", STOCKS)]);
+    assert_eq!(output.code, Some(0), "{output:?}");
 }
 
 #[tokio::test]
 async fn results_are_ranked_by_symbol_then_name_then_similarity() {
     let database = Database::sample().await;
     more_stocks(&database).await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for (query, expected) in [
         // The symbol itself, then a word of a name, in upper or lower case; a hyphen separates
         // words.
@@ -76,28 +76,29 @@ async fn results_are_ranked_by_symbol_then_name_then_similarity() {
 #[tokio::test]
 async fn a_stock_is_found_by_its_former_symbol() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     assert_eq!(found(&app, &key, "q=fb").await, (vec!["FB".to_owned()], 1));
-    let ran = database.ran(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let output = database.output(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
     let renamed = async || found(&app, &key, "q=fb").await == (vec!["META".to_owned()], 1);
     eventually("the former symbol finds the stock", SOON, renamed).await;
     // A current symbol ranks before a former one.
     let files = Files::new();
     let row = "symbol,name,exchange,currency\nFB,ProShares Trust,NYSE,USD\nFBX,Fab Inc.,NYSE,USD\n";
-    let ran = database.ran(&["ingest", "stocks", &files.write("fb.csv", row), "--reuse", "FB"]);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let output =
+        database.output(&["ingest", "stocks", &files.write("fb.csv", row), "--reuse", "FB"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
     let taken = async || found(&app, &key, "q=fb").await.0 == ["FB", "META", "FBX"];
-    eventually("the symbol is another one's", SOON, taken).await;
+    eventually("the symbol belongs to the new stock", SOON, taken).await;
 }
 
 #[tokio::test]
 async fn pages_of_a_search_and_of_a_list_report_the_total() {
     let database = Database::sample().await;
     more_stocks(&database).await;
-    let ran = database.ran(&["stocks", "delist", "GOOG", "--on", "2013-03-01"]);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let output = database.output(&["stocks", "delist", "GOOG", "--on", "2013-03-01"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for (query, expected, of) in [
         (
             "",
@@ -129,7 +130,7 @@ async fn pages_of_a_search_and_of_a_list_report_the_total() {
 #[tokio::test]
 async fn equivalent_searches_share_a_cache_entry_and_a_load_invalidates_it() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     assert_eq!(header(&app.get(&key, "/api/stocks?q=Apple").await, "x-cache"), "MISS");
     for query in ["q=Apple", "q=apple", "q=+APPLE+", "limit=50&q=apple"] {
         assert_eq!(
@@ -147,14 +148,14 @@ async fn equivalent_searches_share_a_cache_entry_and_a_load_invalidates_it() {
     }
     more_stocks(&database).await;
     let loaded = async || found(&app, &key, "q=apple").await.1 == 2;
-    eventually("what was loaded is found", SOON, loaded).await;
+    eventually("the loaded stock is found", SOON, loaded).await;
 }
 
 #[tokio::test]
 async fn a_stock_shows_its_first_and_last_day_also_in_lists() {
     let database = Database::sample().await;
     more_stocks(&database).await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let (_, listed) = app.json(&key, "/api/stocks").await;
     for (at, symbol, first, last) in [
         (0, "AAPL", json!("2000-03-01"), json!("2013-03-01")),
@@ -174,8 +175,8 @@ async fn a_stock_shows_its_first_and_last_day_also_in_lists() {
 #[tokio::test]
 async fn an_invalid_search_says_what_was_expected() {
     let database = Database::sample().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
-    for (query, says) in [
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for (query, message) in [
         ("q=".to_owned(), "q is not valid: expected a text of 1 to 100 characters"),
         (
             format!("q={}", "x".repeat(101)),
@@ -189,7 +190,7 @@ async fn an_invalid_search_says_what_was_expected() {
         let (status, body) = app.json(&key, &format!("/api/stocks?{query}")).await;
         assert_eq!(
             (status, &body["code"], &body["detail"]),
-            (400, &"invalid_parameter".into(), &says.into()),
+            (400, &"invalid_parameter".into(), &message.into()),
             "{query}"
         );
     }

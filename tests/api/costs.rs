@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::support::{App, Database, eventually, header};
 
-const LIGHT: &str = "/api/stocks/AAPL";
+const CHEAP: &str = "/api/stocks/AAPL";
 
 /// A path of this cost, with unknown symbols.
-fn heavy(cost: usize) -> String {
+fn with_cost(cost: usize) -> String {
     format!("/api/prices?start=2012-01-01&symbols={}", vec!["NOSUCH"; cost].join("%2C"))
 }
 
@@ -19,9 +19,9 @@ async fn a_request_for_three_stocks_costs_three_permits_and_says_so() {
     let database = Database::sample().await;
     let (app, key) =
         (App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await, database.issue("free"));
-    let light = app.get(&key, LIGHT).await;
+    let cheap = app.get(&key, CHEAP).await;
     assert_eq!(
-        (header(&light, "x-ratelimit-remaining"), header(&light, "x-ratelimit-cost")),
+        (header(&cheap, "x-ratelimit-remaining"), header(&cheap, "x-ratelimit-cost")),
         ("99", "")
     );
     for (path, cost, remaining) in [
@@ -34,7 +34,7 @@ async fn a_request_for_three_stocks_costs_three_permits_and_says_so() {
         ("/%61pi/prices/d%61ily/2012-12-31?limit=250", "10", "68"),
         ("/api/watchlists/1/%71uotes", "5", "63"),
         // Too many symbols: rejected before their cost is charged.
-        (&heavy(101), "", "62"),
+        (&with_cost(101), "", "62"),
     ] {
         let answer = app.get(&key, path).await;
         assert_eq!(
@@ -43,13 +43,13 @@ async fn a_request_for_three_stocks_costs_three_permits_and_says_so() {
         );
     }
     let from_a_page = app
-        .request("GET", &heavy(2))
+        .request("GET", &with_cost(2))
         .header("x-api-key", &key)
         .header("origin", "https://example.com");
     let answer = from_a_page.send().await.unwrap();
     assert!(header(&answer, "access-control-expose-headers").contains("x-ratelimit-cost"));
-    eventually("usage counts requests, whatever they weigh", Duration::from_secs(10), async || {
-        let usage = database.ran(&["usage", "--by", "key", "--json"]).json();
+    eventually("usage counts requests, not their cost", Duration::from_secs(10), async || {
+        let usage = database.output(&["usage", "--by", "key", "--json"]).json();
         usage[0]["requests"] == 10
     })
     .await;
@@ -58,26 +58,28 @@ async fn a_request_for_three_stocks_costs_three_permits_and_says_so() {
 #[tokio::test]
 async fn concurrent_costly_requests_on_two_instances_fill_the_limit_and_never_exceed_it() {
     let database = Database::sample().await;
-    let (apps, key) = (App::sharing(&database, 2).await, database.issue("free"));
-    let (seven, mut admitted) = (heavy(7), 0);
+    let (apps, key) = (App::with_shared_redis(&database, 2).await, database.issue("free"));
+    let (seven, mut admitted) = (with_cost(7), 0);
     for answer in join_all((0..60).map(|n| apps[n % 2].get(&key, &seven))).await {
         assert_eq!(header(&answer, "x-ratelimit-cost"), "7");
         admitted += u32::from(answer.status() != 429);
     }
     assert_eq!(admitted, 14, "98 of 100");
-    let light = join_all((0..20).map(|n| apps[n % 2].get(&key, LIGHT))).await;
+    let cheap = join_all((0..20).map(|n| apps[n % 2].get(&key, CHEAP))).await;
     assert_eq!(
-        light.iter().filter(|answer| answer.status() == 200).count(),
+        cheap.iter().filter(|answer| answer.status() == 200).count(),
         2,
-        "the rest is for lighter ones"
+        "the rest is left for cheaper requests"
     );
 }
 
 #[tokio::test]
 async fn a_costly_request_over_the_limit_is_not_charged_and_says_when_to_retry() {
     let database = Database::sample().await;
-    for apps in [vec![App::alone(&database).await], App::sharing(&database, 1).await] {
-        let (app, key, sixty) = (&apps[0], database.issue("free"), heavy(60));
+    for apps in
+        [vec![App::without_redis(&database).await], App::with_shared_redis(&database, 1).await]
+    {
+        let (app, key, sixty) = (&apps[0], database.issue("free"), with_cost(60));
         assert_ne!(app.get(&key, &sixty).await.status(), 429);
         for _ in 0..3 {
             let refused = app.get(&key, &sixty).await;
@@ -89,27 +91,33 @@ async fn a_costly_request_over_the_limit_is_not_charged_and_says_when_to_retry()
             assert!((55..=61).contains(&wait_s), "{wait_s}");
             let body: Value = refused.json().await.unwrap();
             let detail = body["detail"].as_str().unwrap();
-            let expected = "the limit of 100 requests a minute has no room for one that counts as 60: retry in ";
+            let expected = "the limit of 100 requests a minute has no room \
+                            for one that counts as 60: retry in ";
             assert!(detail.starts_with(expected), "{detail}");
         }
-        assert_ne!(app.get(&key, &heavy(39)).await.status(), 429);
-        assert_eq!(app.get(&key, LIGHT).await.status(), 200);
-        assert_eq!(app.get(&key, LIGHT).await.status(), 429);
+        assert_ne!(app.get(&key, &with_cost(39)).await.status(), 429);
+        assert_eq!(app.get(&key, CHEAP).await.status(), 200);
+        assert_eq!(app.get(&key, CHEAP).await.status(), 429);
     }
 }
 
 #[tokio::test]
 async fn a_request_that_costs_more_than_the_whole_limit_is_rejected_and_not_charged() {
     let database = Database::sample().await;
-    let app = App::alone(&database).await;
+    let app = App::without_redis(&database).await;
     database.connect().await.batch_execute("INSERT INTO tiers VALUES ('small', 5)").await.unwrap();
     let key = database.issue("small");
-    let (status, body) = app.json(&key, &heavy(6)).await;
+    let (status, body) = app.json(&key, &with_cost(6)).await;
     assert_eq!(
         (status, &body["code"], &body["retryAfter"]),
         (400, &"too_heavy".into(), &Value::Null)
     );
-    let detail = "this request counts as 6, more than the limit of 5 requests a minute: ask for fewer symbols, or set a lower limit";
+    let detail = "this request counts as 6, more than the limit of 5 requests a minute: \
+                  ask for fewer symbols, or set a lower limit";
     assert_eq!(body["detail"], detail);
-    assert_ne!(app.get(&key, &heavy(5)).await.status(), 429, "the limit itself fits");
+    assert_ne!(
+        app.get(&key, &with_cost(5)).await.status(),
+        429,
+        "a cost equal to the limit is admitted"
+    );
 }

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
-use crate::support::{Database, Files, eventually, text_of};
+use crate::support::{Database, Files, eventually, read_text};
 
 const KILLS: u32 = 12;
 const HEADER: &str = "symbol,date,open,high,low,close,volume";
@@ -18,7 +18,7 @@ const LOADED: &str = "SELECT DISTINCT concat_ws(' ', close, volume, data_version
 /// The sample's days with prices and volumes that identify their file. Adjusted closes are
 /// computed.
 fn prices(of: u32) -> String {
-    let (close, text) = (200 + of, text_of("seed/prices.csv.gz"));
+    let (close, text) = (200 + of, read_text("seed/prices.csv.gz"));
     let day = |line: &str| line.split(',').take(2).collect::<Vec<_>>().join(",");
     let rows = text
         .lines()
@@ -40,7 +40,7 @@ async fn a_load_killed_at_a_random_point_is_committed_completely_or_not_at_all()
         &["ingest", "actions", "seed/corporate_actions.csv"],
         &["ingest", "prices", &file],
     ] {
-        assert_eq!(database.ran(arguments).code, Some(0));
+        assert_eq!(database.output(arguments).code, Some(0));
     }
     let (mut loaded, mut taken) = (database.texts(LOADED).await, Duration::from_secs(1));
     for n in 1..=KILLS {
@@ -58,10 +58,11 @@ async fn a_load_killed_at_a_random_point_is_committed_completely_or_not_at_all()
         }
         load.kill().unwrap();
         load.wait().unwrap();
-        let gone = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'
+        let connections =
+            "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'
                     AND datname = current_database()";
-        let gone = async || database.texts(gone).await.is_empty();
-        eventually("Postgres has noticed", Duration::from_secs(20), gone).await;
+        let ended = async || database.texts(connections).await.is_empty();
+        eventually("the connection ends", Duration::from_secs(20), ended).await;
         let found = database.texts(LOADED).await;
         assert_eq!(
             found.len(),
@@ -71,17 +72,21 @@ async fn a_load_killed_at_a_random_point_is_committed_completely_or_not_at_all()
         if found != loaded {
             assert!(found[0].starts_with(&format!("{} {n} ", 200 + n)), "seed {seed}: {found:?}");
             let version = |state: &[String]| state[0].rsplit_once(' ').unwrap().1.to_owned();
-            assert_ne!(version(&found), version(&loaded), "seed {seed}: nobody would hear of it");
+            assert_ne!(
+                version(&found),
+                version(&loaded),
+                "seed {seed}: no revision announces the change"
+            );
             (loaded, file) = (found, next);
         }
         println!("killed after {after:?} of {taken:?}: {loaded:?}");
     }
     // The rows are those of a complete load of their file, adjusted closes included.
-    let report = database.ran(&["ingest", "prices", &file, "--json"]).json();
+    let report = database.output(&["ingest", "prices", &file, "--json"]).json();
     assert_eq!((&report["changed"], &report["restated"]), (&0.into(), &json!([])), "seed {seed}");
     let last = files.write("last.csv", prices(KILLS + 1));
     assert_eq!(
-        database.ran(&["ingest", "prices", &last, "--json"]).json()["changed"],
+        database.output(&["ingest", "prices", &last, "--json"]).json()["changed"],
         12_154,
         "seed {seed}"
     );

@@ -6,7 +6,7 @@ use clap::{Arg, Command, Parser};
 use tickerd::config::{SECRETS, ServeConfig, TracesConfig};
 use tickerd::keys::Token;
 
-use crate::support::{Ran, tickerd};
+use crate::support::{CommandOutput, tickerd};
 
 const CANARY: &str = "canary-in-a-coal-mine-0123456789";
 
@@ -46,10 +46,16 @@ fn every_secret_variable_is_registered_and_hidden_in_the_help() {
         assert!(argument.is_hide_env_values_set(), "{}", variable(argument));
     }
     for name in SECRETS {
-        assert!(secret.iter().any(|argument| variable(argument) == name), "{name} is no variable");
+        assert!(
+            secret.iter().any(|argument| variable(argument) == name),
+            "{name} is not a variable"
+        );
         for subcommand in ["serve", "keys", "migrate"] {
-            let ran = Ran::of(tickerd(&[subcommand, "--help"]).env(name, CANARY));
-            assert!(ran.code == Some(0) && !ran.stdout.contains(CANARY), "{name}: {ran:?}");
+            let output = CommandOutput::of(tickerd(&[subcommand, "--help"]).env(name, CANARY));
+            assert!(
+                output.code == Some(0) && !output.stdout.contains(CANARY),
+                "{name}: {output:?}"
+            );
         }
     }
 }
@@ -73,8 +79,11 @@ fn debug_output_of_a_token_holds_no_secret() {
     // A panic prints a token with Debug.
     let failed: fn() -> Result<(), Token> = || Err(Token::random());
     let panicked = std::panic::catch_unwind(|| failed().expect("no token"));
-    let said = *panicked.unwrap_err().downcast::<String>().unwrap();
-    assert!(said.starts_with("no token: Token {") && said.contains("REDACTED"), "{said}");
+    let text_of_panic = *panicked.unwrap_err().downcast::<String>().unwrap();
+    assert!(
+        text_of_panic.starts_with("no token: Token {") && text_of_panic.contains("REDACTED"),
+        "{text_of_panic}"
+    );
 }
 
 /// The names of fields that hold secrets, and the one that is shown on purpose.

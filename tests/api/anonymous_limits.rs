@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::auth::with_checksum;
 use crate::support::{
-    App, Database, Program, eventually, free_port, header, home, redis_url, run, scratch, unique,
+    App, Database, Program, eventually, free_port, header, redis_url, run, scratch, server_dir,
+    unique,
 };
 
 /// The tests act as a proxy, so that requests can come from any address.
@@ -17,12 +18,12 @@ const BEHIND_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
 /// Any page counts, also one that does not exist.
 const PAGE: &str = "/nothing";
 
-async fn ask(app: &App, address: &str, path: &str) -> Response {
+async fn get(app: &App, address: &str, path: &str) -> Response {
     app.request("GET", path).header("x-forwarded-for", address).send().await.expect("an answer")
 }
 
 async fn status(app: &App, address: &str, path: &str) -> u16 {
-    ask(app, address, path).await.status().as_u16()
+    get(app, address, path).await.status().as_u16()
 }
 
 #[tokio::test]
@@ -31,7 +32,7 @@ async fn anonymous_requests_are_limited_per_address_and_other_requests_are_not()
     let app = App::with(&database, &[BEHIND_PROXY, ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "3")]).await;
     let (address, key) = ("198.51.100.1", database.issue("free"));
     for (path, state) in [("/nothing", "r=2"), ("/health/nothing", "r=1"), ("/apix", "r=0")] {
-        let answer = ask(&app, address, path).await;
+        let answer = get(&app, address, path).await;
         assert_eq!(
             (answer.status().as_u16(), header(&answer, "ratelimit-policy")),
             (404, "\"keyless\";q=3;w=3600")
@@ -42,7 +43,7 @@ async fn anonymous_requests_are_limited_per_address_and_other_requests_are_not()
         );
     }
     for path in ["/nothing", "/", "/docs"] {
-        let refused = ask(&app, address, path).await;
+        let refused = get(&app, address, path).await;
         let wait_s: u64 = header(&refused, "retry-after").parse().unwrap();
         assert!((3590..=3660).contains(&wait_s), "{wait_s}");
         assert_eq!(header(&refused, "ratelimit"), format!("\"keyless\";r=0;t={wait_s}"));
@@ -50,21 +51,29 @@ async fn anonymous_requests_are_limited_per_address_and_other_requests_are_not()
         assert_eq!((&body["status"], &body["code"]), (&429.into(), &"address_limited".into()));
     }
     for path in ["/health", "/health/ready", "/health"] {
-        let health = ask(&app, address, path).await;
+        let health = get(&app, address, path).await;
         assert_eq!(
             (health.status().as_u16(), header(&health, "ratelimit")),
             (200, ""),
-            "health is free"
+            "health checks are not counted"
         );
     }
-    assert_eq!(status(&app, address, "/assets/nothing.css").await, 404, "files of a page are free");
+    assert_eq!(status(&app, address, "/assets/nothing.css").await, 404, "assets are not counted");
     let with_key = app
         .request("GET", "/api/stocks")
         .header("x-forwarded-for", address)
         .header("x-api-key", &key);
     assert_eq!(with_key.send().await.unwrap().status(), 200, "keys have limits of their own");
-    assert_eq!(status(&app, address, "/api/stocks").await, 401, "so has the lack of one");
-    assert_eq!(status(&app, "198.51.100.2", "/nothing").await, 404, "other addresses go on");
+    assert_eq!(
+        status(&app, address, "/api/stocks").await,
+        401,
+        "requests that need a key are not counted"
+    );
+    assert_eq!(
+        status(&app, "198.51.100.2", "/nothing").await,
+        404,
+        "other addresses are not affected"
+    );
 }
 
 #[tokio::test]
@@ -83,7 +92,7 @@ async fn hosts_of_one_ipv6_network_share_a_limit() {
 #[tokio::test]
 async fn instances_that_share_a_redis_share_the_limit_of_an_address() {
     let database = Database::sample().await;
-    let prefix = format!("{}:", unique("visitors"));
+    let prefix = format!("{}:", unique("anonymous"));
     let url = redis_url();
     let shared = [
         BEHIND_PROXY,
@@ -108,30 +117,30 @@ async fn instances_that_share_a_redis_share_the_limit_of_an_address() {
 #[tokio::test]
 async fn an_address_limited_during_a_redis_outage_is_admitted_after_it() {
     let (database, scratch, port) = (Database::sample().await, scratch(), free_port().to_string());
-    let dir = home(scratch.path(), "redis");
+    let dir = server_dir(scratch.path(), "redis");
     let redis = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
     let url = format!("redis://127.0.0.1:{port}");
     let few = [BEHIND_PROXY, ("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "3"), ("REDIS_URL", &url)];
     let app = App::with(&database, &few).await;
-    let is = async |what: &str| {
+    let redis_is = async |state: &str| {
         let ready = app.request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
-        ready.contains(&format!("\"redis\":{what:?}"))
+        ready.contains(&format!("\"redis\":{state:?}"))
     };
     let server = Program::start(&dir, "redis-server", &redis);
-    eventually("Redis is shared", Duration::from_secs(10), async || is("up").await).await;
+    eventually("Redis is shared", Duration::from_secs(10), async || redis_is("up").await).await;
     drop(server);
-    eventually("Redis is lost", Duration::from_secs(10), async || is("down").await).await;
+    eventually("Redis is lost", Duration::from_secs(10), async || redis_is("down").await).await;
     let address = "198.51.100.1";
-    eventually("its share is used up", Duration::from_secs(5), async || {
+    eventually("the local share is used up", Duration::from_secs(5), async || {
         status(&app, address, PAGE).await == 429
     })
     .await;
     let _server = Program::start(&dir, "redis-server", &redis);
-    eventually("Redis is back", Duration::from_secs(10), async || is("up").await).await;
+    eventually("Redis is back", Duration::from_secs(10), async || redis_is("up").await).await;
     let goes_on = async || status(&app, address, PAGE).await == 404;
-    eventually("Redis is asked again", Duration::from_secs(5), goes_on).await;
+    eventually("the address is admitted again", Duration::from_secs(5), goes_on).await;
     // A rejection by Redis is remembered: the instance rejects from memory until its time is over.
-    eventually("its hour is used up", Duration::from_secs(5), async || {
+    eventually("the hourly limit is used up", Duration::from_secs(5), async || {
         status(&app, address, PAGE).await == 429
     })
     .await;

@@ -1,27 +1,29 @@
-//! What a process takes of its machine, as Linux tells it.
+//! The resources that a process uses, as Linux reports them.
 
-/// One look at a process.
+/// One sample of a process.
 #[derive(Debug, Clone, Copy)]
-pub struct Vitals {
+pub struct ProcessStats {
     /// Resident memory, MiB.
     pub memory_mib: u64,
-    /// Open files, connections among them.
+    /// Open files, connections included.
     pub files: usize,
-    /// Processor time since it began, seconds.
+    /// CPU time since the start, seconds.
     pub cpu_s: f64,
 }
 
-impl Vitals {
+impl ProcessStats {
     pub fn of(pid: u32) -> Self {
-        let read = |what: &str| {
-            std::fs::read_to_string(format!("/proc/{pid}/{what}")).expect("it runs, on Linux")
+        let read = |file: &str| {
+            std::fs::read_to_string(format!("/proc/{pid}/{file}"))
+                .expect("the process runs, on Linux")
         };
         let status = read("status");
         let resident =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         let kib: u64 = resident.trim().trim_end_matches(" kB").parse().expect("a number");
         let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its files").count();
-        // After the name, which may hold anything; in hundredths of a second.
+        // The fields after the name, which may contain spaces; the times are in hundredths of a
+        // second.
         let stat = read("stat");
         let fields: Vec<_> =
             stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

@@ -16,19 +16,21 @@ const BLOCKS_OF_A_PAGE: u64 = 120;
 
 async fn market() -> Database {
     let database = Database::empty().await;
-    assert_eq!(database.ran(&["migrate"]).code, Some(0));
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
     let sql = format!(
         "SET synchronous_commit = on; -- a vacuum marks only what is known to have been written
          ALTER TABLE corporate_actions SET (autovacuum_enabled = false);
          ALTER TABLE prices SET (autovacuum_enabled = false);
          INSERT INTO exchanges VALUES ('XETRA', 'Xetra', 'Europe/Berlin', '17:30');
          INSERT INTO stocks (symbol, name, exchange, currency, data_version)
-         SELECT 'T' || n, 'a test', CASE WHEN n <= 400 THEN 'NYSE' WHEN n < {STOCKS} THEN 'NASDAQ' ELSE 'XETRA' END,
+         SELECT 'T' || n, 'a test',
+             CASE WHEN n <= 400 THEN 'NYSE' WHEN n < {STOCKS} THEN 'NASDAQ' ELSE 'XETRA' END,
              'USD', 0 FROM generate_series(1, {STOCKS}) n;
          INSERT INTO corporate_actions (stock_id, ex_date, kind, dividend)
          SELECT id, date '2000-01-01' + 30 * n + id % 30, 'dividend', 0.5
          FROM stocks, generate_series(1, 250) n WHERE exchange <> 'NASDAQ';
-         INSERT INTO prices SELECT id, date '2022-01-01' + n, 1, 1, 1, 1, 1, n FROM stocks, generate_series(1, 30) n"
+         INSERT INTO prices SELECT id, date '2022-01-01' + n, 1, 1, 1, 1, 1, n
+         FROM stocks, generate_series(1, 30) n"
     );
     let client = database.connect().await;
     client.batch_execute(&sql).await.unwrap();
@@ -44,7 +46,8 @@ async fn market() -> Database {
 /// Blocks of a table and its indexes read so far. Connections report their counts when they end, so
 /// end them first.
 async fn blocks_read(database: &Database, table: &str) -> u64 {
-    let others = "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let others = "SELECT pid::text FROM pg_stat_activity
+                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let others = database.texts(others).await.join(",");
     if !others.is_empty() {
         let end =
@@ -76,10 +79,10 @@ async fn blocks_of(
 #[tokio::test]
 async fn a_page_of_events_reads_few_blocks_and_at_most_the_whole_index() {
     let database = market().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let index = "SELECT relpages::text FROM pg_class WHERE relname = 'corporate_actions_ex_date'";
     let index: u64 = database.texts(index).await[0].parse().unwrap();
-    assert!(index > 2 * BLOCKS_OF_A_PAGE, "too few events to tell: {index} pages");
+    assert!(index > 2 * BLOCKS_OF_A_PAGE, "too few events for a meaningful bound: {index} pages");
     for (filter, blocks_max, events) in [
         ("", BLOCKS_OF_A_PAGE, 10),
         ("&exchange=NYSE", BLOCKS_OF_A_PAGE, 10),
@@ -102,7 +105,7 @@ async fn a_page_of_events_reads_few_blocks_and_at_most_the_whole_index() {
 #[tokio::test]
 async fn pages_of_an_exchange_list_its_events_with_few_stocks_or_many() {
     let database = market().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     for (exchange, order) in
         [("NYSE", "desc"), ("NYSE", "asc"), ("XETRA", "desc"), ("XETRA", "asc")]
     {
@@ -112,7 +115,8 @@ async fn pages_of_an_exchange_list_its_events_with_few_stocks_or_many() {
              ORDER BY ex_date {order}, stock_id {order}"
         );
         let mut path = format!(
-            "/api/events?start=2010-01-01&end=2010-07-01&limit=1000&order={order}&exchange={exchange}"
+            "/api/events?start=2010-01-01&end=2010-07-01&limit=1000\
+             &order={order}&exchange={exchange}"
         );
         let mut found = Vec::new();
         // There are 2,400 events at most.
@@ -133,7 +137,7 @@ async fn pages_of_an_exchange_list_its_events_with_few_stocks_or_many() {
 #[tokio::test]
 async fn a_day_reads_only_the_stocks_it_shows_and_a_day_without_prices_each_stock_once() {
     let database = market().await;
-    let (app, key) = (App::alone(&database).await, database.issue("pro"));
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     // Finding a bar reads two or three index pages.
     for (date, expected, blocks_max) in
         [("2022-01-10", 200, 11 * 4), ("2022-03-10", 404, STOCKS * 4)]

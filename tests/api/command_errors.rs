@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{App, Database, Ran, eventually, scratch, tickerd};
+use crate::support::{App, CommandOutput, Database, eventually, scratch, tickerd};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 
@@ -26,9 +26,9 @@ async fn a_silent_postgres_fails_after_the_connect_timeout() {
             }
         }
         process.kill().unwrap();
-        let ran = Ran::at_the_end_of(process);
-        assert!(ended, "{arguments:?} still waits after 5 s: {ran:?}");
-        assert!(ran.sentence().starts_with("Postgres can't be reached: "), "{ran:?}");
+        let output = CommandOutput::wait_for(process);
+        assert!(ended, "{arguments:?} still waits after 5 s: {output:?}");
+        assert!(output.error_line().starts_with("Postgres can't be reached: "), "{output:?}");
     }
 }
 
@@ -48,8 +48,8 @@ async fn concurrent_loads_of_stocks_and_prices_both_succeed() {
     let waiting = async |count: usize| {
         let sql = "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'
                    AND datname = current_database() AND wait_event_type = 'Lock'";
-        let there = async || database.texts(sql).await.len() == count;
-        eventually("they wait", Duration::from_secs(20), there).await;
+        let all_wait = async || database.texts(sql).await.len() == count;
+        eventually("the loads wait for a lock", Duration::from_secs(20), all_wait).await;
     };
     let start = |arguments: &[&str]| {
         database.tickerd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -62,7 +62,7 @@ async fn concurrent_loads_of_stocks_and_prices_both_succeed() {
     waiting(2).await;
     gate.batch_execute("ROLLBACK").await.unwrap();
     for load in [first, second] {
-        assert_eq!(Ran::at_the_end_of(load).json()["changed"], 1);
+        assert_eq!(CommandOutput::wait_for(load).json()["changed"], 1);
     }
 }
 
@@ -77,11 +77,11 @@ async fn an_unreadable_line_does_not_hide_the_bad_rows_before_it() {
         let path = scratch.path().join(format!("{n}.csv"));
         let rows = format!("{HEADER}\nAAPL,2020-01-02,x,2,1,1,5,1\n");
         std::fs::write(&path, [rows.as_bytes(), end].concat()).unwrap();
-        let ran = database.ran(&["ingest", "prices", path.to_str().unwrap()]);
-        assert_eq!(ran.code, Some(1));
+        let output = database.output(&["ingest", "prices", path.to_str().unwrap()]);
+        assert_eq!(output.code, Some(1));
         assert!(
-            ran.stderr.contains("line 2, column open") && ran.stderr.contains("line 3"),
-            "{ran:?}"
+            output.stderr.contains("line 2, column open") && output.stderr.contains("line 3"),
+            "{output:?}"
         );
     }
 }
@@ -103,10 +103,10 @@ async fn every_value_that_postgres_would_refuse_is_named_by_line_and_column() {
     ] {
         let path = scratch.path().join("file.csv");
         std::fs::write(&path, text).unwrap();
-        let ran = database.ran(&["ingest", kind, path.to_str().unwrap()]);
-        assert_eq!(ran.code, Some(1), "{ran:?}");
-        if !ran.stderr.contains(place) {
-            unnamed.push((place, ran.stderr));
+        let output = database.output(&["ingest", kind, path.to_str().unwrap()]);
+        assert_eq!(output.code, Some(1), "{output:?}");
+        if !output.stderr.contains(place) {
+            unnamed.push((place, output.stderr));
         }
     }
     assert!(unnamed.is_empty(), "{unnamed:?}");
@@ -127,8 +127,8 @@ async fn a_closed_pipe_causes_no_panic() {
             .spawn()
             .unwrap();
         drop(process.stdout.take());
-        let ran = Ran::at_the_end_of(process);
-        assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+        let output = CommandOutput::wait_for(process);
+        assert!(!output.stderr.contains("panicked"), "{output:?}");
     }
 }
 
@@ -136,8 +136,9 @@ async fn a_closed_pipe_causes_no_panic() {
 async fn an_invalid_redis_url_is_reported_before_any_change() {
     let database = Database::sample().await;
     for arguments in [["ingest", "stocks", "seed/stocks.csv"], ["keys", "revoke", "000000000000"]] {
-        let ran = Ran::of(database.tickerd(&arguments).env("REDIS_URL", "nonsense://"));
-        assert!(ran.code == Some(1) && ran.stderr.contains("REDIS_URL"), "{ran:?}");
+        let output =
+            CommandOutput::of(database.tickerd(&arguments).env("REDIS_URL", "nonsense://"));
+        assert!(output.code == Some(1) && output.stderr.contains("REDIS_URL"), "{output:?}");
     }
 }
 
@@ -145,8 +146,8 @@ async fn an_invalid_redis_url_is_reported_before_any_change() {
 async fn without_tables_commands_name_tickerd_migrate() {
     let database = Database::empty().await;
     for arguments in [["keys", "list"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"]] {
-        let ran = database.ran(arguments);
-        assert!(ran.sentence().contains("tickerd migrate"), "{ran:?}");
+        let output = database.output(arguments);
+        assert!(output.error_line().contains("tickerd migrate"), "{output:?}");
     }
 }
 
@@ -157,9 +158,10 @@ async fn a_demo_prints_the_address_that_it_listens_on() {
     let mut command: Command = tickerd(&["demo", "--dir", scratch.path().to_str().unwrap()]);
     command.env("HOST", "127.0.0.2");
     let mut app = App::start(command).await;
-    let lines = app.printed().into_iter().filter(|line| line.contains("curl ")).collect::<Vec<_>>();
+    let lines =
+        app.stdout_lines().into_iter().filter(|line| line.contains("curl ")).collect::<Vec<_>>();
     let right = lines.iter().all(|line| line.contains(&app.url("/api/stocks")));
     app.signal("TERM");
-    app.ended().await;
+    app.wait_for_exit().await;
     assert!(lines.len() == 4 && right, "{lines:?}");
 }
