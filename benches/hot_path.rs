@@ -1,4 +1,4 @@
-//! What a request that is answered from memory is made of, and what it is spared: `cargo bench`.
+//! The parts of a request that is served from memory, and what memory saves: `cargo bench`.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use tickerd::cache::{Cache, CachedResponse, Content, Found, lifetime};
 use tickerd::caller::{Caller, KeyId, Tier};
 use tickerd::config::CacheConfig;
-use tickerd::http::api::prices::{PricesQuery, Row};
+use tickerd::http::api::prices::{PriceRow, PricesQuery};
 use tickerd::http::request::cacheable_query::CacheableQuery;
 use tickerd::keys::{Token, hash_secret};
 use tickerd::limiter::{KeyLimiter, SlidingWindow, TakeRequest};
@@ -24,23 +24,26 @@ fn tokens(c: &mut Criterion) {
     let token = Token::random();
     let text = token.reveal();
     let typo = text.expose_secret().replace("tk_live_", "tk_live-");
-    c.bench_function("token: a good one is parsed", |b| {
+    c.bench_function("token: parse a valid one", |b| {
         b.iter(|| Token::parse(black_box(text.expose_secret())))
     });
-    c.bench_function("token: a bad one is refused", |b| b.iter(|| Token::parse(black_box(&typo))));
+    c.bench_function("token: reject a malformed one", |b| {
+        b.iter(|| Token::parse(black_box(&typo)))
+    });
     let mut slow = c.benchmark_group("token");
     slow.sample_size(10);
-    slow.bench_function("argon2id, which a remembered token is spared", |b| {
+    slow.bench_function("argon2id, which a cached key avoids", |b| {
         b.iter(|| hash_secret(&token.secret))
     });
 }
 
 fn windows(c: &mut Criterion) {
-    let (mut ring, mut now_ms) = (SlidingWindow::default(), EPOCH_MS);
-    c.bench_function("ring: a permit, 100 requests a second", |b| {
+    let mut window = SlidingWindow::default();
+    let mut now_ms = EPOCH_MS;
+    c.bench_function("sliding window: take a permit, 100 requests a second", |b| {
         b.iter(|| {
             now_ms += 10;
-            black_box(ring.take(now_ms, 10_000, TakeRequest::ONE))
+            black_box(window.take(now_ms, 10_000, TakeRequest::ONE))
         });
     });
     let tier = Tier { name: "enterprise".to_owned(), requests_per_minute: 10_000 };
@@ -53,7 +56,7 @@ fn windows(c: &mut Criterion) {
         expires_at: None,
     };
     let limiter = KeyLimiter::new(None);
-    c.bench_function("limiter: a decision in process", |b| {
+    c.bench_function("limiter: decide without Redis", |b| {
         b.iter(|| limiter.admit(black_box(&caller), black_box(1)).now_or_never().unwrap().admitted);
     });
 }
@@ -61,8 +64,8 @@ fn windows(c: &mut Criterion) {
 fn cache(c: &mut Criterion) {
     let uri = "/api/stocks/aapl/prices?start=2012-01-01&end=2012-12-31&limit=20";
     let request = TestRequest::with_uri(uri).param("symbol", "aapl").to_http_request();
-    let question = PricesQuery::parse(&request).unwrap();
-    c.bench_function("cache key: parsed from a request", |b| {
+    let query = PricesQuery::parse(&request).unwrap();
+    c.bench_function("cache key: parse a request and write its key", |b| {
         b.iter(|| PricesQuery::parse(black_box(&request)).unwrap().canonical(EPOCH_MS as i64));
     });
     let config = CacheConfig {
@@ -72,7 +75,8 @@ fn cache(c: &mut Criterion) {
         changes_poll_ms: 1000,
         changes_poll_without_redis_ms: 1000,
     };
-    let (cache, key) = (Cache::new(&config, None), question.canonical(1));
+    let cache = Cache::new(&config, None);
+    let key = query.canonical(1);
     let exchange =
         Exchange { zone: chrono_tz::America::New_York, closes_at: chrono::NaiveTime::MIN };
     let hour = lifetime(
@@ -82,10 +86,10 @@ fn cache(c: &mut Criterion) {
         0,
     );
     let Some(Found::Miss(miss)) = cache.look_up(&key, EPOCH_MS).now_or_never() else {
-        panic!("an empty cache misses")
+        panic!("an empty cache has no hits")
     };
     miss.fill(CachedResponse::json("{}"), hour, EPOCH_MS);
-    c.bench_function("cache: a hit", |b| {
+    c.bench_function("cache: look up a hit", |b| {
         b.iter(|| {
             let found = cache.look_up(black_box(&key), EPOCH_MS + 1).now_or_never();
             assert!(matches!(found, Some(Found::Hit(_))));
@@ -97,23 +101,22 @@ fn json(c: &mut Criterion) {
     let symbol: Symbol = "AAPL".parse().unwrap();
     let request =
         TestRequest::with_uri("/?start=2012-01-01").param("symbol", "AAPL").to_http_request();
-    let question = PricesQuery::parse(&request).unwrap();
+    let query = PricesQuery::parse(&request).unwrap();
     let newest = NaiveDate::from_ymd_opt(2012, 12, 31).unwrap();
-    let bar = |back: u32| Bar {
-        date: newest - Days::new(back.into()),
+    let bar = |days_ago: u32| Bar {
+        date: newest - Days::new(days_ago.into()),
         open: 510.53,
         high: 535.4,
-        low: 509.0 + f64::from(back) / 100.0,
+        low: 509.0 + f64::from(days_ago) / 100.0,
         close: 532.17,
         adjusted_close: 69.405672871547,
         volume: 23_553_300,
     };
     for rows in [20, 250, 1000] {
-        let bars: Vec<_> = (0..rows)
-            .map(|back| Row { symbol, asked_for_by: symbol, bar: bar(back), unfinished: false })
-            .collect();
+        let bars: Vec<_> =
+            (0..rows).map(|days_ago| PriceRow::daily(symbol, symbol, bar(days_ago))).collect();
         c.bench_function(&format!("json: {rows} bars"), |b| {
-            b.iter(|| question.body(symbol, black_box(&bars), None));
+            b.iter(|| query.body(symbol, black_box(&bars), None));
         });
     }
 }

@@ -1,5 +1,5 @@
-//! Files of all three kinds, packed or not: each row goes to staging as one row that says the same,
-//! or it is said where it is wrong.
+//! CSV files of all three kinds, compressed or not. Each valid row becomes one staged row; each
+//! invalid row gives an error with its line and column.
 
 #![no_main]
 
@@ -26,26 +26,26 @@ fn read(table: Table, data: &[u8], reference: &ReferenceData) {
         raw: Box::new(Cursor::new(data.to_vec())),
     };
     let Ok(mut reader) = CsvReader::open(source, columns(table), None) else { return };
-    let (mut out, mut good) =
-        (csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), 0);
-    let mut line_before = 1;
+    let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    let mut valid = 0;
+    let mut previous_line = 1;
     while let Ok(Some(row)) = reader.next_row() {
-        assert!(row.line > line_before, "each row has a line of its own");
-        line_before = row.line;
+        assert!(row.line > previous_line, "line numbers increase");
+        previous_line = row.line;
         match stage(table, &row, reference, &mut out) {
-            Ok(()) => good += 1,
+            Ok(()) => valid += 1,
             Err(error) => assert!(
                 error.line == row.line && !error.expected.is_empty() && !error.column.is_empty()
             ),
         }
     }
-    let staged = out.into_inner().expect("memory can be written to");
+    let staged = out.into_inner().expect("writing to memory can't fail");
     let mut staged = csv::ReaderBuilder::new().has_headers(false).from_reader(&staged[..]);
-    let staged: Vec<_> = staged.records().map(|row| row.expect("what is staged is CSV")).collect();
-    assert_eq!(staged.len(), good);
+    let staged: Vec<_> = staged.records().map(|row| row.expect("staged rows are CSV")).collect();
+    assert_eq!(staged.len(), valid);
     if table == Table::Prices {
         for row in staged {
-            let number = |at: usize| row[at].parse::<f64>().expect("a number");
+            let number = |column: usize| row[column].parse::<f64>().expect("a number");
             let [open, high, low, close] = [3, 4, 5, 6].map(number);
             assert!(
                 low > 0.0 && low <= open.min(close) && open.max(close) <= high && high.is_finite()

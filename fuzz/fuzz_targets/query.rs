@@ -1,5 +1,5 @@
-//! Queries of the routes of prices: a question that is taken writes itself as a URL, which asks the
-//! same.
+//! Query strings of the price routes. The cache key of a valid query contains its canonical URL,
+//! which has the same key.
 
 #![no_main]
 
@@ -11,29 +11,28 @@ use tickerd::http::api::prices::day::DayQuery;
 use tickerd::http::api::prices::many::ManyQuery;
 use tickerd::http::request::cacheable_query::CacheableQuery;
 
-/// The key of what is asked, and the same of the URL in it.
-fn ask<Q: CacheableQuery>(query: &str) -> Option<(String, Option<String>)> {
-    let parse = |query: &str| {
+/// The cache key of a query string and that of the URL in the key; `None` if the query is invalid.
+fn keys<Q: CacheableQuery>(query: &str) -> Option<(String, Option<String>)> {
+    let key = |query: &str| {
         let uri: Uri = format!("/?{query}").parse().ok()?;
         let request = TestRequest::with_uri(&uri.to_string())
             .param("symbol", "AAPL")
             .param("date", "2012-05-01");
         Some(Q::parse(&request.to_http_request()).ok()?.canonical(7))
     };
-    let key = parse(query)?;
-    let (_, written) = key.split_once('?').expect("the key of a question of prices holds its URL");
-    let again = parse(written);
-    Some((key, again))
+    let query_key = key(query)?;
+    let (_, canonical) = query_key.split_once('?').expect("the key contains a URL");
+    let canonical_key = key(canonical);
+    Some((query_key, canonical_key))
 }
 
 fuzz_target!(|query: &str| {
-    // Whether a key may be there is asked of a server's configuration.
+    // Parsing an API key needs the configuration of a server.
     if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "apikey") {
         return;
     }
-    for asked in [ask::<PricesQuery>(query), ask::<ManyQuery>(query), ask::<DayQuery>(query)] {
-        if let Some((key, again)) = asked {
-            assert_eq!(again.as_ref(), Some(&key));
-        }
+    let results = [keys::<PricesQuery>(query), keys::<ManyQuery>(query), keys::<DayQuery>(query)];
+    for (query_key, canonical_key) in results.into_iter().flatten() {
+        assert_eq!(canonical_key.as_ref(), Some(&query_key));
     }
 });

