@@ -33,8 +33,8 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Logs the addresses and serves until a signal. `on_stop` is called when the signal arrives, with
-/// true if clients get time to reconnect elsewhere.
+/// Logs the addresses and serves until a signal. Calls `on_stop` when the signal arrives, with true
+/// if clients get time to reconnect elsewhere.
 ///
 /// # Errors
 /// If the server can't start or fails.

@@ -3,13 +3,12 @@
 mod introduction;
 mod sample;
 mod servers;
+mod steps;
 
-use std::cell::Cell;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, Parser};
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 
 use super::console::{CliError, print_line};
@@ -21,6 +20,7 @@ use crate::config::{
 use crate::http::Listeners;
 use crate::store::{Database, Store};
 use servers::Servers;
+use steps::Steps;
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -54,9 +54,6 @@ struct Connections {
 
 /// Longer than any task of the server takes to notice the end of its runtime.
 const TASKS_END_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Between two frames of the spinner.
-const SPIN_MS: u64 = 100;
 
 /// Runs the demo until SIGINT or SIGTERM.
 ///
@@ -123,49 +120,4 @@ fn connections(servers: &Servers) -> Result<Connections, CliError> {
     connections.replica.database_read_url = None;
     connections.redis.redis_url = servers.redis_url();
     Ok(connections)
-}
-
-/// Shows the current step: a spinner on a terminal, a line per step elsewhere.
-struct Steps {
-    spinner: ProgressBar,
-    current: Cell<Option<(String, Instant)>>,
-}
-
-impl Steps {
-    fn new() -> Self {
-        let spinner = ProgressBar::new_spinner();
-        spinner.set_style(ProgressStyle::default_spinner());
-        spinner.enable_steady_tick(Duration::from_millis(SPIN_MS));
-        Self { spinner, current: Cell::default() }
-    }
-
-    /// Ends the current step and begins the next one.
-    fn begin(&self, step: &str) {
-        self.finish_current();
-        if self.spinner.is_hidden() {
-            eprintln!("{step} ...");
-        }
-        self.spinner.set_message(format!("{step} ..."));
-        self.current.set(Some((step.to_owned(), Instant::now())));
-    }
-
-    fn note(&self, line: &str) {
-        if self.spinner.is_hidden() {
-            eprintln!("{line}");
-        }
-        self.spinner.println(line);
-    }
-
-    /// Ends the last step.
-    fn end(&self) {
-        self.finish_current();
-        self.spinner.finish_and_clear();
-    }
-
-    /// Leaves the step and its duration on the terminal.
-    fn finish_current(&self) {
-        if let Some((step, started)) = self.current.take() {
-            self.spinner.println(format!("{step}: {:.1} s", started.elapsed().as_secs_f32()));
-        }
-    }
 }

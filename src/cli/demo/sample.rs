@@ -1,6 +1,6 @@
 //! The sample data, embedded in the binary: five real stocks.
 
-use super::Steps;
+use super::steps::Steps;
 use crate::cli::console::CliError;
 use crate::cli::ingest::{self, LoadOutcome, LoadRequest};
 use crate::feed::Source;

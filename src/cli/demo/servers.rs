@@ -8,7 +8,7 @@ use testkit::servers::{
     installed_postgres,
 };
 
-use super::Steps;
+use super::steps::Steps;
 use crate::cli::console::CliError;
 
 /// Running servers. Dropping them stops Redis first, then Postgres.

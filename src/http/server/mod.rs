@@ -84,8 +84,8 @@ impl Server {
         Ok(Self { listeners, state, config })
     }
 
-    /// Serves until SIGTERM or SIGINT, then lets requests in flight finish. `on_stop` is called when
-    /// the signal arrives, with true if clients get time to reconnect elsewhere.
+    /// Serves until SIGTERM or SIGINT, then lets requests in flight finish. Calls `on_stop` when the
+    /// signal arrives, with true if clients get time to reconnect elsewhere.
     ///
     /// # Errors
     /// When the listener fails.

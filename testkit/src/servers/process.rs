@@ -30,8 +30,8 @@ const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD
 /// Arguments: log file, name of the signal that stops the server, server command.
 ///
 /// The supervisor ignores the signals that a terminal or a service manager sends to every process
-/// at once, so that the server still stops in order. The last lines end the watcher after the server
-/// has ended by itself. They also reap it: a container may have no init process to do so.
+/// at once, so that the server still stops in order. The last lines end the watcher after the
+/// server has ended by itself. They also reap it: a container may have no init process to do so.
 const SUPERVISOR: &str = r#"
 trap '' HUP INT TERM
 log=$1 signal=$2

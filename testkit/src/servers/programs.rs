@@ -32,7 +32,8 @@ pub fn installed_postgres() -> Result<PathBuf, LocalServerError> {
         .ok_or(LocalServerError::MissingProgram {
             server: POSTGRES,
             binary: "postgres",
-            install: "Debian, Ubuntu: `apt install postgresql`; macOS: `brew install postgresql@17`",
+            install: "Debian, Ubuntu: `apt install postgresql`; \
+                      macOS: `brew install postgresql@17`",
         })
 }
 

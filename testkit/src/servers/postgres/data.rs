@@ -25,8 +25,8 @@ pub(in crate::servers) fn create(
     data: &Path,
     password_file: &Path,
 ) -> Result<(), LocalServerError> {
-    // The `initdb` of a killed run may still write to its directory for a moment. Each run therefore
-    // uses a name of its own.
+    // The `initdb` of a killed run may still write to its directory. Each run therefore uses a
+    // name of its own.
     remove_with_prefix(&dir.path, UNFINISHED);
     let unfinished = dir.path.join(format!("{UNFINISHED}{}", random_password()));
     dir.write_secret(password_file, &random_password())?;
