@@ -1,5 +1,5 @@
-//! The ceiling: actix-web that answers every request with the same bytes. No key, no limit, no
-//! cache, no database.
+//! The ceiling: an actix-web server that sends the same bytes for every request, without keys,
+//! limits, cache or database.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -10,36 +10,35 @@ use actix_web::web::Bytes;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use clap::Args;
 
-use crate::Failure;
+use crate::LoadtestError;
 
 #[derive(Debug, Clone, Args)]
 pub struct BareArgs {
-    /// A file with the bytes to answer
+    /// The file with the response body
     #[arg(long)]
     body: PathBuf,
-    /// What they are encoded with, as in gzip
+    /// The content encoding of the body, such as gzip
     #[arg(long)]
     encoding: Option<String>,
-    /// Threads that serve requests
+    /// The number of threads
     #[arg(long, default_value_t = 2)]
     workers: usize,
 }
 
-pub fn run(args: &BareArgs) -> Result<(), Failure> {
-    let body = std::fs::read(&args.body).map_err(|e| {
-        format!("can't read {}: {e}; name a file with the bytes to answer", args.body.display())
-    })?;
+pub fn run(args: &BareArgs) -> Result<(), LoadtestError> {
+    let body = std::fs::read(&args.body)
+        .map_err(|error| format!("can't read the body from {}: {error}", args.body.display()))?;
     let (body, encoding) = (Bytes::from(body), args.encoding.clone());
     actix_web::rt::System::new().block_on(async {
         let server = HttpServer::new(move || {
             let (body, encoding) = (body.clone(), encoding.clone());
             App::new().default_service(web::to(move || {
-                std::future::ready(answer(&body, encoding.as_deref()))
+                std::future::ready(response(&body, encoding.as_deref()))
             }))
         });
         let server = server.workers(args.workers).bind((Ipv4Addr::LOCALHOST, 0))?;
         for address in server.addrs() {
-            // As tickerd says it, so that one function can wait for both.
+            // The same message as tickerd's, so that one function can wait for both.
             writeln!(std::io::stderr(), r#"{{"message":"listening","address":"{address}"}}"#)?;
         }
         server.run().await?;
@@ -47,11 +46,11 @@ pub fn run(args: &BareArgs) -> Result<(), Failure> {
     })
 }
 
-fn answer(body: &Bytes, encoding: Option<&str>) -> HttpResponse {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((CONTENT_TYPE, "application/json"));
+fn response(body: &Bytes, encoding: Option<&str>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_TYPE, "application/json"));
     if let Some(encoding) = encoding {
-        answer.insert_header((CONTENT_ENCODING, encoding));
+        response.insert_header((CONTENT_ENCODING, encoding));
     }
-    answer.body(body.clone())
+    response.body(body.clone())
 }

@@ -1,4 +1,4 @@
-//! What a turn of load showed, and what several turns show together.
+//! The figures of a turn of load, and their medians over several turns.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Medians over turns; requests and statuses are summed up.
+    /// The medians over turns. Requests and statuses are summed.
     pub fn median(turns: &[Self]) -> Self {
         let median_of = |figure: fn(&Self) -> f64| median(turns.iter().map(figure).collect());
         let mut statuses = BTreeMap::new();
@@ -34,14 +34,14 @@ impl Figures {
     }
 }
 
-/// A server beside what it is compared with.
+/// The ceiling that a server is compared with.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ceiling {
     /// `bare`, `pgbench` or `COPY`.
     pub name: &'static str,
     pub figures: Figures,
-    /// Medians of the ratios within a round: a machine whose speed drifts changes both sides of
-    /// each.
+    /// The median of the ratios within each round. If the speed of the machine drifts, it affects
+    /// both sides of a round.
     pub requests_ratio: f64,
     pub p99_ratio: f64,
 }
@@ -65,7 +65,7 @@ impl Ceiling {
     }
 }
 
-/// The middle, or between the two middle ones; 0 of nothing.
+/// The median; 0 of no values.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_within_a_round() {
-        // The machine was half as fast in the second round: the ratio of each is the same.
+        // The machine is half as fast in the second round, but both ratios are equal.
         let ceiling = Ceiling::new(
             "bare",
             &[turn(80.0, 2.0), turn(40.0, 4.0)],

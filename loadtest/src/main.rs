@@ -1,9 +1,9 @@
-//! Loads a `tickerd serve` over loopback, case by case, beside what the machine can do, and writes
-//! down what it saw.
+//! Measures a `tickerd serve` under load over loopback, case by case, next to a ceiling of the same
+//! machine, and writes a report.
 //!
-//! The rooms, in reading order: [`options`] and [`cases`] say what is measured; [`stage`],
-//! [`data`], [`keys`] and [`server`] are what it is measured on; [`load`] asks, [`probe`] watches,
-//! [`report`] tells.
+//! The modules in reading order: [`options`] and [`cases`] define the measurements; [`stage`],
+//! [`data`], [`keys`] and [`server`] prepare what is measured; [`load`] generates load, [`probe`]
+//! measures resources, [`report`] writes the results.
 
 #![forbid(unsafe_code)]
 
@@ -26,13 +26,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use options::{Cli, Command, Options};
 
-/// Any failure, as the one sentence that it is to its reader.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// An error whose message is one sentence for the user.
+type LoadtestError = Box<dyn std::error::Error + Send + Sync>;
 
-/// 0: done; 1: it failed, and stderr says why in a sentence; 2: it was called wrongly.
+/// Exit codes: 0 success; 1 failure, with the reason on stderr; 2 wrong usage.
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match cli.command {
+    let result = match cli.command {
         Some(Command::Bare(args)) => bare::run(&args),
         Some(Command::Sql) => {
             println!("{}", tickerd::store::bars_sql(tickerd::market::Order::Desc));
@@ -40,27 +40,28 @@ fn main() -> ExitCode {
         }
         None => run(&cli.options),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("loadtest: {failure}");
+        Err(error) => {
+            eprintln!("loadtest: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(options: &Options) -> Result<(), Failure> {
+fn run(options: &Options) -> Result<(), LoadtestError> {
     options.check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(async {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        // Whichever ends first drops the other, and with it every process that it started.
+    let result = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        // Dropping the cases kills all processes that they started.
         tokio::select! {
-            done = cases::run(options) => done,
-            _ = interrupt.recv() => Err("interrupted: everything that was started has been stopped".into()),
-            _ = terminate.recv() => Err("told to end: everything that was started has been stopped".into()),
+            result = cases::run(options) => result,
+            _ = interrupt.recv() => Err("interrupted: all started processes are stopped".into()),
+            _ = terminate.recv() => Err("terminated: all started processes are stopped".into()),
         }
     });
     runtime.shutdown_background();
-    done
+    result
 }

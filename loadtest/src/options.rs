@@ -1,13 +1,13 @@
-//! What can be chosen.
+//! The command line of the load test.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::bare::BareArgs;
 
-/// Loads a tickerd server over loopback and says what it did, beside what the machine can do
+/// Measures a tickerd server under load over loopback, next to a ceiling of the same machine
 #[derive(Debug, Parser)]
 #[command(name = "loadtest/run", args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub struct Cli {
@@ -19,7 +19,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Answer every request with the same bytes: the ceiling that servers are compared with
+    /// Serve the same bytes for every request: the ceiling of the comparison
     #[command(hide = true)]
     Bare(BareArgs),
     /// Print the statement that the server issues for a range of prices
@@ -29,60 +29,61 @@ pub enum Command {
 
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Seconds that each turn of a case takes
+    /// The duration of each turn of a case in seconds
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub seconds: u64,
-    /// Connections, and clients of pgbench (a local Postgres takes 100, and the server has 16 of
-    /// them)
+    /// The number of connections, and of clients of pgbench (the local Postgres allows 100, of
+    /// which the server uses 16)
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=80))]
     pub connections: u16,
-    /// Turns that the server and its ceiling take, one after the other
+    /// The number of rounds; in each, the ceiling and the server take one turn
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
     pub rounds: u32,
-    /// Seconds of the traffic that comes at its real pace
+    /// The duration of the traffic at its real rate in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub paced_seconds: u64,
-    /// Cases to run; all when left out
+    /// The cases to run; by default all
     #[arg(value_name = "CASE")]
     pub cases: Vec<Case>,
-    /// The server's binary
+    /// The binary of the server
     #[arg(long, default_value = "target/release/tickerd", hide = true)]
     pub tickerd: PathBuf,
-    /// The load generator's binary
+    /// The binary of the load generator
     #[arg(long, default_value = "target/tools/bin/oha", hide = true)]
     pub oha: PathBuf,
-    /// Where data, keys and logs are kept between runs
+    /// The directory for data, keys and logs, which later runs reuse
     #[arg(long, default_value = "target/loadtest", hide = true)]
     pub dir: PathBuf,
-    /// Where a run of all cases is written; one of some cases goes to DIR/results
+    /// The directory for the results of all cases; results of some cases go to DIR/results
     #[arg(long, default_value = "loadtest/results", hide = true)]
     pub results: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Case {
-    /// The same answer from memory: 20 rows, 250 rows, 250 rows gzipped, 304; against a bare server
+    /// Repeated responses from memory: 20 rows, 250 rows, 250 rows gzipped, 304; against a bare
+    /// server
     Cached,
-    /// The other shapes of answers from memory: lines, adjusted, weeks, many stocks, a day, events,
-    /// a search, a chart; against a bare server
+    /// Other routes and formats from memory: CSV, adjusted, weeks, many stocks, a day, events, a
+    /// search, a chart; against a bare server
     Shapes,
-    /// Every request another range: 20 and 250 rows; against pgbench
+    /// A different range in every request: 20 and 250 rows; against pgbench
     Uncached,
-    /// Whole histories as CSV, streamed; against COPY, and to slow readers
+    /// Whole histories as streamed CSV; against COPY, and to slow readers
     Histories,
-    /// Keys far over their limit; against a bare server
+    /// Keys far beyond their limit; against a bare server
     Storm,
-    /// 800 keys, thousands of symbols: at the real pace, and as fast as it goes
+    /// 800 keys, thousands of symbols: at the real rate, and at full speed
     Mixed,
-    /// Five times the requests within one second
+    /// Five times the request rate within one second
     Opening,
-    /// From the start of the process to its first answers
+    /// From the start of the process to its first responses
     Cold,
 }
 
 impl Options {
-    /// What would otherwise fail minutes later.
-    pub fn check(&self) -> Result<(), Failure> {
+    /// Checks the options, rather than failing minutes later.
+    pub fn check(&self) -> Result<(), LoadtestError> {
         for (binary, name) in [(&self.tickerd, "tickerd"), (&self.oha, "oha")] {
             if !binary.is_file() {
                 return Err(format!(
@@ -99,7 +100,7 @@ impl Options {
         self.cases.is_empty() || self.cases.contains(&case)
     }
 
-    /// A part of the cases must not replace the results of all.
+    /// The directory for the results. Results of some cases must not replace those of all.
     pub fn results(&self) -> PathBuf {
         if self.cases.is_empty() { self.results.clone() } else { self.dir.join("results") }
     }
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_the_cases_is_written_elsewhere() {
+    fn results_of_some_cases_have_their_own_directory() {
         let all = Cli::parse_from(["run"]).options;
         let some = Cli::parse_from(["run", "--rounds", "2", "cached", "cold"]).options;
         assert!(all.wants(Case::Storm) && !some.wants(Case::Storm) && some.wants(Case::Cold));
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ceiling_is_a_command_of_its_own() {
+    fn the_ceiling_is_a_subcommand() {
         let cli = Cli::parse_from(["run", "bare", "--body", "x"]);
         assert!(matches!(cli.command, Some(Command::Bare(_))));
     }

@@ -1,4 +1,4 @@
-//! A server under load: `tickerd serve`, or the bare one.
+//! A server under load: `tickerd serve` or the bare server.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -9,30 +9,34 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::stage::Stage;
 
 const START_TIMEOUT_S: u64 = 30;
-/// Longer than a server waits for its last requests.
+/// Exceeds the time that a server gives its last requests.
 const STOP_TIMEOUT_S: u64 = 15;
 const POLL_INTERVAL_MS: u64 = 10;
 
-/// Dropping it kills the process; [`Server::stop`] ends it in order.
-pub struct Server {
+/// A running server. Dropping it kills the process; [`ServerProcess::stop`] shuts it down.
+pub struct ServerProcess {
     child: Child,
     pub address: SocketAddr,
 }
 
-impl Server {
-    /// A new process with default settings, on any free port.
-    pub async fn tickerd(stage: &Stage) -> Result<Self, Failure> {
+impl ServerProcess {
+    /// Starts tickerd with default settings on a free port.
+    pub async fn tickerd(stage: &Stage) -> Result<Self, LoadtestError> {
         let mut command = stage.tickerd(&["serve"]);
         command.env("PORT", "0").env("ADMIN_PORT", "0");
         Self::start(command, &stage.file("serve.log")).await
     }
 
-    /// The ceiling that answers `body`.
-    pub async fn bare(stage: &Stage, body: &[u8], encoding: Option<&str>) -> Result<Self, Failure> {
+    /// Starts the bare server, which responds with `body`.
+    pub async fn bare(
+        stage: &Stage,
+        body: &[u8],
+        encoding: Option<&str>,
+    ) -> Result<Self, LoadtestError> {
         let file = stage.file("bare.body");
         std::fs::write(&file, body)?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -43,9 +47,9 @@ impl Server {
         Self::start(command, &stage.file("bare.log")).await
     }
 
-    async fn start(mut command: Command, log: &Path) -> Result<Self, Failure> {
+    async fn start(mut command: Command, log: &Path) -> Result<Self, LoadtestError> {
         let child = spawn(&mut command, log)?;
-        // The process is killed when this future is dropped, and with it the child.
+        // Dropping this future drops the child, which kills the process.
         let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         let deadline = Instant::now() + Duration::from_secs(START_TIMEOUT_S);
         loop {
@@ -55,35 +59,31 @@ impl Server {
                 return Ok(server);
             }
             if let Some(status) = server.child.try_wait()? {
-                return Err(format!(
-                    "a server ended before it listened ({status}): {}",
-                    text.trim()
-                )
-                .into());
+                let log = text.trim();
+                return Err(format!("a server exited before it listened ({status}): {log}").into());
             }
             if Instant::now() >= deadline {
-                return Err(format!(
-                    "a server did not listen within {START_TIMEOUT_S} s: {}",
-                    text.trim()
-                )
-                .into());
+                let log = text.trim();
+                return Err(
+                    format!("a server did not listen within {START_TIMEOUT_S} s: {log}").into()
+                );
             }
             tokio::time::sleep(Duration::from_millis(POLL_INTERVAL_MS)).await;
         }
     }
 
-    /// 0 when it has ended, which no process is.
+    /// The process id; 0, which is no process, after the server has exited.
     pub fn pid(&self) -> u32 {
         self.child.id().unwrap_or(0)
     }
 
-    pub async fn stop(self) -> Result<(), Failure> {
+    pub async fn stop(self) -> Result<(), LoadtestError> {
         stop(self.child).await
     }
 }
 
-/// Starts a server whose log is a new file, so that nobody has to read a pipe while it is measured.
-pub fn spawn(command: &mut Command, log: &Path) -> Result<Child, Failure> {
+/// Starts a server that logs to a new file. Reading a pipe would disturb the measurement.
+pub fn spawn(command: &mut Command, log: &Path) -> Result<Child, LoadtestError> {
     let log: PathBuf = log.to_owned();
     let file = File::create(&log).map_err(|e| format!("can't write {}: {e}", log.display()))?;
     Ok(command
@@ -94,7 +94,7 @@ pub fn spawn(command: &mut Command, log: &Path) -> Result<Child, Failure> {
         .spawn()?)
 }
 
-pub async fn stop(mut child: Child) -> Result<(), Failure> {
+pub async fn stop(mut child: Child) -> Result<(), LoadtestError> {
     if let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
         kill_process(pid, Signal::TERM)?;
     }
@@ -105,7 +105,7 @@ pub async fn stop(mut child: Child) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where a server says that it listens, in a complete line of its log.
+/// The address in the log line "listening", if the line is complete.
 fn listening(log: &str) -> Option<SocketAddr> {
     let line = log
         .split_inclusive('\n')
@@ -118,9 +118,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_in_the_log() {
-        let log = "{\"message\":\"x\"}\n{\"level\":\"INFO\",\"message\":\"listening\",\"address\":\"127.0.0.1:81\"}\n";
+    fn the_address_is_read_from_a_complete_line() {
+        let log = "{\"message\":\"x\"}\n\
+                   {\"level\":\"INFO\",\"message\":\"listening\",\"address\":\"127.0.0.1:81\"}\n";
         assert_eq!(listening(log), Some(SocketAddr::from(([127, 0, 0, 1], 81))));
-        assert_eq!(listening(log.trim_end()), None, "half a line may hold half a port");
+        assert_eq!(listening(log.trim_end()), None, "an incomplete line may cut off the port");
     }
 }

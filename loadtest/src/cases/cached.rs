@@ -1,46 +1,49 @@
-//! The same answer from memory, over and over: how close the server comes to a bare one that
-//! answers the same bytes.
+//! Repeated responses from memory, compared with a bare server that sends the same bytes.
 
 use hyper::header::{ACCEPT_ENCODING, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
 
 use super::Run;
-use crate::Failure;
-use crate::load::client::{API_KEY, Answer, Link, X_CACHE};
+use crate::LoadtestError;
+use crate::load::client::{API_KEY, HttpClient, Response, X_CACHE};
 use crate::load::oha::Oha;
-use crate::probe::Meter;
-use crate::report::Row;
-use crate::server::Server;
-use crate::stage::Tiers;
+use crate::probe::ResourceMeter;
+use crate::report::CaseResult;
+use crate::server::ServerProcess;
+use crate::stage::TierLimits;
 
 const ROWS_20: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=20";
 const ROWS_250: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=250";
-/// What oha asks for when it is not told otherwise.
+/// The default `Accept-Encoding` of oha.
 const OHA_ENCODINGS: &str = "gzip, compress, deflate, br";
 
-pub struct Variant {
+pub struct CachedVariant {
     name: &'static str,
     path: &'static str,
     gzip: bool,
-    /// Whether the caller has the answer already.
-    again: bool,
+    /// Whether requests have `If-None-Match` with the current tag.
+    conditional: bool,
     status: u16,
 }
 
-const VARIANTS: [Variant; 4] = [
-    Variant::plain("cached, 20 rows", ROWS_20),
-    Variant::plain("cached, 250 rows", ROWS_250),
-    Variant { gzip: true, ..Variant::plain("cached, 250 rows, gzip", ROWS_250) },
-    Variant { again: true, status: 304, ..Variant::plain("304, If-None-Match", ROWS_20) },
+const VARIANTS: [CachedVariant; 4] = [
+    CachedVariant::plain("cached, 20 rows", ROWS_20),
+    CachedVariant::plain("cached, 250 rows", ROWS_250),
+    CachedVariant { gzip: true, ..CachedVariant::plain("cached, 250 rows, gzip", ROWS_250) },
+    CachedVariant {
+        conditional: true,
+        status: 304,
+        ..CachedVariant::plain("304, If-None-Match", ROWS_20)
+    },
 ];
 
-impl Variant {
+impl CachedVariant {
     pub const fn plain(name: &'static str, path: &'static str) -> Self {
-        Self { name, path, gzip: false, again: false, status: 200 }
+        Self { name, path, gzip: false, conditional: false, status: 200 }
     }
 }
 
-pub async fn run(run: &Run) -> Result<Vec<Row>, Failure> {
-    let server = run.fresh_server(Tiers::Raised).await?;
+pub async fn run(run: &Run) -> Result<Vec<CaseResult>, LoadtestError> {
+    let server = run.fresh_server(TierLimits::Raised).await?;
     let mut rows = Vec::new();
     for variant in &VARIANTS {
         rows.push(measure(run, &server, variant).await?);
@@ -49,29 +52,35 @@ pub async fn run(run: &Run) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-pub async fn measure(run: &Run, server: &Server, variant: &Variant) -> Result<Row, Failure> {
+pub async fn measure(
+    run: &Run,
+    server: &ServerProcess,
+    variant: &CachedVariant,
+) -> Result<CaseResult, LoadtestError> {
     let mut headers = vec![(API_KEY, run.headers[0].clone())];
     if variant.gzip {
         headers.push((ACCEPT_ENCODING, HeaderValue::from_static(OHA_ENCODINGS)));
     }
-    if variant.again {
-        let etag = ask(server, variant, &headers, 200).await?.header(&ETAG).to_owned();
+    if variant.conditional {
+        let etag = get(server, variant, &headers, 200).await?.header(&ETAG).to_owned();
         headers.push((IF_NONE_MATCH, HeaderValue::from_str(&etag)?));
     }
-    ask(server, variant, &headers, variant.status).await?;
-    let answer = ask(server, variant, &headers, variant.status).await?;
-    expect_hit(variant, &answer)?;
-    let bare = Server::bare(&run.stage, &answer.body, variant.gzip.then_some("gzip")).await?;
+    get(server, variant, &headers, variant.status).await?;
+    let response = get(server, variant, &headers, variant.status).await?;
+    expect_hit(variant, &response)?;
+    let encoding = variant.gzip.then_some("gzip");
+    let bare = ServerProcess::bare(&run.stage, &response.body, encoding).await?;
     let arguments: Vec<String> =
         headers.iter().filter(|(name, _)| *name != ACCEPT_ENCODING).map(argument).collect();
-    let oha = |server: &Server| Oha {
+    let oha = |server: &ServerProcess| Oha {
         url: format!("http://{}{}", server.address, variant.path),
         headers: &arguments,
         gzip: variant.gzip,
         pattern: false,
     };
-    let (ours, theirs) = (oha(server), oha(&bare));
-    let mut meter = Meter::new(&run.stage, server.pid());
+    let ours = oha(server);
+    let theirs = oha(&bare);
+    let mut meter = ResourceMeter::new(&run.stage, server.pid());
     let mut row = run
         .rounds(
             variant.name,
@@ -81,8 +90,8 @@ pub async fn measure(run: &Run, server: &Server, variant: &Variant) -> Result<Ro
             || theirs.run(run.options()),
         )
         .await?;
-    expect_hit(variant, &ask(server, variant, &headers, variant.status).await?)?;
-    row.note(format!("{} bytes of body; X-Cache was HIT before and after", answer.body.len()));
+    expect_hit(variant, &get(server, variant, &headers, variant.status).await?)?;
+    row.note(format!("{} bytes of body; X-Cache was HIT before and after", response.body.len()));
     bare.stop().await?;
     Ok(row)
 }
@@ -91,24 +100,24 @@ fn argument((name, value): &(HeaderName, HeaderValue)) -> String {
     format!("{name}: {}", value.to_str().unwrap_or_default())
 }
 
-async fn ask(
-    server: &Server,
-    variant: &Variant,
+async fn get(
+    server: &ServerProcess,
+    variant: &CachedVariant,
     headers: &[(HeaderName, HeaderValue)],
     status: u16,
-) -> Result<Answer, Failure> {
-    let answer = Link::new(server.address)?.ask(variant.path, headers).await?;
-    if answer.status.as_u16() != status {
+) -> Result<Answer, LoadtestError> {
+    let response = HttpClient::new(server.address)?.get(variant.path, headers).await?;
+    if response.status.as_u16() != status {
         return Err(
-            format!("{}: expected status {status}, got {}", variant.name, answer.status).into()
+            format!("{}: expected status {status}, got {}", variant.name, response.status).into()
         );
     }
-    Ok(answer)
+    Ok(response)
 }
 
-/// Otherwise it is not memory that is measured.
-fn expect_hit(variant: &Variant, answer: &Answer) -> Result<(), Failure> {
-    match answer.header(&X_CACHE) {
+/// Makes sure that the case measures responses from memory.
+fn expect_hit(variant: &CachedVariant, response: &Response) -> Result<(), LoadtestError> {
+    match response.header(&X_CACHE) {
         "HIT" => Ok(()),
         other => Err(format!("{}: expected X-Cache HIT, got {other:?}", variant.name).into()),
     }

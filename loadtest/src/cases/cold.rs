@@ -1,5 +1,5 @@
-//! From the start of the process to its first answers, with the database and Redis up and nothing
-//! in memory.
+//! The time from the start of the process to its first responses. Postgres and Redis are running,
+//! the memory of the server is empty.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::Run;
-use crate::Failure;
+use crate::LoadtestError;
 use crate::figures::median;
-use crate::load::client::{API_KEY, Link};
-use crate::report::Cold;
+use crate::load::client::{API_KEY, HttpClient};
+use crate::report::ColdStart;
 use crate::server::{spawn, stop};
-use crate::stage::Tiers;
+use crate::stage::TierLimits;
 
 const STARTS: u32 = 5;
 const POLL_MS: u64 = 1;
 const START_TIMEOUT_S: u64 = 30;
 const PRICES: &str = "/api/stocks/AAPL/prices?start=2012-12-01&end=2012-12-31";
 
-pub async fn run(run: &Run) -> Result<Cold, Failure> {
-    run.stage.set_tiers(Tiers::Default).await?;
+pub async fn run(run: &Run) -> Result<ColdStart, LoadtestError> {
+    run.stage.set_tiers(TierLimits::Default).await?;
     let (mut health_ms, mut prices_ms) = (Vec::new(), Vec::new());
     for start in 1..=STARTS {
         run.progress.set_message(format!("cold start {start} of {STARTS}"));
@@ -29,45 +29,42 @@ pub async fn run(run: &Run) -> Result<Cold, Failure> {
         health_ms.push(health.as_secs_f64() * 1e3);
         prices_ms.push(prices.as_secs_f64() * 1e3);
     }
-    let medians = (median(health_ms.clone()), median(prices_ms.clone()));
-    Ok(Cold {
-        health_ms: medians.0,
-        prices_ms: medians.1,
+    Ok(ColdStart {
+        health_ms: median(health_ms.clone()),
+        prices_ms: median(prices_ms.clone()),
         health_ms_each: health_ms,
         prices_ms_each: prices_ms,
     })
 }
 
-/// When `/health`, then a keyed request of prices, were first answered with 200.
-async fn start_once(run: &Run) -> Result<(Duration, Duration), Failure> {
+/// The times until the first 200 of `/health`, then of a request for prices with a key.
+async fn start_once(run: &Run) -> Result<(Duration, Duration), LoadtestError> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let mut command = run.stage.tickerd(&["serve"]);
     command.env("PORT", port.to_string()).env("ADMIN_PORT", "0");
-    let begun = Instant::now();
+    let started = Instant::now();
     let child = spawn(&mut command, &run.stage.file("serve.log"))?;
-    let mut link = Link::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-    first_answer(&mut link, "/health", &[], begun).await?;
-    let health = begun.elapsed();
-    first_answer(&mut link, PRICES, &[(API_KEY, run.headers[0].clone())], begun).await?;
-    let prices = begun.elapsed();
+    let mut client = HttpClient::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    first_success(&mut client, "/health", &[], started).await?;
+    let health = started.elapsed();
+    first_success(&mut client, PRICES, &[(API_KEY, run.headers[0].clone())], started).await?;
+    let prices = started.elapsed();
     stop(child).await?;
     Ok((health, prices))
 }
 
-async fn first_answer(
-    link: &mut Link,
+async fn first_success(
+    client: &mut HttpClient,
     path: &str,
     headers: &[(HeaderName, HeaderValue)],
-    begun: Instant,
-) -> Result<(), Failure> {
-    while begun.elapsed() < Duration::from_secs(START_TIMEOUT_S) {
-        if link.ask(path, headers).await.is_ok_and(|answer| answer.status.as_u16() == 200) {
+    started: Instant,
+) -> Result<(), LoadtestError> {
+    while started.elapsed() < Duration::from_secs(START_TIMEOUT_S) {
+        let response = client.get(path, headers).await;
+        if response.is_ok_and(|response| response.status.as_u16() == 200) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(POLL_MS));
     }
-    Err(format!(
-        "{path} was not answered with 200 within {START_TIMEOUT_S} s of the start: see serve.log"
-    )
-    .into())
+    Err(format!("{path} gave no 200 within {START_TIMEOUT_S} s of the start: see serve.log").into())
 }

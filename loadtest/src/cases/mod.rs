@@ -1,4 +1,4 @@
-//! The cases, one file each, and the run through them.
+//! The cases, one file each, and what they share.
 
 mod cached;
 mod cold;
@@ -16,20 +16,20 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::figures::{Ceiling, Figures};
 use crate::keys::Keys;
-use crate::load::client::{API_KEY, Answer, Link};
+use crate::load::client::{API_KEY, HttpClient, Response};
 use crate::options::{Case, Options};
-use crate::probe::Meter;
-use crate::report::{Machine, Report, Row};
-use crate::server::Server;
-use crate::stage::{Stage, Tiers};
+use crate::probe::ResourceMeter;
+use crate::report::{CaseResult, Machine, Report};
+use crate::server::ServerProcess;
+use crate::stage::{Stage, TierLimits};
 use crate::{data, report};
 
 const SPIN_MS: u64 = 100;
 
-/// What every case works with.
+/// The state that all cases use.
 pub struct Run {
     pub stage: Stage,
     pub keys: Keys,
@@ -37,7 +37,7 @@ pub struct Run {
     pub progress: ProgressBar,
 }
 
-pub async fn run(options: &Options) -> Result<(), Failure> {
+pub async fn run(options: &Options) -> Result<(), LoadtestError> {
     let progress = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
     progress.enable_steady_tick(Duration::from_millis(SPIN_MS));
     progress.set_message("Starting a local Postgres and Redis");
@@ -77,44 +77,54 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 impl Run {
-    /// A server that has seen nothing, on an empty Redis.
-    pub async fn fresh_server(&self, tiers: Tiers) -> Result<Server, Failure> {
+    /// Starts a server with an empty memory and an empty Redis.
+    pub async fn fresh_server(&self, tiers: TierLimits) -> Result<ServerProcess, LoadtestError> {
         self.stage.set_tiers(tiers).await?;
         self.stage.empty_redis()?;
-        Server::tickerd(&self.stage).await
+        ServerProcess::tickerd(&self.stage).await
     }
 
     pub fn options(&self) -> &Options {
         &self.stage.options
     }
 
-    /// Asks once with the first key, an enterprise one, and expects `status`.
-    pub async fn ask(&self, server: &Server, path: &str, status: u16) -> Result<Answer, Failure> {
+    /// Sends one request with the first key, an enterprise key, and checks the status.
+    ///
+    /// # Errors
+    /// If the request fails or has a different status.
+    pub async fn get(
+        &self,
+        server: &ServerProcess,
+        path: &str,
+        status: u16,
+    ) -> Result<Response, LoadtestError> {
         let headers = [(API_KEY, self.headers[0].clone())];
-        let answer = Link::new(server.address)?.ask(path, &headers).await?;
-        if answer.status.as_u16() != status {
-            let body = String::from_utf8_lossy(&answer.body);
+        let response = HttpClient::new(server.address)?.get(path, &headers).await?;
+        if response.status.as_u16() != status {
+            let body = String::from_utf8_lossy(&response.body);
             return Err(
-                format!("expected {status} of {path}, got {}: {body}", answer.status).into()
+                format!("expected {status} for {path}, got {}: {body}", response.status).into()
             );
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// Turns of the server and of its ceiling, one after the other, round by round.
+    /// Measures the ceiling and the server in alternate turns, over several rounds. `meter` watches
+    /// the turns of the server.
     pub async fn rounds<A, B>(
         &self,
         case: &str,
-        meter: &mut Meter<'_>,
+        meter: &mut ResourceMeter<'_>,
         ceiling_name: &'static str,
         ours: impl Fn() -> A,
         theirs: impl Fn() -> B,
-    ) -> Result<Row, Failure>
+    ) -> Result<CaseResult, LoadtestError>
     where
-        A: Future<Output = Result<Figures, Failure>>,
-        B: Future<Output = Result<Figures, Failure>>,
+        A: Future<Output = Result<Figures, LoadtestError>>,
+        B: Future<Output = Result<Figures, LoadtestError>>,
     {
-        let (mut our_turns, mut their_turns) = (Vec::new(), Vec::new());
+        let mut our_turns = Vec::new();
+        let mut their_turns = Vec::new();
         for round in 1..=self.options().rounds {
             self.progress
                 .set_message(format!("{case}: round {round} of {}", self.options().rounds));
@@ -123,7 +133,7 @@ impl Run {
             our_turns.push(ours().await?);
             meter.pause()?;
         }
-        let mut row = Row::new(case, Figures::median(&our_turns), meter);
+        let mut row = CaseResult::new(case, Figures::median(&our_turns), meter);
         row.ceiling = Some(Ceiling::new(ceiling_name, &our_turns, &their_turns));
         Ok(row)
     }

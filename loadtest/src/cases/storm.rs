@@ -1,61 +1,61 @@
-//! Keys far over their limit: what a refusal costs.
+//! Keys far beyond their limit: the cost of rejecting their requests.
 
 use std::sync::Arc;
 
 use super::Run;
-use crate::Failure;
+use crate::LoadtestError;
 use crate::keys::{KEYS, tier};
-use crate::load::client::{API_KEY, Link};
-use crate::load::generator::{Ask, Load, Until};
-use crate::probe::Meter;
-use crate::report::Row;
-use crate::server::Server;
-use crate::stage::Tiers;
+use crate::load::client::{API_KEY, HttpClient};
+use crate::load::generator::{GeneratedRequest, LoadEnd, LoadGenerator};
+use crate::probe::ResourceMeter;
+use crate::report::CaseResult;
+use crate::server::ServerProcess;
+use crate::stage::TierLimits;
 use rand::RngExt;
 
-/// Of the tier `free`: 100 requests a minute each.
-const STORMING: usize = 8;
+/// The number of keys, all of the tier `free`: 100 requests a minute each.
+const STORM_KEYS: usize = 8;
 const PATH: &str = "/api/stocks/AAPL/prices?start=2012-12-01&end=2012-12-31";
-const REQUESTS_UNTIL_REFUSED: usize = 200 * STORMING;
+/// Enough to reach the limit of each key.
+const REQUESTS_TO_LIMIT: usize = 200 * STORM_KEYS;
 
-pub async fn run(run: &Run) -> Result<Row, Failure> {
-    const { assert!(STORMING < KEYS) };
-    let first = KEYS - STORMING;
+pub async fn run(run: &Run) -> Result<CaseResult, LoadtestError> {
+    const { assert!(STORM_KEYS < KEYS) };
+    let first = KEYS - STORM_KEYS;
     assert_eq!(tier(first), "free");
-    let server = run.fresh_server(Tiers::Default).await?;
-    let load = |server: &Server| Load {
+    let server = run.fresh_server(TierLimits::Default).await?;
+    let load = |server: &ServerProcess| LoadGenerator {
         seed: 0,
         address: server.address,
         connections: run.options().connections,
         keys: Arc::clone(&run.headers),
-        draw: Arc::new(move |random| Ask {
+        draw: Arc::new(move |random| GeneratedRequest {
             path: PATH.to_owned(),
             key: random.random_range(first..KEYS),
         }),
     };
     let ours = load(&server);
-    ours.flat_out(Until::Requests(REQUESTS_UNTIL_REFUSED)).await?;
-    let refusal =
-        Link::new(server.address)?.ask(PATH, &[(API_KEY, run.headers[first].clone())]).await?;
-    if refusal.status.as_u16() != 429 {
-        return Err(
-            format!("expected status 429 of a key over its limit, got {}", refusal.status).into()
-        );
+    ours.at_full_speed(LoadEnd::Requests(REQUESTS_TO_LIMIT)).await?;
+    let headers = [(API_KEY, run.headers[first].clone())];
+    let rejection = HttpClient::new(server.address)?.get(PATH, &headers).await?;
+    let status = rejection.status;
+    if status.as_u16() != 429 {
+        return Err(format!("expected status 429 for a key over its limit, got {status}").into());
     }
-    let bare = Server::bare(&run.stage, &refusal.body, None).await?;
+    let bare = ServerProcess::bare(&run.stage, &rejection.body, None).await?;
     let theirs = load(&bare);
     let seconds = run.options().seconds;
-    let turn = async |load: &Load| {
-        let tally = load.flat_out(Until::Seconds(seconds)).await?;
-        Ok(tally.figures(seconds as f64))
+    let turn = async |load: &LoadGenerator| {
+        let stats = load.at_full_speed(LoadEnd::Seconds(seconds)).await?;
+        Ok(stats.figures(seconds as f64))
     };
-    let mut meter = Meter::new(&run.stage, server.pid());
+    let mut meter = ResourceMeter::new(&run.stage, server.pid());
     let mut row = run
         .rounds("limit storm, 8 free keys", &mut meter, "bare", || turn(&ours), || turn(&theirs))
         .await?;
     row.note(format!(
-        "{} bytes of body; both sides are asked by this suite's client, not by oha",
-        refusal.body.len()
+        "{} bytes of body; the load on both sides comes from this program, not from oha",
+        rejection.body.len()
     ));
     bare.stop().await?;
     server.stop().await?;

@@ -1,25 +1,24 @@
-//! Every request another range: how close the server comes to Postgres that is asked the same by
-//! pgbench.
+//! A different range in every request, compared with the same queries of pgbench on Postgres.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use super::Run;
-use crate::Failure;
+use crate::LoadtestError;
 use crate::load::client::X_CACHE;
 use crate::load::oha::Oha;
 use crate::load::pgbench;
-use crate::probe::Meter;
-use crate::report::Row;
-use crate::server::Server;
-use crate::stage::Tiers;
+use crate::probe::ResourceMeter;
+use crate::report::CaseResult;
+use crate::server::ServerProcess;
+use crate::stage::TierLimits;
 
-/// Requests that we look at ourselves, after the load.
+/// The number of requests after the load whose responses are checked.
 const SAMPLE: u32 = 200;
 
-pub async fn run(run: &Run) -> Result<Vec<Row>, Failure> {
-    let server = run.fresh_server(Tiers::Raised).await?;
+pub async fn run(run: &Run) -> Result<Vec<CaseResult>, LoadtestError> {
+    let server = run.fresh_server(TierLimits::Raised).await?;
     let mut rows = Vec::new();
     for limit in [20, 250] {
         rows.push(measure(run, &server, limit).await?);
@@ -28,12 +27,16 @@ pub async fn run(run: &Run) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-async fn measure(run: &Run, server: &Server, limit: u32) -> Result<Row, Failure> {
-    run.ask(server, &random_path(&mut StdRng::seed_from_u64(0), limit), 200).await?;
+async fn measure(
+    run: &Run,
+    server: &ServerProcess,
+    limit: u32,
+) -> Result<CaseResult, LoadtestError> {
+    run.get(server, &random_path(&mut StdRng::seed_from_u64(0), limit), 200).await?;
     let headers = [format!("x-api-key: {}", run.keys.token(0))];
     let url = format!("http://{}{}", server.address, pattern(limit));
     let ours = Oha { url, headers: &headers, gzip: false, pattern: true };
-    let mut meter = Meter::new(&run.stage, server.pid());
+    let mut meter = ResourceMeter::new(&run.stage, server.pid());
     let name = format!("uncached, {limit} rows");
     let (ours, theirs) = (|| ours.run(run.options()), || pgbench::run(&run.stage, limit));
     let mut row = run.rounds(&name, &mut meter, "pgbench", ours, theirs).await?;
@@ -42,17 +45,15 @@ async fn measure(run: &Run, server: &Server, limit: u32) -> Result<Row, Failure>
     Ok(row)
 }
 
-/// Two thousand stocks, some 100,000 ranges each: hardly one is asked for twice. The answer is the
-/// newest rows before `end`, which every stock has; `start` lies before them and makes the range
-/// another one.
+/// 2,028 stocks with some 100,000 ranges each, so that requests hardly repeat. A response has the
+/// newest rows before `end`, which all stocks have. `start` is earlier and only varies the range.
 fn pattern(limit: u32) -> String {
     let (month, day) = ("(0[1-9]|1[0-2])", "(0[1-9]|1[0-9]|2[0-8])");
-    format!(
-        r"/api/stocks/A[B-D][A-Z][A-Z]/prices\?start=2016-{month}-{day}&end=2025-{month}-{day}&limit={limit}"
-    )
+    let stock = "/api/stocks/A[B-D][A-Z][A-Z]";
+    format!(r"{stock}/prices\?start=2016-{month}-{day}&end=2025-{month}-{day}&limit={limit}")
 }
 
-/// One that the pattern stands for.
+/// A random path that matches the pattern.
 fn random_path(random: &mut StdRng, limit: u32) -> String {
     let mut letter = |from: char, to: char| random.random_range(from..=to);
     let symbol: String =
@@ -63,18 +64,18 @@ fn random_path(random: &mut StdRng, limit: u32) -> String {
     format!("/api/stocks/{symbol}/prices?start={}&end={}&limit={limit}", date(2016), date(2025))
 }
 
-/// The share of cached answers among some more; each must have the rows that were asked for.
-async fn sample(run: &Run, server: &Server, limit: u32) -> Result<f64, Failure> {
+/// The share of cached responses among [`SAMPLE`] further requests. Each must have `limit` rows.
+async fn sample(run: &Run, server: &ServerProcess, limit: u32) -> Result<f64, LoadtestError> {
     let mut random = StdRng::seed_from_u64(u64::from(limit));
     let mut hits = 0_u32;
     for _ in 0..SAMPLE {
         let path = random_path(&mut random, limit);
-        let answer = run.ask(server, &path, 200).await?;
-        let body: Value = serde_json::from_slice(&answer.body)?;
+        let response = run.get(server, &path, 200).await?;
+        let body: Value = serde_json::from_slice(&response.body)?;
         if body["count"] != limit {
             return Err(format!("expected {limit} rows of {path}, got {}", body["count"]).into());
         }
-        hits += u32::from(answer.header(&X_CACHE) != "MISS");
+        hits += u32::from(response.header(&X_CACHE) != "MISS");
     }
     Ok(f64::from(hits) / f64::from(SAMPLE))
 }

@@ -1,4 +1,4 @@
-//! One kept connection to a server.
+//! An HTTP client with one persistent connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,49 +11,48 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::Failure;
+use crate::LoadtestError;
 
 pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const REQUEST_TIMEOUT_S: u64 = 10;
 
-pub struct Answer {
+pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl Answer {
-    /// The value of a header, or nothing.
+impl Response {
+    /// The value of a header, or "" if it is missing.
     pub fn header(&self, name: &HeaderName) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
-pub struct Link {
+pub struct HttpClient {
     address: SocketAddr,
     host: HeaderValue,
     sender: Option<SendRequest<Empty<Bytes>>>,
 }
 
-impl Link {
-    pub fn new(address: SocketAddr) -> Result<Self, Failure> {
+impl HttpClient {
+    pub fn new(address: SocketAddr) -> Result<Self, LoadtestError> {
         Ok(Self { address, host: HeaderValue::from_str(&address.to_string())?, sender: None })
     }
 
-    /// Connects where there is no connection, and asks. After a failure the next call connects
-    /// anew.
-    pub async fn ask(
+    /// Sends a GET request, over a new connection if there is none or the last request failed.
+    pub async fn get(
         &mut self,
         path: &str,
         headers: &[(HeaderName, HeaderValue)],
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, LoadtestError> {
         let sender = self.sender.take();
-        let asked = tokio::time::timeout(
+        let response = tokio::time::timeout(
             Duration::from_secs(REQUEST_TIMEOUT_S),
             self.exchange(sender, path, headers),
         );
-        asked.await.map_err(|_| format!("no answer within {REQUEST_TIMEOUT_S} s"))?
+        response.await.map_err(|_| format!("no response within {REQUEST_TIMEOUT_S} s"))?
     }
 
     async fn exchange(
@@ -61,7 +60,7 @@ impl Link {
         sender: Option<SendRequest<Empty<Bytes>>>,
         path: &str,
         headers: &[(HeaderName, HeaderValue)],
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, LoadtestError> {
         let mut sender = match sender {
             Some(sender) if !sender.is_closed() => sender,
             _ => self.connect().await?,
@@ -75,14 +74,14 @@ impl Link {
         let (head, body) = sender.send_request(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         self.sender = Some(sender);
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(Response { status: head.status, headers: head.headers, body })
     }
 
-    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, Failure> {
+    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, LoadtestError> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // Ends when the sender is dropped; what goes wrong there is told to who asks.
+        // The task ends when the sender is dropped. Its errors are reported by the sender.
         tokio::spawn(connection);
         Ok(sender)
     }

@@ -1,4 +1,4 @@
-//! Asks on many connections, with many keys: as fast as it goes, or when it is due.
+//! Generates requests on many connections with many keys, at full speed or at a given rate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,133 +11,149 @@ use rand::rngs::StdRng;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::client::{API_KEY, Link};
-use super::tally::Tally;
-use crate::Failure;
+use super::client::{API_KEY, HttpClient};
+use super::response_stats::ResponseStats;
+use crate::LoadtestError;
 
-/// However many requests are left: their answers then tell that something is wrong.
+/// The time limit of a load with a number of requests. Requests beyond it are not sent.
 const REQUESTS_TIMEOUT_S: u64 = 120;
 
-/// One request.
-pub struct Ask {
+pub struct GeneratedRequest {
     pub path: String,
     /// The index of its key.
     pub key: usize,
 }
 
-/// What to ask, and where.
 #[derive(Clone)]
-pub struct Load {
+pub struct LoadGenerator {
     pub address: SocketAddr,
     pub connections: u16,
     pub keys: Arc<Vec<HeaderValue>>,
-    /// What is drawn follows from it: traffic that warms up must not be the one that is measured.
+    /// Determines the requests. Warming up and measuring need different seeds.
     pub seed: u64,
-    pub draw: Arc<dyn Fn(&mut StdRng) -> Ask + Send + Sync>,
+    /// Draws a random request.
+    pub draw: Arc<dyn Fn(&mut StdRng) -> GeneratedRequest + Send + Sync>,
 }
 
-/// When a load without a pace is over.
+/// The end of a load at full speed.
 #[derive(Clone, Copy)]
-pub enum Until {
+pub enum LoadEnd {
     Seconds(u64),
     Requests(usize),
 }
 
-impl Load {
-    /// Each connection asks again as soon as it was answered.
-    pub async fn flat_out(&self, until: Until) -> Result<Tally, Failure> {
-        let (seconds, requests) = match until {
-            Until::Seconds(seconds) => (seconds, usize::MAX),
-            Until::Requests(requests) => (REQUESTS_TIMEOUT_S, requests),
+impl LoadGenerator {
+    /// Each connection sends the next request when it has received a response.
+    pub async fn at_full_speed(&self, end: LoadEnd) -> Result<ResponseStats, LoadtestError> {
+        let (seconds, requests) = match end {
+            LoadEnd::Seconds(seconds) => (seconds, usize::MAX),
+            LoadEnd::Requests(requests) => (REQUESTS_TIMEOUT_S, requests),
         };
         let deadline = Instant::now() + Duration::from_secs(seconds);
-        let begun = Arc::new(AtomicUsize::new(0));
-        self.on_each_connection(|mut caller| {
-            let begun = Arc::clone(&begun);
+        let started = Arc::new(AtomicUsize::new(0));
+        self.on_each_connection(|mut connection| {
+            let started = Arc::clone(&started);
             async move {
-                while Instant::now() < deadline && begun.fetch_add(1, Ordering::Relaxed) < requests
+                while Instant::now() < deadline
+                    && started.fetch_add(1, Ordering::Relaxed) < requests
                 {
-                    caller.call(Instant::now()).await;
+                    connection.send(Instant::now()).await;
                 }
-                Ok(caller.tally)
+                Ok(connection.stats)
             }
         })
         .await
     }
 
-    /// Each request is sent when it is due, by whichever connection is free. Its latency counts
-    /// from then: what has to wait for a free connection is not left out.
-    pub async fn paced(&self, due: Vec<Duration>) -> Result<Tally, Failure> {
-        let (turns, next) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (due, start) = (Arc::new(due), Instant::now());
-        // The runtime's timer counts whole milliseconds: longer than most answers take. A thread's
-        // sleep does not.
-        let (pacer_turns, pacer_due, last) =
-            (Arc::clone(&turns), Arc::clone(&due), usize::from(self.connections));
-        let pacer =
-            tokio::task::spawn_blocking(move || pace(&pacer_turns, start, &pacer_due, last));
-        let tally = self
-            .on_each_connection(|mut caller| {
-                let (turns, next, due) = (Arc::clone(&turns), Arc::clone(&next), Arc::clone(&due));
+    /// Sends each request at its start time, on any free connection. The latency counts from the
+    /// start time, so it includes waiting for a free connection.
+    pub async fn at_rate(
+        &self,
+        start_times: Vec<Duration>,
+    ) -> Result<ResponseStats, LoadtestError> {
+        let start = Instant::now();
+        let start_times = Arc::new(start_times);
+        let due = Arc::new(Semaphore::new(0));
+        let next = Arc::new(AtomicUsize::new(0));
+        // The timer of the runtime has a resolution of milliseconds, which exceeds most latencies.
+        // A sleeping thread is more precise.
+        let pacer = {
+            let (due, start_times) = (Arc::clone(&due), Arc::clone(&start_times));
+            let connections = usize::from(self.connections);
+            tokio::task::spawn_blocking(move || pace(&due, start, &start_times, connections))
+        };
+        let stats = self
+            .on_each_connection(|mut connection| {
+                let (due, next) = (Arc::clone(&due), Arc::clone(&next));
+                let start_times = Arc::clone(&start_times);
                 async move {
                     loop {
-                        turns.acquire().await?.forget();
-                        let Some(due) = due.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                            return Ok(caller.tally);
+                        due.acquire().await?.forget();
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(start_time) = start_times.get(index) else {
+                            return Ok(connection.stats);
                         };
-                        caller.call(start + *due).await;
+                        connection.send(start + *start_time).await;
                     }
                 }
             })
             .await?;
         pacer.await?;
-        Ok(tally)
+        Ok(stats)
     }
 
-    async fn on_each_connection<F>(&self, work: impl Fn(Caller) -> F) -> Result<Tally, Failure>
+    /// Runs `work` on all connections and merges their statistics.
+    async fn on_each_connection<F>(
+        &self,
+        work: impl Fn(LoadConnection) -> F,
+    ) -> Result<ResponseStats, LoadtestError>
     where
-        F: Future<Output = Result<Tally, Failure>> + Send + 'static,
+        F: Future<Output = Result<ResponseStats, LoadtestError>> + Send + 'static,
     {
         let mut tasks = JoinSet::new();
         for connection in 0..self.connections {
             let seed = (self.seed << u16::BITS) + u64::from(connection);
-            let (link, random) = (Link::new(self.address)?, StdRng::seed_from_u64(seed));
-            tasks.spawn(work(Caller { load: self.clone(), link, random, tally: Tally::new()? }));
+            tasks.spawn(work(LoadConnection {
+                generator: self.clone(),
+                client: HttpClient::new(self.address)?,
+                random: StdRng::seed_from_u64(seed),
+                stats: ResponseStats::new()?,
+            }));
         }
-        let mut all = Tally::new()?;
-        while let Some(tally) = tasks.join_next().await {
-            all.merge(tally??)?;
+        let mut all = ResponseStats::new()?;
+        while let Some(stats) = tasks.join_next().await {
+            all.merge(stats??)?;
         }
         Ok(all)
     }
 }
 
-/// A connection, what it asks and what it was answered.
-struct Caller {
-    load: Load,
-    link: Link,
+/// One connection of the load, with its statistics.
+struct LoadConnection {
+    generator: LoadGenerator,
+    client: HttpClient,
     random: StdRng,
-    tally: Tally,
+    stats: ResponseStats,
 }
 
-impl Caller {
-    async fn call(&mut self, due: Instant) {
-        let Ask { path, key } = (self.load.draw)(&mut self.random);
-        let headers = [(API_KEY, self.load.keys[key].clone())];
-        let answer = self.link.ask(&path, &headers).await;
-        self.tally.count(&answer, due.elapsed());
+impl LoadConnection {
+    async fn send(&mut self, start_time: Instant) {
+        let GeneratedRequest { path, key } = (self.generator.draw)(&mut self.random);
+        let headers = [(API_KEY, self.generator.keys[key].clone())];
+        let response = self.client.get(&path, &headers).await;
+        self.stats.add(&response, start_time.elapsed());
     }
 }
 
-/// Gives one turn for each request when it is due, then one to each connection, to end on.
-fn pace(turns: &Arc<Semaphore>, start: Instant, due: &[Duration], connections: usize) {
-    for due in due {
-        std::thread::sleep((start + *due).saturating_duration_since(Instant::now()));
-        // Nobody else holds it: the load was given up.
-        if Arc::strong_count(turns) == 1 {
+/// Adds a permit at each start time, then one for each connection, which ends it.
+fn pace(due: &Arc<Semaphore>, start: Instant, start_times: &[Duration], connections: usize) {
+    for start_time in start_times {
+        std::thread::sleep((start + *start_time).saturating_duration_since(Instant::now()));
+        // All connections are gone: the load was cancelled.
+        if Arc::strong_count(due) == 1 {
             return;
         }
-        turns.add_permits(1);
+        due.add_permits(1);
     }
-    turns.add_permits(connections);
+    due.add_permits(connections);
 }

@@ -1,10 +1,9 @@
-//! What asks: oha, pgbench, and a client of our own for what they can't do (many keys, a given
-//! pace).
+//! The load generators: oha, pgbench, and a generator for many keys and given request rates.
 
 pub mod client;
 pub mod generator;
 pub mod oha;
 pub mod pgbench;
+pub mod response_stats;
 pub mod schedule;
-pub mod tally;
 pub mod traffic;

@@ -1,4 +1,4 @@
-//! One turn of oha.
+//! Runs one turn of oha.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,29 +6,29 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::figures::Figures;
-use crate::load::tally::ERROR;
+use crate::load::response_stats::ERROR;
 use crate::options::Options;
-use crate::stage::to_end;
+use crate::stage::run_command;
 
-/// Beyond the load itself.
+/// Time for starting and reporting, in addition to the load.
 const EXTRA_TIMEOUT_S: u64 = 30;
-/// oha cuts off what is under way when its time is over: neither an answer nor an error.
-const CUT_OFF: &str = "aborted due to deadline";
+/// The error of requests that oha aborts at the end. They count neither as responses nor as errors.
+const ABORTED: &str = "aborted due to deadline";
 
 pub struct Oha<'a> {
     pub url: String,
-    /// `name: value`, the key among them: visible to `ps`, and good for these local servers only.
+    /// As `name: value`. `ps` shows the key among them, which is valid only on these local servers.
     pub headers: &'a [String],
-    /// Without it, no `Accept-Encoding` is sent.
+    /// Whether to send `Accept-Encoding`.
     pub gzip: bool,
-    /// Whether `url` is a pattern from which each request's is drawn.
+    /// Whether `url` is a regular expression, from which oha draws the URL of each request.
     pub pattern: bool,
 }
 
 impl Oha<'_> {
-    pub async fn run(&self, options: &Options) -> Result<Figures, Failure> {
+    pub async fn run(&self, options: &Options) -> Result<Figures, LoadtestError> {
         let mut command = Command::new(&options.oha);
         command.args(["--no-tui", "--output-format", "json", "-t", "10s"]);
         command
@@ -47,15 +47,15 @@ impl Oha<'_> {
         }
         command.arg(&self.url);
         let timeout = Duration::from_secs(options.seconds + EXTRA_TIMEOUT_S);
-        let printed = to_end(command, &options.oha, timeout).await?;
-        figures(&printed).ok_or_else(|| {
-            "expected figures in JSON of oha: is it the version of loadtest/run?".into()
+        let output = run_command(command, &options.oha, timeout).await?;
+        figures(&output).ok_or_else(|| {
+            "the output of oha is not as expected: is it the version of loadtest/run?".into()
         })
     }
 }
 
-fn figures(printed: &str) -> Option<Figures> {
-    let json: Value = serde_json::from_str(printed).ok()?;
+fn figures(output: &str) -> Option<Figures> {
+    let json: Value = serde_json::from_str(output).ok()?;
     let counts = |name: &str| -> Option<BTreeMap<String, u64>> {
         json[name].as_object()?.iter().map(|(key, n)| Some((key.clone(), n.as_u64()?))).collect()
     };
@@ -63,7 +63,7 @@ fn figures(printed: &str) -> Option<Figures> {
     let requests = statuses.values().sum();
     let errors: u64 = counts("errorDistribution")?
         .iter()
-        .filter(|(error, _)| *error != CUT_OFF)
+        .filter(|(error, _)| *error != ABORTED)
         .map(|(_, n)| n)
         .sum();
     if errors > 0 {
@@ -85,12 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_oha_prints() {
-        let printed = r#"{"summary":{"requestsPerSec":1000.5},
+    fn the_output_of_oha_is_parsed() {
+        let output = r#"{"summary":{"requestsPerSec":1000.5},
             "latencyPercentiles":{"p50":0.001,"p99":0.002,"p99.9":0.0035},
             "statusCodeDistribution":{"200":4000,"503":2},
             "errorDistribution":{"aborted due to deadline":50,"connection closed":1}}"#;
-        let figures = figures(printed).unwrap();
+        let figures = figures(output).unwrap();
         assert_eq!(
             (figures.requests, figures.requests_per_s, figures.p50_ms, figures.p999_ms),
             (4002, 1000.5, 1.0, 3.5)
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn other_output_is_no_figures() {
+    fn other_output_is_rejected() {
         assert!(figures("{}").is_none() && figures("oops").is_none());
     }
 }

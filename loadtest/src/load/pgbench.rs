@@ -1,5 +1,4 @@
-//! One turn of pgbench: what Postgres does when it is asked the server's question, with nothing
-//! between.
+//! Runs one turn of pgbench: the server's statement on Postgres, without the server.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,9 +8,9 @@ use tickerd::market::Order;
 use tickerd::store::bars_sql;
 use tokio::process::Command;
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::figures::Figures;
-use crate::stage::{Stage, to_end};
+use crate::stage::{Stage, run_command};
 
 /// Random stocks and days, as the uncached case asks for.
 const VARIABLES: &str = include_str!("../../sql/range.sql");
@@ -27,7 +26,7 @@ fn script() -> String {
     format!("{VARIABLES}{statement};\n")
 }
 
-pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, Failure> {
+pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, LoadtestError> {
     let dir = stage.file("pgbench");
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;
@@ -59,9 +58,9 @@ pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, Failure> {
         .arg(format!("--username={}", url.get_user().unwrap_or_default()))
         .arg(url.get_dbname().unwrap_or_default());
     let timeout = Duration::from_secs(options.seconds + EXTRA_TIMEOUT_S);
-    let printed = to_end(command, &program, timeout).await?;
-    let per_s = per_second(&printed)
-        .ok_or("expected a line `tps =` of pgbench: is it of Postgres 13 or newer?")?;
+    let output = run_command(command, &program, timeout).await?;
+    let per_s = per_second(&output)
+        .ok_or("the output of pgbench has no line `tps =`: is it from Postgres 13 or later?")?;
     let latency_us = latencies(&dir)?;
     std::fs::remove_dir_all(&dir)?;
     let at = |quantile| latency_us.value_at_quantile(quantile) as f64 / 1e3;
@@ -75,22 +74,22 @@ pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, Failure> {
     })
 }
 
-/// Beside the server's own program; on PATH where that can't be seen.
+/// The path of pgbench: next to the program of the running server, else on PATH.
 fn program(stage: &Stage) -> PathBuf {
     let server = std::fs::read_link(format!("/proc/{}/exe", stage.postgres.pid()));
-    let beside = server
+    let neighbour = server
         .ok()
         .map(|server| server.with_file_name("pgbench"))
         .filter(|program| program.is_file());
-    beside.unwrap_or_else(|| "pgbench".into())
+    neighbour.unwrap_or_else(|| "pgbench".into())
 }
 
-fn per_second(printed: &str) -> Option<f64> {
-    printed.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
+fn per_second(output: &str) -> Option<f64> {
+    output.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
 }
 
-/// Of every transaction, from the logs that pgbench wrote, one a thread.
-fn latencies(dir: &Path) -> Result<Histogram<u64>, Failure> {
+/// The latencies of all transactions, from the log files of pgbench, one per thread.
+fn latencies(dir: &Path) -> Result<Histogram<u64>, LoadtestError> {
     let mut all = Histogram::new(3)?;
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -103,7 +102,7 @@ fn latencies(dir: &Path) -> Result<Histogram<u64>, Failure> {
     Ok(all)
 }
 
-/// client, transaction, microseconds, ...
+/// A log line has client, transaction, microseconds, ...
 fn latency_us(line: &str) -> Option<u64> {
     line.split(' ').nth(2)?.parse().ok()
 }
@@ -113,10 +112,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_pgbench_prints() {
-        let printed = "latency average = 1.1 ms\ninitial connection time = 60 ms\n\
-                       tps = 34567.8 (without initial connection time)\n";
-        assert_eq!(per_second(printed), Some(34567.8));
+    fn the_output_of_pgbench_is_parsed() {
+        let output = "latency average = 1.1 ms\ninitial connection time = 60 ms\n\
+                      tps = 34567.8 (without initial connection time)\n";
+        assert_eq!(per_second(output), Some(34567.8));
         assert_eq!(latency_us("0 199 2241 0 1175850568 995598"), Some(2241));
     }
 }

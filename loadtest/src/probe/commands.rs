@@ -1,26 +1,27 @@
-//! What Redis was asked.
+//! Counts the commands that Redis executes.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::stage::Stage;
 
-/// Calls by command. Redis counts what a script calls as well as the script itself.
+/// The number of calls by command. Redis counts a script and the commands that it calls.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Commands(BTreeMap<String, u64>);
+pub struct RedisCommands(BTreeMap<String, u64>);
 
-impl Commands {
-    pub fn read(stage: &Stage) -> Result<Self, Failure> {
-        let info: String = redis::cmd("INFO").arg("commandstats").query(&mut *stage.redis())?;
+impl RedisCommands {
+    pub fn read(stage: &Stage) -> Result<Self, LoadtestError> {
+        let info: String =
+            redis::cmd("INFO").arg("commandstats").query(&mut *stage.redis_connection())?;
         Ok(Self::parse(&info))
     }
 
     fn parse(info: &str) -> Self {
         let calls = info.lines().filter_map(|line| {
             let (command, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-            // INFO is ours alone: it is how we look.
+            // Only this program sends INFO, to read these counts.
             (command != "info").then_some(())?;
             Some((command.to_owned(), rest.split(',').next()?.parse().ok()?))
         });
@@ -41,7 +42,7 @@ impl Commands {
         }
     }
 
-    /// Calls a request, those most called first.
+    /// The calls per request, most frequent first.
     pub fn per_request(&self, requests: u64) -> Vec<(String, f64)> {
         let mut all: Vec<_> = self
             .0
@@ -53,8 +54,8 @@ impl Commands {
     }
 }
 
-pub fn version(stage: &Stage) -> Result<String, Failure> {
-    let info: String = redis::cmd("INFO").arg("server").query(&mut *stage.redis())?;
+pub fn version(stage: &Stage) -> Result<String, LoadtestError> {
+    let info: String = redis::cmd("INFO").arg("server").query(&mut *stage.redis_connection())?;
     Ok(info
         .lines()
         .find_map(|line| line.strip_prefix("redis_version:"))
@@ -67,11 +68,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_what_came_between_and_not_our_own_looking() {
-        let before = Commands::parse(
+    fn calls_between_two_readings_are_counted_without_info() {
+        let before = RedisCommands::parse(
             "# Commandstats\r\ncmdstat_get:calls=5,usec=1\r\ncmdstat_info:calls=9,usec=1\r\n",
         );
-        let after = Commands::parse(
+        let after = RedisCommands::parse(
             "cmdstat_get:calls=8,usec=1\r\ncmdstat_set:calls=6,usec=2\r\ncmdstat_info:calls=10,u=1",
         );
         let between = after.since(&before);

@@ -1,54 +1,62 @@
-//! What the processes and Redis did while they were asked.
+//! Measures processor time, memory and Redis commands during the load.
 
 mod commands;
 mod processes;
 
 use std::time::Instant;
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::stage::Stage;
-pub use commands::{Commands, version as redis_version};
-use processes::Reading;
-pub use processes::{NAMES as PROCESSES, Others, Usage};
+pub use commands::{RedisCommands, version as redis_version};
+use processes::Snapshot;
+pub use processes::{NAMES as PROCESSES, OtherUsage, ResourceUsage};
 
-/// Watches from turn to turn; what happens between them does not count.
-pub struct Meter<'a> {
+/// Measures during turns; what happens between them does not count.
+pub struct ResourceMeter<'a> {
     stage: &'a Stage,
+    /// The process id of the server.
     pid: u32,
-    begun: Option<(Instant, Option<Reading>, Commands)>,
+    /// The state at the start of the current turn.
+    started: Option<(Instant, Option<Snapshot>, RedisCommands)>,
     seconds: f64,
-    usage: Option<Usage>,
-    commands: Commands,
+    usage: Option<ResourceUsage>,
+    commands: RedisCommands,
 }
 
-impl<'a> Meter<'a> {
-    /// `pid` is that of the server.
+impl<'a> ResourceMeter<'a> {
     pub fn new(stage: &'a Stage, pid: u32) -> Self {
-        Self { stage, pid, begun: None, seconds: 0.0, usage: None, commands: Commands::default() }
+        Self {
+            stage,
+            pid,
+            started: None,
+            seconds: 0.0,
+            usage: None,
+            commands: RedisCommands::default(),
+        }
     }
 
-    pub fn resume(&mut self) -> Result<(), Failure> {
-        let commands = Commands::read(self.stage)?;
-        self.begun = Some((Instant::now(), Reading::of(self.stage, self.pid), commands));
+    pub fn resume(&mut self) -> Result<(), LoadtestError> {
+        let commands = RedisCommands::read(self.stage)?;
+        self.started = Some((Instant::now(), Snapshot::of(self.stage, self.pid), commands));
         Ok(())
     }
 
-    pub fn pause(&mut self) -> Result<(), Failure> {
-        let Some((begun, reading, commands)) = self.begun.take() else { return Ok(()) };
-        self.seconds += begun.elapsed().as_secs_f64();
-        if let (Some(before), Some(after)) = (reading, Reading::of(self.stage, self.pid)) {
+    pub fn pause(&mut self) -> Result<(), LoadtestError> {
+        let Some((started, snapshot, commands)) = self.started.take() else { return Ok(()) };
+        self.seconds += started.elapsed().as_secs_f64();
+        if let (Some(before), Some(after)) = (snapshot, Snapshot::of(self.stage, self.pid)) {
             self.usage.get_or_insert_default().add(&before, &after);
         }
-        self.commands.add(&Commands::read(self.stage)?.since(&commands));
+        self.commands.add(&RedisCommands::read(self.stage)?.since(&commands));
         Ok(())
     }
 
-    /// Cores used and memory held at the end; nothing where there is no /proc.
-    pub fn usage(&self) -> Option<Usage> {
+    /// The cores used, and the memory at the end; `None` on systems without Linux's `/proc`.
+    pub fn usage(&self) -> Option<ResourceUsage> {
         self.usage.clone().map(|usage| usage.per_second(self.seconds))
     }
 
-    pub fn commands(&self) -> &Commands {
+    pub fn commands(&self) -> &RedisCommands {
         &self.commands
     }
 

@@ -1,4 +1,4 @@
-//! Processor time and memory of the server, of Postgres and of Redis, as /proc tells them.
+//! The processor time and memory of the server, Postgres and Redis, from `/proc`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,39 +8,39 @@ use serde::Serialize;
 use crate::stage::Stage;
 
 pub const NAMES: [&str; 3] = ["tickerd", "postgres", "redis"];
-/// Linux counts in these towards programs, whatever its own tick is.
+/// The unit of times in `/proc`: USER_HZ, which is 100 on all common architectures.
 const TICKS_PER_S: f64 = 100.0;
 
-/// Of each of [`NAMES`], and of the machine, at one moment.
-pub struct Reading {
+/// The totals of each of [`NAMES`] and of the machine at one moment.
+pub struct Snapshot {
     cpu_s: [f64; 3],
     memory_mb: [f64; 3],
-    others: Others,
+    others: OtherUsage,
 }
 
-/// Of each of [`NAMES`].
+/// The usage of each of [`NAMES`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Usage {
-    /// Processors used: 2.0 is two of them all of the time.
+pub struct ResourceUsage {
+    /// The number of cores in use: 2.0 means two cores all the time.
     pub cores: [f64; 3],
-    /// At the end. Resident; of Postgres its processes' proportional shares, since they share most
-    /// of theirs.
+    /// The memory at the end: resident size, and for Postgres the proportional set size of all its
+    /// processes, as they share most of their memory.
     pub memory_mb: [f64; 3],
-    pub others: Others,
+    pub others: OtherUsage,
 }
 
-/// What was taken from the load and the servers: figures beside much of it are worth less.
+/// The usage of other programs. Figures are less reliable if it is high.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Others {
-    /// By processes that are not part of this.
+pub struct OtherUsage {
+    /// Cores used by processes that are not part of the load test.
     pub cores: f64,
-    /// By other machines on the same host.
+    /// Cores that the host gave to other virtual machines.
     pub stolen_cores: f64,
 }
 
-impl Usage {
-    /// `cores` holds seconds until [`Self::per_second`].
-    pub fn add(&mut self, before: &Reading, after: &Reading) {
+impl ResourceUsage {
+    /// Adds a turn. `cores` is in seconds until [`Self::per_second`].
+    pub fn add(&mut self, before: &Snapshot, after: &Snapshot) {
         for i in 0..NAMES.len() {
             self.cores[i] += after.cpu_s[i] - before.cpu_s[i];
         }
@@ -57,8 +57,8 @@ impl Usage {
     }
 }
 
-impl Reading {
-    /// Nothing where /proc is not that of Linux, or a process is gone.
+impl Snapshot {
+    /// `None` without Linux's `/proc`, or if a process has exited.
     pub fn of(stage: &Stage, server: u32) -> Option<Self> {
         let stats = all_stats();
         let postmaster = stage.postgres.pid();
@@ -66,16 +66,16 @@ impl Reading {
             stats.iter().filter(|(_, stat)| stat.parent == postmaster).map(|(pid, _)| *pid);
         let postgres: Vec<u32> = backends.chain([postmaster]).collect();
         let cpu_s = |pid: &u32| stats.get(pid).map(|stat| stat.cpu_s);
-        // Of backends that have ended, the time is the postmaster's children's.
+        // The postmaster's children include backends that have ended.
         let postgres_cpu_s =
             postgres.iter().filter_map(cpu_s).sum::<f64>() + stats.get(&postmaster)?.ended_s;
         let cpu_s = [cpu_s(&server)?, postgres_cpu_s, cpu_s(&stage.redis.pid())?];
-        // oha is a child of ours that has ended when we look.
+        // oha is a child of this process and has ended.
         let load_s = stats.get(&std::process::id()).map(|own| own.cpu_s + own.ended_s)?;
         let (busy_s, stolen_s) = parse_machine(&fs::read_to_string("/proc/stat").ok()?)?;
         Some(Self {
             cpu_s,
-            others: Others {
+            others: OtherUsage {
                 cores: busy_s - load_s - cpu_s.iter().sum::<f64>(),
                 stolen_cores: stolen_s,
             },
@@ -88,16 +88,16 @@ impl Reading {
     }
 }
 
-/// What `/proc/PID/stat` says.
+/// The content of `/proc/PID/stat`.
 #[derive(Debug, PartialEq)]
-struct Stat {
+struct ProcessStat {
     parent: u32,
     cpu_s: f64,
-    /// Of its children that have ended.
+    /// The time of its children that have ended.
     ended_s: f64,
 }
 
-fn all_stats() -> HashMap<u32, Stat> {
+fn all_stats() -> HashMap<u32, ProcessStat> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let stats = entries.filter_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
@@ -106,19 +106,20 @@ fn all_stats() -> HashMap<u32, Stat> {
     stats.collect()
 }
 
-/// The name in parentheses may hold anything, so fields count from its end.
-fn parse_stat(text: &str) -> Option<Stat> {
+/// The name in parentheses may contain any characters, so fields are counted from its end.
+fn parse_stat(text: &str) -> Option<ProcessStat> {
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let seconds = |first: usize| {
         let ticks: f64 =
             fields.get(first)?.parse::<f64>().ok()? + fields.get(first + 1)?.parse::<f64>().ok()?;
         Some(ticks / TICKS_PER_S)
     };
-    Some(Stat { parent: fields.get(1)?.parse().ok()?, cpu_s: seconds(11)?, ended_s: seconds(13)? })
+    let parent = fields.get(1)?.parse().ok()?;
+    Some(ProcessStat { parent, cpu_s: seconds(11)?, ended_s: seconds(13)? })
 }
 
-/// Seconds in which the machine's processors were busy, and those that its host took: the first
-/// line of `/proc/stat`.
+/// The seconds in which the processors of the machine were busy, and those that the host gave to
+/// others, from the first line of `/proc/stat`.
 fn parse_machine(text: &str) -> Option<(f64, f64)> {
     let ticks: Vec<f64> =
         text.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
@@ -136,7 +137,7 @@ fn resident_mb(pid: u32) -> Option<f64> {
     kb_of_line(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:").map(mb)
 }
 
-/// Each page counts by how many share it: summed resident sizes would count shared buffers once a
+/// The sum of the proportional set sizes. Resident sizes would count shared buffers for each
 /// backend.
 fn proportional_mb(pids: &[u32]) -> f64 {
     let read = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
@@ -156,14 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_stat_whose_name_is_a_trap() {
+    fn process_stats_are_parsed_after_a_misleading_name() {
         let text = "42 (a) R 1 (b) S 7 42 42 0 -1 4194560 1 2 3 4 150 50 20 30 20 0 1 0 99";
-        assert_eq!(parse_stat(text), Some(Stat { parent: 7, cpu_s: 2.0, ended_s: 0.5 }));
+        assert_eq!(parse_stat(text), Some(ProcessStat { parent: 7, cpu_s: 2.0, ended_s: 0.5 }));
         assert_eq!(parse_stat("42 (a"), None);
     }
 
     #[test]
-    fn reads_sizes() {
+    fn memory_sizes_are_parsed() {
         assert_eq!(
             kb_of_line("Rss:   10 kB\nPss:                2048 kB\nPss_Anon: 1 kB", "Pss:").map(mb),
             Some(2.0)
@@ -171,18 +172,19 @@ mod tests {
     }
 
     #[test]
-    fn cores_are_seconds_a_second() {
-        let others = Others { cores: 0.0, stolen_cores: 0.0 };
-        let reading =
-            |cpu_s, memory_mb| Reading { cpu_s: [cpu_s; 3], memory_mb: [memory_mb; 3], others };
-        let mut usage = Usage::default();
-        usage.add(&reading(1.0, 1.0), &reading(4.0, 5.0));
-        usage.add(&reading(6.0, 5.0), &reading(7.0, 6.0));
-        assert_eq!(usage.per_second(8.0), Usage { cores: [0.5; 3], memory_mb: [6.0; 3], others });
+    fn cores_are_processor_seconds_per_second() {
+        let others = OtherUsage { cores: 0.0, stolen_cores: 0.0 };
+        let snapshot =
+            |cpu_s, memory_mb| Snapshot { cpu_s: [cpu_s; 3], memory_mb: [memory_mb; 3], others };
+        let mut usage = ResourceUsage::default();
+        usage.add(&snapshot(1.0, 1.0), &snapshot(4.0, 5.0));
+        usage.add(&snapshot(6.0, 5.0), &snapshot(7.0, 6.0));
+        let expected = ResourceUsage { cores: [0.5; 3], memory_mb: [6.0; 3], others };
+        assert_eq!(usage.per_second(8.0), expected);
     }
 
     #[test]
-    fn reads_what_the_machine_did() {
+    fn machine_stats_are_parsed() {
         let text = "cpu  100 10 40 900 5 20 30 70 0 0\ncpu0 1 2 3";
         assert_eq!(parse_machine(text), Some((2.0, 0.7)));
     }

@@ -1,15 +1,15 @@
-//! The chart: requests a second beside the ceiling, and latencies, as SVG that fits light and dark
+//! The chart: requests per second next to the ceiling, and latencies, as SVG for light and dark
 //! pages.
 
-use super::{Report, Row, number};
+use super::{CaseResult, Report, number};
 
 const WIDTH: f64 = 900.0;
-/// Where names end and bars begin.
+/// The right edge of the names and left edge of the bars.
 const LEFT: f64 = 270.0;
 const RIGHT: f64 = 170.0;
 const LINE: f64 = 18.0;
 const BAR: f64 = 12.0;
-/// The latency axis, a logarithmic one.
+/// The range of the logarithmic latency axis.
 const MS_MIN: f64 = 0.1;
 const MS_MAX: f64 = 10_000.0;
 
@@ -22,7 +22,8 @@ const STYLE: &str = "
   .range { stroke: #0969da; stroke-width: 2; opacity: .5 }
   .grid { stroke: #d0d7de }
   @media (prefers-color-scheme: dark) {
-    .page { fill: #0d1117 } text { fill: #e6edf3 } .small { fill: #9198a1 } .ours { fill: #4493f8 } .theirs { fill: #656c76 }
+    .page { fill: #0d1117 } text { fill: #e6edf3 } .small { fill: #9198a1 }
+    .ours { fill: #4493f8 } .theirs { fill: #656c76 }
     .range { stroke: #4493f8 } .grid { stroke: #3d444d }
   }";
 
@@ -33,14 +34,16 @@ pub fn svg(report: &Report) -> String {
     latencies(&mut canvas, &report.rows);
     let height = canvas.y + LINE;
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
-         height=\"{height}\" role=\"img\" aria-label=\"Requests a second and latencies of each case\">\n\
-         <style>{STYLE}\n</style>\n<rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\"/>\n{}</svg>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
+         aria-label=\"Requests per second and latencies of each case\">\n\
+         <style>{STYLE}\n</style>\n\
+         <rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\"/>\n{}</svg>\n",
         canvas.body
     )
 }
 
-/// SVG so far, and where it goes on.
+/// The SVG elements written so far, and the position of the next line.
 struct Canvas {
     body: String,
     y: f64,
@@ -50,15 +53,17 @@ impl Canvas {
     fn text(&mut self, class: &str, x: f64, anchor: &str, text: &str) {
         let (y, text) = (self.y, escape(text));
         self.body += &format!(
-            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>\n"
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}\
+             </text>\n"
         );
     }
 
     fn bar(&mut self, class: &str, width: f64) {
-        // Text stands on y, a bar around its middle.
+        // y is the baseline of the text; the bar is centred on the text.
         let y = self.y - BAR + 2.0;
         self.body += &format!(
-            "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\"/>\n"
+            "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+             height=\"{BAR}\"/>\n"
         );
     }
 
@@ -71,12 +76,13 @@ impl Canvas {
     fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let ((x1, y1), (x2, y2)) = (from, to);
         self.body += &format!(
-            "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>\n"
+            "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" \
+             x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>\n"
         );
     }
 }
 
-fn requests<'a>(canvas: &mut Canvas, rows: impl Iterator<Item = &'a Row> + Clone) {
+fn requests<'a>(canvas: &mut Canvas, rows: impl Iterator<Item = &'a CaseResult> + Clone) {
     let all = rows.clone().flat_map(|row| {
         [
             Some(row.figures.requests_per_s),
@@ -84,7 +90,7 @@ fn requests<'a>(canvas: &mut Canvas, rows: impl Iterator<Item = &'a Row> + Clone
         ]
     });
     let scale = (WIDTH - LEFT - RIGHT) / all.flatten().fold(1.0, f64::max);
-    canvas.text("title", 12.0, "start", "Requests a second, tickerd in blue, its ceiling in grey");
+    canvas.text("title", 12.0, "start", "Requests per second, tickerd in blue, ceiling in grey");
     for row in rows {
         canvas.y += 1.4 * LINE;
         let ours = row.figures.requests_per_s;
@@ -109,7 +115,7 @@ fn requests<'a>(canvas: &mut Canvas, rows: impl Iterator<Item = &'a Row> + Clone
     }
 }
 
-fn latencies(canvas: &mut Canvas, rows: &[Row]) {
+fn latencies(canvas: &mut Canvas, rows: &[CaseResult]) {
     canvas.text(
         "title",
         12.0,
@@ -132,12 +138,12 @@ fn latencies(canvas: &mut Canvas, rows: &[Row]) {
         for (ms, radius) in [(figures.p50_ms, 5.0), (figures.p99_ms, 3.5), (figures.p999_ms, 2.0)] {
             canvas.mark(position(ms), radius);
         }
-        let said = [figures.p50_ms, figures.p99_ms, figures.p999_ms].map(number).join(" · ");
-        canvas.text("small", WIDTH - RIGHT + 20.0, "start", &said);
+        let text = [figures.p50_ms, figures.p99_ms, figures.p999_ms].map(number).join(" · ");
+        canvas.text("small", WIDTH - RIGHT + 20.0, "start", &text);
     }
 }
 
-/// Where a latency lies on its axis; beyond its ends, at them.
+/// The position of a latency on its axis. Values outside of the range are at its ends.
 fn position(ms: f64) -> f64 {
     let share = (ms.clamp(MS_MIN, MS_MAX) / MS_MIN).log10() / (MS_MAX / MS_MIN).log10();
     LEFT + share * (WIDTH - LEFT - RIGHT)
@@ -153,13 +159,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn latencies_lie_on_a_logarithmic_axis() {
+    fn latencies_are_on_a_logarithmic_axis() {
         assert_eq!((position(0.01), position(0.1)), (LEFT, LEFT));
         assert!((position(10.0) - f64::midpoint(position(0.1), position(1000.0))).abs() < 1e-9);
     }
 
     #[test]
-    fn shows_each_case_and_its_ceiling() {
+    fn each_case_and_its_ceiling_are_shown() {
         let svg = svg(&sample());
         assert!(svg.contains("first &amp; &lt;case&gt;") && svg.contains("70 % of bare"));
         assert_eq!((svg.matches("\"ours\" x=").count(), svg.matches("\"theirs\"").count()), (2, 1));

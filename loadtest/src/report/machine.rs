@@ -1,4 +1,4 @@
-//! On what it was measured: figures of another machine are other figures.
+//! The machine and the versions of the measured programs.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::process::Command;
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::probe::redis_version;
-use crate::stage::{Stage, to_end};
+use crate::stage::{Stage, run_command};
 
-const ASK_TIMEOUT_S: u64 = 10;
+const VERSION_TIMEOUT_S: u64 = 10;
 
 #[derive(Debug, Default, Serialize)]
 pub struct Machine {
@@ -27,13 +27,14 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub async fn read(stage: &Stage) -> Result<Self, Failure> {
+    pub async fn read(stage: &Stage) -> Result<Self, LoadtestError> {
         let postgres: String = stage.database.query_one("SHOW server_version", &[]).await?.get(0);
         let cpu = line_of("/proc/cpuinfo", "model name")
             .map(|line| line.trim_matches([' ', '\t', ':']).to_owned());
         let memory_kb = line_of("/proc/meminfo", "MemTotal:")
             .and_then(|line| line.split_whitespace().next()?.parse().ok());
-        let git = to_end(git(), Path::new("git"), Duration::from_secs(ASK_TIMEOUT_S)).await;
+        let timeout = Duration::from_secs(VERSION_TIMEOUT_S);
+        let git = run_command(git(), Path::new("git"), timeout).await;
         Ok(Self {
             cores: std::thread::available_parallelism()?.get(),
             cpu: cpu.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
@@ -48,24 +49,24 @@ impl Machine {
     }
 }
 
+/// Without `--dirty`, as results of an earlier run do not change the measured program.
 fn git() -> Command {
     let mut git = Command::new("git");
-    // Results of an earlier run are no change of what is measured.
     git.args(["describe", "--always", "--abbrev=9"]);
     git
 }
 
-/// The last word of what `program --version` prints.
-async fn version(program: &Path) -> Result<String, Failure> {
+/// The last word of the output of `program --version`.
+async fn version(program: &Path) -> Result<String, LoadtestError> {
     let mut command = Command::new(program);
     command.arg("--version");
-    let printed = to_end(command, program, Duration::from_secs(ASK_TIMEOUT_S)).await?;
-    Ok(printed.split_whitespace().last().unwrap_or("unknown").to_owned())
+    let output = run_command(command, program, Duration::from_secs(VERSION_TIMEOUT_S)).await?;
+    Ok(output.split_whitespace().last().unwrap_or("unknown").to_owned())
 }
 
 fn kernel() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // What follows tells who built it, and nothing of its speed.
+    // The rest identifies the build.
     let version: Vec<_> = release.trim().split('.').take(2).collect();
     format!("{} {}", std::env::consts::OS, version.join(".")).trim().to_owned()
 }

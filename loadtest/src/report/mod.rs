@@ -1,4 +1,4 @@
-//! What was seen, as a table, as JSON and as a chart.
+//! The report: the results as a table, as JSON and as a chart.
 
 mod chart;
 mod machine;
@@ -10,23 +10,23 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::Failure;
+use crate::LoadtestError;
 use crate::figures::{Ceiling, Figures};
 use crate::options::Options;
-use crate::probe::{Meter, Others, Usage};
+use crate::probe::{OtherUsage, ResourceMeter, ResourceUsage};
 pub use machine::Machine;
 
-/// What others may take from the machine unsaid.
-const OTHERS_CORES_NAMED: f64 = 0.1;
-/// Commands of Redis that a note names; JSON has them all.
-const COMMANDS_NAMED: usize = 6;
+/// A note reports the usage of other programs from this number of cores on.
+const OTHERS_CORES_NOTED: f64 = 0.1;
+/// The maximum number of Redis commands in a note. JSON has them all.
+const COMMANDS_NOTED: usize = 6;
 
 #[derive(Serialize)]
 pub struct Report {
     pub machine: Machine,
     pub settings: Settings,
-    pub rows: Vec<Row>,
-    pub cold: Option<Cold>,
+    pub rows: Vec<CaseResult>,
+    pub cold: Option<ColdStart>,
 }
 
 #[derive(Serialize)]
@@ -37,15 +37,15 @@ pub struct Settings {
     pub paced_seconds: u64,
 }
 
-/// One case.
+/// The result of one case.
 #[derive(Serialize)]
-pub struct Row {
+pub struct CaseResult {
     pub case: String,
     #[serde(flatten)]
     pub figures: Figures,
-    /// Whether requests came at a given pace: then their number says nothing of the server.
+    /// Whether the request rate was given, so that it does not measure the server.
     pub paced: bool,
-    pub usage: Option<Usage>,
+    pub usage: Option<ResourceUsage>,
     pub redis_calls_per_request: f64,
     pub redis_commands_per_request: BTreeMap<String, f64>,
     pub hit_rate: Option<f64>,
@@ -53,9 +53,9 @@ pub struct Row {
     pub notes: Vec<String>,
 }
 
-/// From the start of the process to its first answers: medians, and each start.
+/// The times from the start of the process to its first responses: medians, and each start.
 #[derive(Serialize)]
-pub struct Cold {
+pub struct ColdStart {
     pub health_ms: f64,
     pub prices_ms: f64,
     pub health_ms_each: Vec<f64>,
@@ -70,15 +70,15 @@ impl Report {
     }
 }
 
-impl Row {
-    /// What the meter saw while the figures came about.
-    pub fn new(case: &str, figures: Figures, meter: &Meter<'_>) -> Self {
+impl CaseResult {
+    /// The figures of a case with the measurements of `meter`.
+    pub fn new(case: &str, figures: Figures, meter: &ResourceMeter<'_>) -> Self {
         let commands = meter.commands().per_request(figures.requests);
         let mut row = Self {
             case: case.to_owned(),
             paced: false,
             usage: meter.usage(),
-            // The sum of no floats is -0.
+            // The sum of an empty iterator of floats is -0.
             redis_calls_per_request: commands.iter().map(|(_, n)| n).sum::<f64>().abs(),
             redis_commands_per_request: BTreeMap::new(),
             hit_rate: None,
@@ -87,19 +87,19 @@ impl Row {
             figures,
         };
         if row.redis_calls_per_request >= 0.01 {
-            let named: Vec<_> = commands
+            let noted: Vec<_> = commands
                 .iter()
-                .take(COMMANDS_NAMED)
+                .take(COMMANDS_NOTED)
                 .map(|(name, n)| format!("{name} {n:.2}"))
                 .collect();
-            row.note(format!("Redis calls a request: {}", named.join(", ")));
+            row.note(format!("Redis calls a request: {}", noted.join(", ")));
         }
         if let Some(others) = row.usage.as_ref().map(|usage| usage.others)
-            && others.cores + others.stolen_cores >= OTHERS_CORES_NAMED
+            && others.cores + others.stolen_cores >= OTHERS_CORES_NOTED
         {
-            let Others { cores, stolen_cores } = others;
+            let OtherUsage { cores, stolen_cores } = others;
             row.note(format!(
-                "other processes used {cores:.2} cores, the host took {stolen_cores:.2}"
+                "other processes used {cores:.2} cores, the host stole {stolen_cores:.2}"
             ));
         }
         row.redis_commands_per_request = commands.into_iter().collect();
@@ -111,8 +111,8 @@ impl Row {
     }
 }
 
-/// Prints the report and keeps it as `latest.md`, `latest.json` and `latest.svg`.
-pub fn write(report: &Report, dir: &Path) -> Result<(), Failure> {
+/// Prints the report and writes it to `latest.md`, `latest.json` and `latest.svg`.
+pub fn write(report: &Report, dir: &Path) -> Result<(), LoadtestError> {
     let text = table::text(report);
     std::fs::create_dir_all(dir)?;
     std::fs::write(dir.join("latest.json"), serde_json::to_string_pretty(report)? + "\n")?;
@@ -125,7 +125,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A number with as many digits as mean something, thousands apart.
+/// A number with its significant digits, and with commas between thousands.
 fn number(value: f64) -> String {
     if value < 10.0 {
         return format!("{value:.2}");
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_the_digits_that_mean_something() {
+    fn numbers_have_their_significant_digits() {
         let numbers = [0.123, 12.34, 123.4, 1234.5, 1_234_567.0].map(number);
         assert_eq!(numbers, ["0.12", "12.3", "123", "1,234", "1,234,567"]);
     }
@@ -157,20 +157,20 @@ mod tests {
             p999_ms: 4.0,
             statuses: [("200".to_owned(), 99), ("503".to_owned(), 1)].into(),
         };
-        let row = |case: &str, ceiling| Row {
+        let row = |case: &str, ceiling| CaseResult {
             case: case.to_owned(),
             figures: figures(70_000.0),
             paced: false,
-            usage: Some(Usage {
+            usage: Some(ResourceUsage {
                 cores: [0.5, 0.25, 0.125],
                 memory_mb: [20.0, 100.0, 5.0],
-                others: Others::default(),
+                others: OtherUsage::default(),
             }),
             redis_calls_per_request: 0.25,
             redis_commands_per_request: BTreeMap::new(),
             hit_rate: Some(0.5),
             ceiling,
-            notes: vec!["said <beside>".to_owned()],
+            notes: vec!["a <note>".to_owned()],
         };
         let ceiling = Ceiling {
             name: "bare",
@@ -179,7 +179,7 @@ mod tests {
             p99_ratio: 1.5,
         };
         let settings = Settings { seconds: 4, connections: 50, rounds: 5, paced_seconds: 60 };
-        let cold = Cold {
+        let cold = ColdStart {
             health_ms: 15.0,
             prices_ms: 60.0,
             health_ms_each: vec![15.0],

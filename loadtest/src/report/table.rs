@@ -1,6 +1,6 @@
-//! The report as Markdown whose columns line up, for a terminal too.
+//! The report as Markdown, with aligned columns that are also readable on a terminal.
 
-use super::{Machine, Report, Row, number};
+use super::{CaseResult, Machine, Report, number};
 use crate::probe::PROCESSES;
 
 const MISSING: &str = "-";
@@ -8,22 +8,23 @@ const MISSING: &str = "-";
 pub fn text(report: &Report) -> String {
     let mut parts = vec!["# Load test\n".to_owned(), table(&report.rows)];
     if report.rows.iter().any(|row| row.usage.is_none()) {
-        parts.push("Processes are left out: they need the /proc of Linux.\n".to_owned());
+        parts.push("The usage of processes is missing: it needs Linux's /proc.\n".to_owned());
     }
     let notes = report.rows.iter().filter(|row| !row.notes.is_empty());
     let notes: Vec<_> =
         notes.map(|row| format!("- {}: {}\n", row.case, row.notes.join("; "))).collect();
     parts.extend((!notes.is_empty()).then(|| notes.concat()));
     parts.extend(report.cold.as_ref().map(|cold| {
-        let each = |all: &[f64]| all.iter().map(|ms| format!("{ms:.0}")).collect::<Vec<_>>().join(", ");
+        let list =
+            |all: &[f64]| all.iter().map(|ms| format!("{ms:.0}")).collect::<Vec<_>>().join(", ");
         format!(
-            "Cold start, from the start of the process, median of {}: first 200 of `/health` after {:.0} ms ({}), of \
-             prices with a key after {:.0} ms ({}).\n",
+            "Cold start, from the start of the process, median of {}: first 200 of `/health` after \
+             {:.0} ms ({}), of prices with a key after {:.0} ms ({}).\n",
             cold.health_ms_each.len(),
             cold.health_ms,
-            each(&cold.health_ms_each),
+            list(&cold.health_ms_each),
             cold.prices_ms,
-            each(&cold.prices_ms_each)
+            list(&cold.prices_ms_each)
         )
     }));
     parts.push(conditions(report));
@@ -36,14 +37,14 @@ fn conditions(report: &Report) -> String {
     let commit = commit.as_ref().map(|commit| format!(" ({commit})")).unwrap_or_default();
     let settings = &report.settings;
     format!(
-        "tickerd {tickerd}{commit} with default settings, Postgres {postgres}, Redis {redis} and the load (oha {oha}) on \
-         the same machine: {cores} cores, {cpu}, {memory_mb} MB, {kernel}. {} connections, {} rounds of {} s, {} s of the \
-         real pace.\n",
+        "tickerd {tickerd}{commit} with default settings, Postgres {postgres}, Redis {redis} and \
+         the load (oha {oha}) on the same machine: {cores} cores, {cpu}, {memory_mb} MB, {kernel}. \
+         {} connections, {} rounds of {} s, {} s at the real rate.\n",
         settings.connections, settings.rounds, settings.seconds, settings.paced_seconds
     )
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[CaseResult]) -> String {
     let mut header = vec!["case".to_owned()];
     header.extend(["requests/s", "p50 ms", "p99 ms", "p99.9 ms", "statuses"].map(str::to_owned));
     header.extend(PROCESSES.map(|name| format!("{name} cores, MB")));
@@ -54,8 +55,8 @@ fn table(rows: &[Row]) -> String {
     let widths: Vec<usize> = columns
         .map(|i| cells.iter().map(|row| row[i].len()).chain([header[i].len()]).max().unwrap_or(0))
         .collect();
-    // The first column is text, the others are numbers: they end at the right, as the line below
-    // the header tells.
+    // The first column is text. The others are numbers and right-aligned, as the line below the
+    // header specifies.
     let line = |cells: &[String]| {
         let padded = cells.iter().zip(&widths).enumerate();
         let padded = padded.map(|(i, (cell, width))| match i {
@@ -72,7 +73,7 @@ fn table(rows: &[Row]) -> String {
     [line(&header), rule, cells.iter().map(|row| line(row)).collect()].concat()
 }
 
-fn cells(row: &Row) -> Vec<String> {
+fn cells(row: &CaseResult) -> Vec<String> {
     let figures = &row.figures;
     let statuses: Vec<_> =
         figures.statuses.iter().map(|(status, n)| format!("{status} x {n}")).collect();
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_of_the_table_is_as_long() {
+    fn all_lines_of_the_table_have_equal_length() {
         let table = table(&sample().rows);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 4);
@@ -121,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn the_text_says_what_is_missing_and_what_was_seen() {
+    fn the_text_mentions_cold_starts_and_missing_usage() {
         let mut report = sample();
         assert!(text(&report).contains("median of 1: first 200 of `/health` after 15 ms (15)"));
-        assert!(!text(&report).contains("left out"));
+        assert!(!text(&report).contains("is missing"));
         report.rows[1].usage = None;
-        assert!(text(&report).contains("left out"));
+        assert!(text(&report).contains("is missing"));
     }
 }

@@ -1,39 +1,38 @@
-//! What came back.
+//! Statistics of responses: statuses, cache results and latencies.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::client::{Answer, X_CACHE};
-use crate::Failure;
+use super::client::{Response, X_CACHE};
+use crate::LoadtestError;
 use crate::figures::Figures;
 
-/// What is not answered counts as this status.
+/// The status of requests without a response.
 pub const ERROR: &str = "error";
 const LATENCY_US_MAX: u64 = 60_000_000;
 
-/// Counts of answers, and how long they took in microseconds.
-pub struct Tally {
+pub struct ResponseStats {
     latency_us: Histogram<u64>,
     statuses: BTreeMap<String, u64>,
     caches: BTreeMap<String, u64>,
 }
 
-impl Tally {
-    pub fn new() -> Result<Self, Failure> {
+impl ResponseStats {
+    pub fn new() -> Result<Self, LoadtestError> {
         let latency_us = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?;
         Ok(Self { latency_us, statuses: BTreeMap::new(), caches: BTreeMap::new() })
     }
 
-    pub fn count(&mut self, answer: &Result<Answer, Failure>, took: Duration) {
-        self.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        let Ok(answer) = answer else { return add(&mut self.statuses, ERROR, 1) };
-        add(&mut self.statuses, answer.status.as_str(), 1);
-        add(&mut self.caches, answer.header(&X_CACHE), 1);
+    pub fn add(&mut self, response: &Result<Response, LoadtestError>, latency: Duration) {
+        self.latency_us.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        let Ok(response) = response else { return add(&mut self.statuses, ERROR, 1) };
+        add(&mut self.statuses, response.status.as_str(), 1);
+        add(&mut self.caches, response.header(&X_CACHE), 1);
     }
 
-    pub fn merge(&mut self, other: Self) -> Result<(), Failure> {
+    pub fn merge(&mut self, other: Self) -> Result<(), LoadtestError> {
         self.latency_us.add(&other.latency_us)?;
         other.statuses.iter().for_each(|(status, n)| add(&mut self.statuses, status, *n));
         other.caches.iter().for_each(|(cache, n)| add(&mut self.caches, cache, *n));
@@ -48,7 +47,7 @@ impl Tally {
         &self.statuses
     }
 
-    /// Of the answers that say so, the share that came from a cache (HIT or STALE).
+    /// The share of responses from the cache (HIT or STALE) among those with `X-Cache`.
     pub fn hit_rate(&self) -> Option<f64> {
         let count = |name: &str| self.caches.get(name).copied().unwrap_or(0) as f64;
         let (cached, missed) = (count("HIT") + count("STALE"), count("MISS"));
@@ -83,19 +82,20 @@ mod tests {
     use hyper::body::Bytes;
     use hyper::header::{HeaderMap, HeaderValue};
 
-    fn answer(cache: &'static str) -> Result<Answer, Failure> {
+    fn response(cache: &'static str) -> Result<Response, LoadtestError> {
         let headers = HeaderMap::from_iter([(X_CACHE, HeaderValue::from_static(cache))]);
-        Ok(Answer { status: hyper::StatusCode::OK, headers, body: Bytes::new() })
+        Ok(Response { status: hyper::StatusCode::OK, headers, body: Bytes::new() })
     }
 
     #[test]
-    fn counts_what_came_back() {
-        let (mut all, mut other) = (Tally::new().unwrap(), Tally::new().unwrap());
+    fn responses_and_errors_are_counted() {
+        let mut all = ResponseStats::new().unwrap();
         for ms in 1..=99 {
-            all.count(&answer("HIT"), Duration::from_millis(ms));
+            all.add(&response("HIT"), Duration::from_millis(ms));
         }
-        other.count(&answer("MISS"), Duration::from_millis(500));
-        other.count(&Err("gone".into()), Duration::from_millis(500));
+        let mut other = ResponseStats::new().unwrap();
+        other.add(&response("MISS"), Duration::from_millis(500));
+        other.add(&Err("closed".into()), Duration::from_millis(500));
         all.merge(other).unwrap();
         let figures = all.figures(2.0);
         assert_eq!((figures.requests, figures.requests_per_s), (101, 50.5));
