@@ -37,8 +37,8 @@ struct NetworkState {
 }
 
 impl AnonymousLimiter {
-    /// Beyond `anonymous_addresses_max`, the least recently used networks are evicted. Without Redis
-    /// their count starts anew.
+    /// Beyond `anonymous_addresses_max`, the least recently used networks are evicted. Without
+    /// Redis their count starts anew.
     pub fn new(config: &AnonymousConfig, redis: Option<Redis>) -> Self {
         Self {
             clock: MonotonicClock::start(),
