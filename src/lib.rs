@@ -1,21 +1,23 @@
-//! A market data API that one person can run: end-of-day stock prices over HTTP, with API keys,
-//! strict limits and a cache, from one binary on Postgres (the truth) and Redis (what instances
-//! share).
+//! A market data API that one person can run.
 //!
-//! The rooms, in reading order. Each may use those below it, none above:
+//! It serves end-of-day stock prices over HTTP, with API keys, strict rate limits and a cache. One
+//! binary runs on Postgres, which holds all data, and on Redis, which holds what instances share.
 //!
-//! - [`cli`]: what operators type
-//! - [`http`]: what callers ask; the only room that knows actix
-//! - [`feed`]: files of market data to checked rows
-//! - [`keys`], [`limiter`], [`cache`], [`usage`]: who calls, may they go on, was it answered
-//!   before, how much was it; they know nothing of HTTP
-//! - [`store`]: Postgres; the only room that knows tokio-postgres
-//! - [`redis`]: the one client and its breaker; `tls`: certificates are always verified
-//! - [`caller`], [`market`], [`route`], [`config`], `clock`: types and pure logic; no I/O, and the
-//!   time is an argument
+//! The modules, from top to bottom. Each uses only modules below it:
 //!
-//! What must never be: a key in a log, a URL or a metric; a driver's text in an answer; a wait
-//! without a bound.
+//! - [`cli`]: the subcommands.
+//! - [`http`]: the public API, the pages and the admin API; the only module that uses actix.
+//! - [`feed`]: files of market data to checked rows.
+//! - [`keys`], [`cache`], [`usage`]: verification of keys, the response cache, usage counts; and
+//!   below them [`limiter`]: rate limits. None of them knows HTTP.
+//! - [`store`]: Postgres; the only module that uses tokio-postgres.
+//! - [`redis`]: the Redis client and its circuit breaker; `tls`: certificates are always verified.
+//! - [`config`], [`metrics`]: every setting, every metric.
+//! - [`caller`], [`market`], [`route`], `clock`: types and pure logic. They do no I/O, and the time
+//!   is an argument.
+//!
+//! Three things never happen: a key appears in a log, a logged URL or a metric; the text of a
+//! database driver appears in a response; a wait has no bound.
 
 #![forbid(unsafe_code)]
 

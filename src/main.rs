@@ -4,8 +4,7 @@
 
 use std::process::ExitCode;
 
-/// Answers are made of many small pieces: the system's allocator took an eighth of the server's
-/// time.
+/// A response is built from many small allocations, for which the system's allocator is slow.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,6 +1,9 @@
-//! What is asked for, by the pattern of its path: how requests are counted and measured.
+//! The public routes, by the pattern of their path. Metrics, traces, usage and costs are by route.
+//!
+//! The route of a request is found from its path before the router runs, because middleware may
+//! reject the request there.
 
-/// A route of the public face. The pattern is what usage is stored under, and stays.
+/// A public route. Usage is stored under its pattern, so a published pattern never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route {
     Prices,
@@ -24,7 +27,7 @@ pub enum Route {
     Reference,
     OpenApi,
     Health,
-    /// Whatever has no route.
+    /// Any other path.
     Other,
 }
 
@@ -54,8 +57,7 @@ impl Route {
         Self::Other,
     ];
 
-    /// The route of a path. It has to be known before the router is reached: who is refused never
-    /// gets there.
+    /// The route of a path.
     pub fn of(path: &str) -> Self {
         match path.strip_prefix("/api/") {
             Some(path) => Self::of_api(path),
@@ -128,10 +130,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_of_a_pattern_is_of_its_route() {
+    fn each_path_has_the_route_of_its_pattern() {
         for route in Route::ALL {
             assert_eq!(Route::of(&route.pattern().replace("{symbol}", "BRK.B")), route);
-            assert_eq!(Route::ALL[route as usize], route, "counters are kept by this number");
+            assert_eq!(Route::ALL[route as usize], route, "metrics use the number as an index");
         }
         assert_eq!(Route::of("/health/ready"), Route::Health);
         for path in [

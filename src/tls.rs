@@ -1,5 +1,6 @@
-//! TLS to Postgres and Redis: certificates are always verified, against the system's authorities or
-//! a named one.
+//! TLS to Postgres and Redis.
+//!
+//! Certificates are always verified, against the authorities of the system or of one PEM file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,14 +14,15 @@ pub enum TlsError {
     #[error("expected PEM certificates in {path}: {reason}")]
     CaFile { path: PathBuf, reason: String },
     #[error(
-        "this system has no certificate authorities to verify TLS with: install its ca-certificates package, or name a PEM file (DATABASE_CA_FILE, REDIS_CA_FILE)"
+        "this system has no certificate authorities to verify TLS with: \
+         install its ca-certificates package, or set a PEM file (DATABASE_CA_FILE, REDIS_CA_FILE)"
     )]
     NoAuthorities,
-    #[error("TLS could not be set up: {0}")]
+    #[error("TLS can't be set up: {0}")]
     Setup(#[from] rustls::Error),
 }
 
-/// A client configuration that trusts the authorities in `ca_file` or, without one, the system's.
+/// A client configuration that trusts the authorities in `ca_file`, or those of the system.
 ///
 /// # Errors
 /// See [`TlsError`].
@@ -37,7 +39,7 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
                     .map_err(|e| error(e.to_string()))?;
             }
             if roots.is_empty() {
-                return Err(error("there is none".to_owned()));
+                return Err(error("the file has none".to_owned()));
             }
         }
         None => {

@@ -201,7 +201,7 @@ impl KeyService {
         limit: RequestsPerMinute,
     ) -> Result<Notified<TierStatus>, KeyServiceError> {
         self.store.set_tier(&self.actor, name, limit).await?;
-        let instances_notified = self.notify(&[Message::Look]).await;
+        let instances_notified = self.notify(&[Message::DataChanged]).await;
         Ok(Notified { result: self.find_tier(name).await?, instances_notified })
     }
 

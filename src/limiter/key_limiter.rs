@@ -157,7 +157,7 @@ impl KeyLimiter {
     fn decide_in_process(&self, request: KeyRequest, share: u32) -> Decision {
         let KeyRequest { key, limit, cost } = request;
         let grant = self.local_windows.take(key, share, cost, self.clock.now_ms());
-        metrics::decision(Basis::Alone, grant.admitted);
+        metrics::decision(Basis::LocalFallback, grant.admitted);
         Decision::from_grant(grant, limit)
     }
 

@@ -1,28 +1,32 @@
-//! A breaker: who fails again and again is left alone for a while, then tried by one.
+//! A circuit breaker.
+//!
+//! It opens after three failures in a row, and then allows one command per pause to try again. A
+//! command that succeeds closes it.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Failures in a row that open it: one slow command is no outage.
+/// Failures in a row that open the circuit. A single slow command is no outage.
 const FAILURES_IN_A_ROW: u32 = 3;
+/// The value of `retry_at_ms` while the circuit is closed.
 const CLOSED: u64 = 0;
 
-/// What became of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CommandOutcome {
     Answered,
     Failed,
-    /// It was waited for in vain, for as long as that is done.
     TimedOut,
 }
 
 pub struct Breaker {
     started: Instant,
+    /// The pause between two attempts while the circuit is open.
     open_ms: u64,
+    /// Failures since the last success.
     failures: AtomicU32,
     /// Milliseconds since `started` at which one command may try again, or [`CLOSED`].
     retry_at_ms: AtomicU64,
-    /// When a command was last waited for in vain; 0 for never.
+    /// Milliseconds since `started` of the last timeout; 0 before the first.
     timed_out_at_ms: AtomicU64,
 }
 
@@ -37,7 +41,7 @@ impl Breaker {
         }
     }
 
-    /// Whether a command may be sent now. While open, one of many is let through to try.
+    /// Whether a command may be sent now. While the circuit is open, one command per pause may.
     pub fn allows(&self) -> bool {
         let retry_at_ms = self.retry_at_ms.load(Ordering::Relaxed);
         if retry_at_ms == CLOSED {
@@ -56,22 +60,21 @@ impl Breaker {
                 .is_ok()
     }
 
-    /// Whether somebody waited in vain within the last `within_ms`: whoever can do without need not
-    /// wait as well.
+    /// Whether a command timed out within the last `within_ms`. A request that can do without its
+    /// next command then skips it.
     pub fn timed_out_recently(&self, within_ms: u64) -> bool {
         let timed_out_at_ms = self.timed_out_at_ms.load(Ordering::Relaxed);
         timed_out_at_ms != 0 && self.now_ms() <= timed_out_at_ms + within_ms
     }
 
-    /// Takes note of what became of a command. True where it is open from now on.
-    pub fn note(&self, outcome: Outcome) -> bool {
-        if outcome == Outcome::TimedOut {
+    /// Records the outcome of a command. Returns whether it opened the circuit, or left it open.
+    pub fn record(&self, outcome: CommandOutcome) -> bool {
+        if outcome == CommandOutcome::TimedOut {
             self.timed_out_at_ms.store(self.now_ms(), Ordering::Relaxed);
         }
-        if outcome == Outcome::Answered {
-            // Stores only when there is something to clear: this line is on every command's way.
-            // Both are looked at: a failure and a success at once can leave it open without one
-            // counted.
+        if outcome == CommandOutcome::Answered {
+            // Every command comes here, so write only if there is something to clear. Check both:
+            // a concurrent failure and success can leave the circuit open with no failure counted.
             if self.failures.load(Ordering::Relaxed) != 0
                 || self.retry_at_ms.load(Ordering::Relaxed) != CLOSED
             {
@@ -87,7 +90,7 @@ impl Breaker {
         opens
     }
 
-    /// At least 1, so that no time is taken for [`CLOSED`].
+    /// Milliseconds since the start, plus 1 so that no time equals [`CLOSED`].
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64 + 1
     }
@@ -95,51 +98,51 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    use super::Outcome::{Answered, Failed, TimedOut};
+    use super::CommandOutcome::{Answered, Failed, TimedOut};
     use super::*;
 
     #[test]
     fn three_failures_in_a_row_open_it_and_a_success_closes_it() {
         let breaker = Breaker::new(60_000);
         for outcome in [Failed, TimedOut, Answered, TimedOut, Failed] {
-            breaker.note(outcome);
+            breaker.record(outcome);
             assert!(breaker.allows());
         }
-        assert!(breaker.note(Failed));
+        assert!(breaker.record(Failed));
         assert!(!breaker.allows());
-        assert!(!breaker.note(Answered));
+        assert!(!breaker.record(Answered));
         assert!(breaker.allows());
     }
 
     #[test]
-    fn whatever_two_at_once_leave_behind_the_next_success_closes_it() {
+    fn a_success_closes_it_after_a_concurrent_failure_and_success() {
         for _ in 0..2000 {
             let breaker = Breaker::new(60_000);
-            assert!((0..2).all(|_| !breaker.note(Failed)));
+            assert!((0..2).all(|_| !breaker.record(Failed)));
             std::thread::scope(|scope| {
-                scope.spawn(|| breaker.note(Failed));
-                scope.spawn(|| breaker.note(Answered));
+                scope.spawn(|| breaker.record(Failed));
+                scope.spawn(|| breaker.record(Answered));
             });
-            breaker.note(Answered);
+            breaker.record(Answered);
             assert!(breaker.allows());
         }
     }
 
     #[test]
-    fn silence_is_remembered_for_a_while_and_no_failure_is_taken_for_it() {
+    fn a_timeout_is_remembered_for_a_while_and_other_failures_are_not() {
         let breaker = Breaker::new(60_000);
-        breaker.note(Failed);
+        breaker.record(Failed);
         assert!(!breaker.timed_out_recently(60_000));
-        breaker.note(TimedOut);
+        breaker.record(TimedOut);
         assert!(breaker.timed_out_recently(60_000));
         std::thread::sleep(std::time::Duration::from_millis(3));
         assert!(!breaker.timed_out_recently(1));
     }
 
     #[test]
-    fn when_the_time_is_up_one_is_let_through_and_the_rest_still_wait() {
+    fn after_the_pause_one_command_is_allowed() {
         let breaker = Breaker::new(0);
-        assert_eq!((0..3).filter(|_| breaker.note(Failed)).count(), 1);
+        assert_eq!((0..3).filter(|_| breaker.record(Failed)).count(), 1);
         assert!(breaker.allows());
         let breaker = Breaker { retry_at_ms: AtomicU64::new(1), ..Breaker::new(60_000) };
         assert_eq!((0..10).filter(|_| breaker.allows()).count(), 1);

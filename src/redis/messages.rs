@@ -1,31 +1,36 @@
-//! Word of changes between instances, on one channel.
+//! Messages about changes, which instances and the command line publish on one channel.
+//!
+//! A message makes the instances look for changes at once. A lost message only costs time: the
+//! instances also poll Postgres.
 
 use std::fmt;
 use std::time::Duration;
 
+use fred::clients::SubscriberClient;
 use fred::prelude::*;
 use fred::types::config::Options;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
-use super::{RECONNECT_DELAY_MS, Redis, RedisError};
+use super::client::{RECONNECT_DELAY_MS, Redis, RedisError};
 use crate::caller::KeyId;
 
-/// Words that may wait for a busy instance.
-const WORDS_WAITING_MAX: usize = 1024;
+/// Messages that may wait for a busy instance.
+const MESSAGES_WAITING_MAX: usize = 1024;
 
-/// What instances tell each other on the one channel.
+/// A message on the channel. Its text form is the wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
-    /// A key changed: believe nothing of what is remembered of its row.
+    /// A key changed: invalidate its cached row.
     Key(KeyId),
-    /// Data changed, or words may have been lost: look for what did.
-    Look,
+    /// Data, keys or tiers changed, or messages may have been lost: read the changes.
+    DataChanged,
 }
 
 impl Message {
     fn parse(text: &str) -> Self {
-        text.strip_prefix("key ").and_then(|id| id.parse().ok()).map_or(Self::Look, Self::Key)
+        let key = text.strip_prefix("key ").and_then(|id| id.parse().ok());
+        key.map_or(Self::DataChanged, Self::Key)
     }
 }
 
@@ -33,25 +38,25 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(id) => write!(f, "key {id}"),
-            Self::Look => f.write_str("look"),
+            Self::DataChanged => f.write_str("look"),
         }
     }
 }
 
 impl Redis {
-    /// Tells every instance that listens, and returns how many do.
-    pub async fn publish(&self, word: Message) -> Result<u32, RedisError> {
-        let told = self
-            .bounded("publish", self.shared.client.publish(self.channel(), word.to_string()))
+    /// Sends a message to all instances. Returns how many receive it.
+    pub async fn publish(&self, message: Message) -> Result<u32, RedisError> {
+        let receivers = self
+            .call("publish", self.shared.client.publish(self.channel(), message.to_string()))
             .await?;
-        // A node of a cluster hands it on to the others, and knows only of its own listeners.
-        if self.shared.client.is_clustered() { self.listeners().await } else { Ok(told) }
+        // A node of a cluster forwards the message, and counts only its own receivers.
+        if self.shared.client.is_clustered() { self.listeners().await } else { Ok(receivers) }
     }
 
-    /// How many instances listen for words now, this one included.
+    /// The number of instances that receive messages, with this one.
     pub async fn listeners(&self) -> Result<u32, RedisError> {
         let (client, mut listeners) = (&self.shared.client, 0);
-        // An instance listens at one node of a cluster, and each node counts its own.
+        // An instance listens at one node of a cluster, and each node counts its own listeners.
         let nodes = match client.is_clustered() {
             true => client.active_connections().into_iter().map(Some).collect(),
             false => vec![None],
@@ -59,57 +64,59 @@ impl Redis {
         for cluster_node in nodes {
             let at_node = client.with_options(&Options { cluster_node, ..Options::default() });
             let (_, count): (String, u32) =
-                self.bounded("pubsub", at_node.pubsub_numsub(self.channel())).await?;
+                self.call("pubsub", at_node.pubsub_numsub(self.channel())).await?;
             listeners += count;
         }
         Ok(listeners)
     }
 
-    /// Listens for words until the receiver is dropped, on a connection of its own that comes back
-    /// by itself.
+    /// Receives messages until the receiver is dropped. They come on a connection of their own,
+    /// which reconnects by itself.
     ///
     /// # Errors
     /// When the second client can't be built.
-    pub fn listen(&self) -> Result<mpsc::Receiver<Message>, RedisError> {
+    pub fn subscribe(&self) -> Result<mpsc::Receiver<Message>, RedisError> {
         let subscriber = self.shared.builder.build_subscriber_client()?;
-        let (words, listener) = mpsc::channel(WORDS_WAITING_MAX);
-        let channel = self.channel();
-        tokio::spawn(async move {
-            let (mut messages, mut reconnects) =
-                (subscriber.message_rx(), subscriber.reconnect_rx());
-            subscriber.connect();
-            subscriber.manage_subscriptions();
-            // Once it has succeeded, the client subscribes again by itself after each reconnect.
-            while subscriber.wait_for_connect().await.is_err()
-                || subscriber.subscribe(channel.clone()).await.is_err()
-            {
-                tokio::time::sleep(Duration::from_millis(RECONNECT_DELAY_MS.into())).await;
-            }
-            if words.send(Message::Look).await.is_err() {
-                return;
-            }
-            loop {
-                let word = tokio::select! {
-                    message = messages.recv() => message.map(|message| Message::parse(&message.value.as_string().unwrap_or_default())),
-                    // Whatever was said meanwhile was lost.
-                    reconnect = reconnects.recv() => reconnect.map(|_| Message::Look),
-                };
-                let word = match word {
-                    Ok(word) => word,
-                    // Too many at once: some were lost.
-                    Err(RecvError::Lagged(_)) => Message::Look,
-                    Err(RecvError::Closed) => return,
-                };
-                if words.send(word).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(listener)
+        let (sender, receiver) = mpsc::channel(MESSAGES_WAITING_MAX);
+        tokio::spawn(forward(subscriber, self.channel(), sender));
+        Ok(receiver)
     }
 
     fn channel(&self) -> String {
         self.name("changes")
+    }
+}
+
+/// Subscribes to the channel and sends its messages to `sender`.
+async fn forward(subscriber: SubscriberClient, channel: String, sender: mpsc::Sender<Message>) {
+    let (mut messages, mut reconnects) = (subscriber.message_rx(), subscriber.reconnect_rx());
+    subscriber.connect();
+    subscriber.manage_subscriptions();
+    // After the first success, the client subscribes again by itself at each reconnect.
+    while subscriber.wait_for_connect().await.is_err()
+        || subscriber.subscribe(channel.clone()).await.is_err()
+    {
+        tokio::time::sleep(Duration::from_millis(RECONNECT_DELAY_MS.into())).await;
+    }
+    if sender.send(Message::DataChanged).await.is_err() {
+        return;
+    }
+    loop {
+        let message = tokio::select! {
+            message = messages.recv() => message
+                .map(|message| Message::parse(&message.value.as_string().unwrap_or_default())),
+            // Messages that were published without a connection are lost.
+            reconnect = reconnects.recv() => reconnect.map(|_| Message::DataChanged),
+        };
+        let message = match message {
+            Ok(message) => message,
+            // Too many came at once, and some are lost.
+            Err(RecvError::Lagged(_)) => Message::DataChanged,
+            Err(RecvError::Closed) => return,
+        };
+        if sender.send(message).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -120,10 +127,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_said_on_the_channel_is_a_reason_to_look(text in ".{0,30}|key .{0,14}|key [0-9A-Za-z]{12}") {
+        fn every_text_but_that_of_a_key_means_that_data_changed(
+            text in ".{0,30}|key .{0,14}|key [0-9A-Za-z]{12}"
+        ) {
             match Message::parse(&text) {
                 Message::Key(id) => prop_assert_eq!(format!("key {id}"), text),
-                Message::Look => {
+                Message::DataChanged => {
                     let id = text.strip_prefix("key ").map(str::parse::<KeyId>);
                     prop_assert!(!matches!(id, Some(Ok(_))));
                 }

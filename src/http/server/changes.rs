@@ -1,4 +1,7 @@
-//! Hearing of what was committed: at once when word comes, and every so often in case it got lost.
+//! Follows committed changes of data, keys and tiers.
+//!
+//! This instance reads the changes at once when a message arrives through Redis, and otherwise at
+//! an interval, in case a message is lost. Without Redis the interval is short.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,21 +14,22 @@ use crate::config::CacheConfig;
 use crate::redis::{Message, Redis};
 use crate::store::StoreError;
 
-/// Who follows changes: an instance, as it is and in the simulation of the cache.
-pub(in crate::http) trait ChangeFollower {
-    /// Looks for what was committed since the last time.
-    async fn look(&self) -> Result<(), StoreError>;
+/// An instance that follows changes: the server, and an instance in the simulation of the cache.
+pub trait ChangeFollower {
+    /// Reads and applies the changes since the last call.
+    async fn catch_up(&self) -> Result<(), StoreError>;
 
-    fn heed(&self, word: Message);
+    /// Acts on a message before the changes are read.
+    fn handle_message(&self, message: Message);
 
-    /// Whether whoever changes something can send word of it.
-    fn word_may_come(&self) -> bool;
+    /// Whether messages can arrive now.
+    fn receives_messages(&self) -> bool;
 
-    fn set_behind(&self, behind: bool);
+    fn set_behind(&self, is_behind: bool);
 }
 
 impl ChangeFollower for State {
-    async fn look(&self) -> Result<(), StoreError> {
+    async fn catch_up(&self) -> Result<(), StoreError> {
         let (keys, tiers) = self.versions.catch_up(&self.store).await?;
         if !keys.is_empty() || !tiers.is_empty() {
             let keys: HashSet<_> = keys.into_iter().collect();
@@ -36,101 +40,106 @@ impl ChangeFollower for State {
         Ok(())
     }
 
-    fn heed(&self, word: Message) {
-        if let Message::Key(id) = word {
+    fn handle_message(&self, message: Message) {
+        if let Message::Key(id) = message {
             self.verifier.invalidate(|caller| caller.id == id);
         }
     }
 
-    fn word_may_come(&self) -> bool {
+    fn receives_messages(&self) -> bool {
         self.redis.as_ref().is_some_and(Redis::is_connected)
     }
 
-    fn set_behind(&self, behind: bool) {
-        self.versions.set_behind(behind);
+    fn set_behind(&self, is_behind: bool) {
+        self.versions.set_behind(is_behind);
     }
 }
 
-/// Follows changes for as long as the process lives.
+/// Follows changes until the process ends.
 pub async fn follow_changes(state: &'static State, config: CacheConfig) {
-    let words = state.redis.as_ref().and_then(|redis| redis.listen().ok());
-    follow(state, words, &config).await;
+    let messages = state.redis.as_ref().and_then(|redis| redis.subscribe().ok());
+    follow(state, messages, &config).await;
 }
 
-/// `words` is `None` where nobody can send any.
-pub(in crate::http) async fn follow(
+/// `messages` is `None` without Redis.
+pub async fn follow(
     follower: &impl ChangeFollower,
-    mut words: Option<mpsc::Receiver<Message>>,
+    mut messages: Option<mpsc::Receiver<Message>>,
     config: &CacheConfig,
 ) {
-    let mut behind = false;
+    let mut is_behind = false;
     loop {
-        let looked_at = Instant::now();
-        let (looked, mut heard) = look(follower, &mut words).await;
-        // Once an outage: it may last.
-        if let (Err(error), false) = (&looked, behind) {
-            tracing::warn!(cause = %error, "changes can't be looked for; what is known goes on");
-        }
-        behind = looked.is_err();
-        follower.set_behind(behind);
-        while !heard && !is_due(follower, config, behind, looked_at) {
-            // Whichever of them holds may change meanwhile.
-            let pause = Duration::from_millis(
-                config.changes_poll_without_redis_ms.min(config.changes_poll_ms),
+        let read_at = Instant::now();
+        let (result, mut message_arrived) = catch_up(follower, &mut messages).await;
+        // Once per outage, which may last.
+        if let (Err(error), false) = (&result, is_behind) {
+            tracing::warn!(
+                cause = %error,
+                "changes can't be read: this instance keeps its data versions"
             );
-            if let Ok(word) = tokio::time::timeout(pause, next_word(&mut words)).await {
-                follower.heed(word);
-                heard = true;
+        }
+        is_behind = result.is_err();
+        follower.set_behind(is_behind);
+        while !message_arrived && !is_due(follower, config, is_behind, read_at) {
+            // The shorter interval: which one applies may change meanwhile.
+            let pause =
+                Duration::from_millis(config.changes_poll_without_redis_ms.min(config.changes_poll_ms));
+            let message = tokio::time::timeout(pause, next_message(&mut messages)).await;
+            if let Ok(message) = message {
+                follower.handle_message(message);
+                message_arrived = true;
             }
         }
     }
 }
 
-/// Whether it is time to look again: soon where nobody can send word or the last look failed, else
-/// now and then.
+/// Whether to read the changes again. The interval is short if no messages can arrive or the last
+/// read failed.
 fn is_due(
     follower: &impl ChangeFollower,
     config: &CacheConfig,
-    behind: bool,
-    looked_at: Instant,
+    is_behind: bool,
+    read_at: Instant,
 ) -> bool {
-    let waits_for_word = follower.word_may_come() && !behind;
-    let every_ms =
-        if waits_for_word { config.changes_poll_ms } else { config.changes_poll_without_redis_ms };
-    looked_at.elapsed() >= Duration::from_millis(every_ms)
+    let relies_on_messages = follower.receives_messages() && !is_behind;
+    let interval_ms =
+        if relies_on_messages { config.changes_poll_ms } else { config.changes_poll_without_redis_ms };
+    read_at.elapsed() >= Duration::from_millis(interval_ms)
 }
 
-/// Looks for changes, and goes on listening meanwhile: a key is doubted when word of it comes,
-/// whether or not Postgres can be asked about it. Also tells whether any word came, since what it
-/// speaks of may have been missed.
-async fn look(
+/// Reads the changes, and handles messages meanwhile: a key is invalidated even if Postgres can't
+/// be read.
+///
+/// Also returns whether a message arrived. Then the changes are read again, because this read may
+/// have missed the change.
+async fn catch_up(
     follower: &impl ChangeFollower,
-    words: &mut Option<mpsc::Receiver<Message>>,
+    messages: &mut Option<mpsc::Receiver<Message>>,
 ) -> (Result<(), StoreError>, bool) {
-    let mut looking = std::pin::pin!(follower.look());
-    let mut heard = false;
+    let mut read = std::pin::pin!(follower.catch_up());
+    let mut message_arrived = false;
     loop {
         tokio::select! {
-            // In this order: however many words come, the look ends. And a simulation can be
-            // repeated.
+            // In this order, so that any number of messages can't delay the result, and a
+            // simulation can be repeated.
             biased;
-            looked = &mut looking => return (looked, heard),
-            word = next_word(words) => {
-                follower.heed(word);
-                heard = true;
+            result = &mut read => return (result, message_arrived),
+            message = next_message(messages) => {
+                follower.handle_message(message);
+                message_arrived = true;
             }
         }
     }
 }
 
-/// The next word of another instance; none ever comes where there is no Redis.
-async fn next_word(words: &mut Option<mpsc::Receiver<Message>>) -> Message {
-    if let Some(listener) = words {
-        if let Some(word) = listener.recv().await {
-            return word;
+/// The next message of another instance. Never returns without Redis.
+async fn next_message(messages: &mut Option<mpsc::Receiver<Message>>) -> Message {
+    if let Some(receiver) = messages {
+        if let Some(message) = receiver.recv().await {
+            return message;
         }
-        // Nobody will say anything any more: the poll is what is left.
-        *words = None;
+        // The sender is gone; only the interval remains.
+        *messages = None;
     }
     std::future::pending().await
 }
@@ -141,19 +150,19 @@ mod tests {
 
     use super::*;
 
-    /// Counts looks; word may come, and none does.
+    /// Counts the reads. Messages could arrive, and none does.
     #[derive(Default)]
-    struct Looks(Cell<u64>);
+    struct CountingFollower(Cell<u64>);
 
-    impl ChangeFollower for Looks {
-        async fn look(&self) -> Result<(), StoreError> {
+    impl ChangeFollower for CountingFollower {
+        async fn catch_up(&self) -> Result<(), StoreError> {
             self.0.set(self.0.get() + 1);
             Ok(())
         }
 
-        fn heed(&self, _: Message) {}
+        fn handle_message(&self, _: Message) {}
 
-        fn word_may_come(&self) -> bool {
+        fn receives_messages(&self) -> bool {
             true
         }
 
@@ -161,8 +170,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn changes_are_looked_for_as_often_as_they_are_to_be_with_redis() {
-        for (changes_poll_ms, looks) in [(100, 100), (500, 20), (2000, 5)] {
+    async fn with_redis_changes_are_read_at_the_configured_interval() {
+        for (changes_poll_ms, expected) in [(100, 100), (500, 20), (2000, 5)] {
             let config = CacheConfig {
                 cache_memory_bytes_max: 0,
                 cache_writes_max: 1,
@@ -170,14 +179,14 @@ mod tests {
                 changes_poll_without_redis_ms: 500,
                 cache_stale_s_max: 0,
             };
-            let follower = Looks::default();
+            let follower = CountingFollower::default();
             let followed = follow(&follower, None, &config);
-            let over = tokio::time::timeout(Duration::from_millis(9_990), followed).await;
-            // A timer ends a millisecond late at most.
-            let seen = follower.0.get();
+            let ended = tokio::time::timeout(Duration::from_millis(9_990), followed).await;
+            // A timer fires up to a millisecond late.
+            let reads = follower.0.get();
             assert!(
-                over.is_err() && (looks * 98 / 100..=looks).contains(&seen),
-                "{seen} in 10 s, every {changes_poll_ms} ms"
+                ended.is_err() && (expected * 98 / 100..=expected).contains(&reads),
+                "{reads} in 10 s, every {changes_poll_ms} ms"
             );
         }
     }

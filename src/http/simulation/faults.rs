@@ -68,7 +68,7 @@ fn notify(instances: &Rc<Instances>, slot: usize) -> u64 {
     let notified = instances.clone();
     spawn_local(async move {
         wait(delay_ms).await;
-        notified.get(slot).deliver(Message::Look);
+        notified.get(slot).deliver(Message::DataChanged);
     });
     now_ms + (delay_ms.saturating_sub(200) + NOTIFIED_MS).min(POLL_MS)
 }
@@ -90,7 +90,7 @@ async fn interrupt_redis(instances: Rc<Instances>) {
                 wait(reconnected_ms.saturating_sub(noticed_ms)).await;
                 is_lost.set(false);
                 // After a reconnect the client reports that notifications may have been lost.
-                instances.get(slot).deliver(Message::Look);
+                instances.get(slot).deliver(Message::DataChanged);
             });
         }
         wait(down_ms).await;

@@ -175,7 +175,7 @@ impl Instance {
 }
 
 impl ChangeFollower for Instance {
-    async fn look(&self) -> Result<(), StoreError> {
+    async fn catch_up(&self) -> Result<(), StoreError> {
         let since = self.versions.last_revision();
         let changes =
             self.environment.read(self.slot, |database| database.changes_since(since)).await;
@@ -185,13 +185,13 @@ impl ChangeFollower for Instance {
         Ok(())
     }
 
-    fn heed(&self, _: Message) {}
+    fn handle_message(&self, _: Message) {}
 
-    fn word_may_come(&self) -> bool {
+    fn receives_messages(&self) -> bool {
         !self.environment.networks[self.slot].redis_is_lost.get()
     }
 
-    fn set_behind(&self, behind: bool) {
-        self.versions.set_behind(behind);
+    fn set_behind(&self, is_behind: bool) {
+        self.versions.set_behind(is_behind);
     }
 }

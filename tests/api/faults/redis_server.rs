@@ -161,7 +161,7 @@ async fn a_redis_that_is_full_and_may_evict_nothing_is_a_lost_redis() {
         scene.apps[0]
             .log()
             .iter()
-            .any(|line| line.contains("Redis refuses") && line.contains("OOM"))
+            .any(|line| line.contains("Redis rejects") && line.contains("OOM"))
     );
     record("a_redis_that_is_full_and_may_evict_nothing_is_a_lost_redis", &seen);
 }
@@ -181,7 +181,7 @@ async fn a_redis_that_became_a_replica_is_a_lost_redis() {
         scene.apps[0]
             .log()
             .iter()
-            .any(|line| line.contains("Redis refuses") && line.contains("READONLY"))
+            .any(|line| line.contains("Redis rejects") && line.contains("READONLY"))
     );
     record("a_redis_that_became_a_replica_is_a_lost_redis", &seen);
 }
