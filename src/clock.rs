@@ -28,6 +28,11 @@ impl MonotonicClock {
     }
 }
 
+/// A time as epoch milliseconds.
+pub fn epoch_ms(now: chrono::DateTime<chrono::Utc>) -> u64 {
+    now.timestamp_millis().unsigned_abs()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -72,7 +72,8 @@ pub fn notified_text(instances: u32) -> String {
 /// Notifies all instances of new data. Without Redis they find it when they poll.
 pub async fn notify_of_data(redis: Option<Redis>) {
     let Some(redis) = redis else { return };
-    if !(redis.wait_until_connected(REDIS_WAIT).await && redis.publish(Message::DataChanged).await.is_ok())
+    if !(redis.wait_until_connected(REDIS_WAIT).await
+        && redis.publish(Message::DataChanged).await.is_ok())
     {
         eprintln!("Redis could not be reached: instances notice the new data within 30 s.");
     }

@@ -45,9 +45,8 @@ pub async fn serve(
     on_stop: impl FnOnce(bool) + Send + 'static,
 ) -> Result<(), CliError> {
     let has_redis = config.redis.redis_url.is_some();
-    let address = listeners.callers.local_addr()?;
-    let operators =
-        listeners.operators.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+    let address = listeners.public.local_addr()?;
+    let operators = listeners.admin.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
     let server = Server::new(listeners, config, log)?;
     if let Some(address) = operators {
         tracing::info!(%address, "listening for operators");

@@ -1,4 +1,13 @@
-//! The public face: every route and the order of the middleware, on one screen.
+//! HTTP: every public route, and the order of the middleware, on one screen.
+//!
+//! A request passes the middleware in the order of the numbers below, then its handler. Each folder
+//! here uses only those below it:
+//!
+//! 1. `admin`, `reference`: the admin API; the OpenAPI document.
+//! 2. `api`, `pages`: the endpoints; the web pages.
+//! 3. `middleware`: one concern per file.
+//! 4. `request`: reading a request.
+//! 5. `respond`, `server`: making a response; ports, connections and the shared state.
 
 mod admin;
 #[doc(hidden)] // for the benchmarks
@@ -16,19 +25,21 @@ mod simulation;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::web;
-use actix_web::{App, Error, FromRequest, Handler, HttpRequest, Resource, Responder, Route, guard};
+use actix_web::{App, Error, web};
 
-use middleware::{anonymous_limit, authorize, boundary, cache};
+use crate::config::{LogConfig, ServeConfig};
+use api::prices::{self, day, many};
+use api::{calendar, chart, events, exchanges, health, quote, status, stocks, usage, watchlists};
+use middleware::{anonymous_limit, authorize, boundary, cached, only, uncached};
 pub use reference::problems;
-use request::cacheable_query::CacheableQuery;
-use respond::error::{Problem, not_found};
+use respond::error::not_found;
+use server::Apps;
+use server::listener::serve;
 pub use server::shutdown::{ACCEPTOR, is_accept_on_closed_port};
-pub use server::state::State;
+use server::state::State;
 pub use server::{Listeners, ServeError, Server};
 
-/// The service of one worker. actix runs the wrap that was added last first: the numbers give the
-/// order.
+/// The public app of one worker. `cached` and `uncached` make routes for GET and HEAD.
 fn app(
     state: &'static State,
 ) -> App<
@@ -41,100 +52,76 @@ fn app(
     >,
 > {
     let api = web::scope("/api")
-        // The router tries one after the other. A path is compared, which is little; each pattern
-        // is a regular expression, so that of the question that is asked most stands first among
-        // them.
-        .service(read::<api::prices::many::ManyQuery, _, _>("/prices", api::prices::many::prices))
-        .service(read::<api::stocks::StockListQuery, _, _>("/stocks", api::stocks::list))
-        .service(read::<api::events::EventsQuery, _, _>("/events", api::events::market_events))
-        .service(read::<api::exchanges::ExchangesQuery, _, _>(
-            "/exchanges",
-            api::exchanges::exchanges,
-        ))
-        .service(read::<api::calendar::CalendarQuery, _, _>("/calendar", api::calendar::calendar))
-        .service(read::<api::status::StatusQuery, _, _>("/status", api::status::status))
+        // The router tries routes in this order. A plain path is fast to compare, and a pattern is
+        // a regular expression, so the most requested pattern comes first among the patterns.
+        .service(cached::<many::ManyQuery, _, _>("/prices", many::prices))
+        .service(cached::<stocks::StockListQuery, _, _>("/stocks", stocks::list))
+        .service(cached::<events::EventsQuery, _, _>("/events", events::market_events))
+        .service(cached::<exchanges::ExchangesQuery, _, _>("/exchanges", exchanges::exchanges))
+        .service(cached::<calendar::CalendarQuery, _, _>("/calendar", calendar::calendar))
+        .service(cached::<status::StatusQuery, _, _>("/status", status::status))
         .service(
-            plain("/watchlists", api::watchlists::list)
-                .route(web::post().to(api::watchlists::write::create))
+            uncached("/watchlists", watchlists::list)
+                .route(web::post().to(watchlists::write::create))
                 .default_service(only("GET, HEAD, POST")),
         )
-        .service(plain("/usage", api::usage::usage))
-        .service(read::<api::prices::PricesQuery, _, _>(
-            "/stocks/{symbol}/prices",
-            api::prices::prices,
-        ))
-        .service(read::<api::quote::QuoteQuery, _, _>("/stocks/{symbol}/quote", api::quote::quote))
-        .service(read::<api::events::StockEventsQuery, _, _>(
+        .service(uncached("/usage", usage::usage))
+        .service(cached::<prices::PricesQuery, _, _>("/stocks/{symbol}/prices", prices::prices))
+        .service(cached::<quote::QuoteQuery, _, _>("/stocks/{symbol}/quote", quote::quote))
+        .service(cached::<events::StockEventsQuery, _, _>(
             "/stocks/{symbol}/events",
-            api::events::stock_events,
+            events::stock_events,
         ))
-        .service(read::<api::chart::ChartQuery, _, _>(
-            "/stocks/{symbol}/chart.svg",
-            api::chart::chart,
-        ))
-        .service(read::<api::stocks::StockQuery, _, _>("/stocks/{symbol}", api::stocks::stock))
-        .service(read::<api::prices::day::DayQuery, _, _>(
-            "/prices/daily/{date}",
-            api::prices::day::prices,
-        ))
+        .service(cached::<chart::ChartQuery, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
+        .service(cached::<stocks::StockQuery, _, _>("/stocks/{symbol}", stocks::stock))
+        .service(cached::<day::DayQuery, _, _>("/prices/daily/{date}", day::prices))
         .service(
-            plain("/watchlists/{id}", api::watchlists::show)
-                .route(web::patch().to(api::watchlists::write::change))
-                .route(web::delete().to(api::watchlists::write::delete))
+            uncached("/watchlists/{id}", watchlists::show)
+                .route(web::patch().to(watchlists::write::change))
+                .route(web::delete().to(watchlists::write::delete))
                 .default_service(only("GET, HEAD, PATCH, DELETE")),
         )
-        .service(plain("/watchlists/{id}/quotes", api::watchlists::quotes))
+        .service(uncached("/watchlists/{id}/quotes", watchlists::quotes))
         .default_service(web::to(not_found))
-        .wrap(from_fn(authorize)); //     2. who calls? may the caller go on now?
-    // Whatever needs no key, but for health.
+        // 3. `cached` looks in the cache.
+        .wrap(from_fn(authorize)); // 2. the key, and its rate limit
+    // All other paths but /health, which has no limit.
     let open = web::scope("")
-        .service(plain("/", pages::page))
-        .service(plain("/docs", pages::reference))
-        .service(plain("/openapi.json", reference::document))
-        .service(plain("/assets/{file}", pages::asset))
+        .service(uncached("/", pages::page))
+        .service(uncached("/docs", pages::reference))
+        .service(uncached("/openapi.json", reference::document))
+        .service(uncached("/assets/{file}", pages::asset))
         .default_service(web::to(not_found))
-        .wrap(from_fn(anonymous_limit)); // 2. may this address go on now?
+        .wrap(from_fn(anonymous_limit)); // 2. the rate limit of the address
     App::new()
         .app_data(state)
         .app_data(request::body::bound(state.http.body_bytes_max))
         .service(api)
-        .service(plain("/health", api::health::alive))
-        .service(plain("/health/ready", api::health::ready))
-        .service(open) // takes all paths that are left: it stands last
-        .wrap(from_fn(boundary)) //  1. size, request id, CORS, security headers, errors as documents, log line
+        .service(uncached("/health", health::alive))
+        .service(uncached("/health/ready", health::ready))
+        .service(open) // last, because it takes all other paths
+        .wrap(from_fn(boundary)) // 1. sizes, id, CORS, security headers, errors, metrics, log
 }
 
-/// A route that is answered from the cache where it can be.
-fn read<Q: CacheableQuery, H: Handler<Args>, Args: FromRequest + 'static>(
-    path: &str,
-    handler: H,
-) -> Resource<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<impl MessageBody>,
-        Error = Error,
-        InitError = (),
-    >,
->
-where
-    H::Output: Responder + 'static,
-{
-    plain(path, handler).wrap(from_fn(cache::<Q>)) // 3. was it answered before?
-}
-
-/// A route for GET and HEAD.
-fn plain<H: Handler<Args>, Args: FromRequest + 'static>(path: &str, handler: H) -> Resource
-where
-    H::Output: Responder + 'static,
-{
-    let get_or_head = Route::new().guard(guard::Any(guard::Get()).or(guard::Head()));
-    web::resource(path).route(get_or_head.to(handler)).default_service(only("GET, HEAD"))
-}
-
-/// Whatever else is sent to a route that takes these methods.
-fn only(allowed: &'static str) -> Route {
-    web::to(move |request: HttpRequest| async move {
-        Problem::MethodNotAllowed { method: request.method().clone(), allowed }
-    })
+impl Server {
+    /// Builds a server with the public and the admin app. The current runtime will drive the
+    /// connections to Postgres and Redis.
+    ///
+    /// # Errors
+    /// When a URL, a certificate authority or the admin token can't be read.
+    pub fn new(
+        listeners: Listeners,
+        config: ServeConfig,
+        log: &LogConfig,
+    ) -> Result<Self, ServeError> {
+        let apps = Apps {
+            public: |state, listener, workers| {
+                serve(listener, workers, &state.http, move || app(state))
+            },
+            admin: |state, listener, workers| {
+                serve(listener, workers, &state.http, move || admin::app(state))
+            },
+        };
+        Self::with_apps(listeners, config, log, apps)
+    }
 }

@@ -369,7 +369,7 @@ async fn without_postgres_the_admin_api_answers_503_without_the_drivers_text() {
     ] {
         let (status, problem) = app.admin_json(method, path, body).await;
         assert_eq!((status, problem["code"].as_str()), (503, Some("unavailable")), "{problem}");
-        assert_eq!(problem["detail"], "the data can't be reached right now: retry in 1 s");
+        assert_eq!(problem["detail"], "the data is temporarily unavailable: retry in 1 s");
     }
     database.accept_connections().await;
     assert_eq!(app.admin_json("POST", "/admin/keys", issue_request()).await.0, 201);

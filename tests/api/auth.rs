@@ -124,7 +124,7 @@ async fn a_key_is_accepted_in_the_url_and_headers_take_precedence() {
             .text()
             .await
             .unwrap()
-            .contains("the parameter \\\"limti\\\" is not known here: expected q, ")
+            .contains("the parameter \\\"limti\\\" is unknown: expected q, ")
     );
 }
 

@@ -71,7 +71,7 @@ async fn each_bad_request_says_what_was_expected_and_where() {
             format!("{prices}?start=2012-01-01&color=red"),
             400,
             "unknown_parameter",
-            "\"color\" is not known here: expected start, end, limit",
+            "\"color\" is unknown: expected start, end, limit",
         ),
         (
             format!("{prices}?start=2012-01-01&start=2012-01-01"),
@@ -148,7 +148,7 @@ async fn responses_never_contain_the_drivers_error_text() {
     let (status, code, detail) = problem(answer).await;
     assert_eq!(
         (status, code.as_str(), detail.as_str()),
-        (500, "internal", "something went wrong here")
+        (500, "internal", "an internal error occurred")
     );
     eventually("the cause is logged", Duration::from_secs(10), async || {
         app.log().iter().any(|line| line.contains("relation \\\"prices\\\" does not exist"))

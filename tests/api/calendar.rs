@@ -158,7 +158,7 @@ async fn an_invalid_calendar_request_says_what_was_expected() {
             "year=2010",
             400,
             "unknown_parameter",
-            "the parameter \"year\" is not known here: expected exchange, start, end",
+            "the parameter \"year\" is unknown: expected exchange, start, end",
         ),
     ] {
         let (got, body) = app.json(&key, &format!("/api/calendar?{query}")).await;

@@ -91,8 +91,8 @@ async fn a_costly_request_over_the_limit_is_not_charged_and_says_when_to_retry()
             assert!((55..=61).contains(&wait_s), "{wait_s}");
             let body: Value = refused.json().await.unwrap();
             let detail = body["detail"].as_str().unwrap();
-            let expected = "the limit of 100 requests a minute has no room \
-                            for one that counts as 60: retry in ";
+            let expected = "the limit of 100 requests a minute does not leave enough \
+                            for a cost of 60: retry in ";
             assert!(detail.starts_with(expected), "{detail}");
         }
         assert_ne!(app.get(&key, &with_cost(39)).await.status(), 429);
@@ -112,7 +112,7 @@ async fn a_request_that_costs_more_than_the_whole_limit_is_rejected_and_not_char
         (status, &body["code"], &body["retryAfter"]),
         (400, &"too_heavy".into(), &Value::Null)
     );
-    let detail = "this request counts as 6, more than the limit of 5 requests a minute: \
+    let detail = "this request has a cost of 6, more than the limit of 5 requests a minute: \
                   ask for fewer symbols, or set a lower limit";
     assert_eq!(body["detail"], detail);
     assert_ne!(

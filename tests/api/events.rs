@@ -297,7 +297,7 @@ async fn an_invalid_request_for_events_says_what_was_expected() {
             "/api/stocks/AAPL/events?cursor=x",
             400,
             "invalid_parameter",
-            "cursor is not valid: expected what `next`",
+            "cursor is not valid: expected the cursor in `next`",
         ),
         (
             "/api/stocks/AAPL/events?cursor=MToyMDEzLTAyLTA3LzE",

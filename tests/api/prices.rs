@@ -426,7 +426,7 @@ async fn a_day_without_prices_is_explained_if_the_exchange_has_a_calendar() {
     ] {
         let (status, problem) = app.json(&key, &format!("/api/prices/daily/{query}")).await;
         assert_eq!((status, &problem["code"]), (404, &"no_data".into()), "{query}");
-        assert_eq!(problem["detail"], format!("nothing is known of {message}"), "{query}");
+        assert_eq!(problem["detail"], format!("there are no prices of {message}"), "{query}");
     }
 }
 
@@ -444,7 +444,7 @@ async fn an_invalid_request_for_prices_says_what_was_expected() {
             "limit=10001&format=csv",
             "limit is not valid: expected a whole number from 1 to 10000, or all",
         ),
-        ("cursor=abc", "cursor is not valid: expected what `next` of an earlier answer holds"),
+        ("cursor=abc", "cursor is not valid: expected the cursor in `next` of an earlier response"),
         ("columns=close,close", "columns is not valid: close is given twice: expected it once"),
     ] {
         let (status, problem) = app.json(&key, &format!("{ALL}&{query}")).await;

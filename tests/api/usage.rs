@@ -254,7 +254,7 @@ async fn a_key_holder_sees_only_the_usage_of_that_key() {
     for (query, message) in [
         ("start=2001-01-01", "start is too early: expected at most 366 days up to end"),
         ("start=2002-01-02&end=2002-01-01", "start (2002-01-02) is after end (2002-01-01)"),
-        ("day=2002-01-02", "the parameter \"day\" is not known here: expected start, end"),
+        ("day=2002-01-02", "the parameter \"day\" is unknown: expected start, end"),
     ] {
         let (status, body) = app.json(&key, &format!("/api/usage?{query}")).await;
         assert!(status == 400 && body["error"].as_str().unwrap().starts_with(message), "{body}");

@@ -90,7 +90,7 @@ async fn prepare_and_serve(
     steps.begin("Issuing one API key per tier");
     let keys = introduction::issue_keys(store).await?;
     steps.end();
-    let address = listeners.callers.local_addr()?;
+    let address = listeners.public.local_addr()?;
     print_line(&introduction::text(&keys, address, servers))?;
     let config = ServeConfig {
         database: connections.database,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::service::AdminService;
 use crate::caller::TierName;
-use crate::http::request::body::{Body, given};
+use crate::http::request::body::{JsonBody, given};
 use crate::http::request::parameter::Whole;
 use crate::http::request::query::{Query, in_path, invalid, value};
 use crate::http::respond::error::Problem;
@@ -62,7 +62,7 @@ pub struct IssueBody {
 
 pub async fn issue(
     AdminService(service): AdminService,
-    Body(body): Body<IssueBody>,
+    JsonBody(body): JsonBody<IssueBody>,
 ) -> Result<HttpResponse, Problem> {
     let issue = IssueRequest {
         id: body.id.map(|id| value("id", &id)).transpose()?,
@@ -98,7 +98,7 @@ pub struct ChangeBody {
 pub async fn change(
     AdminService(service): AdminService,
     request: HttpRequest,
-    Body(body): Body<ChangeBody>,
+    JsonBody(body): JsonBody<ChangeBody>,
 ) -> Result<HttpResponse, Problem> {
     let id = in_path(&request, "id")?;
     let change = KeyChange {
@@ -138,7 +138,7 @@ pub struct RotateBody {
 pub async fn rotate(
     AdminService(service): AdminService,
     request: HttpRequest,
-    Body(body): Body<RotateBody>,
+    JsonBody(body): JsonBody<RotateBody>,
 ) -> Result<HttpResponse, Problem> {
     let id = in_path(&request, "id")?;
     let grace = body.grace_s.map_or(Ok(Grace::default()), Grace::from_s);

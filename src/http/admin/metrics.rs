@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 
-use crate::http::State;
+use crate::http::server::state::State;
 use crate::metrics::{CONTENT_TYPE, Readings, text};
 
 pub async fn metrics(state: &'static State) -> HttpResponse {

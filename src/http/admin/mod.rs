@@ -10,10 +10,10 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 
-use super::middleware::{closed_boundary, operators_only};
+use super::middleware::{closed_boundary, only, operators_only, uncached};
 use super::request::body;
 use super::respond::error::Problem;
-use super::{State, only, plain};
+use super::server::state::State;
 
 /// `/metrics` needs no token, as it reveals no key and changes nothing. Everything under `/admin`
 /// needs one.
@@ -63,7 +63,7 @@ pub fn app(
     App::new()
         .app_data(state)
         .app_data(body::bound(state.http.body_bytes_max))
-        .service(plain("/metrics", metrics::metrics))
+        .service(uncached("/metrics", metrics::metrics))
         .service(admin)
         .default_service(web::to(not_found))
         .wrap(from_fn(closed_boundary))

@@ -18,7 +18,7 @@ const ACTOR: &str = "X-Actor";
 const DEFAULT_ACTOR: &str = "admin";
 /// How long a request waits for a connection to Redis to notify other instances. Without Redis they
 /// find the change when they poll, so requests don't wait.
-const REDIS_WAIT: Duration = Duration::ZERO;
+const NO_WAIT: Duration = Duration::ZERO;
 
 /// The same service that the command line uses. All its changes are recorded under the operator's
 /// name.
@@ -37,7 +37,7 @@ impl FromRequest for AdminService {
         let actor = value(ACTOR, name.unwrap_or_default()).map(|name| Actor::http(&name));
         ready(actor.map(|actor| {
             let (store, redis) = (state.store.clone(), state.redis.clone());
-            Self(KeyService::new(store, redis, REDIS_WAIT, actor))
+            Self(KeyService::new(store, redis, NO_WAIT, actor))
         }))
     }
 }

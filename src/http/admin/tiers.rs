@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::service::AdminService;
 use crate::caller::{RequestsPerMinute, TierName};
-use crate::http::request::body::Body;
+use crate::http::request::body::JsonBody;
 use crate::http::request::query::{Query, in_path, invalid};
 use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::ok;
@@ -33,7 +33,7 @@ pub struct TierBody {
 pub async fn set(
     AdminService(service): AdminService,
     request: HttpRequest,
-    Body(body): Body<TierBody>,
+    JsonBody(body): JsonBody<TierBody>,
 ) -> Result<HttpResponse, Problem> {
     let name: TierName = in_path(&request, "name")?;
     let limit = RequestsPerMinute::new(body.requests_per_minute);

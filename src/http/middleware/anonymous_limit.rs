@@ -1,4 +1,4 @@
-//! Pages and documents need no key: whoever asks for them is limited by address.
+//! The rate limit of pages and documents, which need no key: by the address of the client.
 
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
@@ -6,7 +6,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
 use super::rate_limit::write_policy_headers;
-use super::{Values, refuse, state};
+use super::shared::{HeaderWriter, refuse, state};
 use crate::http::request::client_address;
 use crate::http::request::context::RequestContext;
 use crate::http::respond::error::Problem;
@@ -15,9 +15,10 @@ use crate::route::Route;
 
 /// The name of the limit in the headers.
 const POLICY: &str = "keyless";
+/// The window of the limit: an hour.
 const HOUR_S: u64 = WINDOW_S * TIME_SCALE;
 
-/// A page's own files are free: they are asked for with it, and kept by browsers.
+/// The assets of a page are free: a browser requests them with the page, and caches them.
 pub async fn anonymous_limit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -40,6 +41,7 @@ pub async fn anonymous_limit(
             Problem::AddressLimited { limit: decision.limit, retry_after_s: decision.reset_in_s() },
         )
     };
-    write_policy_headers(response.headers_mut(), &mut Values::new(), POLICY, &decision, HOUR_S);
+    let mut writer = HeaderWriter::new();
+    write_policy_headers(response.headers_mut(), &mut writer, POLICY, &decision, HOUR_S);
     Ok(response)
 }

@@ -1,23 +1,29 @@
-//! Who calls? Nobody gets further without a valid key.
+//! Authentication: clients of the API by their key, operators by the admin token.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use actix_web::dev::ServiceRequest;
-use actix_web::http::header;
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName};
+use actix_web::middleware::Next;
 use chrono::{DateTime, Utc};
 
-use super::API_KEY;
+use super::shared::{refuse, state};
 use crate::caller::Caller;
+use crate::clock::epoch_ms;
 use crate::http::request::client_address;
 use crate::http::request::query::key_in;
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
 
-/// The caller whose key the request carries.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The caller whose key the request has.
 ///
 /// # Errors
-/// What the client is told where it carries none that is valid.
+/// The problem for the client, if the request has no valid key.
 pub async fn authenticate(
     state: &State,
     request: &ServiceRequest,
@@ -26,12 +32,25 @@ pub async fn authenticate(
     let token = token(request, state.http.apikey_in_query)?.ok_or(Problem::Unauthorized)?;
     let address = client_address::address(request, &state.http.trusted_proxies);
     let verified = state.verifier.verify(&token, address, now).await;
-    verified
-        .map_err(|error| Problem::from_verify_error(error, now.timestamp_millis().unsigned_abs()))
+    verified.map_err(|error| Problem::from_verify_error(error, epoch_ms(now)))
 }
 
-/// `X-API-Key: TOKEN`, else `Authorization: Bearer TOKEN` with the scheme in any case, else
-/// `?apikey=TOKEN`. The first that is there counts, whatever the others say.
+/// Allows only requests with the admin token (`ADMIN_TOKEN`).
+pub async fn operators_only(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(expected) = &state(&request).admin_token else {
+        return Ok(refuse(request, Problem::AdminOff));
+    };
+    if !bearer(&request).is_some_and(|given| expected.is(given)) {
+        return Ok(refuse(request, Problem::AdminUnauthorized));
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// The token of a request: `X-API-Key: TOKEN`, `Authorization: Bearer TOKEN` or `?apikey=TOKEN`, in
+/// this order. The first that is present counts, even if it is not valid.
 fn token(request: &ServiceRequest, may_be_in_query: bool) -> Result<Option<Cow<'_, str>>, Problem> {
     let headers = request.headers();
     if let Some(key) = headers.get(API_KEY) {
@@ -44,7 +63,7 @@ fn token(request: &ServiceRequest, may_be_in_query: bool) -> Result<Option<Cow<'
 }
 
 /// The token of `Authorization: Bearer TOKEN`, with the scheme in any case.
-pub fn bearer(request: &ServiceRequest) -> Option<&str> {
+fn bearer(request: &ServiceRequest) -> Option<&str> {
     let (scheme, token) =
         request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
@@ -68,8 +87,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_is_read_as_it_was_sent_and_the_first_way_counts(
-            [api_key, bearer, asked] in prop::array::uniform3(prop::option::of("[!-~]{1,70}")), scheme in "(?i)bearer"
+        fn a_key_is_read_as_it_was_sent_and_the_first_place_counts(
+            [api_key, bearer, in_query] in
+                prop::array::uniform3(prop::option::of("[!-~]{1,70}")),
+            scheme in "(?i)bearer"
         ) {
             let mut request = TestRequest::default();
             if let Some(key) = &api_key {
@@ -78,22 +99,25 @@ mod tests {
             if let Some(key) = &bearer {
                 request = request.insert_header(("authorization", format!("{scheme} {key}")));
             }
-            if let Some(key) = &asked {
+            if let Some(key) = &in_query {
                 request = request.uri(&query(key));
             }
-            prop_assert_eq!(read(request), api_key.or(bearer).or(asked));
+            prop_assert_eq!(read(request), api_key.or(bearer).or(in_query));
         }
 
         #[test]
-        fn any_header_is_read_without_a_panic_and_no_other_scheme_holds_a_key(
+        fn any_header_is_read_without_a_panic_and_only_a_bearer_has_a_key(
             value in prop_oneof![
                 prop::collection::vec(32u8..=255, 0..80),
-                "[A-Za-z]{1,8} [!-~]{1,20}|[Bb]e[Aa]re[Rr] ?[!-~]{0,20}".prop_map(String::into_bytes),
+                "[A-Za-z]{1,8} [!-~]{1,20}|[Bb]e[Aa]re[Rr] ?[!-~]{0,20}"
+                    .prop_map(String::into_bytes),
             ],
         ) {
             let Ok(value) = header::HeaderValue::from_bytes(&value) else { return Ok(()) };
-            let found = read(TestRequest::default().insert_header(("authorization", value.clone())));
-            let is_bearer = value.to_str().is_ok_and(|value| value.to_lowercase().starts_with("bearer "));
+            let request = TestRequest::default().insert_header(("authorization", value.clone()));
+            let found = read(request);
+            let is_bearer =
+                value.to_str().is_ok_and(|value| value.to_lowercase().starts_with("bearer "));
             prop_assert_eq!(found.is_some(), is_bearer);
             let _ = read(TestRequest::default().insert_header(("x-api-key", value)));
         }

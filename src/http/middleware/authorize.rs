@@ -1,4 +1,4 @@
-//! The way in: who calls, and may the caller go on now?
+//! Authentication and the rate limit of the API.
 
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
@@ -8,13 +8,13 @@ use chrono::Utc;
 
 use super::authenticate::authenticate;
 use super::rate_limit::{limit_exceeded, write_headers};
-use super::{refuse, state};
+use super::shared::{refuse, state};
+use crate::clock::epoch_ms;
 use crate::http::request::context::{Client, RequestContext};
 use crate::http::request::cost::cost;
 use crate::http::respond::error::Problem;
 
-/// One layer for two concerns, since each layer of the framework costs every request an allocation
-/// or two.
+/// One layer for both, because each layer of actix costs an allocation or two per request.
 pub async fn authorize(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -24,7 +24,7 @@ pub async fn authorize(
         Ok(caller) => caller,
         Err(problem) => return Ok(refuse(request, problem)),
     };
-    let (now_ms, usage) = (now.timestamp_millis().unsigned_abs(), state.usage.of(caller.id));
+    let (now_ms, usage) = (epoch_ms(now), state.usage.of(caller.id));
     let cost = RequestContext::of(request.request(), |context| {
         usage.count_request(context.route, now_ms);
         let _ = context.client.set(Client { caller: caller.clone(), usage });
@@ -32,16 +32,14 @@ pub async fn authorize(
     });
     let limit = caller.tier.requests_per_minute;
     if cost > limit {
-        return Ok(refuse(request, Problem::TooHeavy { cost, limit }));
+        return Ok(refuse(request, Problem::CostAboveLimit { cost, limit }));
     }
     let decision = state.limiter.admit(&caller, cost).await;
     let mut response = if decision.admitted {
         next.call(request).await?.map_into_boxed_body()
     } else {
-        refuse(
-            request,
-            limit_exceeded(&decision, cost, &caller.tier, state.http.upgrade_url.as_deref()),
-        )
+        let upgrade_url = state.http.upgrade_url.as_deref();
+        refuse(request, limit_exceeded(&decision, cost, &caller.tier, upgrade_url))
     };
     write_headers(response.headers_mut(), &decision, cost, &caller.tier, now_ms);
     Ok(response)

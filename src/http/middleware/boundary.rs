@@ -1,5 +1,8 @@
-//! The outermost layer: what every answer has, and the one place where errors become documents and
-//! log lines.
+//! The outermost middleware.
+//!
+//! It checks the sizes of a request, gives it an id, and starts its context and trace span. On the
+//! way out it adds the headers that every response has, writes the body of an error, and records
+//! metrics, usage and the log line.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -8,103 +11,103 @@ use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, ResponseError};
 use tracing::{Instrument, Span};
 
+use super::cors;
+use super::shared::{refuse, routed_path, state};
 use super::trace::span;
-use super::{REQUEST_ID, cors, refuse, routed_path, state};
 use crate::config::HttpConfig;
 use crate::http::request::context::{CacheOutcome, RequestContext};
 use crate::http::respond::error::Problem;
-use crate::http::server::connection::{Answering, Progress};
+use crate::http::respond::uncached::NO_STORE;
 use crate::http::server::log::without_keys;
+use crate::http::server::progress::{Progress, RespondingGuard};
 use crate::http::server::state::State;
 use crate::keys::TOKEN_PREFIX;
 use crate::metrics::{self, Outcome};
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-/// A URL may hold a key: where a browser shows an answer, no link in it is to tell others.
+/// A URL may contain a key, which a browser must not send to other sites.
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
-/// An answer is data: a browser that shows it is to run and load nothing.
+/// A response is data: a browser that shows it runs and loads nothing.
 const NOTHING_ACTIVE: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// Towards callers: the pages of any origin may ask.
+/// The boundary of the public API, which pages of any origin may use.
 pub async fn boundary(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let span = span(&request);
-    let response = within(request, next, true, started).instrument(span.clone()).await?;
-    measure(&response, started, &span);
+    let response = handle(request, next, true, started).instrument(span.clone()).await?;
+    record(&response, started, &span);
     Ok(response)
 }
 
-/// Towards operators: pages of other origins are not let in by CORS. Nothing there is secret
-/// without the token.
+/// The boundary of the admin port, which pages of other origins can't use.
 pub fn closed_boundary(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> {
-    within(request, next, false, Instant::now())
+    handle(request, next, false, Instant::now())
 }
 
-async fn within(
+async fn handle(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-    pages_may_ask: bool,
+    allows_any_origin: bool,
     started: Instant,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = state(&request);
-    let answering = Progress::begin(request.request(), request.chunked().unwrap_or(false));
+    let responding = Progress::begin(request.request(), request.chunked().unwrap_or(false));
     RequestContext::begin(&request, routed_path(&request));
     let id = request_id(request.headers());
-    let from_a_page = pages_may_ask && request.headers().contains_key(header::ORIGIN);
+    let has_origin = allows_any_origin && request.headers().contains_key(header::ORIGIN);
     let mut response = if let Some(problem) = oversized(&request, &state.http) {
         refuse(request, problem)
-    } else if let Some(preflight) = cors::preflight(&request).filter(|_| pages_may_ask) {
+    } else if let Some(preflight) = cors::preflight(&request).filter(|_| allows_any_origin) {
         request.into_response(preflight)
     } else {
         next.call(request).await?.map_into_boxed_body()
     };
     let status = response.status();
-    let problem = status.is_client_error() || status.is_server_error();
-    if problem {
-        response = as_document(response, id.to_str().unwrap_or_default());
+    if status.is_client_error() || status.is_server_error() {
+        response = with_document(response, id.to_str().unwrap_or_default());
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    // A page has a policy of its own, which lets it load its parts.
+    // The pages have a policy of their own, which allows their assets.
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE);
     }
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);
-    if from_a_page {
-        cors::open(headers);
+    if has_origin {
+        cors::allow_any_origin(headers);
     }
     headers.insert(REQUEST_ID, id.clone());
-    if state.draining.load(Ordering::Relaxed) || answering.leaves_body_open() {
+    if state.draining.load(Ordering::Relaxed) || responding.leaves_body_open() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     log(state, &response, id.to_str().unwrap_or_default(), started);
-    // It is being answered for as long as something is streamed.
+    // A streamed response is in progress until its body ends.
     if matches!(response.response().body().size(), BodySize::Stream) {
-        response =
-            response.map_body(|_, body| BoxBody::new(Streamed { body, _answering: answering }));
+        response = response.map_body(|_, body| BoxBody::new(Streamed { body, _guard: responding }));
     }
     Ok(response)
 }
 
-/// A body that is made while it is sent.
+/// A body that is produced while it is sent.
 struct Streamed {
     body: BoxBody,
-    _answering: Answering,
+    _guard: RespondingGuard,
 }
 
 impl MessageBody for Streamed {
@@ -122,26 +125,26 @@ impl MessageBody for Streamed {
     }
 }
 
-/// The client's own id where it is one that can be logged, otherwise a new one.
+/// The id that the client sent, if it can be logged, otherwise a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let plain = |id: &str| {
+    let can_be_logged = |id: &str| {
         (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
             && !id.contains(TOKEN_PREFIX)
     };
     match headers.get(REQUEST_ID) {
-        Some(id) if id.to_str().is_ok_and(plain) => id.clone(),
+        Some(id) if id.to_str().is_ok_and(can_be_logged) => id.clone(),
         _ => {
             let random: u64 = rand::random();
             let digits: [u8; 16] =
                 std::array::from_fn(|at| b"0123456789abcdef"[(random >> (4 * at)) as usize & 15]);
-            HeaderValue::from_bytes(&digits).expect("hexadecimal digits can be sent")
+            HeaderValue::from_bytes(&digits).expect("hexadecimal digits are valid in a header")
         }
     }
 }
 
-/// Refuses by size before anything is read. The framework's own bounds (a head of 128 KiB, 96
-/// headers) lie beyond.
+/// The problem with a request that is too large. The bounds of actix are wider: 128 KiB for the
+/// head, and 96 headers.
 fn oversized(request: &ServiceRequest, config: &HttpConfig) -> Option<Problem> {
     let (url_bytes_max, headers) = (config.url_bytes_max, request.headers());
     if request.uri().path_and_query().is_some_and(|url| url.as_str().len() > url_bytes_max) {
@@ -157,11 +160,13 @@ fn oversized(request: &ServiceRequest, config: &HttpConfig) -> Option<Problem> {
         .then_some(Problem::BodyTooLarge { bytes_max: config.body_bytes_max })
 }
 
-fn as_document(mut response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+/// Writes the body of an error response.
+fn with_document(mut response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let document = match problem_of(&response) {
         Some(problem) => problem.document(id),
-        // A document of its own, as readiness has; or the framework's refusal, which has none.
+        // A readiness check has a body of its own.
         None if response.headers().contains_key(header::CONTENT_TYPE) => return response,
+        // An error response of actix.
         None => {
             let problem = Problem::from_status(response.status());
             response.response_mut().head_mut().status = problem.status_code();
@@ -171,7 +176,7 @@ fn as_document(mut response: ServiceResponse<BoxBody>, id: &str) -> ServiceRespo
     response.map_body(|head, _| {
         head.headers
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        head.headers.insert(header::CACHE_CONTROL, NO_STORE);
         BoxBody::new(document)
     })
 }
@@ -180,11 +185,11 @@ fn problem_of<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
     response.response().error().and_then(|error| error.as_error::<Problem>())
 }
 
-/// Adds an answer to what its key used and to what operators watch.
-fn measure(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
+/// Records a response in the metrics, the usage of its key, and its span.
+fn record(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
     let request = response.request();
     let bytes = match response.response().body().size() {
-        // Its head speaks of a body that is not sent.
+        // The head describes a body that is not sent.
         _ if request.method() == Method::HEAD => 0,
         BodySize::Sized(bytes) => bytes,
         BodySize::None | BodySize::Stream => 0,
@@ -193,7 +198,7 @@ fn measure(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
         let outcome = outcome(response.status(), context.cache.get());
         metrics::request(context.route, outcome, started.elapsed().as_secs_f64());
         if !span.is_disabled() {
-            conclude(span, response.status(), outcome, context);
+            record_in_span(span, response.status(), outcome, context);
         }
         if let Some(client) = context.client.get() {
             let from_cache = matches!(outcome, Outcome::CacheHit | Outcome::CacheStale);
@@ -207,8 +212,7 @@ fn measure(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
     });
 }
 
-/// Writes down in its trace how a request ended.
-fn conclude(span: &Span, status: StatusCode, outcome: Outcome, context: &RequestContext) {
+fn record_in_span(span: &Span, status: StatusCode, outcome: Outcome, context: &RequestContext) {
     span.record("http.response.status_code", status.as_u16());
     span.record("tickerd.outcome", outcome.text());
     if let Some(client) = context.client.get() {
@@ -232,25 +236,24 @@ fn outcome(status: StatusCode, cache: Option<CacheOutcome>) -> Outcome {
     }
 }
 
-/// One line; with a cause that nobody outside is told.
+/// Writes the log line. It has the cause of a server error, which the client does not get.
 fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
     let (request, status) = (response.request(), response.status());
     let failed = status.is_server_error();
-    if !state.log.takes_a_line(failed) {
+    if !state.log.allows_line(failed) {
         return;
     }
     let url = without_keys(request.uri().path_and_query().map_or("", |url| url.as_str()));
     let (key, cache) = RequestContext::of(request, |context| {
-        (
-            context.client.get().map(|client| client.caller.id),
-            context.cache.get().map(CacheOutcome::text),
-        )
+        let key = context.client.get().map(|client| client.caller.id);
+        (key, context.cache.get().map(CacheOutcome::text))
     });
+    let key = key.as_ref().map(|key| key.as_str());
     let code = problem_of(response).map(Problem::code);
     let cause = problem_of(response).and_then(Problem::cause).map(ToString::to_string);
-    let (method, status, ms) =
-        (request.method().as_str(), status.as_u16(), started.elapsed().as_secs_f64() * 1000.0);
-    let key = key.as_ref().map(|key| key.as_str());
+    let method = request.method().as_str();
+    let status = status.as_u16();
+    let ms = started.elapsed().as_secs_f64() * 1000.0;
     if failed {
         tracing::error!(request_id = id, method, url, status, ms, key, code, cause, "request");
     } else {

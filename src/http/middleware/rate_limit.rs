@@ -1,16 +1,16 @@
-//! What the limiter decided, in words: every answer says where the limit stands.
+//! Writes a decision of the limiter into the response: headers on every response, or a 429.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-use super::Values;
+use super::shared::HeaderWriter;
 use crate::caller::Tier;
 use crate::http::respond::error::Problem;
 use crate::limiter::{Decision, WINDOW_S};
 
-/// The tier whose callers are told where a better one is sold.
+/// The tier whose callers get the URL of the pricing page.
 const FREE_TIER: &str = "free";
 
-// The headers of common use, and those of the IETF's draft (draft-ietf-httpapi-ratelimit-headers).
+// The headers in common use, and those of the IETF (draft-ietf-httpapi-ratelimit-headers).
 const X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -18,7 +18,7 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const X_COST: HeaderName = HeaderName::from_static("x-ratelimit-cost");
 
-/// What a caller is told whose request counts as `cost` and has no room in the limit.
+/// The problem for a request of this cost that the limiter did not admit.
 pub fn limit_exceeded(
     decision: &Decision,
     cost: u32,
@@ -34,8 +34,7 @@ pub fn limit_exceeded(
     }
 }
 
-/// Puts the state of the limit at `now_ms` (epoch milliseconds) into an answer, and what the
-/// request counted as where that is more than one.
+/// Writes the state of the limit at `now_ms` (epoch milliseconds), and the cost if it is not 1.
 pub fn write_headers(
     headers: &mut HeaderMap,
     decision: &Decision,
@@ -45,26 +44,26 @@ pub fn write_headers(
 ) {
     let Decision { limit, remaining, reset_in_ms, .. } = *decision;
     let reset_ms = now_ms + reset_in_ms;
-    let mut values = Values::new();
-    values.put(headers, X_LIMIT, format_args!("{limit}"));
-    values.put(headers, X_REMAINING, format_args!("{remaining}"));
-    values.put(headers, X_RESET, format_args!("{reset_ms}"));
+    let mut writer = HeaderWriter::new();
+    writer.put(headers, X_LIMIT, format_args!("{limit}"));
+    writer.put(headers, X_REMAINING, format_args!("{remaining}"));
+    writer.put(headers, X_RESET, format_args!("{reset_ms}"));
     if cost > 1 {
-        values.put(headers, X_COST, format_args!("{cost}"));
+        writer.put(headers, X_COST, format_args!("{cost}"));
     }
-    write_policy_headers(headers, &mut values, &tier.name, decision, WINDOW_S);
+    write_policy_headers(headers, &mut writer, &tier.name, decision, WINDOW_S);
 }
 
-/// The same in the headers of the draft: the limit called `name` holds in any trailing `window_s`.
+/// Writes the headers of the IETF. The limit is called `name` and holds in any `window_s` seconds.
 pub fn write_policy_headers(
     headers: &mut HeaderMap,
-    values: &mut Values,
+    writer: &mut HeaderWriter,
     name: &str,
     decision: &Decision,
     window_s: u64,
 ) {
     let (limit, remaining, reset_in_s) =
         (decision.limit, decision.remaining, decision.reset_in_s());
-    values.put(headers, POLICY, format_args!("\"{name}\";q={limit};w={window_s}"));
-    values.put(headers, STATE, format_args!("\"{name}\";r={remaining};t={reset_in_s}"));
+    writer.put(headers, POLICY, format_args!("\"{name}\";q={limit};w={window_s}"));
+    writer.put(headers, STATE, format_args!("\"{name}\";r={remaining};t={reset_in_s}"));
 }

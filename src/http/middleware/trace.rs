@@ -1,17 +1,17 @@
-//! The trace of a request, where traces go anywhere.
+//! The trace span of a request.
 
 use actix_web::dev::ServiceRequest;
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::routed_path;
+use super::shared::routed_path;
 use crate::route::Route;
 
-/// Opens the span of a request, below that of the client where it names one (W3C Trace Context).
-/// Where nothing is traced it costs one look at a flag.
+/// Opens the span of a request. Its parent is the span that the client sent (W3C Trace Context).
+/// Without traces it costs the check of a flag.
 pub fn span(request: &ServiceRequest) -> Span {
     let route = || Route::of(routed_path(request)).pattern();
-    // Names and attributes are those of OpenTelemetry's semantic conventions for HTTP.
+    // Names and attributes follow OpenTelemetry's semantic conventions for HTTP.
     let span = tracing::trace_span!(
         "request",
         otel.name = Empty,
@@ -68,7 +68,7 @@ mod tests {
     use opentelemetry_sdk::propagation::TraceContextPropagator;
     use proptest::prelude::*;
 
-    /// The trace that a request belongs to, and its parent there.
+    /// The ids of the trace and the parent span of a request.
     fn parent(traceparent: &[u8]) -> Option<String> {
         let value = actix_web::http::header::HeaderValue::from_bytes(traceparent).ok()?;
         let request =
@@ -80,8 +80,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_trace_is_read_from_a_traceparent_and_from_nothing_else(
-            trace in 1u128.., span in 1u64.., flags in 0u8..=1, garbage in prop::collection::vec(32u8..=255, 0..60)
+        fn only_a_traceparent_names_a_parent(
+            trace in 1u128..,
+            span in 1u64..,
+            flags in 0u8..=1,
+            garbage in prop::collection::vec(32u8..=255, 0..60)
         ) {
             let ids = format!("{trace:032x}-{span:016x}");
             prop_assert_eq!(parent(format!("00-{ids}-{flags:02x}").as_bytes()), Some(ids));

@@ -66,7 +66,7 @@ fn openapi(key_in_query: bool) -> OpenApi {
         .description(Some(DESCRIPTION))
         .license(Some(licence))
         .build();
-    let mut schemas = vec![schema::of_response::<super::respond::error::Document<'static>>()];
+    let mut schemas = vec![schema::of_response::<super::respond::document::Document<'static>>()];
     let mut paths = PathsBuilder::new().build();
     let security: Vec<_> = security_schemes()
         .into_iter()

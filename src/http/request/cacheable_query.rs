@@ -1,4 +1,7 @@
-//! A request, parsed: what is asked, whatever way it was written.
+//! A parsed request, in a form that is the same for all ways to write the same request.
+//!
+//! Each cached route has a type for its parameters. It gives the cache key, the stocks that the
+//! response depends on, and the kind of content.
 
 use std::collections::HashSet;
 use std::future::{Ready, ready};
@@ -12,27 +15,26 @@ use crate::http::server::state::State;
 use crate::market::Symbol;
 use crate::store::StockRef;
 
-/// A question that can be answered from the cache: one type for each cached route.
+/// The parameters of a route that is served through the cache.
 pub trait CacheableQuery: Clone + 'static {
-    /// Whether `Accept` has a say in how the answer is written.
+    /// Whether `Accept` may choose the format of the response.
     const NEGOTIATED: bool = false;
 
     /// # Errors
-    /// The first thing in the request that is not as expected.
+    /// The first part of the request that is not valid.
     fn parse(request: &HttpRequest) -> Result<Self, Problem>;
 
-    /// The question in one way of writing, and the data version that it is asked of: equal
-    /// questions, however they were asked, have equal keys.
+    /// The cache key: the data version and the canonical URL. Equal requests have equal keys,
+    /// whatever the order and case of their parameters.
     fn canonical(&self, version: i64) -> String;
 
-    /// The stocks whose change makes another answer of it.
+    /// The stocks whose data the response is made of.
     fn depends_on(&self) -> DependsOn<'_>;
 
     fn content(&self) -> Content;
 }
 
-/// The stock that is meant by a symbol: the one that was heard of, without a trip, or the one that
-/// Postgres knows.
+/// The stock of a symbol: from memory if this instance knows it, otherwise from Postgres.
 pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem> {
     match state.versions.stock(symbol) {
         Some(stock) => Ok(stock),
@@ -40,29 +42,30 @@ pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem
     }
 }
 
-/// The stocks that are meant by symbols, each once, with the symbol that it was asked for by, in
-/// the order of these; and the symbols that no stock has.
+/// The stocks of several symbols, and the symbols that no stock has.
+///
+/// Each stock comes once, with the symbol that it was requested by, in the order of the symbols.
 pub async fn stocks_of(
     state: &State,
     symbols: &[Symbol],
 ) -> Result<(Vec<(Symbol, StockRef)>, Vec<Symbol>), Problem> {
-    let heard = |symbol: &Symbol| state.versions.stock(*symbol);
+    let known = |symbol: &Symbol| state.versions.stock(*symbol);
     let mut stocks: Vec<_> =
-        symbols.iter().filter_map(|symbol| Some((*symbol, heard(symbol)?))).collect();
-    let mut unheard: Vec<Symbol> =
-        symbols.iter().copied().filter(|symbol| heard(symbol).is_none()).collect();
-    if !unheard.is_empty() {
-        let found = state.store.stocks_of(&unheard).await?;
-        unheard.retain(|symbol| found.iter().all(|(under, _)| under != symbol));
+        symbols.iter().filter_map(|symbol| Some((*symbol, known(symbol)?))).collect();
+    let mut unknown: Vec<Symbol> =
+        symbols.iter().copied().filter(|symbol| known(symbol).is_none()).collect();
+    if !unknown.is_empty() {
+        let found = state.store.stocks_of(&unknown).await?;
+        unknown.retain(|symbol| found.iter().all(|(under, _)| under != symbol));
         stocks.extend(found);
     }
     stocks.sort_unstable_by_key(|(symbol, _)| *symbol);
     let mut seen = HashSet::new();
     stocks.retain(|(_, stock)| seen.insert(stock.id));
-    Ok((stocks, unheard))
+    Ok((stocks, unknown))
 }
 
-/// Hands a handler its question: the one that the cache has parsed already.
+/// Extracts the query of a handler. The cache has usually parsed it already.
 pub struct Parsed<Q>(pub Q);
 
 impl<Q: CacheableQuery> FromRequest for Parsed<Q> {

@@ -1,5 +1,5 @@
-//! What a request went through: each stage leaves a note, and the boundary reads them when the
-//! answer goes out.
+//! The context of a request: each middleware writes to it, and the outermost one
+//! (`middleware/boundary.rs`) reads it for metrics, usage, traces and the log line.
 
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
@@ -10,20 +10,22 @@ use crate::caller::Caller;
 use crate::route::Route;
 use crate::usage::KeyUsage;
 
-/// One request's way. Requests stay on their thread, so notes need no lock.
+/// What the middleware found out about a request. A request stays on its thread, so cells suffice.
 pub struct RequestContext {
     pub route: Route,
+    /// Set once the key is verified.
     pub client: OnceCell<Client>,
+    /// Set if the response comes through the cache.
     pub cache: Cell<Option<CacheOutcome>>,
 }
 
-/// Who is known to call, and where it is counted.
+/// The authenticated client, and the usage counts of its key.
 pub struct Client {
     pub caller: Arc<Caller>,
     pub usage: Arc<KeyUsage>,
 }
 
-/// What became of a request at the cache: the value of `X-Cache`.
+/// The value of `X-Cache`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheOutcome {
     Hit,
@@ -42,6 +44,7 @@ impl CacheOutcome {
 }
 
 impl RequestContext {
+    /// Attaches a context to a request with this decoded path.
     pub fn begin(request: &impl HttpMessage, path: &str) -> Route {
         let route = Route::of(path);
         request.extensions_mut().insert(Self {
@@ -52,8 +55,8 @@ impl RequestContext {
         route
     }
 
-    /// Reads the notes, or leaves one.
-    pub fn of<T>(request: &HttpRequest, read: impl FnOnce(&Self) -> T) -> T {
-        read(request.extensions().get::<Self>().expect("the boundary has begun it"))
+    /// Calls `with` with the context of a request.
+    pub fn of<T>(request: &HttpRequest, with: impl FnOnce(&Self) -> T) -> T {
+        with(request.extensions().get::<Self>().expect("the boundary attaches the context"))
     }
 }

@@ -1,40 +1,43 @@
-//! How many requests a request counts as: what it costs to answer, known before it is read.
+//! The cost of a request: the number of requests that it counts as.
+//!
+//! It follows from the route and the raw query, so the limiter knows it before the request is
+//! parsed. A query that can't be read costs 1, because its handler rejects it.
 
 use std::borrow::Cow;
 
-use crate::http::api::prices::day::LIMIT;
-use crate::http::api::prices::many::SYMBOLS_MAX;
+use super::parameter::Whole;
 use crate::route::Route;
 
-/// Bars that count as one request, in an answer that holds those of all stocks.
-const BARS_PER_REQUEST: u32 = 100;
-/// However few bars are asked for: a day that few stocks have prices of, or none, is looked for in
-/// all of them.
-const DAY_MIN: u32 = 10;
-/// The quotes of a list are one statement for up to 100 stocks.
-const LIST_OF_QUOTES: u32 = 5;
+/// Symbols in one request for the prices of several stocks. Each has a cost of 1.
+pub const SYMBOLS_MAX: usize = 100;
+/// The `limit` of a request for one day of all stocks.
+pub const DAY_LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
 
-/// What a request counts as, at least 1. What can't be read counts as 1: it is refused further in.
+/// The bars of one day that have a cost of 1.
+const BARS_PER_COST: u32 = 100;
+/// The lowest cost of a day: all stocks are searched, even if few have prices on that day.
+const DAY_COST_MIN: u32 = 10;
+/// The cost of the quotes of a watchlist: one statement for up to 100 stocks.
+const WATCHLIST_QUOTES_COST: u32 = 5;
+
+/// The cost of a request, from 1 to 100.
 pub fn cost(route: Route, query: &str) -> u32 {
     match route {
-        // One for each symbol.
         Route::PricesOfMany => {
             let symbols = first(query, "symbols").map_or(1, |symbols| symbols.split(',').count());
             if symbols <= SYMBOLS_MAX { symbols as u32 } else { 1 }
         }
-        // One for each started hundred of the bars asked for, and no less than the look for them
-        // costs.
         Route::PricesOfDay => {
-            let bars =
-                first(query, "limit").map_or(Some(LIMIT.default), |limit| LIMIT.read(&limit));
-            bars.map_or(1, |bars| bars.div_ceil(BARS_PER_REQUEST).max(DAY_MIN))
+            let limit = first(query, "limit");
+            let bars = limit.map_or(Some(DAY_LIMIT.default), |limit| DAY_LIMIT.read(&limit));
+            bars.map_or(1, |bars| bars.div_ceil(BARS_PER_COST).max(DAY_COST_MIN))
         }
-        Route::WatchlistQuotes => LIST_OF_QUOTES,
+        Route::WatchlistQuotes => WATCHLIST_QUOTES_COST,
         _ => 1,
     }
 }
 
-/// The value of a parameter. Given twice, it is refused further in.
+/// The value of a parameter. If it is given twice, the handler rejects the request.
 fn first<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     form_urlencoded::parse(query.as_bytes())
         .find(|(given, _)| given == name)
@@ -48,9 +51,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_stocks_count_as_many_requests() {
+    fn each_symbol_costs_one() {
         let [most, too_many] = [100, 101].map(|count| vec!["A"; count].join(","));
-        for (query, counts_as) in [
+        for (query, expected) in [
             ("symbols=AAPL", 1),
             ("symbols=AAPL,MSFT,IBM", 3),
             ("symbols=AAPL%2CMSFT%2cIBM&start=2012-01-01", 3),
@@ -61,13 +64,13 @@ mod tests {
             ("symbols=", 1),
             ("symbol=A,B,C", 1),
         ] {
-            assert_eq!(cost(Route::PricesOfMany, query), counts_as, "{query}");
+            assert_eq!(cost(Route::PricesOfMany, query), expected, "{query}");
         }
     }
 
     #[test]
-    fn a_day_of_all_stocks_counts_by_the_started_hundred_and_as_10_at_least() {
-        for (query, counts_as) in [
+    fn a_day_costs_one_per_started_hundred_bars_and_at_least_ten() {
+        for (query, expected) in [
             ("", 10),
             ("exchange=NYSE", 10),
             ("limit=1", 10),
@@ -82,26 +85,26 @@ mod tests {
             ("limit=", 1),
             ("limit=many", 1),
         ] {
-            assert_eq!(cost(Route::PricesOfDay, query), counts_as, "{query}");
+            assert_eq!(cost(Route::PricesOfDay, query), expected, "{query}");
         }
     }
 
     #[test]
-    fn a_list_of_quotes_counts_as_five_and_all_else_as_one() {
+    fn the_quotes_of_a_watchlist_cost_five_and_other_routes_one() {
         for route in Route::ALL {
-            let counts_as = match route {
+            let expected = match route {
                 Route::WatchlistQuotes => 5,
                 Route::PricesOfMany => 2,
                 Route::PricesOfDay => 10,
                 _ => 1,
             };
-            assert_eq!(cost(route, "symbols=A,B&limit=1"), counts_as, "{route:?}");
+            assert_eq!(cost(route, "symbols=A,B&limit=1"), expected, "{route:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn whatever_is_asked_counts_as_1_to_100(query in ".{0,300}", at in 0..Route::ALL.len()) {
+        fn every_query_costs_from_1_to_100(query in ".{0,300}", at in 0..Route::ALL.len()) {
             prop_assert!((1..=100).contains(&cost(Route::ALL[at], &query)));
         }
     }

@@ -1,4 +1,5 @@
-//! Reading a request: parameters, bodies, the client's address, the cost, and the request's context.
+//! Reading a request: parameters, bodies, the address of the client, the cost, and the context
+//! that middleware and handlers share.
 
 pub mod body;
 #[doc(hidden)] // for the benchmarks

@@ -1,40 +1,40 @@
-//! What a route takes: said once, for reading a request and for the reference of the API.
+//! The parameters of a route: one definition for parsing requests and for the API reference.
 
-/// A parameter of a query.
+/// A query parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter {
     pub name: &'static str,
     pub takes: Takes,
     pub required: bool,
-    /// A sentence for the reference.
+    /// The description in the reference.
     pub about: &'static str,
 }
 
-/// What a parameter takes.
+/// The values that a parameter takes.
 #[derive(Debug, Clone, Copy)]
 pub enum Takes {
     /// `YYYY-MM-DD`.
     Date,
     Number(Whole),
-    /// The same, or `all`.
+    /// A number, or `all`.
     NumberOrAll(Whole),
-    /// `true` or `false`; `false` where it is not given.
+    /// `true` or `false`. The default is `false`.
     Flag,
     /// 1 to 100 characters.
     Text,
-    /// One of these words; the first where it is not given.
+    /// One of these words. The first is the default.
     OneOf(&'static [&'static str]),
-    /// One of these words, for what is of that kind alone; for all kinds where it is not given.
+    /// One of these words, which filters by a kind. The default is no filter.
     Only(&'static [&'static str]),
-    /// Some of these words, each once, parted by commas.
+    /// Some of these words, each once, separated by commas.
     SomeOf(&'static [&'static str]),
-    /// 1 to 100 symbols, parted by commas.
+    /// 1 to 100 symbols, separated by commas.
     Symbols,
-    /// What an earlier answer gave.
+    /// The cursor from an earlier response.
     Cursor,
 }
 
-/// A whole number within bounds.
+/// A whole number from `min` to `max`.
 #[derive(Debug, Clone, Copy)]
 pub struct Whole {
     pub min: u32,
@@ -43,9 +43,9 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// The number that a text is, where it is one within the bounds.
+    /// Parses a number. `None` if it is out of bounds or not written in digits alone.
     pub fn read(self, text: &str) -> Option<u32> {
-        // Rust would also read "+5".
+        // `parse` also accepts "+5".
         let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))?;
         (self.min..=self.max).contains(&number).then_some(number)
     }
@@ -68,17 +68,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_is_read_within_its_bounds_and_nowhere_else(number: u32, a: u32, b: u32) {
+        fn a_number_is_read_if_it_is_within_its_bounds(number: u32, a: u32, b: u32) {
             let whole = Whole { min: a.min(b), max: a.max(b), default: 0 };
-            let edges = [whole.min, whole.max].map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)]);
+            let edges = [whole.min, whole.max]
+                .map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)]);
             for number in edges.into_iter().flatten().chain([number]) {
                 let read = whole.read(&number.to_string());
-                prop_assert_eq!(read, (whole.min <= number && number <= whole.max).then_some(number));
+                let is_within = whole.min <= number && number <= whole.max;
+                prop_assert_eq!(read, is_within.then_some(number));
             }
         }
 
         #[test]
-        fn what_is_no_number_in_digits_is_refused(text in "[^0-9]{0,5}[0-9]{0,12}[^0-9]{1,5}|[+-][0-9]{1,9}|") {
+        fn text_with_other_characters_than_digits_is_no_number(
+            text in "[^0-9]{0,5}[0-9]{0,12}[^0-9]{1,5}|[+-][0-9]{1,9}|"
+        ) {
             prop_assert_eq!(Whole { min: 0, max: u32::MAX, default: 0 }.read(&text), None);
         }
     }

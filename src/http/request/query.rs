@@ -1,29 +1,34 @@
-//! The query of a request, parameter by parameter: what is not known is refused, not ignored.
+//! The query of a request, parameter by parameter. Unknown parameters are rejected, not ignored.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use actix_web::HttpRequest;
+use actix_web::http::header;
 use chrono::NaiveDate;
 
 use super::parameter::{Parameter, Whole};
 use crate::http::respond::error::Problem;
+use crate::http::respond::format::Format;
+use crate::http::respond::paging::decode_cursor;
 use crate::http::server::state::State;
 use crate::keys::TOKEN_PREFIX;
 use crate::market::{Symbol, parse_date};
 
-/// The parameter that a key may come in.
+/// The parameter for an API key.
 pub const KEY: &str = "apikey";
-/// The longest text that is taken as a filter, in characters.
+/// The longest text of a filter, in characters.
 const TEXT_CHARS_MAX: usize = 100;
 
-/// The parameters of a request, all of them known to the route.
+/// The parameters of a request, all known to its route, each given once.
 pub struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 impl<'a> Query<'a> {
+    /// The query of a route with the parameters `known`.
+    ///
     /// # Errors
     /// When a parameter is not in `known`, or is given twice.
     pub fn of(request: &'a HttpRequest, known: &[Parameter]) -> Result<Self, Problem> {
@@ -31,12 +36,12 @@ impl<'a> Query<'a> {
         Self::parse(request.query_string(), known.iter().map(|known| known.name), takes_key)
     }
 
-    /// The same where the parameters are not part of the public reference.
+    /// The query of a route that is not in the public reference.
     pub fn naming(request: &'a HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
         Self::parse(request.query_string(), known.iter().copied(), || false)
     }
 
-    /// `takes_key` tells whether a key may be among them, which was read before.
+    /// `takes_key` returns whether a key may be among the parameters. Authentication has read it.
     fn parse(
         query: &'a str,
         known: impl Iterator<Item = &'static str> + Clone,
@@ -44,19 +49,19 @@ impl<'a> Query<'a> {
     ) -> Result<Self, Problem> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let a_key = || (name == KEY && takes_key()).then_some(KEY);
-            let Some(known_name) = known.clone().find(|known| *known == name).or_else(a_key) else {
+            let key = || (name == KEY && takes_key()).then_some(KEY);
+            let Some(known_name) = known.clone().find(|known| *known == name).or_else(key) else {
                 let name = name.chars().take(TEXT_CHARS_MAX).collect();
                 return Err(Problem::UnknownParameter { name, expected: names(known) });
             };
             if pairs.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(twice(known_name));
             }
-            // It would be asked of Postgres, and kept in cache keys.
+            // Otherwise the key would be sent to Postgres and stored in cache keys.
             if value.contains(TOKEN_PREFIX) && name != KEY {
                 return Err(invalid(
                     known_name,
-                    "holds what looks like a key: expected one in X-API-Key, and nowhere else",
+                    "contains what looks like an API key: send the key in X-API-Key",
                 ));
             }
             pairs.push((name, value));
@@ -64,7 +69,7 @@ impl<'a> Query<'a> {
         Ok(Self { pairs })
     }
 
-    /// A value as it was sent.
+    /// The value of a parameter as it was sent.
     pub fn given(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
@@ -83,7 +88,7 @@ impl<'a> Query<'a> {
         whole.read(text).ok_or_else(|| invalid(name, expected()))
     }
 
-    /// A value that knows itself what it takes.
+    /// A value of a type that parses itself.
     pub fn value<T: FromStr<Err: Display>>(
         &self,
         name: &'static str,
@@ -91,24 +96,40 @@ impl<'a> Query<'a> {
         self.given(name).map(|text| value(name, text)).transpose()
     }
 
-    /// Whether it is `true`; `false` where it is not given.
+    /// `true` or `false`. The default is `false`.
     pub fn flag(&self, name: &'static str) -> Result<bool, Problem> {
         let Some(text) = self.given(name) else { return Ok(false) };
         text.parse().map_err(|_| invalid(name, "is not valid: expected true or false"))
     }
 
-    /// Whether only what is so is asked for, or only what is not; `None` for both.
+    /// A filter by `true` or `false`. `None` if the parameter is absent, for no filter.
     pub fn only(&self, name: &'static str) -> Result<Option<bool>, Problem> {
         if self.given(name).is_some() { self.flag(name).map(Some) } else { Ok(None) }
     }
 
     pub fn text(&self, name: &'static str) -> Result<Option<String>, Problem> {
         let Some(text) = self.given(name) else { return Ok(None) };
-        let fits =
+        let is_valid =
             !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
         let expected =
             || format!("is not valid: expected a text of 1 to {TEXT_CHARS_MAX} characters");
-        if fits { Ok(Some(text.to_owned())) } else { Err(invalid(name, expected())) }
+        if is_valid { Ok(Some(text.to_owned())) } else { Err(invalid(name, expected())) }
+    }
+
+    /// The last row of the page before.
+    pub fn cursor<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, Problem> {
+        let Some(cursor) = self.given(name) else { return Ok(None) };
+        decode_cursor(cursor).map(Some).ok_or_else(|| {
+            invalid(name, "is not valid: expected the cursor in `next` of an earlier response")
+        })
+    }
+
+    /// The parameter `format` or, without it, the format that `Accept` prefers.
+    pub fn format(&self, request: &HttpRequest) -> Result<Format, Problem> {
+        Ok(self.value("format")?.unwrap_or_else(|| {
+            let headers = request.headers().get_all(header::ACCEPT);
+            Format::preferred(headers.filter_map(|accept| accept.to_str().ok()))
+        }))
     }
 }
 
@@ -125,17 +146,17 @@ pub fn in_path<T: FromStr<Err: Display>>(
     value(name, request.match_info().query(name))
 }
 
-/// A text of a client, by the name that it has there.
+/// Parses a value. `name` is its name in the request.
 pub fn value<T: FromStr<Err: Display>>(name: &'static str, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error| invalid(name, format!("is not valid: {error}")))
 }
 
-/// The key in a query, where there is one.
+/// The API key in a query, if any.
 ///
 /// # Errors
-/// When there are two: which of them is meant can't be known.
+/// When there are two.
 pub fn key_in(query: &str) -> Result<Option<Cow<'_, str>>, Problem> {
-    // Nearly all come without, and need not be taken apart to know.
+    // Most queries have none, and need not be parsed to find out.
     if !query.contains(KEY) && !query.contains('%') {
         return Ok(None);
     }
@@ -160,6 +181,9 @@ pub fn invalid(name: &'static str, expected: impl Into<String>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::request::parameter::Takes;
+    use crate::http::respond::paging::url_after;
+    use actix_web::test::TestRequest;
     use proptest::prelude::*;
 
     const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
@@ -169,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_whole_and_within_its_bounds() {
+    fn a_number_is_accepted_within_its_bounds() {
         assert_eq!(
             (limit("").unwrap(), limit("limit=1").unwrap(), limit("limit=1000").unwrap()),
             (100, 1, 1000)
@@ -193,9 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_or_given_twice_is_refused_by_name() {
+    fn an_unknown_or_repeated_parameter_is_rejected_by_its_name() {
         let problem = limit("limti=5").unwrap_err().to_string();
-        assert_eq!(problem, "the parameter \"limti\" is not known here: expected limit");
+        assert_eq!(problem, "the parameter \"limti\" is unknown: expected limit");
         assert_eq!(
             limit("limit=5&limit=5").unwrap_err().to_string(),
             "limit is given twice: expected it once"
@@ -203,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_read_wherever_it_stands_and_however_it_is_written() {
+    fn a_key_is_found_at_any_position_and_in_any_encoding() {
         for (query, key) in [
             ("apikey=tk_live_a", Some("tk_live_a")),
             ("limit=5&apikey=tk%5Flive%5fa", Some("tk_live_a")),
@@ -222,14 +246,30 @@ mod tests {
             .err()
             .unwrap()
             .to_string();
-        assert_eq!(off, "the parameter \"apikey\" is not known here: expected limit");
+        assert_eq!(off, "the parameter \"apikey\" is unknown: expected limit");
+    }
+
+    fn cursor(url: &str) -> Result<Option<u64>, Problem> {
+        let request = TestRequest::with_uri(url).to_http_request();
+        Query::of(&request, &[Parameter::new("cursor", Takes::Cursor, "")])?.cursor("cursor")
     }
 
     proptest! {
         #[test]
-        fn any_query_is_parsed_or_refused_without_a_panic(query in ".{0,80}") {
+        fn any_query_is_parsed_or_rejected_without_a_panic(query in ".{0,80}") {
             let _ = limit(&query);
-            let _ = Query::parse(&query, ["start"].into_iter(), || false).and_then(|query| query.date("start"));
+            let _ = Query::parse(&query, ["start"].into_iter(), || false)
+                .and_then(|query| query.date("start"));
+        }
+
+        #[test]
+        fn a_cursor_is_read_as_it_was_written(row: u64) {
+            prop_assert_eq!(cursor(&url_after("/api/events".to_owned(), row)).unwrap(), Some(row));
+        }
+
+        #[test]
+        fn a_text_that_is_no_cursor_is_rejected(text in "[A-Za-z0-9_-]{0,20}") {
+            prop_assert!(cursor(&format!("/?cursor={text}")).is_err(), "{}", text);
         }
     }
 }

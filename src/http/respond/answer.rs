@@ -1,4 +1,4 @@
-//! A successful answer, and what it is written in.
+//! Successful responses: their media types, JSON bodies, and headers that depend on the content.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -8,12 +8,19 @@ use crate::cache::Media;
 
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What an answer depends on, beside its URL; the second where `Accept` has a say.
+/// The `Vary` of a response that does not depend on `Accept`.
 pub const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
+/// The `Vary` of a response whose format `Accept` may choose.
 pub const VARY_NEGOTIATED: HeaderValue =
     HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key, Accept");
 
-/// The media type of a body.
+/// Names the requested symbols that no stock has. A header, because CSV has no other place.
+pub const UNKNOWN: HeaderName = HeaderName::from_static("x-unknown-symbols");
+
+/// Room for the part of a JSON body around its rows.
+const FRAME_BYTES: usize = 256;
+
+/// The `Content-Type` of a format.
 pub const fn media_type(media: Media) -> HeaderValue {
     match media {
         Media::Json => JSON,
@@ -23,37 +30,32 @@ pub const fn media_type(media: Media) -> HeaderValue {
     }
 }
 
-/// What an answer with these headers is written in.
+/// The format that the headers of a response declare.
 pub fn media_of(headers: &HeaderMap) -> Media {
-    let written = headers.get(header::CONTENT_TYPE);
-    let is_written = |media: &Media| written.is_some_and(|written| *written == media_type(*media));
-    Media::ALL.into_iter().find(is_written).unwrap_or(Media::Json)
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let is_declared =
+        |media: &Media| content_type.is_some_and(|value| *value == media_type(*media));
+    Media::ALL.into_iter().find(is_declared).unwrap_or(Media::Json)
 }
 
-pub const UNKNOWN: HeaderName = HeaderName::from_static("x-unknown-symbols");
-
-/// Names the symbols of a question that no stock has: in a header, since not every format has
-/// another place for them.
-pub fn unknown(answer: &mut HttpResponse, symbols: &[String]) {
+/// Adds [`UNKNOWN`] to a response, if there are such symbols.
+pub fn unknown(response: &mut HttpResponse, symbols: &[String]) {
     if !symbols.is_empty()
         && let Ok(symbols) = HeaderValue::try_from(symbols.join(", "))
     {
-        answer.headers_mut().insert(UNKNOWN, symbols);
+        response.headers_mut().insert(UNKNOWN, symbols);
     }
 }
 
-/// Room for what surrounds the rows of an answer.
-const FRAME_BYTES: usize = 256;
-
-/// `value` as JSON; its rows are expected to take so many bytes.
+/// `value` as JSON. `rows_bytes` is the expected size of its rows.
 pub fn written<T: Serialize>(value: &T, rows_bytes: usize) -> Vec<u8> {
     let mut body = Vec::with_capacity(FRAME_BYTES + rows_bytes);
     serde_json::to_writer(&mut body, value)
-        .expect("an answer has no maps with keys other than text, so it can be written");
+        .expect("only a map with keys other than strings can't be written, and there is none");
     body
 }
 
-/// A 200 with this JSON.
+/// A 200 with a JSON body.
 pub fn json(body: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, JSON)).body(body)
 }

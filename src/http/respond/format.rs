@@ -1,13 +1,8 @@
-//! The forms that rows are sent in, and which of them a client wants.
+//! The formats of rows, and the one that `Accept` prefers.
 
 use std::str::FromStr;
 
-use actix_web::HttpRequest;
-use actix_web::http::header;
-
-use super::error::Problem;
 use crate::cache::Media;
-use crate::http::request::query::Query;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
@@ -15,7 +10,7 @@ pub enum Format {
     Json,
     /// RFC 4180, with a header line.
     Csv,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Ndjson,
 }
 
@@ -26,20 +21,13 @@ pub struct FormatError;
 impl Format {
     pub const WORDS: [&str; 3] = ["json", "csv", "ndjson"];
 
-    /// What the parameter `format` says or, without it, `Accept`.
-    pub fn wanted(query: &Query<'_>, request: &HttpRequest) -> Result<Self, Problem> {
-        Ok(query.value("format")?.unwrap_or_else(|| {
-            let lines = request.headers().get_all(header::ACCEPT);
-            Self::preferred(lines.filter_map(|accept| accept.to_str().ok()))
-        }))
-    }
-
-    /// What stands in the `Accept` headers with the greatest weight (RFC 9110, 12.5.1); JSON where
-    /// nothing there is ours.
-    fn preferred<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
+    /// The format with the highest quality value in the `Accept` headers (RFC 9110, 12.5.1). JSON
+    /// if they name none of the formats.
+    pub fn preferred<'a>(accept_headers: impl Iterator<Item = &'a str>) -> Self {
         let mut best = (Self::Json, 0.0);
-        // What those send who don't care.
-        for range in lines.filter(|line| *line != "*/*").flat_map(|line| line.split(',')) {
+        // Most clients send only this, which prefers nothing.
+        let headers = accept_headers.filter(|header| *header != "*/*");
+        for range in headers.flat_map(|header| header.split(',')) {
             let mut parts = range.split(';').map(str::trim);
             let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
                 "text/csv" => Self::Csv,
@@ -47,12 +35,12 @@ impl Format {
                 "application/json" | "application/*" | "*/*" => Self::Json,
                 _ => continue,
             };
-            let cost = parts.find_map(|part| {
+            let quality = parts.find_map(|part| {
                 part.strip_prefix(['q', 'Q'])?.strip_prefix('=')?.parse::<f32>().ok()
             });
-            let cost = cost.unwrap_or(1.0);
-            if cost > best.1 {
-                best = (format, cost);
+            let quality = quality.unwrap_or(1.0);
+            if quality > best.1 {
+                best = (format, quality);
             }
         }
         best.0
@@ -88,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_weightiest_form_that_is_ours_is_sent() {
+    fn the_supported_format_with_the_highest_quality_is_preferred() {
         for (accept, format) in [
             ("*/*", Format::Json),
             ("text/csv", Format::Csv),
@@ -109,23 +97,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn of_our_forms_the_one_with_the_greatest_weight_is_sent_wherever_it_stands(
-            weights in prop::sample::subsequence(vec![1u8, 2, 3, 4, 5, 6, 7, 8, 9, 10], 3).prop_shuffle(),
-            order in Just(vec![0usize, 1, 2]).prop_shuffle(), other in "text/(html|plain)"
+        fn the_highest_quality_decides_wherever_it_stands(
+            qualities in prop::sample::subsequence((1u8..=10).collect::<Vec<_>>(), 3)
+                .prop_shuffle(),
+            order in Just(vec![0usize, 1, 2]).prop_shuffle(),
+            other in "text/(html|plain)"
         ) {
             let names = ["application/json", "text/csv", "application/x-ndjson"];
-            let range = |at: usize| format!("{}; q={}.{}", names[at], weights[at] / 10, weights[at] % 10);
+            let range = |at: usize| {
+                format!("{}; q={}.{}", names[at], qualities[at] / 10, qualities[at] % 10)
+            };
             let ranges: Vec<_> = order.iter().map(|at| range(*at)).chain([other]).collect();
-            let best = (0..3).max_by_key(|at| weights[*at]).unwrap();
-            let form = [Format::Json, Format::Csv, Format::Ndjson][best];
-            prop_assert_eq!(Format::preferred([ranges.join(",").as_str()].into_iter()), form);
+            let best = (0..3).max_by_key(|at| qualities[*at]).unwrap();
+            let format = [Format::Json, Format::Csv, Format::Ndjson][best];
+            prop_assert_eq!(Format::preferred([ranges.join(",").as_str()].into_iter()), format);
         }
 
         #[test]
-        fn whoever_names_no_lines_gets_json_without_a_panic(accept in "[ -~]{0,60}") {
-            let form = Format::preferred([accept.as_str()].into_iter());
+        fn a_header_without_csv_or_ndjson_means_json(accept in "[ -~]{0,60}") {
+            let format = Format::preferred([accept.as_str()].into_iter());
             let lower = accept.to_lowercase();
-            prop_assert!(form == Format::Json || lower.contains("csv") || lower.contains("ndjson") || lower.contains("jsonl"));
+            let names_lines = ["csv", "ndjson", "jsonl"].iter().any(|name| lower.contains(name));
+            prop_assert!(format == Format::Json || names_lines);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Responses: bodies, formats, pages, and the one error type.
+//! Making responses: bodies, formats, paging, and the one error type.
 
 pub mod answer;
+mod conversions;
+pub mod document;
 pub mod error;
 pub mod format;
 pub mod paging;
-pub mod store_errors;
 pub mod uncached;

@@ -1,4 +1,4 @@
-//! Answers that nobody keeps: JSON of the moment, for whoever asked.
+//! Responses that no client and no proxy may store: `Cache-Control: no-store`.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -7,30 +7,33 @@ use serde::Serialize;
 
 use super::answer::{JSON, written};
 
-/// Room for the rows of an answer: a key takes about 400 bytes.
+pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The expected size of the rows of a body. One key takes about 400 bytes.
 const ROWS_BYTES: usize = 512;
 
-pub fn ok(value: &impl Serialize) -> HttpResponse {
-    answer(StatusCode::OK, value)
-}
-
-/// A 201 for what is from now on found at `path`.
-pub fn created(path: &str, value: &impl Serialize) -> HttpResponse {
-    let mut answer = answer(StatusCode::CREATED, value);
-    if let Ok(path) = HeaderValue::from_str(path) {
-        answer.headers_mut().insert(header::LOCATION, path);
-    }
-    answer
-}
-
-fn answer(status: StatusCode, value: &impl Serialize) -> HttpResponse {
+/// A JSON body with this status.
+pub fn no_store(status: StatusCode, value: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, JSON))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::CACHE_CONTROL, NO_STORE))
         .body(written(value, ROWS_BYTES))
 }
 
-/// A 204 for what is gone.
+pub fn ok(value: &impl Serialize) -> HttpResponse {
+    no_store(StatusCode::OK, value)
+}
+
+/// A 201 with the path of the new resource.
+pub fn created(path: &str, value: &impl Serialize) -> HttpResponse {
+    let mut response = no_store(StatusCode::CREATED, value);
+    if let Ok(path) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(header::LOCATION, path);
+    }
+    response
+}
+
+/// A 204, after a resource was deleted.
 pub fn nothing() -> HttpResponse {
-    HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish()
+    HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, NO_STORE)).finish()
 }

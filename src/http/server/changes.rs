@@ -82,8 +82,9 @@ pub async fn follow(
         follower.set_behind(is_behind);
         while !message_arrived && !is_due(follower, config, is_behind, read_at) {
             // The shorter interval: which one applies may change meanwhile.
-            let pause =
-                Duration::from_millis(config.changes_poll_without_redis_ms.min(config.changes_poll_ms));
+            let pause = Duration::from_millis(
+                config.changes_poll_without_redis_ms.min(config.changes_poll_ms),
+            );
             let message = tokio::time::timeout(pause, next_message(&mut messages)).await;
             if let Ok(message) = message {
                 follower.handle_message(message);
@@ -102,8 +103,11 @@ fn is_due(
     read_at: Instant,
 ) -> bool {
     let relies_on_messages = follower.receives_messages() && !is_behind;
-    let interval_ms =
-        if relies_on_messages { config.changes_poll_ms } else { config.changes_poll_without_redis_ms };
+    let interval_ms = if relies_on_messages {
+        config.changes_poll_ms
+    } else {
+        config.changes_poll_without_redis_ms
+    };
     read_at.elapsed() >= Duration::from_millis(interval_ms)
 }
 

@@ -1,5 +1,5 @@
-//! What goes on beside the requests: counting instances, sweeping, storing what was used. Hearing
-//! of changes has a file of its own.
+//! Background tasks: storing usage, removing idle windows, counting instances. `changes.rs` has the
+//! task that follows changes.
 
 use std::time::Duration;
 
@@ -9,41 +9,45 @@ use tokio::time::interval;
 use super::state::State;
 use crate::store::StoreError;
 
-/// Between two looks at how many instances there are, and two sweeps.
+/// Between two sweeps, each with a count of the instances.
 const HOUSEKEEPING_MS: u64 = 10_000;
 
-/// For what keys used since the last batch to be stored when the process ends. The time-outs of a
-/// store that hangs add up to more than service managers wait.
+/// For the last batch of usage when the process ends. Without it, the timeouts of a store that
+/// hangs add up to more than service managers wait.
 const LAST_BATCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two tries at it.
+/// Between two attempts to store it.
 const LAST_BATCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// Stores what was used, every so often and when a day (UTC) ends.
+/// Stores usage every `flush_ms`, and when a day (UTC) ends.
 pub async fn store_usage(state: &'static State, flush_ms: u64) {
     let mut failing = false;
     loop {
         let began = Utc::now();
         let flushed = state.usage.flush(&state.store, began).await;
-        // Once an outage: it may last.
+        // Once per outage, which may last.
         if let (Err(error), false) = (&flushed, failing) {
-            tracing::warn!(cause = %error, "usage can't be stored; it is kept and tried again");
+            tracing::warn!(
+                cause = %error,
+                "usage can't be stored: it is kept in memory and stored later"
+            );
         }
         failing = flushed.is_err();
-        // Where the day has ended meanwhile, what was counted since is of that day.
+        // If the day has ended meanwhile, store again at once: new counts belong to the new day.
         if Utc::now().date_naive() == began.date_naive() {
             tokio::time::sleep(pause(Utc::now(), flush_ms)).await;
         }
     }
 }
 
-/// Stores what was counted since the last batch, as the process ends. What fails is tried again for
-/// as long as there is time: a connection may have died in an outage that is over, and a batch
-/// counts once however often it is sent.
+/// Stores the usage since the last batch, when the process ends.
+///
+/// It tries again until [`LAST_BATCH_TIMEOUT`], because a connection may have died in an outage
+/// that is over. A batch counts once, however often it is sent.
 pub async fn store_last_usage(state: &State) {
     let mut error = StoreError::Timeout(LAST_BATCH_TIMEOUT.as_millis());
     let stored = async {
-        while let Err(again) = state.usage.flush(&state.store, Utc::now()).await {
-            error = again;
+        while let Err(failure) = state.usage.flush(&state.store, Utc::now()).await {
+            error = failure;
             tokio::time::sleep(LAST_BATCH_PAUSE).await;
         }
     };
@@ -52,14 +56,14 @@ pub async fn store_last_usage(state: &State) {
     }
 }
 
-/// Until the next batch: `flush_ms`, or less where the day ends before.
+/// The time until the next batch: `flush_ms`, or less if the day ends before.
 fn pause(now: DateTime<Utc>, flush_ms: u64) -> Duration {
     let tomorrow = (now.date_naive() + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
     let left = (tomorrow - now).to_std().unwrap_or_default();
     Duration::from_millis(flush_ms).min(left)
 }
 
-/// Sweeps idle windows and learns how many instances share the limits.
+/// Removes idle windows, and counts the instances that share the limits.
 pub async fn housekeeping(state: &'static State) {
     let mut tick = interval(Duration::from_millis(HOUSEKEEPING_MS));
     loop {

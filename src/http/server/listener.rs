@@ -1,5 +1,5 @@
-//! One listener and its workers. As the framework's own, but for the connections, which end when a
-//! client stalls.
+//! One listener and its workers, set up as actix-web does it, but with connections that are closed
+//! when their client stalls.
 
 use std::io;
 use std::net::TcpListener;
@@ -16,16 +16,18 @@ use tokio::net::TcpStream;
 use super::connection::{Connection, Timeouts};
 use crate::config::HttpConfig;
 
-/// For a client to hang up after an answer to a request that was not read to its end.
+/// For a client to disconnect after the response to a request whose body was not read.
 const HANG_UP: Duration = Duration::from_secs(1);
 
-/// How many threads serve, and how many connections each. `None`: one a core.
+/// The threads that serve a listener.
 pub struct Workers {
+    /// `None` for one per core.
     pub count: Option<usize>,
+    /// Connections of one worker.
     pub connections_max: usize,
 }
 
-/// Serves `app` to whoever connects to `listener`.
+/// Starts workers that serve `app` to the clients of `listener`.
 ///
 /// # Errors
 /// When the listener can't be used.
@@ -62,7 +64,7 @@ where
     let stopping = builder.graceful_shutdown_signal();
     let builder = builder.listen("http", listener, move || {
         let stopping = stopping.clone();
-        let answers = map_config(app(), |()| AppConfig::default());
+        let service = map_config(app(), |()| AppConfig::default());
         let http = HttpService::build()
             .keep_alive(keep_alive)
             .client_request_timeout(timeouts.head)
@@ -74,7 +76,7 @@ where
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(connection.progress());
             })
-            .h1(answers.map_err(|error: Error| Response::<BoxBody>::from(error)));
+            .h1(service.map_err(|error: Error| Response::<BoxBody>::from(error)));
         fn_service(move |socket: TcpStream| async move {
             let peer = socket.peer_addr().ok();
             Ok::<_, io::Error>((Connection::new(socket, timeouts)?, peer))

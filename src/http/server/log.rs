@@ -1,4 +1,4 @@
-//! One line a request, without a key in it, and never more lines than a disk can take.
+//! The request log: one line per request, without keys, and a bounded number of lines per second.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
@@ -7,48 +7,59 @@ use percent_encoding::percent_decode_str;
 
 use crate::keys::TOKEN_PREFIX;
 
-/// Bounds the lines about requests in any second: those about server errors, and the others, each
-/// for themselves.
+/// Bounds the lines per second, separately for server errors and for all other requests.
 pub struct RequestLog {
-    /// Whether lines about requests that did not fail are wanted at all: asked once, since that
-    /// goes through every filter.
-    tells_all: bool,
+    /// Whether the log level includes requests without a server error. Looked up once, because the
+    /// lookup goes through every filter.
+    info_is_enabled: bool,
     errors: Budget,
     others: Budget,
 }
 
 impl RequestLog {
     pub fn new(per_s_max: u32) -> Self {
-        let tells_all = tracing::enabled!(tracing::Level::INFO);
-        Self { tells_all, errors: Budget::new(per_s_max), others: Budget::new(per_s_max) }
+        Self {
+            info_is_enabled: tracing::enabled!(tracing::Level::INFO),
+            errors: Budget::new(per_s_max),
+            others: Budget::new(per_s_max),
+        }
     }
 
-    /// Whether one more line fits into this second.
-    pub fn takes_a_line(&self, is_error: bool) -> bool {
+    /// Whether the line of a request may be written.
+    pub fn allows_line(&self, is_error: bool) -> bool {
         if is_error {
-            self.errors.takes_a_line()
+            self.errors.take_line()
         } else {
-            self.tells_all && self.others.takes_a_line()
+            self.info_is_enabled && self.others.take_line()
         }
     }
 }
 
+/// Lines per second.
 struct Budget {
     started: Instant,
     per_s_max: u32,
+    /// The current second since `started`.
     second: AtomicU64,
+    /// Lines in this second.
     lines: AtomicU32,
+    /// Lines that were left out since the last report.
     left_out: AtomicU64,
 }
 
 impl Budget {
     fn new(per_s_max: u32) -> Self {
-        let (second, lines, left_out) = (AtomicU64::new(0), AtomicU32::new(0), AtomicU64::new(0));
-        Self { started: Instant::now(), per_s_max, second, lines, left_out }
+        Self {
+            started: Instant::now(),
+            per_s_max,
+            second: AtomicU64::new(0),
+            lines: AtomicU32::new(0),
+            left_out: AtomicU64::new(0),
+        }
     }
 
-    /// Whether one more fits. At the turn of a second, says how many did not.
-    fn takes_a_line(&self) -> bool {
+    /// Whether one more line fits. In a new second, first logs how many lines were left out.
+    fn take_line(&self) -> bool {
         let second = self.started.elapsed().as_secs();
         if self.second.load(Ordering::Relaxed) != second
             && self.second.swap(second, Ordering::Relaxed) != second
@@ -68,8 +79,10 @@ impl Budget {
     }
 }
 
-/// A path and query as they may be logged: a part that holds what looks like a token, wherever it
-/// was put by mistake, is left out, and so is one that is named as if it held one.
+/// A path and query for the log.
+///
+/// Three dots replace each part that contains what looks like a token, and each parameter whose
+/// name suggests one.
 pub fn without_keys(url: &str) -> String {
     let (path, query) =
         url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
@@ -77,7 +90,7 @@ pub fn without_keys(url: &str) -> String {
     show_parts(&mut shown, path, '/');
     if let Some(query) = query {
         shown.push('?');
-        // A value may hold any other sign: it is left out whole.
+        // A value may contain any other character, so it is replaced as a whole.
         show_parts(&mut shown, query, '&');
     }
     shown
@@ -86,18 +99,18 @@ pub fn without_keys(url: &str) -> String {
 fn show_parts(shown: &mut String, text: &str, separator: char) {
     for part in text.split_inclusive(separator) {
         let text = part.trim_end_matches(separator);
-        shown.push_str(if may_hold_a_key(text) { "..." } else { text });
+        shown.push_str(if may_contain_key(text) { "..." } else { text });
         shown.push_str(&part[text.len()..]);
     }
 }
 
-fn may_hold_a_key(part: &str) -> bool {
+fn may_contain_key(part: &str) -> bool {
     let part = percent_decode_str(part).decode_utf8_lossy().to_ascii_lowercase();
     let name = part.split_once('=').map(|(name, _)| name.replace(['-', '_'], ""));
-    let names_a_key = name.is_some_and(|name| {
+    let is_named_like_key = name.is_some_and(|name| {
         ["apikey", "xapikey", "key", "token", "accesstoken"].contains(&name.as_str())
     });
-    names_a_key || part.contains(TOKEN_PREFIX)
+    is_named_like_key || part.contains(TOKEN_PREFIX)
 }
 
 #[cfg(test)]
@@ -105,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_key_survives_wherever_it_was_put() {
+    fn no_key_is_logged_wherever_it_is_in_the_url() {
         for (url, shown) in [
             (
                 "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31",
@@ -126,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn a_second_takes_so_many_lines_and_no_more() {
-        let log = RequestLog { tells_all: true, ..RequestLog::new(3) };
-        assert_eq!((0..1000).filter(|_| log.takes_a_line(false)).count() % 3, 0);
+    fn the_lines_of_a_second_are_bounded() {
+        let log = RequestLog { info_is_enabled: true, ..RequestLog::new(3) };
+        assert_eq!((0..1000).filter(|_| log.allows_line(false)).count() % 3, 0);
         assert!(log.others.left_out.load(Ordering::Relaxed) >= 991);
-        assert!(log.takes_a_line(true), "a flood of requests leaves the lines of errors alone");
+        assert!(log.allows_line(true), "other requests do not use up the lines of errors");
     }
 }

@@ -1,13 +1,15 @@
-//! Stopping without failing a request.
+//! Shutdown without a failed request.
 //!
-//! A client that keeps its connection can't know that we are about to close it: its next request
-//! may cross the close on the way and is lost. So after SIGTERM each answer first says
-//! `Connection: close` for a while, with which a client ends the connection itself and opens
-//! another. Then nothing more is accepted, and those who were just let in get to ask. A port of our
-//! own is closed by then, so that whoever comes is refused at once and asks elsewhere: a connection
-//! that is held and then dropped may have carried a request, which a proxy does not send twice
-//! where it writes. What still stays idle after that is closed by the server, and whatever is in
-//! flight finishes.
+//! A client may send a request on an open connection at the moment at which the server closes it,
+//! and the request is lost. So the server stops in three steps after SIGTERM:
+//!
+//! 1. For a while, each response has `Connection: close`. Clients close their connections
+//!    themselves, and open new ones if they need them.
+//! 2. The server accepts no more connections, and waits a moment for the requests of those that it
+//!    has just accepted. If the port belongs to this process, it closes: a new connection is
+//!    refused at once, and the client connects elsewhere. Otherwise a proxy could send a request
+//!    on a connection that is then dropped, and a proxy does not repeat a request that writes.
+//! 3. The server closes idle connections, and requests in flight finish.
 
 use std::io;
 use std::net::{Shutdown, TcpListener};
@@ -22,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::state::State;
 use super::systemd;
 
-/// For connections that were just accepted to send their request: a round trip across an ocean.
+/// For a connection that was just accepted to send its request: a round trip across an ocean.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// True from the moment the port closes.
@@ -39,25 +41,25 @@ pub fn is_accept_on_closed_port(event: &tracing::Metadata<'_>) -> bool {
 /// The module that logs errors of accept(2).
 pub const ACCEPTOR: &str = "actix_server::accept";
 
-/// What ends a server.
+/// The signals that stop the server.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 #[derive(PartialEq, Eq)]
-enum Ending {
-    /// SIGTERM: a service manager, which starts another process or takes this one out of use.
-    InOrder,
-    /// SIGINT: a person who waits.
-    AtOnce,
+enum StopMode {
+    /// SIGTERM, from a service manager: clients get time to connect elsewhere.
+    Graceful,
+    /// SIGINT, from a person who waits.
+    Immediate,
 }
 
 impl Signals {
-    /// From here on these signals end nothing by themselves.
+    /// Takes over the signals, which from now on do not end the process.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system does not allow it.
     pub fn catch() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -65,17 +67,18 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Ending {
+    async fn next(&mut self) -> StopMode {
         tokio::select! {
-            _ = self.terminate.recv() => Ending::InOrder,
-            _ = self.interrupt.recv() => Ending::AtOnce,
+            _ = self.terminate.recv() => StopMode::Graceful,
+            _ = self.interrupt.recv() => StopMode::Immediate,
         }
     }
 }
 
-/// Waits for a signal, then stops the servers. Meanwhile answers tell their clients to connect
-/// anew. `port` is closed with the end of that; `None` where somebody else holds it open for the
-/// next process.
+/// Waits for a signal, then stops the servers.
+///
+/// `port` is the public port, which closes in the second step. `None` if systemd holds it open for
+/// the next process.
 pub async fn stop_on_signal(
     mut signals: Signals,
     servers: Vec<ServerHandle>,
@@ -84,30 +87,30 @@ pub async fn stop_on_signal(
     drain: Duration,
     on_stop: impl FnOnce(bool),
 ) {
-    let ending = signals.next().await;
-    on_stop(ending == Ending::InOrder);
-    systemd::say_stopping();
+    let mode = signals.next().await;
+    on_stop(mode == StopMode::Graceful);
+    systemd::notify_stopping();
     state.draining.store(true, Ordering::Relaxed);
     state.port_closes.store(port.is_some(), Ordering::Relaxed);
-    if ending == Ending::InOrder {
+    if mode == StopMode::Graceful {
         let drained = async {
             tokio::time::sleep(drain).await;
             join_all(servers.iter().map(ServerHandle::pause)).await;
-            // The servers have it open, too: only so is it closed for all. Where a system can't, it
-            // closes with the process.
+            // The servers have duplicates of the socket, and a shutdown applies to all of them. If
+            // the system does not support it, the port closes with the process.
             if let Some(port) = &port {
                 PORT_IS_CLOSED.store(true, Ordering::SeqCst);
                 let _ = SockRef::from(port).shutdown(Shutdown::Both);
             }
             tokio::time::sleep(SETTLE).await;
         };
-        // A second signal cuts it short.
+        // A second signal ends the wait.
         tokio::select! {
             () = drained => {}
             _ = signals.next() => {}
         }
     }
-    // From here on it is the servers' to close.
+    // The servers close their duplicates.
     drop(port);
     join_all(servers.iter().map(|server| server.stop(true))).await;
 }

@@ -1,4 +1,4 @@
-//! What every worker shares.
+//! The state that all workers share.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -8,6 +8,11 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::Utc;
 
+use super::admin_token::AdminToken;
+use super::error::ServeError;
+use super::log::RequestLog;
+use super::newest_days::NewestDays;
+use super::postgres_probe::PostgresProbe;
 use crate::cache::{Cache, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
 use crate::keys::Verifier;
@@ -15,12 +20,6 @@ use crate::limiter::{AnonymousLimiter, KeyLimiter};
 use crate::redis::Redis;
 use crate::store::Store;
 use crate::usage::Usage;
-
-use super::admin_token::AdminToken;
-use super::log::RequestLog;
-use super::newest_days::NewestDays;
-use crate::http::ServeError;
-use crate::http::api::health::PostgresProbe;
 
 pub struct State {
     pub store: Store,
@@ -34,21 +33,21 @@ pub struct State {
     pub postgres_probe: PostgresProbe,
     pub versions: Versions,
     pub http: HttpConfig,
-    /// `None` where operators may not ask over HTTP.
+    /// `None` if the admin API is disabled.
     pub admin_token: Option<AdminToken>,
     pub log: RequestLog,
-    /// Whether answers are to tell their clients to connect anew: this process is about to end.
+    /// Set at shutdown: responses have `Connection: close`.
     pub draining: AtomicBool,
-    /// Whether load balancers are to go elsewhere, since the port is about to close as well.
+    /// Set at shutdown if the port is about to close: readiness checks fail.
     pub port_closes: AtomicBool,
 }
 
 impl State {
-    /// Builds everything; nothing has to be up yet. Connections live on the runtime that this is
-    /// called on.
+    /// Builds the state. Postgres and Redis may still be down. Their connections are driven by the
+    /// current runtime.
     ///
     /// # Errors
-    /// When a URL or a certificate authority can't be read.
+    /// When a URL, a certificate authority or the admin token can't be read.
     pub fn new(config: &ServeConfig, log: &LogConfig) -> Result<Self, ServeError> {
         let store =
             Store::new(&config.database)?.reading_from(&config.replica, &config.database)?;
@@ -72,14 +71,14 @@ impl State {
         })
     }
 
-    /// What a request shares with all others.
+    /// The state, from any request.
     pub fn of(request: &HttpRequest) -> &'static Self {
         request.app_data::<&'static Self>().expect("the app has its state")
     }
 }
 
-/// Hands a handler what it shares with all others. It lives as long as the process, so that no
-/// request has to count who else holds it.
+/// Extracts the state for a handler. It lives as long as the process, so requests need no reference
+/// count.
 impl FromRequest for &'static State {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

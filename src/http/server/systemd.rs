@@ -1,34 +1,34 @@
-//! What systemd hands us and is told, where it started us (sd_listen_fds(3), sd_notify(3)).
-//! Elsewhere nothing happens.
+//! The interface to systemd: a socket that it passes (sd_listen_fds(3)), and notifications
+//! (sd_notify(3)). Without systemd, nothing happens.
 
 use std::net::TcpListener;
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 
-use crate::http::ServeError;
+use super::error::ServeError;
 
-/// The socket that systemd listens on for us. It stays open while we are replaced: who connects
-/// meanwhile is served by the next process.
+/// The socket that systemd passed, if any. It stays open while this process is replaced: clients
+/// that connect meanwhile are served by the next process.
 ///
 /// # Errors
-/// When it is no TCP socket.
+/// When it is not a TCP socket.
 pub fn listener() -> Result<Option<TcpListener>, ServeError> {
     ListenFd::from_env().take_tcp_listener(0).map_err(ServeError::PassedSocket)
 }
 
-/// That requests are served from now on.
-pub fn say_ready() {
-    say(NotifyState::Ready);
+/// Notifies systemd that requests are served from now on.
+pub fn notify_ready() {
+    notify(NotifyState::Ready);
 }
 
-/// That we are about to end.
-pub fn say_stopping() {
-    say(NotifyState::Stopping);
+/// Notifies systemd that the process is about to end.
+pub fn notify_stopping() {
+    notify(NotifyState::Stopping);
 }
 
-fn say(state: NotifyState<'_>) {
+fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(cause = %error, "systemd could not be told how this service is");
+        tracing::warn!(cause = %error, "systemd can't be notified");
     }
 }

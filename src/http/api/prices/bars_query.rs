@@ -90,7 +90,7 @@ impl BarsQuery {
         let range = DateRange::new(start, query.date("end")?).map_err(|error| {
             invalid("start", format!("({}) is after end ({})", error.start, error.end))
         })?;
-        let format = Format::wanted(query, request)?;
+        let format = query.format(request)?;
         let interval: Interval = query.value("interval")?.unwrap_or_default();
         let default = || ColumnSelection::default_for(has_symbols, interval != Interval::Day);
         Ok(Self {

@@ -10,7 +10,8 @@ use super::columns::ColumnSelection;
 use super::rows::{self, PriceRow, PriceRows, lines};
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
-use crate::http::request::parameter::{Parameter, Takes, Whole};
+use crate::http::request::cost::DAY_LIMIT;
+use crate::http::request::parameter::{Parameter, Takes};
 use crate::http::request::query::{Query, invalid};
 use crate::http::respond::answer::{json, media_type, written};
 use crate::http::respond::error::Problem;
@@ -20,13 +21,11 @@ use crate::http::server::state::State;
 use crate::market::{Calendar, DEFAULT_EXCHANGE, DateRange, Symbol, parse_date};
 use crate::store::DayRow;
 
-/// Determines the cost of a request, see [`crate::http::request::cost`].
-pub const LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
     Parameter::new(
         "limit",
-        Takes::Number(LIMIT),
+        Takes::Number(DAY_LIMIT),
         "The maximum number of rows on a page. The cost is `limit` / 100, rounded up, at least 10.",
     ),
     super::bars_query::CURSOR,
@@ -122,11 +121,11 @@ impl CacheableQuery for DayQuery {
         Ok(Self {
             range: DateRange::day(date),
             exchange: query.text("exchange")?.map(|code| code.to_ascii_uppercase()),
-            limit: query.number("limit", LIMIT)?,
+            limit: query.number("limit", DAY_LIMIT)?,
             columns: query
                 .value("columns")?
                 .unwrap_or_else(|| ColumnSelection::default_for(true, false)),
-            format: Format::wanted(&query, request)?,
+            format: query.format(request)?,
             after: query.cursor("cursor")?,
         })
     }

@@ -12,6 +12,7 @@ use super::rows::{self, PriceRows};
 use super::stream::PricePage;
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stocks_of};
+use crate::http::request::cost::SYMBOLS_MAX;
 use crate::http::request::parameter::{Parameter, Takes};
 use crate::http::request::query::{Query, invalid};
 use crate::http::respond::answer::{json, unknown, written};
@@ -20,9 +21,6 @@ use crate::http::respond::format::Format;
 use crate::http::respond::paging::{key_of, link, url_after};
 use crate::http::server::state::State;
 use crate::market::Symbol;
-
-/// The maximum number of symbols in one request. Each costs one request.
-pub const SYMBOLS_MAX: usize = 100;
 
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::required(

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{Owner, id};
 use crate::caller::WatchlistId;
-use crate::http::request::body::Body;
+use crate::http::request::body::JsonBody;
 use crate::http::request::cacheable_query::stock_of;
 use crate::http::request::query::{Query, invalid, value};
 use crate::http::respond::error::Problem;
@@ -52,7 +52,7 @@ pub async fn create(
     owner: Owner,
     request: HttpRequest,
     state: &'static State,
-    Body(body): Body<WatchlistBody>,
+    JsonBody(body): JsonBody<WatchlistBody>,
 ) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let name = value("name", &body.name)?;
@@ -67,7 +67,7 @@ pub async fn change(
     owner: Owner,
     request: HttpRequest,
     state: &'static State,
-    Body(body): Body<WatchlistChangeBody>,
+    JsonBody(body): JsonBody<WatchlistChangeBody>,
 ) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let id = id(&request)?;
@@ -139,4 +139,81 @@ fn too_long(field: &'static str) -> Problem {
         field,
         format!("is not valid: expected at most {STOCKS_PER_WATCHLIST_MAX} stocks on a list"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request::body::parse;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// JSON of any shape, with the names of fields.
+    fn json_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(3, 30, 5, |inner| {
+            let name = prop::sample::select(vec!["name", "symbols", "add", "remove", "owner", ""])
+                .prop_map(str::to_owned);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map(name, inner, 0..4).prop_map(|fields| fields
+                    .into_iter()
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()),
+            ]
+        })
+    }
+
+    fn is_list_of_texts(value: &Value) -> bool {
+        value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_accepted_if_each_field_is_known_and_has_its_type(body in json_value()) {
+            let text = body.to_string();
+            let fits = body.as_object().is_some_and(|fields| {
+                let fits = |(name, value): (&String, &Value)| match name.as_str() {
+                    "name" => value.is_string(),
+                    "symbols" => is_list_of_texts(value),
+                    _ => false,
+                };
+                fields.contains_key("name") && fields.iter().all(fits)
+            });
+            prop_assert_eq!(parse::<WatchlistBody>(text.as_bytes()).is_ok(), fits, "{}", text);
+            let fits = body.as_object().is_some_and(|fields| {
+                fields.iter().all(|(name, value)| match name.as_str() {
+                    "name" => value.is_string() || value.is_null(),
+                    "symbols" | "add" | "remove" => is_list_of_texts(value) || value.is_null(),
+                    _ => false,
+                })
+            });
+            let is_parsed = parse::<WatchlistChangeBody>(text.as_bytes()).is_ok();
+            prop_assert_eq!(is_parsed, fits, "{}", text);
+        }
+
+        #[test]
+        fn any_bytes_are_parsed_or_rejected_without_a_panic(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..60),
+                "[ \t\r\n{\"]{0,3}".prop_map(String::into_bytes),
+            ]
+        ) {
+            if let Err(problem) = parse::<WatchlistBody>(&bytes) {
+                prop_assert!(matches!(&problem, Problem::InvalidBody(why) if !why.is_empty()));
+            }
+        }
+    }
+
+    #[test]
+    fn deep_nesting_and_arrays_are_rejected() {
+        let deep = format!("{{\"name\":{}", "[".repeat(10_000));
+        assert!(parse::<WatchlistBody>(deep.as_bytes()).is_err());
+        assert!(parse::<WatchlistBody>(json!([1]).to_string().as_bytes()).is_err());
+    }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong in the rooms below, as the problem that a client sees.
+//! Converts the errors of the modules below into the problems that clients get.
 
 use super::error::Problem;
 use crate::keys::{KeyServiceError, VerifyError};
@@ -27,7 +27,7 @@ impl From<KeyServiceError> for Problem {
 }
 
 impl Problem {
-    /// What a refused key's caller is told. `now_ms` is epoch milliseconds.
+    /// The problem for a request whose key is not verified. `now_ms` is epoch milliseconds.
     pub fn from_verify_error(error: VerifyError, now_ms: u64) -> Self {
         match error {
             VerifyError::Invalid => Self::Unauthorized,
