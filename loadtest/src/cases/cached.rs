@@ -105,7 +105,7 @@ async fn get(
     variant: &CachedVariant,
     headers: &[(HeaderName, HeaderValue)],
     status: u16,
-) -> Result<Answer, LoadtestError> {
+) -> Result<Response, LoadtestError> {
     let response = HttpClient::new(server.address)?.get(variant.path, headers).await?;
     if response.status.as_u16() != status {
         return Err(

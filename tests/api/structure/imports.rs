@@ -26,8 +26,11 @@ impl Imports {
             }
         }
         let imports = |(module, code): (&Module, &String)| {
+            let (code, tests) = code.split_once("mod tests {").unwrap_or((code, ""));
             let private = uses(code).into_iter().filter(|(is_public, _)| !is_public);
-            let named = private.map(|(_, path)| path).chain(inline_paths(code));
+            let in_tests = uses(tests).into_iter().map(|(_, path)| path);
+            let in_tests = in_tests.chain(inline_paths(tests)).map(from_inner_module);
+            let named = private.map(|(_, path)| path).chain(inline_paths(code)).chain(in_tests);
             let targets = named.filter_map(|path| absolute(module, &path, &files));
             let modules = targets.map(|target| defining(target, &files, &re_exports));
             (module.clone(), modules.filter(|used| used != module).collect())
@@ -152,6 +155,17 @@ fn inline_paths(code: &str) -> Vec<Module> {
     let words = code.split(|c| !is_part(c)).filter(|word| word.contains("::"));
     let paths = words.map(|word| word.split("::").map(str::to_owned).collect::<Module>());
     paths.filter(|path| ["crate", "super"].contains(&path[0].as_str())).collect()
+}
+
+/// A path of a module inside of a file, as the file itself would write it.
+fn from_inner_module(mut path: Module) -> Module {
+    if path.first().is_some_and(|name| name == "super") {
+        path.remove(0);
+        if path.first().is_none_or(|name| name != "super") {
+            path.insert(0, "self".to_owned());
+        }
+    }
+    path
 }
 
 /// A path from the crate's root; `None` where it leads into another crate.
