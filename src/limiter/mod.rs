@@ -30,5 +30,5 @@ mod window_model;
 pub use anonymous::AnonymousLimiter;
 pub use decision::Decision;
 pub use key_limiter::KeyLimiter;
-pub use sliding_window::{SlidingWindow, TIME_SCALE, WINDOW_S};
-pub use take::{Grant, TakeRequest};
+pub use sliding_window::{SlidingWindow, TIME_SCALE};
+pub use take::{Grant, TakeRequest, WINDOW_S};

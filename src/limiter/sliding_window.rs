@@ -9,10 +9,8 @@
 //! settled they can also count too long, but not too short. A [`LeaseReturn`] settles them: the
 //! used ones move to the second in which they were used, and the unused ones are removed.
 
-use super::take::{Grant, LeaseReturn, PREFETCH_S_MAX, TakeRequest};
+use super::take::{Grant, LeaseReturn, PREFETCH_S_MAX, TakeRequest, WINDOW_S};
 
-/// The length of the window in seconds.
-pub const WINDOW_S: u64 = 60;
 /// The clock of a window of one hour runs slower by this factor: a second of it is a minute.
 pub const TIME_SCALE: u64 = 60;
 /// One bucket per second: the past 60, the present one, and those of prefetched permits.

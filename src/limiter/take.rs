@@ -3,6 +3,9 @@
 //! The window in Redis and the window in process take the same [`TakeRequest`] and return the same
 //! [`Grant`].
 
+/// The length of the window in seconds.
+pub const WINDOW_S: u64 = 60;
+
 /// The longest time for which permits can be prefetched, in seconds.
 pub const PREFETCH_S_MAX: u32 = 120;
 

@@ -5,8 +5,7 @@ use std::iter::repeat_n;
 
 use proptest::prelude::*;
 
-use super::sliding_window::WINDOW_S;
-use super::take::{Grant, LeaseReturn, TakeRequest};
+use super::take::{Grant, LeaseReturn, TakeRequest, WINDOW_S};
 
 /// A window of whole seconds: a list of the second of every permit, counted anew for each request.
 #[derive(Default)]
