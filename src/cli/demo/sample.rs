@@ -26,8 +26,8 @@ pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(
     if store.list_stocks(&any, first, 0).await?.total > 0 {
         return Ok(());
     }
+    steps.begin("Loading five stocks with their daily prices");
     for (table, name, bytes) in FILES {
-        steps.begin(&format!("Loading {name}"));
         let source = Source::bytes(name, bytes);
         let outcome = ingest::load(database, &LoadRequest::of(table), source).await?;
         let (report, loader) = match outcome {
@@ -35,7 +35,7 @@ pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(
             LoadOutcome::NeedsConfirmation(loss) => return Err(loss.into()),
         };
         loader.vacuum(&report).await;
-        steps.note(&format!("Loaded {} rows of {name}", report.added));
+        steps.note(&format!("  {} rows of {name}", report.added));
     }
     Ok(())
 }

@@ -1,38 +1,33 @@
 //! Shows on stderr how far the start of the demo is.
 
-use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Between two frames of the spinner.
 const SPIN_MS: u64 = 100;
 
-/// Shows the current step: a spinner on a terminal, a line per step elsewhere.
+/// Prints a line per step. On a terminal, a spinner below it shows that the step goes on.
 pub struct Steps {
     spinner: ProgressBar,
-    current: Cell<Option<(String, Instant)>>,
 }
 
 impl Steps {
     pub fn new() -> Self {
         let spinner = ProgressBar::new_spinner();
-        spinner.set_style(ProgressStyle::default_spinner());
+        let style = ProgressStyle::with_template("{spinner} {elapsed}");
+        spinner.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         spinner.enable_steady_tick(Duration::from_millis(SPIN_MS));
-        Self { spinner, current: Cell::default() }
+        Self { spinner }
     }
 
-    /// Ends the current step and begins the next one.
+    /// Begins the next step.
     pub fn begin(&self, step: &str) {
-        self.finish_current();
-        if self.spinner.is_hidden() {
-            eprintln!("{step} ...");
-        }
-        self.spinner.set_message(format!("{step} ..."));
-        self.current.set(Some((step.to_owned(), Instant::now())));
+        self.note(&format!("{step} ..."));
+        self.spinner.reset_elapsed();
     }
 
-    /// Prints a line beside the steps.
+    /// Prints a line about the current step.
     pub fn note(&self, line: &str) {
         if self.spinner.is_hidden() {
             eprintln!("{line}");
@@ -42,14 +37,6 @@ impl Steps {
 
     /// Ends the last step.
     pub fn end(&self) {
-        self.finish_current();
         self.spinner.finish_and_clear();
-    }
-
-    /// Leaves the step and its duration on the terminal.
-    fn finish_current(&self) {
-        if let Some((step, started)) = self.current.take() {
-            self.spinner.println(format!("{step}: {:.1} s", started.elapsed().as_secs_f32()));
-        }
     }
 }
