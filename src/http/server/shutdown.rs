@@ -30,10 +30,10 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// True from the moment the port closes.
 static PORT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a log event reports that the acceptor met the port that we closed.
+/// Whether a log event comes from the acceptor after the port was closed on purpose.
 ///
-/// `ServerHandle::pause` asks the acceptor's thread to stop accepting and does not wait until it
-/// has. If the port closes first, accept(2) fails with EINVAL, which actix-server logs as an error.
+/// accept(2) then fails with EINVAL, which actix-server logs as an error. It has no way to stop its
+/// acceptor first: `ServerHandle::pause` returns before the acceptor's thread has paused.
 pub fn is_accept_on_closed_port(event: &tracing::Metadata<'_>) -> bool {
     event.target() == ACCEPTOR && PORT_IS_CLOSED.load(Ordering::SeqCst)
 }
@@ -95,13 +95,15 @@ pub async fn stop_on_signal(
     if mode == StopMode::Graceful {
         let drained = async {
             tokio::time::sleep(drain).await;
-            join_all(servers.iter().map(ServerHandle::pause)).await;
-            // The servers have duplicates of the socket, and a shutdown applies to all of them. If
-            // the system does not support it, the port closes with the process.
+            // Before the pause: the acceptor accepts up to the last moment, so that no connection
+            // waits in the system's queue, which the system resets with the port. The servers have
+            // duplicates of the socket, and a shutdown applies to all of them. If the system does
+            // not support it, the port closes with the process.
             if let Some(port) = &port {
                 PORT_IS_CLOSED.store(true, Ordering::SeqCst);
                 let _ = SockRef::from(port).shutdown(Shutdown::Both);
             }
+            join_all(servers.iter().map(ServerHandle::pause)).await;
             tokio::time::sleep(SETTLE).await;
         };
         // A second signal ends the wait.
