@@ -8,7 +8,7 @@ use super::operator::notify_of_data;
 use crate::config::{DatabaseConfig, RedisConfig};
 use crate::market::{Symbol, parse_date};
 use crate::redis::Redis;
-use crate::store::{Change, Database, SymbolError};
+use crate::store::{Database, StockUpdate, StockUpdateError};
 
 #[derive(Debug, Args)]
 pub struct StocksArgs {
@@ -25,7 +25,7 @@ pub struct StocksArgs {
 
 #[derive(Debug, Subcommand)]
 enum StocksCommand {
-    /// Change the symbol of a stock, as FB became META; both symbols find its history
+    /// StockUpdate the symbol of a stock, as FB became META; both symbols find its history
     Rename {
         /// The current symbol
         symbol: Symbol,
@@ -76,19 +76,19 @@ pub async fn run(args: StocksArgs) -> Result<(), CliError> {
             (change, format!("{symbol} is {} listed.", since(change)), json)
         }
     };
-    if change == Change::Done {
+    if change == StockUpdate::Done {
         notify_of_data(redis).await;
     }
     if args.json {
-        json["changed"] = (change == Change::Done).into();
+        json["changed"] = (change == StockUpdate::Done).into();
         return print_line(&json.to_string());
     }
     eprintln!("{text}");
     Ok(())
 }
 
-fn since(change: Change) -> &'static str {
-    if change == Change::AlreadySo { "already" } else { "now" }
+fn since(change: StockUpdate) -> &'static str {
+    if change == StockUpdate::Unchanged { "already" } else { "now" }
 }
 
 async fn rename(
@@ -97,9 +97,9 @@ async fn rename(
     new: Symbol,
     from: NaiveDate,
     yes: bool,
-) -> Result<Change, CliError> {
+) -> Result<StockUpdate, CliError> {
     match database.rename_stock(symbol, new, from, yes).await? {
-        Err(loss @ SymbolError::WouldTakeOver { .. }) => {
+        Err(loss @ StockUpdateError::WouldTakeOver { .. }) => {
             confirm(yes, &loss.to_string())?;
             Ok(database.rename_stock(symbol, new, from, true).await??)
         }

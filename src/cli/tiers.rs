@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::console::{CliError, confirm, print_line};
 use super::operator::{OperatorArgs, notified_text};
 use crate::caller::{RequestsPerMinute, TierName};
+use crate::http::admin::json::{NotifiedJson, TierJson};
 use crate::keys::{KeyService, KeyServiceError, Notified};
 
 #[derive(Debug, Args)]
@@ -38,6 +39,7 @@ pub async fn run(args: TiersArgs) -> Result<(), CliError> {
         TiersCommand::List => {
             let tiers = service.store().list_tiers().await?;
             if operator.json {
+                let tiers: Vec<_> = tiers.iter().map(TierJson::from).collect();
                 return print_line(&serde_json::to_string(&tiers)?);
             }
             print_line(&format!("{:32}  {:>10}  {:>11}", "TIER", "LIMIT/MIN", "ACTIVE KEYS"))?;
@@ -56,7 +58,7 @@ pub async fn run(args: TiersArgs) -> Result<(), CliError> {
             let is_new =
                 matches!(service.find_tier(&name).await, Err(KeyServiceError::NoTier { .. }));
             let changed = service.set_tier(&name, requests_per_minute).await?;
-            operator.report(&changed, || {
+            operator.report(&NotifiedJson::<TierJson<'_>>::from(&changed), || {
                 let Notified { result, instances_notified } = &changed;
                 let subject = if is_new { "The new tier" } else { "Tier" };
                 let limit = result.requests_per_minute;

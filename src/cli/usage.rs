@@ -7,8 +7,9 @@ use super::console::{CliError, print_line};
 use super::keys::key_id;
 use crate::caller::KeyId;
 use crate::config::DatabaseConfig;
+use crate::http::api::usage::UsageTotal;
 use crate::market::parse_date;
-use crate::store::{Store, UsageBy, UsageFilter, UsageTotal};
+use crate::store::{Store, UsageBy, UsageFilter, UsageRecord};
 
 /// The default length of the range in days, including the last day.
 const DAYS_DEFAULT: u64 = 30;
@@ -71,7 +72,10 @@ pub async fn run(args: UsageArgs) -> Result<(), CliError> {
     let totals = Store::new(&args.database)?.usage(&filter, by).await?;
     let format = if args.json { OutputFormat::Json } else { args.format };
     let text = match format {
-        OutputFormat::Json => serde_json::to_string(&totals)?,
+        OutputFormat::Json => {
+            let totals: Vec<_> = totals.into_iter().map(UsageTotal::from).collect();
+            serde_json::to_string(&totals)?
+        }
         OutputFormat::Csv => csv(&rows(by, &totals))?,
         OutputFormat::Table if totals.is_empty() => {
             eprintln!("There is no usage from {start} to {end}.");
@@ -96,11 +100,11 @@ fn days(args: &UsageArgs, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Cl
 }
 
 /// A header row and one row per total. It has only the columns that totals are grouped by.
-fn rows(by: UsageBy, totals: &[UsageTotal]) -> Vec<Vec<String>> {
+fn rows(by: UsageBy, totals: &[UsageRecord]) -> Vec<Vec<String>> {
     let groups = [(by.day, "day"), (by.key, "key"), (by.owner, "owner"), (by.route, "route")];
     let groups = groups.iter().filter(|(is_grouped, _)| *is_grouped).map(|(_, name)| *name);
     let header = groups.chain(["requests", "refusals", "cacheHits", "bytes", "lastUsedAt"]);
-    let row = |total: &UsageTotal| {
+    let row = |total: &UsageRecord| {
         let day = total.day.map(|day| day.to_string());
         let groups = [day, total.key.clone(), total.owner.clone(), total.route.clone()];
         let counts = [total.requests, total.refusals, total.cache_hits, total.bytes]

@@ -9,7 +9,7 @@
 //! 4. `request`: reading a request.
 //! 5. `respond`, `server`: making a response; ports, connections and the shared state.
 
-mod admin;
+pub mod admin;
 #[doc(hidden)] // for the benchmarks
 pub mod api;
 mod middleware;

@@ -2,7 +2,7 @@
 
 use super::hash::HashError;
 use crate::caller::{KeyId, TierName};
-use crate::store::{KeyState, StoreError};
+use crate::store::{KeyStatus, StoreError};
 
 /// Why a token does not identify a caller.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum KeyServiceError {
     #[error("there is a key {0} already: rotate it for a new token, or choose another id")]
     Taken(KeyId),
     #[error("{id} is {}: issue another key", state.as_str())]
-    NotActive { id: KeyId, state: KeyState },
+    NotActive { id: KeyId, state: KeyStatus },
     #[error("{id} was rotated already: its new key is {by}")]
     Rotated { id: KeyId, by: String },
     #[error(transparent)]

@@ -6,8 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use super::error::KeyServiceError;
@@ -17,7 +16,7 @@ use super::validity::Grace;
 use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
 use crate::redis::{Message, Redis};
 use crate::store::{
-    KeyChange, KeyStatus, NewKey, Rotation, Store, StoreError, TierStatus, Written,
+    KeyChange, KeyRecord, KeyWrite, NewKey, Rotation, Store, StoreError, TierRecord,
 };
 
 /// New secrets are hashed one at a time, because each takes 19 MiB and 15 ms of a core. The number
@@ -45,7 +44,7 @@ pub struct IssueRequest {
 
 /// A new key with its token, which is not stored anywhere.
 pub struct Issued {
-    pub key: KeyStatus,
+    pub key: KeyRecord,
     pub token: SecretString,
 }
 
@@ -57,28 +56,11 @@ pub struct Rotated {
 }
 
 /// The result of a change, and how many instances were notified of it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Notified<T> {
-    #[serde(flatten)]
     pub result: T,
     /// The other instances find the change when they poll Postgres.
-    #[serde(rename = "instancesTold")]
     pub instances_notified: u32,
-}
-
-/// The JSON form of a new key. No other JSON contains a token.
-#[derive(Serialize)]
-pub struct Revealed<'a> {
-    #[serde(flatten)]
-    key: &'a KeyStatus,
-    token: &'a str,
-}
-
-impl Issued {
-    pub fn reveal(&self) -> Revealed<'_> {
-        Revealed { key: &self.key, token: self.token.expose_secret() }
-    }
 }
 
 impl KeyService {
@@ -105,9 +87,9 @@ impl KeyService {
             expires_at: request.expires_at,
         };
         match self.store.insert_key(&self.actor, &key).await? {
-            Written::Done(key) => Ok(Issued { key, token: token.reveal() }),
-            Written::NoTier => Err(self.no_tier(&request.tier).await?),
-            Written::Taken => Err(KeyServiceError::Taken(token.id)),
+            KeyWrite::Done(key) => Ok(Issued { key, token: token.reveal() }),
+            KeyWrite::UnknownTier => Err(self.no_tier(&request.tier).await?),
+            KeyWrite::Taken => Err(KeyServiceError::Taken(token.id)),
         }
     }
 
@@ -128,7 +110,7 @@ impl KeyService {
             .rotate_key(&self.actor, id, new, expires_at, TimeDelta::from(grace))
             .await?
         {
-            Written::Done(Some(Rotation { new, old_expires_at })) => {
+            KeyWrite::Done(Some(Rotation { new, old_expires_at })) => {
                 let instances_notified = self.notify(&[Message::Key(id)]).await;
                 let new = Issued { key: new, token: token.reveal() };
                 Ok(Notified { result: Rotated { new, old_expires_at }, instances_notified })
@@ -151,9 +133,9 @@ impl KeyService {
         &self,
         id: KeyId,
         change: &KeyChange,
-    ) -> Result<Notified<KeyStatus>, KeyServiceError> {
+    ) -> Result<Notified<KeyRecord>, KeyServiceError> {
         match self.store.change_key(&self.actor, id, change).await? {
-            Written::Done(mut changed) => {
+            KeyWrite::Done(mut changed) => {
                 let messages: Vec<_> = changed
                     .iter()
                     .filter_map(|key| key.id.parse().ok())
@@ -168,7 +150,7 @@ impl KeyService {
                     instances_notified: self.notify(&messages).await,
                 })
             }
-            Written::NoTier | Written::Taken => match &change.tier {
+            KeyWrite::UnknownTier | KeyWrite::Taken => match &change.tier {
                 Some(tier) => Err(self.no_tier(tier).await?),
                 None => Err(KeyServiceError::NoKey(id)),
             },
@@ -179,7 +161,7 @@ impl KeyService {
     ///
     /// # Errors
     /// [`KeyServiceError::NoKey`] or `Store`.
-    pub async fn revoke(&self, id: KeyId) -> Result<Notified<KeyStatus>, KeyServiceError> {
+    pub async fn revoke(&self, id: KeyId) -> Result<Notified<KeyRecord>, KeyServiceError> {
         let revoked = self.store.revoke_key(&self.actor, id).await?;
         let result = revoked.ok_or(KeyServiceError::NoKey(id))?;
         Ok(Notified { result, instances_notified: self.notify(&[Message::Key(id)]).await })
@@ -187,8 +169,8 @@ impl KeyService {
 
     /// # Errors
     /// [`KeyServiceError::NoKey`] or `Store`.
-    pub async fn find(&self, id: KeyId) -> Result<KeyStatus, KeyServiceError> {
-        self.store.find_key_status(id).await?.ok_or(KeyServiceError::NoKey(id))
+    pub async fn find(&self, id: KeyId) -> Result<KeyRecord, KeyServiceError> {
+        self.store.find_key_record(id).await?.ok_or(KeyServiceError::NoKey(id))
     }
 
     /// Creates a tier or changes its limit.
@@ -199,7 +181,7 @@ impl KeyService {
         &self,
         name: &TierName,
         limit: RequestsPerMinute,
-    ) -> Result<Notified<TierStatus>, KeyServiceError> {
+    ) -> Result<Notified<TierRecord>, KeyServiceError> {
         self.store.set_tier(&self.actor, name, limit).await?;
         let instances_notified = self.notify(&[Message::DataChanged]).await;
         Ok(Notified { result: self.find_tier(name).await?, instances_notified })
@@ -207,7 +189,7 @@ impl KeyService {
 
     /// # Errors
     /// [`KeyServiceError::NoTier`] or `Store`.
-    pub async fn find_tier(&self, name: &TierName) -> Result<TierStatus, KeyServiceError> {
+    pub async fn find_tier(&self, name: &TierName) -> Result<TierRecord, KeyServiceError> {
         let mut tiers = self.store.list_tiers().await?;
         match tiers.iter().position(|tier| tier.name == name.as_str()) {
             Some(position) => Ok(tiers.swap_remove(position)),

@@ -13,7 +13,7 @@ use super::Action;
 
 /// An action that has taken effect, and the raw close that its factor is computed from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TakenEffect {
+pub struct EffectiveAction {
     pub action: Action,
     /// The raw close of the first trading day from the ex-date on.
     pub close: f64,
@@ -22,20 +22,20 @@ pub struct TakenEffect {
 /// The product by which raw closes are multiplied. It holds for the days before `before`, back to
 /// the `before` of the next older factor. From the newest `before` on, closes stay as traded.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Factor {
+pub struct AdjustmentFactor {
     pub before: NaiveDate,
     pub factor: f64,
 }
 
 /// The factors of a stock, newest first, from its actions in any order.
-pub fn factors(mut actions: Vec<TakenEffect>) -> Vec<Factor> {
+pub fn factors(mut actions: Vec<EffectiveAction>) -> Vec<AdjustmentFactor> {
     // Also by kind: the last digit of a product of floats depends on the order.
     actions.sort_by_key(|taken| (Reverse(taken.action.ex_date), taken.action.kind.is_dividend()));
     let mut product = 1.0;
-    let of_day = |of_day: &[TakenEffect]| {
+    let of_day = |of_day: &[EffectiveAction]| {
         product *=
             of_day.iter().map(|taken| taken.action.kind.factor(taken.close)).product::<f64>();
-        Factor { before: of_day[0].action.ex_date, factor: product }
+        AdjustmentFactor { before: of_day[0].action.ex_date, factor: product }
     };
     actions.chunk_by(|a, b| a.action.ex_date == b.action.ex_date).map(of_day).collect()
 }
@@ -50,11 +50,11 @@ mod tests {
         NaiveDate::from_ymd_opt(2020, 1, 1).unwrap() + chrono::Days::new(n)
     }
 
-    fn taken(n: u64, kind: ActionKind, close: f64) -> TakenEffect {
-        TakenEffect { action: Action { ex_date: day(n), kind }, close }
+    fn taken(n: u64, kind: ActionKind, close: f64) -> EffectiveAction {
+        EffectiveAction { action: Action { ex_date: day(n), kind }, close }
     }
 
-    fn split(n: u64, from: f64, to: f64) -> TakenEffect {
+    fn split(n: u64, from: f64, to: f64) -> EffectiveAction {
         taken(n, ActionKind::Split { from, to }, 1.0)
     }
 
@@ -66,7 +66,7 @@ mod tests {
             split(30, 10.0, 1.0),
         ];
         let expected = [(30, 10.0), (20, 10.0 * 0.98), (10, 10.0 * 0.98 * 0.5)];
-        let expected = expected.map(|(n, factor)| Factor { before: day(n), factor });
+        let expected = expected.map(|(n, factor)| AdjustmentFactor { before: day(n), factor });
         assert_eq!(factors(actions), expected);
         assert_eq!(factors(Vec::new()), []);
     }
@@ -75,7 +75,10 @@ mod tests {
     fn a_dividend_on_the_day_of_a_split_is_paid_on_the_new_shares() {
         let (dividend, split) = (taken(10, ActionKind::Dividend(1.0), 49.0), split(10, 1.0, 2.0));
         for actions in [vec![dividend, split], vec![split, dividend]] {
-            assert_eq!(factors(actions), [Factor { before: day(10), factor: 0.5 * 0.98 }]);
+            assert_eq!(
+                factors(actions),
+                [AdjustmentFactor { before: day(10), factor: 0.5 * 0.98 }]
+            );
         }
     }
 
@@ -91,7 +94,7 @@ mod tests {
     }
 
     /// Actions of different days, in order.
-    fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<TakenEffect>> {
+    fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<EffectiveAction>> {
         let of_day = (1.0f64..10.0, 1.0f64..10.0, prop::bool::ANY);
         prop::collection::btree_map(0u64..1000, of_day, count).prop_map(|days| {
             let action = |(n, (a, b, is_split))| {

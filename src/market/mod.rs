@@ -15,7 +15,7 @@ mod word_enum;
 
 pub use action::{Action, ActionKind, EventKind};
 pub use adjusted::{Adjust, Split};
-pub use adjustment::{Factor, TakenEffect, factors};
+pub use adjustment::{AdjustmentFactor, EffectiveAction, factors};
 pub use bar::{Bar, BarError, decimal_difference};
 pub use calendar::{Calendar, DEFAULT_EXCHANGE, EarlyClose};
 pub use date::{DateRange, DateRangeError, DateText, Order, parse_date};

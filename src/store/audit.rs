@@ -1,8 +1,7 @@
 //! The table `audit`. Triggers write it (migrations/V2__keys.sql); this module only reads it.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
 use super::{Store, StoreError};
@@ -11,9 +10,8 @@ use super::{Store, StoreError};
 pub const ENTRIES_PER_PAGE_MAX: u32 = 1000;
 
 /// One change of a key or a tier.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AuditEntry {
+#[derive(Debug)]
+pub struct AuditRecord {
     pub id: i64,
     pub at: DateTime<Utc>,
     /// `cli:NAME`, `http:NAME`, or `sql:ROLE` for a change that was made directly in SQL.
@@ -23,10 +21,10 @@ pub struct AuditEntry {
     pub kind: String,
     /// The key's id, or the tier's name.
     pub subject: String,
-    /// The values before the change, of the fields that changed.
-    pub was: Option<Value>,
-    /// The values after the change, of the same fields.
-    pub became: Option<Value>,
+    /// The values before the change, of the columns that changed.
+    pub was: Option<Map<String, Value>>,
+    /// The values after the change, of the same columns.
+    pub became: Option<Map<String, Value>>,
 }
 
 /// Which entries to list.
@@ -42,7 +40,7 @@ pub struct AuditFilter {
 
 impl Store {
     /// Lists changes, newest first.
-    pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+    pub async fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
         let sql = "
             SELECT id, at, actor, action, kind, subject, was::text AS was, became::text AS became
             FROM audit
@@ -55,30 +53,25 @@ impl Store {
     }
 }
 
-fn entry(row: &Row) -> Result<AuditEntry, StoreError> {
-    Ok(AuditEntry {
+fn entry(row: &Row) -> Result<AuditRecord, StoreError> {
+    Ok(AuditRecord {
         id: row.try_get("id")?,
         at: row.try_get("at")?,
         actor: row.try_get("actor")?,
         action: row.try_get("action")?,
         kind: row.try_get("kind")?,
         subject: row.try_get("subject")?,
-        was: row.try_get::<_, Option<&str>>("was")?.map(in_camel_case),
-        became: row.try_get::<_, Option<&str>>("became")?.map(in_camel_case),
+        was: columns(row, "was")?,
+        became: columns(row, "became")?,
     })
 }
 
-/// An object of columns, with names as in the rest of the API: `expires_at` becomes `expiresAt`.
-fn in_camel_case(columns: &str) -> Value {
-    let Ok(Value::Object(columns)) = serde_json::from_str(columns) else { return Value::Null };
-    let renamed = |name: String| {
-        let mut parts = name.split('_');
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |name, part| {
-            let mut letters = part.chars();
-            let initial = letters.next().map(|letter| letter.to_ascii_uppercase());
-            name + &initial.into_iter().chain(letters).collect::<String>()
-        })
+/// The object of column values in a column of JSON text.
+fn columns(row: &Row, column: &str) -> Result<Option<Map<String, Value>>, StoreError> {
+    let text: Option<&str> = row.try_get(column)?;
+    let parse = |text| {
+        serde_json::from_str(text)
+            .map_err(|_| StoreError::Corrupt(format!("{column} of the audit is not an object")))
     };
-    columns.into_iter().map(|(name, value)| (renamed(name), value)).collect()
+    text.map(parse).transpose()
 }

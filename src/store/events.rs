@@ -4,37 +4,24 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::NaiveDate;
-use serde::Serialize;
 use tokio_postgres::Row;
-use utoipa::ToSchema;
 
 use super::typed::Param;
 use super::{Params, StockRef, Store, StoreError};
 use crate::market::{DateRange, EventKind, Order, parse_date};
 
-/// A split or a dividend.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Event {
-    /// The ex-date: from its open on the shares are without it.
-    pub date: NaiveDate,
-    /// `split` or `dividend`.
-    pub kind: &'static str,
-    /// So many shares became `splitTo`; null for a dividend.
-    pub split_from: Option<f64>,
-    /// Null for a dividend.
-    pub split_to: Option<f64>,
-    /// Cash a share, as paid, in the stock's currency; null for a split.
-    pub dividend: Option<f64>,
-}
-
-/// A split or a dividend, and whose it is.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MarketEvent {
+/// A split or a dividend of a stock.
+#[derive(Debug)]
+pub struct EventRecord {
     pub symbol: String,
-    #[serde(flatten)]
-    pub event: Event,
+    /// The ex-date.
+    pub date: NaiveDate,
+    pub kind: EventKind,
+    /// `split_from` shares became `split_to`; `None` for a dividend.
+    pub split_from: Option<f64>,
+    pub split_to: Option<f64>,
+    /// Cash per share, as paid, in the stock's currency; `None` for a split.
+    pub dividend: Option<f64>,
 }
 
 /// Which page of events to read.
@@ -61,7 +48,7 @@ pub struct EventPlace {
 /// One page of events.
 #[derive(Debug)]
 pub struct Events {
-    pub events: Vec<MarketEvent>,
+    pub events: Vec<EventRecord>,
     /// The position of the last event of the page, if more follow.
     pub last: Option<EventPlace>,
 }
@@ -218,15 +205,15 @@ impl Store {
     }
 }
 
-fn event(row: &Row) -> Result<MarketEvent, StoreError> {
-    let event = Event {
+fn event(row: &Row) -> Result<EventRecord, StoreError> {
+    Ok(EventRecord {
+        symbol: row.try_get("symbol")?,
         date: row.try_get("ex_date")?,
-        kind: kind(row)?.as_str(),
+        kind: kind(row)?,
         split_from: row.try_get("split_from")?,
         split_to: row.try_get("split_to")?,
         dividend: row.try_get("dividend")?,
-    };
-    Ok(MarketEvent { symbol: row.try_get("symbol")?, event })
+    })
 }
 
 fn place(row: &Row) -> Result<EventPlace, StoreError> {

@@ -3,24 +3,21 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
 use tokio_postgres::Row;
-use utoipa::ToSchema;
 
 use super::{Store, StoreError};
 use crate::market::Exchange;
 
-/// Where stocks trade.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedExchange {
+/// An exchange, and the number of its stocks.
+#[derive(Debug)]
+pub struct ExchangeRecord {
     pub code: String,
     pub name: String,
-    /// IANA. Dates of its stocks' prices are dates there.
+    /// IANA name.
     pub time_zone: String,
-    /// When the regular session ends, local time, as `HH:MM`.
+    /// The end of the regular session in local time, as `HH:MM`.
     pub closes_at: String,
-    /// Its stocks, those that are no longer listed included.
+    /// Delisted stocks included.
     pub stocks: i64,
 }
 
@@ -49,13 +46,13 @@ impl Store {
     }
 
     /// All exchanges with their names and stock counts, ordered by code, as of `version` or later.
-    pub async fn listed_exchanges(&self, version: i64) -> Result<Vec<ListedExchange>, StoreError> {
+    pub async fn exchange_records(&self, version: i64) -> Result<Vec<ExchangeRecord>, StoreError> {
         let sql = "
             SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI') AS closes_at,
                    count(s.id) AS stocks
             FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
             GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
-        self.query_content(version, sql, &[]).await?.iter().map(listed_exchange).collect()
+        self.query_content(version, sql, &[]).await?.iter().map(exchange_record).collect()
     }
 
     /// The newest day with prices of each exchange that has stocks, ordered by code, as of
@@ -92,8 +89,8 @@ fn exchange(row: &Row) -> Result<Option<(String, Exchange)>, StoreError> {
     Ok(Some((code, Exchange { zone, closes_at: row.try_get("closes_at")? })))
 }
 
-fn listed_exchange(row: &Row) -> Result<ListedExchange, StoreError> {
-    Ok(ListedExchange {
+fn exchange_record(row: &Row) -> Result<ExchangeRecord, StoreError> {
+    Ok(ExchangeRecord {
         code: row.try_get("code")?,
         name: row.try_get("name")?,
         time_zone: row.try_get("time_zone")?,

@@ -33,17 +33,17 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::Row;
 
 use crate::config::{DatabaseConfig, ReplicaConfig};
-pub use audit::{AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX};
+pub use audit::{AuditFilter, AuditRecord, ENTRIES_PER_PAGE_MAX};
 pub use bars_batch::{AdjustmentData, BatchRow, DayRow};
 pub use changes::{Changes, StockChange};
 pub use chart::ChartData;
 pub use connect::Database;
 pub use error::StoreError;
-pub use events::{Event, EventPage, EventPlace, Events, MarketEvent};
-pub use exchanges::{ListedExchange, NewestDay};
+pub use events::{EventPage, EventPlace, EventRecord, Events};
+pub use exchanges::{ExchangeRecord, NewestDay};
 pub use keys::{
-    KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRow, KeyState, KeyStatus, NewKey, Rotation, Search,
-    Written,
+    KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRecord, KeyRow, KeySearch, KeyStatus, KeyWrite,
+    NewKey, Rotation,
 };
 pub use load::{
     AdjustedCloseOrigin, DuplicateRow, KnownStock, LoadError, LoadRejection, LoadReport, Loader,
@@ -54,14 +54,14 @@ use pool::{Params, PoolTimeouts, Postgres};
 pub use prices::bars_sql;
 pub use quotes::Quote;
 use replica::Replica;
-pub use search::{Listing, Matches, StockFilter, StockSearch};
-pub use stocks::{FormerSymbol, Stock, StockRef};
-pub use symbols::{Change, SymbolError};
-pub use tiers::TierStatus;
-pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRow, UsageTotal};
+pub use search::{ListPage, StockFilter, StockMatches, StockSearch};
+pub use stocks::{StockRecord, StockRef};
+pub use symbols::{StockUpdate, StockUpdateError};
+pub use tiers::TierRecord;
+pub use usage::{UsageBatch, UsageBy, UsageFilter, UsageRecord, UsageRow};
 pub use watchlists::{
-    STOCKS_PER_WATCHLIST_MAX, WATCHLISTS_PER_OWNER_MAX, Watchlist, WatchlistChange,
-    WatchlistWritten,
+    STOCKS_PER_WATCHLIST_MAX, WATCHLISTS_PER_OWNER_MAX, WatchlistChange, WatchlistRecord,
+    WatchlistWrite,
 };
 
 /// A handle to the pools; clones share them.

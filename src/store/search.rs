@@ -15,14 +15,14 @@ pub struct StockFilter {
 
 /// Which page of a list to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listing {
+pub struct ListPage {
     pub limit: u32,
     pub offset: u32,
 }
 
 /// The stocks of one page, and the number of stocks on all pages.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Matches {
+pub struct StockMatches {
     pub total: i64,
     pub ids: Vec<i32>,
 }
@@ -66,9 +66,9 @@ impl Store {
     pub async fn list_stocks(
         &self,
         filter: &StockFilter,
-        page: Listing,
+        page: ListPage,
         version: i64,
-    ) -> Result<Matches, StoreError> {
+    ) -> Result<StockMatches, StoreError> {
         // The C collation orders symbols by their bytes on every server.
         let sql = "
             WITH matching AS NOT MATERIALIZED (
@@ -93,9 +93,9 @@ impl Store {
         &self,
         search: &StockSearch,
         filter: &StockFilter,
-        page: Listing,
+        page: ListPage,
         version: i64,
-    ) -> Result<Matches, StoreError> {
+    ) -> Result<StockMatches, StoreError> {
         // All characters of symbols sort before '~'. Similar (<<%) means that half of the trigrams
         // occur in a sequence of whole words, or another part if the server sets
         // pg_trgm.strict_word_similarity_threshold.
@@ -132,9 +132,9 @@ impl Store {
     }
 }
 
-fn matches(rows: &[Row]) -> Result<Matches, StoreError> {
+fn matches(rows: &[Row]) -> Result<StockMatches, StoreError> {
     let row = rows.first().ok_or_else(|| StoreError::Corrupt("a count has no row".to_owned()))?;
-    Ok(Matches { total: row.try_get("total")?, ids: row.try_get("ids")? })
+    Ok(StockMatches { total: row.try_get("total")?, ids: row.try_get("ids")? })
 }
 
 #[cfg(test)]

@@ -1,21 +1,17 @@
 //! The table `stocks`.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
 use tokio_postgres::Row;
-use utoipa::ToSchema;
 
 use super::{Store, StoreError};
 use crate::market::Symbol;
 
-/// What is known about a stock.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Stock {
-    /// Its symbol.
-    pub id: String,
+/// A stock with its symbols and its range of days.
+#[derive(Debug)]
+pub struct StockRecord {
+    pub symbol: String,
     pub name: String,
-    /// The code of an exchange.
+    /// The code of its exchange.
     pub exchange: String,
     pub sector: Option<String>,
     pub industry: Option<String>,
@@ -23,26 +19,16 @@ pub struct Stock {
     pub currency: String,
     /// In `currency`.
     pub market_cap: Option<i64>,
-    /// When anything about the stock, its prices included, last changed here.
+    /// When the stock or its prices last changed.
     pub updated_at: DateTime<Utc>,
-    /// The last day of trading; null while it is listed.
+    /// The last trading day; `None` while the stock is listed.
     pub delisted_on: Option<NaiveDate>,
-    /// What it was called before, the newest first. It is found under these, too, until another
-    /// stock takes one.
-    pub former_symbols: Vec<FormerSymbol>,
-    /// The first day with prices; null without any.
+    /// Former symbols with the first day under the next symbol, newest first.
+    pub former_symbols: Vec<(String, NaiveDate)>,
+    /// The first day with prices.
     pub first_date: Option<NaiveDate>,
-    /// The last day with prices; null without any.
+    /// The last day with prices.
     pub last_date: Option<NaiveDate>,
-}
-
-/// A symbol that a stock had.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FormerSymbol {
-    pub symbol: String,
-    /// The first day under the symbol that came after.
-    pub replaced_on: NaiveDate,
 }
 
 /// A stock, and the data version as of which, or later, it must be read.
@@ -72,12 +58,12 @@ pub(super) fn symbol(row: &Row, column: &str) -> Result<Symbol, StoreError> {
 }
 
 impl Store {
-    pub async fn find_stock(&self, stock: StockRef) -> Result<Option<Stock>, StoreError> {
+    pub async fn find_stock(&self, stock: StockRef) -> Result<Option<StockRecord>, StoreError> {
         Ok(self.stocks(&[stock.id], stock.version).await?.pop())
     }
 
     /// The stocks with these ids, in their order, as of `version` or later.
-    pub async fn stocks(&self, ids: &[i32], version: i64) -> Result<Vec<Stock>, StoreError> {
+    pub async fn stocks(&self, ids: &[i32], version: i64) -> Result<Vec<StockRecord>, StoreError> {
         let sql = "
             SELECT s.symbol, s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap,
                 s.updated_at, s.delisted_on,
@@ -94,16 +80,15 @@ impl Store {
             FROM unnest($1::int4[]) WITH ORDINALITY AS wanted (id, place)
             JOIN stocks s ON s.id = wanted.id
             ORDER BY wanted.place";
-        self.query_content(version, sql, &[&ids]).await?.iter().map(stock).collect()
+        self.query_content(version, sql, &[&ids]).await?.iter().map(stock_record).collect()
     }
 }
 
-fn stock(row: &Row) -> Result<Stock, StoreError> {
+fn stock_record(row: &Row) -> Result<StockRecord, StoreError> {
     let symbols: Vec<String> = row.try_get("former_symbols")?;
     let days: Vec<NaiveDate> = row.try_get("former_symbols_replaced_on")?;
-    let former = |(symbol, replaced_on)| FormerSymbol { symbol, replaced_on };
-    Ok(Stock {
-        id: row.try_get("symbol")?,
+    Ok(StockRecord {
+        symbol: row.try_get("symbol")?,
         name: row.try_get("name")?,
         exchange: row.try_get("exchange")?,
         sector: row.try_get("sector")?,
@@ -112,7 +97,7 @@ fn stock(row: &Row) -> Result<Stock, StoreError> {
         market_cap: row.try_get("market_cap")?,
         updated_at: row.try_get("updated_at")?,
         delisted_on: row.try_get("delisted_on")?,
-        former_symbols: symbols.into_iter().zip(days).map(former).collect(),
+        former_symbols: symbols.into_iter().zip(days).collect(),
         first_date: row.try_get("first_date")?,
         last_date: row.try_get("last_date")?,
     })

@@ -17,15 +17,15 @@ const FOUND_UNDER: &str = "SELECT s.symbol FROM inherited_symbols i
 
 /// The result of a command about a stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum StockUpdate {
     Done,
     /// The stock was in this state before; nothing changed.
-    AlreadySo,
+    Unchanged,
 }
 
 /// Why a command about a stock was rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum SymbolError {
+pub enum StockUpdateError {
     #[error("no stock has the symbol {0} now: see GET /api/stocks")]
     Unknown(Symbol),
     #[error("{symbol} is the symbol of {name}: give that stock another one first")]
@@ -81,33 +81,33 @@ impl Database {
         new: Symbol,
         replaced_on: NaiveDate,
         may_take_over: bool,
-    ) -> Result<Result<Change, SymbolError>, StoreError> {
+    ) -> Result<Result<StockUpdate, StockUpdateError>, StoreError> {
         let change = Transaction::begin(self).await?;
         let Some(stock_id) = change.stock(symbol).await? else {
             let found = change.found_under(symbol).await?;
             return Ok(if found.is_some_and(|current| current == new.as_str()) {
-                Ok(Change::AlreadySo)
+                Ok(StockUpdate::Unchanged)
             } else {
-                Err(SymbolError::Unknown(symbol))
+                Err(StockUpdateError::Unknown(symbol))
             });
         };
         if let Some(name) = change.name(new).await? {
-            return Ok(Err(SymbolError::Taken { symbol: new, name }));
+            return Ok(Err(StockUpdateError::Taken { symbol: new, name }));
         }
         let found = change.found_under(new).await?;
         if let Some(heir) = found.filter(|of| of != symbol.as_str() && !may_take_over) {
-            return Ok(Err(SymbolError::WouldTakeOver { symbol: new, heir }));
+            return Ok(Err(StockUpdateError::WouldTakeOver { symbol: new, heir }));
         }
         // A former symbol finds the stock that had it last, so this stock must give it up after
         // all others.
         let given_up = change.given_up_by_others(symbol, stock_id).await?;
         if let Some(until) = given_up.filter(|until| *until >= replaced_on) {
-            return Ok(Err(SymbolError::HadLater { symbol, until }));
+            return Ok(Err(StockUpdateError::HadLater { symbol, until }));
         }
         change.insert_former(symbol, stock_id, replaced_on).await?;
         change.set_symbol(stock_id, new).await?;
         change.commit(stock_id).await?;
-        Ok(Ok(Change::Done))
+        Ok(Ok(StockUpdate::Done))
     }
 
     /// Stores the last trading day of a stock, or with `None` that it trades again.
@@ -118,22 +118,22 @@ impl Database {
         &self,
         symbol: Symbol,
         delisted_on: Option<NaiveDate>,
-    ) -> Result<Result<Change, SymbolError>, StoreError> {
+    ) -> Result<Result<StockUpdate, StockUpdateError>, StoreError> {
         let change = Transaction::begin(self).await?;
         let Some(stock_id) = change.stock(symbol).await? else {
-            return Ok(Err(SymbolError::Unknown(symbol)));
+            return Ok(Err(StockUpdateError::Unknown(symbol)));
         };
         let last = change.last_day(stock_id).await?;
         if let (Some(end), Some(last)) = (delisted_on, last)
             && last > end
         {
-            return Ok(Err(SymbolError::TradedLater { symbol, last }));
+            return Ok(Err(StockUpdateError::TradedLater { symbol, last }));
         }
         if change.set_delisted(stock_id, delisted_on).await? == 0 {
-            return Ok(Ok(Change::AlreadySo));
+            return Ok(Ok(StockUpdate::Unchanged));
         }
         change.commit(stock_id).await?;
-        Ok(Ok(Change::Done))
+        Ok(Ok(StockUpdate::Done))
     }
 }
 

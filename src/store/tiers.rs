@@ -1,31 +1,29 @@
 //! The table `tiers`.
 
-use serde::Serialize;
 use tokio_postgres::Row;
 
 use super::{Store, StoreError};
 use crate::caller::{Actor, RequestsPerMinute, TierName};
 
-/// A tier as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TierStatus {
+/// A tier, and the number of its active keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TierRecord {
     pub name: String,
     pub requests_per_minute: i32,
-    /// Keys of this tier that are neither revoked nor expired.
+    /// The number of keys of this tier that are neither revoked nor expired.
     pub active_keys: i64,
 }
 
 impl Store {
     /// Lists the tiers, lowest limit first.
-    pub async fn list_tiers(&self) -> Result<Vec<TierStatus>, StoreError> {
+    pub async fn list_tiers(&self) -> Result<Vec<TierRecord>, StoreError> {
         let sql = "
             SELECT t.name, t.requests_per_minute, count(k.id) AS active_keys
             FROM tiers t LEFT JOIN api_keys k ON k.tier = t.name AND k.revoked_at IS NULL
                                               AND (k.expires_at IS NULL OR k.expires_at > now())
             GROUP BY t.name ORDER BY t.requests_per_minute, t.name";
         let status = |row: &Row| {
-            Ok(TierStatus {
+            Ok(TierRecord {
                 name: row.try_get("name")?,
                 requests_per_minute: row.try_get("requests_per_minute")?,
                 active_keys: row.try_get("active_keys")?,

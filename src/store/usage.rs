@@ -1,9 +1,7 @@
 //! The tables `key_usage` and `usage_batches`.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
 use tokio_postgres::Row;
-use utoipa::ToSchema;
 
 use super::{Params, Store, StoreError};
 use crate::caller::KeyId;
@@ -46,32 +44,23 @@ pub struct UsageBy {
     pub route: bool,
 }
 
-/// A total. What it was not taken by is left out.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct UsageTotal {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    /// Of UTC.
+/// The usage of one group. Columns that totals are not grouped by are `None`.
+#[derive(Debug)]
+pub struct UsageRecord {
+    /// In UTC.
     pub day: Option<NaiveDate>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    /// The public id of a key.
+    /// The id of a key.
     pub key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub owner: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    /// The pattern of the path.
+    /// The pattern of a path.
     pub route: Option<String>,
-    /// All, whatever their answer.
+    /// All requests, with any response.
     pub requests: i64,
-    /// Of them, those beyond the limit (429).
+    /// The requests over the limit (429).
     pub refusals: i64,
-    /// Of them, those answered from the cache.
+    /// The requests that were answered from the cache.
     pub cache_hits: i64,
-    /// Of bodies, as they were sent.
+    /// The bytes of response bodies, as sent.
     pub bytes: i64,
     pub last_used_at: DateTime<Utc>,
 }
@@ -137,7 +126,7 @@ impl Store {
         &self,
         filter: &UsageFilter,
         by: UsageBy,
-    ) -> Result<Vec<UsageTotal>, StoreError> {
+    ) -> Result<Vec<UsageRecord>, StoreError> {
         let sql = "
             SELECT CASE WHEN $5 THEN u.day END AS day, CASE WHEN $6 THEN u.key_id END AS key,
                    CASE WHEN $7 THEN k.owner END AS owner, CASE WHEN $8 THEN u.route END AS route,
@@ -152,12 +141,12 @@ impl Store {
         let UsageFilter { start, end, key, owner } = filter;
         let key = key.as_ref().map(KeyId::as_str);
         let params: Params<'_> = &[start, end, &key, owner, &by.day, &by.key, &by.owner, &by.route];
-        self.query(sql, params).await?.iter().map(total).collect()
+        self.query(sql, params).await?.iter().map(usage_record).collect()
     }
 }
 
-fn total(row: &Row) -> Result<UsageTotal, StoreError> {
-    Ok(UsageTotal {
+fn usage_record(row: &Row) -> Result<UsageRecord, StoreError> {
+    Ok(UsageRecord {
         day: row.try_get("day")?,
         key: row.try_get("key")?,
         owner: row.try_get("owner")?,

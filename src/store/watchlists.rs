@@ -2,9 +2,7 @@
 //! what was last written.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use tokio_postgres::Row;
-use utoipa::ToSchema;
 
 use super::{StockRef, Store, StoreError};
 use crate::caller::{WatchlistId, WatchlistName};
@@ -15,7 +13,7 @@ pub const WATCHLISTS_PER_OWNER_MAX: usize = 100;
 /// The most stocks of one watchlist. A check constraint of the table enforces it.
 pub const STOCKS_PER_WATCHLIST_MAX: usize = 100;
 
-/// Selects the columns of [`Watchlist::of`] from rows of `watchlists`, or from rows that a
+/// Selects the columns of [`WatchlistRecord::of`] from rows of `watchlists`, or from rows that a
 /// statement has just written.
 macro_rules! watchlist_of {
     ($rows:literal) => {
@@ -31,19 +29,14 @@ macro_rules! watchlist_of {
     };
 }
 
-/// A list of stocks that a key holder keeps.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Watchlist {
-    /// What the list is found by: 16 letters and digits.
+/// A list of stocks of one owner.
+#[derive(Debug)]
+pub struct WatchlistRecord {
     pub id: String,
-    /// What its owner calls it: 1 to 100 characters, no other list of the owner's has the same.
     pub name: String,
-    /// The stocks in the owner's order, each by the symbol that it has now. At most 100.
+    /// The current symbols of the stocks, in the owner's order.
     pub symbols: Vec<String>,
-    /// When the list was made (UTC).
     pub created_at: DateTime<Utc>,
-    /// When the list was last written (UTC).
     pub updated_at: DateTime<Utc>,
 }
 
@@ -60,33 +53,33 @@ pub struct WatchlistChange {
 
 /// The outcome of a write that constraints may reject.
 #[derive(Debug)]
-pub enum WatchlistWritten {
-    Done(Watchlist),
+pub enum WatchlistWrite {
+    Done(WatchlistRecord),
     /// The owner has no such list.
-    Unknown,
+    NotFound,
     /// The owner has another list of this name.
     NameTaken,
     /// The owner has [`WATCHLISTS_PER_OWNER_MAX`] lists.
-    TooMany,
+    TooManyLists,
     /// The list would have more than [`STOCKS_PER_WATCHLIST_MAX`] stocks.
-    TooLong,
+    TooManyStocks,
 }
 
 impl Store {
     /// Lists the watchlists of an owner, oldest first.
-    pub async fn watchlists(&self, owner: &str) -> Result<Vec<Watchlist>, StoreError> {
+    pub async fn watchlists(&self, owner: &str) -> Result<Vec<WatchlistRecord>, StoreError> {
         let sql =
             concat!(watchlist_of!("watchlists"), "WHERE w.owner = $1 ORDER BY w.created_at, w.id");
-        self.query(sql, &[&owner]).await?.iter().map(Watchlist::of).collect()
+        self.query(sql, &[&owner]).await?.iter().map(WatchlistRecord::of).collect()
     }
 
     pub async fn find_watchlist(
         &self,
         owner: &str,
         id: &WatchlistId,
-    ) -> Result<Option<Watchlist>, StoreError> {
+    ) -> Result<Option<WatchlistRecord>, StoreError> {
         let sql = concat!(watchlist_of!("watchlists"), "WHERE w.id = $1 AND w.owner = $2");
-        self.query(sql, &[&id.as_str(), &owner]).await?.first().map(Watchlist::of).transpose()
+        self.query(sql, &[&id.as_str(), &owner]).await?.first().map(WatchlistRecord::of).transpose()
     }
 
     /// A list's name and its stocks in their order; `None` if the owner has no such list.
@@ -119,12 +112,13 @@ impl Store {
         id: &WatchlistId,
         name: &WatchlistName,
         stocks: &[i32],
-    ) -> Result<WatchlistWritten, StoreError> {
+    ) -> Result<WatchlistWrite, StoreError> {
         let sql = concat!(
             "WITH new AS (INSERT INTO watchlists (id, owner, name, stock_ids)
                           VALUES ($1, $2, $3,
                                   ARRAY(SELECT id
-                                        FROM unnest($4::integer[]) WITH ORDINALITY AS asked (id, place)
+                                        FROM unnest($4::integer[])
+                                             WITH ORDINALITY AS asked (id, place)
                                         GROUP BY id ORDER BY min(place)))
                           RETURNING *) ",
             watchlist_of!("new")
@@ -137,7 +131,7 @@ impl Store {
         owner: &str,
         id: &WatchlistId,
         change: &WatchlistChange,
-    ) -> Result<WatchlistWritten, StoreError> {
+    ) -> Result<WatchlistWrite, StoreError> {
         let sql = concat!(
             "WITH changed AS (
                  UPDATE watchlists
@@ -170,23 +164,23 @@ impl Store {
 }
 
 /// Turns violated constraints into outcomes.
-fn write_outcome(answer: Result<Vec<Row>, StoreError>) -> Result<WatchlistWritten, StoreError> {
+fn write_outcome(answer: Result<Vec<Row>, StoreError>) -> Result<WatchlistWrite, StoreError> {
     let error = match answer {
         Ok(rows) => {
-            let Some(row) = rows.first() else { return Ok(WatchlistWritten::Unknown) };
-            return Watchlist::of(row).map(WatchlistWritten::Done);
+            let Some(row) = rows.first() else { return Ok(WatchlistWrite::NotFound) };
+            return WatchlistRecord::of(row).map(WatchlistWrite::Done);
         }
         Err(error) => error,
     };
     match error.constraint() {
-        Some("watchlists_name") => Ok(WatchlistWritten::NameTaken),
-        Some("watchlists_per_owner") => Ok(WatchlistWritten::TooMany),
-        Some("watchlists_length") => Ok(WatchlistWritten::TooLong),
+        Some("watchlists_name") => Ok(WatchlistWrite::NameTaken),
+        Some("watchlists_per_owner") => Ok(WatchlistWrite::TooManyLists),
+        Some("watchlists_length") => Ok(WatchlistWrite::TooManyStocks),
         _ => Err(error),
     }
 }
 
-impl Watchlist {
+impl WatchlistRecord {
     fn of(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.try_get("id")?,

@@ -4,7 +4,7 @@ use super::steps::Steps;
 use crate::cli::console::CliError;
 use crate::cli::ingest::{self, LoadOutcome, LoadRequest};
 use crate::feed::Source;
-use crate::store::{Database, Listing, StockFilter, Store, Table};
+use crate::store::{Database, ListPage, StockFilter, Store, Table};
 
 const FILES: [(Table, &str, &[u8]); 3] = [
     (Table::Stocks, "seed/stocks.csv", include_bytes!("../../../seed/stocks.csv")),
@@ -22,7 +22,7 @@ const FILES: [(Table, &str, &[u8]); 3] = [
 /// When Postgres fails.
 pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(), CliError> {
     let any = StockFilter::default();
-    let first = Listing { limit: 1, offset: 0 };
+    let first = ListPage { limit: 1, offset: 0 };
     if store.list_stocks(&any, first, 0).await?.total > 0 {
         return Ok(());
     }

@@ -114,9 +114,9 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
     loader.vacuum(&report).await;
     if args.json {
         let name = args.file.display();
-        print_line(&serde_json::to_string(&report)?).map_err(|error| {
-            format!("{name} was loaded, but the report of it can't be written: {error}")
-        })?;
+        print_line(&serde_json::to_string(&report::ReportJson::from(&report))?).map_err(
+            |error| format!("{name} was loaded, but the report of it can't be written: {error}"),
+        )?;
     } else {
         eprintln!("{}", report::text(&args.file.display().to_string(), &report));
     }

@@ -1,6 +1,45 @@
-//! Formats the report of a load for people.
+//! The report of a load, as text and as JSON.
+
+use chrono::NaiveDate;
+use serde::Serialize;
 
 use crate::store::{LoadReport, RestatedStock};
+
+/// The output of `--json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportJson<'a> {
+    added: i64,
+    changed: i64,
+    unchanged: i64,
+    stocks_touched: usize,
+    restated: Vec<RestatedStockJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RestatedStockJson<'a> {
+    symbol: &'a str,
+    changed: i64,
+    readjusted: i64,
+    from: Option<NaiveDate>,
+    to: Option<NaiveDate>,
+}
+
+impl<'a> From<&'a LoadReport> for ReportJson<'a> {
+    fn from(report: &'a LoadReport) -> Self {
+        let LoadReport { added, changed, unchanged, stocks_touched, ref restated } = *report;
+        let restated = restated.iter().map(RestatedStockJson::from).collect();
+        Self { added, changed, unchanged, stocks_touched, restated }
+    }
+}
+
+impl<'a> From<&'a RestatedStock> for RestatedStockJson<'a> {
+    fn from(stock: &'a RestatedStock) -> Self {
+        let RestatedStock { ref symbol, changed, readjusted, from, to } = *stock;
+        Self { symbol, changed, readjusted, from, to }
+    }
+}
 
 /// The maximum number of restated stocks with a line of their own. `--json` names all.
 const RESTATED_NAMED_MAX: usize = 10;

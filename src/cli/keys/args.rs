@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use crate::caller::{KeyId, KeyIdError, Label, Note, TextError, TierName};
 use crate::cli::operator::OperatorArgs;
 use crate::keys::{Grace, TOKEN_PREFIX, ValidityError, expiry};
-use crate::store::{ENTRIES_PER_PAGE_MAX, KeyChange, Search};
+use crate::store::{ENTRIES_PER_PAGE_MAX, KeyChange, KeySearch};
 
 /// The longest line read from stdin. A token has 59 characters.
 const LINE_BYTES_MAX: u64 = 256;
@@ -73,7 +73,7 @@ pub enum KeysCommand {
         active: bool,
         /// Only keys with all of these words, or words that start with them, in owner, name or note
         #[arg(long)]
-        search: Option<Search>,
+        search: Option<KeySearch>,
     },
     /// Show the details of a key
     Show {

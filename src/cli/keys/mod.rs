@@ -15,8 +15,9 @@ use args::{KeysCommand, SetArgs};
 use super::console::{CliError, confirm, print_line};
 use super::operator::{OperatorArgs, notified_text};
 use crate::caller::KeyId;
-use crate::keys::{Grace, IssueRequest, Issued, KeyService, Notified};
-use crate::store::{AuditFilter, KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus};
+use crate::http::admin::json::{AuditEntryJson, IssuedJson, KeyJson, NotifiedJson};
+use crate::keys::{Grace, IssueRequest, Issued, KeyService};
+use crate::store::{AuditFilter, KEYS_PER_PAGE_MAX, KeyFilter, KeyRecord, KeyStatus};
 
 pub async fn run(args: KeysArgs) -> Result<(), CliError> {
     let operator = &args.operator;
@@ -30,7 +31,7 @@ pub async fn run(args: KeysArgs) -> Result<(), CliError> {
                 "Issued {} on tier {} for {}. The token is shown only now:",
                 key.id, key.tier, key.owner
             );
-            print_token(operator, &issued, &issued.reveal(), &text)
+            print_token(operator, &issued, &IssuedJson::from(&issued), &text)
         }
         KeysCommand::Rotate { id, grace, expires, yes } => {
             if grace.is_none() {
@@ -46,7 +47,7 @@ pub async fn run(args: KeysArgs) -> Result<(), CliError> {
         KeysCommand::Show { id } => {
             let key = service.find(id).await?;
             print_line(&if operator.json {
-                serde_json::to_string(&key)?
+                serde_json::to_string(&KeyJson::from(&key))?
             } else {
                 print::details(&key)
             })
@@ -71,7 +72,7 @@ async fn confirm_rejection(
     when: &str,
 ) -> Result<(), CliError> {
     let key = service.find(id).await?;
-    if key.status == KeyState::Active {
+    if key.status == KeyStatus::Active {
         confirm(yes, &format!("{} would be rejected {when}", description(&key)))?;
     }
     Ok(())
@@ -93,8 +94,7 @@ async fn rotate(
         print::time(rotated.result.old_expires_at),
         notified_text(rotated.instances_notified)
     );
-    let json = Notified { result: issued.reveal(), instances_notified: rotated.instances_notified };
-    print_token(operator, issued, &json, &text)
+    print_token(operator, issued, &NotifiedJson::<IssuedJson<'_>>::from(&rotated), &text)
 }
 
 async fn list(
@@ -120,7 +120,11 @@ async fn list(
             break;
         }
     }
-    if operator.json { print_line(&serde_json::to_string(&all)?) } else { Ok(()) }
+    if !operator.json {
+        return Ok(());
+    }
+    let all: Vec<_> = all.iter().map(KeyJson::from).collect();
+    print_line(&serde_json::to_string(&all)?)
 }
 
 async fn change(
@@ -130,7 +134,7 @@ async fn change(
 ) -> Result<(), CliError> {
     let id = set.id;
     let changed = service.change(id, &set.into()).await?;
-    operator.report(&changed, || {
+    operator.report(&NotifiedJson::<KeyJson<'_>>::from(&changed), || {
         let notified = notified_text(changed.instances_notified);
         format!("Changed {id}. {notified}\n{}", print::details(&changed.result))
     })
@@ -138,8 +142,9 @@ async fn change(
 
 async fn revoke(operator: &OperatorArgs, service: &KeyService, id: KeyId) -> Result<(), CliError> {
     let revoked = service.revoke(id).await?;
+    let json = NotifiedJson::<KeyJson<'_>>::from(&revoked);
     operator
-        .report(&revoked, || format!("Revoked {id}. {}", notified_text(revoked.instances_notified)))
+        .report(&json, || format!("Revoked {id}. {}", notified_text(revoked.instances_notified)))
 }
 
 async fn audit(
@@ -149,6 +154,7 @@ async fn audit(
 ) -> Result<(), CliError> {
     let entries = service.store().list_audit(&filter).await?;
     if operator.json {
+        let entries: Vec<_> = entries.iter().map(AuditEntryJson::from).collect();
         return print_line(&serde_json::to_string(&entries)?);
     }
     entries.iter().try_for_each(|entry| print_line(&print::entry(entry)))?;
@@ -159,7 +165,7 @@ async fn audit(
 }
 
 /// Describes an active key for a confirmation.
-fn description(key: &KeyStatus) -> String {
+fn description(key: &KeyRecord) -> String {
     let last_used = key
         .last_used_at
         .map_or_else(|| "not used yet".to_owned(), |at| format!("last used {}", print::time(at)));

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::store::{AuditEntry, KeyStatus};
+use crate::http::admin::json::camel_case;
+use crate::store::{AuditRecord, KeyRecord};
 
 pub fn heading() -> String {
     format!(
@@ -11,7 +12,7 @@ pub fn heading() -> String {
     )
 }
 
-pub fn line(key: &KeyStatus) -> String {
+pub fn line(key: &KeyRecord) -> String {
     let (created, status) = (time(key.created_at), key.status.as_str());
     let (id, tier, limit) = (&key.id, &key.tier, key.requests_per_minute);
     format!(
@@ -21,7 +22,7 @@ pub fn line(key: &KeyStatus) -> String {
 }
 
 /// The fields of a key, one per line. Empty ones are omitted.
-pub fn details(key: &KeyStatus) -> String {
+pub fn details(key: &KeyRecord) -> String {
     let shares_limit_of = (key.limit_id != key.id).then(|| key.limit_id.clone());
     let lines = [
         ("id", Some(key.id.clone())),
@@ -44,19 +45,16 @@ pub fn details(key: &KeyStatus) -> String {
 }
 
 /// Time, actor, action and subject, then each changed field with its old and new value.
-pub fn entry(entry: &AuditEntry) -> String {
+pub fn entry(entry: &AuditRecord) -> String {
     let text = |value: Option<&serde_json::Value>| {
         value.map_or_else(|| "none".to_owned(), ToString::to_string)
     };
     let (was, became) = (entry.was.as_ref(), entry.became.as_ref());
-    let names = became
-        .or(was)
-        .and_then(serde_json::Value::as_object)
-        .into_iter()
-        .flat_map(|fields| fields.keys());
-    let changes = names.map(|name| {
-        let was = was.and_then(|was| was.get(name));
-        let became = became.and_then(|became| became.get(name));
+    let columns = became.or(was).into_iter().flat_map(|columns| columns.keys());
+    let changes = columns.map(|column| {
+        let name = camel_case(column);
+        let was = was.and_then(|was| was.get(column));
+        let became = became.and_then(|became| became.get(column));
         if was.is_none() {
             format!("{name} {}", text(became))
         } else {

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::json::{AuditEntryJson, IssuedJson, KeyJson, NotifiedJson};
 use super::service::AdminService;
 use crate::caller::TierName;
 use crate::http::request::body::{JsonBody, given};
@@ -11,11 +12,8 @@ use crate::http::request::parameter::Whole;
 use crate::http::request::query::{Query, in_path, invalid, value};
 use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::{created, ok};
-use crate::keys::{Grace, IssueRequest, Notified, expiry};
-use crate::store::{
-    AuditEntry, AuditFilter, ENTRIES_PER_PAGE_MAX, KEYS_PER_PAGE_MAX, KeyChange, KeyFilter,
-    KeyStatus,
-};
+use crate::keys::{Grace, IssueRequest, expiry};
+use crate::store::{AuditFilter, ENTRIES_PER_PAGE_MAX, KEYS_PER_PAGE_MAX, KeyChange, KeyFilter};
 
 const KEYS_PER_PAGE: Whole = Whole { min: 1, max: KEYS_PER_PAGE_MAX, default: 100 };
 const ENTRIES_PER_PAGE: Whole = Whole { min: 1, max: ENTRIES_PER_PAGE_MAX, default: 100 };
@@ -23,8 +21,8 @@ const ENTRIES_PER_PAGE: Whole = Whole { min: 1, max: ENTRIES_PER_PAGE_MAX, defau
 const DEFAULT_TIER: &str = "free";
 
 #[derive(Serialize)]
-struct KeyPage {
-    keys: Vec<KeyStatus>,
+struct KeyPage<'a> {
+    keys: Vec<KeyJson<'a>>,
     /// The value of `after` for the next page; null on the last page.
     next: Option<String>,
 }
@@ -46,7 +44,7 @@ pub async fn list(
     let keys = service.store().list_keys(&filter).await?;
     let is_last = keys.len() < filter.limit as usize;
     let next = keys.last().filter(|_| !is_last).map(|key| key.id.clone());
-    Ok(ok(&KeyPage { keys, next }))
+    Ok(ok(&KeyPage { keys: keys.iter().map(KeyJson::from).collect(), next }))
 }
 
 #[derive(Deserialize)]
@@ -73,14 +71,15 @@ pub async fn issue(
         expires_at: body.expires_at.as_deref().map(expires_at).transpose()?,
     };
     let issued = service.issue(&issue).await?;
-    Ok(created(&format!("/admin/keys/{}", issued.key.id), &issued.reveal()))
+    Ok(created(&format!("/admin/keys/{}", issued.key.id), &IssuedJson::from(&issued)))
 }
 
 pub async fn show(
     AdminService(service): AdminService,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    Ok(ok(&service.find(in_path(&request, "id")?).await?))
+    let key = service.find(in_path(&request, "id")?).await?;
+    Ok(ok(&KeyJson::from(&key)))
 }
 
 #[derive(Deserialize)]
@@ -118,14 +117,16 @@ pub async fn change(
         let expected = "expected one or more of owner, name, tier, note and expiresAt";
         return Err(Problem::InvalidBody(expected.to_owned()));
     }
-    Ok(ok(&service.change(id, &change).await?))
+    let changed = service.change(id, &change).await?;
+    Ok(ok(&NotifiedJson::<KeyJson<'_>>::from(&changed)))
 }
 
 pub async fn revoke(
     AdminService(service): AdminService,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    Ok(ok(&service.revoke(in_path(&request, "id")?).await?))
+    let revoked = service.revoke(in_path(&request, "id")?).await?;
+    Ok(ok(&NotifiedJson::<KeyJson<'_>>::from(&revoked)))
 }
 
 #[derive(Deserialize)]
@@ -145,14 +146,13 @@ pub async fn rotate(
     let grace = grace.map_err(|error| invalid("graceS", format!("is not valid: {error}")))?;
     let expires_at = body.expires_at.as_deref().map(expires_at).transpose()?;
     let rotated = service.rotate(id, grace, expires_at).await?;
-    let issued = &rotated.result.new;
-    let body = Notified { result: issued.reveal(), instances_notified: rotated.instances_notified };
-    Ok(created(&format!("/admin/keys/{}", issued.key.id), &body))
+    let path = format!("/admin/keys/{}", rotated.result.new.key.id);
+    Ok(created(&path, &NotifiedJson::<IssuedJson<'_>>::from(&rotated)))
 }
 
 #[derive(Serialize)]
-struct AuditPage {
-    entries: Vec<AuditEntry>,
+struct AuditPage<'a> {
+    entries: Vec<AuditEntryJson<'a>>,
     /// The value of `before` for the next page, with older entries; null on the last page.
     next: Option<i64>,
 }
@@ -170,6 +170,7 @@ pub async fn audit(
     let entries = service.store().list_audit(&filter).await?;
     let is_last = entries.len() < filter.limit as usize;
     let next = entries.last().filter(|_| !is_last).map(|entry| entry.id);
+    let entries = entries.iter().map(AuditEntryJson::from).collect();
     Ok(ok(&AuditPage { entries, next }))
 }
 

@@ -1,5 +1,6 @@
 //! The routes for operators, on their own listener, and their middleware.
 
+pub mod json;
 mod keys;
 mod metrics;
 mod service;

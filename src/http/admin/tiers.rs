@@ -3,17 +3,17 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
+use super::json::{NotifiedJson, TierJson};
 use super::service::AdminService;
 use crate::caller::{RequestsPerMinute, TierName};
 use crate::http::request::body::JsonBody;
 use crate::http::request::query::{Query, in_path, invalid};
 use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::ok;
-use crate::store::TierStatus;
 
 #[derive(Serialize)]
-struct TierList {
-    tiers: Vec<TierStatus>,
+struct TierList<'a> {
+    tiers: Vec<TierJson<'a>>,
 }
 
 pub async fn list(
@@ -21,7 +21,8 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     Query::naming(&request, &[])?;
-    Ok(ok(&TierList { tiers: service.store().list_tiers().await? }))
+    let tiers = service.store().list_tiers().await?;
+    Ok(ok(&TierList { tiers: tiers.iter().map(TierJson::from).collect() }))
 }
 
 #[derive(Deserialize)]
@@ -39,5 +40,6 @@ pub async fn set(
     let limit = RequestsPerMinute::new(body.requests_per_minute);
     let limit =
         limit.map_err(|error| invalid("requestsPerMinute", format!("is not valid: {error}")))?;
-    Ok(ok(&service.set_tier(&name, limit).await?))
+    let set = service.set_tier(&name, limit).await?;
+    Ok(ok(&NotifiedJson::<TierJson<'_>>::from(&set)))
 }

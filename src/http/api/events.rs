@@ -16,7 +16,7 @@ use crate::http::respond::error::Problem;
 use crate::http::respond::paging::{key_of, link, url_after};
 use crate::http::server::state::State;
 use crate::market::{DateRange, EventKind, Order, Symbol};
-use crate::store::{Event, EventPage, MarketEvent};
+use crate::store::{EventPage, EventRecord};
 
 const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
 /// The earliest valid date, and the default `start` for the events of one stock.
@@ -54,6 +54,49 @@ pub const PARAMETERS: &[Parameter] = &[
 ];
 /// The size of a [`MarketEvent`] in JSON, rounded up.
 const EVENT_BYTES: usize = 128;
+
+/// A split or a dividend.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// The ex-date. From its open on, the split is in effect and buyers no longer get the dividend.
+    date: NaiveDate,
+    /// `split` or `dividend`.
+    kind: &'static str,
+    /// This many shares became `splitTo`; null for a dividend.
+    split_from: Option<f64>,
+    /// Null for a dividend.
+    split_to: Option<f64>,
+    /// Cash per share, as paid, in the stock's currency; null for a split.
+    dividend: Option<f64>,
+}
+
+/// A split or a dividend, and the symbol of its stock.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MarketEvent {
+    symbol: String,
+    #[serde(flatten)]
+    event: Event,
+}
+
+impl From<EventRecord> for Event {
+    fn from(event: EventRecord) -> Self {
+        Self {
+            date: event.date,
+            kind: event.kind.as_str(),
+            split_from: event.split_from,
+            split_to: event.split_to,
+            dividend: event.dividend,
+        }
+    }
+}
+
+impl From<EventRecord> for MarketEvent {
+    fn from(mut event: EventRecord) -> Self {
+        Self { symbol: std::mem::take(&mut event.symbol), event: event.into() }
+    }
+}
 
 /// Events of one stock. Most stocks have none, so an empty list is not an error.
 #[derive(Serialize, ToSchema)]
@@ -99,7 +142,7 @@ pub async fn stock_events(
     let stock = stock_of(state, query.symbol).await?;
     let found = state.store.stock_events(stock, &query.page).await?;
     let next = found.last.map(|last| url_after(query.url(), last));
-    let events: Vec<_> = found.events.into_iter().map(|found| found.event).collect();
+    let events: Vec<_> = found.events.into_iter().map(Event::from).collect();
     let count = events.len();
     let body = StockEvents { symbol: stock.symbol.as_str(), count, events, next };
     let mut response = json(written(&body, count * EVENT_BYTES));
@@ -115,7 +158,8 @@ pub async fn market_events(
     let found = state.store.market_events(exchange, &query.page, version).await?;
     let next = found.last.map(|last| url_after(query.url(), last));
     let count = found.events.len();
-    let body = MarketEvents { count, events: found.events, next };
+    let events = found.events.into_iter().map(MarketEvent::from).collect();
+    let body = MarketEvents { count, events, next };
     let mut response = json(written(&body, count * EVENT_BYTES));
     link(&mut response, body.next.as_deref());
     Ok(response)

@@ -11,7 +11,7 @@ use crate::http::request::query::Query;
 use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
-use crate::store::ListedExchange;
+use crate::store::ExchangeRecord;
 
 pub const PARAMETERS: &[Parameter] = &[];
 
@@ -24,6 +24,27 @@ pub struct Exchanges {
     count: usize,
 }
 
+/// An exchange.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedExchange {
+    code: String,
+    name: String,
+    /// IANA name. Dates of its stocks' prices are dates in this zone.
+    time_zone: String,
+    /// The end of the regular session in local time, as `HH:MM`.
+    closes_at: String,
+    /// The number of its stocks, delisted ones included.
+    stocks: i64,
+}
+
+impl From<ExchangeRecord> for ListedExchange {
+    fn from(exchange: ExchangeRecord) -> Self {
+        let ExchangeRecord { code, name, time_zone, closes_at, stocks } = exchange;
+        Self { code, name, time_zone, closes_at, stocks }
+    }
+}
+
 #[derive(Clone)]
 pub struct ExchangesQuery;
 
@@ -31,7 +52,8 @@ pub async fn exchanges(
     _: Parsed<ExchangesQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let exchanges = state.store.listed_exchanges(state.versions.to_read()).await?;
+    let exchanges = state.store.exchange_records(state.versions.to_read()).await?;
+    let exchanges: Vec<_> = exchanges.into_iter().map(ListedExchange::from).collect();
     let count = exchanges.len();
     Ok(json(written(&Exchanges { exchanges, count }, 0)))
 }

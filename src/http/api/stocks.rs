@@ -1,6 +1,7 @@
 //! `GET /api/stocks` and `GET /api/stocks/{symbol}`: search, list and show stocks.
 
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,7 +13,7 @@ use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
 use crate::market::Symbol;
-use crate::store::{Listing, Stock, StockFilter, StockSearch};
+use crate::store::{ListPage, StockFilter, StockRecord, StockSearch};
 
 const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
 /// The maximum exceeds the number of stocks of any market.
@@ -40,7 +41,63 @@ const STOCK_BYTES: usize = 416;
 pub struct StockListQuery {
     search: Option<StockSearch>,
     filter: StockFilter,
-    page: Listing,
+    page: ListPage,
+}
+
+/// A stock.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stock {
+    /// Its symbol.
+    id: String,
+    name: String,
+    /// The code of its exchange.
+    exchange: String,
+    sector: Option<String>,
+    industry: Option<String>,
+    /// ISO 4217.
+    currency: String,
+    /// In `currency`.
+    market_cap: Option<i64>,
+    /// When the stock or its prices last changed on this server.
+    updated_at: DateTime<Utc>,
+    /// The last trading day; null while the stock is listed.
+    delisted_on: Option<NaiveDate>,
+    /// Earlier symbols, newest first. Each still finds the stock, until another stock takes it.
+    former_symbols: Vec<FormerSymbol>,
+    /// The first day with prices; null if there are none.
+    first_date: Option<NaiveDate>,
+    /// The last day with prices; null if there are none.
+    last_date: Option<NaiveDate>,
+}
+
+/// An earlier symbol of a stock.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerSymbol {
+    symbol: String,
+    /// The first day under the next symbol.
+    replaced_on: NaiveDate,
+}
+
+impl From<StockRecord> for Stock {
+    fn from(stock: StockRecord) -> Self {
+        let former = |(symbol, replaced_on)| FormerSymbol { symbol, replaced_on };
+        Self {
+            id: stock.symbol,
+            name: stock.name,
+            exchange: stock.exchange,
+            sector: stock.sector,
+            industry: stock.industry,
+            currency: stock.currency,
+            market_cap: stock.market_cap,
+            updated_at: stock.updated_at,
+            delisted_on: stock.delisted_on,
+            former_symbols: stock.former_symbols.into_iter().map(former).collect(),
+            first_date: stock.first_date,
+            last_date: stock.last_date,
+        }
+    }
 }
 
 /// A page of stocks.
@@ -67,6 +124,7 @@ pub async fn list(
         None => store.list_stocks(&filter, page, version).await?,
     };
     let stocks = store.stocks(&found.ids, version).await?;
+    let stocks: Vec<_> = stocks.into_iter().map(Stock::from).collect();
     let count = stocks.len();
     Ok(json(written(&StockList { stocks, count, total: found.total }, count * STOCK_BYTES)))
 }
@@ -84,7 +142,7 @@ impl CacheableQuery for StockListQuery {
         let exchange = query.text("exchange")?.map(|code| code.to_ascii_uppercase());
         let filter =
             StockFilter { exchange, sector: query.text("sector")?, active: query.only("active")? };
-        let page = Listing {
+        let page = ListPage {
             limit: query.number("limit", LIMIT)?,
             offset: query.number("offset", OFFSET)?,
         };
@@ -95,7 +153,7 @@ impl CacheableQuery for StockListQuery {
         let Self {
             search,
             filter: StockFilter { exchange, sector, active },
-            page: Listing { limit, offset },
+            page: ListPage { limit, offset },
         } = self;
         let q = search.as_ref().map(StockSearch::as_str);
         // Debug formatting quotes the texts, so no value can look like another parameter.
@@ -132,7 +190,7 @@ pub async fn stock(
 ) -> Result<HttpResponse, Problem> {
     let found = state.store.find_stock(stock_of(state, query.symbol).await?).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(query.symbol))?;
-    Ok(json(written(&SingleStock { stock }, STOCK_BYTES)))
+    Ok(json(written(&SingleStock { stock: stock.into() }, STOCK_BYTES)))
 }
 
 impl CacheableQuery for StockQuery {

@@ -1,7 +1,7 @@
 //! `GET /api/usage`: the usage of the caller's key, by day and route.
 
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::{Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,7 +11,7 @@ use crate::http::request::query::{Query, invalid};
 use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::ok;
 use crate::http::server::state::State;
-use crate::store::{UsageBy, UsageFilter, UsageTotal};
+use crate::store::{UsageBy, UsageFilter, UsageRecord};
 
 /// The default length of the range in days, including the last day.
 const DAYS_DEFAULT: u64 = 30;
@@ -37,6 +37,52 @@ pub struct UsageReport<'a> {
     usage: Vec<UsageTotal>,
 }
 
+/// The usage of one group. Fields that totals are not grouped by are left out.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageTotal {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    /// In UTC.
+    day: Option<NaiveDate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    /// The public id of a key.
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    /// The pattern of the path.
+    route: Option<String>,
+    /// The number of requests, with any response.
+    requests: i64,
+    /// The number of requests over the limit (429).
+    refusals: i64,
+    /// The number of requests that were answered from the cache.
+    cache_hits: i64,
+    /// The bytes of response bodies, as sent.
+    bytes: i64,
+    last_used_at: DateTime<Utc>,
+}
+
+impl From<UsageRecord> for UsageTotal {
+    fn from(usage: UsageRecord) -> Self {
+        Self {
+            day: usage.day,
+            key: usage.key,
+            owner: usage.owner,
+            route: usage.route,
+            requests: usage.requests,
+            refusals: usage.refusals,
+            cache_hits: usage.cache_hits,
+            bytes: usage.bytes,
+            last_used_at: usage.last_used_at,
+        }
+    }
+}
+
 pub async fn usage(request: HttpRequest, state: &'static State) -> Result<HttpResponse, Problem> {
     let (start, end) = days(&request, Utc::now().date_naive())?;
     let caller = RequestContext::of(&request, |context| {
@@ -46,6 +92,7 @@ pub async fn usage(request: HttpRequest, state: &'static State) -> Result<HttpRe
     let filter = UsageFilter { start, end, key: Some(caller.id), owner: None };
     let by_day_and_route = UsageBy { day: true, route: true, ..UsageBy::default() };
     let usage = state.store.usage(&filter, by_day_and_route).await?;
+    let usage: Vec<_> = usage.into_iter().map(UsageTotal::from).collect();
     // Not cached: it changes with every request, and only this caller may see it.
     Ok(ok(&UsageReport {
         key: caller.id.as_str(),

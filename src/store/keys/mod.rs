@@ -10,8 +10,8 @@ use tokio_postgres::Row;
 
 use super::{Store, StoreError};
 use crate::caller::{Caller, KeyId, Tier};
-pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyState, KeyStatus, Search};
-pub use write::{KeyChange, NewKey, Rotation, Written};
+pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyRecord, KeySearch, KeyStatus};
+pub use write::{KeyChange, KeyWrite, NewKey, Rotation};
 
 /// The columns of a key that a request needs.
 pub struct KeyRow {

@@ -3,16 +3,16 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use tokio_postgres::Row;
 
 use super::super::{Store, StoreError};
 use crate::caller::{KeyId, Label, TierName};
+use crate::market::word_enum;
 
 /// The most keys of one page.
 pub const KEYS_PER_PAGE_MAX: u32 = 1000;
 
-/// Selects the columns of [`KeyStatus::of`] from rows of `api_keys`, or from rows that a statement
+/// Selects the columns of [`KeyRecord::of`] from rows of `api_keys`, or from rows that a statement
 /// has just written.
 macro_rules! status_of {
     ($rows:literal) => {
@@ -34,16 +34,15 @@ macro_rules! status_of {
 pub(super) use status_of;
 
 /// A key as operators see it.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KeyStatus {
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
     pub id: String,
     pub owner: String,
     pub name: String,
     pub note: Option<String>,
     pub tier: String,
     pub requests_per_minute: i32,
-    pub status: KeyState,
+    pub status: KeyStatus,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
@@ -56,21 +55,11 @@ pub struct KeyStatus {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum KeyState {
-    Active,
-    Expired,
-    Revoked,
-}
-
-impl KeyState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
+word_enum! {
+    pub enum KeyStatus: "active, expired or revoked" {
+        Active = "active",
+        Expired = "expired",
+        Revoked = "revoked",
     }
 }
 
@@ -82,7 +71,7 @@ pub struct KeyFilter {
     pub tier: Option<TierName>,
     /// Only keys that are neither revoked nor expired.
     pub active_only: bool,
-    pub search: Option<Search>,
+    pub search: Option<KeySearch>,
     /// Only keys that follow this one in the list.
     pub after: Option<KeyId>,
     /// The most keys to return, up to [`KEYS_PER_PAGE_MAX`].
@@ -91,7 +80,7 @@ pub struct KeyFilter {
 
 impl Store {
     /// A key in any state.
-    pub async fn find_key_status(&self, id: KeyId) -> Result<Option<KeyStatus>, StoreError> {
+    pub async fn find_key_record(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
         Ok(self
             .list_keys(&KeyFilter { id: Some(id), limit: 1, ..KeyFilter::default() })
             .await?
@@ -99,7 +88,7 @@ impl Store {
     }
 
     /// Lists keys, newest first.
-    pub async fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyStatus>, StoreError> {
+    pub async fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyRecord>, StoreError> {
         let sql = concat!(
             status_of!("api_keys"),
             "WHERE ($1::text IS NULL OR k.owner = $1)
@@ -122,18 +111,18 @@ impl Store {
         let rows = self
             .query(sql, &[&owner, &tier, &filter.active_only, &words, &after, &id, &limit])
             .await?;
-        rows.iter().map(KeyStatus::of).collect()
+        rows.iter().map(KeyRecord::of).collect()
     }
 }
 
-impl KeyStatus {
+impl KeyRecord {
     pub(super) fn of(row: &Row) -> Result<Self, StoreError> {
         let revoked_at: Option<DateTime<Utc>> = row.try_get("revoked_at")?;
         let is_expired: Option<bool> = row.try_get("is_expired")?;
         let status = match (revoked_at, is_expired) {
-            (Some(_), _) => KeyState::Revoked,
-            (None, Some(true)) => KeyState::Expired,
-            (None, _) => KeyState::Active,
+            (Some(_), _) => KeyStatus::Revoked,
+            (None, Some(true)) => KeyStatus::Expired,
+            (None, _) => KeyStatus::Active,
         };
         Ok(Self {
             id: row.try_get("id")?,
@@ -157,26 +146,26 @@ impl KeyStatus {
 /// Words to search keys for, as a text for `to_tsquery`. Each must be the beginning of a word of
 /// the owner, the name or the note.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Search(String);
+pub struct KeySearch(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a word or more to search for, in up to {SEARCH_CHARS_MAX} characters")]
-pub struct SearchError;
+pub struct KeySearchError;
 
 const SEARCH_CHARS_MAX: usize = 200;
 
-impl FromStr for Search {
-    type Err = SearchError;
+impl FromStr for KeySearch {
+    type Err = KeySearchError;
 
     /// Splits where the SQL function `key_words` splits, so that no word has an operator of
     /// `to_tsquery`.
-    fn from_str(text: &str) -> Result<Self, SearchError> {
+    fn from_str(text: &str) -> Result<Self, KeySearchError> {
         let parts =
             text.split(|c: char| c.is_ascii_punctuation() || c.is_whitespace() || c.is_control());
         let words: Vec<_> =
             parts.filter(|part| !part.is_empty()).map(|word| format!("'{word}':*")).collect();
         let fits = !words.is_empty() && text.chars().count() <= SEARCH_CHARS_MAX;
-        if fits { Ok(Self(words.join(" & "))) } else { Err(SearchError) }
+        if fits { Ok(Self(words.join(" & "))) } else { Err(KeySearchError) }
     }
 }
 
@@ -186,11 +175,11 @@ mod tests {
 
     #[test]
     fn a_search_is_turned_into_prefixes_without_operators() {
-        let words = |text: &str| text.parse::<Search>().map(|search| search.0);
+        let words = |text: &str| text.parse::<KeySearch>().map(|search| search.0);
         assert_eq!(words("ann@example.com").unwrap(), "'ann':* & 'example':* & 'com':*");
         assert_eq!(words(" !(a & 'b') | c:* \\ ").unwrap(), "'a':* & 'b':* & 'c':*");
         for none in ["", "@@ ", &"x".repeat(201)] {
-            assert_eq!(words(none), Err(SearchError), "{none}");
+            assert_eq!(words(none), Err(KeySearchError), "{none}");
         }
     }
 }

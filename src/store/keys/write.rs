@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::super::{Params, Store, StoreError};
-use super::read::{KeyStatus, status_of};
+use super::read::{KeyRecord, status_of};
 use crate::caller::{Actor, KeyId, Label, Note, TierName};
 
 /// A key to insert.
@@ -36,15 +36,15 @@ pub struct KeyChange {
 
 /// A key that replaces another one, and the end of the replaced key.
 pub struct Rotation {
-    pub new: KeyStatus,
+    pub new: KeyRecord,
     pub old_expires_at: DateTime<Utc>,
 }
 
 /// The outcome of a write that constraints may reject.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Written<T> {
+pub enum KeyWrite<T> {
     Done(T),
-    NoTier,
+    UnknownTier,
     /// The id of the new key exists, or the old key was replaced before.
     Taken,
 }
@@ -54,7 +54,7 @@ impl Store {
         &self,
         actor: &Actor,
         key: &NewKey<'_>,
-    ) -> Result<Written<KeyStatus>, StoreError> {
+    ) -> Result<KeyWrite<KeyRecord>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              new AS (INSERT INTO api_keys (id, secret_hash, secret_hint, owner, name, note, tier,
@@ -74,11 +74,11 @@ impl Store {
             &key.expires_at,
         ];
         let rows = match write_outcome(self.query_once(sql, params).await)? {
-            Written::Done(rows) => rows,
-            Written::NoTier => return Ok(Written::NoTier),
-            Written::Taken => return Ok(Written::Taken),
+            KeyWrite::Done(rows) => rows,
+            KeyWrite::UnknownTier => return Ok(KeyWrite::UnknownTier),
+            KeyWrite::Taken => return Ok(KeyWrite::Taken),
         };
-        rows.first().map_or(Ok(Written::NoTier), |row| KeyStatus::of(row).map(Written::Done))
+        rows.first().map_or(Ok(KeyWrite::UnknownTier), |row| KeyRecord::of(row).map(KeyWrite::Done))
     }
 
     /// Replaces the key `id` by a new one with the same owner, name, note, tier and shared limit.
@@ -91,7 +91,7 @@ impl Store {
         (new_id, secret_hash, secret_hint): (KeyId, &str, i16),
         expires_at: Option<DateTime<Utc>>,
         grace: TimeDelta,
-    ) -> Result<Written<Option<Rotation>>, StoreError> {
+    ) -> Result<KeyWrite<Option<Rotation>>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              old AS (SELECT k.*, next.current FROM next, api_keys k
@@ -123,7 +123,7 @@ impl Store {
         ];
         let rotation = |row: &Row| {
             let old_expires_at = row.try_get("old_expires_at")?;
-            Ok(Rotation { new: KeyStatus::of(row)?, old_expires_at })
+            Ok(Rotation { new: KeyRecord::of(row)?, old_expires_at })
         };
         write_outcome(self.query_once(sql, params).await)?
             .try_map(|rows| rows.first().map(rotation).transpose())
@@ -152,7 +152,7 @@ impl Store {
         actor: &Actor,
         id: KeyId,
         change: &KeyChange,
-    ) -> Result<Written<Vec<KeyStatus>>, StoreError> {
+    ) -> Result<KeyWrite<Vec<KeyRecord>>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              shared AS (SELECT coalesce(limit_id, id) AS limit_id FROM api_keys WHERE id = $2),
@@ -192,13 +192,13 @@ impl Store {
         let mut changed = write_outcome(self.query_once(sql, params).await)?;
         // A rotation may have committed while this statement waited for its revision. The statement
         // did not see its new key then, and runs once more.
-        if let Written::Done(rows) = &changed
+        if let KeyWrite::Done(rows) = &changed
             && concerns_all
             && self.count_sharing_limit(id).await? > rows.len()
         {
             changed = write_outcome(self.query_once(sql, params).await)?;
         }
-        changed.try_map(|rows| rows.iter().map(KeyStatus::of).collect())
+        changed.try_map(|rows| rows.iter().map(KeyRecord::of).collect())
     }
 
     /// The number of keys that share the limit of this one and are not revoked, itself included.
@@ -213,7 +213,7 @@ impl Store {
         &self,
         actor: &Actor,
         id: KeyId,
-    ) -> Result<Option<KeyStatus>, StoreError> {
+    ) -> Result<Option<KeyRecord>, StoreError> {
         let sql = concat!(
             "WITH next AS (SELECT next_revision_by($1) AS current),
              revoked AS (UPDATE api_keys k
@@ -222,29 +222,31 @@ impl Store {
             status_of!("revoked")
         );
         let rows = self.query_once(sql, &[&actor.as_str(), &id.as_str()]).await?;
-        rows.first().map(KeyStatus::of).transpose()
+        rows.first().map(KeyRecord::of).transpose()
     }
 }
 
 /// Turns violated constraints into outcomes.
-fn write_outcome<T>(answer: Result<T, StoreError>) -> Result<Written<T>, StoreError> {
+fn write_outcome<T>(answer: Result<T, StoreError>) -> Result<KeyWrite<T>, StoreError> {
     match answer {
-        Ok(done) => Ok(Written::Done(done)),
-        Err(error) if error.has_state(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Written::NoTier),
-        Err(error) if error.has_state(&SqlState::UNIQUE_VIOLATION) => Ok(Written::Taken),
+        Ok(done) => Ok(KeyWrite::Done(done)),
+        Err(error) if error.has_state(&SqlState::FOREIGN_KEY_VIOLATION) => {
+            Ok(KeyWrite::UnknownTier)
+        }
+        Err(error) if error.has_state(&SqlState::UNIQUE_VIOLATION) => Ok(KeyWrite::Taken),
         Err(error) => Err(error),
     }
 }
 
-impl<T> Written<T> {
+impl<T> KeyWrite<T> {
     fn try_map<U>(
         self,
         with: impl FnOnce(T) -> Result<U, StoreError>,
-    ) -> Result<Written<U>, StoreError> {
+    ) -> Result<KeyWrite<U>, StoreError> {
         Ok(match self {
-            Self::Done(done) => Written::Done(with(done)?),
-            Self::NoTier => Written::NoTier,
-            Self::Taken => Written::Taken,
+            Self::Done(done) => KeyWrite::Done(with(done)?),
+            Self::UnknownTier => KeyWrite::UnknownTier,
+            Self::Taken => KeyWrite::Taken,
         })
     }
 }

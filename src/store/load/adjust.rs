@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 
 use super::{Loader, MergedStock, stock_ids};
-use crate::market::{Action, ActionKind, Factor, TakenEffect, factors};
+use crate::market::{Action, ActionKind, AdjustmentFactor, EffectiveAction, factors};
 use crate::store::StoreError;
 
 /// The number of stocks whose actions are in memory at the same time.
@@ -77,7 +77,7 @@ impl Loader {
             let mut days = Vec::new();
             let mut values = Vec::new();
             for (stock_id, actions) in self.actions_in_effect(chunk, tables).await? {
-                for Factor { before, factor } in factors(actions) {
+                for AdjustmentFactor { before, factor } in factors(actions) {
                     ids.push(stock_id);
                     days.push(before);
                     values.push(factor);
@@ -108,7 +108,7 @@ impl Loader {
         &self,
         stocks: &[i32],
         tables: &[&str],
-    ) -> Result<HashMap<i32, Vec<TakenEffect>>, StoreError> {
+    ) -> Result<HashMap<i32, Vec<EffectiveAction>>, StoreError> {
         let first = |(rank, table): (usize, &&str)| {
             format!(
                 "(SELECT date, close, {rank} AS preference FROM {table}
@@ -154,7 +154,7 @@ impl Loader {
     }
 }
 
-fn taken_effect(row: &Row) -> Result<TakenEffect, StoreError> {
+fn taken_effect(row: &Row) -> Result<EffectiveAction, StoreError> {
     let split_from = row.try_get("split_from")?;
     let split_to = row.try_get("split_to")?;
     let kind = match (split_from, split_to, row.try_get("dividend")?) {
@@ -167,5 +167,5 @@ fn taken_effect(row: &Row) -> Result<TakenEffect, StoreError> {
         }
     };
     let action = Action { ex_date: row.try_get("ex_date")?, kind };
-    Ok(TakenEffect { action, close: row.try_get("close")? })
+    Ok(EffectiveAction { action, close: row.try_get("close")? })
 }

@@ -1,13 +1,11 @@
 //! The result of a load: its changes, or the reason for a rejection.
 
 use chrono::NaiveDate;
-use serde::Serialize;
 
 use crate::store::StoreError;
 
 /// The changes by a load.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
     pub added: i64,
     pub changed: i64,
@@ -26,8 +24,7 @@ impl LoadReport {
 }
 
 /// Changes to data of a stock that was served before.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, PartialEq, Eq)]
 pub struct RestatedStock {
     pub symbol: String,
     /// Rows that the file changed.

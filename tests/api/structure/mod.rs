@@ -28,7 +28,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("deadpool_postgres", &["store"]),
     ("fred", &["redis"]),
     ("clap", &["cli", "config"]),
-    ("utoipa", &["http", "store"]),
+    ("utoipa", &["http"]),
     ("prometheus", &["metrics"]),
 ];
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,7 +19,30 @@ use crate::http::request::query::Query;
 use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::ok;
 use crate::http::server::state::State;
-use crate::store::Watchlist;
+use crate::store::WatchlistRecord;
+
+/// A list of stocks of one owner.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Watchlist {
+    /// 16 letters and digits.
+    id: String,
+    /// 1 to 100 characters, unique among the owner's watchlists.
+    name: String,
+    /// The current symbols of the stocks, in the owner's order. At most 100.
+    symbols: Vec<String>,
+    /// When the watchlist was created (UTC).
+    created_at: DateTime<Utc>,
+    /// When the watchlist was last changed (UTC).
+    updated_at: DateTime<Utc>,
+}
+
+impl From<WatchlistRecord> for Watchlist {
+    fn from(watchlist: WatchlistRecord) -> Self {
+        let WatchlistRecord { id, name, symbols, created_at, updated_at } = watchlist;
+        Self { id, name, symbols, created_at, updated_at }
+    }
+}
 
 /// The watchlists of the key's owner.
 #[derive(Serialize, ToSchema)]
@@ -51,6 +75,7 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let watchlists = state.store.watchlists(owner.name()).await?;
+    let watchlists: Vec<_> = watchlists.into_iter().map(Watchlist::from).collect();
     Ok(ok(&Watchlists { count: watchlists.len(), watchlists }))
 }
 
@@ -61,7 +86,7 @@ pub async fn show(
 ) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let watchlist = state.store.find_watchlist(owner.name(), &id(&request)?).await?;
-    Ok(ok(&watchlist.ok_or(Problem::UnknownWatchlist)?))
+    Ok(ok(&Watchlist::from(watchlist.ok_or(Problem::UnknownWatchlist)?)))
 }
 
 pub async fn quotes(

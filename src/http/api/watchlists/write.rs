@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Owner, id};
+use super::{Owner, Watchlist, id};
 use crate::caller::WatchlistId;
 use crate::http::request::body::JsonBody;
 use crate::http::request::cacheable_query::stock_of;
@@ -13,7 +13,7 @@ use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::{created, nothing, ok};
 use crate::http::server::state::State;
 use crate::market::Symbol;
-use crate::store::{STOCKS_PER_WATCHLIST_MAX, Watchlist, WatchlistChange, WatchlistWritten};
+use crate::store::{STOCKS_PER_WATCHLIST_MAX, WatchlistChange, WatchlistWrite};
 
 /// A new watchlist.
 #[derive(Deserialize, ToSchema)]
@@ -124,13 +124,13 @@ async fn stocks(
 }
 
 /// `name` is the requested name of the watchlist, for the error if another one has it.
-fn watchlist_or_problem(written: WatchlistWritten, name: &str) -> Result<Watchlist, Problem> {
+fn watchlist_or_problem(written: WatchlistWrite, name: &str) -> Result<Watchlist, Problem> {
     match written {
-        WatchlistWritten::Done(watchlist) => Ok(watchlist),
-        WatchlistWritten::Unknown => Err(Problem::UnknownWatchlist),
-        WatchlistWritten::NameTaken => Err(Problem::WatchlistExists(name.to_owned())),
-        WatchlistWritten::TooMany => Err(Problem::TooManyWatchlists),
-        WatchlistWritten::TooLong => Err(too_long("add")),
+        WatchlistWrite::Done(watchlist) => Ok(watchlist.into()),
+        WatchlistWrite::NotFound => Err(Problem::UnknownWatchlist),
+        WatchlistWrite::NameTaken => Err(Problem::WatchlistExists(name.to_owned())),
+        WatchlistWrite::TooManyLists => Err(Problem::TooManyWatchlists),
+        WatchlistWrite::TooManyStocks => Err(too_long("add")),
     }
 }
 

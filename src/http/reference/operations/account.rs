@@ -5,12 +5,11 @@ use utoipa::openapi::HttpMethod;
 use super::{JSON, read};
 use crate::http::api::usage::{PARAMETERS, UsageReport};
 use crate::http::api::watchlists::write::{WatchlistBody, WatchlistChangeBody};
-use crate::http::api::watchlists::{WatchlistQuotes, Watchlists};
+use crate::http::api::watchlists::{Watchlist, WatchlistQuotes, Watchlists};
 use crate::http::reference::operation::{Operation, OperationLink, Success};
 use crate::http::reference::responses::CREATED;
 use crate::http::reference::schema::{BodySchema, json, of_request};
 use crate::route::Route;
-use crate::store::Watchlist;
 
 const WATCHLISTS: &str = "Watchlists";
 /// Links from a watchlist to what can be done with it.
