@@ -24,17 +24,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-use options::{Cli, Command, Options};
+use options::{LoadtestCli, LoadtestCommand, Options};
 
 /// An error whose message is one sentence for the user.
 type LoadtestError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Exit codes: 0 success; 1 failure, with the reason on stderr; 2 wrong usage.
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = LoadtestCli::parse();
     let result = match cli.command {
-        Some(Command::Bare(args)) => bare::run(&args),
-        Some(Command::Sql) => {
+        Some(LoadtestCommand::Bare(args)) => bare::run(&args),
+        Some(LoadtestCommand::Sql) => {
             println!("{}", tickerd::store::bars_sql(tickerd::market::Order::Desc));
             Ok(())
         }

@@ -10,15 +10,15 @@ use crate::bare::BareArgs;
 /// Measures a tickerd server under load over loopback, next to a ceiling of the same machine
 #[derive(Debug, Parser)]
 #[command(name = "loadtest/run", args_conflicts_with_subcommands = true, max_term_width = 100)]
-pub struct Cli {
+pub struct LoadtestCli {
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<LoadtestCommand>,
     #[command(flatten)]
     pub options: Options,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum LoadtestCommand {
     /// Serve the same bytes for every request: the ceiling of the comparison
     #[command(hide = true)]
     Bare(BareArgs),
@@ -112,15 +112,15 @@ mod tests {
 
     #[test]
     fn results_of_some_cases_have_their_own_directory() {
-        let all = Cli::parse_from(["run"]).options;
-        let some = Cli::parse_from(["run", "--rounds", "2", "cached", "cold"]).options;
+        let all = LoadtestCli::parse_from(["run"]).options;
+        let some = LoadtestCli::parse_from(["run", "--rounds", "2", "cached", "cold"]).options;
         assert!(all.wants(Case::Storm) && !some.wants(Case::Storm) && some.wants(Case::Cold));
         assert_ne!(all.results(), some.results());
     }
 
     #[test]
     fn the_ceiling_is_a_subcommand() {
-        let cli = Cli::parse_from(["run", "bare", "--body", "x"]);
-        assert!(matches!(cli.command, Some(Command::Bare(_))));
+        let cli = LoadtestCli::parse_from(["run", "bare", "--body", "x"]);
+        assert!(matches!(cli.command, Some(LoadtestCommand::Bare(_))));
     }
 }

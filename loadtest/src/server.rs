@@ -17,13 +17,13 @@ const START_TIMEOUT_S: u64 = 30;
 const STOP_TIMEOUT_S: u64 = 15;
 const POLL_INTERVAL_MS: u64 = 10;
 
-/// A running server. Dropping it kills the process; [`ServerProcess::stop`] shuts it down.
-pub struct ServerProcess {
+/// A running server. Dropping it kills the process; [`MeasuredServer::stop`] shuts it down.
+pub struct MeasuredServer {
     child: Child,
     pub address: SocketAddr,
 }
 
-impl ServerProcess {
+impl MeasuredServer {
     /// Starts tickerd with default settings on a free port.
     pub async fn tickerd(stage: &Stage) -> Result<Self, LoadtestError> {
         let mut command = stage.tickerd(&["serve"]);

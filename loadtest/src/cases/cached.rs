@@ -8,7 +8,7 @@ use crate::load::client::{API_KEY, HttpClient, Response, X_CACHE};
 use crate::load::oha::Oha;
 use crate::probe::ResourceMeter;
 use crate::report::CaseResult;
-use crate::server::ServerProcess;
+use crate::server::MeasuredServer;
 use crate::stage::TierLimits;
 
 const ROWS_20: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=20";
@@ -54,7 +54,7 @@ pub async fn run(run: &Run) -> Result<Vec<CaseResult>, LoadtestError> {
 
 pub async fn measure(
     run: &Run,
-    server: &ServerProcess,
+    server: &MeasuredServer,
     variant: &CachedVariant,
 ) -> Result<CaseResult, LoadtestError> {
     let mut headers = vec![(API_KEY, run.headers[0].clone())];
@@ -69,10 +69,10 @@ pub async fn measure(
     let response = get(server, variant, &headers, variant.status).await?;
     expect_hit(variant, &response)?;
     let encoding = variant.gzip.then_some("gzip");
-    let bare = ServerProcess::bare(&run.stage, &response.body, encoding).await?;
+    let bare = MeasuredServer::bare(&run.stage, &response.body, encoding).await?;
     let arguments: Vec<String> =
         headers.iter().filter(|(name, _)| *name != ACCEPT_ENCODING).map(argument).collect();
-    let oha = |server: &ServerProcess| Oha {
+    let oha = |server: &MeasuredServer| Oha {
         url: format!("http://{}{}", server.address, variant.path),
         headers: &arguments,
         gzip: variant.gzip,
@@ -101,7 +101,7 @@ fn argument((name, value): &(HeaderName, HeaderValue)) -> String {
 }
 
 async fn get(
-    server: &ServerProcess,
+    server: &MeasuredServer,
     variant: &CachedVariant,
     headers: &[(HeaderName, HeaderValue)],
     status: u16,

@@ -15,7 +15,7 @@ use crate::figures::Figures;
 use crate::load::oha::Oha;
 use crate::probe::ResourceMeter;
 use crate::report::CaseResult;
-use crate::server::ServerProcess;
+use crate::server::MeasuredServer;
 use crate::stage::{Stage, TierLimits};
 
 const HISTORY: &str = "/api/stocks/AAPL/prices?start=2000-01-01&format=csv";
@@ -94,7 +94,7 @@ async fn copy_until(
 }
 
 /// Measures the memory of the server before and while many clients read long responses slowly.
-async fn slow_readers(run: &Run, server: &ServerProcess) -> Result<String, LoadtestError> {
+async fn slow_readers(run: &Run, server: &MeasuredServer) -> Result<String, LoadtestError> {
     let before = memory_mb(run, server)?;
     let symbols: Vec<String> =
         ('A'..='D').flat_map(|c| ('A'..='Y').map(move |d| format!("AB{c}{d}"))).collect();
@@ -141,7 +141,7 @@ async fn read_slowly(mut stream: TcpStream) -> Result<usize, std::io::Error> {
     Ok(bytes)
 }
 
-fn memory_mb(run: &Run, server: &ServerProcess) -> Result<f64, LoadtestError> {
+fn memory_mb(run: &Run, server: &MeasuredServer) -> Result<f64, LoadtestError> {
     let mut meter = ResourceMeter::new(&run.stage, server.pid());
     meter.resume()?;
     meter.pause()?;

@@ -12,7 +12,7 @@ use crate::load::schedule::Rate;
 use crate::load::traffic::Traffic;
 use crate::probe::ResourceMeter;
 use crate::report::CaseResult;
-use crate::server::ServerProcess;
+use crate::server::MeasuredServer;
 use crate::stage::TierLimits;
 
 /// 2 million requests a day.
@@ -66,7 +66,7 @@ async fn flat_out(run: &Run) -> Result<CaseResult, LoadtestError> {
 
 /// Fills the cache with requests of enterprise keys, then sends one request with each key. Returns
 /// the load with all keys.
-pub async fn warm(run: &Run, server: &ServerProcess) -> Result<LoadGenerator, LoadtestError> {
+pub async fn warm(run: &Run, server: &MeasuredServer) -> Result<LoadGenerator, LoadtestError> {
     let sql = "SELECT symbol FROM stocks
                WHERE symbol ~ '^A[A-Z]{3}$' AND symbol <> 'AAPL' ORDER BY symbol";
     let symbols: Vec<String> =

@@ -23,7 +23,7 @@ use crate::load::client::{API_KEY, HttpClient, Response};
 use crate::options::{Case, Options};
 use crate::probe::ResourceMeter;
 use crate::report::{CaseResult, Machine, Report};
-use crate::server::ServerProcess;
+use crate::server::MeasuredServer;
 use crate::stage::{Stage, TierLimits};
 use crate::{data, report};
 
@@ -78,10 +78,10 @@ pub async fn run(options: &Options) -> Result<(), LoadtestError> {
 
 impl Run {
     /// Starts a server with an empty memory and an empty Redis.
-    pub async fn fresh_server(&self, tiers: TierLimits) -> Result<ServerProcess, LoadtestError> {
+    pub async fn fresh_server(&self, tiers: TierLimits) -> Result<MeasuredServer, LoadtestError> {
         self.stage.set_tiers(tiers).await?;
         self.stage.empty_redis()?;
-        ServerProcess::tickerd(&self.stage).await
+        MeasuredServer::tickerd(&self.stage).await
     }
 
     pub fn options(&self) -> &Options {
@@ -94,7 +94,7 @@ impl Run {
     /// If the request fails or has a different status.
     pub async fn get(
         &self,
-        server: &ServerProcess,
+        server: &MeasuredServer,
         path: &str,
         status: u16,
     ) -> Result<Response, LoadtestError> {

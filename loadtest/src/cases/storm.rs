@@ -9,7 +9,7 @@ use crate::load::client::{API_KEY, HttpClient};
 use crate::load::generator::{GeneratedRequest, LoadEnd, LoadGenerator};
 use crate::probe::ResourceMeter;
 use crate::report::CaseResult;
-use crate::server::ServerProcess;
+use crate::server::MeasuredServer;
 use crate::stage::TierLimits;
 use rand::RngExt;
 
@@ -24,7 +24,7 @@ pub async fn run(run: &Run) -> Result<CaseResult, LoadtestError> {
     let first = KEYS - STORM_KEYS;
     assert_eq!(tier(first), "free");
     let server = run.fresh_server(TierLimits::Default).await?;
-    let load = |server: &ServerProcess| LoadGenerator {
+    let load = |server: &MeasuredServer| LoadGenerator {
         seed: 0,
         address: server.address,
         connections: run.options().connections,
@@ -42,7 +42,7 @@ pub async fn run(run: &Run) -> Result<CaseResult, LoadtestError> {
     if status.as_u16() != 429 {
         return Err(format!("expected status 429 for a key over its limit, got {status}").into());
     }
-    let bare = ServerProcess::bare(&run.stage, &rejection.body, None).await?;
+    let bare = MeasuredServer::bare(&run.stage, &rejection.body, None).await?;
     let theirs = load(&bare);
     let seconds = run.options().seconds;
     let turn = async |load: &LoadGenerator| {

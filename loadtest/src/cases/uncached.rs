@@ -11,7 +11,7 @@ use crate::load::oha::Oha;
 use crate::load::pgbench;
 use crate::probe::ResourceMeter;
 use crate::report::CaseResult;
-use crate::server::ServerProcess;
+use crate::server::MeasuredServer;
 use crate::stage::TierLimits;
 
 /// The number of requests after the load whose responses are checked.
@@ -29,7 +29,7 @@ pub async fn run(run: &Run) -> Result<Vec<CaseResult>, LoadtestError> {
 
 async fn measure(
     run: &Run,
-    server: &ServerProcess,
+    server: &MeasuredServer,
     limit: u32,
 ) -> Result<CaseResult, LoadtestError> {
     run.get(server, &random_path(&mut StdRng::seed_from_u64(0), limit), 200).await?;
@@ -65,7 +65,7 @@ fn random_path(random: &mut StdRng, limit: u32) -> String {
 }
 
 /// The share of cached responses among [`SAMPLE`] further requests. Each must have `limit` rows.
-async fn sample(run: &Run, server: &ServerProcess, limit: u32) -> Result<f64, LoadtestError> {
+async fn sample(run: &Run, server: &MeasuredServer, limit: u32) -> Result<f64, LoadtestError> {
     let mut random = StdRng::seed_from_u64(u64::from(limit));
     let mut hits = 0_u32;
     for _ in 0..SAMPLE {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::LoadtestError;
 use crate::stage::Stage;
 pub use commands::{RedisCommands, version as redis_version};
-use processes::Snapshot;
+use processes::ResourceSnapshot;
 pub use processes::{NAMES as PROCESSES, OtherUsage, ResourceUsage};
 
 /// Measures during turns; what happens between them does not count.
@@ -17,7 +17,7 @@ pub struct ResourceMeter<'a> {
     /// The process id of the server.
     pid: u32,
     /// The state at the start of the current turn.
-    started: Option<(Instant, Option<Snapshot>, RedisCommands)>,
+    started: Option<(Instant, Option<ResourceSnapshot>, RedisCommands)>,
     seconds: f64,
     usage: Option<ResourceUsage>,
     commands: RedisCommands,
@@ -37,14 +37,15 @@ impl<'a> ResourceMeter<'a> {
 
     pub fn resume(&mut self) -> Result<(), LoadtestError> {
         let commands = RedisCommands::read(self.stage)?;
-        self.started = Some((Instant::now(), Snapshot::of(self.stage, self.pid), commands));
+        self.started = Some((Instant::now(), ResourceSnapshot::of(self.stage, self.pid), commands));
         Ok(())
     }
 
     pub fn pause(&mut self) -> Result<(), LoadtestError> {
         let Some((started, snapshot, commands)) = self.started.take() else { return Ok(()) };
         self.seconds += started.elapsed().as_secs_f64();
-        if let (Some(before), Some(after)) = (snapshot, Snapshot::of(self.stage, self.pid)) {
+        if let (Some(before), Some(after)) = (snapshot, ResourceSnapshot::of(self.stage, self.pid))
+        {
             self.usage.get_or_insert_default().add(&before, &after);
         }
         self.commands.add(&RedisCommands::read(self.stage)?.since(&commands));

@@ -12,7 +12,7 @@ pub const NAMES: [&str; 3] = ["tickerd", "postgres", "redis"];
 const TICKS_PER_S: f64 = 100.0;
 
 /// The totals of each of [`NAMES`] and of the machine at one moment.
-pub struct Snapshot {
+pub struct ResourceSnapshot {
     cpu_s: [f64; 3],
     memory_mb: [f64; 3],
     others: OtherUsage,
@@ -40,7 +40,7 @@ pub struct OtherUsage {
 
 impl ResourceUsage {
     /// Adds a turn. `cores` is in seconds until [`Self::per_second`].
-    pub fn add(&mut self, before: &Snapshot, after: &Snapshot) {
+    pub fn add(&mut self, before: &ResourceSnapshot, after: &ResourceSnapshot) {
         for i in 0..NAMES.len() {
             self.cores[i] += after.cpu_s[i] - before.cpu_s[i];
         }
@@ -57,7 +57,7 @@ impl ResourceUsage {
     }
 }
 
-impl Snapshot {
+impl ResourceSnapshot {
     /// `None` without Linux's `/proc`, or if a process has exited.
     pub fn of(stage: &Stage, server: u32) -> Option<Self> {
         let stats = all_stats();
@@ -174,8 +174,11 @@ mod tests {
     #[test]
     fn cores_are_processor_seconds_per_second() {
         let others = OtherUsage { cores: 0.0, stolen_cores: 0.0 };
-        let snapshot =
-            |cpu_s, memory_mb| Snapshot { cpu_s: [cpu_s; 3], memory_mb: [memory_mb; 3], others };
+        let snapshot = |cpu_s, memory_mb| ResourceSnapshot {
+            cpu_s: [cpu_s; 3],
+            memory_mb: [memory_mb; 3],
+            others,
+        };
         let mut usage = ResourceUsage::default();
         usage.add(&snapshot(1.0, 1.0), &snapshot(4.0, 5.0));
         usage.add(&snapshot(6.0, 5.0), &snapshot(7.0, 6.0));

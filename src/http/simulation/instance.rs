@@ -40,7 +40,7 @@ const SLOW_MS: u64 = 14_000;
 /// The running processes, by slot.
 pub struct Instances {
     pub environment: Rc<Environment>,
-    running: [RefCell<Option<Rc<Instance>>>; INSTANCES],
+    running: [RefCell<Option<Rc<SimulatedInstance>>>; INSTANCES],
 }
 
 impl Instances {
@@ -52,18 +52,18 @@ impl Instances {
 
     /// Starts a process in a slot. A process that runs there is killed.
     pub fn restart(&self, slot: usize) {
-        let instance = Instance::start(&self.environment, slot);
+        let instance = SimulatedInstance::start(&self.environment, slot);
         if let Some(killed) = self.running[slot].replace(Some(instance)) {
             killed.follower.take().inspect(AbortHandle::abort);
         }
     }
 
-    pub fn get(&self, slot: usize) -> Rc<Instance> {
+    pub fn get(&self, slot: usize) -> Rc<SimulatedInstance> {
         self.running[slot].borrow().clone().expect("all slots are started")
     }
 }
 
-pub struct Instance {
+pub struct SimulatedInstance {
     slot: usize,
     environment: Rc<Environment>,
     cache: Cache,
@@ -85,7 +85,7 @@ pub enum Reply {
     Unavailable,
 }
 
-impl Instance {
+impl SimulatedInstance {
     fn start(environment: &Rc<Environment>, slot: usize) -> Rc<Self> {
         let (sender, receiver) = mpsc::channel(1024);
         let instance = Rc::new(Self {
@@ -174,7 +174,7 @@ impl Instance {
     }
 }
 
-impl ChangeFollower for Instance {
+impl ChangeFollower for SimulatedInstance {
     async fn catch_up(&self) -> Result<(), StoreError> {
         let since = self.versions.last_revision();
         let changes =
