@@ -28,7 +28,8 @@ pub struct BareArgs {
 pub fn run(args: &BareArgs) -> Result<(), LoadtestError> {
     let body = std::fs::read(&args.body)
         .map_err(|error| format!("can't read the body from {}: {error}", args.body.display()))?;
-    let (body, encoding) = (Bytes::from(body), args.encoding.clone());
+    let body = Bytes::from(body);
+    let encoding = args.encoding.clone();
     actix_web::rt::System::new().block_on(async {
         let server = HttpServer::new(move || {
             let (body, encoding) = (body.clone(), encoding.clone());

@@ -24,7 +24,8 @@ pub async fn load(stage: &Stage) -> Result<(), LoadtestError> {
     let out = stage.file("generated");
     let out =
         out.to_str().ok_or("expected a directory whose name is UTF-8: choose another --dir")?;
-    let (stocks, timeout) = (STOCKS.to_string(), Duration::from_secs(LOAD_TIMEOUT_S));
+    let stocks = STOCKS.to_string();
+    let timeout = Duration::from_secs(LOAD_TIMEOUT_S);
     let generate =
         ["generate", "--stocks", &stocks, "--from", FROM, "--to", TO, "--out", out, "--yes"];
     stage.run_tickerd(&generate, timeout).await?;

@@ -128,7 +128,8 @@ async fn slow_readers(run: &Run, server: &MeasuredServer) -> Result<String, Load
 }
 
 async fn read_slowly(mut stream: TcpStream) -> Result<usize, std::io::Error> {
-    let (mut buffer, mut bytes) = (vec![0; READ_BYTES], 0);
+    let mut buffer = vec![0; READ_BYTES];
+    let mut bytes = 0;
     let end = Instant::now() + Duration::from_secs(READ_FOR_S);
     while Instant::now() < end {
         let read = stream.read(&mut buffer).await?;

@@ -33,7 +33,8 @@ pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, LoadtestError> {
     let sql = dir.join("range.sql");
     std::fs::write(&sql, script())?;
     let options = &stage.options;
-    let (program, url) = (program(stage), stage.postgres.url().parse::<tokio_postgres::Config>()?);
+    let program = program(stage);
+    let url = stage.postgres.url().parse::<tokio_postgres::Config>()?;
     let password = String::from_utf8_lossy(url.get_password().unwrap_or_default()).into_owned();
     let mut command = Command::new(&program);
     command.env("PGPASSWORD", password).args([

@@ -74,7 +74,8 @@ mod tests {
 
     fn drawn(n: usize) -> Vec<GeneratedRequest> {
         let symbols = (0..2000).map(|n| format!("S{n}")).collect();
-        let (traffic, mut random) = (Traffic::new(symbols, 800).unwrap(), StdRng::seed_from_u64(7));
+        let traffic = Traffic::new(symbols, 800).unwrap();
+        let mut random = StdRng::seed_from_u64(7);
         (0..n).map(|_| traffic.draw(&mut random)).collect()
     }
 

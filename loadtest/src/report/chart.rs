@@ -51,7 +51,8 @@ struct Canvas {
 
 impl Canvas {
     fn text(&mut self, class: &str, x: f64, anchor: &str, text: &str) {
-        let (y, text) = (self.y, escape(text));
+        let y = self.y;
+        let text = escape(text);
         self.body += &format!(
             "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}\
              </text>\n"

@@ -13,7 +13,8 @@ pub fn heading() -> String {
 }
 
 pub fn line(key: &KeyRecord) -> String {
-    let (created, status) = (time(key.created_at), key.status.as_str());
+    let created = time(key.created_at);
+    let status = key.status.as_str();
     let (id, tier, limit) = (&key.id, &key.tier, key.requests_per_minute);
     format!(
         "{id:12}  {tier:10}  {limit:>10}  {created:20}  {status:8}  {} / {}",

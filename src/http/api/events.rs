@@ -154,7 +154,8 @@ pub async fn market_events(
     Parsed(query): Parsed<EventsQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let (exchange, version) = (query.exchange.as_deref(), state.versions.to_read());
+    let exchange = query.exchange.as_deref();
+    let version = state.versions.to_read();
     let found = state.store.market_events(exchange, &query.page, version).await?;
     let next = found.last.map(|last| url_after(query.url(), last));
     let count = found.events.len();

@@ -113,7 +113,8 @@ impl DatabaseModel {
     pub fn changes_since(&self, revision: i64) -> Changes {
         let snapshot = self.snapshot();
         let changes = snapshot.stocks.iter().enumerate().filter_map(|(name, stock)| {
-            let (under, stock): (Symbol, _) = (NAMES[name].parse().expect("a symbol"), (*stock)?);
+            let stock = (*stock)?;
+            let under: Symbol = NAMES[name].parse().expect("a symbol");
             let stock = StockRef { id: stock as i32, symbol: under, version: self.versions[stock] };
             Some(StockChange { under, stock, exchange: "NYSE".to_owned() })
         });

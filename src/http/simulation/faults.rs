@@ -43,7 +43,8 @@ async fn load(instances: Rc<Instances>) {
         let known_by_ms = (0..INSTANCES).map(|slot| notify(&instances, slot)).collect();
         let random_stock = || environment.below(STOCKS as u64) as usize;
         if environment.once_in(8) {
-            let (name, to) = (environment.below(NAMES.len() as u64) as usize, random_stock());
+            let name = environment.below(NAMES.len() as u64) as usize;
+            let to = random_stock();
             environment.database.borrow_mut().rename(name, to, known_by_ms);
         } else {
             let stocks: Vec<usize> = (0..=environment.below(3)).map(|_| random_stock()).collect();
@@ -81,7 +82,8 @@ async fn interrupt_redis(instances: Rc<Instances>) {
         environment.redis.set_away(true);
         let down_ms = environment.below(60_000);
         for slot in 0..INSTANCES {
-            let (instances, noticed_ms) = (instances.clone(), environment.below(LOSS_NOTICED_MS));
+            let instances = instances.clone();
+            let noticed_ms = environment.below(LOSS_NOTICED_MS);
             let reconnected_ms = down_ms + environment.below(250);
             spawn_local(async move {
                 let is_lost = &instances.environment.networks[slot].redis_is_lost;

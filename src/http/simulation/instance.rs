@@ -118,7 +118,8 @@ impl SimulatedInstance {
         let Some((version, exchange)) = self.versions.of(&query.parsed.depends_on()) else {
             return self.read_uncached(query).await;
         };
-        let (key, now_ms) = (query.parsed.canonical(version), self.clock_ms());
+        let key = query.parsed.canonical(version);
+        let now_ms = self.clock_ms();
         match self.cache.look_up(&key, now_ms).await {
             Found::Hit(entry) => Reply::Hit(entry),
             Found::Stale(entry) => Reply::Stale(entry),

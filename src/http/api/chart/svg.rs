@@ -87,7 +87,8 @@ impl SvgWriter {
             let _ = write!(path, "M{x:.1} {}V{y:.1}", plot.bottom);
         }
         let distance = (plot.right - plot.left) / columns.len() as f64;
-        let (colour, width) = (self.colours.volume, (distance * 0.6).clamp(1.0, 8.0));
+        let colour = self.colours.volume;
+        let width = (distance * 0.6).clamp(1.0, 8.0);
         self.put(format_args!(
             "<path d=\"{path}\" stroke=\"{colour}\" stroke-width=\"{width:.1}\" fill=\"none\"/>\n"
         ));
@@ -96,8 +97,11 @@ impl SvgWriter {
     fn closes(&mut self, plot: &Plot, bars: &[Bar]) {
         let point = |bar: &Bar| Point { x: plot.x(bar.date), y: plot.prices.at(bar.close) };
         let points = downsample(&bars.iter().map(point).collect::<Vec<_>>(), plot.column_width());
-        let (path, colour, bottom) = (path(&points), self.colours.line, plot.bottom);
-        let (left, Point { x, y }) = (points[0].x, points[points.len() - 1]);
+        let path = path(&points);
+        let colour = self.colours.line;
+        let bottom = plot.bottom;
+        let left = points[0].x;
+        let Point { x, y } = points[points.len() - 1];
         self.put(format_args!(
             "<path d=\"{path}V{bottom}H{left:.1}Z\" fill=\"{colour}\" fill-opacity=\".1\"/>\n"
         ));

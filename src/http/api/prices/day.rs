@@ -60,7 +60,8 @@ pub async fn prices(
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
     let DayQuery { range, exchange, limit, columns, format, after } = &query;
-    let (date, version) = (range.start(), state.versions.to_read());
+    let date = range.start();
+    let version = state.versions.to_read();
     let found = state.store.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
     if found.is_empty() && after.is_none() {
         let calendar = Calendar::of(exchange.as_deref().unwrap_or(DEFAULT_EXCHANGE));

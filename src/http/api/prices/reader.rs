@@ -112,7 +112,8 @@ impl BarReader {
     /// and after the change are inconsistent. Any error of Postgres.
     pub async fn read(&mut self, bars_max: u32) -> Result<Vec<PriceRow>, Problem> {
         let Some((first_index, first_range)) = self.rest else { return Ok(Vec::new()) };
-        let (whole_range, order) = (self.whole_range(), self.query.order);
+        let whole_range = self.whole_range();
+        let order = self.query.order;
         let stocks = &self.stocks[first_index..];
         let store = &self.state.store;
         let batch = store.bars_batch(stocks, first_range, whole_range, order, bars_max).await?;
