@@ -334,8 +334,8 @@ async fn cached_keys_and_responses_work_without_postgres() {
     let ready: serde_json::Value = ready.json().await.unwrap();
     assert_eq!((&ready["status"], &ready["postgres"]), (&"unavailable".into(), &"down".into()));
     database.accept_connections().await;
-    let back = async || app.get(&new, PATH).await.status() == 200;
-    eventually("the new key is accepted", Duration::from_secs(2), back).await;
+    let accepted = async || app.get(&new, PATH).await.status() == 200;
+    eventually("the new key is accepted", Duration::from_secs(2), accepted).await;
 }
 
 #[tokio::test]

@@ -190,9 +190,13 @@ async fn the_chart_has_the_requested_size_and_theme_and_stays_small() {
         let (root, size) = (document.root_element(), (f64::from(width), f64::from(height)));
         assert_eq!((number(root, "width"), number(root, "height")), size);
         assert_eq!(root.attribute("viewBox"), Some(&*format!("0 0 {width} {height}")));
-        let back = root.children().find(|node| node.has_tag_name("rect")).unwrap();
+        let background = root.children().find(|node| node.has_tag_name("rect")).unwrap();
         assert_eq!(
-            (number(back, "width"), number(back, "height"), back.attribute("fill")),
+            (
+                number(background, "width"),
+                number(background, "height"),
+                background.attribute("fill")
+            ),
             (size.0, size.1, Some(page))
         );
         assert!(svg.len() < 60_000, "{query}: {} bytes", svg.len());

@@ -239,26 +239,26 @@ async fn on_a_terminal_only_a_yes_confirms() {
 
 /// Runs a command on a terminal of its own and types a line.
 async fn on_a_terminal(mut command: Command, answer: &str) -> CommandOutput {
-    let person =
+    let user_side =
         rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY)
             .unwrap();
-    rustix::pty::grantpt(&person).unwrap();
-    rustix::pty::unlockpt(&person).unwrap();
-    let name = rustix::pty::ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
+    rustix::pty::grantpt(&user_side).unwrap();
+    rustix::pty::unlockpt(&user_side).unwrap();
+    let name = rustix::pty::ptsname(&user_side, Vec::new()).unwrap().into_string().unwrap();
     let terminal = File::options().read(true).write(true).open(name).unwrap();
-    let (mut person, screen) = (File::from(person), terminal.try_clone().unwrap());
+    let (mut user_side, stderr) = (File::from(user_side), terminal.try_clone().unwrap());
     let mut process =
-        command.stdin(terminal).stderr(screen).stdout(Stdio::piped()).spawn().unwrap();
+        command.stdin(terminal).stderr(stderr).stdout(Stdio::piped()).spawn().unwrap();
     // The `Command` holds the terminal open.
     drop(command);
-    person.write_all(format!("{answer}\n").as_bytes()).unwrap();
+    user_side.write_all(format!("{answer}\n").as_bytes()).unwrap();
     eventually("the command ends", Duration::from_secs(20), async || {
         process.try_wait().unwrap().is_some()
     })
     .await;
     let mut shown = Vec::new();
     // Reading fails at the end of the output, when the last writer has closed the terminal.
-    let _ = person.read_to_end(&mut shown);
+    let _ = user_side.read_to_end(&mut shown);
     CommandOutput {
         code: process.wait().unwrap().code(),
         stdout: String::new(),

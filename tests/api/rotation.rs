@@ -29,7 +29,7 @@ async fn both_keys_of_a_rotation_share_one_limit_on_two_instances() {
     assert_eq!(half, 30, "the old key has used some of the limit before");
     let new = rotate(&database, id_of(&old), &[]);
     let rest = admitted(&apps, &[&old, &new], 50).await;
-    assert_eq!(rest, 70, "of 200 requests, the old and the new key get what is left of 100");
+    assert_eq!(rest, 70, "both keys together are admitted for the rest of the limit");
     let answer = apps[0].get(&new, PATH).await;
     assert_eq!((answer.status().as_u16(), header(&answer, "x-ratelimit-remaining")), (429, "0"));
 }

@@ -87,8 +87,8 @@ impl Database {
              WHERE application_name = 'tickerd'
              AND pg_stat_activity.datname = current_database() AND {condition}"
         );
-        let there = async || self.texts(&sql).await.len() == count;
-        eventually(condition, Duration::from_secs(30), there).await;
+        let reached = async || self.texts(&sql).await.len() == count;
+        eventually(condition, Duration::from_secs(30), reached).await;
     }
 
     /// Runs `tickerd` on this database to its end.

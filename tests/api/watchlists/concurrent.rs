@@ -152,8 +152,8 @@ async fn without_postgres_watchlists_answer_503_and_no_stale_data() {
         );
     }
     database.accept_connections().await;
-    let back = async || send(&app, &key, "GET", &list, Value::Null).await.0 == 200;
-    eventually("the list is readable again", Duration::from_secs(5), back).await;
+    let readable = async || send(&app, &key, "GET", &list, Value::Null).await.0 == 200;
+    eventually("the list is readable again", Duration::from_secs(5), readable).await;
     assert_eq!(
         send(&app, &key, "GET", LISTS, Value::Null).await.1["count"],
         1,
