@@ -9,8 +9,8 @@ use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
 use crate::http::request::parameter::{Parameter, Takes};
 use crate::http::request::query::{Query, invalid};
-use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
+use crate::http::respond::success::{json, to_json};
 use crate::market::{Calendar, DEFAULT_EXCHANGE};
 
 /// The longest range of one request: five years.
@@ -103,7 +103,7 @@ pub async fn calendar(Parsed(query): Parsed<CalendarQuery>) -> HttpResponse {
         early_closes: trading_days.iter().filter_map(early_close).collect(),
         trading_days,
     };
-    json(written(&body, body.count * DAY_BYTES))
+    json(to_json(&body, body.count * DAY_BYTES))
 }
 
 impl CacheableQuery for CalendarQuery {

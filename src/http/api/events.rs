@@ -11,9 +11,9 @@ use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
 use crate::http::request::query::{Query, invalid, symbol};
-use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
-use crate::http::respond::paging::{key_of, link, url_after};
+use crate::http::respond::paging::{page_key, set_next_link, url_after};
+use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
 use crate::market::{DateRange, EventKind, Order, Symbol};
 use crate::store::{EventPage, EventRecord};
@@ -145,8 +145,8 @@ pub async fn stock_events(
     let events: Vec<_> = found.events.into_iter().map(Event::from).collect();
     let count = events.len();
     let body = StockEvents { symbol: stock.symbol.as_str(), count, events, next };
-    let mut response = json(written(&body, count * EVENT_BYTES));
-    link(&mut response, body.next.as_deref());
+    let mut response = json(to_json(&body, count * EVENT_BYTES));
+    set_next_link(&mut response, body.next.as_deref());
     Ok(response)
 }
 
@@ -161,8 +161,8 @@ pub async fn market_events(
     let count = found.events.len();
     let events = found.events.into_iter().map(MarketEvent::from).collect();
     let body = MarketEvents { count, events, next };
-    let mut response = json(written(&body, count * EVENT_BYTES));
-    link(&mut response, body.next.as_deref());
+    let mut response = json(to_json(&body, count * EVENT_BYTES));
+    set_next_link(&mut response, body.next.as_deref());
     Ok(response)
 }
 
@@ -212,7 +212,7 @@ impl CacheableQuery for StockEventsQuery {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, |key| key.push_str(&self.url()), self.page.after)
+        page_key(version, |key| key.push_str(&self.url()), self.page.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
@@ -242,7 +242,7 @@ impl CacheableQuery for EventsQuery {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, |key| key.push_str(&self.url()), self.page.after)
+        page_key(version, |key| key.push_str(&self.url()), self.page.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -8,8 +8,8 @@ use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
 use crate::http::request::parameter::Parameter;
 use crate::http::request::query::Query;
-use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
+use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
 use crate::store::ExchangeRecord;
 
@@ -55,7 +55,7 @@ pub async fn exchanges(
     let exchanges = state.store.exchange_records(state.versions.to_read()).await?;
     let exchanges: Vec<_> = exchanges.into_iter().map(ListedExchange::from).collect();
     let count = exchanges.len();
-    Ok(json(written(&Exchanges { exchanges, count }, 0)))
+    Ok(json(to_json(&Exchanges { exchanges, count }, 0)))
 }
 
 impl CacheableQuery for ExchangesQuery {

@@ -8,8 +8,8 @@ use super::prices::Price;
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
 use crate::http::request::query::{Query, symbol};
-use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
+use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
 use crate::market::{Symbol, decimal_difference};
 use crate::store::Quote;
@@ -44,7 +44,7 @@ pub async fn quote(
     let quoted = state.store.quotes(&[stock]).await?.pop();
     let (_, quote) =
         quoted.ok_or(Problem::NoData { symbol: stock.symbol, range: "yet".to_owned() })?;
-    Ok(json(written(&QuoteAnswer::new(stock.symbol, quote), 0)))
+    Ok(json(to_json(&QuoteAnswer::new(stock.symbol, quote), 0)))
 }
 
 impl QuoteAnswer {

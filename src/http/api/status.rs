@@ -9,8 +9,8 @@ use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
 use crate::http::request::parameter::Parameter;
 use crate::http::request::query::Query;
-use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
+use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
 use crate::market::{Calendar, Exchange};
 use crate::store::NewestDay;
@@ -83,7 +83,7 @@ pub async fn status(
     };
     let exchanges: Vec<_> = newest_days.into_iter().filter_map(status).collect();
     let count = exchanges.len();
-    Ok(json(written(&Status { exchanges, count }, 0)))
+    Ok(json(to_json(&Status { exchanges, count }, 0)))
 }
 
 impl CacheableQuery for StatusQuery {

@@ -9,8 +9,8 @@ use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
 use crate::http::request::query::{Query, invalid, symbol};
-use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
+use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
 use crate::market::Symbol;
 use crate::store::{ListPage, StockFilter, StockRecord, StockSearch};
@@ -126,7 +126,7 @@ pub async fn list(
     let stocks = store.stocks(&found.ids, version).await?;
     let stocks: Vec<_> = stocks.into_iter().map(Stock::from).collect();
     let count = stocks.len();
-    Ok(json(written(&StockList { stocks, count, total: found.total }, count * STOCK_BYTES)))
+    Ok(json(to_json(&StockList { stocks, count, total: found.total }, count * STOCK_BYTES)))
 }
 
 impl CacheableQuery for StockListQuery {
@@ -190,7 +190,7 @@ pub async fn stock(
 ) -> Result<HttpResponse, Problem> {
     let found = state.store.find_stock(stock_of(state, query.symbol).await?).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(query.symbol))?;
-    Ok(json(written(&SingleStock { stock: stock.into() }, STOCK_BYTES)))
+    Ok(json(to_json(&SingleStock { stock: stock.into() }, STOCK_BYTES)))
 }
 
 impl CacheableQuery for StockQuery {

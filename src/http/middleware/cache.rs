@@ -16,8 +16,8 @@ use crate::cache::{
 use crate::clock::epoch_ms;
 use crate::http::request::cacheable_query::CacheableQuery;
 use crate::http::request::context::{CacheOutcome, RequestContext};
-use crate::http::respond::answer::{UNKNOWN, VARY, VARY_NEGOTIATED, media_of, media_type};
 use crate::http::respond::error::Problem;
+use crate::http::respond::success::{UNKNOWN, VARY, VARY_NEGOTIATED, media_of, media_type};
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 

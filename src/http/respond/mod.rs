@@ -1,9 +1,9 @@
-//! Making responses: bodies, formats, paging, and the one error type.
+//! Making responses: successful ones, errors, formats and paging.
 
-pub mod answer;
 mod conversions;
 pub mod document;
 pub mod error;
 pub mod format;
 pub mod paging;
+pub mod success;
 pub mod uncached;

@@ -23,7 +23,7 @@ pub fn decode_cursor<T: FromStr>(cursor: &str) -> Option<T> {
 }
 
 /// The cache key of a page: the data version and the URL of the page, which `url` writes.
-pub fn key_of(version: i64, url: impl Fn(&mut String), after: Option<impl Display>) -> String {
+pub fn page_key(version: i64, url: impl Fn(&mut String), after: Option<impl Display>) -> String {
     let mut key = String::with_capacity(KEY_BYTES);
     // Writing to a string does not fail.
     let _ = write!(key, "v{version}");
@@ -44,7 +44,7 @@ pub fn url_after(mut url: String, row: impl Display) -> String {
 }
 
 /// Adds a `Link` to the next page (RFC 8288), if there is one.
-pub fn link(response: &mut HttpResponse, next: Option<&str>) {
+pub fn set_next_link(response: &mut HttpResponse, next: Option<&str>) {
     if let Some(next) = next
         && let Ok(link) = HeaderValue::try_from(format!("<{next}>; rel=\"next\""))
     {

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use serde::Serialize;
 
-use super::answer::{JSON, written};
+use super::success::{JSON, to_json};
 
 pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -17,7 +17,7 @@ pub fn no_store(status: StatusCode, value: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, JSON))
         .insert_header((header::CACHE_CONTROL, NO_STORE))
-        .body(written(value, ROWS_BYTES))
+        .body(to_json(value, ROWS_BYTES))
 }
 
 pub fn ok(value: &impl Serialize) -> HttpResponse {
@@ -34,6 +34,6 @@ pub fn created(path: &str, value: &impl Serialize) -> HttpResponse {
 }
 
 /// A 204, after a resource was deleted.
-pub fn nothing() -> HttpResponse {
+pub fn no_content() -> HttpResponse {
     HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, NO_STORE)).finish()
 }

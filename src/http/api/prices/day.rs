@@ -13,10 +13,10 @@ use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
 use crate::http::request::cost::DAY_LIMIT;
 use crate::http::request::parameter::{Parameter, Takes};
 use crate::http::request::query::{Query, invalid};
-use crate::http::respond::answer::{json, media_type, written};
 use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
-use crate::http::respond::paging::{key_of, link, url_after};
+use crate::http::respond::paging::{page_key, set_next_link, url_after};
+use crate::http::respond::success::{json, media_type, to_json};
 use crate::http::server::state::State;
 use crate::market::{Calendar, DEFAULT_EXCHANGE, DateRange, Symbol, parse_date};
 use crate::store::DayRow;
@@ -78,13 +78,13 @@ pub async fn prices(
         Format::Json => {
             let prices = PriceRows { rows: &rows, columns };
             let body = MarketDay { date, count: rows.len(), prices, next: next.as_deref() };
-            json(written(&body, rows::json_bytes(rows.len())))
+            json(to_json(&body, rows::json_bytes(rows.len())))
         }
         Format::Csv | Format::Ndjson => HttpResponse::Ok()
             .content_type(media_type(format.media()))
             .body(lines(*format, columns, &rows, true)),
     };
-    link(&mut response, next.as_deref());
+    set_next_link(&mut response, next.as_deref());
     Ok(response)
 }
 
@@ -132,7 +132,7 @@ impl CacheableQuery for DayQuery {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, |key| key.push_str(&self.url()), self.after)
+        page_key(version, |key| key.push_str(&self.url()), self.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -15,10 +15,10 @@ use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stocks_of};
 use crate::http::request::cost::SYMBOLS_MAX;
 use crate::http::request::parameter::{Parameter, Takes};
 use crate::http::request::query::{Query, invalid};
-use crate::http::respond::answer::{json, unknown, written};
 use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
-use crate::http::respond::paging::{key_of, link, url_after};
+use crate::http::respond::paging::{page_key, set_next_link, url_after};
+use crate::http::respond::success::{json, set_unknown_symbols, to_json};
 use crate::http::server::state::State;
 use crate::market::Symbol;
 
@@ -85,12 +85,12 @@ pub async fn prices(
                 no_data: no_data.map(|stock| stock.symbol.to_string()).collect(),
                 next: next.as_deref(),
             };
-            json(written(&body, rows::json_bytes(page.rows.len())))
+            json(to_json(&body, rows::json_bytes(page.rows.len())))
         }
         Format::Csv | Format::Ndjson => page.send_lines(&request, &bars),
     };
-    link(&mut response, next.as_deref());
-    unknown(&mut response, &unknown_symbols);
+    set_next_link(&mut response, next.as_deref());
+    set_unknown_symbols(&mut response, &unknown_symbols);
     Ok(response)
 }
 
@@ -136,7 +136,7 @@ impl CacheableQuery for ManyQuery {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, |key| key.push_str(&self.url()), self.after)
+        page_key(version, |key| key.push_str(&self.url()), self.after)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -23,10 +23,10 @@ use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
 use crate::http::request::parameter::Parameter;
 use crate::http::request::query::{Query, symbol};
-use crate::http::respond::answer::{json, written};
 use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
-use crate::http::respond::paging::{key_of, link, url_after};
+use crate::http::respond::paging::{page_key, set_next_link, url_after};
+use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
 use crate::market::{Symbol, parse_date};
 use bars_query::{BarsQuery, range_text};
@@ -88,7 +88,7 @@ pub async fn prices(
         Format::Json => json(query.body(stock.symbol, &page.rows, next.as_deref())),
         Format::Csv | Format::Ndjson => page.send_lines(&request, &bars),
     };
-    link(&mut response, next.as_deref());
+    set_next_link(&mut response, next.as_deref());
     Ok(response)
 }
 
@@ -103,7 +103,7 @@ impl FromStr for DateCursor {
 impl PricesQuery {
     pub fn body(&self, symbol: Symbol, rows: &[PriceRow], next: Option<&str>) -> Vec<u8> {
         let prices = rows::PriceRows { rows, columns: &self.bars.columns };
-        written(
+        to_json(
             &Prices { symbol: symbol.as_str(), count: rows.len(), prices, next },
             rows::json_bytes(rows.len()),
         )
@@ -138,7 +138,7 @@ impl CacheableQuery for PricesQuery {
     }
 
     fn canonical(&self, version: i64) -> String {
-        key_of(version, |url| self.write_url(url), self.after.map(|DateCursor(date)| date))
+        page_key(version, |url| self.write_url(url), self.after.map(|DateCursor(date)| date))
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -10,7 +10,7 @@ use crate::http::request::body::JsonBody;
 use crate::http::request::cacheable_query::stock_of;
 use crate::http::request::query::{Query, invalid, value};
 use crate::http::respond::error::Problem;
-use crate::http::respond::uncached::{created, nothing, ok};
+use crate::http::respond::uncached::{created, no_content, ok};
 use crate::http::server::state::State;
 use crate::market::Symbol;
 use crate::store::{STOCKS_PER_WATCHLIST_MAX, WatchlistChange, WatchlistWrite};
@@ -98,7 +98,7 @@ pub async fn delete(
 ) -> Result<HttpResponse, Problem> {
     Query::of(&request, &[])?;
     let existed = state.store.delete_watchlist(owner.name(), &id(&request)?).await?;
-    if existed { Ok(nothing()) } else { Err(Problem::UnknownWatchlist) }
+    if existed { Ok(no_content()) } else { Err(Problem::UnknownWatchlist) }
 }
 
 /// The ids of the stocks with these symbols. An unknown symbol makes the body invalid (400): a 404

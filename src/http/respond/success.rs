@@ -39,7 +39,7 @@ pub fn media_of(headers: &HeaderMap) -> Media {
 }
 
 /// Adds [`UNKNOWN`] to a response, if there are such symbols.
-pub fn unknown(response: &mut HttpResponse, symbols: &[String]) {
+pub fn set_unknown_symbols(response: &mut HttpResponse, symbols: &[String]) {
     if !symbols.is_empty()
         && let Ok(symbols) = HeaderValue::try_from(symbols.join(", "))
     {
@@ -48,7 +48,7 @@ pub fn unknown(response: &mut HttpResponse, symbols: &[String]) {
 }
 
 /// `value` as JSON. `rows_bytes` is the expected size of its rows.
-pub fn written<T: Serialize>(value: &T, rows_bytes: usize) -> Vec<u8> {
+pub fn to_json<T: Serialize>(value: &T, rows_bytes: usize) -> Vec<u8> {
     let mut body = Vec::with_capacity(FRAME_BYTES + rows_bytes);
     serde_json::to_writer(&mut body, value)
         .expect("only a map with keys other than strings can't be written, and there is none");
