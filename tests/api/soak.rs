@@ -1,4 +1,4 @@
-//! Everything at once, for as long as is wanted: what is held must stop growing. `make soak`, or
+//! Mixed load for a long time: memory, files and connections must stop growing. `make soak`, or
 //! `make soak MINUTES=5`.
 
 mod sample;
@@ -19,13 +19,13 @@ const MINUTES: u64 = 30;
 const REQUESTS_PER_S: u32 = 200;
 const SAMPLE_S: u64 = 10;
 const CORRECTION_S: u64 = 5;
-/// Small enough to be full soon: what is bounded grows until its bound.
+/// Small bounds, so that caches are full early: memory grows until its bound.
 const CACHE_BYTES: &str = "4194304";
 const REDIS_BYTES: &str = "6mb";
 const PREFIX: &str = "soak:";
 const HISTORY: &str = "/api/stocks/IBM/prices?start=1990-01-01&format=csv";
 
-/// What is asked all the time; one of a hundred is a whole history.
+/// The paths of the load. One in a hundred is a whole history.
 fn paths() -> Vec<String> {
     let stocks = ["AAPL", "FB", "GOOG", "IBM", "MSFT"];
     let prices = (2000..2013).flat_map(|year| {
@@ -55,21 +55,27 @@ fn redis(arguments: &[&str]) -> String {
     String::from_utf8(run(&mut client).stdout).expect("text")
 }
 
-/// Loads prices and tells the instances of it.
-fn correct(database: &Database, rows: &str) {
+/// Loads prices and notifies the instances.
+fn load_correction(database: &Database, rows: &str) {
     let file = tempfile::NamedTempFile::with_suffix(".csv").expect("a file");
     std::fs::write(file.path(), rows).expect("written");
-    let path = file.path().to_str().expect("its name is text");
+    let path = file.path().to_str().expect("the path is UTF-8");
     let mut ingest = database.tickerd(&["ingest", "prices", path]);
-    let output =
+    let ran =
         CommandOutput::of(ingest.env("REDIS_URL", redis_url()).env("REDIS_KEY_PREFIX", PREFIX));
-    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
 }
 
-/// What else happens, once a second.
-async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, list: &str) {
+/// The events beside the load, once a second.
+async fn background_events(
+    second: u64,
+    database: &Database,
+    apps: &[App; 2],
+    key: &str,
+    list: &str,
+) {
     let app = &apps[(second % 2) as usize];
-    // One writes, one hangs up in the middle of a history, one tries a key.
+    // One client writes, one disconnects in the middle of a history, and one sends an invalid key.
     let change =
         if second % 4 < 2 { json!({ "add": ["IBM"] }) } else { json!({ "remove": ["IBM"] }) };
     let written = app
@@ -78,13 +84,13 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
         .json(&change)
         .send()
         .await
-        .expect("an answer");
+        .expect("a response");
     let status = written.status();
     assert_eq!(status, 200, "at second {second}: {}", written.text().await.expect("a body"));
-    let mut gone = RawClient::with_small_buffer(app.address()).await;
-    gone.send(get(HISTORY, key)).await;
-    gone.read_some(1000).await;
-    drop(gone);
+    let mut aborted = RawClient::with_small_buffer(app.address()).await;
+    aborted.send(get(HISTORY, key)).await;
+    aborted.read_some(1000).await;
+    drop(aborted);
     let wrong = with_checksum(&format!("tk_live_{}_{second:032}", id_of(key)));
     let refused = app.get(&wrong, "/api/stocks").await;
     let status = refused.status().as_u16();
@@ -96,9 +102,10 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
     if second.is_multiple_of(CORRECTION_S) {
         let close = 100 + second % 50;
         let row = format!(
-            "symbol,date,open,high,low,close,volume,adjusted_close\nIBM,2012-12-27,100,200,50,{close},1000,{close}\n"
+            "symbol,date,open,high,low,close,volume,adjusted_close\n\
+             IBM,2012-12-27,100,200,50,{close},1000,{close}\n"
         );
-        tokio::task::block_in_place(|| correct(database, &row));
+        tokio::task::block_in_place(|| load_correction(database, &row));
     }
     if second % SAMPLE_S == 3 {
         let new = tokio::task::block_in_place(|| database.issue("free"));
@@ -106,12 +113,13 @@ async fn happens(second: u64, database: &Database, apps: &[App; 2], key: &str, l
             assert_eq!(app.get(&new, "/api/stocks/AAPL").await.status(), 200);
         }
         let id = id_of(&new);
-        let (set, rotate, revoke) =
-            (["set", id, "--tier", "pro"], ["rotate", id], ["revoke", id, "--yes"]);
+        let set = ["set", id, "--tier", "pro"];
+        let rotate = ["rotate", id];
+        let revoke = ["revoke", id, "--yes"];
         for change in [set.as_slice(), &rotate, &revoke] {
-            let output =
+            let ran =
                 tokio::task::block_in_place(|| database.output(&[&["keys"], change].concat()));
-            assert_eq!(output.code, Some(0), "{output:?}");
+            assert_eq!(ran.code, Some(0), "{ran:?}");
         }
     }
 }
@@ -133,19 +141,20 @@ async fn nothing_grows_under_a_mixed_load() {
     let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
     let keys: Vec<_> = (0..10).map(|_| database.issue("enterprise")).collect();
     let (keys, paths): (Vec<_>, _) = (keys.iter().map(String::as_str).collect(), paths());
-    let made = apps[0]
+    let created = apps[0]
         .request("POST", "/api/watchlists")
         .header("x-api-key", keys[0])
         .json(&json!({ "name": "soak" }));
-    let made = made.send().await.expect("an answer");
-    let list = made.headers()["location"].to_str().expect("a path").to_owned();
+    let created = created.send().await.expect("a response");
+    let list = created.headers()["location"].to_str().expect("a path").to_owned();
     let paths: Vec<_> = paths.iter().map(String::as_str).collect();
     let load = Load::new(&[&apps[0], &apps[1]], &keys, &paths).per_second(REQUESTS_PER_S).start();
-    let (started, mut samples) = (Instant::now(), Vec::new());
+    let started = Instant::now();
+    let mut samples = Vec::new();
     println!("{}", Sample::head());
     for second in 0..minutes * 60 {
         tokio::time::sleep_until(started + Duration::from_secs(second)).await;
-        happens(second, &database, &apps, keys[0], &list).await;
+        background_events(second, &database, &apps, keys[0], &list).await;
         if second % SAMPLE_S == SAMPLE_S - 1 {
             let sample = Sample::take(&database, &apps).await;
             println!("{}", sample.row(second + 1));
@@ -153,17 +162,23 @@ async fn nothing_grows_under_a_mixed_load() {
         }
     }
     let tally = load.stop();
-    // A history that is corrected while it is sent is cut off, or not begun.
-    let (answers, restated) = (tally.answers.len(), tally.count(503) + tally.failed.len());
-    let other = tally.answers.iter().find(|answer| ![200, 503].contains(&answer.status));
-    assert!(other.is_none(), "{:?}", other.map(|answer| (answer.status, paths[answer.path])));
-    assert!(restated * 1000 < answers, "{restated} of {answers}: {:?}", tally.failed.first());
+    // A history that is corrected during its response is cut off or not started.
+    let responses = tally.responses.len();
+    let interrupted = tally.count(503) + tally.failed.len();
+    let other = tally.responses.iter().find(|response| ![200, 503].contains(&response.status));
+    assert!(other.is_none(), "{:?}", other.map(|response| (response.status, paths[response.path])));
+    assert!(
+        interrupted * 1000 < responses,
+        "{interrupted} of {responses}: {:?}",
+        tally.failed.first()
+    );
     let verdict = verdict(&samples);
     assert!(verdict.is_flat, "{}", verdict.text);
     record(
         "nothing_grows_under_a_mixed_load",
         &format!(
-            "{minutes} minutes, {answers} answers, {restated} histories corrected while they were read; {}",
+            "{minutes} minutes, {responses} responses, {interrupted} histories corrected while \
+             they were read; {}",
             verdict.text
         ),
     );

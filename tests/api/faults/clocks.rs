@@ -1,8 +1,7 @@
-//! Clocks that are wrong, and clocks that step, under real servers: libfaketime tells them another
-//! time.
+//! Real servers with wrong clocks and with clocks that step: libfaketime shows them another time.
 //!
-//! What measures time that passes is left alone (CLOCK_MONOTONIC), as no setting of a clock can
-//! move it.
+//! It does not change the clock that measures elapsed time (CLOCK_MONOTONIC), which no system
+//! setting can move.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,18 +16,19 @@ use crate::support::{
     unique,
 };
 
-/// What the instance takes for the time, as its answers say.
-fn date(answer: &reqwest::Response) -> DateTime<Utc> {
-    DateTime::parse_from_rfc2822(header(answer, "date")).expect("a date").with_timezone(&Utc)
+/// The time of the instance, from a response's `Date`.
+fn date(response: &reqwest::Response) -> DateTime<Utc> {
+    DateTime::parse_from_rfc2822(header(response, "date")).expect("a date").with_timezone(&Utc)
 }
 
-fn max_age_s(answer: &reqwest::Response) -> u32 {
-    let value = header(answer, "cache-control").rsplit("max-age=").next().expect("never empty");
+fn max_age_s(response: &reqwest::Response) -> u32 {
+    let value = header(response, "cache-control").rsplit("max-age=").next().expect("never empty");
     value.parse().unwrap_or_else(|_| panic!("{value}"))
 }
 
-async fn two_that_share(database: &Database, clocks: &[Clock; 2]) -> Vec<App> {
-    let (url, prefix) = (redis_url(), format!("{}:", unique("test")));
+async fn two_sharing_redis(database: &Database, clocks: &[Clock; 2]) -> Vec<App> {
+    let url = redis_url();
+    let prefix = format!("{}:", unique("test"));
     let mut apps = Vec::new();
     for clock in clocks {
         apps.push(clock.app(database, &[("REDIS_URL", &url), ("REDIS_KEY_PREFIX", &prefix)]).await);
@@ -38,26 +38,27 @@ async fn two_that_share(database: &Database, clocks: &[Clock; 2]) -> Vec<App> {
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn two_instances_whose_clocks_are_5_s_apart_admit_exactly_the_limit_around_a_minutes_edge() {
-    let (database, clocks) =
-        (Database::sample().await, [Clock::with_offset_s(0), Clock::with_offset_s(5)]);
-    let apps = two_that_share(&database, &clocks).await;
+async fn instances_with_clocks_5_s_apart_admit_exactly_the_limit_across_a_minute_boundary() {
+    let database = Database::sample().await;
+    let clocks = [Clock::with_offset_s(0), Clock::with_offset_s(5)];
+    let apps = two_sharing_redis(&database, &clocks).await;
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
     let (most, total) = around_a_minutes_edge(&apps, &database.issue("free")).await;
     record(
-        "two_instances_whose_clocks_are_5_s_apart_admit_exactly_the_limit_around_a_minutes_edge",
+        "instances_with_clocks_5_s_apart_admit_exactly_the_limit_across_a_minute_boundary",
         &format!("exactly 100 of 300; {most} at most in any minute, {total} in 65 s"),
     );
 }
 
-/// Steps a clock to and fro by up to an hour for as long as a task runs.
-async fn while_it_steps<T>(clocks: &[Clock], task: impl Future<Output = T>) -> (T, u32) {
+/// Steps the clocks back and forth by up to an hour while a task runs.
+async fn while_clocks_step<T>(clocks: &[Clock], task: impl Future<Output = T>) -> (T, u32) {
     let seed = rand::rng().random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let (over, mut steps) = (AtomicBool::new(false), 0);
+    let done = AtomicBool::new(false);
+    let mut steps = 0;
     let stepping = async {
-        while !over.load(Ordering::Relaxed) {
+        while !done.load(Ordering::Relaxed) {
             for clock in clocks {
                 clock.set_offset_s(random.random_range(-3600..=3600));
             }
@@ -67,7 +68,7 @@ async fn while_it_steps<T>(clocks: &[Clock], task: impl Future<Output = T>) -> (
     };
     let task = async {
         let result = task.await;
-        over.store(true, Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
         result
     };
     let (result, ()) = tokio::join!(task, stepping);
@@ -76,32 +77,36 @@ async fn while_it_steps<T>(clocks: &[Clock], task: impl Future<Output = T>) -> (
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn instances_whose_clocks_step_to_and_fro_admit_exactly_the_limit() {
-    let (database, clocks) =
-        (Database::sample().await, [Clock::with_offset_s(0), Clock::with_offset_s(0)]);
-    let apps = two_that_share(&database, &clocks).await;
+async fn instances_whose_clocks_step_back_and_forth_admit_exactly_the_limit() {
+    let database = Database::sample().await;
+    let clocks = [Clock::with_offset_s(0), Clock::with_offset_s(0)];
+    let apps = two_sharing_redis(&database, &clocks).await;
     let key = database.issue("free");
-    let ((most, total), steps) = while_it_steps(&clocks, around_a_minutes_edge(&apps, &key)).await;
+    let ((most, total), steps) =
+        while_clocks_step(&clocks, around_a_minutes_edge(&apps, &key)).await;
     record(
-        "instances_whose_clocks_step_to_and_fro_admit_exactly_the_limit",
+        "instances_whose_clocks_step_back_and_forth_admit_exactly_the_limit",
         &format!("{steps} steps each; {most} at most in any minute, {total} in 65 s"),
     );
 }
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn an_instance_without_redis_whose_clock_steps_to_and_fro_admits_exactly_the_limit() {
-    let (database, clocks) = (Database::sample().await, [Clock::with_offset_s(0)]);
-    let (apps, key) = ([clocks[0].app(&database, &[]).await], database.issue("free"));
-    let ((most, total), steps) = while_it_steps(&clocks, around_a_minutes_edge(&apps, &key)).await;
+async fn an_instance_without_redis_whose_clock_steps_back_and_forth_admits_exactly_the_limit() {
+    let database = Database::sample().await;
+    let clocks = [Clock::with_offset_s(0)];
+    let apps = [clocks[0].app(&database, &[]).await];
+    let key = database.issue("free");
+    let ((most, total), steps) =
+        while_clocks_step(&clocks, around_a_minutes_edge(&apps, &key)).await;
     record(
-        "an_instance_without_redis_whose_clock_steps_to_and_fro_admits_exactly_the_limit",
+        "an_instance_without_redis_whose_clock_steps_back_and_forth_admits_exactly_the_limit",
         &format!("{steps} steps; {most} at most in any minute, {total} in 65 s"),
     );
 }
 
-/// Moves all seconds of every window by so many: what the script sees then is what it would see by
-/// a clock that has stepped the other way. (Redis with jemalloc does not start under libfaketime.)
+/// Moves all seconds of every window by an offset. The script then sees the same as with a clock
+/// that has stepped the other way. (Redis with jemalloc does not start under libfaketime.)
 const MOVE_WINDOWS: &str = "
     for _, name in ipairs(redis.call('KEYS', '*rl:*')) do
         local log, parts = redis.call('GET', name), {}
@@ -116,9 +121,9 @@ const MOVE_WINDOWS: &str = "
     return 'OK'";
 
 #[tokio::test]
-async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_forward_forgets_so_much()
- {
-    let (database, scratch) = (Database::sample().await, scratch());
+async fn a_redis_clock_step_back_admits_nothing_more_and_a_step_forward_expires_that_much() {
+    let database = Database::sample().await;
+    let scratch = scratch();
     let server = RedisServer::start(scratch.path()).await;
     let mut apps = Vec::new();
     for _ in 0..2 {
@@ -127,18 +132,18 @@ async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_f
     let mut admitted = Vec::new();
     for off_by_s in [-1800, 50, 62] {
         let key = database.issue("free");
-        // The limit, and no refusal that an instance would remember.
+        // Exactly the limit, so that no instance caches a refusal.
         let first = burst(&apps, &key, 100).await;
         server.command_ok(&["EVAL", MOVE_WINDOWS, "0", &(-off_by_s).to_string()]);
         admitted.push(first + burst(&apps, &key, 150).await);
     }
-    // Of a window that begins anew one instance may miss what the other has taken ahead.
+    // In a new window an instance may miss permits that the other has prefetched.
     assert!(
         admitted[0] <= 100 && admitted[1] <= 100 && (150..=200).contains(&admitted[2]),
         "{admitted:?}"
     );
     record(
-        "a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_forward_forgets_so_much",
+        "a_redis_clock_step_back_admits_nothing_more_and_a_step_forward_expires_that_much",
         &format!(
             "admitted of 100: half an hour back {}, 50 s forward {}, 62 s forward {}",
             admitted[0], admitted[1], admitted[2]
@@ -148,30 +153,28 @@ async fn a_redis_whose_clock_steps_back_admits_nothing_more_and_one_that_steps_f
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange_on() {
+async fn a_range_that_ends_today_is_cached_for_a_day_after_midnight_at_the_exchange() {
     let database = Database::sample().await;
-    let (clock, key) = (Clock::with_offset_s(0), database.issue("enterprise"));
+    let clock = Clock::with_offset_s(0);
+    let key = database.issue("enterprise");
     let midnight: DateTime<Utc> = "2013-01-01T05:00:00Z".parse().unwrap();
     clock.set(midnight - TimeDelta::hours(5));
     let app = clock.app(&database, &[]).await;
     let mut start = chrono::NaiveDate::from_ymd_opt(2012, 1, 1).unwrap().iter_days();
-    // Another question each time: an answer that is there already lives as long as it was made to.
-    let mut ask = async || {
+    // A different query each time: a cached response keeps its time to live.
+    let mut send = async || {
         let path =
             format!("/api/stocks/AAPL/prices?start={}&end=2012-12-31", start.next().unwrap());
-        let answer = app.get(&key, &path).await;
-        assert_eq!(answer.status(), 200);
-        (date(&answer), max_age_s(&answer))
+        let response = app.get(&key, &path).await;
+        assert_eq!(response.status(), 200);
+        (date(&response), max_age_s(&response))
     };
-    assert!(
-        ask().await.1 <= 300,
-        "the year has five hours to go in New York, and is over in Greenwich"
-    );
+    assert!(send().await.1 <= 300, "the year has ended in Greenwich but not in New York");
     clock.set(midnight - TimeDelta::seconds(4));
     let (mut open, mut closed) = (Vec::new(), Vec::new());
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(8) {
-        let (date, max_age_s) = ask().await;
+        let (date, max_age_s) = send().await;
         match max_age_s {
             295..=300 => open.push(date),
             86_100..=86_400 => closed.push(date),
@@ -180,7 +183,7 @@ async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let (last_open, first_closed) = (open.iter().max().unwrap(), closed.iter().min().unwrap());
-    // Its header tells whole seconds, renewed now and then.
+    // The header has whole seconds, and the server updates it now and then.
     let second = TimeDelta::seconds(1);
     assert!(
         *last_open <= midnight && midnight - second <= *first_closed,
@@ -188,9 +191,10 @@ async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange
     );
     assert!(open.len() > 5 && closed.len() > 5, "{} {}", open.len(), closed.len());
     record(
-        "a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange_on",
+        "a_range_that_ends_today_is_cached_for_a_day_after_midnight_at_the_exchange",
         &format!(
-            "{} answers for 300 s, the last at {last_open}; {} for 24 h, the first at {first_closed}",
+            "{} responses for 300 s, the last at {last_open}; {} for 24 h, the first at \
+             {first_closed}",
             open.len(),
             closed.len()
         ),
@@ -199,21 +203,22 @@ async fn a_range_that_ends_today_is_kept_for_a_day_from_midnight_at_the_exchange
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn no_answer_lives_longer_and_no_key_is_believed_longer_because_the_clock_steps_back() {
-    let (database, clock) = (Database::sample().await, Clock::with_offset_s(0));
-    let (app, key) =
-        (clock.app(&database, &[("KEY_STATUS_TTL_MS", "60000")]).await, database.issue("pro"));
+async fn a_clock_step_back_prolongs_no_cached_response_and_no_cached_key() {
+    let database = Database::sample().await;
+    let clock = Clock::with_offset_s(0);
+    let app = clock.app(&database, &[("KEY_STATUS_TTL_MS", "60000")]).await;
+    let key = database.issue("pro");
     let path = "/api/stocks/AAPL/quote";
-    let mut seen = Vec::new();
+    let mut cache_states = Vec::new();
     for off_by_s in [0, 0, -3600, -3600, 0] {
         clock.set_offset_s(off_by_s);
-        let answer = app.get(&key, path).await;
-        assert!(max_age_s(&answer) <= 60, "{answer:?}");
-        seen.push(header(&answer, "x-cache").to_owned());
+        let response = app.get(&key, path).await;
+        assert!(max_age_s(&response) <= 60, "{response:?}");
+        cache_states.push(header(&response, "x-cache").to_owned());
     }
-    assert_eq!(seen, ["MISS", "HIT", "MISS", "HIT", "MISS"]);
-    // The row of a key is read again after the step, though a minute has not passed: a change that
-    // nobody was told of shows.
+    assert_eq!(cache_states, ["MISS", "HIT", "MISS", "HIT", "MISS"]);
+    // The server reads the row of a key again after the step, though its minute has not passed. A
+    // change without a notification then takes effect.
     let changed =
         format!("UPDATE api_keys SET expires_at = '2000-01-01Z' WHERE id = '{}'", id_of(&key));
     database
@@ -226,17 +231,21 @@ async fn no_answer_lives_longer_and_no_key_is_believed_longer_because_the_clock_
     let refused = async || app.get(&key, path).await.status() == 401;
     let took = eventually("the key is refused", Duration::from_secs(2), refused).await;
     record(
-        "no_answer_lives_longer_and_no_key_is_believed_longer_because_the_clock_steps_back",
-        &format!("{}; the key's row was read again after {} ms", seen.join(", "), took.as_millis()),
+        "a_clock_step_back_prolongs_no_cached_response_and_no_cached_key",
+        &format!(
+            "{}; the key's row was read again after {} ms",
+            cache_states.join(", "),
+            took.as_millis()
+        ),
     );
 }
 
 #[tokio::test]
 #[ignore = "make test-faults"]
-async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
+async fn keys_expire_and_usage_is_dated_by_the_clock_of_the_instance() {
     let database = Database::sample().await;
     let clocks = [Clock::with_offset_s(0), Clock::with_offset_s(24 * 3600)];
-    let apps = two_that_share(&database, &clocks).await;
+    let apps = two_sharing_redis(&database, &clocks).await;
     let ends = (Utc::now() + TimeDelta::hours(12)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let issued = database.output(&[
         "keys",
@@ -254,7 +263,7 @@ async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
         statuses.push(app.get(&ending, "/api/stocks/AAPL").await.status().as_u16());
         assert_eq!(app.get(&lasting, "/api/stocks/AAPL").await.status(), 200);
     }
-    assert_eq!(statuses, [200, 401], "by the clock of the second it has ended");
+    assert_eq!(statuses, [200, 401], "by the clock of the second instance the key has expired");
     for mut app in apps {
         app.signal("TERM");
         assert_eq!(app.wait_for_exit().await, Some(0));
@@ -262,7 +271,7 @@ async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
     let today = Utc::now().date_naive();
     let (start, end) =
         ((today - TimeDelta::days(1)).to_string(), (today + TimeDelta::days(2)).to_string());
-    let asked = [
+    let arguments = [
         "usage",
         "--key",
         id_of(&lasting),
@@ -274,12 +283,12 @@ async fn keys_end_and_usage_counts_by_the_clock_of_the_instance() {
         &end,
         "--json",
     ];
-    let totals = database.output(&asked).json();
+    let totals = database.output(&arguments).json();
     let days: Vec<_> =
         totals.as_array().unwrap().iter().map(|total| total["day"].as_str().unwrap()).collect();
     assert_eq!(days.len(), 2, "{totals}");
     record(
-        "keys_end_and_usage_counts_by_the_clock_of_the_instance",
+        "keys_expire_and_usage_is_dated_by_the_clock_of_the_instance",
         &format!(
             "a key with 12 h left: {statuses:?}; requests of the same moment count for {}",
             days.join(" and ")

@@ -1,16 +1,16 @@
-//! The machine of Postgres is gone, and its replica takes its place.
+//! The machine of Postgres fails, and its replica is promoted.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::harm::{issue_unlimited, unasked};
+use super::fixtures::{distinct_paths, issue_unlimited};
 use crate::support::{App, Database, Replicated, eventually, record};
 
 const LISTS: &str = "/api/watchlists";
 
-/// One URL for both: whichever of them can be written to is the primary.
+/// One URL for both servers. The one that accepts writes is the primary.
 fn either(servers: &Replicated) -> String {
     let authority = |url: &str| {
         url.rsplit('@').next().and_then(|end| end.split('/').next()).unwrap().to_owned()
@@ -21,39 +21,41 @@ fn either(servers: &Replicated) -> String {
 }
 
 #[tokio::test]
-async fn a_replica_that_is_promoted_serves_within_a_second_where_the_url_names_both() {
+async fn a_promoted_postgres_replica_serves_within_a_second_if_the_url_names_both() {
     let servers = Replicated::with_sample();
     let primary = servers.database();
-    // Issued first: a server that hears of a key while it uses it reads its row again.
-    let (key, app) =
-        (issue_unlimited(&primary).await, App::with(&Database::at(&either(&servers)), &[]).await);
+    // Issued before the server starts: a notification about a key in use makes the server read its
+    // row again.
+    let key = issue_unlimited(&primary).await;
+    let app = App::with(&Database::at(&either(&servers)), &[]).await;
     let write = async |name: &str| {
         let list = json!({ "name": name, "symbols": ["AAPL"] });
         let sent = app.request("POST", LISTS).header("x-api-key", &key).json(&list).send().await;
         sent.unwrap().status().as_u16()
     };
     assert_eq!(write("before").await, 201);
-    let paths = unasked(2000);
+    let paths = distinct_paths(2000);
     for path in &paths[..20] {
         assert_eq!(app.get(&key, path).await.status(), 200);
     }
     let replica = Database::at(&servers.replica.url());
     let operator = replica.connect().await;
     let arrived = async || replica.texts("SELECT name FROM watchlists").await == ["before"];
-    eventually("the replica has it", Duration::from_secs(10), arrived).await;
+    eventually("the replica has the list", Duration::from_secs(10), arrived).await;
     let kill = Command::new("kill")
         .args(["-s", "KILL", &servers.primary.pid().to_string()])
         .status()
         .unwrap();
     assert!(kill.success());
-    // Nobody can be written to.
+    // No server accepts writes.
     let refused = async || write("meanwhile").await == 503;
     eventually("writes are refused", Duration::from_secs(5), refused).await;
     let cached = app.get(&key, &paths[0]).await;
     assert_eq!(cached.status(), 200);
     operator.batch_execute("SELECT pg_promote()").await.unwrap();
     let promoted = Instant::now();
-    eventually("it is written", Duration::from_secs(1), async || write("after").await == 201).await;
+    eventually("a write succeeds", Duration::from_secs(1), async || write("after").await == 201)
+        .await;
     let back = promoted.elapsed();
     for path in &paths[20..40] {
         assert_eq!(app.get(&key, path).await.status(), 200, "{path}");
@@ -61,9 +63,9 @@ async fn a_replica_that_is_promoted_serves_within_a_second_where_the_url_names_b
     let lists = app.json(&key, LISTS).await.1;
     assert_eq!(lists["count"], 2, "{lists}");
     record(
-        "a_replica_that_is_promoted_serves_within_a_second_where_the_url_names_both",
+        "a_promoted_postgres_replica_serves_within_a_second_if_the_url_names_both",
         &format!(
-            "written again {} ms after the promotion; what was written before is there",
+            "writes succeed {} ms after the promotion; earlier writes are kept",
             back.as_millis()
         ),
     );

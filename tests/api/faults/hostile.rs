@@ -1,5 +1,5 @@
-//! What is no HTTP, or nearly: each message ends its own connection or gets a status, and nothing
-//! after an ambiguous one is taken for a request.
+//! Malformed and ambiguous HTTP. Each message closes its own connection or gets a status, and no
+//! bytes after an ambiguous message are taken for a request.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::task::JoinSet;
 
 use crate::support::{App, Database, ProcessStats, RawClient, eventually, record};
 
-/// What an attacker wants to be taken for another request: the path would show up in the log.
+/// The request that an attacker tries to smuggle. Its path would appear in the log.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// What is sent, and what each answer to it may be. None: the connection ends without a word.
+/// Malformed messages, each with the statuses that the server may send, in order.
 const MALFORMED: &[(&str, &[u16])] = &[
     // Request lines.
     ("GET\r\n\r\n", &[400]),
@@ -37,10 +37,11 @@ const MALFORMED: &[(&str, &[u16])] = &[
     ("GET /health HTTP/1.1\r\nhost: x\r\nfolded: y\r\n z\r\n\r\n", &[400]),
     ("GET /health HTTP/1.1\r\nhost: x\r\nnul: \0\r\n\r\n", &[400]),
     ("GET /health HTTP/1.1\r\nhost: x\r\n: y\r\n\r\n", &[400]),
-    // Lengths: who disagrees with a proxy about where a message ends can be made to take its rest
+    // Lengths. A server that disagrees with its proxy about the end of a message may take the rest
     // for a request.
     (
-        "POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\
+         transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         &[400],
     ),
     ("POST /health HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", &[400]),
@@ -59,30 +60,34 @@ const MALFORMED: &[(&str, &[u16])] = &[
     ),
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n", &[400]),
     (
-        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: x\r\n\r\n0\r\n\r\n",
+        "POST /health HTTP/1.1\r\nhost: x\r\n\
+         transfer-encoding: chunked\r\ntransfer-encoding: x\r\n\r\n0\r\n\r\n",
         &[400],
     ),
     ("POST /health HTTP/1.0\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", &[400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n", &[400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n", &[400]),
-    // Chunks: the head is answered before its body is found to be wrong.
+    // Chunks. The server responds to the head before it finds the error in the body.
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nx\r\n", &[405, 400]),
     ("POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n-1\r\n", &[405, 400]),
     (
-        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        "POST /health HTTP/1.1\r\nhost: x\r\n\
+         transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
         &[405, 400],
     ),
     (
-        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxx\r\n0\r\n\r\n",
+        "POST /health HTTP/1.1\r\nhost: x\r\n\
+         transfer-encoding: chunked\r\n\r\n1\r\nxx\r\n0\r\n\r\n",
         &[405, 400],
     ),
     (
-        "POST /health HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;a\nb\r\nx\r\n0\r\n\r\n",
+        "POST /health HTTP/1.1\r\nhost: x\r\n\
+         transfer-encoding: chunked\r\n\r\n1;a\nb\r\nx\r\n0\r\n\r\n",
         &[405, 400],
     ),
 ];
 
-/// What is unusual and may be asked: the bytes, and the status.
+/// Unusual but valid messages, each with its status.
 const UNUSUAL: &[(&str, u16)] = &[
     ("GET /health HTTP/1.0\r\n\r\n", 200),
     ("GET http://x/health HTTP/1.1\r\nhost: x\r\n\r\n", 200),
@@ -102,7 +107,7 @@ const UNUSUAL: &[(&str, u16)] = &[
     ("GET /health HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n", 200),
 ];
 
-/// Sends this to a connection of its own, then nothing more: the statuses that came back.
+/// Sends bytes over a new connection, closes the sending side, and returns the received statuses.
 async fn statuses(address: &str, bytes: &[u8]) -> Vec<u16> {
     let mut client = RawClient::connect(address).await;
     client.send_if_accepted(bytes).await;
@@ -114,7 +119,7 @@ async fn statuses(address: &str, bytes: &[u8]) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_anybody() {
+async fn malformed_messages_smuggle_no_request_and_affect_no_other_client() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("REQUEST_HEAD_TIMEOUT_MS", "1000")]).await;
     let mut attacks = JoinSet::new();
@@ -134,39 +139,40 @@ async fn nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_a
         app.log().iter().any(|line| line.contains("\"/health\""))
     })
     .await;
-    let own_words = |line: &&String| !line.contains("\"message\":\"request\"");
+    let is_event = |line: &&String| !line.contains("\"message\":\"request\"");
     assert!(
         app.log().iter().all(|line| !line.contains("smuggled") && !line.contains("panic")),
         "{:?}",
         app.log()
     );
-    let said: Vec<_> =
-        app.log().into_iter().filter(|line| own_words(&line) && line.contains("ERROR")).collect();
-    assert!(said.is_empty(), "a flood of it would fill the disk: {said:?}");
+    let logged: Vec<_> =
+        app.log().into_iter().filter(|line| is_event(&line) && line.contains("ERROR")).collect();
+    assert!(logged.is_empty(), "malformed messages must not fill the log: {logged:?}");
     record(
-        "nothing_that_is_malformed_is_taken_for_more_than_one_request_or_harms_anybody",
+        "malformed_messages_smuggle_no_request_and_affect_no_other_client",
         &format!(
-            "{} messages, each refused with 400 or disconnected; nothing behind them counted as a request; no line in the log",
+            "{} messages, each refused with 400 or disconnected; no bytes behind them taken for a \
+             request; no error in the log",
             MALFORMED.len()
         ),
     );
 }
 
 #[tokio::test]
-async fn what_is_unusual_gets_the_one_answer_it_should_get() {
+async fn unusual_but_valid_messages_get_exactly_one_response() {
     let database = Database::sample().await;
     let app = App::without_redis(&database).await;
     for (bytes, status) in UNUSUAL {
         assert_eq!(statuses(app.address(), bytes.as_bytes()).await, [*status], "{bytes:?}");
     }
     record(
-        "what_is_unusual_gets_the_one_answer_it_should_get",
-        &format!("{} messages, one answer each", UNUSUAL.len()),
+        "unusual_but_valid_messages_get_exactly_one_response",
+        &format!("{} messages, one response each", UNUSUAL.len()),
     );
 }
 
 #[tokio::test]
-async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
+async fn oversized_messages_are_refused_and_use_little_memory() {
     let database = Database::sample().await;
     let app = App::without_redis(&database).await;
     let head = |filler: &str| format!("GET /health HTTP/1.1\r\nhost: x\r\n{filler}\r\n");
@@ -182,7 +188,7 @@ async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
         let got = statuses(app.address(), bytes.as_bytes()).await;
         assert_eq!(got, [status], "{}", &bytes[..60]);
     }
-    // Of what has no end only a part is read: the answer may be lost with the rest.
+    // The server reads only a part of an endless head. The response may get lost with the rest.
     let before = ProcessStats::of(app.pid());
     for bytes in [
         format!("GET /{}", "x".repeat(10_000_000)),
@@ -194,7 +200,7 @@ async fn whatever_is_too_large_is_refused_and_costs_nobody_anything() {
     let after = ProcessStats::of(app.pid());
     assert!(after.memory_mib < before.memory_mib + 8, "{before:?} {after:?}");
     record(
-        "whatever_is_too_large_is_refused_and_costs_nobody_anything",
+        "oversized_messages_are_refused_and_use_little_memory",
         &format!(
             "431, 414 and 413; memory {} MiB before, {} after 20 MB of heads without end",
             before.memory_mib, after.memory_mib

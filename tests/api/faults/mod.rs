@@ -1,16 +1,14 @@
-//! Failures, load and attacks, caused in real processes. docs/reliability.md has the results.
+//! Failures, overload and attacks, caused in real processes. docs/reliability.md has the results.
 //!
-//! Those that take long, or a machine of their own, are left out by default and run by
-//! `make test-faults`, one after the other.
+//! Slow tests, and tests that need extra programs or root, are ignored by default. `make
+//! test-faults` runs them one after the other.
 
-mod apart;
+mod change_notifications;
 mod clocks;
 mod connections;
 mod disk;
-mod documented;
 mod failover;
-mod following;
-mod harm;
+mod fixtures;
 mod hostile;
 mod idle;
 mod ingest;
@@ -18,8 +16,9 @@ mod overload;
 mod pipelined;
 mod postgres;
 mod redis;
+mod redis_fixtures;
 mod redis_server;
-mod shared;
+mod reliability_page;
 mod slow_clients;
 mod stopping;
 mod streams;

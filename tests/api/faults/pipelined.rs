@@ -1,4 +1,4 @@
-//! What comes while an answer is still being made.
+//! Bytes that arrive while the server is still responding.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use crate::support::{
     App, Database, Fault, ProcessStats, Proxy, RawClient, eventually, get, record,
 };
 
-/// Everything there is of a stock, read in batches.
+/// The whole history of a stock, read in batches.
 const HISTORY: &str = "/api/stocks/IBM/prices?start=1990-01-01&format=csv";
 
 #[tokio::test]
-async fn requests_behind_one_that_waits_cost_no_processor() {
+async fn pipelined_requests_behind_a_waiting_one_use_no_cpu() {
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
     let app = App::with(&Database::at(&proxy.url()), &[]).await;
     proxy.set(Fault::Stall);
-    // Each waits for a second to say that Postgres is away, one after the other.
+    // Each request waits one second before it reports that Postgres is down, one after the other.
     let requests = get("/health/ready", "").repeat(4000);
     let mut client = RawClient::connect(app.address()).await;
     let sending = client.send_until_stuck(requests.as_bytes(), Duration::from_secs(1));
@@ -25,19 +25,19 @@ async fn requests_behind_one_that_waits_cost_no_processor() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let after = ProcessStats::of(app.pid());
     let spent = after.cpu_s - before.cpu_s;
-    assert!(spent < 0.6, "it spins: {before:?} {after:?}");
+    assert!(spent < 0.6, "the server spins: {before:?} {after:?}");
     proxy.set(Fault::None);
     assert!(client.read_until("}").await.starts_with("HTTP/1.1 "));
     record(
-        "requests_behind_one_that_waits_cost_no_processor",
+        "pipelined_requests_behind_a_waiting_one_use_no_cpu",
         &format!(
-            "{taken} bytes of them were taken, including system buffers; {spent:.2} s of processor time in 3 s"
+            "{taken} bytes were accepted, including system buffers; {spent:.2} s of CPU time in 3 s"
         ),
     );
 }
 
 #[tokio::test]
-async fn a_stream_is_not_cut_off_for_what_comes_while_it_is_silent() {
+async fn a_silent_stream_is_not_cut_off_when_another_request_arrives() {
     let database = Database::sample().await;
     let proxy = Proxy::to(&database.url());
     let app = App::with(
@@ -47,26 +47,26 @@ async fn a_stream_is_not_cut_off_for_what_comes_while_it_is_silent() {
     .await;
     let key = database.issue("enterprise");
     let whole = app.get(&key, HISTORY).await.text().await.unwrap();
-    // Longer than a head may take, and than a connection may idle.
+    // Longer than the time-outs for a head and for an idle connection.
     proxy.set(Fault::Slow(Duration::from_millis(800)));
     let mut client = RawClient::connect(app.address()).await;
     client.send(get(HISTORY, &key)).await;
-    let mut answer = client.read_some(4096).await;
+    let mut response = client.read_some(4096).await;
     client.send("GET /health HTTP/1.1\r\n").await;
     let (rest, took) = client.read_to_end().await;
-    answer.extend(rest.as_bytes());
-    let answer = String::from_utf8_lossy(&answer);
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    // The size of a chunk may stand between the parts of a row.
+    response.extend(rest.as_bytes());
+    let response = String::from_utf8_lossy(&response);
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    // A chunk's size line may split a row.
     let lines = |text: &str| {
         text.lines().filter(|line| line.starts_with("19") || line.starts_with("20")).count()
     };
-    assert_eq!(lines(&answer), lines(&whole), "after {took:?}");
+    assert_eq!(lines(&response), lines(&whole), "after {took:?}");
     record(
-        "a_stream_is_not_cut_off_for_what_comes_while_it_is_silent",
+        "a_silent_stream_is_not_cut_off_when_another_request_arrives",
         &format!(
             "{} of {} rows, the last after {:.1} s",
-            lines(&answer),
+            lines(&response),
             lines(&whole),
             took.as_secs_f64()
         ),
@@ -74,28 +74,35 @@ async fn a_stream_is_not_cut_off_for_what_comes_while_it_is_silent() {
 }
 
 #[tokio::test]
-async fn a_connection_is_not_kept_when_a_body_of_unknown_length_was_not_read() {
+async fn a_connection_is_closed_when_a_chunked_body_was_not_read() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("REQUEST_HEAD_TIMEOUT_MS", "1000")]).await;
     let mut client = RawClient::connect(app.address()).await;
     client
-        .send("POST /api/watchlists HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+        .send(
+            "POST /api/watchlists HTTP/1.1\r\nhost: x\r\n\
+               transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        )
         .await;
-    let (answer, _) = client.read_to_end().await;
-    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
-    // One that was read to its end leaves nothing open.
+    let (response, _) = client.read_to_end().await;
+    assert!(
+        response.starts_with("HTTP/1.1 401") && response.contains("connection: close"),
+        "{response}"
+    );
+    // A body that was read to its end leaves the connection open.
     let key = database.issue("pro");
     let mut client = RawClient::connect(app.address()).await;
     let body = "{\"name\":\"mine\",\"symbols\":[\"AAPL\"]}";
     let head = format!(
-        "POST /api/watchlists HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ntransfer-encoding: chunked\r\n"
+        "POST /api/watchlists HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n\
+         transfer-encoding: chunked\r\n"
     );
     client.send(format!("{head}\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())).await;
     let created = client.read_until("}").await;
     assert!(created.starts_with("HTTP/1.1 201"), "{created}");
-    // Silent for longer than a head may take.
+    // Silent for longer than the time-out for a head.
     assert!(!client.is_closed_within(Duration::from_millis(2500)).await);
-    eventually("it still answers", Duration::from_secs(5), async || {
+    eventually("the server still responds", Duration::from_secs(5), async || {
         client.send(get("/health", "")).await;
         client.read_until("}").await.starts_with("HTTP/1.1 200")
     })

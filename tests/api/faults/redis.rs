@@ -1,11 +1,13 @@
-//! Redis is lost, in every way in which it can be.
+//! Redis is lost, in every possible way.
 
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::shared::{SLOWEST_MAX, each_on_its_own_way, granted_again, milliseconds};
+use super::redis_fixtures::{
+    RESPONSE_TIME_MAX, metric, milliseconds, two_behind_proxies, wait_until_granted,
+};
 use crate::limits::burst;
 use crate::support::{
     App, Database, Fault, Load, Proxy, RedisServer, Tally, eventually, id_of, record, redis_url,
@@ -16,9 +18,10 @@ const PATHS: [&str; 4] =
     ["/api/stocks/AAPL", "/api/stocks/MSFT", "/api/stocks/IBM", "/api/stocks/GOOG"];
 
 #[tokio::test]
-async fn whatever_happens_to_the_way_to_redis_every_request_is_answered() {
+async fn every_request_is_answered_whatever_breaks_the_connection_to_redis() {
     let database = Database::sample().await;
-    let (proxy, prefix) = (Proxy::to(&redis_url()), format!("{}:", unique("test")));
+    let proxy = Proxy::to(&redis_url());
+    let prefix = format!("{}:", unique("test"));
     let variables = [("REDIS_URL", proxy.url()), ("REDIS_KEY_PREFIX", prefix)];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let (a, b) = (App::with(&database, &variables).await, App::with(&database, &variables).await);
@@ -47,24 +50,28 @@ async fn whatever_happens_to_the_way_to_redis_every_request_is_answered() {
     }
     let tally = load.stop();
     tally.assert_only(&[200]);
-    assert!(tally.slowest() < SLOWEST_MAX, "{:?}", tally.slowest());
+    assert!(tally.slowest() < RESPONSE_TIME_MAX, "{:?}", tally.slowest());
     let slowest = periods.iter().map(|(fault, from, to)| {
         let slowest = tally.between(*from, *to).slowest();
         format!("{fault:?} {} ms", slowest.as_millis())
     });
     let slowest: Vec<_> = slowest.collect();
     record(
-        "whatever_happens_to_the_way_to_redis_every_request_is_answered",
-        &format!("{} answers, all 200; the slowest: {}", tally.answers.len(), slowest.join(", ")),
+        "every_request_is_answered_whatever_breaks_the_connection_to_redis",
+        &format!(
+            "{} responses, all 200; the slowest: {}",
+            tally.responses.len(),
+            slowest.join(", ")
+        ),
     );
 }
 
-/// Both ways in which an answer can get lost: the connection stays silent, or ends while it is
-/// waited for and is made anew at once. The client would send the command again over the new one,
-/// if it were let.
+/// A response gets lost when the connection stays silent, or when it closes during the wait and the
+/// client reconnects. The Redis client library would then repeat the command if it were allowed to.
 #[tokio::test]
-async fn a_charge_whose_answer_is_lost_is_made_once() {
-    let (database, scratch) = (Database::sample().await, scratch());
+async fn a_charge_is_made_once_when_its_response_is_lost() {
+    let database = Database::sample().await;
+    let scratch = scratch();
     let server = RedisServer::start(scratch.path()).await;
     let proxy = Proxy::to(&server.url());
     let far = App::with(&database, &[("REDIS_URL", &proxy.url())]).await;
@@ -72,8 +79,8 @@ async fn a_charge_whose_answer_is_lost_is_made_once() {
     let is_connected = async || {
         far.get("", "/health/ready").await.text().await.unwrap().contains("\"redis\":\"up\"")
     };
-    // Redis knows the script from now on: an answer that it doesn't would be lost as well, and
-    // nothing be charged.
+    // Loads the script into Redis first. Otherwise the lost response would be "no such script", and
+    // nothing would be charged.
     assert_eq!(far.get(&database.issue("free"), PATHS[0]).await.status(), 200);
     let mut left = Vec::new();
     for then in [Fault::LoseResponses, Fault::None] {
@@ -81,64 +88,94 @@ async fn a_charge_whose_answer_is_lost_is_made_once() {
         let key = database.issue("free");
         proxy.set(Fault::LoseResponses);
         let window = format!("tickerd:rl:{{{}}}", id_of(&key));
-        let (answer, ()) = tokio::join!(far.get(&key, PATHS[0]), async {
+        let (response, ()) = tokio::join!(far.get(&key, PATHS[0]), async {
             let charged = async || server.command(&["EXISTS", &window]) == "1";
             eventually("Redis has charged", Duration::from_secs(5), charged).await;
             proxy.set(then);
         });
-        assert_eq!(answer.status(), 200);
+        assert_eq!(response.status(), 200);
         proxy.set(Fault::None);
         eventually("Redis is shared again", Duration::from_secs(5), is_connected).await;
         left.push(burst(&near, &key, 200).await);
     }
-    // Of 100: 1 for the request, and 4 that its instance took ahead, as for any new key.
+    // Of 100: 1 for the request, and 4 that its instance has prefetched, as for any new key.
     assert_eq!(left, [95, 95]);
     record(
-        "a_charge_whose_answer_is_lost_is_made_once",
+        "a_charge_is_made_once_when_its_response_is_lost",
         &format!(
-            "another instance could make {} and {} of 100 requests: 1 was charged, and 4 taken ahead",
+            "another instance could make {} and {} of 100 requests: 1 was charged and 4 were \
+             prefetched",
             left[0], left[1]
         ),
     );
 }
 
 #[tokio::test]
-async fn however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_its_limit_in_a_minute()
- {
+async fn a_flapping_redis_admits_at_most_twice_the_limit_of_a_key_in_a_minute() {
     let seed = rand::rng().random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let database = Database::sample().await;
-    let (proxies, apps) = each_on_its_own_way(&database).await;
+    let (proxies, apps) = two_behind_proxies(&database).await;
     let keys: Vec<_> = PATHS.iter().map(|_| database.issue("free")).collect();
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-    // Each key has a path of its own, which tells the answers of one from those of the others.
+    // Each key has its own path, which tells the responses apart.
     let started = Instant::now();
     let load = Load::new(&[&apps[0], &apps[1]], &keys, &PATHS).clients(100).start();
     let faults = [Fault::Refuse, Fault::Stall, Fault::Cut, Fault::LoseResponses, Fault::Vanish];
-    let mut harms = 0;
+    let mut faults_caused = 0;
     while started.elapsed() < Duration::from_secs(15) {
         let proxy = &proxies[random.random_range(0..proxies.len())];
         proxy.set(faults[random.random_range(0..faults.len())]);
         tokio::time::sleep(Duration::from_millis(random.random_range(0..1200))).await;
         proxy.set(Fault::None);
         tokio::time::sleep(Duration::from_millis(random.random_range(0..1200))).await;
-        harms += 1;
+        faults_caused += 1;
     }
     let tally = load.stop();
     tally.assert_only(&[200, 429]);
-    assert!(started.elapsed() < Duration::from_secs(60), "all of it lies within one minute");
-    assert!(tally.slowest() < SLOWEST_MAX, "{:?}", tally.slowest());
+    assert!(started.elapsed() < Duration::from_secs(60), "the whole test lies within one minute");
+    assert!(tally.slowest() < RESPONSE_TIME_MAX, "{:?}", tally.slowest());
     let admitted = |key: usize| {
-        tally.answers.iter().filter(|answer| answer.path == key && answer.status == 200).count()
+        tally
+            .responses
+            .iter()
+            .filter(|response| response.path == key && response.status == 200)
+            .count()
     };
     let admitted: Vec<_> = (0..keys.len()).map(admitted).collect();
     assert!(admitted.iter().all(|count| (100..=200).contains(count)), "{admitted:?}");
     record(
-        "however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_its_limit_in_a_minute",
+        "a_flapping_redis_admits_at_most_twice_the_limit_of_a_key_in_a_minute",
         &format!(
-            "{harms} faults, {} requests; admitted of a limit of 100: {admitted:?}",
-            tally.answers.len()
+            "{faults_caused} faults, {} requests; admitted of a limit of 100: {admitted:?}",
+            tally.responses.len()
+        ),
+    );
+}
+
+#[tokio::test]
+async fn instances_that_lose_redis_one_after_another_still_divide_the_limit() {
+    let database = Database::sample().await;
+    let (proxies, apps) = two_behind_proxies(&database).await;
+    proxies[0].set(Fault::Refuse);
+    let counts_only_itself = async || metric(&apps[1], "tickerd_instances").await == 1;
+    eventually("the second counts only itself", Duration::from_secs(15), counts_only_itself).await;
+    proxies[1].set(Fault::Refuse);
+    for app in &apps {
+        let lost = async || {
+            app.get("", "/health/ready").await.text().await.unwrap().contains("\"redis\":\"down\"")
+        };
+        eventually("Redis is lost", Duration::from_secs(5), lost).await;
+    }
+    let key = database.issue("free");
+    let admitted = [burst(&apps[..1], &key, 150).await, burst(&apps[1..], &key, 150).await];
+    assert_eq!(admitted, [50, 50], "of a limit of 100");
+    record(
+        "instances_that_lose_redis_one_after_another_still_divide_the_limit",
+        &format!(
+            "the first admitted {} of a limit of 100, the second {}",
+            admitted[0], admitted[1]
         ),
     );
 }
@@ -148,12 +185,13 @@ async fn however_often_redis_comes_and_goes_no_key_is_admitted_more_than_twice_i
 async fn a_lost_redis_makes_no_request_slower() {
     const ROUNDS: usize = 7;
     const ROUND: Duration = Duration::from_secs(4);
-    let (database, proxy, prefix) =
-        (Database::sample().await, Proxy::to(&redis_url()), format!("{}:", unique("test")));
+    let database = Database::sample().await;
+    let proxy = Proxy::to(&redis_url());
+    let prefix = format!("{}:", unique("test"));
     let variables = [("REDIS_URL", proxy.url()), ("REDIS_KEY_PREFIX", prefix)];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let apps = [App::with(&database, &variables).await, App::with(&database, &variables).await];
-    // Of keys that are counted, and not refused: 5,000 a minute each.
+    // The keys are counted but never refused: 5,000 requests a minute each.
     database
         .connect()
         .await
@@ -166,7 +204,7 @@ async fn a_lost_redis_makes_no_request_slower() {
     for _ in 0..ROUNDS {
         for (fault, rounds) in [(Fault::None, &mut with), (Fault::Refuse, &mut without)] {
             proxy.set(fault);
-            // What is under way as it is lost may wait: that is another row.
+            // Requests in progress when Redis is lost may wait. Another test covers them.
             tokio::time::sleep(Duration::from_secs(2)).await;
             let from = Instant::now();
             tokio::time::sleep(ROUND).await;
@@ -195,8 +233,9 @@ fn median_p99(tally: &Tally, rounds: &[(Instant, Instant)]) -> Duration {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
-    let (database, scratch) = (Database::sample().await, scratch());
+async fn an_absent_redis_costs_accuracy_but_not_availability() {
+    let database = Database::sample().await;
+    let scratch = scratch();
     let absent = RedisServer::not_started(scratch.path());
     let apps = [App::with(&database, &[("REDIS_URL", &absent.url())]).await];
     let key = database.issue("free");
@@ -204,8 +243,8 @@ async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
     let ready = apps[0].request("GET", "/health/ready").send().await.unwrap();
     assert_eq!(ready.status(), 200);
     assert!(ready.text().await.unwrap().contains("\"status\":\"degraded\""));
-    // Nothing is asked of what has no connection: nobody waits for Redis. What else may take its
-    // time is the machine.
+    // Without a connection no request waits for Redis. The fastest of 20 excludes other load on the
+    // machine.
     let mut took = Duration::MAX;
     for _ in 0..20 {
         let started = Instant::now();
@@ -214,17 +253,19 @@ async fn a_redis_that_is_not_there_costs_accuracy_and_not_availability() {
     }
     assert!(took < Duration::from_millis(100), "{took:?}");
     record(
-        "a_redis_that_is_not_there_costs_accuracy_and_not_availability",
+        "an_absent_redis_costs_accuracy_but_not_availability",
         &format!(
-            "100 of 150 admitted by the window in the process; a request then takes {:.1} ms, the fastest of 20",
+            "100 of 150 admitted by the window in the process; a request then takes {:.1} ms, the \
+             fastest of 20",
             milliseconds(took)
         ),
     );
 }
 
 #[tokio::test]
-async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() {
-    let (database, scratch) = (Database::sample().await, scratch());
+async fn a_redis_that_starts_after_the_servers_is_shared_within_two_seconds() {
+    let database = Database::sample().await;
+    let scratch = scratch();
     let mut server = RedisServer::not_started(scratch.path());
     let url = server.url();
     let apps = [
@@ -234,18 +275,18 @@ async fn a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds() 
     let key = database.issue("enterprise");
     let load = Load::new(&[&apps[0], &apps[1]], &[&key], &PATHS).start();
     server.run().await;
-    let took = granted_again(&apps).await;
+    let took = wait_until_granted(&apps).await;
     load.stop().assert_only(&[200]);
     assert_eq!(burst(&apps, &database.issue("free"), 300).await, 100);
     let revoked = database.issue("free");
     assert_eq!(apps[0].get(&revoked, PATHS[0]).await.status(), 200);
     let revoke = ["keys", "revoke", id_of(&revoked), "--yes", "--json"];
-    let told = || run(database.tickerd(&revoke).env("REDIS_URL", &url));
-    let both_told =
-        async || String::from_utf8_lossy(&told().stdout).contains("\"instancesTold\":2");
-    eventually("both listen", Duration::from_secs(2), both_told).await;
+    let revocation = || run(database.tickerd(&revoke).env("REDIS_URL", &url));
+    let both_notified =
+        async || String::from_utf8_lossy(&revocation().stdout).contains("\"instancesTold\":2");
+    eventually("both instances listen", Duration::from_secs(2), both_notified).await;
     record(
-        "a_redis_that_comes_up_after_the_servers_is_shared_within_two_seconds",
-        &format!("both count in it after {} ms", took.as_millis()),
+        "a_redis_that_starts_after_the_servers_is_shared_within_two_seconds",
+        &format!("both instances use it after {} ms", took.as_millis()),
     );
 }

@@ -1,16 +1,17 @@
-//! Clients that keep a server waiting: with a head, with a body, with taking what they asked for.
+//! Clients that send request heads and bodies slowly, or do not read their responses.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use crate::support::{App, Database, ProcessStats, RawClient, eventually, get, record};
 
-/// Everything there is of five stocks: a megabyte.
+/// The whole history of five stocks: a megabyte.
 const HISTORY: &str = "/api/prices?symbols=AAPL,GOOG,IBM,MSFT,AMZN&start=1990-01-01&format=csv";
-const PREFLIGHT: &str = "OPTIONS /x HTTP/1.1\r\nhost: x\r\norigin: http://x\r\naccess-control-request-method: GET\r\n\r\n";
+const PREFLIGHT: &str = "OPTIONS /x HTTP/1.1\r\nhost: x\r\norigin: http://x\r\n\
+                         access-control-request-method: GET\r\n\r\n";
 
 #[tokio::test]
-async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing_behind() {
+async fn a_client_that_reads_nothing_is_disconnected_and_its_resources_are_freed() {
     let database = Database::sample().await;
     let variables = [("CLIENT_STALL_TIMEOUT_MS", "1000"), ("DATABASE_CONNECTIONS_MAX", "2")];
     let app = App::with(&database, &variables).await;
@@ -27,11 +28,12 @@ async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing
         ProcessStats::of(app.pid()).files >= before.files + 20
     })
     .await;
-    let (mut most, gone) = (0, before.files + 2);
-    let ended = eventually("all are hung up on", Duration::from_secs(20), async || {
+    let mut most = 0;
+    let files_at_rest = before.files + 2;
+    let ended = eventually("all are disconnected", Duration::from_secs(20), async || {
         let now = ProcessStats::of(app.pid());
         most = most.max(now.memory_mib);
-        now.files <= gone
+        now.files <= files_at_rest
     })
     .await;
     let after = ProcessStats::of(app.pid());
@@ -39,9 +41,10 @@ async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing
     assert!(after.memory_mib < before.memory_mib + 30, "{before:?} {after:?}");
     assert_eq!(app.get(&key, "/api/stocks").await.status(), 200);
     record(
-        "who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing_behind",
+        "a_client_that_reads_nothing_is_disconnected_and_its_resources_are_freed",
         &format!(
-            "all had ended {} ms later, none of their files is open; memory {} MiB before, {most} at most, {} after",
+            "all were disconnected {} ms later, and their sockets were closed; memory {} MiB \
+             before, {most} at most, {} after",
             ended.as_millis(),
             before.memory_mib,
             after.memory_mib
@@ -50,7 +53,7 @@ async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_leaves_nothing
 }
 
 #[tokio::test]
-async fn who_reads_slowly_gets_all_of_it() {
+async fn a_slow_reader_gets_its_whole_response() {
     let database = Database::sample().await;
     let app = App::with(
         &database,
@@ -60,7 +63,7 @@ async fn who_reads_slowly_gets_all_of_it() {
     let key = database.issue("enterprise");
     let whole = app.get(&key, HISTORY).await.text().await.unwrap();
     let mut client = RawClient::with_small_buffer(app.address()).await;
-    // Four answers are more than systems hold for a connection.
+    // Four responses are more than the socket buffers hold.
     client.send(get(HISTORY, &key).repeat(4)).await;
     client.close_sending().await;
     let started = Instant::now();
@@ -71,7 +74,7 @@ async fn who_reads_slowly_gets_all_of_it() {
             break;
         }
         bytes.extend(some);
-        // A pause is what makes it slow.
+        // The pause makes the client slow.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let text = String::from_utf8(bytes).unwrap();
@@ -79,53 +82,56 @@ async fn who_reads_slowly_gets_all_of_it() {
     let (first, last) = (whole.lines().nth(1).unwrap(), whole.lines().last().unwrap());
     assert_eq!((text.matches(first).count(), text.matches(last).count()), (4, 4));
     record(
-        "who_reads_slowly_gets_all_of_it",
+        "a_slow_reader_gets_its_whole_response",
         &format!("{} bytes in {:.1} s, all of them", text.len(), started.elapsed().as_secs_f64()),
     );
 }
 
 #[tokio::test]
-async fn no_head_takes_longer_than_its_time_however_it_drips() {
+async fn a_request_head_never_takes_longer_than_its_timeout() {
     let database = Database::sample().await;
     let app = App::with(&database, &[("REQUEST_HEAD_TIMEOUT_MS", "1000")]).await;
-    let (request, drop) = ("GET /health HTTP/1.1\r\nhost: x\r\n\r\n", Duration::from_millis(100));
+    let request = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    let pause = Duration::from_millis(100);
     let bound = Duration::from_millis(3000);
     let mut first = RawClient::connect(app.address()).await;
-    let took = first.send_slowly("G", drop).await;
+    let took = first.send_slowly("G", pause).await;
     assert!(took < bound, "the first: {took:?}");
-    let mut seen = format!("the first head ended after {} ms", took.as_millis());
+    let mut figures = format!("the first head ended after {} ms", took.as_millis());
     let mut second = RawClient::connect(app.address()).await;
     second.send(request).await;
     second.read_until("}").await;
-    let took = second.send_slowly("G", drop).await;
+    let took = second.send_slowly("G", pause).await;
     assert!(took < bound, "the second: {took:?}");
-    write!(seen, ", a second after {}", took.as_millis()).unwrap();
-    // Its first byte comes with the request before.
+    write!(figures, ", a second after {}", took.as_millis()).unwrap();
+    // Its first byte arrives with the request before it.
     let mut tail = RawClient::connect(app.address()).await;
     tail.send(format!("{request}G")).await;
     tail.read_until("}").await;
-    let took = tail.send_slowly("E", drop).await;
-    assert!(took < bound, "one that began early: {took:?}");
-    write!(seen, ", one that began with the request before after {}", took.as_millis()).unwrap();
-    record("no_head_takes_longer_than_its_time_however_it_drips", &seen);
-    // Who is in time is served again and again.
-    let mut good = RawClient::connect(app.address()).await;
+    let took = tail.send_slowly("E", pause).await;
+    assert!(took < bound, "the early one: {took:?}");
+    write!(figures, ", one that began with the request before after {}", took.as_millis()).unwrap();
+    record("a_request_head_never_takes_longer_than_its_timeout", &figures);
+    // A client within the time-out is served repeatedly.
+    let mut prompt = RawClient::connect(app.address()).await;
     for _ in 0..3 {
-        good.send(request).await;
-        assert!(good.read_until("}").await.starts_with("HTTP/1.1 200"));
+        prompt.send(request).await;
+        assert!(prompt.read_until("}").await.starts_with("HTTP/1.1 200"));
         tokio::time::sleep(Duration::from_millis(700)).await;
     }
 }
 
 #[tokio::test]
-async fn no_body_takes_longer_than_its_time_read_or_not() {
+async fn a_request_body_never_takes_longer_than_its_timeout() {
     let database = Database::sample().await;
     let variables = [("REQUEST_HEAD_TIMEOUT_MS", "1000"), ("BODY_TIMEOUT_MS", "1000")];
-    let (app, key) = (App::with(&database, &variables).await, database.issue("pro"));
+    let app = App::with(&database, &variables).await;
+    let key = database.issue("pro");
     let head = |method: &str, path: &str, kind: &str| {
         format!("{method} {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n{kind}\r\n\r\n")
     };
-    let (drop, bound) = (Duration::from_millis(100), Duration::from_secs(4));
+    let pause = Duration::from_millis(100);
+    let bound = Duration::from_secs(4);
     let mut slowest = Duration::ZERO;
     for (kind, text) in
         [("content-length: 1000", " "), ("transfer-encoding: chunked", "1\r\n \r\n")]
@@ -135,20 +141,20 @@ async fn no_body_takes_longer_than_its_time_read_or_not() {
         {
             let mut client = RawClient::connect(app.address()).await;
             client.send(head(method, path, kind)).await;
-            let took = client.send_slowly(text, drop).await;
+            let took = client.send_slowly(text, pause).await;
             assert!(took < bound, "{method} {path} {kind}: {took:?}");
             slowest = slowest.max(took);
             let mut silent = RawClient::connect(app.address()).await;
             silent.send(head(method, path, kind)).await;
-            let (answer, took) = silent.read_to_end().await;
+            let (response, took) = silent.read_to_end().await;
             assert!(took < bound, "{method} {path} {kind}: {took:?}");
             slowest = slowest.max(took);
             let expected = if path == "/api/watchlists" { "body_too_slow" } else { "HTTP/1.1 " };
-            assert!(answer.contains(expected), "{method} {path} {kind}: {answer}");
+            assert!(response.contains(expected), "{method} {path} {kind}: {response}");
         }
     }
     record(
-        "no_body_takes_longer_than_its_time_read_or_not",
+        "a_request_body_never_takes_longer_than_its_timeout",
         &format!(
             "all 12 connections ended, the slowest after {} ms; routes that read the body sent 408",
             slowest.as_millis()
@@ -157,7 +163,7 @@ async fn no_body_takes_longer_than_its_time_read_or_not() {
 }
 
 #[tokio::test]
-async fn who_pipelines_and_takes_no_answers_is_not_read_from() {
+async fn the_server_stops_reading_from_a_pipelining_client_that_reads_no_responses() {
     let database = Database::sample().await;
     let app = App::without_redis(&database).await;
     let before = ProcessStats::of(app.pid());
@@ -173,11 +179,12 @@ async fn who_pipelines_and_takes_no_answers_is_not_read_from() {
     let taken = taken.expect("reading stops");
     tokio::time::sleep(Duration::from_secs(1)).await;
     let idle = ProcessStats::of(app.pid());
-    assert!(idle.cpu_s - stuck.cpu_s < 0.2, "it spins: {stuck:?} {idle:?}");
+    assert!(idle.cpu_s - stuck.cpu_s < 0.2, "the server spins: {stuck:?} {idle:?}");
     record(
-        "who_pipelines_and_takes_no_answers_is_not_read_from",
+        "the_server_stops_reading_from_a_pipelining_client_that_reads_no_responses",
         &format!(
-            "reading stopped after {taken} bytes; memory {} MiB before, {} then; {:.2} s of processor in the next second",
+            "reading stopped after {taken} bytes; memory {} MiB before, {} then; {:.2} s of CPU \
+             time in the next second",
             before.memory_mib,
             stuck.memory_mib,
             idle.cpu_s - stuck.cpu_s
@@ -186,26 +193,28 @@ async fn who_pipelines_and_takes_no_answers_is_not_read_from() {
 }
 
 #[tokio::test]
-async fn who_pipelines_and_reads_gets_every_answer() {
+async fn a_pipelining_client_that_reads_gets_every_response() {
     let database = Database::sample().await;
     let app = App::without_redis(&database).await;
     let mut client = RawClient::with_small_buffer(app.address()).await;
-    let (requests, count) = (PREFLIGHT.repeat(100), 20_000);
+    let requests = PREFLIGHT.repeat(100);
+    let count = 20_000;
     let mut left = requests.as_bytes().repeat(count / 100);
-    let (mut seen, started) = (0, Instant::now());
+    let mut received = 0;
+    let started = Instant::now();
     let mut tail = String::new();
-    while seen < count {
+    while received < count {
         let part = left.len().min(64 * 1024);
         let sent = client.try_send(&left[..part]).await;
         left.drain(..sent);
         tail.push_str(&String::from_utf8_lossy(&client.read_some(1024 * 1024).await));
-        seen += tail.matches("HTTP/1.1 204").count();
+        received += tail.matches("HTTP/1.1 204").count();
         let keep = tail.len() - tail.len().min(11);
         tail.drain(..keep);
     }
-    assert_eq!(seen, count);
+    assert_eq!(received, count);
     record(
-        "who_pipelines_and_reads_gets_every_answer",
-        &format!("{seen} answers in {:.1} s", started.elapsed().as_secs_f64()),
+        "a_pipelining_client_that_reads_gets_every_response",
+        &format!("{received} responses in {:.1} s", started.elapsed().as_secs_f64()),
     );
 }

@@ -15,7 +15,7 @@ const PASSWORD: &str = "of-a-test";
 const PATH: &str = "/api/stocks/AAPL";
 
 pub struct Cluster {
-    /// Three masters and, where asked for, as many replicas.
+    /// Three masters first, then their replicas, if any.
     nodes: Vec<Node>,
 }
 
@@ -28,7 +28,8 @@ struct Node {
 
 impl Node {
     fn new(parent: &Path) -> Self {
-        let (port, bus_port) = (free_port(), free_port());
+        let port = free_port();
+        let bus_port = free_port();
         let dir = server_dir(parent, &format!("redis-{port}"));
         let mut node = Self { port, bus_port, dir, program: None };
         node.start();
@@ -36,7 +37,8 @@ impl Node {
     }
 
     fn start(&mut self) {
-        let (port, bus_port) = (self.port.to_string(), self.bus_port.to_string());
+        let port = self.port.to_string();
+        let bus_port = self.bus_port.to_string();
         let arguments = [
             "--bind",
             "127.0.0.1",
@@ -71,34 +73,36 @@ impl Node {
 }
 
 impl Cluster {
-    /// Three masters with these replicas each.
+    /// Starts three masters with this number of replicas each.
     pub async fn start(parent: &Path, replicas: usize) -> Self {
         let cluster = Self { nodes: (0..3 * (1 + replicas)).map(|_| Node::new(parent)).collect() };
-        eventually("every node answers", Duration::from_secs(10), async || {
+        eventually("every node responds", Duration::from_secs(10), async || {
             cluster.nodes.iter().all(|node| node.command(&["PING"]).trim() == "PONG")
         })
         .await;
-        let (nodes, replicas) = (cluster.addresses(), replicas.to_string());
+        let nodes = cluster.addresses();
+        let replicas = replicas.to_string();
         let mut create = vec!["--cluster", "create"];
         create.extend(nodes.iter().map(String::as_str));
         create.extend(["--cluster-replicas", &replicas, "--cluster-yes"]);
         cluster.nodes[0].command(&create);
-        cluster.is_whole().await;
+        cluster.wait_until_complete().await;
         cluster
     }
 
-    async fn is_whole(&self) {
-        let knows = |node: &Node| {
+    async fn wait_until_complete(&self) {
+        let is_complete = |node: &Node| {
             let info = node.command(&["CLUSTER", "INFO"]);
-            let follows = node.command(&["INFO", "replication"]);
-            let is_in_step =
-                follows.contains("role:master") || follows.contains("master_link_status:up");
+            let replication = node.command(&["INFO", "replication"]);
+            let is_in_sync = replication.contains("role:master")
+                || replication.contains("master_link_status:up");
             info.contains("cluster_state:ok")
                 && info.contains("cluster_slots_ok:16384")
-                && is_in_step
+                && is_in_sync
         };
-        let all_know = async || self.nodes.iter().filter(|node| node.program.is_some()).all(knows);
-        eventually("every node knows all slots", Duration::from_secs(30), all_know).await;
+        let all_complete =
+            async || self.nodes.iter().filter(|node| node.program.is_some()).all(is_complete);
+        eventually("every node is_complete all slots", Duration::from_secs(30), all_complete).await;
     }
 
     fn masters(&self) -> &[Node] {
@@ -114,8 +118,9 @@ impl Cluster {
         format!("redis-cluster://:{PASSWORD}@{}?node={}", nodes[0], nodes[1..].join("&node="))
     }
 
-    async fn serve(&self, database: &Database, count: usize) -> Vec<App> {
-        let (url, prefix) = (self.url(), format!("{}:", unique("cluster")));
+    async fn start_apps(&self, database: &Database, count: usize) -> Vec<App> {
+        let url = self.url();
+        let prefix = format!("{}:", unique("cluster"));
         let mut apps = Vec::new();
         for _ in 0..count {
             apps.push(
@@ -136,19 +141,20 @@ async fn admitted(apps: &[App], key: &str, count: usize) -> usize {
 }
 
 #[tokio::test]
-async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_masters() {
-    let (scratch, database) = (scratch(), Database::sample().await);
+async fn limits_are_exact_and_messages_reach_every_instance_on_a_cluster_of_three_masters() {
+    let scratch = scratch();
+    let database = Database::sample().await;
     let cluster = Cluster::start(scratch.path(), 0).await;
-    let apps = cluster.serve(&database, 3).await;
-    // As many as it takes until each master has the window of a key.
+    let apps = cluster.start_apps(&database, 3).await;
+    // Uses new keys until each master stores the window of one.
     let has_windows = |master: &Node| master.command(&["KEYS", "*rl:*"]).contains("rl:");
     let mut keys = Vec::new();
     while !cluster.masters().iter().all(has_windows) {
-        assert!(keys.len() < 40, "keys are spread over the masters");
+        assert!(keys.len() < 40, "keys spread over the masters");
         keys.push(database.issue("free"));
         assert_eq!(admitted(&apps, &keys[keys.len() - 1], 360).await, 100);
     }
-    // A master that has lost its scripts gets them anew.
+    // A master that has lost its scripts gets them again.
     cluster
         .masters()
         .iter()
@@ -162,7 +168,7 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
         apps[0].get(&shared, quote).await;
     }
     let is_hit = async || header(&apps[1].get(&shared, quote).await, "x-cache") == "HIT";
-    eventually("an answer is shared", Duration::from_secs(5), is_hit).await;
+    eventually("a response is shared", Duration::from_secs(5), is_hit).await;
 
     let mut revoke = database.tickerd(&["keys", "revoke", id_of(&shared), "--yes", "--json"]);
     let prefix = cluster
@@ -171,8 +177,11 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
         .map(|master| master.command(&["KEYS", "*rl:*"]))
         .collect::<String>();
     let prefix = prefix.split_once("rl:").unwrap().0.to_owned();
-    let told = run(revoke.env("REDIS_URL", cluster.url()).env("REDIS_KEY_PREFIX", prefix));
-    assert!(String::from_utf8_lossy(&told.stdout).contains("\"instancesTold\":3"), "{told:?}");
+    let revocation = run(revoke.env("REDIS_URL", cluster.url()).env("REDIS_KEY_PREFIX", prefix));
+    assert!(
+        String::from_utf8_lossy(&revocation.stdout).contains("\"instancesTold\":3"),
+        "{revocation:?}"
+    );
     for app in &apps {
         let refused = async || app.get(&shared, PATH).await.status() == 401;
         eventually("the key is refused", Duration::from_secs(1), refused).await;
@@ -180,11 +189,12 @@ async fn limits_are_exact_and_words_reach_everybody_on_a_cluster_of_three_master
 }
 
 #[tokio::test]
-async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back() {
-    let (scratch, database) = (scratch(), Database::sample().await);
+async fn a_killed_cluster_master_fails_no_request_and_is_shared_again_on_its_return() {
+    let scratch = scratch();
+    let database = Database::sample().await;
     let mut cluster = Cluster::start(scratch.path(), 0).await;
-    let apps = cluster.serve(&database, 2).await;
-    no_limit(&database).await;
+    let apps = cluster.start_apps(&database, 2).await;
+    raise_limit(&database).await;
     let (key, revoked) = (database.issue("enterprise"), database.issue("enterprise"));
     for app in &apps {
         for key in [&key, &revoked] {
@@ -192,9 +202,9 @@ async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back
         }
     }
     cluster.nodes[1].program.take().unwrap().signal("KILL");
-    let slowest = slowest_within(Duration::from_secs(4), &apps, &key).await;
+    let slowest = slowest_response(Duration::from_secs(4), &apps, &key).await;
     assert!(slowest < Duration::from_millis(1500), "{slowest:?}");
-    // Without a replica to take its place, a master that is lost counts as a lost Redis.
+    // A lost master without a replica counts as a lost Redis.
     let ready = apps[0].request("GET", "/health/ready").send().await.unwrap().text().await.unwrap();
     assert!(ready.contains("\"degraded\""), "{ready}");
     assert!(database.run(&["keys", "revoke", id_of(&revoked), "--yes"]).status.success());
@@ -203,11 +213,11 @@ async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back
         eventually("the key is refused", Duration::from_millis(1500), refused).await;
     }
     cluster.nodes[1].start();
-    cluster.is_whole().await;
-    let took = is_shared_by(&apps).await;
+    cluster.wait_until_complete().await;
+    let took = wait_until_shared(&apps).await;
     assert_eq!(admitted(&apps, &database.issue("free"), 300).await, 100);
     record(
-        "a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back",
+        "a_killed_cluster_master_fails_no_request_and_is_shared_again_on_its_return",
         &format!(
             "all 200, the slowest {} ms; limits shared {} ms after the cluster was complete",
             slowest.as_millis(),
@@ -217,24 +227,26 @@ async fn a_master_that_dies_fails_no_request_and_is_shared_again_when_it_is_back
 }
 
 #[tokio::test]
-async fn a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again() {
-    let (scratch, database) = (scratch(), Database::sample().await);
+async fn a_cluster_replica_replaces_a_lost_master_and_limits_are_shared_again() {
+    let scratch = scratch();
+    let database = Database::sample().await;
     let mut cluster = Cluster::start(scratch.path(), 1).await;
-    let apps = cluster.serve(&database, 2).await;
-    no_limit(&database).await;
+    let apps = cluster.start_apps(&database, 2).await;
+    raise_limit(&database).await;
     let key = database.issue("enterprise");
-    is_shared_by(&apps).await;
+    wait_until_shared(&apps).await;
     cluster.nodes[1].program.take().unwrap().signal("KILL");
-    // Long enough for the others to miss it (cluster-node-timeout) and to vote.
-    let slowest = slowest_within(Duration::from_secs(4), &apps, &key).await;
+    // Long enough for the other nodes to detect the failure (cluster-node-timeout) and to elect a
+    // replica.
+    let slowest = slowest_response(Duration::from_secs(4), &apps, &key).await;
     assert!(slowest < Duration::from_millis(1500), "{slowest:?}");
-    cluster.is_whole().await;
-    let took = is_shared_by(&apps).await;
+    cluster.wait_until_complete().await;
+    let took = wait_until_shared(&apps).await;
     for _ in 0..3 {
         assert_eq!(admitted(&apps, &database.issue("free"), 300).await, 100);
     }
     record(
-        "a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again",
+        "a_cluster_replica_replaces_a_lost_master_and_limits_are_shared_again",
         &format!(
             "all 200, the slowest {} ms; limits shared {} ms after the cluster was complete",
             slowest.as_millis(),
@@ -243,15 +255,16 @@ async fn a_replica_takes_the_place_of_a_lost_master_and_limits_are_shared_again(
     );
 }
 
-/// A fast server answers more in seconds than is usual in a minute.
-async fn no_limit(database: &Database) {
+/// Raises the limit: a fast server serves more requests in seconds than a tier allows in a minute.
+async fn raise_limit(database: &Database) {
     let limit = "UPDATE tiers SET requests_per_minute = 10000000 WHERE name = 'enterprise'";
     database.connect().await.batch_execute(limit).await.unwrap();
 }
 
-/// The slowest of many requests, one after the other, of which none may fail.
-async fn slowest_within(time: Duration, apps: &[App], key: &str) -> Duration {
-    let (started, mut slowest) = (Instant::now(), Duration::ZERO);
+/// The slowest of many consecutive requests, none of which may fail.
+async fn slowest_response(time: Duration, apps: &[App], key: &str) -> Duration {
+    let started = Instant::now();
+    let mut slowest = Duration::ZERO;
     for app in apps.iter().cycle().take_while(|_| started.elapsed() < time) {
         let sent = Instant::now();
         assert_eq!(app.get(key, PATH).await.status(), 200);
@@ -260,7 +273,7 @@ async fn slowest_within(time: Duration, apps: &[App], key: &str) -> Duration {
     slowest
 }
 
-async fn is_shared_by(apps: &[App]) -> Duration {
+async fn wait_until_shared(apps: &[App]) -> Duration {
     let started = Instant::now();
     for app in apps {
         let up = async || {

@@ -1,12 +1,12 @@
-//! More than one machine, on engines that exist: a Postgres replica, PgBouncer, a Redis Cluster,
-//! nginx.
+//! Several instances on real engines: a Postgres replica, PgBouncer, a Redis Cluster, nginx and
+//! Caddy.
 //!
-//! What needs more than Postgres and Redis is left out by default and run by `make test-scale`,
-//! which installs it: it is compiled and linted with all others, and stands on the same support.
+//! Tests that need more than Postgres and Redis are ignored by default. `make test-scale` installs
+//! the other programs and runs them.
 
+mod all_engines;
 mod cluster;
 mod pooler;
 pub mod proxy;
 mod replica;
-mod units;
-mod whole;
+mod systemd_units;

@@ -11,37 +11,43 @@ use crate::support::{
     tickerd,
 };
 
-/// A PgBouncer before one database.
+/// A PgBouncer in front of one database.
 pub struct PgBouncer {
     pub url: String,
     _program: Program,
 }
 
 impl PgBouncer {
-    /// With two connections to Postgres, so that clients get whichever is free.
+    /// A PgBouncer with two connections to Postgres, so that consecutive transactions use different
+    /// ones.
     pub async fn before(database: &Database, parent: &Path) -> Self {
-        let (dir, port) = (server_dir(parent, "pgbouncer"), free_port());
+        let dir = server_dir(parent, "pgbouncer");
+        let port = free_port();
         let to: tokio_postgres::Config = database.url().parse().unwrap();
-        let (name, user) = (to.get_dbname().unwrap(), to.get_user().unwrap());
+        let name = to.get_dbname().unwrap();
+        let user = to.get_user().unwrap();
         let password = String::from_utf8(to.get_password().unwrap().to_vec()).unwrap();
-        let (postgres_port, path) = (to.get_ports()[0], dir.join("pgbouncer.ini"));
+        let postgres_port = to.get_ports()[0];
+        let path = dir.join("pgbouncer.ini");
         let config = format!(
-            "[databases]\n{name} = host=127.0.0.1 port={postgres_port} user={user} password={password}\n[pgbouncer]\n\
-             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
+            "[databases]\n\
+             {name} = host=127.0.0.1 port={postgres_port} user={user} password={password}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             auth_type = any\npool_mode = transaction\n\
              default_pool_size = 2\nmax_client_conn = 200\n"
         );
         std::fs::write(&path, config).unwrap();
         let program = Program::start(&dir, "pgbouncer", &[path.to_str().unwrap()]);
         let bouncer =
             Self { url: format!("postgres://tickerd@127.0.0.1:{port}/{name}"), _program: program };
-        eventually("PgBouncer answers", Duration::from_secs(10), async || {
+        eventually("PgBouncer responds", Duration::from_secs(10), async || {
             tokio_postgres::connect(&bouncer.url, tokio_postgres::NoTls).await.is_ok()
         })
         .await;
         bouncer
     }
 
-    /// `tickerd` through it; with a way past it, too.
+    /// `tickerd` through PgBouncer, with a direct URL as well.
     pub fn tickerd(&self, database: &Database, arguments: &[&str]) -> Command {
         let mut command = tickerd(arguments);
         command.env("DATABASE_URL", &self.url).env("DATABASE_DIRECT_URL", database.url());
@@ -60,8 +66,9 @@ const PATHS: [&str; 5] = [
 
 #[tokio::test]
 #[ignore = "needs pgbouncer: make test-scale"]
-async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
-    let (scratch, database) = (scratch(), Database::empty().await);
+async fn responses_are_the_same_through_a_pooler_in_transaction_mode() {
+    let scratch = scratch();
+    let database = Database::empty().await;
     let bouncer = PgBouncer::before(&database, scratch.path()).await;
     for arguments in [
         ["migrate"].as_slice(),
@@ -69,8 +76,8 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
         &["ingest", "prices", "seed/prices.csv.gz"],
         &["ingest", "actions", "seed/corporate_actions.csv"],
     ] {
-        let output = CommandOutput::of(&mut bouncer.tickerd(&database, arguments));
-        assert_eq!(output.code, Some(0), "{output:?}");
+        let ran = CommandOutput::of(&mut bouncer.tickerd(&database, arguments));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
     }
     let issue = ["keys", "issue", "--owner", "ann", "--name", "n", "--tier", "enterprise"];
     let key = CommandOutput::of(&mut bouncer.tickerd(&database, &issue)).stdout.trim().to_owned();
@@ -87,14 +94,14 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
         (body["requestId"], expected["requestId"]) = (0.into(), 0.into());
         assert_eq!((status, body), (expected_status, expected), "{path}");
     }
-    // More than the pooler has connections, so that each statement may meet another connection than
-    // the last.
+    // More requests than the pooler has connections, so that consecutive statements use different
+    // ones.
     let days = (1..=28).flat_map(|day| ["AAPL", "MSFT"].map(|symbol| (symbol, day)));
-    let answers = join_all(days.map(async |(symbol, day)| {
+    let responses = join_all(days.map(async |(symbol, day)| {
         let path = format!("/api/stocks/{symbol}/prices?start=2012-11-{day:02}&limit=1");
         pooled.get(&key, &path).await.status()
     }));
-    assert!(answers.await.iter().all(|status| *status == 200));
+    assert!(responses.await.iter().all(|status| *status == 200));
     let id = id_of(&key);
     for arguments in [
         ["keys", "set", id, "--note=n"].as_slice(),
@@ -102,11 +109,8 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
         &["keys", "list"],
         &["keys", "audit"],
     ] {
-        let output = CommandOutput::of(&mut bouncer.tickerd(&database, arguments));
-        assert!(
-            output.code == Some(0) && (output.stdout + &output.stderr).contains(id),
-            "{arguments:?}"
-        );
+        let ran = CommandOutput::of(&mut bouncer.tickerd(&database, arguments));
+        assert!(ran.code == Some(0) && (ran.stdout + &ran.stderr).contains(id), "{arguments:?}");
     }
     let revoked = CommandOutput::of(
         &mut bouncer.tickerd(&database, &["keys", "revoke", id_of(&key), "--yes"]),
@@ -118,24 +122,25 @@ async fn everything_answers_the_same_through_a_pooler_in_transaction_mode() {
 
 #[tokio::test]
 #[ignore = "needs pgbouncer: make test-scale"]
-async fn what_a_pooler_can_not_do_is_said_in_a_sentence_that_names_the_variable() {
-    let (scratch, database) = (scratch(), Database::sample().await);
+async fn errors_caused_by_a_pooler_name_the_variable_to_set() {
+    let scratch = scratch();
+    let database = Database::sample().await;
     let bouncer = PgBouncer::before(&database, scratch.path()).await;
     let run = |arguments: &[&str], pooler: &str| {
         CommandOutput::of(
             tickerd(arguments).env("DATABASE_URL", &bouncer.url).env("DATABASE_POOLER", pooler),
         )
     };
-    let output = run(&["keys", "list"], "none");
-    assert!(output.error_line().contains("DATABASE_POOLER=transaction"), "{output:?}");
+    let ran = run(&["keys", "list"], "none");
+    assert!(ran.error_line().contains("DATABASE_POOLER=transaction"), "{ran:?}");
     for arguments in
         [["migrate"].as_slice(), &["ingest", "stocks", "seed/stocks.csv"], &["serve", "--migrate"]]
     {
         for pooler in ["none", "transaction"] {
-            let output = run(arguments, pooler);
-            assert!(output.error_line().contains("set DATABASE_DIRECT_URL"), "{output:?}");
+            let ran = run(arguments, pooler);
+            assert!(ran.error_line().contains("set DATABASE_DIRECT_URL"), "{ran:?}");
         }
     }
-    let output = run(&["keys", "list"], "statement");
-    assert_eq!(output.code, Some(2), "{output:?}");
+    let ran = run(&["keys", "list"], "statement");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
 }

@@ -1,5 +1,5 @@
-//! A replica serves content as far as it has come, and nothing older than what an answer is kept
-//! under.
+//! Reads from a replica: it serves only content that it has replayed, so no response is older than
+//! its cache entry claims.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use crate::support::{App, Database, Replicated, eventually, record};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 
-async fn serving(servers: &Replicated) -> (App, String) {
+async fn start_app(servers: &Replicated) -> (App, String) {
     let database = servers.database();
     let app = App::with(&database, &[("DATABASE_READ_URL", &servers.replica.url())]).await;
     (app, database.issue("enterprise"))
 }
 
-/// Asks for what nobody has asked for yet, until the replica was read for it.
-async fn is_read_from_the_replica(servers: &Replicated, app: &App, key: &str, symbol: &str) {
+/// Sends different queries until one was read from the replica.
+async fn wait_until_replica_is_read(servers: &Replicated, app: &App, key: &str, symbol: &str) {
     let replica = Database::at(&servers.replica.url()).connect().await;
     let mut limit = 1000;
     eventually("the replica is read", Duration::from_secs(10), async || {
@@ -40,7 +40,7 @@ async fn newest_close(app: &App, key: &str, limit: u32) -> f64 {
     body["prices"][0]["close"].as_f64().unwrap()
 }
 
-fn correct(database: &Database, close: &str) {
+fn load_correction(database: &Database, close: &str) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("{HEADER}\nAAPL,2013-03-01,1,999,1,{close},5,1\n"))
         .unwrap();
@@ -52,14 +52,14 @@ fn correct(database: &Database, close: &str) {
 #[tokio::test]
 async fn a_correction_is_served_at_once_while_the_replica_has_not_replayed_it() {
     let servers = Replicated::with_sample();
-    let (app, key) = serving(&servers).await;
-    is_read_from_the_replica(&servers, &app, &key, "AAPL").await;
-    correct(&servers.database(), "500");
+    let (app, key) = start_app(&servers).await;
+    wait_until_replica_is_read(&servers, &app, &key, "AAPL").await;
+    load_correction(&servers.database(), "500");
     eventually("the first value is served", Duration::from_secs(5), async || {
         newest_close(&app, &key, 1).await == 500.0
     })
     .await;
-    is_read_from_the_replica(&servers, &app, &key, "AAPL").await;
+    wait_until_replica_is_read(&servers, &app, &key, "AAPL").await;
 
     let replica = Database::at(&servers.replica.url()).connect().await;
     replica.batch_execute("SELECT pg_wal_replay_pause()").await.unwrap();
@@ -69,41 +69,43 @@ async fn a_correction_is_served_at_once_while_the_replica_has_not_replayed_it() 
         state == "paused"
     })
     .await;
-    correct(&servers.database(), "600");
+    load_correction(&servers.database(), "600");
     eventually("the correction is served", Duration::from_secs(5), async || {
         newest_close(&app, &key, 1).await == 600.0
     })
     .await;
-    // Each is another answer: none may be filled from the replica, which still has the old value.
+    // Each is a different query. None may be read from the replica, which still has the old value.
     const READS: u32 = 38;
     for limit in 2..2 + READS {
         assert_eq!(newest_close(&app, &key, limit).await, 600.0, "limit={limit}");
     }
-    let old = "SELECT close FROM prices JOIN stocks ON id = stock_id WHERE symbol = 'AAPL' AND date = '2013-03-01'";
+    let old = "SELECT close FROM prices JOIN stocks ON id = stock_id
+               WHERE symbol = 'AAPL' AND date = '2013-03-01'";
     assert_eq!(
         replica.query_one(old, &[]).await.unwrap().get::<_, f64>(0),
         500.0,
         "the replica is behind"
     );
-    // What did not change is still read there.
-    is_read_from_the_replica(&servers, &app, &key, "MSFT").await;
+    // Stocks that did not change are still read from the replica.
+    wait_until_replica_is_read(&servers, &app, &key, "MSFT").await;
 
     replica.batch_execute("SELECT pg_wal_replay_resume()").await.unwrap();
-    is_read_from_the_replica(&servers, &app, &key, "AAPL").await;
+    wait_until_replica_is_read(&servers, &app, &key, "AAPL").await;
     assert_eq!(newest_close(&app, &key, 41).await, 600.0);
     record(
         "a_correction_is_served_at_once_while_the_replica_has_not_replayed_it",
         &format!(
-            "{READS} reads while the replica was paused, all with the new value; afterwards reads use the replica again"
+            "{READS} reads while the replica was paused, all with the new value; afterwards reads \
+             use the replica again"
         ),
     );
 }
 
 #[tokio::test]
-async fn a_replica_that_hangs_or_dies_costs_no_request() {
+async fn a_replica_that_hangs_or_dies_fails_no_request() {
     let servers = Replicated::with_sample();
-    let (app, key) = serving(&servers).await;
-    is_read_from_the_replica(&servers, &app, &key, "AAPL").await;
+    let (app, key) = start_app(&servers).await;
+    wait_until_replica_is_read(&servers, &app, &key, "AAPL").await;
     let pid = servers.replica.pid().to_string();
     let backends = Database::at(&servers.replica.url())
         .texts("SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tickerd'")
@@ -128,15 +130,15 @@ async fn a_replica_that_hangs_or_dies_costs_no_request() {
         slowest
     };
     signal("STOP");
-    // What meets it hanging waits DATABASE_READ_TIMEOUT_MS, 500 by default, and is then read from
-    // the primary.
+    // A request that meets the hanging replica waits DATABASE_READ_TIMEOUT_MS, 500 by default, and
+    // then reads from the primary.
     let (hanging, known) = (slowest(1).await, slowest(41).await);
     signal("CONT");
     assert!(
         hanging < Duration::from_secs(4) && known < Duration::from_secs(2),
         "{hanging:?}, {known:?}"
     );
-    is_read_from_the_replica(&servers, &app, &key, "AAPL").await;
+    wait_until_replica_is_read(&servers, &app, &key, "AAPL").await;
 
     let Replicated { primary: _primary, replica, _scratch } = servers;
     replica.stop().unwrap();
@@ -144,11 +146,12 @@ async fn a_replica_that_hangs_or_dies_costs_no_request() {
     assert!(dead < Duration::from_secs(2), "{dead:?}");
     let [hanging, known, dead] = [hanging, known, dead].map(|slowest| slowest.as_millis());
     record(
-        "a_replica_that_hangs_or_dies_costs_no_request",
+        "a_replica_that_hangs_or_dies_fails_no_request",
         &format!(
-            "120 answers, all 200; the slowest {hanging} ms when it hung, {known} ms once that was known, {dead} ms when it died"
+            "120 responses, all 200; the slowest {hanging} ms when it hung, {known} ms once that \
+             was known, {dead} ms when it died"
         ),
     );
-    let said = async || app.log().iter().any(|line| line.contains("DATABASE_READ_URL"));
-    eventually("it is said", Duration::from_secs(10), said).await;
+    let logged = async || app.log().iter().any(|line| line.contains("DATABASE_READ_URL"));
+    eventually("the loss is logged", Duration::from_secs(10), logged).await;
 }

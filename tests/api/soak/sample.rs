@@ -1,19 +1,19 @@
-//! What is held at one moment, and whether it stays as it is.
+//! Samples of memory, files and connections, and whether they stay flat.
 
 use super::redis;
 use crate::support::{App, Database, ProcessStats};
 
-/// What is looked at: its name, what may come and go, and what it must never exceed.
+/// The measured values: name, allowed variation, and absolute limit.
 const WATCHED: [(&str, f64, f64); 7] = [
-    ("MiB of one", 4.0, 192.0),
-    ("MiB of the other", 4.0, 192.0),
-    ("files of one", 10.0, 200.0),
-    ("files of the other", 10.0, 200.0),
+    ("MiB of the first", 4.0, 192.0),
+    ("MiB of the second", 4.0, 192.0),
+    ("files of the first", 10.0, 200.0),
+    ("files of the second", 10.0, 200.0),
     ("backends of Postgres", 4.0, 40.0),
-    ("answers in Redis", 100.0, 20_000.0),
+    ("responses in Redis", 100.0, 20_000.0),
     ("MiB of Redis", 1.0, 16.0),
 ];
-/// By how much the last third of a run may lie above the middle one.
+/// How far the last third of a run may exceed the middle third, as a fraction.
 const GROWTH_MAX: f64 = 0.05;
 
 pub struct Sample([f64; 7]);
@@ -29,14 +29,16 @@ impl Sample {
         let sql =
             "SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'client backend'";
         let backends: f64 = database.texts(sql).await[0].parse().expect("a number");
-        // Of each key that was ever used there is a window, on purpose: those are not counted.
+        // Excludes the rate limit windows: each key that was ever used has one.
         let all: usize = redis(&["DBSIZE"]).trim().parse().expect("a number");
         let windows = redis(&["--scan", "--pattern", "*rl:*"]).lines().count();
         let memory = redis(&["INFO", "memory"]);
-        let bytes =
-            memory.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("Redis tells");
+        let bytes = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"))
+            .expect("Redis reports its memory");
         let bytes: f64 = bytes.trim().parse().expect("a number");
-        let files = |vitals: ProcessStats| vitals.files as f64;
+        let files = |usage: ProcessStats| usage.files as f64;
         Self([
             one.memory_mib as f64,
             other.memory_mib as f64,
@@ -60,17 +62,18 @@ impl Sample {
     }
 }
 
-/// What is there most of the time, in the last third, is not above what it was in the middle one,
-/// and no sample beyond its limit. It is the lower quartile: a hash of argon2id takes 19 MiB for a
-/// moment, and what leaks is never given back.
+/// Compares the lower quartiles of the last and the middle third of a run, and each sample with its
+/// limit. The lower quartile leaves out short peaks, such as the 19 MiB of an argon2id hash; a leak
+/// never shrinks.
 pub fn verdict(samples: &[Sample]) -> Verdict {
     assert!(
         samples.len() >= 9,
-        "{} samples say nothing: expected two minutes or more",
+        "{} samples are too few: expected two minutes or more",
         samples.len()
     );
     let third = samples.len() / 3;
-    let (mut is_flat, mut parts) = (true, Vec::new());
+    let mut is_flat = true;
+    let mut parts = Vec::new();
     for (at, (name, slack, limit)) in WATCHED.iter().enumerate() {
         let quartile = |samples: &[Sample]| {
             let mut values: Vec<_> = samples.iter().map(|sample| sample.0[at]).collect();

@@ -100,7 +100,7 @@ impl Load {
             match tokio::time::timeout(RESPONSE_TIMEOUT, sent).await {
                 Ok(Ok((reply, stream))) => {
                     kept.extend(stream.map(|stream| (app, stream)));
-                    tally.lock().unwrap().answers.push(Answer::of(&reply, path, due));
+                    tally.lock().unwrap().responses.push(TimedResponse::of(&reply, path, due));
                 }
                 Ok(Err(e)) => {
                     tally.lock().unwrap().failed.push((due, format!("{}: {e}", self.paths[path])))
@@ -160,7 +160,7 @@ impl Drop for Running {
 
 /// The result of one request that got a response.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct TimedResponse {
     /// When the request was due.
     pub due: Instant,
     /// From `due` to the last byte of the response.
@@ -175,7 +175,7 @@ pub struct Answer {
     pub body: u64,
 }
 
-impl Answer {
+impl TimedResponse {
     fn of(reply: &Reply, path: usize, due: Instant) -> Self {
         let mut hasher = DefaultHasher::new();
         reply.body.hash(&mut hasher);
@@ -195,7 +195,7 @@ impl Answer {
 /// The results of all requests.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    pub answers: Vec<Answer>,
+    pub responses: Vec<TimedResponse>,
     /// Requests without a complete response: when they were due, and the error.
     pub failed: Vec<(Instant, String)>,
 }
@@ -205,35 +205,40 @@ impl Tally {
     pub fn between(&self, from: Instant, to: Instant) -> Self {
         let within = |due: &Instant| (from..to).contains(due);
         Self {
-            answers: self.answers.iter().filter(|answer| within(&answer.due)).cloned().collect(),
+            responses: self
+                .responses
+                .iter()
+                .filter(|answer| within(&answer.due))
+                .cloned()
+                .collect(),
             failed: self.failed.iter().filter(|(due, _)| within(due)).cloned().collect(),
         }
     }
 
     pub fn count(&self, status: u16) -> usize {
-        self.answers.iter().filter(|answer| answer.status == status).count()
+        self.responses.iter().filter(|answer| answer.status == status).count()
     }
 
     /// Asserts that every request got a complete response with one of these statuses.
     pub fn assert_only(&self, statuses: &[u16]) {
-        assert!(!self.answers.is_empty(), "no request was answered");
+        assert!(!self.responses.is_empty(), "no request was answered");
         assert!(
             self.failed.is_empty(),
             "{} failed, as {:?}",
             self.failed.len(),
             self.failed.first()
         );
-        let other = self.answers.iter().find(|answer| !statuses.contains(&answer.status));
+        let other = self.responses.iter().find(|answer| !statuses.contains(&answer.status));
         assert!(other.is_none(), "{other:?}");
     }
 
     pub fn slowest(&self) -> Duration {
-        self.answers.iter().map(|answer| answer.took).max().unwrap_or_default()
+        self.responses.iter().map(|answer| answer.took).max().unwrap_or_default()
     }
 
     /// The 99th percentile of the latency.
     pub fn p99(&self) -> Duration {
-        let mut took: Vec<_> = self.answers.iter().map(|answer| answer.took).collect();
+        let mut took: Vec<_> = self.responses.iter().map(|answer| answer.took).collect();
         took.sort();
         took.get((took.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
     }

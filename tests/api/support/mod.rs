@@ -26,7 +26,7 @@ pub use database::{Database, id_of};
 pub use disk::SmallDisk;
 pub use files::{Files, read_text};
 pub use http_request::{get, send_request};
-pub use load::{Answer, Load, Tally};
+pub use load::{Load, Tally, TimedResponse};
 pub use postgres::Postgres;
 pub use process_stats::ProcessStats;
 pub use program::{Program, free_port, server_dir};

@@ -9,7 +9,7 @@ use super::{LISTS, make, send};
 use crate::support::{App, Database, eventually, header};
 
 #[tokio::test]
-async fn each_bad_body_says_what_was_expected_and_where() {
+async fn each_invalid_body_gets_an_error_that_names_the_field_and_the_expectation() {
     let database = Database::sample().await;
     let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let list = make(&app, &key, "A", &["IBM"]).await;

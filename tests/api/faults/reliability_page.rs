@@ -13,7 +13,8 @@ fn entries(text: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn each_entry_is_of_a_test_that_exists_and_was_run() {
-    let (mut code, text) = (String::new(), read("docs/reliability.md"));
+    let mut code = String::new();
+    let text = read("docs/reliability.md");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     ["src", "tests"].iter().for_each(|dir| sources(&root.join(dir), &mut code));
     let entries = entries(&text);

@@ -1,4 +1,5 @@
-//! All of it at once: three instances behind nginx, on a Redis Cluster, a PgBouncer and a replica.
+//! All engines together: three instances behind nginx, on a Redis Cluster, a PgBouncer and a
+//! replica.
 
 use std::time::Duration;
 
@@ -12,30 +13,33 @@ use crate::support::{App, CommandOutput, Replicated, client, eventually, header,
 
 const PATH: &str = "/api/stocks/AAPL";
 const INSTANCES: usize = 3;
-/// Requests under way: what a small nginx has connections for.
-const AT_ONCE: usize = 60;
+/// The number of concurrent requests, limited by the connections of this nginx.
+const CONCURRENT_REQUESTS: usize = 60;
 
 async fn admitted(url: &str, client: &Client, key: &str, count: usize) -> usize {
-    let ask = async || {
+    let send = async || {
         client
             .get(format!("{url}{PATH}"))
             .header("x-api-key", key)
             .send()
             .await
-            .expect("an answer")
+            .expect("a response")
             .status()
     };
-    let statuses: Vec<_> =
-        stream::iter(0..count).map(|_| ask()).buffer_unordered(AT_ONCE).collect().await;
+    let statuses: Vec<_> = stream::iter(0..count)
+        .map(|_| send())
+        .buffer_unordered(CONCURRENT_REQUESTS)
+        .collect()
+        .await;
     assert!(statuses.iter().all(|status| *status == 200 || *status == 429), "{statuses:?}");
     statuses.iter().filter(|status| **status == 200).count()
 }
 
 #[tokio::test]
 #[ignore = "needs nginx and pgbouncer: make test-scale"]
-async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocation_reach_every_instance()
- {
-    let (scratch, servers) = (scratch(), Replicated::with_sample());
+async fn limits_corrections_and_revocations_hold_on_all_engines_together() {
+    let scratch = scratch();
+    let servers = Replicated::with_sample();
     let database = servers.database();
     let cluster = Cluster::start(scratch.path(), 0).await;
     let bouncer = PgBouncer::before(&database, scratch.path()).await;
@@ -46,9 +50,11 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
         command.env("TRUSTED_PROXIES", "127.0.0.1");
         apps.push(App::start(command).await);
     }
-    let (proxy, client) = (nginx(scratch.path(), &addresses(&apps)).await, client());
+    let proxy = nginx(scratch.path(), &addresses(&apps)).await;
+    let client = client();
     for tier in ["free", "free", "pro"] {
-        let (key, limit) = (database.issue(tier), if tier == "pro" { 1000 } else { 100 });
+        let key = database.issue(tier);
+        let limit = if tier == "pro" { 1000 } else { 100 };
         assert_eq!(admitted(&proxy.url, &client, &key, 4 * limit).await, limit, "{tier}");
     }
 
@@ -65,14 +71,14 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
         "symbol,date,open,high,low,close,volume,adjusted_close\nAAPL,2013-03-01,1,999,1,700,5,1\n";
     std::fs::write(&file, rows).unwrap();
     let with_redis = |arguments: &[&str]| {
-        let output = CommandOutput::of(
+        let ran = CommandOutput::of(
             bouncer.tickerd(&database, arguments).env("REDIS_URL", cluster.url()),
         );
-        assert_eq!(output.code, Some(0), "{output:?}");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
     };
     with_redis(&["ingest", "prices", file.to_str().unwrap()]);
     for app in &apps {
-        eventually("the correction", Duration::from_secs(1), async || {
+        eventually("the correction is served", Duration::from_secs(1), async || {
             close(app).await == Some(700.0)
         })
         .await;
@@ -83,15 +89,15 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
         eventually("the key is refused", Duration::from_secs(1), refused).await;
     }
 
-    // An instance that is taken out of use fails nobody: nginx asks the next.
+    // An instance that stops fails no request: nginx uses the next one.
     let key = database.issue("enterprise");
     let load = async {
-        let mut answered = 0;
+        let mut served = 0;
         for _ in 0..60 {
-            answered += admitted(&proxy.url, &client, &key, 20).await;
+            served += admitted(&proxy.url, &client, &key, 20).await;
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
-        answered
+        served
     };
     let mut leaving = apps.pop().unwrap();
     let leave = async {
@@ -99,9 +105,9 @@ async fn on_all_engines_at_once_a_limit_is_exact_and_a_correction_and_a_revocati
         leaving.signal("TERM");
         leaving.wait_for_exit().await
     };
-    let (answered, code) = tokio::join!(load, leave);
-    assert_eq!((answered, code), (60 * 20, Some(0)));
-    let answer =
+    let (served, code) = tokio::join!(load, leave);
+    assert_eq!((served, code), (60 * 20, Some(0)));
+    let response =
         client.get(format!("{}{PATH}", proxy.url)).header("x-api-key", &key).send().await.unwrap();
-    assert_eq!(header(&answer, "x-cache"), "HIT");
+    assert_eq!(header(&response, "x-cache"), "HIT");
 }
