@@ -19,8 +19,8 @@ use crate::clock::is_ahead;
 const GZIP_BYTES_MIN: usize = 1024;
 /// The bytes that TCP sends before the first acknowledgement: 10 segments of 1460 bytes (RFC 6928).
 ///
-/// A larger body arrives sooner if it is compressed first. A smaller one is compressed on the second
-/// request.
+/// A larger body arrives sooner if it is compressed first. A smaller one is compressed on its
+/// second request.
 const FIRST_FLIGHT_BYTES: usize = 14_600;
 /// How long one request may take to refresh an entry before another one tries.
 const REFRESH_CLAIM_MS: u64 = 10_000;

@@ -24,27 +24,25 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), CliError> {
         Database::new(&args.config.database)?.migrate().await?;
     }
     let listeners = Listeners::take(&args.config.http, &args.config.admin)?;
-    if args.config.redis.redis_url.is_none() {
-        tracing::info!("no REDIS_URL: limits and cache are in process, right for one instance");
+    let has_redis = args.config.redis.redis_url.is_some();
+    let server = start(listeners, args.config, log)?;
+    if !has_redis {
+        tracing::info!("no REDIS_URL: limits and cache are in process, which suits one instance");
     }
-    let log_stop = |drains| tracing::info!(drains, "stopping");
-    serve(listeners, args.config, log, log_stop).await?;
+    server.run(|drains| tracing::info!(drains, "stopping")).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Logs the addresses and serves until a signal. Calls `on_stop` when the signal arrives, with true
-/// if clients get time to reconnect elsewhere.
+/// Builds the server, and logs its addresses.
 ///
 /// # Errors
-/// If the server can't start or fails.
-pub async fn serve(
+/// If the server can't start.
+pub fn start(
     listeners: Listeners,
     config: ServeConfig,
     log: &LogConfig,
-    on_stop: impl FnOnce(bool) + Send + 'static,
-) -> Result<(), CliError> {
-    let has_redis = config.redis.redis_url.is_some();
+) -> Result<Server, CliError> {
     let address = listeners.public.local_addr()?;
     let operators = listeners.admin.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
     let server = Server::new(listeners, config, log)?;
@@ -52,9 +50,5 @@ pub async fn serve(
         tracing::info!(%address, "listening for operators");
     }
     tracing::info!(%address, "listening");
-    if !has_redis {
-        tracing::info!("no REDIS_URL: limits and cache are in process, which suits one instance");
-    }
-    server.run(on_stop).await?;
-    Ok(())
+    Ok(server)
 }

@@ -100,7 +100,8 @@ fn stand_ins(bin: &Path) {
     let sudo = format!(
         "[ \"$1 $2\" = '-u postgres' ] || exit 1\n\
          shift 2\n\
-         PGHOST={host} PGPORT={port} PGUSER={user} PGPASSWORD={password} PGDATABASE=postgres exec \"$@\""
+         export PGHOST={host} PGPORT={port} PGUSER={user} PGPASSWORD={password}\n\
+         PGDATABASE=postgres exec \"$@\""
     );
     let binary = tickerd(&[]).get_program().to_str().unwrap().to_owned();
     let cargo = format!(

@@ -107,7 +107,8 @@ async fn prepare_and_serve(
     let announce_stop = move |_| {
         eprintln!("Stopping the API and its servers; the data stays in {}", dir.display());
     };
-    serve::serve(listeners, config, log, announce_stop).await
+    serve::start(listeners, config, log)?.run(announce_stop).await?;
+    Ok(())
 }
 
 /// The demo connects to its own servers alone, whatever servers the environment names.

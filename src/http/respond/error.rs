@@ -47,7 +47,10 @@ pub enum Problem {
     TooManyWatchlists,
     #[error("{symbol} has no prices {range}")]
     NoData { symbol: Symbol, range: String },
-    #[error("there is no calendar of {exchange:?}: expected {}", Calendar::known_exchanges().join(" or "))]
+    #[error(
+        "there is no calendar of {exchange:?}: expected {}",
+        Calendar::known_exchanges().join(" or ")
+    )]
     NoCalendar { exchange: String },
     #[error("there are no prices of {date}{}", no_day(exchange.as_deref(), *why))]
     NoDay { date: NaiveDate, exchange: Option<String>, why: Option<&'static str> },

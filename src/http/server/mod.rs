@@ -69,8 +69,8 @@ impl Server {
         Ok(Self { listeners, state, config, apps })
     }
 
-    /// Serves until SIGTERM or SIGINT, then lets requests in flight finish. Calls `on_stop` when the
-    /// signal arrives, with true if clients get time to reconnect elsewhere.
+    /// Serves until SIGTERM or SIGINT, then lets requests in flight finish. Calls `on_stop` when
+    /// the signal arrives, with true if clients get time to reconnect elsewhere.
     ///
     /// # Errors
     /// When a listener fails.
