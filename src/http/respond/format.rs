@@ -1,26 +1,21 @@
 //! The formats of rows, and the one that `Accept` prefers.
 
-use std::str::FromStr;
-
 use crate::cache::Media;
+use crate::market::word_enum;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    #[default]
-    Json,
-    /// RFC 4180, with a header line.
-    Csv,
-    /// One JSON object per line.
-    Ndjson,
+word_enum! {
+    #[derive(Default)]
+    pub enum Format: "json, csv or ndjson" {
+        #[default]
+        Json = "json",
+        /// RFC 4180, with a header line.
+        Csv = "csv",
+        /// One JSON object per line.
+        Ndjson = "ndjson",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected json, csv or ndjson")]
-pub struct FormatError;
-
 impl Format {
-    pub const WORDS: [&str; 3] = ["json", "csv", "ndjson"];
-
     /// The format with the highest quality value in the `Accept` headers (RFC 9110, 12.5.1). JSON
     /// if they name none of the formats.
     pub fn preferred<'a>(accept_headers: impl Iterator<Item = &'a str>) -> Self {
@@ -52,21 +47,6 @@ impl Format {
             Self::Csv => Media::Csv,
             Self::Ndjson => Media::Ndjson,
         }
-    }
-
-    pub const fn as_str(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
-}
-
-impl FromStr for Format {
-    type Err = FormatError;
-
-    fn from_str(text: &str) -> Result<Self, FormatError> {
-        [Self::Json, Self::Csv, Self::Ndjson]
-            .into_iter()
-            .find(|format| format.as_str() == text)
-            .ok_or(FormatError)
     }
 }
 

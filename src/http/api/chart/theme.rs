@@ -1,17 +1,15 @@
 //! The colours of a chart.
 
-use std::str::FromStr;
+use crate::market::word_enum;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Theme {
-    #[default]
-    Light,
-    Dark,
+word_enum! {
+    #[derive(Default)]
+    pub enum Theme: "light or dark" {
+        #[default]
+        Light = "light",
+        Dark = "dark",
+    }
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected light or dark")]
-pub struct ThemeError;
 
 /// Text has a contrast ratio of at least 4.5 to the page (WCAG 2.2, 1.4.3).
 #[derive(Debug)]
@@ -27,12 +25,6 @@ pub struct Colours {
 }
 
 impl Theme {
-    pub const WORDS: [&str; 2] = ["light", "dark"];
-
-    pub const fn as_str(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
-
     pub const fn colours(self) -> Colours {
         match self {
             Self::Light => Colours {
@@ -56,13 +48,5 @@ impl Theme {
                 down: "#f85149",
             },
         }
-    }
-}
-
-impl FromStr for Theme {
-    type Err = ThemeError;
-
-    fn from_str(text: &str) -> Result<Self, ThemeError> {
-        [Self::Light, Self::Dark].into_iter().find(|theme| theme.as_str() == text).ok_or(ThemeError)
     }
 }

@@ -46,7 +46,7 @@ pub const INTERVAL: Parameter = Parameter::new(
 );
 pub const COLUMNS: Parameter = Parameter::new(
     "columns",
-    Takes::SomeOf(&PriceColumn::NAMES),
+    Takes::SomeOf(&PriceColumn::WORDS),
     "The fields of a row in their order, separated by commas.",
 );
 pub const FORMAT: Parameter = Parameter::new(

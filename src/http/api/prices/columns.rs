@@ -3,18 +3,21 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-/// A column of a price row. Its name is the name of the JSON field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PriceColumn {
-    Symbol,
-    Date,
-    Open,
-    High,
-    Low,
-    Close,
-    AdjustedClose,
-    Volume,
-    Unfinished,
+use crate::market::word_enum;
+
+word_enum! {
+    /// A column of a price row. Its word is the name of the JSON field.
+    pub enum PriceColumn: "the name of a column" {
+        Symbol = "symbol",
+        Date = "date",
+        Open = "open",
+        High = "high",
+        Low = "low",
+        Close = "close",
+        AdjustedClose = "adjustedClose",
+        Volume = "volume",
+        Unfinished = "unfinished",
+    }
 }
 
 /// The columns of a response in their order, each at most once.
@@ -27,48 +30,10 @@ pub struct ColumnSelection {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnSelectionError {
-    #[error("expected one or more of {}, separated by commas", PriceColumn::NAMES.join(", "))]
+    #[error("expected one or more of {}, separated by commas", PriceColumn::WORDS.join(", "))]
     Unknown,
     #[error("{} is given twice: expected it once", .0.as_str())]
     Duplicate(PriceColumn),
-}
-
-impl PriceColumn {
-    pub const ALL: [Self; 9] = [
-        Self::Symbol,
-        Self::Date,
-        Self::Open,
-        Self::High,
-        Self::Low,
-        Self::Close,
-        Self::AdjustedClose,
-        Self::Volume,
-        Self::Unfinished,
-    ];
-
-    pub const NAMES: [&str; 9] = {
-        let mut names = [""; 9];
-        let mut i = 0;
-        while i < names.len() {
-            names[i] = Self::ALL[i].as_str();
-            i += 1;
-        }
-        names
-    };
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Symbol => "symbol",
-            Self::Date => "date",
-            Self::Open => "open",
-            Self::High => "high",
-            Self::Low => "low",
-            Self::Close => "close",
-            Self::AdjustedClose => "adjustedClose",
-            Self::Volume => "volume",
-            Self::Unfinished => "unfinished",
-        }
-    }
 }
 
 impl ColumnSelection {
@@ -112,10 +77,7 @@ impl FromStr for ColumnSelection {
     fn from_str(text: &str) -> Result<Self, ColumnSelectionError> {
         let mut columns: Vec<PriceColumn> = Vec::new();
         for name in text.split(',') {
-            let column = PriceColumn::ALL
-                .into_iter()
-                .find(|column| column.as_str() == name)
-                .ok_or(ColumnSelectionError::Unknown)?;
+            let column = name.parse().map_err(|_| ColumnSelectionError::Unknown)?;
             if columns.contains(&column) {
                 return Err(ColumnSelectionError::Duplicate(column));
             }
@@ -145,12 +107,12 @@ mod tests {
         }
     }
 
-    const NAMES_COUNT: usize = PriceColumn::NAMES.len();
+    const NAMES_COUNT: usize = PriceColumn::WORDS.len();
 
     proptest! {
         #[test]
         fn names_are_written_as_they_were_parsed(
-            names in prop::sample::subsequence(PriceColumn::NAMES.to_vec(), 1..=NAMES_COUNT)
+            names in prop::sample::subsequence(PriceColumn::WORDS.to_vec(), 1..=NAMES_COUNT)
                 .prop_shuffle()
         ) {
             let mut written = String::new();

@@ -53,7 +53,7 @@ fn pairs(names: &'static [&'static str]) -> impl Strategy<Value = Pairs> {
             "interval" => words(&Interval::WORDS).boxed(),
             "format" => words(&Format::WORDS).boxed(),
             "kind" => words(&EventKind::WORDS).boxed(),
-            "columns" => prop::sample::subsequence(PriceColumn::NAMES.to_vec(), 1..9)
+            "columns" => prop::sample::subsequence(PriceColumn::WORDS.to_vec(), 1..9)
                 .prop_shuffle()
                 .prop_map(|names| names.join(","))
                 .boxed(),
