@@ -18,7 +18,7 @@ fn rename(database: &Database) {
     let output = database.output(&["stocks", "rename", "FB", "META", "--from", "2022-06-09"]);
     assert_eq!(
         (output.code, output.stderr.as_str()),
-        (Some(0), "FB is META, and found under both.\n"),
+        (Some(0), "FB is now META; both symbols find it.\n"),
         "{output:?}"
     );
 }
@@ -277,7 +277,7 @@ async fn a_delisted_stock_keeps_its_history_and_accepts_no_later_price() {
         database.output(&["ingest", "prices", "seed/prices.csv.gz", "--json"]).json()["unchanged"],
         12_154
     );
-    for line in ["FB is listed.\n", "FB is listed already.\n"] {
+    for line in ["FB is now listed.\n", "FB is already listed.\n"] {
         let output = database.output(&["stocks", "relist", "FB"]);
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), line));
     }

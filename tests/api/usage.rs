@@ -265,7 +265,7 @@ async fn a_key_holder_sees_only_the_usage_of_that_key() {
 async fn usage_is_printed_as_a_table_as_csv_and_as_json() {
     let database = Database::sample().await;
     let day = Utc::now().date_naive().to_string();
-    assert!(database.output(&["usage"]).stderr.starts_with("Nothing was used from "));
+    assert!(database.output(&["usage"]).stderr.starts_with("There is no usage from "));
     let mut app = App::without_redis(&database).await;
     let key = database.issue("pro");
     app.get(&key, RANGE).await;
