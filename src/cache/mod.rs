@@ -42,7 +42,7 @@ pub struct Cache {
     memory: MemoryTier,
     /// `None` without Redis.
     shared: Option<SharedTier>,
-    /// How long after its expiry an entry may replace a response that can't be had.
+    /// How long after its expiry an entry may be served if the handler fails.
     stale_ms_max: u64,
 }
 
@@ -158,7 +158,7 @@ impl Cache {
             match &slot {
                 Slot::Uncacheable { .. } => return Found::Uncacheable,
                 Slot::Failed { .. } => {
-                    // The request that failed may not have had the expired entry.
+                    // Another request failed, perhaps without the expired entry that this one has.
                     let stale = expired.filter(|entry| self.is_within_stale_limit(entry, now_ms));
                     return stale.map_or(Found::Failed, Found::Stale);
                 }
@@ -166,7 +166,8 @@ impl Cache {
                 Slot::Entry(entry) if entry.may_be_served_while_revalidating(now_ms) => {
                     return Found::Stale(entry.clone());
                 }
-                // A dropped miss left this expired entry; it only serves as a replacement.
+                // The client of the last miss disconnected. Its expired entry is served only if
+                // this request fails too.
                 Slot::Entry(entry) => expired = Some(entry.clone()),
             }
             self.memory.remove(&key, &slot);
@@ -197,7 +198,7 @@ impl Cache {
 
     /// Writes an entry to Redis the first time that it is found in memory.
     fn write_to_redis_once(&self, key: &str, entry: &Entry, now_ms: u64) {
-        // A write that Redis does not accept is not repeated: it costs another instance one query.
+        // A failed write is not repeated: the price is one query by another instance.
         if let Some(shared) = &self.shared
             && entry.claim_redis_write()
         {

@@ -33,8 +33,10 @@ use crate::store::{KeyRow, Store};
 /// The keyed BLAKE3 digest of a token.
 type TokenDigest = [u8; 32];
 
-/// Every invalid token is rejected this long after its request began. The response time therefore
-/// does not reveal the reason: no such key, a wrong hint, or a wrong secret (15 ms of argon2id).
+/// A well-formed token that fails verification is rejected this long after its request began, or
+/// when verification ends, if that is later. The response time therefore does not reveal the reason:
+/// no such key, a secret that does not match the 8 stored bits of its digest (the hint), or a
+/// secret that argon2id rejects after 15 ms. Malformed tokens are rejected at once.
 const REJECT_DELAY_MS: u64 = 50;
 
 /// A token that is known to be invalid.
@@ -42,8 +44,8 @@ const REJECT_DELAY_MS: u64 = 50;
 struct RejectedToken {
     /// The token is rejected from memory until then, in epoch milliseconds.
     until_ms: u64,
-    /// When the delay of the first request ends. An earlier response to a repeated request would
-    /// reveal when the verification finished.
+    /// When the delay of the first request ends. A repeated request waits for it too. Otherwise its
+    /// response would come when verification ends, which reveals the reason.
     respond_at: Instant,
 }
 
@@ -54,10 +56,12 @@ pub struct Verifier {
     digest_key: [u8; 32],
     cached_keys: Cache<TokenDigest, Arc<CachedKey>>,
     rejected_tokens: Cache<TokenDigest, RejectedToken>,
+    /// Invalid tokens by client address, to block addresses that guess.
     failed_attempts: FailedAttempts,
     /// Counts the calls of `invalidate`. If the count changes while a row is being read, that row
     /// may be outdated.
     invalidations: AtomicU64,
+    /// Failed reads of keys in Postgres, so that waiting requests fail at once instead of retrying.
     recent_failures: Arc<RecentFailures>,
     secret_verifier: SecretVerifier,
 }
@@ -171,6 +175,7 @@ impl Verifier {
 
     /// Fails if the token is known to be invalid.
     async fn check_rejected(&self, digest: &TokenDigest, now_ms: u64) -> Result<(), VerifyError> {
+        // `is_ahead` ignores an end that is further away than the TTL: the clock has stepped back.
         match self.rejected_tokens.get(digest) {
             Some(RejectedToken { until_ms, respond_at })
                 if is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms) =>
@@ -238,7 +243,7 @@ impl Verifier {
     }
 }
 
-/// The current time. The time at which the request began is outdated after a wait.
+/// The current time, for a delay that starts after a wait.
 fn epoch_ms() -> u64 {
     Utc::now().timestamp_millis().unsigned_abs()
 }

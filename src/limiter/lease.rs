@@ -8,9 +8,9 @@
 //! 3. [`Lease::prepare_renewal`] and [`Lease::apply_renewal`] do the same in the background when
 //!    half of a large lease is used, so that requests of a hot key do not wait.
 //!
-//! The window counts the permits of a lease in the last second in which they can be used, and the
-//! lease ends no later than that second. The limit therefore holds over all instances, whatever
-//! their clocks say and even if some of them crash.
+//! The window counts the permits of a lease as if all were used at the end of the lease. Permits
+//! can only be used earlier, so they never count for less than 60 s after their use. The limit
+//! therefore holds over all instances, whatever their clocks say and even if some of them crash.
 //!
 //! A lease does no I/O. Times are arguments, in milliseconds of the instance's monotonic clock.
 
@@ -41,8 +41,9 @@ pub struct Lease {
     rejections: Rejections,
     /// Requests are decided without Redis until then.
     local_until_ms: AtomicU64,
-    /// As of the last call: the permits left in the window, and when it next frees one.
+    /// The permits that were left in the window at the last call.
     remaining: AtomicU32,
+    /// When the window frees the next permit, as of the last call.
     reset_ms: AtomicU64,
     /// Used for calls only.
     state: Mutex<LeaseState>,
@@ -72,8 +73,8 @@ impl Lease {
     /// Decides on a request from memory if possible.
     pub fn decide(&self, now_ms: u64, limit: u32, cost: u32) -> LeaseDecision {
         if let Some((left, ends_ms)) = self.permits.take(cost, now_ms) {
-            // Each request leaves fewer permits than the one before it, so exactly one passes
-            // `renew_at`.
+            // The number of permits left only decreases. Exactly one request brings it from above
+            // `renew_at` to `renew_at` or below, and that request starts the renewal.
             let renew_at = self.renew_at.load(Ordering::Relaxed);
             let passes_renew_at = left <= renew_at && renew_at < left + cost;
             return LeaseDecision::Admit {
@@ -93,7 +94,7 @@ impl Lease {
         }
     }
 
-    /// Ends the lease and makes the request of a call, for a request of this `cost`.
+    /// Ends the lease and prepares the call to Redis for a client's request of this `cost`.
     ///
     /// `waiting_cost` is the cost of all requests that wait for the answer, including this one. The
     /// call prefetches permits for them as well. `instances` share the Redis.
@@ -119,7 +120,7 @@ impl Lease {
             .at_most_share_of(free.saturating_sub(cost - 1), instances);
         state.waiting_cost = waiting_cost.saturating_sub(cost);
         if state.waiting_cost > 0 {
-            // Waiting requests use their permits at once, which must not count for long.
+            // Waiting requests use their permits at once, so prefetch them for the shortest time.
             prefetch.seconds = HOT_PREFETCH_S;
         }
         prefetch.permits = prefetch.permits.saturating_add(state.waiting_cost);
@@ -155,8 +156,8 @@ impl Lease {
         self.local_until_ms.store(now_ms + LOCAL_FALLBACK_MS, Ordering::Relaxed);
     }
 
-    /// Makes the request of a renewal, while the lease that ends at `ending_ms` is in use. `None`
-    /// if another lease has replaced it.
+    /// Prepares the call of a renewal, while the lease that ends at `ending_ms` is in use. `None` if
+    /// another lease has replaced it.
     ///
     /// Every call takes at least one permit. The renewal takes it for the request that started the
     /// renewal, so the permit that this request took from the old lease goes back: see
