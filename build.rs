@@ -1,7 +1,8 @@
 //! Embeds the web pages with their assets, compressed, and the migrations.
 //!
-//! A file below `web/` refers to another as `"/assets/NAME"`. The server serves it under a name with
-//! a hash of the content, so that browsers may cache it forever; this script puts those names in.
+//! A file below `web/` refers to another as `"/assets/NAME"`. The server serves it under a name
+//! with a hash of the content, so that browsers may cache it forever; this script puts those names
+//! in.
 
 #![forbid(unsafe_code)]
 
@@ -38,7 +39,8 @@ const LICENCES: [&str; 4] = [
 const LICENCES_NAME: &str = "licences.txt";
 /// The attribution that lightweight-charts requires, and a package inside it that ships no licence
 /// file.
-const NOTICES: &str = "TradingView Lightweight Charts\u{2122}\nCopyright (c) 2026 TradingView, Inc. https://www.tradingview.com/\n\
+const NOTICES: &str = "TradingView Lightweight Charts\u{2122}\n\
+    Copyright (c) 2026 TradingView, Inc. https://www.tradingview.com/\n\
     fancy-canvas, inside it: MIT licence, by smakarov@tradingview.com\n\n";
 
 fn main() {
@@ -108,8 +110,8 @@ fn migrations() -> String {
     format!("const MIGRATIONS: [(&str, &str); {}] = [\n{items}];\n", migrations.len())
 }
 
-/// The directory of the packages that `web/package-lock.json` lists. Runs npm if they are missing or
-/// older than that file.
+/// The directory of the packages that `web/package-lock.json` lists. Runs npm if they are missing
+/// or older than that file.
 fn packages() -> PathBuf {
     let (lock, installed) =
         (Path::new("web/package-lock.json"), Path::new("web/node_modules/.package-lock.json"));
@@ -130,7 +132,8 @@ fn packages() -> PathBuf {
                 "npm could not install the packages of web/package-lock.json ({status}): see above"
             )),
             Err(_) => stop(
-                "npm is missing, and the web page needs it: install Node.js 18 or newer, or run `make tools`",
+                "npm is missing, and the web page needs it: \
+                 install Node.js 18 or newer, or run `make tools`",
             ),
         }
     }

@@ -34,9 +34,9 @@ use crate::store::{KeyRow, Store};
 type TokenDigest = [u8; 32];
 
 /// A well-formed token that fails verification is rejected this long after its request began, or
-/// when verification ends, if that is later. The response time therefore does not reveal the reason:
-/// no such key, a secret that does not match the 8 stored bits of its digest (the hint), or a
-/// secret that argon2id rejects after 15 ms. Malformed tokens are rejected at once.
+/// when verification ends, if that is later. The response time therefore does not reveal the
+/// reason: no such key, a secret that does not match the 8 stored bits of its digest (the hint), or
+/// a secret that argon2id rejects after 15 ms. Malformed tokens are rejected at once.
 const REJECT_DELAY_MS: u64 = 50;
 
 /// A token that is known to be invalid.

@@ -156,8 +156,8 @@ impl Lease {
         self.local_until_ms.store(now_ms + LOCAL_FALLBACK_MS, Ordering::Relaxed);
     }
 
-    /// Prepares the call of a renewal, while the lease that ends at `ending_ms` is in use. `None` if
-    /// another lease has replaced it.
+    /// Prepares the call of a renewal, while the lease that ends at `ending_ms` is in use. `None`
+    /// if another lease has replaced it.
     ///
     /// Every call takes at least one permit. The renewal takes it for the request that started the
     /// renewal, so the permit that this request took from the old lease goes back: see

@@ -269,8 +269,8 @@ async fn a_tiers_limit_is_changed_in_the_database_without_a_restart() {
 #[tokio::test]
 async fn an_address_with_too_many_wrong_keys_is_limited_while_cached_keys_work() {
     let database = Database::sample().await;
-    // Keys are issued first: a notification of a new key may arrive while the key is verified, which
-    // keeps it out of the cache.
+    // Keys are issued first: a notification of a new key may arrive while the key is verified,
+    // which keeps it out of the cache.
     let (known, new) = (database.issue("pro"), database.issue("pro"));
     let app = App::with(&database, &[("AUTH_FAILURES_PER_MINUTE_MAX", "3")]).await;
     assert_eq!(app.get(&known, PATH).await.status(), 200);
