@@ -1,5 +1,6 @@
 # The two main commands are `make demo` and `make test`. Each first installs the programs that are missing.
-.PHONY: help demo test test-scale test-openapi test-faults soak fuzz lint deny loadtest deploy rollback tools tools-test tools-scale tools-openapi tools-faults tools-deny
+.PHONY: help demo test test-scale test-openapi test-faults soak fuzz lint deny loadtest deploy rollback
+.PHONY: tools tools-test tools-scale tools-openapi tools-faults tools-deny
 
 # --- commands ------------------------------------------------------------------------------------------------------
 
@@ -7,7 +8,8 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / && !/^tools/ { printf "%-13s %s\n", $$1, $$2 }' Makefile
 
 demo: tools ## start an API with sample data on port 3000, with its own Postgres and Redis
-	@[ -x target/demo/tickerd ] || echo "Building tickerd for the demo: 2 to 4 minutes on two cores, once. Then the demo starts." >&2
+	@[ -x target/demo/tickerd ] || \
+		echo "Building tickerd for the demo: 2 to 4 minutes on two cores, once. Then the demo starts." >&2
 	cargo build --profile demo --no-default-features --locked
 	./target/demo/tickerd demo
 
