@@ -43,11 +43,11 @@ pub async fn alive() -> HttpResponse {
 /// Responds with 503 only if Postgres or its tables are missing, or if the port is about to close.
 /// Without Redis the server still serves, with less accurate limits.
 pub async fn ready(state: &'static State) -> HttpResponse {
-    let changes = if state.versions.is_up_to_date() { "followed" } else { "behind" };
+    let changes = || if state.versions.is_up_to_date() { "followed" } else { "behind" };
     if state.port_closes.load(Ordering::Relaxed) {
         // A load balancer that must go elsewhere does not wait for a Postgres that hangs.
         let (status, postgres, redis) = ("stopping", "not asked", "not asked");
-        let stopping = Readiness { status, version: VERSION, postgres, redis, changes };
+        let stopping = Readiness { status, version: VERSION, postgres, redis, changes: changes() };
         return no_store(StatusCode::SERVICE_UNAVAILABLE, &stopping);
     }
     let postgres = if state.postgres_probe.is_up(&state.store).await { "up" } else { "down" };
@@ -58,6 +58,8 @@ pub async fn ready(state: &'static State) -> HttpResponse {
     };
     // Until the tables have been read once, there is nothing to serve.
     let postgres_has_tables = state.versions.revision().is_some();
+    // Not before the waits above: the first read of the changes may end meanwhile.
+    let changes = changes();
     let (http_status, status) = match (postgres, redis, changes) {
         ("down", _, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         _ if !postgres_has_tables => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
