@@ -32,7 +32,7 @@ const DIGITS: i32 = 10;
 
 impl Adjust {
     /// Adjusts a bar of a stock with these splits.
-    pub fn of(self, bar: Bar, splits: &[Split]) -> Bar {
+    pub fn apply(self, bar: Bar, splits: &[Split]) -> Bar {
         let later = splits.iter().filter(|split| split.ex_date > bar.date);
         let factor: f64 = later.map(|split| split.factor).product();
         match self {
@@ -97,20 +97,20 @@ mod tests {
     #[test]
     fn a_two_for_one_split_halves_earlier_prices_and_doubles_earlier_volumes() {
         let splits = [Split { ex_date: day(3), factor: TWO_FOR_ONE }];
-        let before = Adjust::Splits.of(bar(2), &splits);
+        let before = Adjust::Splits.apply(bar(2), &splits);
         assert_eq!(
             (before.open, before.high, before.low, before.close),
             (44.81, 44.955, 44.095, 44.495)
         );
         assert_eq!((before.volume, before.adjusted_close), (64_000_002, 6.1));
-        assert_eq!(Adjust::Splits.of(bar(3), &splits), bar(3));
-        assert_eq!(Adjust::None.of(bar(2), &splits), bar(2));
+        assert_eq!(Adjust::Splits.apply(bar(3), &splits), bar(3));
+        assert_eq!(Adjust::None.apply(bar(2), &splits), bar(2));
     }
 
     #[test]
     fn adjusting_for_all_makes_the_close_the_adjusted_close() {
         let splits = [Split { ex_date: day(3), factor: TWO_FOR_ONE }];
-        let all = Adjust::All.of(bar(2), &splits);
+        let all = Adjust::All.apply(bar(2), &splits);
         assert_eq!((all.close, all.adjusted_close, all.volume), (6.1, 6.1, 64_000_002));
         assert!((all.open / all.close - 89.62 / 88.99).abs() < 1e-9);
     }
@@ -141,7 +141,7 @@ mod tests {
             };
             let splits = [Split { ex_date: day(2), factor }];
             for adjust in [Adjust::None, Adjust::Splits, Adjust::All] {
-                let bar = adjust.of(raw, &splits);
+                let bar = adjust.apply(raw, &splits);
                 prop_assert_eq!(bar.check(), Ok(()), "{:?} of {:?} is {:?}", adjust, raw, bar);
             }
         }

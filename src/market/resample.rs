@@ -27,13 +27,13 @@ pub struct PeriodBar {
 #[derive(Debug)]
 pub struct Resampler {
     interval: Interval,
-    standing: ListingState,
+    listing: ListingState,
     current: Option<(Period, Bar)>,
 }
 
 impl Resampler {
-    pub fn new(interval: Interval, standing: ListingState) -> Self {
-        Self { interval, standing, current: None }
+    pub fn new(interval: Interval, listing: ListingState) -> Self {
+        Self { interval, listing, current: None }
     }
 
     /// Adds the next daily bar. Returns the previous period when the bar begins another one.
@@ -52,7 +52,7 @@ impl Resampler {
     /// Returns the last period, after the last daily bar.
     pub fn finish(&mut self) -> Option<PeriodBar> {
         let (period, bar) = self.current.take()?;
-        Some(PeriodBar { bar, unfinished: self.standing.leaves_open(period, bar.date) })
+        Some(PeriodBar { bar, unfinished: self.listing.leaves_open(period, bar.date) })
     }
 }
 
@@ -100,12 +100,12 @@ mod tests {
         }
     }
 
-    fn standing(newest: &str) -> ListingState {
+    fn listing(newest: &str) -> ListingState {
         ListingState { newest: day(newest), is_delisted: false, calendar: Some(Calendar::US) }
     }
 
-    fn resample(interval: Interval, standing: ListingState, bars: &[Bar]) -> Vec<PeriodBar> {
-        let mut resampler = Resampler::new(interval, standing);
+    fn resample(interval: Interval, listing: ListingState, bars: &[Bar]) -> Vec<PeriodBar> {
+        let mut resampler = Resampler::new(interval, listing);
         let mut periods: Vec<_> = bars.iter().filter_map(|bar| resampler.push(*bar)).collect();
         periods.extend(resampler.finish());
         periods
@@ -119,7 +119,7 @@ mod tests {
             .zip([10.0, 30.0, 20.0, 40.0])
             .map(|(date, price)| bar(*date, price))
             .collect();
-        let weeks = resample(Interval::Week, standing("2013-04-01"), &bars);
+        let weeks = resample(Interval::Week, listing("2013-04-01"), &bars);
         // The Friday was Good Friday.
         let expected = Bar {
             date: day("2013-03-28"),
@@ -136,14 +136,14 @@ mod tests {
 
     #[test]
     fn only_the_newest_period_is_unfinished_and_only_until_its_last_trading_day() {
-        let of = |standing: ListingState, last: &str| {
-            resample(Interval::Month, standing, &[bar(day(last), 10.0)])[0].unfinished
+        let of = |listing: ListingState, last: &str| {
+            resample(Interval::Month, listing, &[bar(day(last), 10.0)])[0].unfinished
         };
-        assert!(of(standing("2013-03-27"), "2013-03-27"));
-        assert!(!of(standing("2013-03-28"), "2013-03-28"), "the 29th was Good Friday");
-        assert!(!of(standing("2013-04-01"), "2013-03-27"), "a later bar ends the period");
-        assert!(!of(ListingState { is_delisted: true, ..standing("2013-03-27") }, "2013-03-27"));
-        assert!(of(ListingState { calendar: None, ..standing("2013-03-28") }, "2013-03-28"));
+        assert!(of(listing("2013-03-27"), "2013-03-27"));
+        assert!(!of(listing("2013-03-28"), "2013-03-28"), "the 29th was Good Friday");
+        assert!(!of(listing("2013-04-01"), "2013-03-27"), "a later bar ends the period");
+        assert!(!of(ListingState { is_delisted: true, ..listing("2013-03-27") }, "2013-03-27"));
+        assert!(of(ListingState { calendar: None, ..listing("2013-03-28") }, "2013-03-28"));
     }
 
     proptest! {
@@ -157,10 +157,10 @@ mod tests {
                 date = date + chrono::Days::new(*gap);
                 bar(date, 10.0 + n as f64)
             }).collect();
-            let standing = ListingState { newest: date, ..standing("2000-01-03") };
-            let ascending = resample(interval, standing, &bars);
+            let listing = ListingState { newest: date, ..listing("2000-01-03") };
+            let ascending = resample(interval, listing, &bars);
             bars.reverse();
-            let mut descending = resample(interval, standing, &bars);
+            let mut descending = resample(interval, listing, &bars);
             descending.reverse();
             prop_assert_eq!(&ascending, &descending);
             let volume: i64 = ascending.iter().map(|of| of.bar.volume).sum();
@@ -180,12 +180,12 @@ mod tests {
                 date = date + chrono::Days::new(gap);
                 Bar { volume, ..bar(date, price) }
             }).collect();
-            let standing =
-                ListingState { newest: date, is_delisted: true, ..standing("2000-01-03") };
-            let months = resample(Interval::Month, standing, &bars);
+            let listing =
+                ListingState { newest: date, is_delisted: true, ..listing("2000-01-03") };
+            let months = resample(Interval::Month, listing, &bars);
             let months: Vec<_> = months.iter().map(|of| of.bar).collect();
-            let years = resample(Interval::Year, standing, &bars);
-            prop_assert_eq!(&resample(Interval::Year, standing, &months), &years);
+            let years = resample(Interval::Year, listing, &bars);
+            prop_assert_eq!(&resample(Interval::Year, listing, &months), &years);
             let most =
                 |of: fn(&Bar) -> f64, bars: &[Bar]| bars.iter().map(of).fold(f64::MIN, f64::max);
             let whole: Vec<_> = years.iter().map(|of| of.bar).collect();

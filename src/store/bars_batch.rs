@@ -26,7 +26,7 @@ pub struct AdjustmentData {
     /// In no order.
     pub splits: Vec<Split>,
     /// `None` if the stock has no bars.
-    pub standing: Option<ListingState>,
+    pub listing: Option<ListingState>,
 }
 
 /// The bar of one stock in the whole market of a day.
@@ -163,9 +163,9 @@ fn background(row: &Row) -> Result<AdjustmentData, StoreError> {
     let calendar = Calendar::of(row.try_get("exchange")?);
     let newest: Option<NaiveDate> = row.try_get("newest")?;
     let is_delisted = row.try_get("is_delisted")?;
-    let standing = newest.map(|newest| ListingState { newest, is_delisted, calendar });
+    let listing = newest.map(|newest| ListingState { newest, is_delisted, calendar });
     let version = row.try_get("data_version")?;
-    Ok(AdjustmentData { version, splits: splits(row)?, standing })
+    Ok(AdjustmentData { version, splits: splits(row)?, listing })
 }
 
 /// The splits in the arrays `split_days` and `split_factors`.

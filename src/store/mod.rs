@@ -49,7 +49,7 @@ pub use load::{
     AdjustedCloseOrigin, DuplicateRow, KnownStock, LoadError, LoadRejection, LoadReport, Loader,
     ReferenceData, RestatedStock, StagingWriter, Table,
 };
-pub use pool::Connections;
+pub use pool::ConnectionCounts;
 use pool::{Params, PoolTimeouts, Postgres};
 pub use prices::bars_sql;
 pub use quotes::Quote;
@@ -105,7 +105,7 @@ impl Store {
     }
 
     /// The state of the connections to the primary.
-    pub fn connections(&self) -> Connections {
+    pub fn connections(&self) -> ConnectionCounts {
         self.primary.connections()
     }
 

@@ -32,7 +32,7 @@ pub(super) struct PoolTimeouts {
 }
 
 /// The number of connections in the pools, and of requests that wait for one.
-pub struct Connections {
+pub struct ConnectionCounts {
     pub idle: usize,
     pub busy: usize,
     pub waiters: usize,
@@ -144,10 +144,10 @@ impl Postgres {
     }
 
     /// The state of the connections.
-    pub(super) fn connections(&self) -> Connections {
+    pub(super) fn connections(&self) -> ConnectionCounts {
         let [requests, background] = [&self.requests, &self.background].map(Pool::status);
         let busy = |status: &Status| status.size.saturating_sub(status.available);
-        Connections {
+        ConnectionCounts {
             idle: requests.available + background.available,
             busy: busy(&requests) + busy(&background),
             waiters: requests.waiting,

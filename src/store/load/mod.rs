@@ -7,7 +7,6 @@ mod merge;
 mod reference_data;
 mod report;
 mod staging;
-mod staging_writer;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,8 +18,7 @@ pub use adjusted_close_origin::AdjustedCloseOrigin;
 pub use reference_data::{KnownStock, ReferenceData};
 use report::MergedStock;
 pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock};
-pub use staging::Table;
-pub use staging_writer::StagingWriter;
+pub use staging::{StagingWriter, Table};
 
 /// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit
 /// is on disk before the vacuum, which can only then mark its rows as visible to all. The time-outs

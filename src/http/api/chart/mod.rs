@@ -60,7 +60,8 @@ pub async fn chart(
     let stock = stock_of(state, symbol).await?;
     let found =
         state.store.chart_data(stock, start, end).await?.ok_or(Problem::UnknownSymbol(symbol))?;
-    let bars: Vec<Bar> = found.bars.into_iter().map(|bar| adjust.of(bar, &found.splits)).collect();
+    let bars: Vec<Bar> =
+        found.bars.into_iter().map(|bar| adjust.apply(bar, &found.splits)).collect();
     if bars.is_empty() {
         return Err(Problem::NoData { symbol: stock.symbol, range: range_text(start, end) });
     }

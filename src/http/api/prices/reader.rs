@@ -144,8 +144,8 @@ impl BarReader {
             return Err(Problem::Restated);
         }
         let data = self.adjustment_data.get(index);
-        let bar = data.map_or(row.bar, |data| self.query.adjust.of(row.bar, &data.splits));
-        let listing = data.and_then(|data| data.standing);
+        let bar = data.map_or(row.bar, |data| self.query.adjust.apply(row.bar, &data.splits));
+        let listing = data.and_then(|data| data.listing);
         let Some(listing) = listing.filter(|_| self.query.interval != Interval::Day) else {
             self.emit(index, PeriodBar { bar, unfinished: false }, rows);
             return Ok(());
