@@ -71,7 +71,8 @@ mod tests {
             text in "[a\r\n]{0,40}", size in 1usize..9
         ) {
             let mut reader = NewlineNormalizer::of(Pieces(text.clone().into_bytes(), size));
-            let (mut read, mut out) = (Vec::new(), [0; 16]);
+            let mut read = Vec::new();
+            let mut out = [0; 16];
             while let count @ 1.. = reader.read(&mut out).unwrap() {
                 read.extend_from_slice(&out[..count]);
             }

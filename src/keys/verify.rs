@@ -26,7 +26,7 @@ use super::recent_failures::RecentFailures;
 use super::secret_verifier::{SecretVerifier, VerifiedKey};
 use super::token::Token;
 use crate::caller::Caller;
-use crate::clock::is_ahead;
+use crate::clock::{epoch_ms, is_ahead};
 use crate::config::KeysConfig;
 use crate::store::{KeyRow, Store};
 
@@ -95,7 +95,7 @@ impl Verifier {
         address: IpAddr,
         now: DateTime<Utc>,
     ) -> Result<Arc<Caller>, VerifyError> {
-        let now_ms = now.timestamp_millis().unsigned_abs();
+        let now_ms = epoch_ms(now);
         let digest = *blake3::keyed_hash(&self.digest_key, token.as_bytes()).as_bytes();
         // The branches that wait are boxed. Their futures take kilobytes, which each layer of
         // middleware would otherwise move for every request, including those served from memory.
@@ -220,7 +220,8 @@ impl Verifier {
             Ok(row) => row,
             Err(_) if key.is_within_stale_limit(now_ms, &self.config) => {
                 // Postgres is unavailable: continue with `caller` and retry later.
-                key.delay_refresh(epoch_ms() + self.config.key_status_retry_ms);
+                // The time at which the request began is outdated after a wait.
+                key.delay_refresh(epoch_ms(Utc::now()) + self.config.key_status_retry_ms);
                 return Ok(caller);
             }
             Err(error) => {
@@ -241,9 +242,4 @@ impl Verifier {
         }
         Ok(caller)
     }
-}
-
-/// The current time, for a delay that starts after a wait.
-fn epoch_ms() -> u64 {
-    Utc::now().timestamp_millis().unsigned_abs()
 }

@@ -218,7 +218,8 @@ mod tests {
                 }
                 found
             };
-            let (mut rest, mut pages) = (Some(range), Vec::new());
+            let mut rest = Some(range);
+            let mut pages = Vec::new();
             while let Some(found) = rest.map(page).filter(|found| !found.is_empty()) {
                 let found = &found[..found.len().min(size)];
                 pages.extend_from_slice(found);

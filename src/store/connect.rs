@@ -138,7 +138,9 @@ impl Connect for Connector {
                 + '_,
         >,
     > {
-        let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
+        let config = config.clone();
+        let tls = self.tls.clone();
+        let runtime = self.runtime.clone();
         let connecting = self.runtime.spawn(async move {
             match tls {
                 Some(tls) => {

@@ -147,8 +147,13 @@ impl Loader {
         let rows = self.client.query(&sql, &[&stocks]).await?;
         let readjusted = |row: &Row| {
             let days = Some((row.try_get("first")?, row.try_get("last")?));
-            let (stock_id, readjusted) = (row.try_get("stock_id")?, row.try_get("readjusted")?);
-            Ok(MergedStock { stock_id, added: 0, changed: 0, readjusted, days })
+            Ok(MergedStock {
+                stock_id: row.try_get("stock_id")?,
+                added: 0,
+                changed: 0,
+                readjusted: row.try_get("readjusted")?,
+                days,
+            })
         };
         rows.iter().map(readjusted).collect()
     }

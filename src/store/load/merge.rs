@@ -80,8 +80,13 @@ impl Loader {
             if !row.try_get("is_new")? {
                 return Ok(None);
             }
-            let (stock_id, added) = (row.try_get("stock_id")?, row.try_get("rows")?);
-            new.push(MergedStock { stock_id, added, changed: 0, days: None, readjusted: 0 });
+            new.push(MergedStock {
+                stock_id: row.try_get("stock_id")?,
+                added: row.try_get("rows")?,
+                changed: 0,
+                days: None,
+                readjusted: 0,
+            });
         }
         Ok(Some(new).filter(|stocks| !stocks.is_empty()))
     }
