@@ -53,7 +53,7 @@ async fn the_new_name_wins_over_the_old_one() {
 
 #[tokio::test]
 async fn without_old_names_nothing_is_warned_about() {
-    let app = App::without_redis(&Database::empty().await).await;
+    let app = App::without_redis(&Database::sample().await).await;
     assert_eq!(limit_of(&app).await, "\"keyless\";q=100;w=3600");
     assert_eq!(warnings(&app, "name"), Vec::<String>::new());
 }
