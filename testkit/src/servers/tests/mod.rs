@@ -77,10 +77,6 @@ fn am_root() -> bool {
     fs::metadata("/proc/self/status").is_ok_and(|status| status.uid() == 0)
 }
 
-fn npm_is_installed() -> bool {
-    Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
 fn eventually(what: &str, condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(EVENTUALLY_S);
     let mut condition = condition;
