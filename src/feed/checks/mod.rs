@@ -1,0 +1,77 @@
+//! Checks the rows of each kind of file, and writes the valid ones for the staging table.
+
+mod actions;
+mod prices;
+mod stocks;
+
+use std::io::Write;
+
+use chrono::NaiveDate;
+
+use super::error::RowError;
+use super::row::FeedRow;
+use crate::store::{DuplicateRow, KnownStock, ReferenceData, Table};
+
+/// Checks a row and writes it in the columns of the staging table.
+///
+/// # Errors
+/// The first invalid value of the row.
+pub fn stage<W: Write>(
+    table: Table,
+    row: &FeedRow<'_>,
+    reference: &ReferenceData,
+    out: &mut csv::Writer<W>,
+) -> Result<(), RowError> {
+    match table {
+        Table::Stocks => stocks::stage_stock(row, reference, out),
+        Table::Prices => prices::stage_price(row, reference, out),
+        Table::Actions => actions::stage_action(row, reference, out),
+    }
+}
+
+/// The message for a row that repeats the key of an earlier one.
+pub fn describe_duplicate(table: Table, row: &DuplicateRow) -> String {
+    let key = match table {
+        Table::Stocks => "symbol",
+        Table::Prices => "symbol and date",
+        Table::Actions => "symbol, ex_date and kind of action",
+    };
+    let DuplicateRow { line, first_line } = row;
+    format!("line {line}: expected one row for each {key}, found a duplicate of line {first_line}")
+}
+
+const WRITES_TO_MEMORY: &str = "writing to memory does not fail";
+
+/// The stock of a row, and the day in `column`. Under a former symbol only days on which the stock
+/// had that symbol are accepted: later ones may be another company's.
+fn stock_on(
+    row: &FeedRow<'_>,
+    reference: &ReferenceData,
+    column: &'static str,
+) -> Result<(KnownStock, NaiveDate), RowError> {
+    let symbol = row.symbol("symbol")?;
+    let Some(stock) = reference.stocks.get(&symbol).copied() else {
+        let expected = "expected a known symbol (ingest its row of stocks first)";
+        return Err(row.error("symbol", expected));
+    };
+    let day = row.date(column)?;
+    if let Some(since) = reference.free_since.get(&symbol).filter(|since| day < **since) {
+        let expected =
+            format!("expected a day from {since} on, before which {symbol} was another company's");
+        return Err(row.error(column, expected));
+    }
+    let inherited = reference.inherited.get(&symbol);
+    if let Some(inherited) = inherited.filter(|inherited| day >= inherited.replaced_on) {
+        let since = inherited.replaced_on;
+        let now = stock.symbol;
+        let expected = format!(
+            "expected a day before {since}, from which {symbol} is {now} (write {now}, or ingest \
+             stocks --reuse {symbol})"
+        );
+        return Err(row.error(column, expected));
+    }
+    Ok((stock, day))
+}
+
+#[cfg(test)]
+mod tests;

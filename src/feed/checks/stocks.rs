@@ -1,0 +1,63 @@
+//! Checks of the rows of a stocks file.
+
+use std::io::Write;
+
+use super::WRITES_TO_MEMORY;
+use crate::feed::error::RowError;
+use crate::feed::row::FeedRow;
+use crate::market::Symbol;
+use crate::store::ReferenceData;
+
+pub(super) fn stage_stock<W: Write>(
+    row: &FeedRow<'_>,
+    reference: &ReferenceData,
+    out: &mut csv::Writer<W>,
+) -> Result<(), RowError> {
+    let symbol = current_symbol(row, reference)?;
+    let exchange = row.required_text("exchange")?;
+    if !reference.exchanges.contains(exchange) {
+        let mut codes: Vec<_> = reference.exchanges.iter().map(String::as_str).collect();
+        codes.sort_unstable();
+        let codes = codes.join(", ");
+        let expected = format!("expected a known exchange, a row of the table exchanges ({codes})");
+        return Err(row.error("exchange", expected));
+    }
+    let currency = row.text("currency").to_ascii_uppercase();
+    if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Err(row.error("currency", "expected an ISO 4217 code such as USD"));
+    }
+    let market_cap = match row.text("market_cap") {
+        "" => None,
+        _ => Some(row.whole_number("market_cap")?),
+    };
+    out.serialize((
+        row.line,
+        symbol.as_str(),
+        row.required_text("name")?,
+        exchange,
+        row.optional_text("sector")?,
+        row.optional_text("industry")?,
+        currency,
+        market_cap,
+    ))
+    .expect(WRITES_TO_MEMORY);
+    Ok(())
+}
+
+/// The current symbol of the stock in a row of stocks. Under a former symbol the row must have the
+/// stored name of the stock: another company may have the symbol by now.
+fn current_symbol(row: &FeedRow<'_>, reference: &ReferenceData) -> Result<Symbol, RowError> {
+    let symbol = row.symbol("symbol")?;
+    let current = reference.stocks.get(&symbol).map_or(symbol, |stock| stock.symbol);
+    match reference.inherited.get(&symbol) {
+        Some(inherited) if inherited.name != row.text("name") => {
+            let name = &inherited.name;
+            let expected = format!(
+                "expected {name:?}, the name of {current}, which was {symbol} (--reuse {symbol} \
+                 for another company)"
+            );
+            Err(row.error("name", expected))
+        }
+        _ => Ok(current),
+    }
+}
