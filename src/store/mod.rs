@@ -46,8 +46,8 @@ pub use keys::{
     NewKey, Rotation,
 };
 pub use load::{
-    AdjustedCloseOrigin, DuplicateRow, KnownStock, LoadError, LoadRejection, LoadReport, Loader,
-    ReferenceData, RestatedStock, StagingWriter, Table,
+    AdjustedCloseOrigin, CommitOptions, DuplicateRow, KnownStock, LoadError, LoadRejection,
+    LoadReport, Loader, ReferenceData, RestatedStock, StagingWriter, Table, UnmovedSplit,
 };
 pub use pool::ConnectionCounts;
 use pool::{Params, PoolTimeouts, Postgres};

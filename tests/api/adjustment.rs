@@ -204,7 +204,10 @@ async fn a_later_split_restates_the_history_in_responses_and_in_the_report() {
     let split = file(&files, "split.csv", ACTIONS, &["FB,2012-05-22,1,4,".into()]);
     let report = database.output(&["ingest", "actions", &split, "--json"]).json();
     let restated = json!([
-        { "symbol": "FB", "changed": 1, "readjusted": 2, "from": "2012-05-18", "to": "2012-05-22" }
+        {
+            "symbol": "FB", "changed": 1, "readjusted": 2, "converted": 0,
+            "from": "2012-05-18", "to": "2012-05-22",
+        }
     ]);
     assert_eq!(report["restated"], restated);
     // A dividend is adjusted by the raw close before its ex-date, so a corrected close restates it.
@@ -271,10 +274,8 @@ async fn supplied_adjusted_closes_are_replaced_only_with_yes_and_never_mixed_wit
     }
     // Actions don't replace supplied closes either.
     let split = file(&files, "split.csv", ACTIONS, &["AAPL,2013-02-01,1,2,".into()]);
-    assert_eq!(
-        database.output(&["ingest", "actions", &split, "--json"]).json()["restated"],
-        json!([])
-    );
+    let insisted = ["ingest", "actions", &split, "--prices-are", "raw", "--json"];
+    assert_eq!(database.output(&insisted).json()["restated"], json!([]));
     assert!(database.texts(ADJUSTED).await == before);
 
     let report = database.output(&["ingest", "prices", &raw, "--yes", "--json"]).json();
@@ -298,7 +299,8 @@ async fn supplied_adjusted_closes_are_replaced_only_with_yes_and_never_mixed_wit
     // The column order of the sample file.
     let whole =
         file(&files, "whole.csv", "symbol,date,open,high,low,close,volume,Adj Close", &whole);
-    let report = database.output(&["ingest", "prices", &whole, "--json"]).json();
+    let insisted = ["ingest", "prices", &whole, "--prices-are", "raw", "--json"];
+    let report = database.output(&insisted).json();
     assert_eq!((&report["added"], &report["stocksTouched"]), (&0.into(), &1.into()), "{report}");
     let after = database.texts(ADJUSTED).await;
     assert!(before.iter().all(|row| after.contains(row)));

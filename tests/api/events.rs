@@ -255,7 +255,7 @@ async fn events_are_cached_like_prices_and_a_load_invalidates_them() {
     assert!(header(&second, "link").contains("rel=\"next\""));
     let files = Files::new();
     let row = files.write("split.csv", format!("{ACTIONS}\nAAPL,2013-02-28,1,7,\n"));
-    assert_eq!(database.output(&["ingest", "actions", &row]).code, Some(0));
+    assert_eq!(database.output(&["ingest", "actions", &row, "--prices-are", "raw"]).code, Some(0));
     for path in [open, all] {
         let loaded = async || rows(&events(&app, &key, path).await)[0].contains("2013-02-28,1,7");
         eventually("the new split is served", SOON, loaded).await;

@@ -259,7 +259,8 @@ async fn concurrent_loads_of_one_stock_succeed_in_any_order_of_rows() {
     for load in loads {
         let report = CommandOutput::wait_for(load).json();
         let restated = json!([{
-            "symbol": "AAPL", "changed": 3, "readjusted": 0, "from": days[0], "to": days[2]
+            "symbol": "AAPL", "changed": 3, "readjusted": 0, "converted": 0,
+            "from": days[0], "to": days[2],
         }]);
         assert_eq!(
             (&report["added"], &report["changed"], &report["restated"]),
@@ -277,9 +278,8 @@ async fn concurrent_loads_of_the_same_new_rows_succeed_despite_other_inserts() {
         let (database, files) = (Database::sample().await, Files::new());
         // Enough rows to be inserted instead of merged.
         let rows = |volume: u32| {
-            let rows: Vec<_> =
-                (10..20).map(|day| format!("AAPL,2020-01-{day},1,2,1,1,{volume},1")).collect();
-            rows.join("\n")
+            let days = [10, 13, 14, 15, 16, 17, 21, 22, 23, 24];
+            days.map(|day| format!("AAPL,2020-01-{day},1,2,1,1,{volume},1")).join("\n")
         };
         let paths = [1, 2].map(|volume| {
             files.write(&format!("{volume}.csv"), format!("{HEADER}\n{}", rows(volume)))
@@ -338,8 +338,10 @@ async fn a_long_history_is_counted_correctly_whether_or_not_rows_exist() {
         let mut expected = counts(added, changed, unchanged, touched);
         if changed > 0 {
             let day = "2012-12-31";
-            let restated =
-                json!([{ "symbol": "IBM", "changed": 1, "readjusted": 0, "from": day, "to": day }]);
+            let restated = json!([{
+                "symbol": "IBM", "changed": 1, "readjusted": 0, "converted": 0,
+                "from": day, "to": day,
+            }]);
             expected["restated"] = restated;
         }
         assert_eq!(report, expected, "{rows:?}");

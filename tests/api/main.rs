@@ -33,6 +33,7 @@ mod ingest_killed;
 mod key_management;
 mod keys;
 mod limits;
+mod load_guards;
 mod metrics;
 mod migrate;
 mod page;

@@ -8,7 +8,7 @@ use reqwest::Response;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{App, Database, header, optional_header};
+use crate::support::{App, Database, Files, header, optional_header};
 
 const ALL: &str = "/api/stocks/AAPL/prices?start=2000-01-01";
 
@@ -258,7 +258,10 @@ async fn a_correction_of_a_split_shows_at_once_in_adjusted_prices() {
     let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
     let path = "/api/stocks/MSFT/prices?start=2013-02-28&end=2013-02-28&adjust=splits";
     let before = rows(&app, &key, path).await[0]["close"].as_f64().unwrap();
-    database.load("actions", "symbol,ex_date,split_from,split_to,dividend\nMSFT,2013-03-01,1,4,\n");
+    let files = Files::new();
+    let split = files.write("s.csv", "symbol,ex_date,split_from,split_to\nMSFT,2013-03-01,1,4\n");
+    let loaded = database.output(&["ingest", "actions", &split, "--prices-are", "raw"]);
+    assert_eq!(loaded.code, Some(0), "{loaded:?}");
     crate::support::eventually("the split is served", Duration::from_secs(5), async || {
         rows(&app, &key, path).await[0]["close"].as_f64() == Some(before / 4.0)
     })

@@ -7,10 +7,10 @@ use tokio::sync::mpsc;
 use super::progress::LoadProgress;
 use crate::cli::console::CliError;
 use crate::feed::{self, CsvReader, FeedError, Source};
-use crate::market::Symbol;
+use crate::market::{PriceBasis, Symbol};
 use crate::store::{
-    AdjustedCloseOrigin, Database, LoadError, LoadRejection, LoadReport, Loader, ReferenceData,
-    Table,
+    AdjustedCloseOrigin, CommitOptions, Database, LoadError, LoadRejection, LoadReport, Loader,
+    ReferenceData, Table,
 };
 
 /// The size of a chunk of rows for Postgres.
@@ -31,12 +31,24 @@ pub struct LoadRequest {
     pub reuse: Vec<Symbol>,
     /// Whether computed adjusted closes may replace those of a feed.
     pub may_replace: bool,
+    /// What prices are; `None` if the operator does not say.
+    pub basis: Option<PriceBasis>,
+    /// Whether prices of days without trading are loaded.
+    pub keeps_closed_days: bool,
 }
 
 impl LoadRequest {
     /// A load with default options.
     pub fn of(table: Table) -> Self {
-        Self { table, symbol: None, origin: None, reuse: Vec::new(), may_replace: false }
+        Self {
+            table,
+            symbol: None,
+            origin: None,
+            reuse: Vec::new(),
+            may_replace: false,
+            basis: None,
+            keeps_closed_days: false,
+        }
     }
 }
 
@@ -61,6 +73,7 @@ pub async fn load(
     let loader = Loader::begin(database, request.table).await?;
     let mut reference = loader.reference_data().await?;
     reference.free(&request.reuse);
+    reference.keeps_closed_days = request.keeps_closed_days;
     let (sender, mut chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
     let reading = {
         let (request, progress) = (request.clone(), progress.clone());
@@ -76,7 +89,8 @@ pub async fn load(
     let origin = reading.await??;
     rows.close().await.map_err(|error| nothing_loaded(&error))?;
     progress.merging();
-    let rejection = match loader.commit(origin, request.may_replace).await {
+    let LoadRequest { may_replace, basis, .. } = *request;
+    let rejection = match loader.commit(CommitOptions { origin, may_replace, basis }).await {
         Ok(report) => return Ok(LoadOutcome::Committed(report, Box::new(loader))),
         Err(LoadError::Store(error)) => return Err(nothing_loaded(&error)),
         Err(LoadError::OutcomeUnknown(error)) => {
@@ -94,7 +108,9 @@ pub async fn load(
             &name,
             rows.iter().map(|row| feed::describe_duplicate(request.table, row)),
         )),
-        LoadRejection::WouldMix(_) => Err(nothing_loaded(&rejection)),
+        LoadRejection::WouldMix(_) | LoadRejection::LooksSplitAdjusted(_) => {
+            Err(nothing_loaded(&rejection))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::console::{CliError, confirm, confirmation_required, print_line};
 use super::operator::notify_of_data;
 use crate::config::{DatabaseConfig, RedisConfig};
 use crate::feed::Source;
-use crate::market::Symbol;
+use crate::market::{PriceBasis, Symbol};
 use crate::redis::Redis;
 use crate::store::{AdjustedCloseOrigin, Database, Table};
 pub use load::{LoadOutcome, LoadRequest, load};
@@ -36,6 +36,12 @@ pub struct IngestArgs {
     /// Another stock's former symbol that a new stock in the file has now
     #[arg(long, value_name = "SYMBOL", help_heading = "Options")]
     reuse: Vec<Symbol>,
+    /// What the prices are; by default raw, unless known splits contradict that
+    #[arg(long, value_enum, help_heading = "Options")]
+    prices_are: Option<PricesAre>,
+    /// Whether to load prices of days on which the exchange was closed
+    #[arg(long, value_enum, default_value_t = ClosedDays::Refuse, help_heading = "Options")]
+    closed_days: ClosedDays,
     /// Replace a feed's adjusted closes by computed ones without asking
     #[arg(long, help_heading = "Options")]
     yes: bool,
@@ -59,6 +65,22 @@ enum AdjustedCloseSource {
     Computed,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PricesAre {
+    /// As traded, although the closes around a split may look otherwise
+    Raw,
+    /// Adjusted for all splits up to today: they are converted to as traded
+    SplitAdjusted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClosedDays {
+    /// Such a row is invalid, if the calendar of the exchange is known
+    Refuse,
+    /// Load the row
+    Keep,
+}
+
 impl IngestArgs {
     /// Exits with 2 if an option does not apply to this kind of file.
     fn check(&self) {
@@ -68,6 +90,12 @@ impl IngestArgs {
             }
             FileKind::Stocks | FileKind::Actions if self.adjusted_close.is_some() || self.yes => {
                 "--adjusted-close and --yes are for files of prices"
+            }
+            FileKind::Stocks | FileKind::Actions if self.closed_days != ClosedDays::Refuse => {
+                "--closed-days is for files of prices"
+            }
+            FileKind::Stocks if self.prices_are.is_some() => {
+                "--prices-are is for files of prices or actions"
             }
             FileKind::Stocks if self.symbol.is_some() => {
                 "--symbol is for files of prices or actions"
@@ -95,6 +123,11 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
         }),
         reuse: args.reuse,
         may_replace: args.yes,
+        basis: args.prices_are.map(|are| match are {
+            PricesAre::Raw => PriceBasis::Raw,
+            PricesAre::SplitAdjusted => PriceBasis::SplitAdjusted,
+        }),
+        keeps_closed_days: args.closed_days == ClosedDays::Keep,
     };
     let mut outcome = load(&database, &request, source(&args.file)?).await?;
     if let LoadOutcome::NeedsConfirmation(loss) = &outcome {

@@ -22,6 +22,7 @@ struct RestatedStockJson<'a> {
     symbol: &'a str,
     changed: i64,
     readjusted: i64,
+    converted: i64,
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
 }
@@ -36,8 +37,8 @@ impl<'a> From<&'a LoadReport> for ReportJson<'a> {
 
 impl<'a> From<&'a RestatedStock> for RestatedStockJson<'a> {
     fn from(stock: &'a RestatedStock) -> Self {
-        let RestatedStock { ref symbol, changed, readjusted, from, to } = *stock;
-        Self { symbol, changed, readjusted, from, to }
+        let RestatedStock { ref symbol, changed, readjusted, converted, from, to } = *stock;
+        Self { symbol, changed, readjusted, converted, from, to }
     }
 }
 
@@ -57,11 +58,14 @@ pub fn text(file: &str, report: &LoadReport) -> String {
 }
 
 fn line(restated: &RestatedStock) -> String {
-    let RestatedStock { symbol, changed, readjusted, from, to } = restated;
+    let RestatedStock { symbol, changed, readjusted, converted, from, to } = restated;
     let changed = (*changed > 0).then(|| format!("{changed} changed"));
     let readjusted =
         (*readjusted > 0).then(|| format!("{readjusted} adjusted closes computed anew"));
-    let counts = changed.into_iter().chain(readjusted).collect::<Vec<_>>().join(", ");
+    let converted =
+        (*converted > 0).then(|| format!("{converted} converted from split-adjusted to as traded"));
+    let counts =
+        changed.into_iter().chain(readjusted).chain(converted).collect::<Vec<_>>().join(", ");
     let range = from.zip(*to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
     format!("  restated {symbol}: {counts}{range}")
 }
@@ -77,6 +81,7 @@ mod tests {
             symbol: format!("S{n}"),
             changed: n % 2,
             readjusted: 5,
+            converted: 0,
             from: parse_date("2012-01-03"),
             to: parse_date("2012-12-31"),
         };

@@ -2,11 +2,13 @@
 
 use std::io::Write;
 
+use chrono::NaiveDate;
+
 use super::{WRITES_TO_MEMORY, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::market::Bar;
-use crate::store::ReferenceData;
+use crate::store::{KnownStock, ReferenceData};
 
 pub(super) fn stage_price<W: Write>(
     row: &FeedRow<'_>,
@@ -23,6 +25,13 @@ pub(super) fn stage_price<W: Write>(
         let symbol = stock.symbol;
         let expected = format!(
             "expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)"
+        );
+        return Err(row.error("date", expected));
+    }
+    if let Some(reason) = closure(stock, date).filter(|_| !reference.keeps_closed_days) {
+        let expected = format!(
+            "expected a trading day, but the exchange was closed ({reason}); --closed-days keep \
+             loads the row"
         );
         return Err(row.error("date", expected));
     }
@@ -43,4 +52,10 @@ pub(super) fn stage_price<W: Write>(
     out.serialize((row.line, stock.id, date, open, high, low, close, adjusted_close, volume))
         .expect(WRITES_TO_MEMORY);
     Ok(())
+}
+
+/// Why the stock's exchange did not trade on `date`. `None` if it traded, or if its calendar is not
+/// known for that day.
+fn closure(stock: KnownStock, date: NaiveDate) -> Option<&'static str> {
+    stock.calendar.filter(|calendar| calendar.covers(date))?.closure(date)
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::feed::columns::columns;
 use crate::feed::error::FeedError;
 use crate::feed::reader::{CsvReader, Source};
+use crate::market::Calendar;
 use proptest::prelude::*;
 
 fn open(text: &str) -> Result<CsvReader, FeedError> {
@@ -16,7 +17,12 @@ fn open(text: &str) -> Result<CsvReader, FeedError> {
 /// Reads a file of prices of AAPL. Returns the staged rows and the errors.
 fn read(text: &str) -> (String, Vec<String>) {
     let symbol = "AAPL".parse().unwrap();
-    let stock = KnownStock { id: 7, symbol, delisted_on: crate::market::parse_date("2030-01-02") };
+    let stock = KnownStock {
+        id: 7,
+        symbol,
+        delisted_on: crate::market::parse_date("2030-01-02"),
+        calendar: Calendar::of("NASDAQ"),
+    };
     let reference = ReferenceData { stocks: [(symbol, stock)].into(), ..ReferenceData::default() };
     let mut reader = open(text).unwrap();
     let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());

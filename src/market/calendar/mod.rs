@@ -59,6 +59,11 @@ impl Calendar {
         CALENDARS.iter().flat_map(|calendar| calendar.exchanges).copied().collect()
     }
 
+    /// Whether the rules are known to be right for `date`.
+    pub fn covers(&self, date: NaiveDate) -> bool {
+        (self.first_year..=self.last_year).contains(&date.year())
+    }
+
     pub fn is_trading_day(&self, date: NaiveDate) -> bool {
         self.closure(date).is_none()
     }

@@ -152,6 +152,7 @@ impl Loader {
                 added: 0,
                 changed: 0,
                 readjusted: row.try_get("readjusted")?,
+                converted: 0,
                 days,
             })
         };

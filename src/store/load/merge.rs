@@ -15,16 +15,14 @@ const DUPLICATES_NAMED_MAX: i64 = 10;
 /// with one row per stock, such as a feed's day, the check costs as much as an insert saves.
 const INSERT_FROM_ROWS_PER_STOCK: i64 = 8;
 
-/// Adds the recomputed stocks to the merged ones.
-pub(super) fn add_readjusted(merged: &mut Vec<MergedStock>, readjusted: Vec<MergedStock>) {
+/// Adds changes of other bars of the same stocks to the merged ones.
+pub(super) fn add_changes(merged: &mut Vec<MergedStock>, changes: Vec<MergedStock>) {
     let indexes: HashMap<_, _> =
         merged.iter().enumerate().map(|(index, stock)| (stock.stock_id, index)).collect();
-    for stock in readjusted {
-        match (indexes.get(&stock.stock_id), stock.days) {
-            (Some(&index), Some((first, last))) => {
-                merged[index].add_readjusted(stock.readjusted, first, last)
-            }
-            _ => merged.push(stock),
+    for stock in changes {
+        match indexes.get(&stock.stock_id) {
+            Some(&index) => merged[index].add(&stock),
+            None => merged.push(stock),
         }
     }
 }
@@ -86,6 +84,7 @@ impl Loader {
                 changed: 0,
                 days: None,
                 readjusted: 0,
+                converted: 0,
             });
         }
         Ok(Some(new).filter(|stocks| !stocks.is_empty()))
@@ -129,6 +128,7 @@ impl Loader {
                 changed: row.try_get("changed")?,
                 days: first.zip(row.try_get("last")?),
                 readjusted: 0,
+                converted: 0,
             })
         };
         rows.iter().map(merged).collect()

@@ -6,6 +6,7 @@ mod adjusted_close_origin;
 mod merge;
 mod reference_data;
 mod report;
+mod split_check;
 mod staging;
 
 use std::collections::HashMap;
@@ -14,10 +15,11 @@ use std::time::Duration;
 use tokio_postgres::{Client, Row};
 
 use super::{Database, StoreError};
+use crate::market::PriceBasis;
 pub use adjusted_close_origin::AdjustedCloseOrigin;
 pub use reference_data::{KnownStock, ReferenceData};
 use report::MergedStock;
-pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock};
+pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock, UnmovedSplit};
 pub use staging::{StagingWriter, Table};
 
 /// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit
@@ -43,6 +45,17 @@ pub struct Loader {
     table: Table,
     /// The time limit of each step.
     timeout: Duration,
+}
+
+/// What the operator says about a file.
+#[derive(Debug, Clone, Copy)]
+pub struct CommitOptions {
+    /// The origin of the adjusted closes of prices.
+    pub origin: AdjustedCloseOrigin,
+    /// Whether computed adjusted closes may replace a feed's.
+    pub may_replace: bool,
+    /// What the prices are; `None` if nobody says.
+    pub basis: Option<PriceBasis>,
 }
 
 /// A stock with staged rows.
@@ -76,18 +89,11 @@ impl Loader {
 
     /// Loads the staged rows and commits.
     ///
-    /// `origin` is the origin of the adjusted closes of prices. With `may_replace`, computed ones
-    /// may replace a feed's.
-    ///
     /// # Errors
     /// If Postgres fails or the rows are rejected. Nothing was loaded then, unless the error is
     /// [`LoadError::OutcomeUnknown`].
-    pub async fn commit(
-        &self,
-        origin: AdjustedCloseOrigin,
-        may_replace: bool,
-    ) -> Result<LoadReport, LoadError> {
-        let merging = async { Ok::<_, StoreError>(self.merge_staged(origin, may_replace).await) };
+    pub async fn commit(&self, options: CommitOptions) -> Result<LoadReport, LoadError> {
+        let merging = async { Ok::<_, StoreError>(self.merge_staged(options).await) };
         let report = with_timeout(self.timeout, merging).await??;
         match with_timeout(self.timeout, self.client.batch_execute("COMMIT")).await {
             Ok(()) => Ok(report),
@@ -126,18 +132,18 @@ impl Loader {
     }
 
     /// Merges the staged rows, without the commit.
-    async fn merge_staged(
-        &self,
-        origin: AdjustedCloseOrigin,
-        may_replace: bool,
-    ) -> Result<LoadReport, LoadError> {
+    async fn merge_staged(&self, options: CommitOptions) -> Result<LoadReport, LoadError> {
+        let CommitOptions { origin, may_replace, basis } = options;
         let stocks = self.lock_stocks().await?;
+        let converted = self.convert_to_raw(basis).await?;
         let mut stale = self.apply_origin(origin, &stocks, may_replace).await?;
         let mut merged = self.merge_all().await?;
         if self.table == Table::Actions {
             stale = self.compute_factors_of_merged(&merged).await?;
         }
-        merge::add_readjusted(&mut merged, self.readjust(&stale).await?);
+        merge::add_changes(&mut merged, self.readjust(&stale).await?);
+        merge::add_changes(&mut merged, converted);
+        self.check_splits(basis).await?;
         let report = self.report(&merged).await?;
         if !merged.is_empty() {
             let ids: Vec<_> = merged.iter().map(|stock| stock.stock_id).collect();
@@ -186,6 +192,7 @@ impl Loader {
                 symbol: symbols.get(&stock.stock_id).cloned().unwrap_or_default(),
                 changed: stock.changed,
                 readjusted: stock.readjusted,
+                converted: stock.converted,
                 from: stock.days.map(|(first, _)| first),
                 to: stock.days.map(|(_, last)| last),
             })

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{NaiveDate, TimeDelta, Utc};
 
 use super::{Loader, Table, with_timeout};
-use crate::market::Symbol;
+use crate::market::{Calendar, Symbol};
 use crate::store::StoreError;
 use crate::store::stocks::symbol;
 use crate::store::symbols::LOCK_SYMBOLS;
@@ -27,6 +27,8 @@ pub struct ReferenceData {
     pub free_since: HashMap<Symbol, NaiveDate>,
     /// The latest date in any time zone: no trading day is later. `None` for no bound.
     pub today: Option<NaiveDate>,
+    /// Whether prices of days without trading are accepted.
+    pub keeps_closed_days: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,8 @@ pub struct KnownStock {
     pub symbol: Symbol,
     /// The last trading day; `None` while the stock is listed.
     pub delisted_on: Option<NaiveDate>,
+    /// The calendar of its exchange; `None` where it is not known.
+    pub calendar: Option<&'static Calendar>,
 }
 
 /// A former symbol that still finds the stock that had it last.
@@ -75,10 +79,11 @@ impl Loader {
         let today = Some((Utc::now() + EASTERNMOST_OFFSET).date_naive());
         let mut data = ReferenceData { today, ..ReferenceData::default() };
         let sql = "
-            SELECT symbol AS found_by, id, symbol, delisted_on, name, NULL AS replaced_on
+            SELECT symbol AS found_by, id, symbol, delisted_on, exchange, name,
+                   NULL AS replaced_on
             FROM stocks
             UNION ALL
-            SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.name, i.replaced_on
+            SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.exchange, s.name, i.replaced_on
             FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
         for row in self.client.query(sql, &[]).await? {
             let found_by = symbol(&row, "found_by")?;
@@ -86,6 +91,7 @@ impl Loader {
                 id: row.try_get("id")?,
                 symbol: symbol(&row, "symbol")?,
                 delisted_on: row.try_get("delisted_on")?,
+                calendar: Calendar::of(row.try_get("exchange")?),
             };
             data.stocks.insert(found_by, stock);
             if let Some(replaced_on) = row.try_get("replaced_on")? {

@@ -1,5 +1,7 @@
 //! The result of a load: its changes, or the reason for a rejection.
 
+use std::fmt;
+
 use chrono::NaiveDate;
 
 use crate::store::StoreError;
@@ -19,7 +21,8 @@ pub struct LoadReport {
 impl LoadReport {
     /// The number of rows written.
     pub fn written(&self) -> i64 {
-        self.added + self.changed + self.restated.iter().map(|of| of.readjusted).sum::<i64>()
+        let others = self.restated.iter().map(|of| of.readjusted + of.converted).sum::<i64>();
+        self.added + self.changed + others
     }
 }
 
@@ -31,6 +34,8 @@ pub struct RestatedStock {
     pub changed: i64,
     /// Other bars whose adjusted close was recomputed.
     pub readjusted: i64,
+    /// Bars that were converted from split-adjusted to as traded.
+    pub converted: i64,
     /// The first day with a change; `None` for a file of stocks.
     pub from: Option<NaiveDate>,
     /// The last day with a change.
@@ -42,6 +47,17 @@ pub struct RestatedStock {
 pub struct DuplicateRow {
     pub line: u64,
     pub first_line: u64,
+}
+
+/// A split at which the close moved as if nothing had happened.
+#[derive(Debug, PartialEq)]
+pub struct UnmovedSplit {
+    pub symbol: String,
+    pub ex_date: NaiveDate,
+    /// New shares for each old one.
+    pub ratio: f64,
+    pub close_before: f64,
+    pub close_after: f64,
 }
 
 /// Why a load was rejected, although Postgres works.
@@ -60,6 +76,25 @@ pub enum LoadRejection {
         first_symbols(.0)
     )]
     WouldMix(Vec<String>),
+    #[error(
+        "prices look adjusted for splits already, but expected are prices as traded:{}\n\
+         --prices-are split-adjusted converts them, --prices-are raw loads them as they are",
+        first_lines(.0)
+    )]
+    LooksSplitAdjusted(Vec<UnmovedSplit>),
+}
+
+impl fmt::Display for UnmovedSplit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { symbol, ex_date, ratio, close_before, close_after } = self;
+        let moved = (close_after / close_before - 1.0) * 100.0;
+        let expected = (1.0 / ratio - 1.0) * 100.0;
+        write!(
+            f,
+            "{symbol}: at the split of {ex_date} the close moved by {moved:+.1} %, from \
+             {close_before} to {close_after}; as traded it would move by about {expected:+.0} %"
+        )
+    }
 }
 
 /// Why a load was not committed.
@@ -80,8 +115,18 @@ impl From<tokio_postgres::Error> for LoadError {
     }
 }
 
-/// The most symbols in a message; the others are counted.
+/// The most symbols or splits in a message; the others are counted.
 const SYMBOLS_NAMED_MAX: usize = 10;
+
+/// A line for each of the first splits, and one that counts the others.
+fn first_lines(splits: &[UnmovedSplit]) -> String {
+    let (named, others) = splits.split_at(splits.len().min(SYMBOLS_NAMED_MAX));
+    let mut lines: String = named.iter().map(|split| format!("\n  {split}")).collect();
+    if !others.is_empty() {
+        lines.push_str(&format!("\n  and {} more splits", others.len()));
+    }
+    lines
+}
 
 fn first_symbols(symbols: &[String]) -> String {
     let first = symbols[..symbols.len().min(SYMBOLS_NAMED_MAX)].join(", ");
@@ -100,17 +145,20 @@ pub(super) struct MergedStock {
     /// The first and the last day with a change.
     pub days: Option<(NaiveDate, NaiveDate)>,
     pub readjusted: i64,
+    pub converted: i64,
 }
 
 impl MergedStock {
     pub fn is_restated(&self) -> bool {
-        self.changed + self.readjusted > 0
+        self.changed + self.readjusted + self.converted > 0
     }
 
-    /// Adds recomputed bars of the same stock.
-    pub fn add_readjusted(&mut self, bars: i64, first: NaiveDate, last: NaiveDate) {
-        let (from, to) = self.days.unwrap_or((first, last));
-        self.readjusted += bars;
+    /// Adds changes of other bars of the same stock.
+    pub fn add(&mut self, other: &Self) {
+        self.readjusted += other.readjusted;
+        self.converted += other.converted;
+        let (Some((first, last)), days) = (other.days, self.days) else { return };
+        let (from, to) = days.unwrap_or((first, last));
         self.days = Some((from.min(first), to.max(last)));
     }
 }

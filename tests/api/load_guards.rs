@@ -1,0 +1,163 @@
+//! Loads refuse prices that contradict what is known: prices of days without trading, and prices
+//! that are adjusted for a split already. The operator can say otherwise.
+
+use crate::support::{CommandOutput, Database, Files};
+
+const HEADER: &str = "date,open,high,low,close,volume";
+
+/// A database with one stock, WIDG on NYSE.
+async fn one_stock() -> Database {
+    let database = Database::empty().await;
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    database.load("stocks", "symbol,name,exchange,currency\nWIDG,Widget Corp,NYSE,USD\n");
+    database
+}
+
+/// Daily rows whose open, high, low and close are the same.
+fn flat_rows(rows: &[(&str, f64, u64)]) -> String {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(date, price, volume)| format!("{date},{price},{price},{price},{price},{volume}"))
+        .collect();
+    format!("{HEADER}\n{}\n", rows.join("\n"))
+}
+
+fn ingest(database: &Database, kind: &str, file: &str, options: &[&str]) -> CommandOutput {
+    database.output(&[&["ingest", kind, file, "--symbol", "WIDG"], options].concat())
+}
+
+/// The stored bars as `date open close volume`.
+async fn bars(database: &Database) -> Vec<String> {
+    let sql = "SELECT concat_ws(' ', date, open, close, volume) FROM prices ORDER BY date";
+    database.texts(sql).await
+}
+
+/// A 20-for-1 split on 2023-06-05, in prices that its vendor has adjusted for it.
+const ADJUSTED: [(&str, f64, u64); 4] = [
+    ("2023-06-01", 50.125, 2_000_000),
+    ("2023-06-02", 50.368_500_000_000_004, 2_000_010),
+    ("2023-06-05", 51.1, 900_000),
+    ("2023-06-06", 50.8, 800_000),
+];
+const AS_TRADED: [&str; 4] = [
+    "2023-06-01 1002.5 1002.5 100000",
+    "2023-06-02 1007.37 1007.37 100001",
+    "2023-06-05 51.1 51.1 900000",
+    "2023-06-06 50.8 50.8 800000",
+];
+const SPLIT: &str = "ex_date,split_from,split_to\n2023-06-05,1,20\n";
+
+#[tokio::test]
+async fn rows_of_closed_days_are_refused_unless_they_are_to_be_kept() {
+    let (database, files) = (one_stock().await, Files::new());
+    let rows = [
+        ("2024-07-03", 10.0, 5),
+        ("2024-07-04", 10.0, 0),
+        ("2024-07-05", 11.0, 5),
+        ("2024-07-06", 11.0, 0),
+    ];
+    let file = files.write("closed.csv", flat_rows(&rows));
+    let refused = ingest(&database, "prices", &file, &[]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for (line, reason) in [(3, "Independence Day"), (5, "weekend")] {
+        let expected = format!(
+            "line {line}, column date: expected a trading day, but the exchange was closed \
+             ({reason}); --closed-days keep loads the row"
+        );
+        assert!(refused.stderr.contains(&expected), "{refused:?}");
+    }
+    assert_eq!(bars(&database).await, Vec::<String>::new());
+    let kept = ingest(&database, "prices", &file, &["--closed-days", "keep"]);
+    assert_eq!((kept.code, bars(&database).await.len()), (Some(0), 4), "{kept:?}");
+}
+
+#[tokio::test]
+async fn days_of_an_exchange_without_a_known_calendar_are_not_judged() {
+    let (database, files) = (Database::empty().await, Files::new());
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    let exchange = "INSERT INTO exchanges (code, name, time_zone, closes_at)
+                    VALUES ('TADAWUL', 'Saudi Exchange', 'Asia/Riyadh', '15:00')";
+    database.connect().await.batch_execute(exchange).await.unwrap();
+    database.load("stocks", "symbol,name,exchange,currency\nWIDG,Widget,TADAWUL,SAR\n");
+    // A Sunday, on which that exchange trades.
+    let file = files.write("sunday.csv", flat_rows(&[("2024-07-07", 10.0, 5)]));
+    assert_eq!(ingest(&database, "prices", &file, &[]).code, Some(0));
+}
+
+#[tokio::test]
+async fn split_adjusted_prices_beside_the_split_are_refused_and_converted_on_request() {
+    let (database, files) = (one_stock().await, Files::new());
+    let prices = files.write("adjusted.csv", flat_rows(&ADJUSTED));
+    let split = files.write("split.csv", SPLIT);
+    assert_eq!(ingest(&database, "actions", &split, &[]).code, Some(0));
+    let refused = ingest(&database, "prices", &prices, &[]);
+    let expected = "WIDG: at the split of 2023-06-05 the close moved by +1.5 %, from \
+                    50.368500000000004 to 51.1; as traded it would move by about -95 %\n\
+                    --prices-are split-adjusted converts them, --prices-are raw loads them as \
+                    they are";
+    assert!(refused.code == Some(1) && refused.stderr.contains(expected), "{refused:?}");
+    assert_eq!(bars(&database).await, Vec::<String>::new());
+    let converted = ingest(&database, "prices", &prices, &["--prices-are", "split-adjusted"]);
+    assert_eq!(converted.code, Some(0), "{converted:?}");
+    assert!(
+        converted.stderr.contains("WIDG: 2 converted from split-adjusted to as traded"),
+        "{converted:?}"
+    );
+    assert_eq!(bars(&database).await, AS_TRADED);
+    let again = ingest(&database, "prices", &prices, &["--prices-are", "split-adjusted"]);
+    assert!(again.stderr.contains("0 added, 0 changed, 4 unchanged"), "{again:?}");
+    assert_eq!(bars(&database).await, AS_TRADED);
+}
+
+#[tokio::test]
+async fn a_split_that_stored_prices_already_contain_is_refused_and_they_are_converted_on_request() {
+    let (database, files) = (one_stock().await, Files::new());
+    let prices = files.write("adjusted.csv", flat_rows(&ADJUSTED));
+    let split = files.write("split.csv", SPLIT);
+    assert_eq!(ingest(&database, "prices", &prices, &[]).code, Some(0));
+    let before = bars(&database).await;
+    let refused = ingest(&database, "actions", &split, &[]);
+    assert!(refused.code == Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("WIDG: at the split of 2023-06-05"), "{refused:?}");
+    assert_eq!(bars(&database).await, before);
+    let convert = ["--prices-are", "split-adjusted"];
+    for report in ["1 added", "0 added, 0 changed, 1 unchanged"] {
+        let loaded = ingest(&database, "actions", &split, &convert);
+        assert!(loaded.code == Some(0) && loaded.stderr.contains(report), "{loaded:?}");
+        assert_eq!(bars(&database).await, AS_TRADED);
+    }
+    // The adjusted closes are computed from the converted prices.
+    let adjusted = "SELECT round(adjusted_close::numeric, 4)::text FROM prices ORDER BY date";
+    assert_eq!(database.texts(adjusted).await[..2], ["50.1250", "50.3685"]);
+}
+
+#[tokio::test]
+async fn the_operator_can_insist_that_prices_are_raw() {
+    let (database, files) = (one_stock().await, Files::new());
+    let prices = files.write("odd.csv", flat_rows(&ADJUSTED));
+    let split = files.write("split.csv", SPLIT);
+    assert_eq!(ingest(&database, "prices", &prices, &[]).code, Some(0));
+    let before = bars(&database).await;
+    let insisted = ingest(&database, "actions", &split, &["--prices-are", "raw"]);
+    assert_eq!((insisted.code, bars(&database).await), (Some(0), before), "{insisted:?}");
+}
+
+#[tokio::test]
+async fn prices_as_traded_pass_at_splits_of_any_ratio_and_over_gaps() {
+    let (database, files) = (one_stock().await, Files::new());
+    let splits = "ex_date,split_from,split_to\n2023-06-05,1,20\n2023-07-03,10,1\n2023-08-01,20,21\n\
+                  2024-03-01,1,2\n";
+    assert_eq!(ingest(&database, "actions", &files.write("s.csv", splits), &[]).code, Some(0));
+    let rows = [
+        ("2023-06-02", 1000.0, 10),
+        ("2023-06-05", 51.0, 10),
+        ("2023-06-30", 50.0, 10),
+        ("2023-07-03", 490.0, 10),
+        ("2023-07-31", 490.0, 10),
+        ("2023-08-01", 489.0, 10),
+        // Half a year without bars: the price may have doubled since.
+        ("2024-03-04", 480.0, 10),
+    ];
+    let loaded = ingest(&database, "prices", &files.write("p.csv", flat_rows(&rows)), &[]);
+    assert_eq!(loaded.code, Some(0), "{loaded:?}");
+}
