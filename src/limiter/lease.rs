@@ -1,9 +1,10 @@
 //! A lease: permits of one key that one instance takes from the window in Redis in advance, so that
-//! most requests need no call to Redis. A permit admits a request that costs 1.
+//! most requests need no call to Redis. A permit admits a request that costs 1. Here, *requests*
+//! come from clients and *calls* go to Redis.
 //!
 //! 1. [`Lease::decide`] decides on a request from memory: it takes permits of the lease, or repeats
 //!    a rejection. If neither is possible, the caller must call Redis.
-//! 2. [`Lease::prepare_call`] makes the request to Redis, and [`Lease::apply_grant`] stores the
+//! 2. [`Lease::prepare_call`] prepares the call to Redis, and [`Lease::apply_grant`] stores the
 //!    answer as the new lease.
 //! 3. [`Lease::prepare_renewal`] and [`Lease::apply_renewal`] do the same in the background when
 //!    half of a large lease is used, so that requests of a hot key do not wait.
@@ -17,7 +18,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::lease_state::{HOT_PREFETCH_S, LeaseState};
+use super::lease_state::{HOT_PREFETCH_S, LeaseState, PrefetchWas};
 use super::permit_pool::{PermitPool, Remainder};
 use super::rejections::Rejections;
 use super::take::{Grant, TakeRequest};
@@ -26,6 +27,8 @@ use super::take::{Grant, TakeRequest};
 const LOCAL_FALLBACK_MS: u64 = 100;
 /// Only leases with at least this many permits are renewed in the background.
 const RENEWED_PERMITS_MIN: u32 = 8;
+/// What a renewal's call takes besides its prefetch: the least that a call can take.
+const RENEWAL_COST: u32 = 1;
 /// The state of a key without requests is removed after this time.
 const IDLE_MS: u64 = 10 * 60 * 1000;
 
@@ -94,7 +97,7 @@ impl Lease {
         }
     }
 
-    /// Ends the lease and prepares the call to Redis for a client's request of this `cost`.
+    /// Ends the lease and prepares the call to Redis for a request of this `cost`.
     ///
     /// `waiting_cost` is the cost of all requests that wait for the answer, including this one. The
     /// call prefetches permits for them as well. `instances` share the Redis.
@@ -111,8 +114,8 @@ impl Lease {
             self.remaining.store(limit, Ordering::Relaxed);
         }
         let left = self.permits.take_all();
-        let was_too_small = left.permits < cost && state.called_recently(now_ms);
-        state.observe(now_ms, left.permits, was_too_small);
+        let prefetch_was = state.prefetch_was(now_ms, left.permits, cost);
+        state.observe(now_ms, left.permits, prefetch_was);
         state.end_lease(left);
         let free = self.remaining.load(Ordering::Relaxed).saturating_add(left.permits);
         let mut prefetch = state
@@ -124,26 +127,26 @@ impl Lease {
             prefetch.seconds = HOT_PREFETCH_S;
         }
         prefetch.permits = prefetch.permits.saturating_add(state.waiting_cost);
-        state.take_request(now_ms, cost, prefetch)
+        state.next_take(now_ms, cost, prefetch)
     }
 
     /// Stores the answer to a call that was sent at `sent_ms`, and decides on the request that
-    /// called.
+    /// waited for it.
     pub fn apply_grant(
         &self,
         sent_ms: u64,
         now_ms: u64,
-        request: TakeRequest,
+        take: TakeRequest,
         grant: Grant,
         limit: u32,
     ) -> LeaseDecision {
         let mut state = self.state();
-        let taken = if grant.admitted { request.cost } else { 0 };
-        state.usable = grant.prefetched + taken;
-        self.start_lease(&mut state, sent_ms, now_ms, request, grant);
+        let taken = if grant.admitted { take.cost } else { 0 };
+        state.permits_since_call = grant.prefetched + taken;
+        self.start_lease(&mut state, sent_ms, now_ms, take, grant);
         let Grant { admitted, remaining, reset_in_ms, .. } = grant;
         if !admitted {
-            self.rejections.add(now_ms, request.cost, limit, now_ms + reset_in_ms);
+            self.rejections.add(now_ms, take.cost, limit, now_ms + reset_in_ms);
             return LeaseDecision::Reject { remaining, reset_in_ms };
         }
         let remaining = remaining.saturating_add(grant.prefetched);
@@ -152,16 +155,12 @@ impl Lease {
 
     /// Handles a call without an answer. Redis may have charged the permits; nobody uses them.
     pub fn call_failed(&self, now_ms: u64) {
-        self.state().usable = 0;
+        self.state().permits_since_call = 0;
         self.local_until_ms.store(now_ms + LOCAL_FALLBACK_MS, Ordering::Relaxed);
     }
 
     /// Prepares the call of a renewal, while the lease that ends at `ending_ms` is in use. `None`
     /// if another lease has replaced it.
-    ///
-    /// Every call takes at least one permit. The renewal takes it for the request that started the
-    /// renewal, so the permit that this request took from the old lease goes back: see
-    /// [`Lease::apply_renewal`].
     pub fn prepare_renewal(
         &self,
         now_ms: u64,
@@ -171,35 +170,36 @@ impl Lease {
     ) -> Option<TakeRequest> {
         let mut state = self.state();
         let left = self.permits.left_of(ending_ms)?;
-        state.observe(now_ms, left, true);
-        state.usable = left;
+        state.observe(now_ms, left, PrefetchWas::TooSmall);
+        state.permits_since_call = left;
         state.waiting_cost = 0;
         let free = self.remaining.load(Ordering::Relaxed).saturating_add(left);
         let prefetch = state.choose_prefetch(limit, free).at_most_share_of(free, instances);
-        Some(state.take_request(now_ms, 1, prefetch))
+        Some(state.next_take(now_ms, RENEWAL_COST, prefetch))
     }
 
-    /// Replaces the old lease with the answer to a renewal that was sent at `sent_ms`.
-    ///
-    /// The unused permits of the old lease go back with the next call, and with them the permit of
-    /// the request that started the renewal.
-    pub fn apply_renewal(&self, sent_ms: u64, now_ms: u64, request: TakeRequest, grant: Grant) {
+    /// Replaces the old lease with the answer to a renewal that was sent at `sent_ms`. The unused
+    /// permits of the old lease go back with the next call.
+    pub fn apply_renewal(&self, sent_ms: u64, now_ms: u64, take: TakeRequest, grant: Grant) {
         let mut state = self.state();
         if !grant.admitted {
             self.remaining.store(0, Ordering::Relaxed);
             return;
         }
         let left = self.permits.take_all();
-        let used_meanwhile = state.usable.saturating_sub(left.permits);
-        state.end_lease(Remainder { permits: left.permits + 1, ..left });
-        state.usable = grant.prefetched + used_meanwhile;
-        self.start_lease(&mut state, sent_ms, now_ms, request, grant);
+        let used_during_renewal = state.permits_since_call.saturating_sub(left.permits);
+        // The window counts the permit that the renewal's call took, but no request waited for it.
+        // It stands for the request that started the renewal, which used a permit of the old lease.
+        // That permit goes back as if it were unused, so the window counts this request once.
+        state.end_lease(Remainder { permits: left.permits + RENEWAL_COST, ..left });
+        state.permits_since_call = grant.prefetched + used_during_renewal;
+        self.start_lease(&mut state, sent_ms, now_ms, take, grant);
     }
 
     /// Handles a renewal without an answer. No request waits for it, and Redis is called again when
     /// the lease is used up.
     pub fn renewal_failed(&self) {
-        self.state().usable = 0;
+        self.state().permits_since_call = 0;
     }
 
     /// Makes the prefetched permits of `grant` the lease.
@@ -211,7 +211,7 @@ impl Lease {
         state: &mut LeaseState,
         sent_ms: u64,
         now_ms: u64,
-        request: TakeRequest,
+        take: TakeRequest,
         grant: Grant,
     ) {
         state.prefetched = grant.prefetched;
@@ -222,11 +222,11 @@ impl Lease {
         self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
         self.local_until_ms.store(0, Ordering::Relaxed);
         let spare = grant.prefetched.saturating_sub(state.waiting_cost);
-        let is_renewed = spare >= RENEWED_PERMITS_MIN && request.prefetch_s == HOT_PREFETCH_S;
+        let is_renewed = spare >= RENEWED_PERMITS_MIN && take.prefetch_s == HOT_PREFETCH_S;
         self.renew_at.store(if is_renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
-        // A renewal identifies its lease by the end. Of two leases that were requested within the
+        // A renewal identifies its lease by the end. Of two leases whose calls were sent within the
         // same millisecond, the second ends 1 ms earlier.
-        let mut ends_ms = sent_ms + u64::from(request.prefetch_s) * 1000;
+        let mut ends_ms = sent_ms + u64::from(take.prefetch_s) * 1000;
         if state.lease_sent_ms == Some(sent_ms) {
             ends_ms = ends_ms.min(state.lease_ends_ms.saturating_sub(1));
         }

@@ -35,8 +35,9 @@ pub struct LeaseState {
     pub prefetched: u32,
     pub bucket_s: u64,
     /// Permits that requests could use since the last call: the prefetched ones, and those that the
-    /// call took for its own request. Without the unused ones they give the key's rate.
-    pub usable: u32,
+    /// call took for the request that waited for it. Without the unused ones they give the key's
+    /// rate.
+    pub permits_since_call: u32,
     /// The part of the prefetch that belongs to requests that waited for the call.
     pub waiting_cost: u32,
     /// Settles earlier leases. The next call sends it.
@@ -50,6 +51,14 @@ pub struct LeaseState {
     hot_prefetch: u32,
 }
 
+/// Whether the last prefetch was enough for the requests since then.
+#[derive(Debug, Clone, Copy)]
+pub enum PrefetchWas {
+    /// Requests used all of it, or so much that a renewal started, before the lease ended.
+    TooSmall,
+    Sufficient,
+}
+
 /// How many permits to prefetch, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Prefetch {
@@ -60,28 +69,29 @@ pub struct Prefetch {
 impl LeaseState {
     /// Adapts the rate and the prefetch size of the key to its use since the last call. `unused`
     /// permits are left.
-    pub fn observe(&mut self, now_ms: u64, unused: u32, was_too_small: bool) {
+    pub fn observe(&mut self, now_ms: u64, unused: u32, prefetch_was: PrefetchWas) {
         let Some(last_call_ms) = self.last_call_ms else {
             self.rate_per_s = NEW_KEY_RATE_PER_S;
             return;
         };
         let elapsed_s = now_ms.saturating_sub(last_call_ms).max(1) as f64 / 1000.0;
-        let used = self.usable.saturating_sub(unused);
+        let used = self.permits_since_call.saturating_sub(unused);
         // The mean of the old and the new rate follows a spike within two calls, and forgets it as
         // fast.
         self.rate_per_s = (self.rate_per_s + f64::from(used) / elapsed_s) / 2.0;
-        self.hot_prefetch = if was_too_small {
-            self.hot_prefetch.saturating_mul(2).max(1)
-        } else {
-            self.hot_prefetch / 2
+        self.hot_prefetch = match prefetch_was {
+            PrefetchWas::TooSmall => self.hot_prefetch.saturating_mul(2).max(1),
+            PrefetchWas::Sufficient => self.hot_prefetch / 2,
         };
     }
 
-    /// Whether the last call was less than the duration of a hot lease ago.
-    pub fn called_recently(&self, now_ms: u64) -> bool {
-        self.last_call_ms.is_some_and(|last_call_ms| {
+    /// Judges the last prefetch by a request of this `cost`, for which `left` permits are left. It
+    /// was too small if they are too few within the duration of a hot lease.
+    pub fn prefetch_was(&self, now_ms: u64, left: u32, cost: u32) -> PrefetchWas {
+        let is_recent = self.last_call_ms.is_some_and(|last_call_ms| {
             now_ms.saturating_sub(last_call_ms) < u64::from(HOT_PREFETCH_S) * 1000
-        })
+        });
+        if left < cost && is_recent { PrefetchWas::TooSmall } else { PrefetchWas::Sufficient }
     }
 
     /// Ends the lease. The next call settles its permits.
@@ -126,8 +136,8 @@ impl LeaseState {
         Prefetch { permits, seconds: SLOW_PREFETCH_S }
     }
 
-    /// The request of the next call, which also settles earlier leases.
-    pub fn take_request(&mut self, now_ms: u64, cost: u32, prefetch: Prefetch) -> TakeRequest {
+    /// What the next call takes. It also settles earlier leases.
+    pub fn next_take(&mut self, now_ms: u64, cost: u32, prefetch: Prefetch) -> TakeRequest {
         self.last_call_ms = Some(now_ms);
         TakeRequest {
             cost,

@@ -43,9 +43,9 @@ impl RedisWindow {
         &self,
         key: KeyId,
         limit: u32,
-        request: TakeRequest,
+        take: TakeRequest,
     ) -> Result<Grant, RedisError> {
-        self.take_at(&key_name(key), KEY_WINDOW, limit, request, None).await
+        self.take_at(&key_name(key), KEY_WINDOW, limit, take, None).await
     }
 
     /// Takes one permit of a client network, whose window is an hour.
@@ -67,14 +67,14 @@ impl RedisWindow {
         name: &str,
         kind: WindowKind,
         limit: u32,
-        request: TakeRequest,
+        take: TakeRequest,
         now_ms: Option<u64>,
     ) -> Result<Grant, RedisError> {
-        let TakeRequest { cost, prefetch, prefetch_s, lease_return } = request;
+        let TakeRequest { cost, prefetch, prefetch_s, lease_return } = take;
         let LeaseReturn { bucket_s, unused, used, used_by_s } = lease_return;
-        let take = [limit, cost, prefetch, prefetch_s].map(u64::from);
-        let settle = [bucket_s, unused.into(), used.into(), used_by_s];
-        let numbers = take.into_iter().chain(settle).chain([kind.time_scale, kind.ttl_s]);
+        let taken = [limit, cost, prefetch, prefetch_s].map(u64::from);
+        let settled = [bucket_s, unused.into(), used.into(), used_by_s];
+        let numbers = taken.into_iter().chain(settled).chain([kind.time_scale, kind.ttl_s]);
         let mut arguments: Vec<_> = numbers.map(|number| number.to_string()).collect();
         arguments.push(now_ms.map_or(String::new(), |ms| ms.to_string()));
         let answer: (u8, u32, u64, u32, u64) =
@@ -139,14 +139,14 @@ mod tests {
                     now_ms += step.wait_ms * kind.time_scale;
                     let scaled_ms = now_ms / kind.time_scale;
                     let limit = step.limit;
-                    let request = take_request(&step, last);
+                    let take = take_request(&step, last);
                     let by_script = runtime
-                        .block_on(redis_window.take_at(&name, kind, limit, request, Some(now_ms)))
+                        .block_on(redis_window.take_at(&name, kind, limit, take, Some(now_ms)))
                         .map_err(|error| TestCaseError::fail(error.to_string()))?;
                     let reset_in_ms = by_script.reset_in_ms / kind.time_scale;
                     let by_script = Grant { reset_in_ms, ..by_script };
-                    let by_reference = reference.take(scaled_ms, limit, request);
-                    let by_window = window.take(scaled_ms, limit, request);
+                    let by_reference = reference.take(scaled_ms, limit, take);
+                    let by_window = window.take(scaled_ms, limit, take);
                     prop_assert_eq!(by_script, by_reference, "{:?}", step);
                     prop_assert_eq!(by_script, by_window, "{:?}", step);
                     last = Some(by_script);
@@ -163,9 +163,9 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, redis_window) = redis_window(&runtime);
         let name = key_name(KeyId::random());
-        let request = TakeRequest { prefetch: 2, ..TakeRequest::ONE };
+        let prefetching = TakeRequest { prefetch: 2, ..TakeRequest::ONE };
         let take = |now_ms| {
-            let taken = redis_window.take_at(&name, KEY_WINDOW, 3, request, Some(now_ms));
+            let taken = redis_window.take_at(&name, KEY_WINDOW, 3, prefetching, Some(now_ms));
             runtime.block_on(taken).unwrap()
         };
         assert_eq!(take(START_MS).prefetched, 2);

@@ -25,13 +25,13 @@ impl RenewalTask {
         let lease = &key_state.lease;
         let _calling = key_state.call_lock.lock().await;
         let sent_ms = clock.now_ms();
-        let Some(request) = lease.prepare_renewal(sent_ms, ending_ms, limit, instances) else {
+        let Some(take) = lease.prepare_renewal(sent_ms, ending_ms, limit, instances) else {
             return;
         };
-        match redis_window.take(key, limit, request).await {
+        match redis_window.take(key, limit, take).await {
             Ok(grant) => {
                 metrics::lease(grant.prefetched);
-                lease.apply_renewal(sent_ms, clock.now_ms(), request, grant);
+                lease.apply_renewal(sent_ms, clock.now_ms(), take, grant);
             }
             // Requests have waited for this answer. They must not wait for another timeout.
             Err(_) if key_state.waiting_cost() > 0 => lease.call_failed(clock.now_ms()),

@@ -63,7 +63,7 @@ struct SimulatedRenewal {
 struct SentCall {
     /// By the clock of the instance.
     at_ms: u64,
-    request: TakeRequest,
+    take: TakeRequest,
     /// `None` if the answer is lost.
     grant: Option<Grant>,
 }
@@ -171,10 +171,10 @@ impl Simulation {
         self.now_ms = self.now_ms.max(due_ms);
         let clock_ms = self.clock_ms(instance);
         let lease = &self.leases[instance][key];
-        if let Some(SentCall { at_ms, request, grant }) = sent {
+        if let Some(SentCall { at_ms, take, grant }) = sent {
             self.stats.answered_renewals += u32::from(grant.is_some());
             match grant {
-                Some(grant) => lease.apply_renewal(at_ms, clock_ms, request, grant),
+                Some(grant) => lease.apply_renewal(at_ms, clock_ms, take, grant),
                 None => lease.renewal_failed(),
             }
             return;
@@ -188,17 +188,17 @@ impl Simulation {
         }
         let limit = LIMITS[key];
         let instances = self.random.random_range(1..=INSTANCES as u32);
-        let Some(request) = lease.prepare_renewal(clock_ms, ending_ms, limit, instances) else {
+        let Some(take) = lease.prepare_renewal(clock_ms, ending_ms, limit, instances) else {
             return;
         };
         self.stats.calls += 1;
         let charged_ms = self.now_ms + self.random.random_range(0..50);
         let due_ms = charged_ms + self.random.random_range(0..1500);
         let loss = self.random_loss();
-        let grant = (loss != Some(Loss::Request))
-            .then(|| self.windows[key].take(charged_ms, limit, request))
-            .filter(|_| loss != Some(Loss::Answer));
-        let sent = Some(SentCall { at_ms: clock_ms, request, grant });
+        let grant = (loss != Some(Loss::ToRedis))
+            .then(|| self.windows[key].take(charged_ms, limit, take))
+            .filter(|_| loss != Some(Loss::FromRedis));
+        let sent = Some(SentCall { at_ms: clock_ms, take, grant });
         self.renewals.push(SimulatedRenewal { instance, key, ending_ms, due_ms, sent });
     }
 
@@ -224,7 +224,7 @@ impl Simulation {
         let others_cost = self.random.random_range(0..9);
         let instances = self.random.random_range(1..=INSTANCES as u32);
         let sent_ms = self.clock_ms(instance);
-        let request = self.leases[instance][key].prepare_call(
+        let take = self.leases[instance][key].prepare_call(
             sent_ms,
             cost,
             cost + others_cost,
@@ -233,22 +233,22 @@ impl Simulation {
         );
         self.now_ms += self.random.random_range(0..250);
         let loss = self.random_loss();
-        if loss == Some(Loss::Request) {
+        if loss == Some(Loss::ToRedis) {
             self.leases[instance][key].call_failed(self.clock_ms(instance));
             return LeaseDecision::DecideLocally;
         }
         let charged_ms = self.now_ms;
-        let grant = self.windows[key].take(charged_ms, limit, request);
+        let grant = self.windows[key].take(charged_ms, limit, take);
         if self.random.random_range(0..4) == 0 {
             self.now_ms += self.random.random_range(0..3000);
         }
         let clock_ms = self.clock_ms(instance);
         let lease = &self.leases[instance][key];
-        if loss == Some(Loss::Answer) {
+        if loss == Some(Loss::FromRedis) {
             lease.call_failed(clock_ms);
             return LeaseDecision::DecideLocally;
         }
-        let decision = lease.apply_grant(sent_ms, clock_ms, request, grant, limit);
+        let decision = lease.apply_grant(sent_ms, clock_ms, take, grant, limit);
         if matches!(decision, LeaseDecision::Admit { .. }) {
             // The request counts from the time at which Redis admitted it, not from the answer.
             self.record_admitted(key, charged_ms, cost);
@@ -260,18 +260,18 @@ impl Simulation {
     /// One call in a hundred is lost on its way to Redis, and one on its way back.
     fn random_loss(&mut self) -> Option<Loss> {
         match self.random.random_range(0..100) {
-            0 => Some(Loss::Request),
-            1 => Some(Loss::Answer),
+            0 => Some(Loss::ToRedis),
+            1 => Some(Loss::FromRedis),
             _ => None,
         }
     }
 }
 
-/// The part of a call that is lost.
+/// The direction in which a call is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Loss {
-    Request,
-    Answer,
+    ToRedis,
+    FromRedis,
 }
 
 #[test]

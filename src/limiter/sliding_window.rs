@@ -36,13 +36,13 @@ impl Default for SlidingWindow {
 impl SlidingWindow {
     /// Takes permits at `now_ms` (epoch milliseconds), if the window then holds no more than
     /// `limit`.
-    pub fn take(&mut self, now_ms: u64, limit: u32, request: TakeRequest) -> Grant {
+    pub fn take(&mut self, now_ms: u64, limit: u32, take: TakeRequest) -> Grant {
         self.advance(now_ms / 1000);
-        self.settle(request.lease_return);
+        self.settle(take.lease_return);
         let free = u64::from(limit).saturating_sub(self.total) as u32;
-        let bucket_s = self.newest_s + u64::from(request.prefetch_s.min(PREFETCH_S_MAX));
-        let Some(left) = free.checked_sub(request.cost) else {
-            let total_max = u64::from(limit).saturating_sub(request.cost.into());
+        let bucket_s = self.newest_s + u64::from(take.prefetch_s.min(PREFETCH_S_MAX));
+        let Some(left) = free.checked_sub(take.cost) else {
+            let total_max = u64::from(limit).saturating_sub(take.cost.into());
             let reset_in_ms = self.ms_until_below(total_max + 1, now_ms);
             return Grant {
                 admitted: false,
@@ -52,8 +52,8 @@ impl SlidingWindow {
                 reset_in_ms,
             };
         };
-        let prefetched = request.prefetch.min(left);
-        self.add(self.newest_s, request.cost);
+        let prefetched = take.prefetch.min(left);
+        self.add(self.newest_s, take.cost);
         self.add(bucket_s, prefetched);
         let reset_in_ms = self.ms_until_below(self.total, now_ms);
         Grant { admitted: true, prefetched, bucket_s, remaining: left - prefetched, reset_in_ms }
@@ -142,9 +142,9 @@ mod tests {
             let mut last = None;
             for step in steps {
                 now_ms += step.wait_ms;
-                let request = take_request(&step, last);
-                let expected = reference.take(now_ms, step.limit, request);
-                prop_assert_eq!(window.take(now_ms, step.limit, request), expected, "{:?}", step);
+                let take = take_request(&step, last);
+                let expected = reference.take(now_ms, step.limit, take);
+                prop_assert_eq!(window.take(now_ms, step.limit, take), expected, "{:?}", step);
                 last = Some(expected);
             }
         }

@@ -1,4 +1,4 @@
-//! The request to a sliding window and its answer.
+//! The call to a sliding window and its answer.
 //!
 //! The window in Redis and the window in process take the same [`TakeRequest`] and return the same
 //! [`Grant`].
@@ -12,7 +12,7 @@ pub const PREFETCH_S_MAX: u32 = 120;
 /// Takes the permits of one request, and optionally prefetches permits for later requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakeRequest {
-    /// The permits of the present request, 1 to the limit. It gets all of them or none.
+    /// The permits of the request that calls, 1 to the limit. It gets all of them or none.
     pub cost: u32,
     /// The permits to prefetch. Fewer are granted if fewer are left.
     pub prefetch: u32,
@@ -38,7 +38,7 @@ pub struct LeaseReturn {
 /// The answer of a window to a [`TakeRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// Whether the present request got its permits. If not, nothing was prefetched either.
+    /// Whether that request got its permits. If not, nothing was prefetched either.
     pub admitted: bool,
     /// The number of prefetched permits.
     pub prefetched: u32,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::take::{Grant, LeaseReturn, TakeRequest, WINDOW_S};
 
-/// A window of whole seconds: a list of the second of every permit, counted anew for each request.
+/// A window of whole seconds: a list of the second of every permit, counted anew for each call.
 #[derive(Default)]
 pub struct ReferenceWindow {
     newest_s: u64,
@@ -15,17 +15,17 @@ pub struct ReferenceWindow {
 }
 
 impl ReferenceWindow {
-    pub fn take(&mut self, now_ms: u64, limit: u32, request: TakeRequest) -> Grant {
+    pub fn take(&mut self, now_ms: u64, limit: u32, take: TakeRequest) -> Grant {
         self.newest_s = self.newest_s.max(now_ms / 1000);
         let now_s = self.newest_s;
         self.permits_s.retain(|permit_s| permit_s + WINDOW_S >= now_s);
-        self.settle(request.lease_return);
+        self.settle(take.lease_return);
         let free = (limit as usize).saturating_sub(self.permits_s.len());
-        let cost = request.cost as usize;
+        let cost = take.cost as usize;
         let admitted = free >= cost;
         let taken = if admitted { cost } else { 0 };
-        let prefetched = if admitted { (request.prefetch as usize).min(free - cost) } else { 0 };
-        let bucket_s = now_s + u64::from(request.prefetch_s);
+        let prefetched = if admitted { (take.prefetch as usize).min(free - cost) } else { 0 };
+        let bucket_s = now_s + u64::from(take.prefetch_s);
         self.permits_s.extend(repeat_n(now_s, taken));
         self.permits_s.extend(repeat_n(bucket_s, prefetched));
         self.permits_s.sort_unstable();
@@ -82,16 +82,16 @@ impl ExactLog {
     }
 }
 
-/// One request of a test case, which every implementation of the window must answer alike.
+/// One call of a test case, which every implementation of the window must answer alike.
 #[derive(Debug, Clone)]
 pub struct ModelStep {
-    /// The time since the request before it.
+    /// The time since the call before it.
     pub wait_ms: u64,
     pub limit: u32,
     pub cost: u32,
     pub prefetch: u32,
     pub prefetch_s: u32,
-    /// How many of the permits that the last request prefetched are returned.
+    /// How many of the permits that the last call prefetched are returned.
     pub unused: u32,
     /// How many of the others were used, and how many seconds before the end of the lease.
     pub used: u32,
@@ -125,7 +125,7 @@ pub fn steps() -> impl Strategy<Value = Vec<ModelStep>> {
     proptest::collection::vec(step, 1..150)
 }
 
-/// The request of a step. `last` is the answer to the step before it.
+/// The call of a step. `last` is the answer to the step before it.
 pub fn take_request(step: &ModelStep, last: Option<Grant>) -> TakeRequest {
     let lease_return =
         last.map_or(LeaseReturn::NOTHING, |Grant { prefetched, bucket_s, .. }| {
