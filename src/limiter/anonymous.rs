@@ -10,10 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 
-use super::decision::Decision;
 use super::redis_window::RedisWindow;
 use super::sliding_window::{SlidingWindow, TIME_SCALE};
-use super::take::{Grant, TakeRequest};
+use super::take::{Decision, Grant, TakeRequest};
 use crate::caller::ClientNetwork;
 use crate::clock::MonotonicClock;
 use crate::config::AnonymousConfig;

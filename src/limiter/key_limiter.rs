@@ -9,13 +9,12 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::runtime::Handle;
 
-use super::decision::Decision;
 use super::instance_count::InstanceCount;
-use super::key_state::KeyState;
+use super::key_state::{KeyState, RenewalTask};
 use super::lease::LeaseDecision;
 use super::local_windows::LocalWindows;
 use super::redis_window::RedisWindow;
-use super::renewal::RenewalTask;
+use super::take::Decision;
 use crate::caller::{Caller, KeyId};
 use crate::clock::MonotonicClock;
 use crate::metrics::{self, Basis};

@@ -9,7 +9,6 @@
 //! Both count with the same window ([`sliding_window`], or `window.lua` in Redis).
 
 mod anonymous;
-mod decision;
 mod instance_count;
 mod key_limiter;
 mod key_state;
@@ -19,7 +18,6 @@ mod local_windows;
 mod permit_pool;
 mod redis_window;
 mod rejections;
-mod renewal;
 #[cfg(test)]
 mod simulation;
 mod sliding_window;
@@ -28,7 +26,6 @@ mod take;
 mod window_model;
 
 pub use anonymous::AnonymousLimiter;
-pub use decision::Decision;
 pub use key_limiter::KeyLimiter;
 pub use sliding_window::{SlidingWindow, TIME_SCALE};
-pub use take::{Grant, TakeRequest, WINDOW_S};
+pub use take::{Decision, Grant, TakeRequest, WINDOW_S};

@@ -1,4 +1,4 @@
-//! The call to a sliding window and its answer.
+//! The call to a sliding window, its answer, and the decision that a limiter makes from it.
 //!
 //! The window in Redis and the window in process take the same [`TakeRequest`] and return the same
 //! [`Grant`].
@@ -51,6 +51,19 @@ pub struct Grant {
     pub reset_in_ms: u64,
 }
 
+/// The answer of a limiter to one request, which it makes from a [`Grant`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    pub admitted: bool,
+    /// Requests per window: a minute for keys, an hour for requests without a key.
+    pub limit: u32,
+    /// Requests that are left in the window.
+    pub remaining: u32,
+    /// Milliseconds until the window next frees a request. After a rejection: until a request of
+    /// the same cost is admitted.
+    pub reset_in_ms: u64,
+}
+
 impl TakeRequest {
     /// The permit of a request that costs 1.
     pub const ONE: Self = Self::of(1);
@@ -63,4 +76,17 @@ impl TakeRequest {
 
 impl LeaseReturn {
     pub const NOTHING: Self = Self { bucket_s: 0, unused: 0, used: 0, used_by_s: 0 };
+}
+
+impl Decision {
+    pub(super) fn from_grant(grant: Grant, limit: u32) -> Self {
+        let Grant { admitted, remaining, reset_in_ms, .. } = grant;
+        Self { admitted, limit, remaining, reset_in_ms }
+    }
+
+    /// Whole seconds until the reset, rounded up and at least 1. A client that waits this long does
+    /// not come too early.
+    pub fn reset_in_s(&self) -> u64 {
+        self.reset_in_ms.div_ceil(1000).max(1)
+    }
 }
