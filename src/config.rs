@@ -4,31 +4,25 @@
 //! is its text in `--help` and in docs/configuration.md: the first paragraph is the short form.
 
 mod admin;
-mod anonymous;
 mod cache;
 mod database;
 mod http;
 mod keys;
-mod log;
 mod redis;
 mod renamed;
-mod traces;
-mod usage;
+mod telemetry;
 
 use clap::Args;
 use clap::builder::{RangedI64ValueParser, RangedU64ValueParser, TypedValueParser};
 
 pub use admin::{AdminConfig, AdminPort};
-pub use anonymous::AnonymousConfig;
 pub use cache::CacheConfig;
 pub use database::{DatabaseConfig, Pooler, ReplicaConfig};
 pub use http::HttpConfig;
-pub use keys::KeysConfig;
-pub use log::{LogConfig, LogFormat};
+pub use keys::{AnonymousConfig, KeysConfig, UsageConfig};
 pub use redis::RedisConfig;
 pub use renamed::{parse, warn_about_old_names};
-pub use traces::TracesConfig;
-pub use usage::UsageConfig;
+pub use telemetry::{LogConfig, LogFormat, TracesConfig};
 
 /// The environment variables whose values are secret. Programs that tickerd starts do not get them.
 pub const SECRETS: [&str; 5] =

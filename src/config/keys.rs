@@ -1,8 +1,10 @@
-//! Settings of key verification.
+//! Settings of keys: their verification and their usage counts. Also those of requests without a
+//! key.
 
 use clap::Args;
 
-use super::{permits, threads, timeout};
+use super::{milliseconds, permits, threads, timeout};
+use crate::caller::REQUESTS_PER_MINUTE_MAX;
 
 /// How API keys are verified and remembered.
 #[derive(Debug, Clone, Args)]
@@ -59,4 +61,51 @@ pub struct KeysConfig {
     /// Maximum addresses whose failures are counted, about 800 bytes each
     #[arg(long, env = "AUTH_ADDRESSES_MAX", default_value_t = 10_000)]
     pub auth_addresses_max: usize,
+}
+
+/// Limits of pages and documents, which need no key.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Without a key")]
+pub struct AnonymousConfig {
+    /// Maximum requests without a key from one address in any hour; then 429. 0 for no limit
+    ///
+    /// It covers everything outside `/api` and `/health`. An address is an IPv4 address or an IPv6
+    /// /64 network. A reader of the documents needs few requests; a program that copies the site or
+    /// scans it for weaknesses needs many.
+    #[arg(
+        long,
+        alias = "keyless-requests-per-hour-max",
+        env = "ANONYMOUS_REQUESTS_PER_HOUR_MAX",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(0..=i64::from(REQUESTS_PER_MINUTE_MAX))
+    )]
+    pub anonymous_requests_per_hour_max: u32,
+    /// Maximum addresses whose requests are counted, about 900 bytes each
+    ///
+    /// Beyond it, the least recently used addresses are forgotten; without Redis their count starts
+    /// again. Refusing new addresses instead would let a client with many addresses shut out all
+    /// others.
+    #[arg(
+        long,
+        alias = "keyless-addresses-max",
+        env = "ANONYMOUS_ADDRESSES_MAX",
+        default_value_t = 10_000
+    )]
+    pub anonymous_addresses_max: usize,
+}
+
+/// How the usage of keys is counted.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Usage")]
+pub struct UsageConfig {
+    /// Interval at which usage counts are stored in Postgres
+    ///
+    /// A crash loses the counts of this time at most. `tickerd usage` and `/api/usage` lag by it.
+    #[arg(
+        long,
+        env = "USAGE_FLUSH_MS",
+        default_value_t = 10_000,
+        value_parser = milliseconds(50, 600_000)
+    )]
+    pub usage_flush_ms: u64,
 }
