@@ -1,4 +1,4 @@
-//! Short texts of keys and watchlists: owners, names and notes.
+//! Short texts of keys and watchlists: owners, names and notes. Also the actors of the audit.
 //!
 //! Lists, logs and backups show them. They therefore contain no character that could forge a line,
 //! and no token.
@@ -16,6 +16,11 @@ pub struct Text<const CHARS_MAX: usize>(String);
 pub type Label = Text<200>;
 /// The note of an operator about a key.
 pub type Note = Text<1000>;
+
+/// The name under which the audit records a change of keys or tiers: a person or program, with the
+/// interface that it used, as in `cli:ann` or `http:sign-up`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1 to {chars_max} printable characters, and no key among them")]
@@ -59,6 +64,26 @@ fn is_hidden(c: char) -> bool {
 }
 
 impl<const CHARS_MAX: usize> fmt::Display for Text<CHARS_MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Actor {
+    pub fn cli(name: &Label) -> Self {
+        Self(format!("cli:{name}"))
+    }
+
+    pub fn http(name: &Label) -> Self {
+        Self(format!("http:{name}"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

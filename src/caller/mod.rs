@@ -2,7 +2,6 @@
 //!
 //! They validate their text form and do no I/O, so every module may use them.
 
-mod actor;
 mod client_network;
 mod label;
 mod tier;
@@ -15,9 +14,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 
-pub use actor::Actor;
 pub use client_network::ClientNetwork;
-pub use label::{Label, Note, TextError};
+pub use label::{Actor, Label, Note, TextError};
 pub use tier::{
     REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteError, Tier, TierName,
     TierNameError,
