@@ -1,20 +1,21 @@
-//! The routes for operators, on their own listener, and their middleware.
+//! The routes for operators, on their own listener, their middleware, and the metrics.
 
 pub mod json;
 mod keys;
-mod metrics;
 mod service;
 mod tiers;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header;
 use actix_web::middleware::from_fn;
-use actix_web::{App, Error, web};
+use actix_web::{App, Error, HttpResponse, web};
 
 use super::middleware::{closed_boundary, only, operators_only, uncached};
 use super::request::body;
 use super::respond::error::Problem;
 use super::server::state::State;
+use crate::metrics::{CONTENT_TYPE, Readings, text};
 
 /// `/metrics` needs no token, as it reveals no key and changes nothing. Everything under `/admin`
 /// needs one.
@@ -64,10 +65,30 @@ pub fn app(
     App::new()
         .app_data(state)
         .app_data(body::bound(state.http.body_bytes_max))
-        .service(uncached("/metrics", metrics::metrics))
+        .service(uncached("/metrics", metrics))
         .service(admin)
         .default_service(web::to(not_found))
         .wrap(from_fn(closed_boundary))
+}
+
+/// `GET /metrics`: the metrics in the text format of Prometheus.
+async fn metrics(state: &'static State) -> HttpResponse {
+    let (cache_entries, cache_bytes) = state.cache.memory_usage();
+    let connections = state.store.connections();
+    let readings = Readings {
+        cache_bytes,
+        cache_entries,
+        connections_idle: connections.idle,
+        connections_busy: connections.busy,
+        connection_waiters: connections.waiters,
+        argon2_waiting: state.verifier.queue_length(),
+        redis_configured: state.redis.is_some(),
+        redis_connected: state.redis.as_ref().is_some_and(|redis| redis.is_connected()),
+        instances: state.limiter.instances(),
+        changes_followed: state.versions.is_up_to_date(),
+        newest_days: state.newest_days.get(&state.store, &state.versions).await,
+    };
+    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text(&readings))
 }
 
 async fn not_found() -> Problem {
