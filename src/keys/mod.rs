@@ -9,7 +9,6 @@ mod failed_attempts;
 mod hash;
 mod hash_pool;
 mod queue;
-mod recent_failures;
 mod secret_verifier;
 mod service;
 mod token;

@@ -4,8 +4,8 @@
 //! Each step rejects most of the invalid tokens that reach it. The [`VerificationQueue`] bounds how
 //! many tokens are in these steps at once.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -15,7 +15,6 @@ use super::error::VerifyError;
 use super::hash::hint_of;
 use super::hash_pool::HashPool;
 use super::queue::VerificationQueue;
-use super::recent_failures::RecentFailures;
 use super::token::Token;
 use crate::caller::{Caller, KeyId};
 use crate::config::KeysConfig;
@@ -26,6 +25,14 @@ const LOOKUPS_MAX: usize = 4;
 
 /// Hints that are written at once. A hint beyond that is dropped; the next process writes it.
 const HINTS_WRITTEN_MAX: usize = 4;
+
+/// Requests that waited behind a failed lookup share its failure for this long. Otherwise each of
+/// them would wait for its own timeout, one after the other.
+const FAILURE_SHARED_FOR: Duration = Duration::from_millis(200);
+
+/// Remembers for a moment that a lookup of a key in Postgres failed.
+#[derive(Default)]
+pub struct RecentFailures(Mutex<Option<Instant>>);
 
 /// A key whose secret is right.
 pub struct VerifiedKey {
@@ -43,6 +50,20 @@ pub struct SecretVerifier {
     recent_failures: Arc<RecentFailures>,
     hash_pool: HashPool,
     hint_writes: Arc<Semaphore>,
+}
+
+impl RecentFailures {
+    pub fn record(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a lookup failed within the last [`FAILURE_SHARED_FOR`].
+    pub fn is_recent(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some_and(|failed_at| failed_at.elapsed() < FAILURE_SHARED_FOR)
+    }
 }
 
 impl SecretVerifier {
