@@ -17,32 +17,44 @@ const JSON_LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
 /// The limit of a CSV or NDJSON page: some 700 KB. Longer results are streamed without a limit.
 const LINES_LIMIT: Whole = Whole { max: 10_000, ..JSON_LIMIT };
 
-pub const START: Parameter = Parameter::required("start", Takes::Date, "The first day.");
-pub const END: Parameter =
-    Parameter::new("end", Takes::Date, "The last day, inclusive. Default: no end.");
-pub const LIMIT: Parameter = Parameter::new(
-    "limit",
-    Takes::NumberOrAll(LINES_LIMIT),
-    "The maximum number of rows on a page. JSON: up to 1000, default 100. \
-     CSV and NDJSON: up to 10000 or `all`, default `all`.",
-);
-pub const ORDER: Parameter =
-    Parameter::new("order", Takes::OneOf(&Order::WORDS), "Newest first, or oldest first.");
+/// The parameters of a query for several stocks.
+pub const PARAMETERS_OF_MANY: &[Parameter] = &[
+    Parameter::required(
+        "symbols",
+        Takes::Symbols,
+        "1 to 100 symbols, separated by commas. Each costs one request.",
+    ),
+    Parameter::required("start", Takes::Date, "The first day."),
+    Parameter::new("end", Takes::Date, "The last day, inclusive. Default: no end."),
+    Parameter::new(
+        "limit",
+        Takes::NumberOrAll(LINES_LIMIT),
+        "The maximum number of rows on a page. JSON: up to 1000, default 100. \
+         CSV and NDJSON: up to 10000 or `all`, default `all`.",
+    ),
+    Parameter::new("order", Takes::OneOf(&Order::WORDS), "Newest first, or oldest first."),
+    CURSOR,
+    Parameter::new(
+        "adjust",
+        Takes::OneOf(&Adjust::WORDS),
+        "Adjust open, high, low, close and volume for splits, for splits and dividends (`all`), \
+         or not.",
+    ),
+    Parameter::new(
+        "interval",
+        Takes::OneOf(&Interval::WORDS),
+        "The period of a row: a day, week, month or year.",
+    ),
+    COLUMNS,
+    FORMAT,
+];
+/// The parameters of a query for one stock: the same without `symbols`, as the path has the symbol.
+pub const PARAMETERS_OF_ONE: &[Parameter] = PARAMETERS_OF_MANY.split_at(1).1;
+
 pub const CURSOR: Parameter = Parameter::new(
     "cursor",
     Takes::Cursor,
     "Where the page starts. Take it from `next` of the previous page.",
-);
-pub const ADJUST: Parameter = Parameter::new(
-    "adjust",
-    Takes::OneOf(&Adjust::WORDS),
-    "Adjust open, high, low, close and volume for splits, for splits and dividends (`all`), \
-     or not.",
-);
-pub const INTERVAL: Parameter = Parameter::new(
-    "interval",
-    Takes::OneOf(&Interval::WORDS),
-    "The period of a row: a day, week, month or year.",
 );
 pub const COLUMNS: Parameter = Parameter::new(
     "columns",

@@ -13,7 +13,7 @@ use super::stream::PricePage;
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stocks_of};
 use crate::http::request::cost::SYMBOLS_MAX;
-use crate::http::request::parameter::{Parameter, Takes};
+use crate::http::request::parameter::Parameter;
 use crate::http::request::query::{Query, invalid};
 use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
@@ -22,22 +22,7 @@ use crate::http::respond::success::{json, set_unknown_symbols, to_json};
 use crate::http::server::state::State;
 use crate::market::Symbol;
 
-pub const PARAMETERS: &[Parameter] = &[
-    Parameter::required(
-        "symbols",
-        Takes::Symbols,
-        "1 to 100 symbols, separated by commas. Each costs one request.",
-    ),
-    bars_query::START,
-    bars_query::END,
-    bars_query::LIMIT,
-    bars_query::ORDER,
-    bars_query::CURSOR,
-    bars_query::ADJUST,
-    bars_query::INTERVAL,
-    bars_query::COLUMNS,
-    bars_query::FORMAT,
-];
+pub const PARAMETERS: &[Parameter] = bars_query::PARAMETERS_OF_MANY;
 
 #[derive(Clone)]
 pub struct ManyQuery {

@@ -34,17 +34,7 @@ use reader::RowCursor;
 pub use rows::{Price, PriceRow};
 use stream::PricePage;
 
-pub const PARAMETERS: &[Parameter] = &[
-    bars_query::START,
-    bars_query::END,
-    bars_query::LIMIT,
-    bars_query::ORDER,
-    bars_query::CURSOR,
-    bars_query::ADJUST,
-    bars_query::INTERVAL,
-    bars_query::COLUMNS,
-    bars_query::FORMAT,
-];
+pub const PARAMETERS: &[Parameter] = bars_query::PARAMETERS_OF_ONE;
 
 #[derive(Clone)]
 pub struct PricesQuery {
