@@ -44,6 +44,39 @@ fn every_make_target_for_people_is_described_in_the_documents() {
     }
 }
 
+/// The paths of all files in `dir`, with `/` before each name.
+fn paths(dir: &Path, into: &mut Vec<String>) {
+    for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        match path.is_dir() {
+            true => paths(&path, into),
+            false => into.push(path.to_str().unwrap().to_owned()),
+        }
+    }
+}
+
+#[test]
+fn every_rust_file_that_a_document_names_exists() {
+    let (root, mut files) = (Path::new(env!("CARGO_MANIFEST_DIR")), Vec::new());
+    for dir in ["src", "tests", "testkit/src", "loadtest/src", "benches", "fuzz/fuzz_targets"] {
+        paths(&root.join(dir), &mut files);
+    }
+    files.push(root.join("build.rs").to_str().unwrap().to_owned());
+    let mut count = 0;
+    for document in documents() {
+        // Capital letters stand for a name that the reader chooses, as in `store/TABLE.rs`.
+        let is_file = |word: &&str| {
+            let is_path = |c: char| c.is_ascii_lowercase() || "/_.".contains(c);
+            word.ends_with(".rs") && word.chars().all(is_path)
+        };
+        for name in read(&document).split('`').skip(1).step_by(2).filter(is_file) {
+            let end = format!("/{name}");
+            assert!(files.iter().any(|file| file.ends_with(&end)), "{document}: no {name}");
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count}");
+}
+
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
     let (model, mut code) = (read("SECURITY.md"), String::new());
