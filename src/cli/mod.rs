@@ -1,6 +1,7 @@
 //! The command line: one module per subcommand.
 
 mod console;
+mod deletions;
 mod demo;
 mod generate;
 mod ingest;
@@ -8,6 +9,7 @@ mod keys;
 mod migrate;
 mod operator;
 mod serve;
+mod stock_list;
 mod stocks;
 mod telemetry;
 mod tiers;
@@ -46,9 +48,13 @@ enum Command {
     Tiers(tiers::TiersArgs),
     /// Load stocks, prices or corporate actions from CSV
     Ingest(ingest::IngestArgs),
+    /// Delete bars that are wrong
+    Prices(deletions::PricesArgs),
+    /// Delete splits and dividends that are wrong
+    Actions(deletions::ActionsArgs),
     /// Show the usage of keys
     Usage(usage::UsageArgs),
-    /// Rename, delist and relist stocks
+    /// List and show stocks, and rename, delist and relist them
     Stocks(stocks::StocksArgs),
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
@@ -100,6 +106,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Keys(args) => keys::run(args).await,
             Command::Tiers(args) => tiers::run(args).await,
             Command::Ingest(args) => ingest::run(args).await,
+            Command::Prices(args) => deletions::run_prices(args).await,
+            Command::Actions(args) => deletions::run_actions(args).await,
             Command::Usage(args) => usage::run(args).await,
             Command::Stocks(args) => stocks::run(args).await,
             Command::Generate(_) | Command::Demo(_) => Ok(()),

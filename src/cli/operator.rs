@@ -12,7 +12,7 @@ use crate::caller::{Actor, Label};
 use crate::config::{DatabaseConfig, RedisConfig};
 use crate::keys::KeyService;
 use crate::redis::{Message, Redis};
-use crate::store::Store;
+use crate::store::{Database, Store};
 
 /// How long a command waits for a connection to Redis, to notify instances of its change.
 const REDIS_WAIT: Duration = Duration::from_secs(2);
@@ -36,12 +36,29 @@ impl OperatorArgs {
     /// If a URL or a certificate authority can't be read.
     pub fn key_service(&self) -> Result<KeyService, CliError> {
         let store = Store::new(&self.database)?;
-        let redis = Redis::start(&self.redis)?;
+        Ok(KeyService::new(store, self.redis()?, REDIS_WAIT, self.actor()?))
+    }
+
+    /// # Errors
+    /// If the URL or a certificate authority can't be read.
+    pub fn database(&self) -> Result<Database, CliError> {
+        Ok(Database::new(&self.database)?)
+    }
+
+    /// # Errors
+    /// If the URL or a certificate authority can't be read.
+    pub fn redis(&self) -> Result<Option<Redis>, CliError> {
+        Ok(Redis::start(&self.redis)?)
+    }
+
+    /// # Errors
+    /// If the name of the user is no label.
+    pub fn actor(&self) -> Result<Actor, CliError> {
         let name = match &self.actor {
             Some(name) => name.clone(),
             None => user_name().parse()?,
         };
-        Ok(KeyService::new(store, redis, REDIS_WAIT, Actor::cli(&name)))
+        Ok(Actor::cli(&name))
     }
 
     /// Prints `value` as JSON on stdout with `--json`, else `text` on stderr.

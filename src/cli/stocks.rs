@@ -1,14 +1,16 @@
-//! `tickerd stocks rename|delist|relist`: changes a stock's symbol or listing. Its history stays.
+//! `tickerd stocks list|show|rename|delist|relist`: shows stocks, and changes the symbol or the
+//! listing of one. Its history stays.
 
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 
 use super::console::{CliError, confirm, print_line};
 use super::operator::notify_of_data;
+use super::stock_list;
 use crate::config::{DatabaseConfig, RedisConfig};
 use crate::market::{Symbol, parse_date};
 use crate::redis::Redis;
-use crate::store::{Database, StockUpdate, StockUpdateError};
+use crate::store::{Database, StockUpdate, StockUpdateError, Store};
 
 #[derive(Debug, Args)]
 pub struct StocksArgs {
@@ -25,7 +27,24 @@ pub struct StocksArgs {
 
 #[derive(Debug, Subcommand)]
 enum StocksCommand {
-    /// StockUpdate the symbol of a stock, as FB became META; both symbols find its history
+    /// List stocks by symbol, delisted ones included
+    List {
+        /// Only the stocks of this exchange, by its code
+        #[arg(long)]
+        exchange: Option<String>,
+    },
+    /// Show a stock, under its current or a former symbol
+    Show {
+        /// The symbol of the stock
+        symbol: Symbol,
+    },
+    #[command(flatten)]
+    Change(ChangeCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ChangeCommand {
+    /// Change the symbol of a stock, as FB became META; both symbols find its history
     Rename {
         /// The current symbol
         symbol: Symbol,
@@ -54,23 +73,41 @@ enum StocksCommand {
 }
 
 pub async fn run(args: StocksArgs) -> Result<(), CliError> {
-    let database = Database::new(&args.database)?;
-    let redis = Redis::start(&args.redis)?;
-    let (change, text, mut json) = match args.command {
-        StocksCommand::Rename { symbol, new, from, yes } => {
+    match args.command {
+        StocksCommand::List { exchange } => {
+            stock_list::list(&Store::new(&args.database)?, exchange, args.json).await
+        }
+        StocksCommand::Show { symbol } => {
+            stock_list::show(&Store::new(&args.database)?, symbol, args.json).await
+        }
+        StocksCommand::Change(command) => {
+            let database = Database::new(&args.database)?;
+            change(command, &database, Redis::start(&args.redis)?, args.json).await
+        }
+    }
+}
+
+async fn change(
+    command: ChangeCommand,
+    database: &Database,
+    redis: Option<Redis>,
+    is_json: bool,
+) -> Result<(), CliError> {
+    let (change, text, mut json) = match command {
+        ChangeCommand::Rename { symbol, new, from, yes } => {
             let from = from.unwrap_or_else(|| Utc::now().date_naive());
-            let change = rename(&database, symbol, new, from, yes).await?;
+            let change = rename(database, symbol, new, from, yes).await?;
             let json =
                 serde_json::json!({ "symbol": new.as_str(), "formerSymbol": symbol.as_str() });
             let text = format!("{symbol} is {} {new}; both symbols find it.", since(change));
             (change, text, json)
         }
-        StocksCommand::Delist { symbol, on } => {
+        ChangeCommand::Delist { symbol, on } => {
             let change = database.delist_stock(symbol, Some(on)).await??;
             let json = serde_json::json!({ "symbol": symbol.as_str(), "delistedOn": on });
             (change, format!("{symbol} is {} delisted; its last day is {on}.", since(change)), json)
         }
-        StocksCommand::Relist { symbol } => {
+        ChangeCommand::Relist { symbol } => {
             let change = database.delist_stock(symbol, None).await??;
             let json = serde_json::json!({ "symbol": symbol.as_str(), "delistedOn": null });
             (change, format!("{symbol} is {} listed.", since(change)), json)
@@ -79,7 +116,7 @@ pub async fn run(args: StocksArgs) -> Result<(), CliError> {
     if change == StockUpdate::Done {
         notify_of_data(redis).await;
     }
-    if args.json {
+    if is_json {
         json["changed"] = (change == StockUpdate::Done).into();
         return print_line(&json.to_string());
     }

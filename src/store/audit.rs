@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 /// The most entries of one page.
 pub const ENTRIES_PER_PAGE_MAX: u32 = 1000;
 
-/// One change of a key or a tier.
+/// One change of a key, a tier or an exchange, or a deletion of market data.
 #[derive(Debug)]
 pub struct AuditRecord {
     pub id: i64,
@@ -17,9 +17,9 @@ pub struct AuditRecord {
     /// `cli:NAME`, `http:NAME`, or `sql:ROLE` for a change that was made directly in SQL.
     pub actor: String,
     pub action: String,
-    /// `key` or `tier`.
+    /// `key`, `tier`, `exchange`, `price` or `action`.
     pub kind: String,
-    /// The key's id, or the tier's name.
+    /// The key's id, the name of the tier, the code of the exchange, or the symbol of the stock.
     pub subject: String,
     /// The values before the change, of the columns that changed.
     pub was: Option<Map<String, Value>>,

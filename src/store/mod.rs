@@ -46,8 +46,9 @@ pub use keys::{
     NewKey, Rotation,
 };
 pub use load::{
-    AdjustedCloseOrigin, CommitOptions, DuplicateRow, KnownStock, LoadError, LoadRejection,
-    LoadReport, Loader, ReferenceData, RestatedStock, StagingWriter, Table, UnmovedSplit,
+    AdjustedCloseOrigin, CommitOptions, DeletedRows, Deletion, DuplicateRow, FoundRows, KnownStock,
+    LoadError, LoadRejection, LoadReport, Loader, ReferenceData, RestatedStock, StagingWriter,
+    Table, UnmovedSplit,
 };
 pub use pool::ConnectionCounts;
 use pool::{Params, PoolTimeouts, Postgres};

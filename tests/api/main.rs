@@ -19,6 +19,7 @@ mod chart;
 mod command_errors;
 mod contract;
 mod costs;
+mod deletions;
 mod demo;
 mod dependencies;
 mod deploy;

@@ -3,6 +3,7 @@
 
 mod adjust;
 mod adjusted_close_origin;
+mod delete;
 mod merge;
 mod reference_data;
 mod report;
@@ -17,6 +18,7 @@ use tokio_postgres::{Client, Row};
 use super::{Database, StoreError};
 use crate::market::PriceBasis;
 pub use adjusted_close_origin::AdjustedCloseOrigin;
+pub use delete::{DeletedRows, Deletion, FoundRows};
 pub use reference_data::{KnownStock, ReferenceData};
 use report::MergedStock;
 pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock, UnmovedSplit};

@@ -137,7 +137,7 @@ fn first_symbols(symbols: &[String]) -> String {
 }
 
 /// The changes of one stock by a load.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct MergedStock {
     pub stock_id: i32,
     pub added: i64,
