@@ -6,11 +6,13 @@
 mod admin;
 mod cache;
 mod database;
+mod environment;
 mod http;
 mod keys;
 mod redis;
-mod renamed;
 mod telemetry;
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use clap::Args;
 use clap::builder::{RangedI64ValueParser, RangedU64ValueParser, TypedValueParser};
@@ -18,10 +20,10 @@ use clap::builder::{RangedI64ValueParser, RangedU64ValueParser, TypedValueParser
 pub use admin::{AdminConfig, AdminPort};
 pub use cache::CacheConfig;
 pub use database::{DatabaseConfig, Pooler, ReplicaConfig};
+pub use environment::{parse, warn_about_environment};
 pub use http::HttpConfig;
 pub use keys::{AnonymousConfig, KeysConfig, UsageConfig};
 pub use redis::RedisConfig;
-pub use renamed::{parse, warn_about_old_names};
 pub use telemetry::{LogConfig, LogFormat, TracesConfig};
 
 /// The environment variables whose values are secret. Programs that tickerd starts do not get them.
@@ -49,6 +51,16 @@ pub struct ServeConfig {
     pub cache: CacheConfig,
     #[command(flatten)]
     pub usage: UsageConfig,
+}
+
+/// An address to listen on.
+fn listen_address(text: &str) -> Result<IpAddr, &'static str> {
+    match text {
+        "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        _ => text.parse().map_err(|_| {
+            "expected an IP address such as 127.0.0.1, or 0.0.0.0 for all addresses of this machine"
+        }),
+    }
 }
 
 /// A number of milliseconds from `min` to `max`.

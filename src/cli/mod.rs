@@ -87,7 +87,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     let traces = if let Command::Serve(args) = &cli.command { Some(&args.traces) } else { None };
     let _telemetry = telemetry::start(&cli.log, traces)?;
     if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
-        config::warn_about_old_names();
+        config::warn_about_environment();
     }
     if let Command::Generate(args) = &cli.command {
         return Ok(generate::run(args)?);

@@ -14,7 +14,12 @@ pub struct AdminConfig {
     /// Address to listen on for operators
     ///
     /// Loopback by default, because this listener shows metrics without a token.
-    #[arg(long, env = "ADMIN_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(
+        long,
+        env = "ADMIN_HOST",
+        default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST),
+        value_parser = super::listen_address
+    )]
     pub admin_host: IpAddr,
     /// Port to listen on for operators; 0 for any free port, `off` for none
     #[arg(long, env = "ADMIN_PORT", default_value = "9900", value_name = "PORT|off")]

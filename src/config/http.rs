@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use clap::{ArgAction, Args};
 use ipnet::IpNet;
 
-use super::{milliseconds, threads, timeout};
+use super::{listen_address, milliseconds, threads, timeout};
 
 /// The HTTP server.
 #[derive(Debug, Clone, Args)]
@@ -14,7 +14,12 @@ pub struct HttpConfig {
     /// Address to listen on; loopback by default, because a proxy adds TLS
     ///
     /// A socket that systemd passes (`LISTEN_FDS`) is used instead of HOST and PORT.
-    #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(
+        long,
+        env = "HOST",
+        default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST),
+        value_parser = listen_address
+    )]
     pub host: IpAddr,
     /// Port to listen on; 0 for any free port
     #[arg(long, env = "PORT", default_value_t = 3000)]

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::breaker::{Breaker, CommandOutcome};
+use super::permissions::Permissions;
 use super::watch::{FailureReport, PING_INTERVAL_MS, watch};
 use crate::config::RedisConfig;
 use crate::metrics;
@@ -67,6 +68,7 @@ pub(super) struct Shared {
     connected: Arc<AtomicBool>,
     /// Gets a report when the breaker opens.
     reports: mpsc::Sender<FailureReport>,
+    pub permissions: Arc<Permissions>,
 }
 
 impl Redis {
@@ -93,6 +95,11 @@ impl Redis {
         let (reports, received_reports) = mpsc::channel(1);
         tokio::spawn(watch(client.clone(), connected.clone(), timeout, received_reports));
         client.connect();
+        let permissions = Arc::new(Permissions::default());
+        tokio::spawn({
+            let (client, permissions) = (client.clone(), permissions.clone());
+            async move { permissions.check_scripts(&client).await }
+        });
         let shared = Shared {
             client,
             builder,
@@ -101,6 +108,7 @@ impl Redis {
             breaker: Breaker::new(config.redis_breaker_open_ms),
             connected,
             reports,
+            permissions,
         };
         Ok(Some(Self { shared: Arc::new(shared) }))
     }
@@ -118,6 +126,16 @@ impl Redis {
     /// Whether there is a connection, as last observed.
     pub fn is_connected(&self) -> bool {
         self.shared.connected.load(Ordering::Relaxed)
+    }
+
+    /// Whether messages of other instances can arrive.
+    pub fn receives_messages(&self) -> bool {
+        self.is_connected() && !self.shared.permissions.channel.is_refused()
+    }
+
+    /// Whether Redis has refused something that this program needs.
+    pub fn is_restricted(&self) -> bool {
+        self.shared.permissions.are_restricted()
     }
 
     pub async fn ping(&self) -> Result<(), RedisError> {

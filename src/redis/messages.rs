@@ -78,7 +78,12 @@ impl Redis {
     pub fn subscribe(&self) -> Result<mpsc::Receiver<Message>, RedisError> {
         let subscriber = self.shared.builder.build_subscriber_client()?;
         let (sender, receiver) = mpsc::channel(MESSAGES_WAITING_MAX);
-        tokio::spawn(forward(subscriber, self.channel(), sender));
+        let (shared, channel) = (self.shared.clone(), self.channel());
+        tokio::spawn(async move {
+            let message = Message::DataChanged.to_string();
+            shared.permissions.check_channel(&shared.client, &channel, message).await;
+            forward(subscriber, channel, sender).await;
+        });
         Ok(receiver)
     }
 

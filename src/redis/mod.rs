@@ -8,6 +8,7 @@
 mod breaker;
 mod client;
 mod messages;
+mod permissions;
 mod watch;
 
 pub use client::{Redis, RedisError, Script};

@@ -5,6 +5,10 @@ use tokio_postgres::error::SqlState;
 
 pub(super) const NO_ANSWER: &str = "it did not answer in time (DATABASE_CONNECT_TIMEOUT_MS)";
 
+const UNTRUSTED: &str = "this system does not trust its certificate: set DATABASE_CA_FILE to a PEM \
+                         file with this certificate or its authority, or sslmode=disable on a \
+                         private network";
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{variable} is not usable: {reason}")]
@@ -122,6 +126,7 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
         return format!("{} ({}){hint}", db.message(), db.code().code());
     }
     match std::error::Error::source(error) {
+        Some(cause) if crate::tls::is_untrusted(cause) => format!("{error}: {cause}; {UNTRUSTED}"),
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
     }

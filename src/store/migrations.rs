@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use refinery_core::{Migration, Runner};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::error::describe;
@@ -29,6 +30,28 @@ const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 
 /// The only extension that the tables need.
 const EXTENSION: &str = "pg_trgm";
+
+/// All tables and views. A test compares the list with a migrated database.
+const TABLES: [&str; 14] = [
+    "api_keys",
+    "audit",
+    "corporate_actions",
+    "exchanges",
+    "former_symbols",
+    "inherited_symbols",
+    "key_usage",
+    "prices",
+    "refinery_schema_history",
+    "revision",
+    "stocks",
+    "tiers",
+    "usage_batches",
+    "watchlists",
+];
+
+/// The roles under which Supabase and PostgREST let anybody use tables over HTTP. Some projects
+/// grant them every new table by default, which would publish the hashes of keys.
+const DATA_API_ROLES: [&str; 2] = ["anon", "authenticated"];
 
 impl Database {
     /// Applies the missing migrations and returns their names. Concurrent processes wait for each
@@ -57,9 +80,24 @@ impl Database {
             report = runner().set_abort_missing(false).run_async(&mut client).await;
         }
         let report = report.map_err(|e| StoreError::Migration(reason(&e)))?;
+        revoke_from_data_api(&client).await?;
         client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
         Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
     }
+}
+
+/// Takes all rights on the tables from the roles of a data API, where these roles exist.
+async fn revoke_from_data_api(client: &Client) -> Result<(), StoreError> {
+    let sql = "SELECT format('REVOKE ALL ON %s FROM %I', c.oid::regclass, r.rolname) AS revoke
+               FROM pg_class c CROSS JOIN pg_roles r
+               WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY($1)
+                 AND c.relkind IN ('r', 'v') AND r.rolname = ANY($2)";
+    let tables: &[&str] = &TABLES;
+    let roles: &[&str] = &DATA_API_ROLES;
+    for row in client.query(sql, &[&tables, &roles]).await? {
+        client.batch_execute(row.try_get("revoke")?).await?;
+    }
+    Ok(())
 }
 
 /// The applied migration that this binary lacks, if it is newer than all embedded ones.

@@ -150,3 +150,24 @@ async fn a_binary_that_is_older_than_the_tables_migrates_nothing_and_serves() {
     let app = App::start(database.tickerd(&["serve", "--migrate"])).await;
     assert_eq!(app.json(&database.issue("pro"), "/api/stocks").await.0, 200);
 }
+
+/// Supabase grants every new table to the roles of its public data API, if a project says so.
+#[tokio::test]
+async fn roles_of_a_data_api_get_no_rights_on_any_table() {
+    let database = Database::empty().await;
+    let connection = database.connect().await;
+    let roles = "DO $$ BEGIN CREATE ROLE anon NOLOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
+                 GRANT USAGE ON SCHEMA public TO anon;
+                 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon";
+    connection.batch_execute(roles).await.unwrap();
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    let granted = "SELECT relname::text FROM pg_class
+                   WHERE relkind IN ('r', 'v') AND relnamespace = 'public'::regnamespace
+                   AND has_table_privilege('anon', oid, 'SELECT, INSERT, UPDATE, DELETE')";
+    assert_eq!(database.texts(granted).await, Vec::<String>::new());
+    let denied = connection.batch_execute("SET ROLE anon; SELECT id FROM api_keys").await;
+    let message = denied.unwrap_err().as_db_error().unwrap().message().to_owned();
+    assert_eq!(message, "permission denied for table api_keys");
+    // The owner of the tables is not affected.
+    database.load_sample();
+}

@@ -89,6 +89,52 @@ async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
     assert!(by_system.contains("certificate"), "{by_system}");
 }
 
+/// A self-signed certificate as the manual of Postgres makes it: for itself and marked as an
+/// authority.
+#[tokio::test]
+async fn a_server_whose_own_certificate_is_in_the_file_is_trusted_and_no_other() {
+    let scratch = scratch();
+    let self_signed = |name: &str, is_authority: bool| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["db.example.com".to_owned()]).unwrap();
+        if is_authority {
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        }
+        let pem = params.self_signed(&key).unwrap().pem();
+        let file = scratch.path().join(format!("{name}.pem"));
+        std::fs::write(&file, &pem).unwrap();
+        (pem, key.serialize_pem(), file.to_str().unwrap().to_owned())
+    };
+    let other = self_signed("other", true);
+    let dir = choose_dir(&scratch.path().join("servers")).unwrap();
+    let server = LocalPostgres::start(&dir, Durability::Throwaway).unwrap();
+    let (client, connection) =
+        tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let url = format!("{}?sslmode=require", server.url());
+    for is_authority in [true, false] {
+        let (certificate, key, file) = self_signed("own", is_authority);
+        let data = dir.join("postgres/data");
+        write_private(&data, "server.crt", &certificate);
+        write_private(&data, "server.key", &key);
+        client.execute("ALTER SYSTEM SET ssl = on", &[]).await.unwrap();
+        client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+        let migrate = |ca: Option<&str>| {
+            let mut variables = vec![("DATABASE_URL", url.as_str())];
+            variables.extend(ca.map(|file| ("DATABASE_CA_FILE", file)));
+            run(&["migrate"], &variables)
+        };
+        support::eventually("the certificate is in use", Duration::from_secs(10), async || {
+            migrate(Some(&file)).status.success()
+        })
+        .await;
+        for untrusted in [None, Some(other.2.as_str())] {
+            let message = failure(&migrate(untrusted));
+            assert!(message.contains("set DATABASE_CA_FILE to a PEM file"), "{message}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn redis_is_reached_over_tls_only_under_a_trusted_certificate() {
     let scratch = scratch();

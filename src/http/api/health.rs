@@ -28,7 +28,8 @@ pub struct Readiness {
     version: &'static str,
     /// `up`, `down`, or `not asked` while this server is stopping.
     postgres: &'static str,
-    /// `up`, `down`, `not configured`, or `not asked` while this server is stopping.
+    /// `up`, `down`, `restricted` if its user may not do what this server needs, `not configured`,
+    /// or `not asked` while this server is stopping.
     redis: &'static str,
     /// `followed` if this instance knows all committed changes, else `behind`.
     changes: &'static str,
@@ -53,7 +54,13 @@ pub async fn ready(state: &'static State) -> HttpResponse {
     let postgres = if state.postgres_probe.is_up(&state.store).await { "up" } else { "down" };
     let redis = match &state.redis {
         None => "not configured",
-        Some(redis) if redis.ping().await.is_ok() => "up",
+        Some(redis) if redis.ping().await.is_ok() => {
+            if redis.is_restricted() {
+                "restricted"
+            } else {
+                "up"
+            }
+        }
         Some(_) => "down",
     };
     // Until the tables have been read once, there is nothing to serve.
@@ -63,7 +70,7 @@ pub async fn ready(state: &'static State) -> HttpResponse {
     let (http_status, status) = match (postgres, redis, changes) {
         ("down", _, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         _ if !postgres_has_tables => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        (_, "down", _) | (_, _, "behind") => (StatusCode::OK, "degraded"),
+        (_, "down" | "restricted", _) | (_, _, "behind") => (StatusCode::OK, "degraded"),
         _ => (StatusCode::OK, "ok"),
     };
     no_store(http_status, &Readiness { status, version: VERSION, postgres, redis, changes })

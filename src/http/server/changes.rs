@@ -47,7 +47,7 @@ impl ChangeFollower for State {
     }
 
     fn receives_messages(&self) -> bool {
-        self.redis.as_ref().is_some_and(Redis::is_connected)
+        self.redis.as_ref().is_some_and(Redis::receives_messages)
     }
 
     fn set_behind(&self, is_behind: bool) {

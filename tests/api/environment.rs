@@ -1,4 +1,4 @@
-//! Settings that were renamed keep their old names.
+//! The environment: old names of settings, empty variables, and variables of other programs.
 
 use std::process::Command;
 
@@ -78,4 +78,53 @@ fn every_old_variable_and_flag_is_read_as_the_new_one_and_not_shown_in_the_help(
         }
         assert!(help.contains(&flag(new)) && !help.contains(old) && !help.contains(&flag(old)));
     }
+}
+
+/// Compose files set a variable that is missing to an empty text.
+#[tokio::test]
+async fn every_variable_that_is_set_and_empty_counts_as_not_set() {
+    let command = tickerd::cli::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    let names = serve.get_arguments().filter_map(|argument| argument.get_env());
+    let names = names.map(|name| name.to_str().unwrap());
+    // The test chooses these itself.
+    let chosen = ["DATABASE_URL", "PORT", "ADMIN_PORT"];
+    let empty: Vec<_> =
+        names.filter(|name| !chosen.contains(name)).map(|name| (name, "")).collect();
+    assert!(empty.len() > 40, "{empty:?}");
+    let app = App::with(&Database::sample().await, &empty).await;
+    assert_eq!(limit_of(&app).await, "\"keyless\";q=100;w=3600");
+    assert_eq!(app.warnings_and_errors(), Vec::<String>::new());
+}
+
+/// conda and some shells set HOST to a name.
+#[tokio::test]
+async fn a_host_that_is_a_name_is_ignored_with_a_warning() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("HOST", "x86_64-conda-linux-gnu")]).await;
+    assert!(app.address().starts_with("127.0.0.1:"), "{}", app.address());
+    let warnings = warnings(&app, "HOST");
+    assert!(warnings.len() == 1 && warnings[0].contains("x86_64-conda-linux-gnu"), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn localhost_is_an_address_to_listen_on() {
+    let app = App::with(&Database::sample().await, &[("HOST", "localhost")]).await;
+    assert!(app.address().starts_with("127.0.0.1:"), "{}", app.address());
+}
+
+#[test]
+fn an_invalid_value_of_a_variable_is_reported_with_the_name_of_the_variable() {
+    let serve = |arguments: &[&str]| {
+        let mut command = tickerd(&["serve", "--database-url", "postgres://localhost/none"]);
+        command.args(arguments);
+        command
+    };
+    for (variable, value) in [("HOST", "0.0.0"), ("PORT", "x"), ("WORKERS", "many")] {
+        let output = CommandOutput::of(serve(&[]).env(variable, value));
+        let source = format!("The value comes from the environment variable {variable}.");
+        assert!(output.code == Some(2) && output.stderr.contains(&source), "{output:?}");
+    }
+    let by_flag = CommandOutput::of(&mut serve(&["--port", "x"]));
+    assert!(!by_flag.stderr.contains("environment variable"), "{by_flag:?}");
 }

@@ -1,0 +1,77 @@
+//! What the user of `REDIS_URL` may not do. A Redis with an access control list accepts the
+//! connection, and then refuses single commands or channels.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fred::prelude::*;
+
+/// How often a refused command is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The permissions that Redis has refused.
+#[derive(Debug, Default)]
+pub(super) struct Permissions {
+    pub scripts: Permission,
+    pub channel: Permission,
+}
+
+/// One permission: granted until Redis refuses it.
+#[derive(Debug, Default)]
+pub(super) struct Permission {
+    is_refused: AtomicBool,
+}
+
+impl Permission {
+    pub fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
+    }
+
+    /// Records an answer of Redis, and returns whether it refuses the permission. Logs the effect
+    /// when a refusal begins.
+    fn record<T>(&self, answer: &Result<T, Error>, effect: &str) -> bool {
+        let refusal = answer.as_ref().err().filter(|error| is_refusal(error));
+        let was_refused = self.is_refused.swap(refusal.is_some(), Ordering::Relaxed);
+        if let (Some(error), false) = (refusal, was_refused) {
+            tracing::warn!(cause = %error, "{effect} (docs/scaling.md lists what the user needs)");
+        }
+        refusal.is_some()
+    }
+}
+
+impl Permissions {
+    pub fn are_restricted(&self) -> bool {
+        self.scripts.is_refused() || self.channel.is_refused()
+    }
+
+    /// Tries whether the channel may be used, until it may. The client reports no error for a
+    /// refused subscription, so this publishes `message`, which the same rule refuses.
+    pub async fn check_channel(&self, client: &Client, channel: &str, message: String) {
+        if client.wait_for_connect().await.is_err() {
+            return;
+        }
+        let effect = "the user of REDIS_URL may not use the channel of changes: this instance \
+                      polls Postgres for changes, as without Redis";
+        let publish = || client.publish::<i64, _, _>(channel, message.clone());
+        while self.channel.record(&publish().await, effect) {
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    /// Tries whether scripts are allowed, until they are.
+    pub async fn check_scripts(&self, client: &Client) {
+        if client.wait_for_connect().await.is_err() {
+            return;
+        }
+        let effect = "the user of REDIS_URL may not run scripts: limits are counted per instance";
+        let run =
+            || client.eval::<i64, _, _, _>("return 1", Vec::<String>::new(), Vec::<i64>::new());
+        while self.scripts.record(&run().await, effect) {
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+    }
+}
+
+fn is_refusal(error: &Error) -> bool {
+    error.details().starts_with("NOPERM")
+}
