@@ -15,7 +15,7 @@ use crate::config::KeysConfig;
 
 pub struct CachedKey {
     /// The hash that the secret matched, as a PHC string.
-    pub phc: String,
+    pub secret_hash: String,
     /// `None` if the key turned out to be invalid. Every request of the key reads this, so it is
     /// swapped instead of locked.
     caller: ArcSwapOption<Caller>,
@@ -29,9 +29,9 @@ pub struct CachedKey {
 
 impl CachedKey {
     /// A key whose row was read at `now_ms` (epoch milliseconds).
-    pub fn new(phc: String, caller: Caller, now_ms: u64, config: &KeysConfig) -> Self {
+    pub fn new(secret_hash: String, caller: Caller, now_ms: u64, config: &KeysConfig) -> Self {
         Self {
-            phc,
+            secret_hash,
             caller: ArcSwapOption::from_pointee(caller),
             refresh_at_ms: AtomicU64::new(now_ms + config.key_status_ttl_ms),
             stale_until_ms: AtomicU64::new(now_ms + config.key_status_stale_max_ms),
@@ -49,8 +49,10 @@ impl CachedKey {
         !is_ahead(self.refresh_at_ms.load(Ordering::Relaxed), now_ms, config.key_status_ttl_ms)
     }
 
-    /// Whether the row may still be used if it can't be read again.
-    pub fn is_within_stale_limit(&self, now_ms: u64, config: &KeysConfig) -> bool {
+    /// Whether the row of the last read may still be used if it can't be read again now.
+    ///
+    /// False after an invalidation, and from `key_status_stale_max_ms` after the last read.
+    pub fn may_use_old_row(&self, now_ms: u64, config: &KeysConfig) -> bool {
         is_ahead(self.stale_until_ms.load(Ordering::SeqCst), now_ms, config.key_status_stale_max_ms)
     }
 

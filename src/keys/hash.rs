@@ -38,14 +38,14 @@ pub fn hash_secret(secret: &SecretString) -> Result<String, HashError> {
 pub struct HashMemory(Vec<Block>);
 
 impl HashMemory {
-    /// Whether `secret` matches the hash `phc`, compared in constant time. The PHC string names the
-    /// parameters. A malformed one matches no secret.
-    pub fn matches(&mut self, secret: &SecretString, phc: &str) -> bool {
-        self.try_matches(secret, phc).unwrap_or(false)
+    /// Whether `secret` matches `secret_hash`, compared in constant time. The hash is a PHC string,
+    /// which names its parameters. A malformed one matches no secret.
+    pub fn matches(&mut self, secret: &SecretString, secret_hash: &str) -> bool {
+        self.try_matches(secret, secret_hash).unwrap_or(false)
     }
 
-    fn try_matches(&mut self, secret: &SecretString, phc: &str) -> Result<bool, Error> {
-        let hash = PasswordHash::new(phc)?;
+    fn try_matches(&mut self, secret: &SecretString, secret_hash: &str) -> Result<bool, Error> {
+        let hash = PasswordHash::new(secret_hash)?;
         let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Ok(false) };
         let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
         let params = Params::try_from(&hash)?;

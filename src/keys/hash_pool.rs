@@ -22,7 +22,8 @@ pub struct HashPool {
 /// A secret to compare with a hash.
 struct Job {
     secret: SecretString,
-    phc: String,
+    /// A PHC string.
+    secret_hash: String,
     queued_at: Instant,
     result: oneshot::Sender<bool>,
     /// The job holds the slot until its hash is done, even if the client disconnects earlier.
@@ -48,15 +49,15 @@ impl HashPool {
         Self { jobs, timeout }
     }
 
-    /// Whether `secret` matches the hash `phc`. `None` if the result did not come in time.
+    /// Whether `secret` matches `secret_hash`. `None` if the result did not come in time.
     pub async fn matches(
         &self,
         secret: SecretString,
-        phc: String,
+        secret_hash: String,
         slot: QueueSlot,
     ) -> Option<bool> {
         let (result, receiver) = oneshot::channel();
-        let job = Job { secret, phc, queued_at: Instant::now(), result, _slot: slot };
+        let job = Job { secret, secret_hash, queued_at: Instant::now(), result, _slot: slot };
         self.jobs.send(job).ok()?;
         tokio::time::timeout(self.timeout, receiver).await.ok()?.ok()
     }
@@ -67,10 +68,10 @@ fn run_jobs(jobs: &Mutex<Receiver<Job>>) {
     let mut memory = HashMemory::default();
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { secret, phc, queued_at, result, _slot }) = next else { return };
+        let Ok(Job { secret, secret_hash, queued_at, result, _slot }) = next else { return };
         // Skips the hash if the client disconnected or the wait timed out.
         if !result.is_closed() {
-            let matches = memory.matches(&secret, &phc);
+            let matches = memory.matches(&secret, &secret_hash);
             metrics::argon2(queued_at.elapsed().as_secs_f64());
             let _ = result.send(matches);
         }

@@ -37,7 +37,7 @@ pub struct RecentFailures(Mutex<Option<Instant>>);
 /// A key whose secret is right.
 pub struct VerifiedKey {
     /// The hash that the secret matched, as a PHC string.
-    pub phc: String,
+    pub secret_hash: String,
     pub caller: Caller,
 }
 
@@ -101,19 +101,19 @@ impl SecretVerifier {
             Some(_) => {}
             None => slot = self.queue.enter_without_hint(slot).ok_or(VerifyError::Busy)?,
         }
-        let phc = row.secret_hash.clone();
+        let secret_hash = row.secret_hash.clone();
         let matches = self
             .hash_pool
-            .matches(token.secret, phc.clone(), slot)
+            .matches(token.secret, secret_hash.clone(), slot)
             .instrument(tracing::trace_span!("argon2id"));
         if !matches.await.ok_or(VerifyError::Busy)? {
             return Err(VerifyError::Invalid);
         }
         if row.secret_hint.is_none() {
-            self.store_hint(token.id, phc.clone(), hint);
+            self.store_hint(token.id, secret_hash.clone(), hint);
         }
         let caller = row.into_caller().ok_or(VerifyError::Invalid)?;
-        Ok(VerifiedKey { phc, caller })
+        Ok(VerifiedKey { secret_hash, caller })
     }
 
     /// Reads the row of a key, at most [`LOOKUPS_MAX`] at once.
@@ -134,12 +134,12 @@ impl SecretVerifier {
 
     /// Stores the hint of a verified secret in the background. Without it the key still works, but
     /// every wrong secret for it costs one run of argon2id.
-    fn store_hint(&self, id: KeyId, phc: String, hint: i16) {
+    fn store_hint(&self, id: KeyId, secret_hash: String, hint: i16) {
         let Ok(permit) = self.hint_writes.clone().try_acquire_owned() else { return };
         let store = self.store.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            if let Err(error) = store.keep_hint(id, &phc, hint).await {
+            if let Err(error) = store.keep_hint(id, &secret_hash, hint).await {
                 tracing::warn!(
                     cause = %error, key = %id,
                     "the hint of a secret was not stored; wrong secrets for this key cost argon2id"

@@ -1,10 +1,15 @@
 //! Finds the caller of a token: from memory if this process has verified the token before,
 //! otherwise with Postgres and argon2id.
 //!
-//! Memory holds two facts per token, which age differently. That the secret matches a hash never
-//! changes, so argon2id runs once per key and process. The key's row (tier, expiry, revocation) can
-//! change. It is read again after `key_status_ttl_ms`, and earlier if a change notification arrives
-//! ([`Verifier::invalidate`]). A lost notification delays a change by `key_status_ttl_ms` at most.
+//! Memory holds two facts per token:
+//!
+//! 1. The secret matches a hash. This never changes, so argon2id runs once per key and process.
+//! 2. The content of the key's row (tier, expiry, revocation). It can change, so the row is read
+//!    again: at the next request after a reported change ([`Verifier::invalidate`]), and at the
+//!    latest after `key_status_ttl_ms`.
+//!
+//! The change follower reports a change when a notification arrives. If the notification is lost,
+//! the follower finds the change when it polls, within `changes_poll_ms`.
 //!
 //! Invalid tokens are remembered as well, for `key_refusal_ttl_ms`. Memory holds a keyed digest of
 //! each token, never the token.
@@ -32,10 +37,11 @@ use crate::store::{KeyRow, Store};
 /// The keyed BLAKE3 digest of a token.
 type TokenDigest = [u8; 32];
 
-/// A well-formed token that fails verification is rejected this long after its request began, or
-/// when verification ends, if that is later. The response time therefore does not reveal the
-/// reason: no such key, a secret that does not match the 8 stored bits of its digest (the hint), or
-/// a secret that argon2id rejects after 15 ms. Malformed tokens are rejected at once.
+/// A well-formed token that fails verification is rejected at the later of two times: this long
+/// after its request began, or when verification ends. The response time therefore does not reveal
+/// the reason: no such key, a secret that does not match the hint (8 stored bits of another hash of
+/// the secret), or a secret that argon2id rejects after 15 ms. Malformed tokens are rejected at
+/// once.
 const REJECT_DELAY_MS: u64 = 50;
 
 /// A token that is known to be invalid.
@@ -43,8 +49,9 @@ const REJECT_DELAY_MS: u64 = 50;
 struct RejectedToken {
     /// The token is rejected from memory until then, in epoch milliseconds.
     until_ms: u64,
-    /// When the delay of the first request ends. A repeated request waits for it too. Otherwise its
-    /// response would come when verification ends, which reveals the reason.
+    /// When the delay of the first request ends. A request that repeats the token during this delay
+    /// waits for the same moment. Answered earlier, it would show when verification ended, and so
+    /// the reason.
     respond_at: Instant,
 }
 
@@ -53,7 +60,9 @@ pub struct Verifier {
     config: KeysConfig,
     /// Random in each process, so that a digest is useless outside of it.
     digest_key: [u8; 32],
+    /// At most `keys_remembered_max`.
     cached_keys: Cache<TokenDigest, Arc<CachedKey>>,
+    /// At most `refusals_remembered_max`, each for `key_refusal_ttl_ms`.
     rejected_tokens: Cache<TokenDigest, RejectedToken>,
     /// Invalid tokens by client address, to block addresses that guess.
     failed_attempts: FailedAttempts,
@@ -146,14 +155,17 @@ impl Verifier {
         // others wait. If that wait times out, fail; a second verification would take as long.
         let wait = Duration::from_millis(self.config.argon2_wait_timeout_ms);
         let guard = match timeout(wait, self.cached_keys.get_value_or_guard_async(&digest)).await {
+            // Another request has verified the token.
             Ok(Ok(key)) => return Ok(key),
+            // This request verifies the token.
             Ok(Err(guard)) => guard,
+            // The wait was too long.
             Err(_) => return Err(VerifyError::Busy),
         };
         // The request before this one may have found the token to be invalid.
         self.check_rejected(&digest, now_ms).await?;
         let invalidations = self.invalidations.load(Ordering::SeqCst);
-        let VerifiedKey { phc, caller } = match self.secret_verifier.verify(token).await {
+        let VerifiedKey { secret_hash, caller } = match self.secret_verifier.verify(token).await {
             Err(VerifyError::Invalid) => {
                 let until_ms = now_ms + self.config.key_refusal_ttl_ms;
                 self.rejected_tokens.insert(digest, RejectedToken { until_ms, respond_at });
@@ -161,11 +173,12 @@ impl Verifier {
                 sleep_until(respond_at).await;
                 return Err(VerifyError::Invalid);
             }
-            verified => verified?,
+            result => result?,
         };
-        let key = Arc::new(CachedKey::new(phc, caller, now_ms, &self.config));
+        let key = Arc::new(CachedKey::new(secret_hash, caller, now_ms, &self.config));
         let _ = guard.insert(key.clone());
-        // A change that was reported before the insert did not find this key in the cache.
+        // If `invalidate` ran while the row was read, it missed this key, which was not cached yet.
+        // Remove it, so that the next request reads the row again.
         if self.invalidations.load(Ordering::SeqCst) != invalidations {
             self.cached_keys.remove(&digest);
         }
@@ -174,7 +187,8 @@ impl Verifier {
 
     /// Fails if the token is known to be invalid.
     async fn check_rejected(&self, digest: &TokenDigest, now_ms: u64) -> Result<(), VerifyError> {
-        // `is_ahead` ignores an end that is further away than the TTL: the clock has stepped back.
+        // An end much further ahead than the TTL was set before the clock stepped back. `is_ahead`
+        // counts it as past.
         match self.rejected_tokens.get(digest) {
             Some(RejectedToken { until_ms, respond_at })
                 if is_ahead(until_ms, now_ms, self.config.key_refusal_ttl_ms) =>
@@ -189,8 +203,8 @@ impl Verifier {
     /// Reads the row of a cached key again. `caller` is the result of the last read.
     ///
     /// One request reads at a time. Meanwhile the others continue with `caller`, because Postgres
-    /// may be slow. They wait only if `caller` must not be used any more: after an invalidation, or
-    /// `key_status_stale_max_ms` after the last read.
+    /// may be slow. They wait only if `caller` must not be used any more
+    /// ([`CachedKey::may_use_old_row`]).
     async fn refresh(
         &self,
         key: &CachedKey,
@@ -200,7 +214,7 @@ impl Verifier {
     ) -> Result<Arc<Caller>, VerifyError> {
         let _refreshing = match key.refresh_lock.try_lock() {
             Ok(refreshing) => refreshing,
-            Err(_) if key.is_within_stale_limit(now_ms, &self.config) => return Ok(caller),
+            Err(_) if key.may_use_old_row(now_ms, &self.config) => return Ok(caller),
             Err(_) => {
                 let refreshing = key.refresh_lock.lock().await;
                 // If the refresh before this one failed, share its failure.
@@ -217,9 +231,9 @@ impl Verifier {
         let invalidations = self.invalidations.load(Ordering::SeqCst);
         let row = match self.store.find_key(caller.id).await {
             Ok(row) => row,
-            Err(_) if key.is_within_stale_limit(now_ms, &self.config) => {
-                // Postgres is unavailable: continue with `caller` and retry later.
-                // The time at which the request began is outdated after a wait.
+            Err(_) if key.may_use_old_row(now_ms, &self.config) => {
+                // Postgres is unavailable: continue with `caller` and retry later. The retry counts
+                // from now, because `now_ms` may be seconds old after a wait.
                 key.delay_refresh(epoch_ms(Utc::now()) + self.config.key_status_retry_ms);
                 return Ok(caller);
             }
@@ -228,14 +242,15 @@ impl Verifier {
                 return Err(error.into());
             }
         };
-        let has_same_secret = |row: &KeyRow| row.secret_hash == key.phc;
+        let has_same_secret = |row: &KeyRow| row.secret_hash == key.secret_hash;
         let Some(caller) = row.filter(has_same_secret).and_then(KeyRow::into_caller) else {
             key.clear();
             self.cached_keys.remove(&digest);
             return Err(VerifyError::Invalid);
         };
         let caller = key.update(caller, now_ms, &self.config);
-        // A change that was reported during the read may be missing from the row.
+        // If `invalidate` ran while the row was read, the row may be from before the change. The
+        // next request reads it again.
         if self.invalidations.load(Ordering::SeqCst) != invalidations {
             key.invalidate();
         }
