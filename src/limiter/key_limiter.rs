@@ -92,7 +92,9 @@ impl KeyLimiter {
     ) -> Option<Decision> {
         let KeyRequest { key, limit, cost } = request;
         let lease_decision = key_state.lease.decide(self.clock.now_ms(), limit, cost);
-        if let LeaseDecision::Admit { renew_ending_ms: Some(ending_ms), .. } = lease_decision {
+        if let LeaseDecision::Admit { lease_to_renew_ends_ms: Some(lease_ends_ms), .. } =
+            lease_decision
+        {
             let renewal = RenewalTask {
                 clock: self.clock,
                 redis_window: shared.redis_window.clone(),
@@ -100,7 +102,7 @@ impl KeyLimiter {
                 key,
                 limit,
                 instances: self.instances(),
-                ending_ms,
+                lease_ends_ms,
             };
             shared.runtime.spawn(renewal.run());
         }
@@ -126,8 +128,9 @@ impl KeyLimiter {
         }
         let lease = &key_state.lease;
         let sent_ms = self.clock.now_ms();
-        let waiting_cost = key_state.waiting_cost();
-        let take = lease.prepare_call(sent_ms, cost, waiting_cost, limit, self.instances());
+        // `_waiting` counts this request as well.
+        let total_cost = key_state.waiting_cost();
+        let take = lease.prepare_call(sent_ms, cost, total_cost, limit, self.instances());
         let decision = match shared.redis_window.take(key, limit, take).await {
             Ok(grant) => {
                 metrics::lease(grant.prefetched);

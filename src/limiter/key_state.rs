@@ -53,16 +53,16 @@ pub struct RenewalTask {
     pub limit: u32,
     pub instances: u32,
     /// The end of the lease to renew.
-    pub ending_ms: u64,
+    pub lease_ends_ms: u64,
 }
 
 impl RenewalTask {
     pub async fn run(self) {
-        let Self { clock, redis_window, key_state, key, limit, instances, ending_ms } = self;
+        let Self { clock, redis_window, key_state, key, limit, instances, lease_ends_ms } = self;
         let lease = &key_state.lease;
         let _calling = key_state.call_lock.lock().await;
         let sent_ms = clock.now_ms();
-        let Some(take) = lease.prepare_renewal(sent_ms, ending_ms, limit, instances) else {
+        let Some(take) = lease.prepare_renewal(sent_ms, lease_ends_ms, limit, instances) else {
             return;
         };
         match redis_window.take(key, limit, take).await {

@@ -38,8 +38,8 @@ pub struct LeaseState {
     /// call took for the request that waited for it. Without the unused ones they give the key's
     /// rate.
     pub permits_since_call: u32,
-    /// The part of the prefetch that belongs to requests that waited for the call.
-    pub waiting_cost: u32,
+    /// The part of the prefetch that belongs to other requests that waited for the call.
+    pub other_waiting_cost: u32,
     /// Settles earlier leases. The next call sends it.
     pub lease_return: LeaseReturn,
     pub last_call_ms: Option<u64>,
@@ -53,10 +53,10 @@ pub struct LeaseState {
 
 /// Whether the last prefetch was enough for the requests since then.
 #[derive(Debug, Clone, Copy)]
-pub enum PrefetchWas {
+pub enum PrefetchVerdict {
     /// Requests used all of it, or so much that a renewal started, before the lease ended.
     TooSmall,
-    Sufficient,
+    Enough,
 }
 
 /// How many permits to prefetch, and for how long.
@@ -69,7 +69,7 @@ pub struct Prefetch {
 impl LeaseState {
     /// Adapts the rate and the prefetch size of the key to its use since the last call. `unused`
     /// permits are left.
-    pub fn observe(&mut self, now_ms: u64, unused: u32, prefetch_was: PrefetchWas) {
+    pub fn observe(&mut self, now_ms: u64, unused: u32, verdict: PrefetchVerdict) {
         let Some(last_call_ms) = self.last_call_ms else {
             self.rate_per_s = NEW_KEY_RATE_PER_S;
             return;
@@ -79,19 +79,19 @@ impl LeaseState {
         // The mean of the old and the new rate follows a spike within two calls, and forgets it as
         // fast.
         self.rate_per_s = (self.rate_per_s + f64::from(used) / elapsed_s) / 2.0;
-        self.hot_prefetch = match prefetch_was {
-            PrefetchWas::TooSmall => self.hot_prefetch.saturating_mul(2).max(1),
-            PrefetchWas::Sufficient => self.hot_prefetch / 2,
+        self.hot_prefetch = match verdict {
+            PrefetchVerdict::TooSmall => self.hot_prefetch.saturating_mul(2).max(1),
+            PrefetchVerdict::Enough => self.hot_prefetch / 2,
         };
     }
 
     /// Judges the last prefetch by a request of this `cost`, for which `left` permits are left. It
     /// was too small if they are too few within the duration of a hot lease.
-    pub fn prefetch_was(&self, now_ms: u64, left: u32, cost: u32) -> PrefetchWas {
+    pub fn judge_prefetch(&self, now_ms: u64, left: u32, cost: u32) -> PrefetchVerdict {
         let is_recent = self.last_call_ms.is_some_and(|last_call_ms| {
             now_ms.saturating_sub(last_call_ms) < u64::from(HOT_PREFETCH_S) * 1000
         });
-        if left < cost && is_recent { PrefetchWas::TooSmall } else { PrefetchWas::Sufficient }
+        if left < cost && is_recent { PrefetchVerdict::TooSmall } else { PrefetchVerdict::Enough }
     }
 
     /// Ends the lease. The next call settles its permits.

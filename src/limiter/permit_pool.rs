@@ -30,9 +30,9 @@ pub struct Remainder {
 
 impl PermitPool {
     /// Replaces the content of the pool.
-    pub fn fill(&self, permits: u32, ends_ms: u64) {
+    pub fn fill(&self, permits: u32, lease_ends_ms: u64) {
         let count = u64::from(permits).min(COUNT_MAX);
-        self.0.store(word(ends_ms, IDLE_MAX_S, count), Ordering::Release);
+        self.0.store(word(lease_ends_ms, IDLE_MAX_S, count), Ordering::Release);
     }
 
     /// Takes `permits` if the pool has that many and has not ended. Returns how many are left, and
@@ -56,10 +56,11 @@ impl PermitPool {
         if now_ms < ends_ms(word) { count(word) as u32 } else { 0 }
     }
 
-    /// The permits of the lease that ends at `ends_ms`. `None` if another lease has replaced it.
-    pub fn left_of(&self, ends_ms: u64) -> Option<u32> {
+    /// The permits of the lease that ends at `lease_ends_ms`. `None` if another lease has replaced
+    /// it.
+    pub fn left_of(&self, lease_ends_ms: u64) -> Option<u32> {
         let word = self.0.load(Ordering::Acquire);
-        (self::ends_ms(word) == ends_ms).then_some(count(word) as u32)
+        (ends_ms(word) == lease_ends_ms).then_some(count(word) as u32)
     }
 
     /// Empties the pool, whether or not the lease has ended.

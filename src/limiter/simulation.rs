@@ -54,7 +54,7 @@ struct Stats {
 struct SimulatedRenewal {
     instance: usize,
     key: usize,
-    ending_ms: u64,
+    lease_ends_ms: u64,
     /// When the renewal is sent or, if it was sent, when its answer arrives.
     due_ms: u64,
     sent: Option<SentCall>,
@@ -120,15 +120,15 @@ impl Simulation {
             decision => decision,
         };
         match decision {
-            LeaseDecision::Admit { renew_ending_ms, .. } => {
-                if let Some(ending_ms) = renew_ending_ms {
+            LeaseDecision::Admit { lease_to_renew_ends_ms, .. } => {
+                if let Some(lease_ends_ms) = lease_to_renew_ends_ms {
                     let is_delayed = self.random.random_range(0..2) == 1;
                     let delay_ms = self.random.random_range(0..1200);
                     let due_ms = self.now_ms + if is_delayed { delay_ms } else { 0 };
                     self.renewals.push(SimulatedRenewal {
                         instance,
                         key,
-                        ending_ms,
+                        lease_ends_ms,
                         due_ms,
                         sent: None,
                     });
@@ -166,7 +166,7 @@ impl Simulation {
     /// Sends a renewal or applies its answer. Redis charges a sent renewal at once; its answer
     /// comes later or never.
     fn proceed(&mut self, index: usize) {
-        let SimulatedRenewal { instance, key, ending_ms, due_ms, sent } =
+        let SimulatedRenewal { instance, key, lease_ends_ms, due_ms, sent } =
             self.renewals.swap_remove(index);
         self.now_ms = self.now_ms.max(due_ms);
         let clock_ms = self.clock_ms(instance);
@@ -182,13 +182,13 @@ impl Simulation {
         if let Some(sent_renewal) = self.sent_renewal(instance, key) {
             // One call of a key at a time: this one waits for the answer.
             let due_ms = self.renewals[sent_renewal].due_ms;
-            let renewal = SimulatedRenewal { instance, key, ending_ms, due_ms, sent: None };
+            let renewal = SimulatedRenewal { instance, key, lease_ends_ms, due_ms, sent: None };
             self.renewals.push(renewal);
             return;
         }
         let limit = LIMITS[key];
         let instances = self.random.random_range(1..=INSTANCES as u32);
-        let Some(take) = lease.prepare_renewal(clock_ms, ending_ms, limit, instances) else {
+        let Some(take) = lease.prepare_renewal(clock_ms, lease_ends_ms, limit, instances) else {
             return;
         };
         self.stats.calls += 1;
@@ -199,7 +199,7 @@ impl Simulation {
             .then(|| self.windows[key].take(charged_ms, limit, take))
             .filter(|_| loss != Some(Loss::FromRedis));
         let sent = Some(SentCall { at_ms: clock_ms, take, grant });
-        self.renewals.push(SimulatedRenewal { instance, key, ending_ms, due_ms, sent });
+        self.renewals.push(SimulatedRenewal { instance, key, lease_ends_ms, due_ms, sent });
     }
 
     /// The index of the renewal of a key that waits for its answer.

@@ -27,9 +27,9 @@ impl Instance {
         }
     }
 
-    fn call(&mut self, now_ms: u64, limit: u32, cost: u32, waiting_cost: u32) -> LeaseDecision {
+    fn call(&mut self, now_ms: u64, limit: u32, cost: u32, total_cost: u32) -> LeaseDecision {
         self.calls += 1;
-        let take = self.lease.prepare_call(now_ms, cost, waiting_cost, limit, 1);
+        let take = self.lease.prepare_call(now_ms, cost, total_cost, limit, 1);
         let grant = self.window.take(now_ms, limit, take);
         self.lease.apply_grant(now_ms, now_ms, take, grant, limit)
     }
@@ -37,9 +37,9 @@ impl Instance {
     /// A request after which the instance renews the lease if necessary.
     fn request_and_renew(&mut self, now_ms: u64, limit: u32, cost: u32) -> LeaseDecision {
         let decision = self.request(now_ms, limit, cost);
-        if let LeaseDecision::Admit { renew_ending_ms: Some(ending_ms), .. } = decision {
+        if let LeaseDecision::Admit { lease_to_renew_ends_ms: Some(lease_ends_ms), .. } = decision {
             self.renewals += 1;
-            let take = self.lease.prepare_renewal(now_ms, ending_ms, limit, 1).unwrap();
+            let take = self.lease.prepare_renewal(now_ms, lease_ends_ms, limit, 1).unwrap();
             let grant = self.window.take(now_ms, limit, take);
             self.lease.apply_renewal(now_ms, now_ms, take, grant);
         }
@@ -237,11 +237,11 @@ fn costly_requests_use_leases_and_renewals() {
 fn a_burst_on_a_new_key_strands_few_permits() {
     let mut window = SlidingWindow::default();
     let lease = Lease::default();
-    for waiting_cost in [1, 60, 14] {
-        let take = lease.prepare_call(1000, 1, waiting_cost, 100, 2);
+    for total_cost in [1, 60, 14] {
+        let take = lease.prepare_call(1000, 1, total_cost, 100, 2);
         let grant = window.take(1000, 100, take);
         assert!(is_admitted(lease.apply_grant(1000, 1000, take, grant, 100)));
-        for _ in 1..waiting_cost {
+        for _ in 1..total_cost {
             assert!(is_admitted(lease.decide(1000, 100, 1)));
         }
     }
