@@ -234,7 +234,7 @@ impl Entry {
     }
 
     /// The same stale entry, which no request tries to refresh until `until_ms`.
-    pub(super) fn retry_after(&self, until_ms: u64) -> Self {
+    pub(super) fn without_refresh_until(&self, until_ms: u64) -> Self {
         let [stored_at_ms, fresh_until_ms, _] = self.times_ms();
         let stale = Self::restored(self.response(), stored_at_ms, fresh_until_ms, until_ms);
         stale.refresh_claimed_until_ms.store(until_ms, Ordering::Relaxed);

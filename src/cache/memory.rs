@@ -41,6 +41,12 @@ impl Weighter<Arc<str>, Slot> for SlotWeighter {
     }
 }
 
+/// What the memory tier holds.
+pub struct MemoryUsage {
+    pub entries: u64,
+    pub bytes: u64,
+}
+
 pub struct MemoryTier {
     slots: Cache<Arc<str>, Slot, SlotWeighter>,
 }
@@ -63,9 +69,8 @@ impl MemoryTier {
         Self { slots: Cache::with_weighter(capacity, bytes_max, SlotWeighter) }
     }
 
-    /// The number of slots, and their size in bytes.
-    pub fn usage(&self) -> (u64, u64) {
-        (self.slots.len() as u64, self.slots.weight())
+    pub fn usage(&self) -> MemoryUsage {
+        MemoryUsage { entries: self.slots.len() as u64, bytes: self.slots.weight() }
     }
 
     pub fn get(&self, key: &str) -> Option<Slot> {
@@ -77,7 +82,7 @@ impl MemoryTier {
     }
 
     /// Removes an expired slot, unless another request has replaced it meanwhile.
-    pub fn remove(&self, key: &str, expired: &Slot) {
+    pub fn remove_if_same(&self, key: &str, expired: &Slot) {
         self.slots.remove_if(key, |current| match (current, expired) {
             (Slot::Entry(current), Slot::Entry(expired)) => Arc::ptr_eq(current, expired),
             (Slot::Failed { until_ms: current }, Slot::Failed { until_ms: expired })

@@ -5,8 +5,13 @@
 //!
 //! [`Cache::look_up`] looks in memory, then in Redis. On a miss, one request gets a [`Miss`]: it
 //! runs the handler and finishes the miss with the response or with a failure. Other requests of
-//! the key wait for it. An expired entry is served as stale for a short time while one request
-//! refreshes it, and for longer if the refresh fails.
+//! the key wait for it.
+//!
+//! An expired entry may be served as stale, within two limits:
+//!
+//! - While one request refreshes it: up to [`Lifetime::revalidate_s`] after its expiry, which is
+//!   30 s at most.
+//! - If the refresh fails: up to `cache_stale_s_max` after its expiry.
 //!
 //! Memory gets every new response. Redis gets a response on its second request: most keys are
 //! requested once, and a write to Redis costs as much as a read from Postgres.
@@ -26,17 +31,17 @@ use crate::config::CacheConfig;
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 pub use entry::{CachedHeaders, CachedResponse, Encoding, Entry, Media, Variant};
-use memory::{FillGuard, MemoryTier, Slot};
+use memory::{FillGuard, MemoryTier, MemoryUsage, Slot};
 pub use policy::{Content, Lifetime, lifetime};
-use shared::{SharedTier, ValueStore};
+use shared::{RedisOrModel, SharedTier};
 pub use versions::{DependsOn, Versions};
 
 /// How long a stale entry is served after a failed refresh, before one request tries again.
 const REFRESH_RETRY_MS: u64 = 500;
 
-/// How long "failed" and "not cacheable" are remembered: long enough for all waiting requests to
-/// see it, and too short to be noticed.
-const NEGATIVE_TTL_MS: u64 = 200;
+/// How long the outcomes "failed" and "not cacheable" are remembered: long enough for all waiting
+/// requests to see them, and too short to be noticed.
+const OUTCOME_TTL_MS: u64 = 200;
 
 pub struct Cache {
     memory: MemoryTier,
@@ -56,7 +61,8 @@ pub enum Found<'a> {
     Failed,
     /// The response is not cacheable: run the handler for this request alone.
     Uncacheable,
-    /// Run the handler and finish the [`Miss`].
+    /// Run the handler and finish the [`Miss`]: there is no usable entry, or this request must
+    /// refresh it.
     Miss(Miss<'a>),
 }
 
@@ -75,19 +81,19 @@ pub struct Miss<'a> {
 
 impl Cache {
     pub fn new(config: &CacheConfig, redis: Option<Redis>) -> Self {
-        Self::with_values(config, redis.map(ValueStore::Redis))
+        Self::with_redis_or_model(config, redis.map(RedisOrModel::Redis))
     }
 
     /// A cache that uses a model in the place of Redis.
     #[cfg(test)]
     pub fn with_model(config: &CacheConfig, model: model::RedisModel) -> Self {
-        Self::with_values(config, Some(ValueStore::Model(model)))
+        Self::with_redis_or_model(config, Some(RedisOrModel::Model(model)))
     }
 
-    fn with_values(config: &CacheConfig, values: Option<ValueStore>) -> Self {
+    fn with_redis_or_model(config: &CacheConfig, redis: Option<RedisOrModel>) -> Self {
         Self {
             memory: MemoryTier::new(config.cache_memory_bytes_max),
-            shared: values.map(|values| SharedTier::new(values, config.cache_writes_max)),
+            shared: redis.map(|redis| SharedTier::new(redis, config.cache_writes_max)),
             stale_ms_max: u64::from(config.cache_stale_s_max) * 1000,
         }
     }
@@ -103,25 +109,27 @@ impl Cache {
                 metrics::lookup(CacheTier::Memory, is_hit);
                 return found;
             }
-            self.memory.remove(key, &slot);
+            self.memory.remove_if_same(key, &slot);
             if let Slot::Entry(entry) = slot {
                 expired = Some(entry);
             }
         }
         metrics::lookup(CacheTier::Memory, false);
         // Boxed to keep the future small for requests that are answered from memory.
-        Box::pin(self.wait_or_fetch(key.into(), expired, now_ms)).await
+        Box::pin(self.wait_or_read_redis(key.into(), expired, now_ms)).await
     }
 
-    /// Uses the slot that memory has for a key. `None` if it has expired.
+    /// The result that a slot gives, or `None` if it can no longer be used.
+    ///
+    /// May claim the refresh for this request, or start the write to Redis.
     fn found_in_memory(&self, key: &str, slot: &Slot, now_ms: u64) -> Option<Found<'_>> {
         let entry = match slot {
             Slot::Entry(entry) => entry.clone(),
             Slot::Failed { until_ms } => {
-                return is_ahead(*until_ms, now_ms, NEGATIVE_TTL_MS).then_some(Found::Failed);
+                return is_ahead(*until_ms, now_ms, OUTCOME_TTL_MS).then_some(Found::Failed);
             }
             Slot::Uncacheable { until_ms } => {
-                return is_ahead(*until_ms, now_ms, NEGATIVE_TTL_MS).then_some(Found::Uncacheable);
+                return is_ahead(*until_ms, now_ms, OUTCOME_TTL_MS).then_some(Found::Uncacheable);
             }
         };
         if entry.is_fresh(now_ms) {
@@ -144,7 +152,7 @@ impl Cache {
     /// Waits for the request that is getting the response, or looks in Redis.
     ///
     /// `expired` is the entry that memory had.
-    async fn wait_or_fetch(
+    async fn wait_or_read_redis(
         &self,
         key: Arc<str>,
         mut expired: Option<Arc<Entry>>,
@@ -155,10 +163,13 @@ impl Cache {
                 Ok(slot) => slot,
                 Err(guard) => break guard,
             };
+            // This slot was filled after this request had looked in memory, so `until_ms` of an
+            // outcome needs no check.
             match &slot {
                 Slot::Uncacheable { .. } => return Found::Uncacheable,
                 Slot::Failed { .. } => {
-                    // Another request failed, perhaps without the expired entry that this one has.
+                    // The request that failed had no stale entry. This one may still hold an
+                    // expired entry.
                     let stale = expired.filter(|entry| self.is_within_stale_limit(entry, now_ms));
                     return stale.map_or(Found::Failed, Found::Stale);
                 }
@@ -166,11 +177,11 @@ impl Cache {
                 Slot::Entry(entry) if entry.may_be_served_while_revalidating(now_ms) => {
                     return Found::Stale(entry.clone());
                 }
-                // The client of the last miss disconnected. Its expired entry is served only if
-                // this request fails too.
+                // `Miss::drop` left this expired entry. Serve it only if the handler fails for this
+                // request.
                 Slot::Entry(entry) => expired = Some(entry.clone()),
             }
-            self.memory.remove(&key, &slot);
+            self.memory.remove_if_same(&key, &slot);
         };
         if let Some(entry) = self.get_from_redis(&key).await {
             if entry.is_fresh(now_ms) {
@@ -183,8 +194,7 @@ impl Cache {
         Found::Miss(Miss { cache: self, key, guard: Some(guard), stale })
     }
 
-    /// The number of entries in memory, and their size in bytes.
-    pub fn memory_usage(&self) -> (u64, u64) {
+    pub fn memory_usage(&self) -> MemoryUsage {
         self.memory.usage()
     }
 
@@ -198,7 +208,7 @@ impl Cache {
 
     /// Writes an entry to Redis the first time that it is found in memory.
     fn write_to_redis_once(&self, key: &str, entry: &Entry, now_ms: u64) {
-        // A failed write is not repeated: the price is one query by another instance.
+        // If the write fails, another instance runs one query more; a retry is not worth it.
         if let Some(shared) = &self.shared
             && entry.claim_redis_write()
         {
@@ -218,7 +228,7 @@ impl Miss<'_> {
     /// Tells the waiting requests that the response is not cacheable, so that they run their
     /// handlers at once, not one after the other.
     pub fn mark_uncacheable(mut self, now_ms: u64) {
-        self.finish(Slot::Uncacheable { until_ms: now_ms + NEGATIVE_TTL_MS });
+        self.finish(Slot::Uncacheable { until_ms: now_ms + OUTCOME_TTL_MS });
     }
 
     /// Records that the handler failed, and returns the stale entry to serve instead, if any.
@@ -229,15 +239,14 @@ impl Miss<'_> {
         let stale = self.stale.take().map(|stale| {
             let until_ms =
                 (now_ms + REFRESH_RETRY_MS).min(stale.fresh_until_ms() + self.cache.stale_ms_max);
-            Arc::new(stale.retry_after(until_ms))
+            Arc::new(stale.without_refresh_until(until_ms))
         });
-        let failed = Slot::Failed { until_ms: now_ms + NEGATIVE_TTL_MS };
+        let failed = Slot::Failed { until_ms: now_ms + OUTCOME_TTL_MS };
         self.finish(stale.clone().map_or(failed, Slot::Entry));
         stale
     }
 
     fn finish(&mut self, slot: Slot) {
-        self.stale = None;
         match self.guard.take() {
             Some(guard) => guard.fill(slot),
             None => self.cache.memory.insert(self.key.clone(), slot),
@@ -361,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_miss_serves_its_expired_entry_to_no_waiting_request() {
+    async fn waiting_requests_do_not_get_the_expired_entry_of_a_dropped_miss() {
         let cache = cache();
         fill(&cache).await;
         let first = miss(&cache, 100_000).await;

@@ -24,7 +24,7 @@ const FORMAT: u8 = 3;
 const HEAD_BYTES: usize = 1 + 1 + 2 * 2 + 3 * 8;
 
 pub struct SharedTier {
-    values: ValueStore,
+    redis: RedisOrModel,
     /// Runs the writes, which go on after the request has ended.
     runtime: Handle,
     writes: Arc<Semaphore>,
@@ -32,13 +32,13 @@ pub struct SharedTier {
 
 /// Redis, or its model in tests.
 #[derive(Clone)]
-pub enum ValueStore {
+pub enum RedisOrModel {
     Redis(Redis),
     #[cfg(test)]
     Model(RedisModel),
 }
 
-impl ValueStore {
+impl RedisOrModel {
     /// `None` if there is no value or Redis is unavailable.
     async fn get(&self, name: &str) -> Option<Vec<u8>> {
         match self {
@@ -60,13 +60,13 @@ impl ValueStore {
 
 impl SharedTier {
     /// At most `writes_max` writes run at once, on the current runtime.
-    pub fn new(values: ValueStore, writes_max: usize) -> Self {
-        Self { values, runtime: Handle::current(), writes: Arc::new(Semaphore::new(writes_max)) }
+    pub fn new(redis: RedisOrModel, writes_max: usize) -> Self {
+        Self { redis, runtime: Handle::current(), writes: Arc::new(Semaphore::new(writes_max)) }
     }
 
     /// `None` if Redis is unavailable or has no readable value.
     pub async fn get(&self, key: &str) -> Option<Entry> {
-        let entry = self.values.get(&name(key)).await.and_then(decode);
+        let entry = self.redis.get(&name(key)).await.and_then(decode);
         metrics::lookup(CacheTier::Redis, entry.is_some());
         entry
     }
@@ -75,9 +75,9 @@ impl SharedTier {
     /// are in progress.
     pub fn set(&self, key: &str, entry: &Entry, ttl_ms: u64) {
         let Ok(permit) = self.writes.clone().try_acquire_owned() else { return };
-        let (values, name, value) = (self.values.clone(), name(key), encode(entry));
+        let (redis, name, value) = (self.redis.clone(), name(key), encode(entry));
         self.runtime.spawn(async move {
-            values.set(&name, value, ttl_ms).await;
+            redis.set(&name, value, ttl_ms).await;
             drop(permit);
         });
     }

@@ -73,11 +73,11 @@ pub fn app(
 
 /// `GET /metrics`: the metrics in the text format of Prometheus.
 async fn metrics(state: &'static State) -> HttpResponse {
-    let (cache_entries, cache_bytes) = state.cache.memory_usage();
+    let cache = state.cache.memory_usage();
     let connections = state.store.connections();
     let readings = Readings {
-        cache_bytes,
-        cache_entries,
+        cache_bytes: cache.bytes,
+        cache_entries: cache.entries,
         connections_idle: connections.idle,
         connections_busy: connections.busy,
         connection_waiters: connections.waiters,
