@@ -30,7 +30,7 @@ pub struct DatabaseConfig {
     /// alone.
     #[arg(long, env = "DATABASE_POOLER", default_value = "none")]
     pub database_pooler: Pooler,
-    /// PEM file of the authority that signs the certificate of Postgres; by default the system's
+    /// PEM file with the certificate of Postgres or of its authority; by default the system's
     #[arg(long, env = "DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
     /// Maximum connections that serve requests

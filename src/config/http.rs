@@ -13,7 +13,8 @@ use super::{listen_address, milliseconds, threads, timeout};
 pub struct HttpConfig {
     /// Address to listen on; loopback by default, because a proxy adds TLS
     ///
-    /// A socket that systemd passes (`LISTEN_FDS`) is used instead of HOST and PORT.
+    /// A socket that systemd passes (`LISTEN_FDS`) is used instead of HOST and PORT. A `HOST` that
+    /// is a name, as conda sets it, is ignored.
     #[arg(
         long,
         env = "HOST",

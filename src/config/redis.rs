@@ -16,7 +16,7 @@ pub struct RedisConfig {
     /// TLS.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<SecretString>,
-    /// PEM file of the authority that signs the certificate of Redis; by default the system's
+    /// PEM file with the certificate of Redis or of its authority; by default the system's
     #[arg(long, env = "REDIS_CA_FILE")]
     pub redis_ca_file: Option<PathBuf>,
     /// Prefix of every key and channel in Redis
