@@ -33,7 +33,8 @@ pub struct HttpConfig {
     pub connections_per_worker_max: usize,
     /// Time that a connection may be idle between requests
     ///
-    /// It exceeds the 60 s of common load balancers, because the load balancer must close first.
+    /// It is longer than the 60 s after which common load balancers close an idle connection. The
+    /// load balancer must be the one that closes.
     #[arg(long, env = "KEEP_ALIVE_S", default_value_t = 75)]
     pub keep_alive_s: u64,
     /// Time for a client to send the head of its request

@@ -21,9 +21,9 @@ pub struct LogConfig {
     pub log_format: LogFormat,
     /// Maximum log lines about requests in any second
     ///
-    /// More are counted, and the count is logged, so that a flood cannot fill the disk. At 2
-    /// million requests a day every request has its line. Server errors have a limit of the same
-    /// size for themselves.
+    /// Further lines are not written. tickerd logs only how many there were, so that many requests
+    /// cannot fill the disk. At 2 million requests a day every request has its line. Server errors
+    /// have a limit of the same size for themselves.
     #[arg(long, global = true, env = "LOG_REQUESTS_PER_S_MAX", default_value_t = 100)]
     pub log_requests_per_s_max: u32,
 }
