@@ -47,6 +47,12 @@ const STOCKS: &[FeedColumn] = &[
     optional("sector", &["gicssector"]),
     optional("industry", &["gicsindustry"]),
     optional("market_cap", &["marketcapitalization"]),
+    optional("type", &["instrumenttype", "securitytype", "assettype"]),
+    optional("country", &["countrycode", "countryiso"]),
+    optional("isin", &[]),
+    optional("cusip", &[]),
+    optional("figi", &["compositefigi", "openfigi", "figicode"]),
+    optional("cik", &["cikcode"]),
 ];
 
 /// `closeadj` is not an alias of `adjusted_close`: files with that column have no raw close under

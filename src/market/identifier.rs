@@ -67,8 +67,8 @@ impl Identifier {
                 verify(alternating(&text[..11]), digits, text)?
             }
             IdentifierKind::Cik => {
-                let is_number = (1..=10).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_digit());
+                let is_number =
+                    (1..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
                 if !is_number {
                     return Err(IdentifierError::Cik);
                 }

@@ -4,8 +4,8 @@ use super::word_enum;
 
 word_enum! {
     /// The type of an instrument.
-    pub enum InstrumentType: "stock, etf, adr, fund, index, preferred, warrant, right, unit, bond or \
-                              other" {
+    pub enum InstrumentType:
+        "stock, etf, adr, fund, index, preferred, warrant, right, unit, bond or other" {
         /// Common stock.
         Stock = "stock",
         /// A fund or note that is traded on an exchange.

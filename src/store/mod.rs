@@ -55,7 +55,7 @@ use pool::{Params, PoolTimeouts, Postgres};
 pub use prices::bars_sql;
 pub use quotes::Quote;
 use replica::Replica;
-pub use search::{ListPage, StockFilter, StockMatches, StockSearch};
+pub use search::{ListPage, StockFilter, StockIdentifiers, StockMatches, StockSearch};
 pub use stocks::{StockRecord, StockRef};
 pub use symbols::{StockUpdate, StockUpdateError};
 pub use tiers::TierRecord;

@@ -2,15 +2,31 @@
 
 use tokio_postgres::Row;
 
+use super::typed::Param;
 use super::{Params, Store, StoreError};
+use crate::market::{Identifier, InstrumentType};
 
 /// Which stocks to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StockFilter {
     pub exchange: Option<String>,
     pub sector: Option<String>,
+    pub instrument_type: Option<InstrumentType>,
+    /// ISO 3166-1, two letters.
+    pub country: Option<String>,
+    pub currency: Option<String>,
+    pub identifiers: StockIdentifiers,
     /// `true` for listed stocks only, `false` for delisted stocks only.
     pub active: Option<bool>,
+}
+
+/// Identifiers that a stock must have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StockIdentifiers {
+    pub isin: Option<Identifier>,
+    pub cusip: Option<Identifier>,
+    pub figi: Option<Identifier>,
+    pub cik: Option<Identifier>,
 }
 
 /// Which page of a list to read.
@@ -61,6 +77,64 @@ impl StockSearch {
     }
 }
 
+/// The condition that a row `s` of `stocks` passes a filter, whose values are `$1` to `$10`.
+macro_rules! passes_filter {
+    () => {
+        "($1::text IS NULL OR s.exchange = $1) AND ($2::text IS NULL OR s.sector = $2)
+         AND ($3::bool IS NULL OR (s.delisted_on IS NULL) = $3)
+         AND ($4::text IS NULL OR s.type = $4) AND ($5::text IS NULL OR s.country = $5)
+         AND ($6::text IS NULL OR s.currency = $6) AND ($7::text IS NULL OR s.isin = $7)
+         AND ($8::text IS NULL OR s.cusip = $8) AND ($9::text IS NULL OR s.figi = $9)
+         AND ($10::text IS NULL OR s.cik = $10)"
+    };
+}
+
+/// The values of a filter as parameters of a statement.
+struct FilterValues<'a> {
+    exchange: Option<&'a str>,
+    sector: Option<&'a str>,
+    active: Option<bool>,
+    instrument_type: Option<&'static str>,
+    country: Option<&'a str>,
+    currency: Option<&'a str>,
+    /// ISIN, CUSIP, FIGI and CIK.
+    identifiers: [Option<&'a str>; 4],
+}
+
+impl StockFilter {
+    fn values(&self) -> FilterValues<'_> {
+        let StockIdentifiers { isin, cusip, figi, cik } = &self.identifiers;
+        FilterValues {
+            exchange: self.exchange.as_deref(),
+            sector: self.sector.as_deref(),
+            active: self.active,
+            instrument_type: self.instrument_type.map(InstrumentType::as_str),
+            country: self.country.as_deref(),
+            currency: self.currency.as_deref(),
+            identifiers: [isin, cusip, figi, cik].map(|of| of.as_ref().map(Identifier::as_str)),
+        }
+    }
+}
+
+impl FilterValues<'_> {
+    /// In the order of [`passes_filter!`].
+    fn params(&self) -> [&dyn Param; 10] {
+        let [isin, cusip, figi, cik] = &self.identifiers;
+        [
+            &self.exchange,
+            &self.sector,
+            &self.active,
+            &self.instrument_type,
+            &self.country,
+            &self.currency,
+            isin,
+            cusip,
+            figi,
+            cik,
+        ]
+    }
+}
+
 impl Store {
     /// Lists stocks by symbol, as of `version` or later.
     pub async fn list_stocks(
@@ -70,20 +144,19 @@ impl Store {
         version: i64,
     ) -> Result<StockMatches, StoreError> {
         // The C collation orders symbols by their bytes on every server.
-        let sql = "
-            WITH matching AS NOT MATERIALIZED (
-                SELECT id, symbol FROM stocks
-                WHERE ($1::text IS NULL OR exchange = $1) AND ($2::text IS NULL OR sector = $2)
-                  AND ($3::bool IS NULL OR (delisted_on IS NULL) = $3)
-            )
-            SELECT (SELECT count(*) FROM matching) AS total,
-                   ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\"
-                         LIMIT $4 OFFSET $5) AS ids";
+        let sql = concat!(
+            "WITH matching AS NOT MATERIALIZED (SELECT id, symbol FROM stocks s WHERE ",
+            passes_filter!(),
+            ")
+             SELECT (SELECT count(*) FROM matching) AS total,
+                    ARRAY(SELECT id FROM matching ORDER BY symbol COLLATE \"C\"
+                          LIMIT $11 OFFSET $12) AS ids"
+        );
         let limit = i64::from(page.limit);
         let offset = i64::from(page.offset);
-        let params: Params<'_> =
-            &[&filter.exchange, &filter.sector, &filter.active, &limit, &offset];
-        matches(&self.query_content(version, sql, params).await?)
+        let values = filter.values();
+        let params = [values.params().as_slice(), &[&limit, &offset]].concat();
+        matches(&self.query_content(version, sql, &params).await?)
     }
 
     /// Searches stocks, best match first: exact symbol, former symbol, symbol prefix, former symbol
@@ -99,36 +172,38 @@ impl Store {
         // All characters of symbols sort before '~'. Similar (<<%) means that half of the trigrams
         // occur in a sequence of whole words, or another part if the server sets
         // pg_trgm.strict_word_similarity_threshold.
-        let sql = "
-            WITH hits AS (
-                SELECT id, CASE WHEN symbol = $1 THEN 0 ELSE 2 END::float8 AS rank FROM stocks
-                WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
-                UNION ALL
-                SELECT stock_id, CASE WHEN symbol = $1 THEN 1 ELSE 3 END FROM former_symbols
-                WHERE symbol COLLATE \"C\" >= $1 AND symbol COLLATE \"C\" < $1 || '~'
-                UNION ALL
-                SELECT id, 4 FROM stocks WHERE name ~* $2
-                UNION ALL
-                SELECT id, 5 + least($3 <<<-> name, $3 <<<-> symbol) FROM stocks
-                WHERE ($3 <<% name OR $3 <<% symbol) AND name !~* $2
-            ), found AS (
-                SELECT s.id, s.symbol, min(h.rank) AS rank FROM hits h JOIN stocks s ON s.id = h.id
-                WHERE ($4::text IS NULL OR s.exchange = $4) AND ($5::text IS NULL OR s.sector = $5)
-                  AND ($6::bool IS NULL OR (s.delisted_on IS NULL) = $6)
-                GROUP BY s.id
-            )
-            SELECT count(*) AS total, coalesce(
-                (array_agg(id ORDER BY rank, symbol COLLATE \"C\"))[$7::bigint + 1:$7 + $8::bigint],
-                '{}'
-            ) AS ids FROM found";
+        let sql = concat!(
+            "WITH hits AS (
+                 SELECT id, CASE WHEN symbol = $11 THEN 0 ELSE 2 END::float8 AS rank FROM stocks
+                 WHERE symbol COLLATE \"C\" >= $11 AND symbol COLLATE \"C\" < $11 || '~'
+                 UNION ALL
+                 SELECT stock_id, CASE WHEN symbol = $11 THEN 1 ELSE 3 END FROM former_symbols
+                 WHERE symbol COLLATE \"C\" >= $11 AND symbol COLLATE \"C\" < $11 || '~'
+                 UNION ALL
+                 SELECT id, 4 FROM stocks WHERE name ~* $12
+                 UNION ALL
+                 SELECT id, 5 + least($13 <<<-> name, $13 <<<-> symbol) FROM stocks
+                 WHERE ($13 <<% name OR $13 <<% symbol) AND name !~* $12
+             ), found AS (
+                 SELECT s.id, s.symbol, min(h.rank) AS rank FROM hits h JOIN stocks s ON s.id = h.id
+                 WHERE ",
+            passes_filter!(),
+            " GROUP BY s.id
+             )
+             SELECT count(*) AS total, coalesce(
+                 (array_agg(id ORDER BY rank, symbol COLLATE \"C\"))
+                     [$14::bigint + 1:$14 + $15::bigint],
+                 '{}'
+             ) AS ids FROM found"
+        );
         let limit = i64::from(page.limit);
         let offset = i64::from(page.offset);
         let symbol = search.symbol();
         let pattern = search.word_prefix_pattern();
-        let StockFilter { exchange, sector, active } = filter;
-        let params: Params<'_> =
-            &[&symbol, &pattern, &search.0, exchange, sector, active, &offset, &limit];
-        matches(&self.query_content(version, sql, params).await?)
+        let values = filter.values();
+        let of_search: Params<'_> = &[&symbol, &pattern, &search.0, &offset, &limit];
+        let params = [values.params().as_slice(), of_search].concat();
+        matches(&self.query_content(version, sql, &params).await?)
     }
 }
 

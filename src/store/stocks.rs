@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::Row;
 
 use super::{Store, StoreError};
-use crate::market::Symbol;
+use crate::market::{InstrumentType, Symbol};
 
 /// A stock with its symbols and its range of days.
 #[derive(Debug)]
@@ -19,6 +19,14 @@ pub struct StockRecord {
     pub currency: String,
     /// In `currency`.
     pub market_cap: Option<i64>,
+    pub instrument_type: Option<InstrumentType>,
+    /// ISO 3166-1, two letters.
+    pub country: Option<String>,
+    pub isin: Option<String>,
+    pub cusip: Option<String>,
+    pub figi: Option<String>,
+    /// Of the company at the US Securities and Exchange Commission.
+    pub cik: Option<String>,
     /// When the stock or its prices last changed.
     pub updated_at: DateTime<Utc>,
     /// The last trading day; `None` while the stock is listed.
@@ -66,7 +74,7 @@ impl Store {
     pub async fn stocks(&self, ids: &[i32], version: i64) -> Result<Vec<StockRecord>, StoreError> {
         let sql = "
             SELECT s.symbol, s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap,
-                s.updated_at, s.delisted_on,
+                s.type, s.country, s.isin, s.cusip, s.figi, s.cik, s.updated_at, s.delisted_on,
                 ARRAY(SELECT f.symbol FROM former_symbols f
                       WHERE f.stock_id = s.id AND f.symbol <> s.symbol
                       ORDER BY f.replaced_on DESC, f.symbol) AS former_symbols,
@@ -95,10 +103,25 @@ fn stock_record(row: &Row) -> Result<StockRecord, StoreError> {
         industry: row.try_get("industry")?,
         currency: row.try_get("currency")?,
         market_cap: row.try_get("market_cap")?,
+        instrument_type: instrument_type(row)?,
+        country: row.try_get("country")?,
+        isin: row.try_get("isin")?,
+        cusip: row.try_get("cusip")?,
+        figi: row.try_get("figi")?,
+        cik: row.try_get("cik")?,
         updated_at: row.try_get("updated_at")?,
         delisted_on: row.try_get("delisted_on")?,
         former_symbols: symbols.into_iter().zip(days).collect(),
         first_date: row.try_get("first_date")?,
         last_date: row.try_get("last_date")?,
     })
+}
+
+fn instrument_type(row: &Row) -> Result<Option<InstrumentType>, StoreError> {
+    let word: Option<&str> = row.try_get("type")?;
+    let parse = |word: &str| {
+        word.parse()
+            .map_err(|_| StoreError::Corrupt(format!("{word:?} is not a type of instrument")))
+    };
+    word.map(parse).transpose()
 }

@@ -106,17 +106,23 @@ async fn a_stock_is_described_by_its_published_fields() {
     assert_eq!(
         fields,
         [
+            "cik",
+            "country",
             "currency",
+            "cusip",
             "delistedOn",
             "exchange",
+            "figi",
             "firstDate",
             "formerSymbols",
             "id",
             "industry",
+            "isin",
             "lastDate",
             "marketCap",
             "name",
             "sector",
+            "type",
             "updatedAt"
         ]
     );

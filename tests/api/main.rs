@@ -43,6 +43,7 @@ mod prices;
 mod query_plans;
 mod redis_user;
 mod reference;
+mod reference_data;
 mod release;
 mod restart;
 mod rotation;

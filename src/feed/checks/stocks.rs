@@ -5,7 +5,7 @@ use std::io::Write;
 use super::WRITES_TO_MEMORY;
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
-use crate::market::Symbol;
+use crate::market::{Identifier, IdentifierKind, InstrumentType, Symbol};
 use crate::store::ReferenceData;
 
 pub(super) fn stage_stock<W: Write>(
@@ -39,6 +39,12 @@ pub(super) fn stage_stock<W: Write>(
         row.optional_text("industry")?,
         currency,
         market_cap,
+        instrument_type(row)?,
+        country(row)?,
+        identifier(row, "isin", IdentifierKind::Isin)?,
+        identifier(row, "cusip", IdentifierKind::Cusip)?,
+        identifier(row, "figi", IdentifierKind::Figi)?,
+        identifier(row, "cik", IdentifierKind::Cik)?,
     ))
     .expect(WRITES_TO_MEMORY);
     Ok(())
@@ -60,4 +66,43 @@ fn current_symbol(row: &FeedRow<'_>, reference: &ReferenceData) -> Result<Symbol
         }
         _ => Ok(current),
     }
+}
+
+fn instrument_type(row: &FeedRow<'_>) -> Result<Option<&'static str>, RowError> {
+    let text = row.text("type");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let known = InstrumentType::of_vendor(text).map(|of| Some(of.as_str()));
+    known.ok_or_else(|| {
+        let words = InstrumentType::WORDS.join(", ");
+        row.error("type", format!("expected a type of instrument ({words})"))
+    })
+}
+
+/// A country by its code of two or three letters (ISO 3166-1).
+fn country(row: &FeedRow<'_>) -> Result<Option<&'static str>, RowError> {
+    let code = row.text("country").to_ascii_uppercase();
+    if code.is_empty() {
+        return Ok(None);
+    }
+    let known = rust_iso3166::from_alpha2(&code).or_else(|| rust_iso3166::from_alpha3(&code));
+    known.map(|country| Some(country.alpha2)).ok_or_else(|| {
+        row.error("country", "expected the ISO 3166 code of a country, such as US or USA")
+    })
+}
+
+fn identifier(
+    row: &FeedRow<'_>,
+    column: &'static str,
+    kind: IdentifierKind,
+) -> Result<Option<String>, RowError> {
+    let text = row.text(column);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = Identifier::parse(kind, text);
+    parsed
+        .map(|identifier| Some(identifier.as_str().to_owned()))
+        .map_err(|error| row.error(column, error.to_string()))
 }

@@ -12,8 +12,8 @@ use crate::http::request::query::{Query, invalid, symbol};
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
-use crate::market::Symbol;
-use crate::store::{ListPage, StockFilter, StockRecord, StockSearch};
+use crate::market::{Identifier, IdentifierKind, InstrumentType, Symbol};
+use crate::store::{ListPage, StockFilter, StockIdentifiers, StockRecord, StockSearch};
 
 const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
 /// The maximum exceeds the number of stocks of any market.
@@ -26,6 +26,13 @@ pub const LIST_PARAMETERS: &[Parameter] = &[
     ),
     Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
     Parameter::new("sector", Takes::Text, "The exact name of a sector."),
+    Parameter::new("type", Takes::Only(&InstrumentType::WORDS), "A type of instrument."),
+    Parameter::new("country", Takes::Text, "A country, ISO 3166-1 of two letters, in any case."),
+    Parameter::new("currency", Takes::Text, "The currency of prices, as stocks have it."),
+    Parameter::new("isin", Takes::Text, "The ISIN of a stock."),
+    Parameter::new("cusip", Takes::Text, "The CUSIP of a stock."),
+    Parameter::new("figi", Takes::Text, "The FIGI of a stock."),
+    Parameter::new("cik", Takes::Text, "The CIK of a company, with or without leading zeros."),
     Parameter::new(
         "active",
         Takes::Only(&["true", "false"]),
@@ -35,7 +42,7 @@ pub const LIST_PARAMETERS: &[Parameter] = &[
     Parameter::new("offset", Takes::Number(OFFSET), "The number of stocks to skip."),
 ];
 /// The size of a [`Stock`] in JSON, rounded up.
-const STOCK_BYTES: usize = 416;
+const STOCK_BYTES: usize = 640;
 
 #[derive(Clone)]
 pub struct StockListQuery {
@@ -59,6 +66,18 @@ pub struct Stock {
     currency: String,
     /// In `currency`.
     market_cap: Option<i64>,
+    /// `stock`, `etf`, `adr`, `fund`, `index`, `preferred`, `warrant`, `right`, `unit`, `bond` or
+    /// `other`; null if it is not known.
+    #[serde(rename = "type")]
+    instrument_type: Option<&'static str>,
+    /// ISO 3166-1, two letters; null if it is not known.
+    country: Option<String>,
+    /// ISO 6166; null if it is not known.
+    isin: Option<String>,
+    cusip: Option<String>,
+    figi: Option<String>,
+    /// The number of the company at the US Securities and Exchange Commission, 10 digits.
+    cik: Option<String>,
     /// When the stock or its prices last changed on this server.
     updated_at: DateTime<Utc>,
     /// The last trading day; null while the stock is listed.
@@ -91,6 +110,12 @@ impl From<StockRecord> for Stock {
             industry: stock.industry,
             currency: stock.currency,
             market_cap: stock.market_cap,
+            instrument_type: stock.instrument_type.map(InstrumentType::as_str),
+            country: stock.country,
+            isin: stock.isin,
+            cusip: stock.cusip,
+            figi: stock.figi,
+            cik: stock.cik,
             updated_at: stock.updated_at,
             delisted_on: stock.delisted_on,
             former_symbols: stock.former_symbols.into_iter().map(former).collect(),
@@ -129,6 +154,32 @@ pub async fn list(
     Ok(json(to_json(&StockList { stocks, count, total: found.total }, count * STOCK_BYTES)))
 }
 
+fn filter(query: &Query<'_>) -> Result<StockFilter, Problem> {
+    let upper = |name| Ok::<_, Problem>(query.text(name)?.map(|text| text.to_ascii_uppercase()));
+    Ok(StockFilter {
+        exchange: upper("exchange")?,
+        sector: query.text("sector")?,
+        active: query.only("active")?,
+        instrument_type: query.value("type")?,
+        country: upper("country")?,
+        currency: upper("currency")?,
+        identifiers: StockIdentifiers {
+            isin: identifier(query, IdentifierKind::Isin)?,
+            cusip: identifier(query, IdentifierKind::Cusip)?,
+            figi: identifier(query, IdentifierKind::Figi)?,
+            cik: identifier(query, IdentifierKind::Cik)?,
+        },
+    })
+}
+
+/// The identifier in the parameter that is named as its kind.
+fn identifier(query: &Query<'_>, kind: IdentifierKind) -> Result<Option<Identifier>, Problem> {
+    let name = kind.as_str();
+    let Some(text) = query.text(name)? else { return Ok(None) };
+    let parsed = Identifier::parse(kind, &text);
+    parsed.map(Some).map_err(|error| invalid(name, format!("is not valid: {error}")))
+}
+
 impl CacheableQuery for StockListQuery {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let query = Query::of(request, LIST_PARAMETERS)?;
@@ -139,9 +190,7 @@ impl CacheableQuery for StockListQuery {
             ),
             None => None,
         };
-        let exchange = query.text("exchange")?.map(|code| code.to_ascii_uppercase());
-        let filter =
-            StockFilter { exchange, sector: query.text("sector")?, active: query.only("active")? };
+        let filter = filter(&query)?;
         let page = ListPage {
             limit: query.number("limit", LIMIT)?,
             offset: query.number("offset", OFFSET)?,
@@ -150,17 +199,10 @@ impl CacheableQuery for StockListQuery {
     }
 
     fn canonical(&self, version: i64) -> String {
-        let Self {
-            search,
-            filter: StockFilter { exchange, sector, active },
-            page: ListPage { limit, offset },
-        } = self;
+        let Self { search, filter, page: ListPage { limit, offset } } = self;
         let q = search.as_ref().map(StockSearch::as_str);
         // Debug formatting quotes the texts, so no value can look like another parameter.
-        format!(
-            "v{version}/stocks?q={q:?}&exchange={exchange:?}&sector={sector:?}\
-             &active={active:?}&limit={limit}&offset={offset}"
-        )
+        format!("v{version}/stocks?q={q:?}&{filter:?}&limit={limit}&offset={offset}")
     }
 
     fn depends_on(&self) -> DependsOn<'_> {

@@ -54,7 +54,8 @@ impl Table {
         match self {
             Self::Stocks => {
                 "CREATE TEMP TABLE staging (line bigint, symbol text, name text, exchange text,
-                 sector text, industry text, currency text, market_cap bigint) ON COMMIT DROP"
+                 sector text, industry text, currency text, market_cap bigint, type text,
+                 country text, isin text, cusip text, figi text, cik text) ON COMMIT DROP"
             }
             Self::Prices => {
                 concat!(
@@ -105,20 +106,33 @@ impl Table {
             Self::Stocks => {
                 "WITH merged AS (
                      INSERT INTO stocks AS s (symbol, name, exchange, sector, industry, currency,
-                                              market_cap, data_version)
-                     SELECT symbol, name, exchange, sector, industry, currency, market_cap, 0
+                                              market_cap, type, country, isin, cusip, figi, cik,
+                                              data_version)
+                     SELECT symbol, name, exchange, sector, industry, currency, market_cap, type,
+                            country, isin, cusip, figi, cik, 0
                      FROM staging ORDER BY symbol
                      ON CONFLICT (symbol) DO UPDATE SET
                          name = excluded.name, exchange = excluded.exchange,
                          sector = coalesce(excluded.sector, s.sector),
                          industry = coalesce(excluded.industry, s.industry),
                          currency = excluded.currency,
-                         market_cap = coalesce(excluded.market_cap, s.market_cap)
-                     WHERE (s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap)
+                         market_cap = coalesce(excluded.market_cap, s.market_cap),
+                         type = coalesce(excluded.type, s.type),
+                         country = coalesce(excluded.country, s.country),
+                         isin = coalesce(excluded.isin, s.isin),
+                         cusip = coalesce(excluded.cusip, s.cusip),
+                         figi = coalesce(excluded.figi, s.figi),
+                         cik = coalesce(excluded.cik, s.cik)
+                     WHERE (s.name, s.exchange, s.sector, s.industry, s.currency, s.market_cap,
+                            s.type, s.country, s.isin, s.cusip, s.figi, s.cik)
                            IS DISTINCT FROM
                            (excluded.name, excluded.exchange, coalesce(excluded.sector, s.sector),
                             coalesce(excluded.industry, s.industry), excluded.currency,
-                            coalesce(excluded.market_cap, s.market_cap))
+                            coalesce(excluded.market_cap, s.market_cap),
+                            coalesce(excluded.type, s.type),
+                            coalesce(excluded.country, s.country),
+                            coalesce(excluded.isin, s.isin), coalesce(excluded.cusip, s.cusip),
+                            coalesce(excluded.figi, s.figi), coalesce(excluded.cik, s.cik))
                      RETURNING id AS stock_id, xmax = 0 AS added)
                  SELECT stock_id, count(*) FILTER (WHERE added) AS added,
                         count(*) FILTER (WHERE NOT added) AS changed,
