@@ -119,6 +119,8 @@ impl Loader {
 
     /// Merges the staged rows with the stored ones.
     async fn merge(&self) -> Result<Vec<MergedStock>, StoreError> {
+        // Without statistics the join of prices would be planned for a few rows.
+        self.client.batch_execute("ANALYZE staging").await?;
         let rows = self.client.query(self.table.merge(), &[]).await?;
         let merged = |row: &Row| {
             let first: Option<NaiveDate> = row.try_get("first")?;

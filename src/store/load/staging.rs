@@ -26,6 +26,20 @@ macro_rules! declared {
     };
 }
 
+/// The staged value of a row of `staging s`.
+macro_rules! staged {
+    ($name:literal, $type:literal) => {
+        concat!("s.", $name)
+    };
+}
+
+/// The value of a row of `prices old` before the merge.
+macro_rules! old {
+    ($name:literal, $type:literal) => {
+        concat!("old.", $name)
+    };
+}
+
 /// The stored value of a row of `prices p`.
 macro_rules! stored {
     ($name:literal, $type:literal) => {
@@ -101,6 +115,9 @@ impl Table {
     /// Merges the staged rows. Returns for each stock with changes its id, the number of added and
     /// of changed rows, and the first and the last changed day. Rows are merged in key order, so
     /// that concurrent loads wait for each other instead of deadlocking.
+    ///
+    /// Prices that equal the stored ones are left out by a join, because each conflict locks a row
+    /// and writes to it.
     pub(super) fn merge(self) -> &'static str {
         match self {
             Self::Stocks => {
@@ -144,9 +161,15 @@ impl Table {
                     "WITH merged AS (
                          INSERT INTO prices AS p (stock_id, ",
                     bar_columns!(),
-                    ") SELECT stock_id, ",
-                    bar_columns!(),
-                    " FROM staging ORDER BY stock_id, date
+                    ") SELECT s.stock_id, ",
+                    bar_columns!(staged),
+                    " FROM staging s
+                      LEFT JOIN prices old ON old.stock_id = s.stock_id AND old.date = s.date
+                      WHERE (",
+                    bar_values!(old),
+                    ") IS DISTINCT FROM (",
+                    bar_values!(staged),
+                    ") ORDER BY s.stock_id, s.date
                          ON CONFLICT (stock_id, date) DO UPDATE SET ",
                     bar_values!(assigned),
                     " WHERE (",
