@@ -1,11 +1,11 @@
 # The two main commands are `make demo` and `make test`. Each first installs the programs that are missing.
-.PHONY: help demo test test-scale test-openapi test-faults soak fuzz lint deny loadtest deploy rollback
+.PHONY: help demo test test-calendars test-scale test-openapi test-faults soak fuzz lint deny loadtest deploy rollback
 .PHONY: tools tools-test tools-scale tools-openapi tools-faults tools-deny
 
 # --- commands ------------------------------------------------------------------------------------------------------
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / && !/^tools/ { printf "%-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / && !/^tools/ { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 demo: tools ## start an API with sample data on port 3000, with its own Postgres and Redis
 	@[ -x target/demo/tickerd ] || \
@@ -23,6 +23,11 @@ test-openapi: tools-openapi ## send requests that the OpenAPI document allows, a
 	python3 -m venv target/schemathesis
 	target/schemathesis/bin/pip install --quiet --requirement tests/openapi/requirements.txt
 	timeout 900 cargo test --workspace --locked --test api reference:: -- --include-ignored
+
+test-calendars: tools ## compare the built-in calendars with the Python package exchange_calendars; a minute
+	python3 -m venv target/calendars
+	target/calendars/bin/pip install --quiet --requirement tests/calendars/requirements.txt
+	timeout 900 cargo test --workspace --locked --test api calendar_reference:: -- --include-ignored --nocapture
 
 test-faults: tools-faults tools-scale ## cause every fault of the reliability page on a release build, and record the figures there
 	cargo build --release --locked

@@ -20,7 +20,10 @@ pub use action::{Action, ActionKind, EventKind};
 pub use adjusted::{Adjust, Split};
 pub use adjustment::{AdjustmentFactor, EffectiveAction, factors};
 pub use bar::{Bar, BarError, decimal_difference};
-pub use calendar::{Calendar, DEFAULT_EXCHANGE, EarlyClose};
+pub use calendar::{
+    CLOSED_DAYS_MAX, Calendar, DEFAULT_EXCHANGE, EarlyClose, Hours, KnownExchange, Pause,
+    SpecialSession,
+};
 pub use date::{DateRange, DateRangeError, DateText, Order, parse_date};
 pub use exchange::Exchange;
 pub use identifier::{Identifier, IdentifierError, IdentifierKind};

@@ -15,6 +15,7 @@ mod auth;
 mod bad_input;
 mod cache;
 mod calendar;
+mod calendar_reference;
 mod chart;
 mod command_errors;
 mod contract;

@@ -1,62 +1,79 @@
-//! On which days exchanges trade.
+//! On which days exchanges trade, and at what hours.
 //!
-//! A further calendar is one file beside `us.rs` with the rules of its exchanges, and one entry in
-//! [`CALENDARS`].
+//! A further calendar is one file beside `us.rs` with the rules of its exchanges, and an entry for
+//! each of them in `known.rs`.
 
+mod euronext;
+mod known;
 mod rules;
+mod session;
+#[cfg(test)]
+mod tests;
 mod us;
+mod xasx;
+mod xetr;
+mod xhkg;
+mod xlon;
+mod xmil;
+mod xnse;
+mod xsto;
+mod xswx;
+mod xtks;
+mod xtse;
 
 use std::fmt;
 use std::iter::successors;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc, Weekday};
+use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use chrono_tz::Tz;
 
 use super::Exchange;
-
-const CALENDARS: [&Calendar; 1] = [Calendar::US];
+pub use known::KnownExchange;
+pub use session::{EarlyClose, Hours, Pause, SpecialSession};
 
 /// The exchange whose calendar answers where none is named.
 pub const DEFAULT_EXCHANGE: &str = "NYSE";
 
-/// The trading days of exchanges that keep the same ones. An early closing is a trading day.
+/// A bound on the days in a row without a trading day: Tokyo was closed for ten in 2019.
+pub const CLOSED_DAYS_MAX: usize = 14;
+
+/// The trading days of exchanges that keep the same ones. An early close is a trading day.
 pub struct Calendar {
-    /// The codes of the exchanges.
-    exchanges: &'static [&'static str],
+    /// Its name: the market identifier code (ISO 10383) of its first exchange.
+    pub mic: &'static str,
     /// The time zone of the exchanges.
     pub zone: Tz,
     /// The first year that the rules are right for.
     pub first_year: i32,
-    /// The last year to publish: rules like these change sooner or later.
+    /// The last year that is known: of a table its end, of rules that hold without an end 2099.
     pub last_year: i32,
-    /// A bound on the days in a row without a trading day.
-    closed_days_max: usize,
+    /// The regular hours of today. Hours of the past may differ.
+    pub hours: Hours,
     /// The name of the holiday, or the reason of the closure, on a day from Monday to Friday.
     holiday: fn(NaiveDate) -> Option<&'static str>,
-    /// The early closing on a trading day.
+    /// The early close on a trading day.
     early_close: fn(NaiveDate) -> Option<EarlyClose>,
-}
-
-/// A session that ends before its regular time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EarlyClose {
-    pub name: &'static str,
-    /// Local time.
-    pub closes_at: NaiveTime,
+    /// In order of date. Each is a trading day, whatever its weekday, and on holidays too.
+    special_sessions: &'static [SpecialSession],
 }
 
 impl Calendar {
     /// The calendar of the US exchanges.
     pub const US: &Self = &us::CALENDAR;
 
-    /// The calendar of an exchange, by its code; `None` where it is not known.
+    /// The calendar of an exchange, by its code or its MIC; `None` where it is not known.
     pub fn of(exchange: &str) -> Option<&'static Self> {
-        CALENDARS.into_iter().find(|calendar| calendar.exchanges.contains(&exchange))
+        KnownExchange::of(exchange).map(|exchange| exchange.calendar)
     }
 
     /// The codes of all exchanges whose calendar is known.
     pub fn known_exchanges() -> Vec<&'static str> {
-        CALENDARS.iter().flat_map(|calendar| calendar.exchanges).copied().collect()
+        KnownExchange::ALL.iter().map(|exchange| exchange.code).collect()
+    }
+
+    /// Whether the calendar is right for the year of `date`. Outside, nothing is claimed.
+    pub fn knows(&self, date: NaiveDate) -> bool {
+        (self.first_year..=self.last_year).contains(&date.year())
     }
 
     /// Whether the rules are known to be right for `date`.
@@ -71,18 +88,32 @@ impl Calendar {
     /// Why the exchanges are closed on `date`: `"weekend"`, or as in [`Self::holiday`]. `None` on a
     /// trading day.
     pub fn closure(&self, date: NaiveDate) -> Option<&'static str> {
-        if is_weekend(date) { Some("weekend") } else { (self.holiday)(date) }
+        if self.special_session(date).is_some() {
+            None
+        } else if is_weekend(date) {
+            Some("weekend")
+        } else {
+            (self.holiday)(date)
+        }
     }
 
     /// The name of the holiday on `date`, or the reason of a special closure. `None` on a trading
     /// day and on a weekend.
     pub fn holiday(&self, date: NaiveDate) -> Option<&'static str> {
-        if is_weekend(date) { None } else { (self.holiday)(date) }
+        if is_weekend(date) { None } else { self.closure(date) }
     }
 
-    /// The early closing on `date`; `None` on a day with a full session or without one.
+    /// The early close on `date`; `None` on a day with a full session or without one.
     pub fn early_close(&self, date: NaiveDate) -> Option<EarlyClose> {
-        if self.is_trading_day(date) { (self.early_close)(date) } else { None }
+        let is_regular = self.is_trading_day(date) && self.special_session(date).is_none();
+        if is_regular { (self.early_close)(date) } else { None }
+    }
+
+    /// The session at special hours or on a day that is otherwise free.
+    pub fn special_session(&self, date: NaiveDate) -> Option<&'static SpecialSession> {
+        let sessions = self.special_sessions;
+        let found = sessions.binary_search_by_key(&date, |session| session.date);
+        found.ok().map(|at| &sessions[at])
     }
 
     /// The trading days from `start` to `end`, both included, in order; none if `start` is after
@@ -95,31 +126,38 @@ impl Calendar {
         start.iter_days().take_while(move |day| *day <= end).filter(|day| self.is_trading_day(*day))
     }
 
-    /// The last trading day up to `date`, itself included.
+    /// The last trading day up to `date`, itself included; `None` if the calendar does not know.
     pub fn last_trading_day(&self, date: NaiveDate) -> Option<NaiveDate> {
         self.newest_first(date).next()
     }
 
-    /// The newest trading day whose session at `exchange` has ended at `now`.
+    /// The newest trading day whose session at `exchange` has ended at `now`; `None` if the
+    /// calendar does not know.
     pub fn newest_session(&self, exchange: &Exchange, now: DateTime<Utc>) -> Option<NaiveDate> {
         self.newest_first(exchange.today(now)).find(|day| {
-            let closes_at = self.early_close(*day).map_or(exchange.closes_at, |e| e.closes_at);
+            let closes_at = match self.special_session(*day) {
+                Some(special) => special.hours.map(|hours| hours.closes_at),
+                None => self.early_close(*day).map(|early| early.closes_at),
+            };
+            let closes_at = closes_at.unwrap_or(exchange.closes_at);
             let session = Exchange { closes_at, ..*exchange };
             session.session_end(*day).is_some_and(|end| end <= now)
         })
     }
 
-    /// The trading days up to `date`, newest first, over at most [`Self::closed_days_max`] days.
+    /// The trading days up to `date`, newest first, over at most [`CLOSED_DAYS_MAX`] days. None if
+    /// `date` lies after the years that the calendar knows.
     fn newest_first(&self, date: NaiveDate) -> impl Iterator<Item = NaiveDate> {
-        let days = successors(Some(date), NaiveDate::pred_opt).take(self.closed_days_max);
-        days.filter(|day| self.is_trading_day(*day))
+        let days = successors(Some(date), NaiveDate::pred_opt).take(CLOSED_DAYS_MAX);
+        let is_known = date.year() <= self.last_year;
+        days.filter(move |day| is_known && self.is_trading_day(*day))
     }
 }
 
-/// Calendars are constants: the same exchanges mean the same calendar.
+/// Calendars are constants: the same name means the same calendar.
 impl PartialEq for Calendar {
     fn eq(&self, other: &Self) -> bool {
-        self.exchanges == other.exchanges
+        self.mic == other.mic
     }
 }
 
@@ -127,7 +165,7 @@ impl Eq for Calendar {}
 
 impl fmt::Debug for Calendar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Calendar").field(&self.exchanges).finish()
+        f.debug_tuple("Calendar").field(&self.mic).finish()
     }
 }
 
@@ -135,26 +173,6 @@ fn is_weekend(date: NaiveDate) -> bool {
     matches!(date.weekday(), Weekday::Sat | Weekday::Sun)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_calendar_is_found_by_the_code_of_its_exchange() {
-        for code in Calendar::known_exchanges() {
-            let calendar = Calendar::of(code).unwrap();
-            assert!(calendar.exchanges.contains(&code), "{code}");
-        }
-        assert_eq!(Calendar::of(DEFAULT_EXCHANGE), Some(Calendar::US));
-        assert_eq!(Calendar::of("XETRA"), None);
-    }
-
-    #[test]
-    fn no_exchange_has_two_calendars() {
-        let mut codes = Calendar::known_exchanges();
-        codes.sort_unstable();
-        let all = codes.len();
-        codes.dedup();
-        assert_eq!(codes.len(), all);
-    }
+fn no_early_close(_: NaiveDate) -> Option<EarlyClose> {
+    None
 }

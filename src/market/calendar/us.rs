@@ -3,28 +3,32 @@
 //! NYSE and NASDAQ keep the same days. The rules are those of NYSE Rule 7.2. Martin Luther King Day
 //! became a market holiday in 1998, and special closures are listed from that year on, up to 2025.
 
-use chrono::{Datelike, NaiveDate, NaiveTime, Weekday};
+use chrono::{Datelike, NaiveDate, Weekday};
 
-use super::rules::{is_good_friday, is_nth_weekday};
-use super::{Calendar, EarlyClose};
+use super::rules::{Listed, is_good_friday, is_last_weekday, is_nth_weekday, listed};
+use super::{Calendar, EarlyClose, Hours, SpecialSession};
 
 pub(super) const CALENDAR: Calendar = Calendar {
-    exchanges: &["NYSE", "NASDAQ", "NYSEAMER", "NYSEARCA"],
+    mic: "XNYS",
     zone: chrono_tz::America::New_York,
     first_year: 1998,
     last_year: 2099,
-    // The longest run was from a Tuesday to a Sunday in September 2001.
-    closed_days_max: 10,
+    hours: Hours::new((9, 30), (16, 0)),
     holiday,
     early_close,
+    special_sessions: &[SpecialSession::new(
+        (2002, 9, 11),
+        "anniversary of the September 11 attacks",
+        Some(Hours::new((12, 0), (16, 0))),
+    )],
 };
 
 /// When an early closing is, in New York.
-const EARLY_CLOSES_AT: NaiveTime = NaiveTime::from_hms_opt(13, 0, 0).expect("a time of day");
+const EARLY_CLOSES_AT: (u32, u32) = (13, 0);
 
-/// Closures that follow no rule, as (year, month, day, reason), in order of date.
-/// Source: NYSE, "Special closings", and the exchanges' notices of the day.
-const SPECIAL_CLOSURES: [(i32, u32, u32, &str); 10] = [
+/// Closures that follow no rule. Source: NYSE, "Special closings", and the exchanges' notices of
+/// the day.
+const SPECIAL_CLOSURES: &[Listed] = &[
     (2001, 9, 11, "September 11 attacks"),
     (2001, 9, 12, "September 11 attacks"),
     (2001, 9, 13, "September 11 attacks"),
@@ -51,16 +55,17 @@ fn early_close(date: NaiveDate) -> Option<EarlyClose> {
             "day after Thanksgiving"
         }
         (12, 24) => "Christmas Eve",
+        (12, 31) if year == 1999 => "eve of the year 2000",
         (12, 26) if year == 2003 => "day after Christmas",
         _ => return None,
     };
-    Some(EarlyClose { name, closes_at: EARLY_CLOSES_AT })
+    Some(EarlyClose::new(name, EARLY_CLOSES_AT))
 }
 
 /// The holiday that the exchanges keep on `date`, or the reason of a special closure. `date` is a
 /// day from Monday to Friday.
 fn holiday(date: NaiveDate) -> Option<&'static str> {
-    regular_holiday(date).or_else(|| special_closure(date))
+    regular_holiday(date).or_else(|| listed(SPECIAL_CLOSURES, date))
 }
 
 fn regular_holiday(date: NaiveDate) -> Option<&'static str> {
@@ -71,8 +76,7 @@ fn regular_holiday(date: NaiveDate) -> Option<&'static str> {
         1 if third_monday && year >= 1998 => Some("Martin Luther King Day"),
         2 if third_monday => Some("Washington's Birthday"),
         3 | 4 if is_good_friday(date) => Some("Good Friday"),
-        // The last Monday of May is the one with no Monday left after it.
-        5 if date.weekday() == Weekday::Mon && date.day() > 31 - 7 => Some("Memorial Day"),
+        5 if is_last_weekday(date, Weekday::Mon) => Some("Memorial Day"),
         6 if year >= 2022 && is_observed(date, 19) => Some("Juneteenth"),
         7 if is_observed(date, 4) => Some("Independence Day"),
         9 if is_nth_weekday(date, Weekday::Mon, 1) => Some("Labor Day"),
@@ -80,14 +84,6 @@ fn regular_holiday(date: NaiveDate) -> Option<&'static str> {
         12 if is_observed(date, 25) => Some("Christmas Day"),
         _ => None,
     }
-}
-
-fn special_closure(date: NaiveDate) -> Option<&'static str> {
-    let key = (date.year(), date.month(), date.day());
-    SPECIAL_CLOSURES
-        .iter()
-        .find(|(year, month, day, _)| (*year, *month, *day) == key)
-        .map(|(.., reason)| *reason)
 }
 
 /// Whether a holiday on `day` of the same month is kept on `date`: on the day itself, on the Friday
@@ -115,7 +111,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs::File;
 
-    use chrono::Days;
+    use chrono::{Days, NaiveTime};
     use flate2::read::GzDecoder;
 
     use super::*;
@@ -224,6 +220,7 @@ mod tests {
     fn early_closings_equal_the_published_ones() {
         for (year, published) in [
             (1998, ["1998-11-27", "1998-12-24"].as_slice()),
+            (1999, &["1999-11-26", "1999-12-31"]),
             (2002, &["2002-07-05", "2002-11-29", "2002-12-24"]),
             (2003, &["2003-07-03", "2003-11-28", "2003-12-24", "2003-12-26"]),
             (2012, &["2012-07-03", "2012-11-23", "2012-12-24"]),
@@ -347,8 +344,9 @@ mod tests {
         for year in CALENDAR.first_year..=CALENDAR.last_year {
             let days =
                 date(&format!("{year}-01-01")).iter_days().take_while(|day| day.year() == year);
-            let kept = days
-                .filter(|day| CALENDAR.holiday(*day).is_some() && special_closure(*day).is_none());
+            let kept = days.filter(|day| {
+                CALENDAR.holiday(*day).is_some() && listed(SPECIAL_CLOSURES, *day).is_none()
+            });
             assert_eq!(kept.collect::<BTreeSet<_>>(), holidays_of(year), "{year}");
         }
     }
