@@ -18,6 +18,7 @@ pub enum Route {
     Exchanges,
     Calendar,
     Status,
+    MarketStatus,
     Watchlists,
     Watchlist,
     WatchlistQuotes,
@@ -32,7 +33,7 @@ pub enum Route {
 }
 
 impl Route {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Prices,
         Self::Quote,
         Self::Stock,
@@ -45,6 +46,7 @@ impl Route {
         Self::Exchanges,
         Self::Calendar,
         Self::Status,
+        Self::MarketStatus,
         Self::Watchlists,
         Self::Watchlist,
         Self::WatchlistQuotes,
@@ -89,6 +91,7 @@ impl Route {
             [Some("exchanges"), None, ..] => Self::Exchanges,
             [Some("calendar"), None, ..] => Self::Calendar,
             [Some("status"), None, ..] => Self::Status,
+            [Some("market"), Some("status"), None, _] => Self::MarketStatus,
             [Some("watchlists"), None, ..] => Self::Watchlists,
             [Some("watchlists"), Some(_), None, _] => Self::Watchlist,
             [Some("watchlists"), Some(_), Some("quotes"), None] => Self::WatchlistQuotes,
@@ -111,6 +114,7 @@ impl Route {
             Self::Exchanges => "/api/exchanges",
             Self::Calendar => "/api/calendar",
             Self::Status => "/api/status",
+            Self::MarketStatus => "/api/market/status",
             Self::Watchlists => "/api/watchlists",
             Self::Watchlist => "/api/watchlists/{id}",
             Self::WatchlistQuotes => "/api/watchlists/{id}/quotes",

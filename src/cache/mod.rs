@@ -32,7 +32,7 @@ use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
 pub use entry::{CachedHeaders, CachedResponse, Encoding, Entry, Media, Variant};
 use memory::{FillGuard, MemoryTier, MemoryUsage, Slot};
-pub use policy::{Content, Lifetime, lifetime};
+pub use policy::{Content, Lifetime, lifetime, lifetime_start};
 use shared::{RedisOrModel, SharedTier};
 pub use versions::{DependsOn, Versions};
 

@@ -15,6 +15,8 @@ pub enum Content {
     Quote,
     /// How recent the data is, and data edited directly in SQL, which bumps no version.
     Status,
+    /// What is right for the minute that begins at this time. The key names the minute too.
+    Minute(DateTime<Utc>),
     /// The description of a stock, or a list of stocks.
     Metadata,
     /// The bars of a range of days.
@@ -31,6 +33,7 @@ pub struct Lifetime {
 
 const QUOTE_S: u32 = 60;
 const STATUS_S: u32 = 60;
+const MINUTE_S: u32 = 60;
 const OPEN_RANGE_S: u32 = 300;
 const METADATA_S: u32 = 3600;
 const CLOSED_RANGE_S: u32 = 86_400;
@@ -40,6 +43,12 @@ const CLOSED_RANGE_JITTER_S: u32 = 300;
 /// An entry may be revalidated for its fresh time divided by this, [`REVALIDATE_S_MAX`] at most.
 const REVALIDATE_SHARE: u32 = 10;
 const REVALIDATE_S_MAX: u32 = 30;
+
+/// The time from which the lifetime counts: `now`, when the response is made, or the start of its
+/// minute, so that no client keeps it beyond that.
+pub fn lifetime_start(content: Content, now: DateTime<Utc>) -> DateTime<Utc> {
+    if let Content::Minute(start) = content { start } else { now }
+}
 
 /// The lifetime of a response made at `now`.
 ///
@@ -54,6 +63,7 @@ pub fn lifetime(
     let fresh_s = match content {
         Content::Quote => QUOTE_S,
         Content::Status => STATUS_S,
+        Content::Minute(_) => return Lifetime { fresh_s: MINUTE_S, revalidate_s: 0 },
         Content::Metadata => METADATA_S,
         Content::Bars(range) if range.is_closed(exchange.today(now)) => {
             CLOSED_RANGE_S - spread % (CLOSED_RANGE_JITTER_S + 1)
@@ -159,6 +169,20 @@ mod tests {
             lifetime(Content::Metadata, &new_york, now, 7),
             Lifetime { fresh_s: 3600, revalidate_s: 30 }
         );
+    }
+
+    #[test]
+    fn what_is_right_for_a_minute_is_fresh_exactly_until_its_end() {
+        let new_york = exchange(chrono_tz::America::New_York);
+        let start: DateTime<Utc> = "2026-11-30T20:59:00Z".parse().unwrap();
+        for second in [0, 30, 59] {
+            let (now, content) = (start + TimeDelta::seconds(second), Content::Minute(start));
+            let lifetime = lifetime(content, &new_york, now, 7);
+            let ends_at = lifetime_start(content, now)
+                + TimeDelta::seconds((lifetime.fresh_s + lifetime.revalidate_s).into());
+            assert_eq!(ends_at.to_rfc3339(), "2026-11-30T21:00:00+00:00", "{now}");
+            assert_eq!(lifetime_start(Content::Status, now), now);
+        }
     }
 
     /// Time zones whose clocks change at midnight, by half an hour, not at all, or in the seasons

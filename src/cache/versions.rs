@@ -32,7 +32,7 @@ pub struct Versions {
     stocks: ArcSwap<HashMap<Symbol, (StockRef, Exchange)>>,
     /// The last revision of stocks, keys and tiers that was applied. -1 before the first.
     last_revision: AtomicI64,
-    /// The highest version of a stock: the version of content that depends on all stocks.
+    /// The highest version of a stock or an exchange: that of content that depends on all stocks.
     version_of_all: AtomicI64,
     /// The last check for changes failed.
     is_behind: AtomicBool,
@@ -112,6 +112,7 @@ impl Versions {
             let version = changes.stocks.iter().map(|change| change.stock.version).max();
             self.version_of_all.fetch_max(version.unwrap_or_default(), Ordering::Release);
         }
+        self.version_of_all.fetch_max(changes.exchanges.unwrap_or_default(), Ordering::Release);
         // At least 0, because an empty database counts as read.
         self.last_revision.store(changes.revision.max(0), Ordering::Release);
     }

@@ -3,6 +3,7 @@
 mod console;
 mod deletions;
 mod demo;
+mod exchanges;
 mod generate;
 mod ingest;
 mod keys;
@@ -56,6 +57,8 @@ enum Command {
     Usage(usage::UsageArgs),
     /// List and show stocks, and rename, delist and relist them
     Stocks(stocks::StocksArgs),
+    /// List exchanges, add them and change their hours and calendars
+    Exchanges(exchanges::ExchangesArgs),
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
 }
@@ -110,6 +113,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Actions(args) => deletions::run_actions(args).await,
             Command::Usage(args) => usage::run(args).await,
             Command::Stocks(args) => stocks::run(args).await,
+            Command::Exchanges(args) => exchanges::run(args).await,
             Command::Generate(_) | Command::Demo(_) => Ok(()),
         }
     });

@@ -35,8 +35,13 @@ impl OperatorArgs {
     /// # Errors
     /// If a URL or a certificate authority can't be read.
     pub fn key_service(&self) -> Result<KeyService, CliError> {
-        let store = Store::new(&self.database)?;
-        Ok(KeyService::new(store, self.redis()?, REDIS_WAIT, self.actor()?))
+        Ok(KeyService::new(self.store()?, self.redis()?, REDIS_WAIT, self.actor()?))
+    }
+
+    /// # Errors
+    /// If the URL or a certificate authority can't be read.
+    pub fn store(&self) -> Result<Store, CliError> {
+        Ok(Store::new(&self.database)?)
     }
 
     /// # Errors

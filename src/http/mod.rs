@@ -29,7 +29,10 @@ use actix_web::{App, Error, web};
 
 use crate::config::{LogConfig, ServeConfig};
 use api::prices::{self, day, many};
-use api::{calendar, chart, events, exchanges, health, quote, status, stocks, usage, watchlists};
+use api::{
+    calendar, chart, events, exchanges, health, market_status, quote, status, stocks, usage,
+    watchlists,
+};
 use middleware::{anonymous_limit, authorize, boundary, cached, only, uncached};
 pub use reference::problems;
 use respond::error::not_found;
@@ -60,6 +63,10 @@ fn app(
         .service(cached::<exchanges::ExchangesQuery, _, _>("/exchanges", exchanges::exchanges))
         .service(cached::<calendar::CalendarQuery, _, _>("/calendar", calendar::calendar))
         .service(cached::<status::StatusQuery, _, _>("/status", status::status))
+        .service(cached::<market_status::MarketStatusQuery, _, _>(
+            "/market/status",
+            market_status::market_status,
+        ))
         .service(
             uncached("/watchlists", watchlists::list)
                 .route(web::post().to(watchlists::write::create))

@@ -90,7 +90,8 @@ impl Store {
         stocks: &[StockRef],
     ) -> Result<Vec<AdjustmentData>, StoreError> {
         let sql = "
-            SELECT s.data_version, s.exchange, s.delisted_on IS NOT NULL AS is_delisted,
+            SELECT s.data_version, s.delisted_on IS NOT NULL AS is_delisted,
+                (SELECT calendar_name FROM exchanges WHERE code = s.exchange) AS calendar_name,
                 (SELECT date FROM prices WHERE stock_id = s.id
                  ORDER BY date DESC LIMIT 1) AS newest,
                 ARRAY(SELECT ex_date FROM corporate_actions
@@ -160,7 +161,7 @@ fn batch_row(row: &Row) -> Result<BatchRow, StoreError> {
 }
 
 fn background(row: &Row) -> Result<AdjustmentData, StoreError> {
-    let calendar = Calendar::of(row.try_get("exchange")?);
+    let calendar = Calendar::of(row.try_get("calendar_name")?);
     let newest: Option<NaiveDate> = row.try_get("newest")?;
     let is_delisted = row.try_get("is_delisted")?;
     let listing = newest.map(|newest| ListingState { newest, is_delisted, calendar });

@@ -1,5 +1,5 @@
-//! The changes since a revision: rows of stocks, keys and tiers, each with the revision of its last
-//! change.
+//! The changes since a revision: rows of stocks, keys, tiers and exchanges, each with the revision
+//! of its last change.
 
 use super::keys::key_id;
 use super::stocks::symbol;
@@ -17,6 +17,8 @@ pub struct Changes {
     pub keys: Vec<KeyId>,
     /// Names of tiers.
     pub tiers: Vec<String>,
+    /// The revision of the newest change of an exchange, which all content may depend on.
+    pub exchanges: Option<i64>,
     /// The revision to continue from.
     pub revision: i64,
 }
@@ -42,10 +44,14 @@ impl Store {
             UNION ALL
             SELECT id, revision, 'key', NULL, NULL, NULL FROM api_keys WHERE revision > $1
             UNION ALL
-            SELECT name, revision, 'tier', NULL, NULL, NULL FROM tiers WHERE revision > $1";
+            SELECT name, revision, 'tier', NULL, NULL, NULL FROM tiers WHERE revision > $1
+            UNION ALL
+            SELECT code, revision, 'exchange', NULL, NULL, NULL
+            FROM exchanges WHERE revision > greatest($1, 0)";
         let mut changes = Changes { revision, ..Changes::default() };
         for row in self.query_in_background(sql, &[&revision]).await? {
-            changes.revision = changes.revision.max(row.try_get("data_version")?);
+            let of_row: i64 = row.try_get("data_version")?;
+            changes.revision = changes.revision.max(of_row);
             match row.try_get("kind")? {
                 "stock" => changes.stocks.push(StockChange {
                     under: symbol(&row, "name")?,
@@ -53,6 +59,7 @@ impl Store {
                     exchange: row.try_get("exchange")?,
                 }),
                 "tier" => changes.tiers.push(row.try_get("name")?),
+                "exchange" => changes.exchanges = changes.exchanges.max(Some(of_row)),
                 _ => changes.keys.push(key_id(&row, "name")?),
             }
         }

@@ -2,23 +2,42 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use tokio_postgres::Row;
 
 use super::{Store, StoreError};
-use crate::market::Exchange;
+use crate::market::{Calendar, Exchange, Market};
 
 /// An exchange, and the number of its stocks.
 #[derive(Debug)]
 pub struct ExchangeRecord {
     pub code: String,
     pub name: String,
+    /// The market identifier code (ISO 10383).
+    pub mic: Option<String>,
+    /// ISO 3166-1, two letters.
+    pub country: Option<String>,
+    /// ISO 4217.
+    pub currency: Option<String>,
     /// IANA name.
     pub time_zone: String,
-    /// The end of the regular session in local time, as `HH:MM`.
-    pub closes_at: String,
+    /// The start of the regular session in local time.
+    pub opens_at: Option<NaiveTime>,
+    /// The end of the regular session in local time.
+    pub closes_at: NaiveTime,
+    pub calendar: Option<&'static Calendar>,
     /// Delisted stocks included.
     pub stocks: i64,
+}
+
+/// An exchange with what decides whether it trades.
+#[derive(Debug)]
+pub struct MarketRecord {
+    pub code: String,
+    pub mic: Option<String>,
+    pub market: Market,
+    /// Delisted stocks count.
+    pub has_stocks: bool,
 }
 
 /// How new the prices of an exchange are.
@@ -45,11 +64,22 @@ impl Store {
         rows.iter().filter_map(|row| exchange(row).transpose()).collect()
     }
 
+    /// All exchanges with their calendars, ordered by code, as of `version` or later. An exchange
+    /// with an invalid time zone is left out.
+    pub async fn markets(&self, version: i64) -> Result<Vec<MarketRecord>, StoreError> {
+        let sql = "
+            SELECT e.code, e.mic, e.time_zone, e.opens_at, e.closes_at, e.calendar_name,
+                   EXISTS (SELECT FROM stocks WHERE exchange = e.code) AS has_stocks
+            FROM exchanges e ORDER BY e.code COLLATE \"C\"";
+        let rows = self.query_content(version, sql, &[]).await?;
+        rows.iter().filter_map(|row| market_record(row).transpose()).collect()
+    }
+
     /// All exchanges with their names and stock counts, ordered by code, as of `version` or later.
     pub async fn exchange_records(&self, version: i64) -> Result<Vec<ExchangeRecord>, StoreError> {
         let sql = "
-            SELECT e.code, e.name, e.time_zone, to_char(e.closes_at, 'HH24:MI') AS closes_at,
-                   count(s.id) AS stocks
+            SELECT e.code, e.name, e.mic, e.country, e.currency, e.time_zone, e.opens_at,
+                   e.closes_at, e.calendar_name, count(s.id) AS stocks
             FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
             GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
         self.query_content(version, sql, &[]).await?.iter().map(exchange_record).collect()
@@ -89,12 +119,31 @@ fn exchange(row: &Row) -> Result<Option<(String, Exchange)>, StoreError> {
     Ok(Some((code, Exchange { zone, closes_at: row.try_get("closes_at")? })))
 }
 
+fn market_record(row: &Row) -> Result<Option<MarketRecord>, StoreError> {
+    let Some((code, exchange)) = exchange(row)? else { return Ok(None) };
+    Ok(Some(MarketRecord {
+        code,
+        mic: row.try_get("mic")?,
+        market: Market {
+            exchange,
+            opens_at: row.try_get("opens_at")?,
+            calendar: Calendar::of(row.try_get("calendar_name")?),
+        },
+        has_stocks: row.try_get("has_stocks")?,
+    }))
+}
+
 fn exchange_record(row: &Row) -> Result<ExchangeRecord, StoreError> {
     Ok(ExchangeRecord {
         code: row.try_get("code")?,
         name: row.try_get("name")?,
+        mic: row.try_get("mic")?,
+        country: row.try_get("country")?,
+        currency: row.try_get("currency")?,
         time_zone: row.try_get("time_zone")?,
+        opens_at: row.try_get("opens_at")?,
         closes_at: row.try_get("closes_at")?,
+        calendar: Calendar::of(row.try_get("calendar_name")?),
         stocks: row.try_get("stocks")?,
     })
 }

@@ -10,6 +10,7 @@ mod chart;
 mod connect;
 mod error;
 mod events;
+mod exchange_changes;
 mod exchanges;
 mod keys;
 mod load;
@@ -40,7 +41,8 @@ pub use chart::ChartData;
 pub use connect::Database;
 pub use error::StoreError;
 pub use events::{EventPage, EventPlace, EventRecord, Events};
-pub use exchanges::{ExchangeRecord, NewestDay};
+pub use exchange_changes::{ExchangeChange, ExchangeChangeError, ExchangeFields};
+pub use exchanges::{ExchangeRecord, MarketRecord, NewestDay};
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRecord, KeyRow, KeySearch, KeyStatus, KeyWrite,
     NewKey, Rotation,

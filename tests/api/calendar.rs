@@ -20,18 +20,25 @@ async fn exchanges_list_their_time_zone_and_number_of_stocks() {
         "INSERT INTO exchanges VALUES ('XETRA', 'Deutsche Börse Xetra', 'Europe/Berlin', '17:30')";
     database.connect().await.batch_execute(berlin).await.unwrap();
     let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
-    let exchange = |code: &str, name: &str, zone: &str, closes_at: &str, stocks: u32| {
+    let new_york = |code: &str, mic: &str, name: &str, stocks: u32| {
         json!({
-            "code": code, "name": name, "timeZone": zone, "closesAt": closes_at, "stocks": stocks
+            "code": code, "name": name, "mic": mic, "country": "US", "currency": "USD",
+            "timeZone": "America/New_York", "opensAt": "09:30", "closesAt": "16:00",
+            "calendar": "XNYS", "stocks": stocks
         })
     };
-    let new_york = |code, name, stocks| exchange(code, name, "America/New_York", "16:00", stocks);
-    let expected = json!({"count": 5, "exchanges": [
-        new_york("NASDAQ", "Nasdaq Stock Market", 4),
-        new_york("NYSE", "New York Stock Exchange", 1),
-        new_york("NYSEAMER", "NYSE American", 0),
-        new_york("NYSEARCA", "NYSE Arca", 0),
-        exchange("XETRA", "Deutsche Börse Xetra", "Europe/Berlin", "17:30", 0),
+    let xetra = json!({
+        "code": "XETRA", "name": "Deutsche Börse Xetra", "mic": null, "country": null,
+        "currency": null, "timeZone": "Europe/Berlin", "opensAt": null, "closesAt": "17:30",
+        "calendar": null, "stocks": 0
+    });
+    let expected = json!({"count": 6, "exchanges": [
+        new_york("BATS", "BATS", "Cboe BZX", 0),
+        new_york("NASDAQ", "XNAS", "Nasdaq Stock Market", 4),
+        new_york("NYSE", "XNYS", "New York Stock Exchange", 1),
+        new_york("NYSEAMER", "XASE", "NYSE American", 0),
+        new_york("NYSEARCA", "ARCX", "NYSE Arca", 0),
+        xetra,
     ]});
     assert_eq!(app.json(&key, "/api/exchanges").await, (200, expected));
     let second = app.get(&key, "/api/exchanges").await;
@@ -45,7 +52,7 @@ async fn exchanges_list_their_time_zone_and_number_of_stocks() {
     let files = Files::new();
     let row = files.write("sap.csv", "symbol,name,exchange,currency\nSAP,SAP SE,XETRA,EUR\n");
     assert_eq!(database.output(&["ingest", "stocks", &row]).code, Some(0));
-    let counted = async || app.json(&key, "/api/exchanges").await.1["exchanges"][4]["stocks"] == 1;
+    let counted = async || app.json(&key, "/api/exchanges").await.1["exchanges"][5]["stocks"] == 1;
     eventually("the new stock is counted", SOON, counted).await;
 }
 
@@ -80,6 +87,40 @@ async fn a_years_calendar_lists_trading_days_holidays_and_early_closings() {
     ];
     assert_eq!(body["earlyCloses"], json!(expected));
     assert_eq!(header(&app.get(&key, path).await, "x-cache"), "HIT");
+}
+
+#[tokio::test]
+async fn a_calendar_is_found_by_mic_and_says_its_hours_and_until_when_it_is_known() {
+    let database = Database::sample().await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let (_, us) = app.json(&key, "/api/calendar?exchange=arcx&start=2024-01-01").await;
+    assert_eq!((&us["exchange"], &us["count"]), (&"ARCX".into(), &252.into()));
+    assert_eq!((&us["knownFrom"], &us["knownUntil"]), (&"1998-01-01".into(), &"2099-12-31".into()));
+    let path = "/api/calendar?exchange=XNSE&start=2023-11-10&end=2023-11-15";
+    let (_, india) = app.json(&key, path).await;
+    assert_eq!(
+        india,
+        json!({
+            "exchange": "XNSE", "start": "2023-11-10", "end": "2023-11-15",
+            "timeZone": "Asia/Kolkata", "knownFrom": "2010-01-01", "knownUntil": "2026-12-31",
+            "regularHours": {
+                "opensAt": "09:15", "closesAt": "15:30", "breakStartsAt": null, "breakEndsAt": null
+            },
+            "count": 4, "tradingDays": ["2023-11-10", "2023-11-12", "2023-11-13", "2023-11-15"],
+            "holidays": [{"date": "2023-11-14", "name": "Diwali Balipratipada"}],
+            "earlyCloses": [],
+            "specialSessions": [{"date": "2023-11-12", "name": "Muhurat", "hours": {
+                "opensAt": "18:15", "closesAt": "19:15", "breakStartsAt": null, "breakEndsAt": null
+            }}]
+        })
+    );
+    let (_, tokyo) = app.json(&key, "/api/calendar?exchange=XTKS&start=2026-11-30").await;
+    assert_eq!(tokyo["regularHours"]["breakStartsAt"], "11:30");
+    let (status, late) = app.json(&key, "/api/calendar?exchange=XNSE&start=2027-01-01").await;
+    assert_eq!(
+        (status, &late["detail"]),
+        (400, &"end (2027-12-31) is too late: expected 2026-12-31 or earlier".into())
+    );
 }
 
 #[tokio::test]

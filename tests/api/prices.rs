@@ -422,7 +422,7 @@ async fn a_day_without_prices_is_explained_if_the_exchange_has_a_calendar() {
         ("2013-03-04", "2013-03-04"),
         (
             "2012-10-29?exchange=nyse",
-            "2012-10-29 at the exchange \"NYSE\": US exchanges were closed (Hurricane Sandy)",
+            "2012-10-29 at the exchange \"NYSE\": it was closed (Hurricane Sandy)",
         ),
         ("2012-10-29?exchange=xetra", "2012-10-29 at the exchange \"XETRA\""),
         ("2013-03-01?exchange=NOSUCH", "2013-03-01 at the exchange \"NOSUCH\""),

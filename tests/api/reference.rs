@@ -25,6 +25,8 @@ const VOLATILE: [&str; 9] = [
     "key",
     "id",
 ];
+/// Fields of the state of a market, which are null at some times.
+const OF_THE_TIME: [&str; 6] = ["asOf", "isOpen", "reason", "session", "nextOpen", "nextClose"];
 
 /// The path of a program that `make test-openapi` installs.
 fn installed(name: &str) -> PathBuf {
@@ -74,7 +76,8 @@ fn stable(response: &Value) -> Value {
         Value::Object(fields) => {
             let is_volatile = |name: &str, value: &Value| {
                 let is_symbol = name == "id" && value.as_str().is_some_and(|id| id.len() < 12);
-                VOLATILE.contains(&name) && !value.is_null() && !is_symbol
+                let is_volatile = VOLATILE.contains(&name) && !value.is_null() && !is_symbol;
+                is_volatile || OF_THE_TIME.contains(&name)
             };
             let field = |(name, value): (&String, &Value)| {
                 (name.clone(), if is_volatile(name, value) { json!("...") } else { stable(value) })

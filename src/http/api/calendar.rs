@@ -5,6 +5,7 @@ use chrono::{Datelike, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::market_status::SessionHours;
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
 use crate::http::request::parameter::{Parameter, Takes};
@@ -19,18 +20,19 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::new(
         "exchange",
         Takes::Text,
-        "The code of a US exchange, in any case. Default: NYSE.",
+        "The code or the MIC of an exchange whose calendar is built in, in any case. \
+         Default: NYSE.",
     ),
     Parameter::new(
         "start",
         Takes::Date,
-        "The first day, in 1998 or later. \
+        "The first day, not before the first year that the calendar knows. \
          Default: January 1 of the year of `end`, or of this year.",
     ),
     Parameter::new(
         "end",
         Takes::Date,
-        "The last day, inclusive, in 2099 or earlier. \
+        "The last day, inclusive, up to `knownUntil`. \
          Default: December 31 of the year of `start`, or of this year.",
     ),
 ];
@@ -42,18 +44,28 @@ const DAY_BYTES: usize = 16;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Calendar)]
 pub struct CalendarDays {
-    /// The code of the exchange.
+    /// The code or the MIC that was asked for.
     exchange: String,
     start: NaiveDate,
     end: NaiveDate,
+    /// IANA name. All times of the calendar are local times.
+    time_zone: &'static str,
+    /// The regular hours of today. Hours of the past may differ.
+    regular_hours: SessionHours,
+    /// The first day that the calendar knows.
+    known_from: NaiveDate,
+    /// The last day that the calendar knows. Closures decided later are not known before.
+    known_until: NaiveDate,
     /// The number of trading days.
     count: usize,
     /// Includes days with an early close.
     trading_days: Vec<NaiveDate>,
-    /// Weekdays without trading.
+    /// Days from Monday to Friday without trading.
     holidays: Vec<NamedDay>,
     /// Trading days whose session ends early.
     early_closes: Vec<EarlyCloseDay>,
+    /// Trading days at other hours, or on a weekend or a holiday.
+    special_sessions: Vec<SpecialSessionDay>,
 }
 
 /// A holiday.
@@ -75,6 +87,17 @@ pub struct EarlyCloseDay {
     closes_at: String,
 }
 
+/// A trading day at other hours than the regular ones, or on a weekend or a holiday.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SpecialSession)]
+pub struct SpecialSessionDay {
+    date: NaiveDate,
+    name: &'static str,
+    /// Null if only the day is known.
+    hours: Option<SessionHours>,
+}
+
 #[derive(Clone)]
 pub struct CalendarQuery {
     exchange: String,
@@ -94,13 +117,23 @@ pub async fn calendar(Parsed(query): Parsed<CalendarQuery>) -> HttpResponse {
         let closes_at = early.closes_at.format("%H:%M").to_string();
         Some(EarlyCloseDay { date: *date, name: early.name, closes_at })
     };
+    let special = |date: &NaiveDate| {
+        let session = calendar.special_session(*date)?;
+        let hours = session.hours.map(SessionHours::from);
+        Some(SpecialSessionDay { date: *date, name: session.name, hours })
+    };
     let body = CalendarDays {
         exchange,
         start,
         end,
+        time_zone: calendar.zone.name(),
+        regular_hours: calendar.hours.into(),
+        known_from: calendar.known_from(),
+        known_until: calendar.known_until(),
         count: trading_days.len(),
         holidays: holidays.collect(),
         early_closes: trading_days.iter().filter_map(early_close).collect(),
+        special_sessions: trading_days.iter().filter_map(special).collect(),
         trading_days,
     };
     json(to_json(&body, body.count * DAY_BYTES))

@@ -1,6 +1,7 @@
 //! `GET /api/exchanges`: the exchanges that stocks trade on.
 
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::NaiveTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,18 +31,39 @@ pub struct Exchanges {
 pub struct ListedExchange {
     code: String,
     name: String,
+    /// The market identifier code (ISO 10383).
+    mic: Option<String>,
+    /// ISO 3166-1, two letters.
+    country: Option<String>,
+    /// ISO 4217.
+    currency: Option<String>,
     /// IANA name. Dates of its stocks' prices are dates in this zone.
     time_zone: String,
-    /// The end of the regular session in local time, as `HH:MM`.
+    /// The start of the regular session in local time, as `HH:MM`; null if it is unknown.
+    opens_at: Option<String>,
+    /// The end of the regular session in local time, as `HH:MM`. A closing auction may follow.
     closes_at: String,
+    /// The name of its calendar, as `/api/calendar` takes it; null if its trading days are unknown.
+    calendar: Option<&'static str>,
     /// The number of its stocks, delisted ones included.
     stocks: i64,
 }
 
 impl From<ExchangeRecord> for ListedExchange {
     fn from(exchange: ExchangeRecord) -> Self {
-        let ExchangeRecord { code, name, time_zone, closes_at, stocks } = exchange;
-        Self { code, name, time_zone, closes_at, stocks }
+        let time = |time: NaiveTime| time.format("%H:%M").to_string();
+        Self {
+            code: exchange.code,
+            name: exchange.name,
+            mic: exchange.mic,
+            country: exchange.country,
+            currency: exchange.currency,
+            time_zone: exchange.time_zone,
+            opens_at: exchange.opens_at.map(time),
+            closes_at: time(exchange.closes_at),
+            calendar: exchange.calendar.map(|calendar| calendar.mic),
+            stocks: exchange.stocks,
+        }
     }
 }
 
@@ -72,7 +94,7 @@ impl CacheableQuery for ExchangesQuery {
     }
 
     fn content(&self) -> Content {
-        // Operators add exchanges in SQL, which bumps no version, so the result must expire soon.
+        // A change in SQL draws no revision, so the result must expire soon.
         Content::Status
     }
 }

@@ -5,6 +5,7 @@ pub mod chart;
 pub mod events;
 pub mod exchanges;
 pub mod health;
+pub mod market_status;
 #[doc(hidden)] // for the benchmarks
 pub mod prices;
 pub mod quote;

@@ -12,7 +12,7 @@ use crate::http::request::query::Query;
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
-use crate::market::{Calendar, Exchange};
+use crate::market::Market;
 use crate::store::NewestDay;
 
 pub const PARAMETERS: &[Parameter] = &[];
@@ -50,8 +50,8 @@ pub struct ExchangeStatus {
 }
 
 impl ExchangeStatus {
-    fn of(newest: NewestDay, exchange: &Exchange, now: DateTime<Utc>) -> Self {
-        let calendar = Calendar::of(&newest.exchange);
+    fn of(newest: NewestDay, market: &Market, now: DateTime<Utc>) -> Self {
+        let Market { exchange, calendar, .. } = market;
         let expected_date = calendar.and_then(|calendar| calendar.newest_session(exchange, now));
         Self {
             exchange: newest.exchange,
@@ -73,13 +73,14 @@ pub async fn status(
     _: Parsed<StatusQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let exchanges = state.store.exchanges().await?;
-    let newest_days = state.store.newest_days(state.versions.to_read()).await?;
+    let version = state.versions.to_read();
+    let markets = state.store.markets(version).await?;
+    let newest_days = state.store.newest_days(version).await?;
     let now = Utc::now();
     // Exchanges with an invalid time zone are left out: their current date is unknown.
     let status = |newest: NewestDay| {
-        let exchange = exchanges.get(&newest.exchange)?;
-        Some(ExchangeStatus::of(newest, exchange, now))
+        let of = markets.iter().find(|record| record.code == newest.exchange)?;
+        Some(ExchangeStatus::of(newest, &of.market, now))
     };
     let exchanges: Vec<_> = newest_days.into_iter().filter_map(status).collect();
     let count = exchanges.len();
@@ -107,14 +108,11 @@ impl CacheableQuery for StatusQuery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::parse_date;
+    use crate::market::{Calendar, parse_date};
 
     #[test]
     fn data_is_current_from_the_load_of_a_day_until_the_next_session_ends() {
-        let exchange = Exchange {
-            zone: Calendar::US.zone,
-            closes_at: chrono::NaiveTime::from_hms_opt(16, 0, 0).unwrap(),
-        };
+        let us = Market::of(Calendar::US);
         let is_current = |code: &str, newest: Option<&str>, now: &str| {
             let date = newest.and_then(parse_date);
             let newest = NewestDay {
@@ -124,7 +122,8 @@ mod tests {
                 stocks: 1,
                 stocks_with_newest: 1,
             };
-            ExchangeStatus::of(newest, &exchange, now.parse().unwrap()).is_current
+            let market = Market { calendar: Calendar::of(code), ..us };
+            ExchangeStatus::of(newest, &market, now.parse().unwrap()).is_current
         };
         for (code, newest, now, expected) in [
             ("NYSE", Some("2026-11-19"), "2026-11-20T20:59:59Z", Some(true)),

@@ -11,7 +11,8 @@ use chrono::Utc;
 
 use super::shared::{HeaderWriter, put_extension, refuse, state};
 use crate::cache::{
-    CachedHeaders, CachedResponse, Encoding, Entry, Found, Lifetime, Miss, lifetime,
+    CachedHeaders, CachedResponse, Content, Encoding, Entry, Found, Lifetime, Miss, lifetime,
+    lifetime_start,
 };
 use crate::clock::epoch_ms;
 use crate::http::request::cacheable_query::CacheableQuery;
@@ -45,9 +46,10 @@ pub async fn cache<Q: CacheableQuery>(
         Found::Uncacheable => Box::pin(run_uncached(request, next, query)).await,
         Found::Failed => Ok(refuse(request, Problem::RecentlyFailed)),
         Found::Miss(miss) => {
-            let lifetime = lifetime(query.content(), &exchange, now, spread(&key));
+            let content = query.content();
+            let lifetime = lifetime(content, &exchange, now, spread(&key));
             put_extension(&request, query);
-            Box::pin(run_and_fill::<Q>(request, next, miss, lifetime)).await
+            Box::pin(run_and_fill::<Q>(request, next, miss, (content, lifetime))).await
         }
     }
 }
@@ -67,7 +69,7 @@ async fn run_and_fill<Q: CacheableQuery>(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     miss: Miss<'_>,
-    lifetime: Lifetime,
+    (content, lifetime): (Content, Lifetime),
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let response = next.call(request).await?;
     let now_ms = epoch_ms(Utc::now());
@@ -98,7 +100,8 @@ async fn run_and_fill<Q: CacheableQuery>(
     let body = body::to_bytes(response.into_body())
         .await
         .map_err(|_| actix_web::error::ErrorInternalServerError(""))?;
-    let entry = miss.fill(CachedResponse { body, media, headers }, lifetime, now_ms);
+    let start_ms = epoch_ms(lifetime_start(content, Utc::now()));
+    let entry = miss.fill(CachedResponse { body, media, headers }, lifetime, start_ms);
     let response = entry_response::<Q>(&request, &entry, CacheOutcome::Miss);
     Ok(ServiceResponse::new(request, response))
 }

@@ -241,9 +241,12 @@ impl actix_web::Responder for Problem {
 
 /// The exchange that has no prices, and the reason.
 fn no_day(exchange: Option<&str>, why: Option<&str>) -> String {
-    let of = exchange.map(|exchange| format!(" at the exchange {exchange:?}")).unwrap_or_default();
-    let why = why.map(|why| format!(": US exchanges were closed ({why})")).unwrap_or_default();
-    of + &why
+    let (at, closed) = match exchange {
+        Some(exchange) => (format!(" at the exchange {exchange:?}"), "it was closed"),
+        None => (String::new(), "US exchanges were closed"),
+    };
+    let why = why.map(|why| format!(": {closed} ({why})")).unwrap_or_default();
+    at + &why
 }
 
 fn rate_limited(limit: u32, cost: u32) -> String {

@@ -71,14 +71,19 @@ impl Calendar {
         KnownExchange::ALL.iter().map(|exchange| exchange.code).collect()
     }
 
-    /// Whether the calendar is right for the year of `date`. Outside, nothing is claimed.
-    pub fn knows(&self, date: NaiveDate) -> bool {
+    /// Whether the rules are known to be right for `date`. Outside, nothing is claimed.
+    pub fn covers(&self, date: NaiveDate) -> bool {
         (self.first_year..=self.last_year).contains(&date.year())
     }
 
-    /// Whether the rules are known to be right for `date`.
-    pub fn covers(&self, date: NaiveDate) -> bool {
-        (self.first_year..=self.last_year).contains(&date.year())
+    /// The first day that the rules are known to be right for.
+    pub fn known_from(&self) -> NaiveDate {
+        NaiveDate::from_ymd_opt(self.first_year, 1, 1).unwrap_or(NaiveDate::MIN)
+    }
+
+    /// The last day that the rules are known to be right for.
+    pub fn known_until(&self) -> NaiveDate {
+        NaiveDate::from_ymd_opt(self.last_year, 12, 31).unwrap_or(NaiveDate::MAX)
     }
 
     pub fn is_trading_day(&self, date: NaiveDate) -> bool {

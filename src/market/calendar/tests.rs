@@ -145,7 +145,7 @@ fn a_special_session_is_a_trading_day_without_an_early_close() {
 #[test]
 fn a_table_says_nothing_after_its_last_year() {
     let india = calendar("XNSE");
-    assert!(india.knows(date("2026-12-31")) && !india.knows(date("2027-01-01")));
+    assert!(india.covers(date("2026-12-31")) && !india.covers(date("2027-01-01")));
     assert_eq!(india.last_trading_day(date("2027-01-31")), None);
     assert_eq!(india.last_trading_day(date("2026-12-27")), Some(date("2026-12-24")));
 }

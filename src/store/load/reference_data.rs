@@ -79,19 +79,20 @@ impl Loader {
         let today = Some((Utc::now() + EASTERNMOST_OFFSET).date_naive());
         let mut data = ReferenceData { today, ..ReferenceData::default() };
         let sql = "
-            SELECT symbol AS found_by, id, symbol, delisted_on, exchange, name,
+            SELECT s.symbol AS found_by, s.id, s.symbol, s.delisted_on, e.calendar_name, s.name,
                    NULL AS replaced_on
-            FROM stocks
+            FROM stocks s JOIN exchanges e ON e.code = s.exchange
             UNION ALL
-            SELECT i.symbol, s.id, s.symbol, s.delisted_on, s.exchange, s.name, i.replaced_on
-            FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id";
+            SELECT i.symbol, s.id, s.symbol, s.delisted_on, e.calendar_name, s.name, i.replaced_on
+            FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id
+            JOIN exchanges e ON e.code = s.exchange";
         for row in self.client.query(sql, &[]).await? {
             let found_by = symbol(&row, "found_by")?;
             let stock = KnownStock {
                 id: row.try_get("id")?,
                 symbol: symbol(&row, "symbol")?,
                 delisted_on: row.try_get("delisted_on")?,
-                calendar: Calendar::of(row.try_get("exchange")?),
+                calendar: Calendar::of(row.try_get("calendar_name")?),
             };
             data.stocks.insert(found_by, stock);
             if let Some(replaced_on) = row.try_get("replaced_on")? {

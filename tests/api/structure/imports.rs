@@ -107,7 +107,7 @@ fn uses(code: &str) -> Vec<(bool, Module)> {
     for (at, _) in code.match_indices("use ") {
         let line_start = code[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let before = code[line_start..at].trim();
-        if !(before.is_empty() || before.starts_with("pub")) {
+        if !(before.is_empty() || before == "pub" || before.starts_with("pub(")) {
             continue;
         }
         let Some((tree, _)) = code[at + "use ".len()..].split_once(';') else { continue };

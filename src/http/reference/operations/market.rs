@@ -4,6 +4,7 @@ use super::read;
 use crate::http::api::calendar::{self, CalendarDays};
 use crate::http::api::events::{self, MarketEvents, StockEvents};
 use crate::http::api::exchanges::{self, Exchanges};
+use crate::http::api::market_status::{self, MarketStatus};
 use crate::http::api::status::{self, Status};
 use crate::http::reference::operation::{Operation, OperationLink};
 use crate::route::Route;
@@ -11,7 +12,14 @@ use crate::route::Route;
 const TAG: &str = "Market";
 
 pub fn operations() -> Vec<Operation> {
-    vec![list_stock_events(), list_events(), list_exchanges(), get_calendar(), get_status()]
+    vec![
+        list_stock_events(),
+        list_events(),
+        list_exchanges(),
+        get_calendar(),
+        get_status(),
+        get_market_status(),
+    ]
 }
 
 fn list_stock_events() -> Operation {
@@ -72,5 +80,16 @@ fn get_status() -> Operation {
     Operation {
         parameters: status::PARAMETERS,
         ..read::<Status>("getStatus", Route::Status, TAG, summary, example)
+    }
+}
+
+fn get_market_status() -> Operation {
+    let example = include_str!("../examples/getMarketStatus.json");
+    let summary = "Get whether exchanges are open, and when that changes";
+    Operation {
+        parameters: market_status::PARAMETERS,
+        problems: &["no_calendar"],
+        example: &[("exchange", "XNYS")],
+        ..read::<MarketStatus>("getMarketStatus", Route::MarketStatus, TAG, summary, example)
     }
 }
