@@ -158,8 +158,8 @@ async fn an_invalid_calendar_request_says_what_was_expected() {
             404,
             "no_calendar",
             "there is no calendar of \"XETRA\": expected NYSE or NASDAQ or NYSEAMER or NYSEARCA or \
-             BATS or XAMS or XASX or XBRU or XETR or XHKG or XLON or XMIL or XNSE or XPAR or XSTO \
-             or XSWX or XTKS or XTSE",
+             BATS or XAMS or XASX or XBRU or XETR or XHKG or XKRX or XLON or XMIL or XNSE or XPAR \
+             or XSTO or XSWX or XTKS or XTSE",
         ),
         (
             "start=1997-12-31&end=1998-02-01",

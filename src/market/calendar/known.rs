@@ -1,7 +1,7 @@
 //! The exchanges whose calendar is built in, with what the table `exchanges` says of each.
 
 use super::Calendar;
-use super::{euronext, us, xasx, xetr, xhkg, xlon, xmil, xnse, xsto, xswx, xtks, xtse};
+use super::{euronext, us, xasx, xetr, xhkg, xkrx, xlon, xmil, xnse, xsto, xswx, xtks, xtse};
 
 /// An exchange that `tickerd exchanges add CODE` needs no further options for.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct KnownExchange {
 
 impl KnownExchange {
     /// All of them: those of the US first, then by MIC.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         us("NYSE", "XNYS", "New York Stock Exchange"),
         us("NASDAQ", "XNAS", "Nasdaq Stock Market"),
         us("NYSEAMER", "XASE", "NYSE American"),
@@ -31,6 +31,7 @@ impl KnownExchange {
         of("Euronext Brussels", "BE", "EUR", &euronext::BRUSSELS),
         of("Xetra", "DE", "EUR", &xetr::CALENDAR),
         of("Hong Kong Stock Exchange", "HK", "HKD", &xhkg::CALENDAR),
+        of("Korea Exchange", "KR", "KRW", &xkrx::CALENDAR),
         of("London Stock Exchange", "GB", "GBP", &xlon::CALENDAR),
         of("Euronext Milan", "IT", "EUR", &xmil::CALENDAR),
         of("National Stock Exchange of India", "IN", "INR", &xnse::CALENDAR),

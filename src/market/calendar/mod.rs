@@ -13,6 +13,7 @@ mod us;
 mod xasx;
 mod xetr;
 mod xhkg;
+mod xkrx;
 mod xlon;
 mod xmil;
 mod xnse;

@@ -14,7 +14,7 @@ fn calendar(mic: &str) -> &'static Calendar {
 }
 
 /// (MIC, a day on which it was closed, the reason).
-const CLOSED: [(&str, &str, &str); 40] = [
+const CLOSED: [(&str, &str, &str); 42] = [
     ("XLON", "2022-06-03", "Platinum Jubilee"),
     ("XLON", "2022-09-19", "funeral of Queen Elizabeth II"),
     ("XLON", "2023-01-02", "New Year's Day"),
@@ -49,6 +49,8 @@ const CLOSED: [(&str, &str, &str); 40] = [
     ("XHKG", "2023-09-08", "black rainstorm"),
     ("XHKG", "2022-09-12", "day after the Mid-Autumn Festival"),
     ("XHKG", "2026-04-07", "Ching Ming Festival"),
+    ("XKRX", "2025-06-03", "presidential election"),
+    ("XKRX", "2024-12-31", "last day of the year"),
     ("XASX", "2022-09-22", "day of mourning for Queen Elizabeth II"),
     ("XASX", "2024-06-10", "King's Birthday"),
     ("XASX", "2011-04-26", "Anzac Day"),
@@ -125,6 +127,7 @@ fn years_have_the_published_number_of_trading_days() {
         ("XTSE", 2024, 252),
         ("XTKS", 2024, 245),
         ("XASX", 2024, 254),
+        ("XKRX", 2024, 244),
         ("XNSE", 2024, 249),
     ] {
         let (start, end) = (date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
