@@ -159,7 +159,7 @@ async fn an_invalid_calendar_request_says_what_was_expected() {
             "no_calendar",
             "there is no calendar of \"XETRA\": expected NYSE or NASDAQ or NYSEAMER or NYSEARCA or \
              BATS or XAMS or XASX or XBRU or XETR or XHKG or XKRX or XLON or XMIL or XNSE or XPAR \
-             or XSTO or XSWX or XTKS or XTSE",
+             or XSHE or XSHG or XSTO or XSWX or XTKS or XTSE",
         ),
         (
             "start=1997-12-31&end=1998-02-01",

@@ -33,10 +33,14 @@ fn path(inside: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(inside)
 }
 
-/// The name of a calendar in the package. It has Bombay, whose holidays Mumbai's other exchange
-/// shares, and not XNSE.
+/// The name of a calendar in the package. It lacks two, whose days are those of another exchange of
+/// the country.
 fn name_of(calendar: &Calendar) -> &'static str {
-    if calendar.mic == "XNSE" { "XBOM" } else { calendar.mic }
+    match calendar.mic {
+        "XNSE" => "XBOM",
+        "XSHE" => "XSHG",
+        mic => mic,
+    }
 }
 
 /// The years to compare: those that are known, up to the next one.

@@ -1,7 +1,7 @@
 //! The exchanges whose calendar is built in, with what the table `exchanges` says of each.
 
 use super::Calendar;
-use super::{euronext, us, xasx, xetr, xhkg, xkrx, xlon, xmil, xnse, xsto, xswx, xtks, xtse};
+use super::{euronext, us, xasx, xetr, xhkg, xkrx, xlon, xmil, xnse, xshg, xsto, xswx, xtks, xtse};
 
 /// An exchange that `tickerd exchanges add CODE` needs no further options for.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct KnownExchange {
 
 impl KnownExchange {
     /// All of them: those of the US first, then by MIC.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         us("NYSE", "XNYS", "New York Stock Exchange"),
         us("NASDAQ", "XNAS", "Nasdaq Stock Market"),
         us("NYSEAMER", "XASE", "NYSE American"),
@@ -36,6 +36,8 @@ impl KnownExchange {
         of("Euronext Milan", "IT", "EUR", &xmil::CALENDAR),
         of("National Stock Exchange of India", "IN", "INR", &xnse::CALENDAR),
         of("Euronext Paris", "FR", "EUR", &euronext::PARIS),
+        of("Shenzhen Stock Exchange", "CN", "CNY", &xshg::SHENZHEN),
+        of("Shanghai Stock Exchange", "CN", "CNY", &xshg::CALENDAR),
         of("Nasdaq Stockholm", "SE", "SEK", &xsto::CALENDAR),
         of("SIX Swiss Exchange", "CH", "CHF", &xswx::CALENDAR),
         of("Tokyo Stock Exchange", "JP", "JPY", &xtks::CALENDAR),

@@ -17,6 +17,7 @@ mod xkrx;
 mod xlon;
 mod xmil;
 mod xnse;
+mod xshg;
 mod xsto;
 mod xswx;
 mod xtks;

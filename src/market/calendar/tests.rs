@@ -14,7 +14,7 @@ fn calendar(mic: &str) -> &'static Calendar {
 }
 
 /// (MIC, a day on which it was closed, the reason).
-const CLOSED: [(&str, &str, &str); 42] = [
+const CLOSED: [(&str, &str, &str); 44] = [
     ("XLON", "2022-06-03", "Platinum Jubilee"),
     ("XLON", "2022-09-19", "funeral of Queen Elizabeth II"),
     ("XLON", "2023-01-02", "New Year's Day"),
@@ -49,6 +49,8 @@ const CLOSED: [(&str, &str, &str); 42] = [
     ("XHKG", "2023-09-08", "black rainstorm"),
     ("XHKG", "2022-09-12", "day after the Mid-Autumn Festival"),
     ("XHKG", "2026-04-07", "Ching Ming Festival"),
+    ("XSHG", "2015-09-03", "70 years of the victory in the war"),
+    ("XSHE", "2024-02-09", "Spring Festival"),
     ("XKRX", "2025-06-03", "presidential election"),
     ("XKRX", "2024-12-31", "last day of the year"),
     ("XASX", "2022-09-22", "day of mourning for Queen Elizabeth II"),
@@ -60,7 +62,7 @@ const CLOSED: [(&str, &str, &str); 42] = [
 ];
 
 /// Days that look free and are not.
-const OPEN: [(&str, &str); 15] = [
+const OPEN: [(&str, &str); 16] = [
     ("XLON", "2020-05-04"), // the bank holiday moved to Friday
     ("XLON", "2022-05-30"),
     ("XETR", "2022-06-06"), // Whit Monday is no holiday any more
@@ -71,6 +73,7 @@ const OPEN: [(&str, &str); 15] = [
     ("XTKS", "2019-12-23"), // the former Emperor's birthday
     ("XTKS", "2020-07-20"), // Marine Day moved for the Olympic Games
     ("XHKG", "2025-09-24"), // a typhoon, and trading went on
+    ("XSHG", "2024-02-19"), // the first day after the Spring Festival
     ("XASX", "2021-04-26"), // Anzac Day was a Sunday
     ("XNSE", "2013-11-14"),
     ("XNSE", "2025-02-01"), // a Saturday, for the budget
@@ -128,6 +131,7 @@ fn years_have_the_published_number_of_trading_days() {
         ("XTKS", 2024, 245),
         ("XASX", 2024, 254),
         ("XKRX", 2024, 244),
+        ("XSHG", 2024, 242),
         ("XNSE", 2024, 249),
     ] {
         let (start, end) = (date(&format!("{year}-01-01")), date(&format!("{year}-12-31")));
