@@ -60,9 +60,9 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
 
 /// Verifies a server against the certificates of a file.
 ///
-/// A server whose own certificate is in the file is trusted whatever its names: it proves that it
-/// holds the key. Such a certificate is often self-signed and marked as an authority, as the manual
-/// of Postgres makes it, which the usual verification rejects.
+/// A server whose own certificate is in the file is trusted whatever its names and dates: it proves
+/// that it holds the key. Such a certificate is often self-signed and marked as an authority, as
+/// the manual of Postgres makes it, which the usual verification rejects.
 #[derive(Debug)]
 struct FileVerifier {
     certificates: Vec<CertificateDer<'static>>,
@@ -137,19 +137,18 @@ impl ServerCertVerifier for FileVerifier {
 /// Whether a connection failed because no trusted authority signed the certificate of the server.
 pub fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
     let cause = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let is_other = |reason: &CertificateError| {
-        !matches!(
+    // Two authorities of one name differ in their signatures. The last one is the error of a
+    // self-signed certificate that is marked as an authority.
+    let is_untrusted = |reason: &CertificateError| {
+        matches!(
             reason,
-            CertificateError::Expired
-                | CertificateError::ExpiredContext { .. }
-                | CertificateError::NotValidYet
-                | CertificateError::NotValidYetContext { .. }
-                | CertificateError::NotValidForName
-                | CertificateError::NotValidForNameContext { .. }
+            CertificateError::UnknownIssuer
+                | CertificateError::BadSignature
+                | CertificateError::Other(_)
         )
     };
     match cause.and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(reason)) => is_other(reason),
+        Some(rustls::Error::InvalidCertificate(reason)) => is_untrusted(reason),
         _ => false,
     }
 }

@@ -20,7 +20,7 @@ use crate::redis::Redis;
 /// A value consists of this byte, the number of the media, the lengths of two headers (u16), three
 /// times in epoch milliseconds (u64), the two headers and the body. Numbers are big-endian. Only
 /// the uncompressed body is stored: compressing it again is faster than fetching both.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 const HEAD_BYTES: usize = 1 + 1 + 2 * 2 + 3 * 8;
 
 pub struct SharedTier {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::console::{CliError, confirm};
 use super::operator::{OperatorArgs, notify_of_data};
 use crate::market::{DateRange, EventKind, Symbol, parse_date};
-use crate::store::{DeletedRows, Deletion, FoundRows};
+use crate::store::{DeletedRows, Deletion, FoundRows, LoadError};
 
 #[derive(Debug, Args)]
 pub struct PricesArgs {
@@ -100,7 +100,16 @@ async fn delete(
         let what = Described { rows, found };
         confirm(yes, &format!("{what} of {symbol} would be deleted, and no longer be served"))?;
     }
-    let deleted = database.delete_rows(deletion, &operator.actor()?).await?.ok_or_else(unknown)?;
+    let deleted = match database.delete_rows(deletion, &operator.actor()?).await {
+        Err(LoadError::OutcomeUnknown(error)) => {
+            notify_of_data(redis).await;
+            return Err(format!(
+                "whether the rows were deleted is not known: {error}; run the command again"
+            )
+            .into());
+        }
+        result => result?.ok_or_else(unknown)?,
+    };
     if deleted.count > 0 {
         notify_of_data(redis).await;
     }

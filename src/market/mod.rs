@@ -31,7 +31,7 @@ pub use identifier::{Identifier, IdentifierError, IdentifierKind};
 pub use instrument::InstrumentType;
 pub use market_state::{Market, MarketState};
 pub use period::{Interval, Period};
-pub use price_basis::{PriceBasis, looks_split_adjusted};
+pub use price_basis::{PriceBasis, SplitEvidence};
 pub use resample::{ListingState, PeriodBar, Resampler};
 pub use symbol::{Symbol, SymbolError};
 pub use word_enum::UnknownWord;

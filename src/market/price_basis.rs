@@ -9,18 +9,54 @@ pub enum PriceBasis {
     SplitAdjusted,
 }
 
-/// Smaller splits move a close no more than a day of trading may, so they prove nothing.
+/// What the closes around a split say about the prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitEvidence {
+    /// The close moved as the split moves it: the prices are as traded.
+    Raw,
+    /// The close moved as if nothing had happened: the prices are adjusted for the split.
+    Adjusted,
+    /// The close moved in another way, as if the split had been applied twice.
+    Neither,
+    /// A split so small moves a close no more than a day of trading may.
+    TooSmall,
+}
+
+/// Smaller splits prove nothing.
 const RATIO_MIN: f64 = 1.5;
 
-/// Whether prices look adjusted for a split already. `ratio` is the number of new shares for each
-/// old one, `before` and `after` are the closes around its ex-date.
-///
-/// At a split, a close as traded moves by about `1 / ratio`, and an adjusted one by about 1. The
-/// nearer of the two on a logarithmic scale decides: for a two-for-one split, adjusted prices are
-/// assumed if the close moves by -29 % to +41 %.
-pub fn looks_split_adjusted(ratio: f64, before: f64, after: f64) -> bool {
-    let expected = ratio.ln().abs();
-    expected >= RATIO_MIN.ln() && (after / before).ln().abs() < expected / 2.0
+impl SplitEvidence {
+    /// `ratio` is the number of new shares for each old one, `before` and `after` are the closes
+    /// around the ex-date.
+    ///
+    /// At a split, a close as traded moves by about `1 / ratio`, and an adjusted one by about 1. On
+    /// a logarithmic scale, a move belongs to the one that is nearer than half of the distance
+    /// between them: for a two-for-one split, prices are adjusted if the close moves by -29 % to
+    /// +41 %.
+    pub fn of(ratio: f64, before: f64, after: f64) -> Self {
+        let distance = ratio.ln().abs();
+        let is_within = |moved: f64| moved.ln().abs() < distance / 2.0;
+        if distance < RATIO_MIN.ln() {
+            Self::TooSmall
+        } else if is_within(after / before) {
+            Self::Adjusted
+        } else if is_within(after / before * ratio) {
+            Self::Raw
+        } else {
+            Self::Neither
+        }
+    }
+
+    /// Whether the evidence contradicts what somebody says about the prices. Without a word, prices
+    /// are taken as raw unless they are clearly adjusted.
+    pub fn contradicts(self, basis: Option<PriceBasis>) -> bool {
+        match basis {
+            Some(PriceBasis::Raw) => false,
+            None => self == Self::Adjusted,
+            // After the conversion the prices must be as traded.
+            Some(PriceBasis::SplitAdjusted) => matches!(self, Self::Adjusted | Self::Neither),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -29,38 +65,39 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_close_that_ignores_a_split_looks_adjusted() {
-        for (ratio, before, after) in
-            [(20.0, 123.05, 125.0), (2.0, 40.0, 40.1), (0.1, 30.0, 29.0), (1.5, 10.0, 10.9)]
-        {
-            assert!(looks_split_adjusted(ratio, before, after), "{ratio} {before} {after}");
+    fn the_closes_around_a_split_tell_what_the_prices_are() {
+        for (ratio, before, after, expected) in [
+            (20.0, 123.05, 125.0, SplitEvidence::Adjusted),
+            (2.0, 40.0, 40.1, SplitEvidence::Adjusted),
+            (0.1, 30.0, 29.0, SplitEvidence::Adjusted),
+            (1.5, 10.0, 10.9, SplitEvidence::Adjusted),
+            (20.0, 2447.0, 125.0, SplitEvidence::Raw),
+            (2.0, 40.0, 20.5, SplitEvidence::Raw),
+            (0.1, 1.2, 11.5, SplitEvidence::Raw),
+            (2.0, 40.0, 26.0, SplitEvidence::Raw),
+            // Converted although they were as traded.
+            (20.0, 48_940.0, 125.0, SplitEvidence::Neither),
+            (2.0, 80.0, 20.5, SplitEvidence::Neither),
+            (1.05, 10.0, 10.0, SplitEvidence::TooSmall),
+            (1.0, 10.0, 10.0, SplitEvidence::TooSmall),
+        ] {
+            let evidence = SplitEvidence::of(ratio, before, after);
+            assert_eq!(evidence, expected, "{ratio}: {before} to {after}");
         }
-    }
-
-    #[test]
-    fn a_close_that_moves_with_a_split_looks_raw() {
-        for (ratio, before, after) in
-            [(20.0, 2447.0, 125.0), (2.0, 40.0, 20.5), (0.1, 1.2, 11.5), (2.0, 40.0, 26.0)]
-        {
-            assert!(!looks_split_adjusted(ratio, before, after), "{ratio} {before} {after}");
-        }
-    }
-
-    #[test]
-    fn a_small_split_proves_nothing() {
-        assert!(!looks_split_adjusted(1.05, 10.0, 10.0));
-        assert!(!looks_split_adjusted(1.0, 10.0, 10.0));
     }
 
     proptest! {
         #[test]
-        fn a_day_of_at_most_20_percent_decides_as_the_prices_are(
-            ratio in prop_oneof![1.6f64..100.0, 0.01f64..0.62],
+        fn any_day_short_of_half_the_split_leaves_the_evidence_as_it_is(
+            ratio in prop_oneof![1.5f64..100.0, 0.01f64..0.66],
             before in 0.5f64..5000.0,
-            day in 0.82f64..1.2
+            share in -0.49f64..0.49
         ) {
-            prop_assert!(looks_split_adjusted(ratio, before, before * day));
-            prop_assert!(!looks_split_adjusted(ratio, before, before / ratio * day));
+            let day = ratio.powf(share);
+            let evidence = |after: f64| SplitEvidence::of(ratio, before, after);
+            prop_assert_eq!(evidence(before * day), SplitEvidence::Adjusted);
+            prop_assert_eq!(evidence(before / ratio * day), SplitEvidence::Raw);
+            prop_assert_eq!(evidence(before / ratio / ratio * day), SplitEvidence::Neither);
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::breaker::{Breaker, CommandOutcome};
-use super::permissions::Permissions;
+use super::permissions::{Permissions, is_refusal};
 use super::watch::{FailureReport, PING_INTERVAL_MS, watch};
 use crate::config::RedisConfig;
 use crate::metrics;
@@ -174,6 +174,9 @@ impl Redis {
         name: &str,
         arguments: Vec<String>,
     ) -> Result<R, RedisError> {
+        if self.shared.permissions.scripts.is_refused() {
+            return Err(RedisError::CircuitOpen);
+        }
         let (client, name) = (&self.shared.client, self.name(name));
         self.call("evalsha", async {
             match client.evalsha(script.0.sha1().clone(), name.clone(), arguments.clone()).await {
@@ -217,6 +220,8 @@ impl Redis {
         let outcome = match &result {
             Ok(_) => CommandOutcome::Answered,
             Err(RedisError::Timeout(_)) => CommandOutcome::TimedOut,
+            // Redis works, and other commands may be allowed.
+            Err(RedisError::Command(e)) if is_refusal(e) => CommandOutcome::Answered,
             Err(RedisError::Command(e)) if *e.kind() == ErrorKind::Timeout => {
                 CommandOutcome::TimedOut
             }

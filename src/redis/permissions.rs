@@ -27,15 +27,21 @@ impl Permission {
         self.is_refused.load(Ordering::Relaxed)
     }
 
-    /// Records an answer of Redis, and returns whether it refuses the permission. Logs the effect
-    /// when a refusal begins.
-    fn record<T>(&self, answer: &Result<T, Error>, effect: &str) -> bool {
-        let refusal = answer.as_ref().err().filter(|error| is_refusal(error));
-        let was_refused = self.is_refused.swap(refusal.is_some(), Ordering::Relaxed);
-        if let (Some(error), false) = (refusal, was_refused) {
-            tracing::warn!(cause = %error, "{effect} (docs/scaling.md lists what the user needs)");
+    /// Records an answer of Redis, and returns whether the permission is granted. Any answer other
+    /// than a grant or a refusal, such as a timeout, leaves the permission as it was. Logs the
+    /// effect when a refusal begins.
+    fn is_granted<T>(&self, answer: &Result<T, Error>, effect: &str) -> bool {
+        match answer {
+            Ok(_) => self.is_refused.store(false, Ordering::Relaxed),
+            Err(error) if is_refusal(error) => {
+                if !self.is_refused.swap(true, Ordering::Relaxed) {
+                    let needs = "docs/scaling.md lists what the user needs";
+                    tracing::warn!(cause = %error, "{effect} ({needs})");
+                }
+            }
+            Err(_) => {}
         }
-        refusal.is_some()
+        answer.is_ok()
     }
 }
 
@@ -53,7 +59,7 @@ impl Permissions {
         let effect = "the user of REDIS_URL may not use the channel of changes: this instance \
                       polls Postgres for changes, as without Redis";
         let publish = || client.publish::<i64, _, _>(channel, message.clone());
-        while self.channel.record(&publish().await, effect) {
+        while !self.channel.is_granted(&publish().await, effect) {
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
@@ -66,12 +72,12 @@ impl Permissions {
         let effect = "the user of REDIS_URL may not run scripts: limits are counted per instance";
         let run =
             || client.eval::<i64, _, _, _>("return 1", Vec::<String>::new(), Vec::<i64>::new());
-        while self.scripts.record(&run().await, effect) {
+        while !self.scripts.is_granted(&run().await, effect) {
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 }
 
-fn is_refusal(error: &Error) -> bool {
+pub(super) fn is_refusal(error: &Error) -> bool {
     error.details().starts_with("NOPERM")
 }

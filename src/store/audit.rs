@@ -1,4 +1,5 @@
-//! The table `audit`. Triggers write it (migrations/V2__keys.sql); this module only reads it.
+//! The table `audit`, which this module only reads. Triggers write it (migrations/V2__keys.sql),
+//! and `load/delete.rs` for deleted market data.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};

@@ -5,9 +5,9 @@ use tokio_postgres::error::SqlState;
 
 pub(super) const NO_ANSWER: &str = "it did not answer in time (DATABASE_CONNECT_TIMEOUT_MS)";
 
-const UNTRUSTED: &str = "this system does not trust its certificate: set DATABASE_CA_FILE to a PEM \
-                         file with this certificate or its authority, or sslmode=disable on a \
-                         private network";
+const UNTRUSTED: &str = "neither this certificate nor its authority is trusted: name one of them \
+                         in the PEM file DATABASE_CA_FILE (sslmode=disable is for private \
+                         networks only)";
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

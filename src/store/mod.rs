@@ -49,8 +49,8 @@ pub use keys::{
 };
 pub use load::{
     AdjustedCloseOrigin, CommitOptions, DeletedRows, Deletion, DuplicateRow, FoundRows, KnownStock,
-    LoadError, LoadRejection, LoadReport, Loader, ReferenceData, RestatedStock, StagingWriter,
-    Table, UnmovedSplit,
+    LoadError, LoadRejection, LoadReport, Loader, ReferenceData, RestatedStock, SplitMove,
+    StagingWriter, Table,
 };
 pub use pool::ConnectionCounts;
 use pool::{Params, PoolTimeouts, Postgres};

@@ -119,9 +119,6 @@ fn stock_record(row: &Row) -> Result<StockRecord, StoreError> {
 
 fn instrument_type(row: &Row) -> Result<Option<InstrumentType>, StoreError> {
     let word: Option<&str> = row.try_get("type")?;
-    let parse = |word: &str| {
-        word.parse()
-            .map_err(|_| StoreError::Corrupt(format!("{word:?} is not a type of instrument")))
-    };
-    word.map(parse).transpose()
+    // A word of a newer release must not make a page of stocks unreadable.
+    Ok(word.map(|word| word.parse().unwrap_or(InstrumentType::Other)))
 }

@@ -25,7 +25,8 @@ const VERSIONS: &str = "SELECT concat_ws(' ', symbol, data_version) FROM stocks 
 /// The report of a load that restated nothing.
 fn counts(added: usize, changed: usize, unchanged: usize, touched: usize) -> Value {
     json!({
-        "added": added, "changed": changed, "unchanged": unchanged, "stocksTouched": touched,
+        "added": added, "changed": changed, "unchanged": unchanged, "converted": 0,
+        "stocksTouched": touched,
         "restated": []
     })
 }

@@ -100,12 +100,15 @@ async fn split_adjusted_prices_beside_the_split_are_refused_and_converted_on_req
     let converted = ingest(&database, "prices", &prices, &["--prices-are", "split-adjusted"]);
     assert_eq!(converted.code, Some(0), "{converted:?}");
     assert!(
-        converted.stderr.contains("WIDG: 2 converted from split-adjusted to as traded"),
+        converted.stderr.contains("2 rows converted from split-adjusted to as traded"),
         "{converted:?}"
     );
     assert_eq!(bars(&database).await, AS_TRADED);
-    let again = ingest(&database, "prices", &prices, &["--prices-are", "split-adjusted"]);
-    assert!(again.stderr.contains("0 added, 0 changed, 4 unchanged"), "{again:?}");
+    // The same file again changes nothing.
+    let again = ["--prices-are", "split-adjusted", "--json"];
+    let report = ingest(&database, "prices", &prices, &again).json();
+    let counts = ["added", "changed", "unchanged", "converted", "stocksTouched"];
+    assert_eq!(counts.map(|count| report[count].as_i64().unwrap()), [0, 0, 4, 2, 0], "{report}");
     assert_eq!(bars(&database).await, AS_TRADED);
 }
 
@@ -121,7 +124,7 @@ async fn a_split_that_stored_prices_already_contain_is_refused_and_they_are_conv
     assert!(refused.stderr.contains("WIDG: at the split of 2023-06-05"), "{refused:?}");
     assert_eq!(bars(&database).await, before);
     let convert = ["--prices-are", "split-adjusted"];
-    for report in ["1 added", "0 added, 0 changed, 1 unchanged"] {
+    for report in ["1 added", "0 added, 0 changed, 1 unchanged; 0 stocks touched"] {
         let loaded = ingest(&database, "actions", &split, &convert);
         assert!(loaded.code == Some(0) && loaded.stderr.contains(report), "{loaded:?}");
         assert_eq!(bars(&database).await, AS_TRADED);
@@ -140,6 +143,55 @@ async fn the_operator_can_insist_that_prices_are_raw() {
     let before = bars(&database).await;
     let insisted = ingest(&database, "actions", &split, &["--prices-are", "raw"]);
     assert_eq!((insisted.code, bars(&database).await), (Some(0), before), "{insisted:?}");
+    // One decision is enough: what is loaded again, and new bars, are not asked about.
+    for (kind, file) in [("actions", &split), ("prices", &prices)] {
+        assert_eq!(ingest(&database, kind, file, &[]).code, Some(0), "{kind}");
+    }
+    let next = files.write("next.csv", flat_rows(&[("2023-06-07", 50.9, 5)]));
+    assert_eq!(ingest(&database, "prices", &next, &[]).code, Some(0));
+}
+
+#[tokio::test]
+async fn prices_as_traded_are_never_converted() {
+    let (database, files) = (one_stock().await, Files::new());
+    database.load("stocks", "symbol,name,exchange,currency\nRAWC,Raw Corp,NYSE,USD\n");
+    let raw = "symbol,date,open,high,low,close,volume\n\
+               RAWC,2023-06-02,1000,1000,1000,1000,5\nRAWC,2023-06-05,51,51,51,51,100\n";
+    let adjusted =
+        flat_rows(&ADJUSTED).replace("\n20", "\nWIDG,20").replacen("date", "symbol,date", 1);
+    database.load("prices", raw);
+    database.load("prices", &adjusted);
+    // Of two stocks in one file of splits, only the one with adjusted prices is converted.
+    let splits = "symbol,ex_date,split_from,split_to\nWIDG,2023-06-05,1,20\nRAWC,2023-06-05,1,20\n";
+    let splits = files.write("splits.csv", splits);
+    let convert = ["--prices-are", "split-adjusted"];
+    let loaded = database.output(&[["ingest", "actions", &splits].as_slice(), &convert].concat());
+    assert!(loaded.code == Some(0), "{loaded:?}");
+    let closes = "SELECT concat_ws(' ', symbol, date, close) FROM prices
+                  JOIN stocks ON id = stock_id WHERE date < '2023-06-05' ORDER BY symbol, date";
+    let expected = ["RAWC 2023-06-02 1000", "WIDG 2023-06-01 1002.5", "WIDG 2023-06-02 1007.37"];
+    assert_eq!(database.texts(closes).await, expected);
+    // A file that is said to be adjusted and is not would be converted twice.
+    let raw = files.write("raw.csv", raw);
+    let refused = database.output(&[["ingest", "prices", &raw].as_slice(), &convert].concat());
+    let message = "some prices would be converted that are not split-adjusted:\n  RAWC: at the \
+                   split of 2023-06-05 the close moved by -99.7 %";
+    assert!(refused.code == Some(1) && refused.stderr.contains(message), "{refused:?}");
+    assert_eq!(database.texts(closes).await, expected);
+}
+
+#[tokio::test]
+async fn a_split_without_a_bar_after_it_converts_nothing_yet() {
+    let (database, files) = (one_stock().await, Files::new());
+    let prices = files.write("p.csv", flat_rows(&ADJUSTED[..2]));
+    assert_eq!(ingest(&database, "prices", &prices, &[]).code, Some(0));
+    let before = bars(&database).await;
+    let split = files.write("split.csv", SPLIT);
+    let convert = ["--prices-are", "split-adjusted"];
+    for (kind, file) in [("actions", &split), ("prices", &prices)] {
+        let loaded = ingest(&database, kind, file, &convert);
+        assert_eq!((loaded.code, bars(&database).await), (Some(0), before.clone()), "{loaded:?}");
+    }
 }
 
 #[tokio::test]

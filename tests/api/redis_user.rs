@@ -70,7 +70,15 @@ async fn a_user_without_scripts_is_limited_per_instance_and_the_log_says_so() {
     let (app, key) = (app_of_user(&database, &redis, &permissions).await, database.issue("free"));
     is_restricted(&app).await;
     assert_eq!(warnings(&app, "may not run scripts"), 1, "{:?}", app.log());
-    assert_eq!(app.get(&key, "/api/stocks/AAPL/quote").await.status(), 200);
+    // Refused scripts must not open the circuit for the cache and for messages.
+    for key in [&key, &database.issue("free"), &database.issue("free"), &database.issue("free")] {
+        for symbol in ["AAPL", "IBM", "MSFT"] {
+            let path = format!("/api/stocks/{symbol}/quote");
+            assert_eq!(app.get(key, &path).await.status(), 200);
+        }
+    }
+    is_restricted(&app).await;
+    assert!(redis.command(&["KEYS", "tickerd:*"]).contains("tickerd:"), "the cache is in Redis");
     // The permission is noticed without a restart.
     redis.command_ok(&["ACL", "SETUSER", "tickerd", "+@scripting"]);
     let is_ok = async || readiness(&app).await.contains("\"status\":\"ok\"");

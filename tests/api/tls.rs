@@ -130,7 +130,7 @@ async fn a_server_whose_own_certificate_is_in_the_file_is_trusted_and_no_other()
         .await;
         for untrusted in [None, Some(other.2.as_str())] {
             let message = failure(&migrate(untrusted));
-            assert!(message.contains("set DATABASE_CA_FILE to a PEM file"), "{message}");
+            assert!(message.contains("in the PEM file DATABASE_CA_FILE"), "{message}");
         }
     }
 }

@@ -108,9 +108,9 @@ pub async fn load(
             &name,
             rows.iter().map(|row| feed::describe_duplicate(request.table, row)),
         )),
-        LoadRejection::WouldMix(_) | LoadRejection::LooksSplitAdjusted(_) => {
-            Err(nothing_loaded(&rejection))
-        }
+        LoadRejection::WouldMix(_)
+        | LoadRejection::LooksSplitAdjusted(_)
+        | LoadRejection::WouldConvertTwice(_) => Err(nothing_loaded(&rejection)),
     }
 }
 

@@ -12,6 +12,7 @@ pub struct ReportJson<'a> {
     added: i64,
     changed: i64,
     unchanged: i64,
+    converted: i64,
     stocks_touched: usize,
     restated: Vec<RestatedStockJson<'a>>,
 }
@@ -29,9 +30,10 @@ struct RestatedStockJson<'a> {
 
 impl<'a> From<&'a LoadReport> for ReportJson<'a> {
     fn from(report: &'a LoadReport) -> Self {
-        let LoadReport { added, changed, unchanged, stocks_touched, ref restated } = *report;
+        let LoadReport { added, changed, unchanged, converted, stocks_touched, ref restated } =
+            *report;
         let restated = restated.iter().map(RestatedStockJson::from).collect();
-        Self { added, changed, unchanged, stocks_touched, restated }
+        Self { added, changed, unchanged, converted, stocks_touched, restated }
     }
 }
 
@@ -46,15 +48,22 @@ impl<'a> From<&'a RestatedStock> for RestatedStockJson<'a> {
 const RESTATED_NAMED_MAX: usize = 10;
 
 pub fn text(file: &str, report: &LoadReport) -> String {
-    let LoadReport { added, changed, unchanged, stocks_touched, restated } = report;
+    let LoadReport { added, changed, unchanged, converted, stocks_touched, restated } = report;
     let total = format!(
         "{file}: {added} added, {changed} changed, {unchanged} unchanged; \
          {stocks_touched} stocks touched"
     );
+    let converted = (*converted > 0)
+        .then(|| format!("  {converted} rows converted from split-adjusted to as traded"));
     let (named, more) = restated.split_at(restated.len().min(RESTATED_NAMED_MAX));
     let more = (!more.is_empty())
         .then(|| format!("  {} more stocks were restated: --json names them all", more.len()));
-    std::iter::once(total).chain(named.iter().map(line)).chain(more).collect::<Vec<_>>().join("\n")
+    std::iter::once(total)
+        .chain(converted)
+        .chain(named.iter().map(line))
+        .chain(more)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn line(restated: &RestatedStock) -> String {

@@ -6,7 +6,7 @@
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::report::MergedStock;
+use super::report::{LoadError, MergedStock};
 use super::{Loader, Table, with_timeout};
 use crate::caller::Actor;
 use crate::market::{DateRange, EventKind, Symbol};
@@ -76,25 +76,27 @@ impl Database {
     /// If Postgres fails.
     pub async fn find_rows(&self, deletion: Deletion) -> Result<Option<FoundRows>, StoreError> {
         let loader = Loader::begin(self, Table::Prices).await?;
-        let Some(stock_id) = loader.lock_stock(deletion.symbol).await? else { return Ok(None) };
-        let rows = deletion.rows;
-        let sql = format!("SELECT {} AS day {}", rows.day(), rows.of_stock());
-        loader.count(&sql, stock_id, deletion.range).await.map(Some)
+        let timeout = loader.timeout;
+        with_timeout(timeout, loader.find(deletion)).await
     }
 
     /// Deletes rows and commits. `None` if no stock has the symbol. Nothing changes if there are no
     /// such rows.
     ///
     /// # Errors
-    /// If Postgres fails: then nothing was deleted.
+    /// If Postgres fails. Nothing was deleted then, unless the error is
+    /// [`LoadError::OutcomeUnknown`].
     pub async fn delete_rows(
         &self,
         deletion: Deletion,
         actor: &Actor,
-    ) -> Result<Option<FoundRows>, StoreError> {
+    ) -> Result<Option<FoundRows>, LoadError> {
         let loader = Loader::begin(self, Table::Prices).await?;
-        let timeout = loader.timeout;
-        with_timeout(timeout, loader.delete(deletion, actor)).await
+        let deleted = with_timeout(loader.timeout, loader.delete(deletion, actor)).await?;
+        if deleted.is_some() {
+            loader.commit_transaction().await?;
+        }
+        Ok(deleted)
     }
 }
 
@@ -113,8 +115,16 @@ impl Loader {
             self.record(deletion, actor, deleted.count, first, last).await?;
             self.update_data_versions(&[stock_id]).await?;
         }
-        self.client.batch_execute("COMMIT").await?;
         Ok(Some(deleted))
+    }
+
+    async fn find(&self, deletion: Deletion) -> Result<Option<FoundRows>, StoreError> {
+        let sql = "SELECT id FROM stocks WHERE symbol = $1";
+        let stock = self.client.query_opt(sql, &[&deletion.symbol.as_str()]).await?;
+        let Some(stock) = stock else { return Ok(None) };
+        let rows = deletion.rows;
+        let sql = format!("SELECT {} AS day {}", rows.day(), rows.of_stock());
+        self.count(&sql, stock.try_get("id")?, deletion.range).await.map(Some)
     }
 
     /// Locks a stock, so that no load changes its rows until the commit.

@@ -21,7 +21,7 @@ pub use adjusted_close_origin::AdjustedCloseOrigin;
 pub use delete::{DeletedRows, Deletion, FoundRows};
 pub use reference_data::{KnownStock, ReferenceData};
 use report::MergedStock;
-pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock, UnmovedSplit};
+pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock, SplitMove};
 pub use staging::{StagingWriter, Table};
 
 /// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit
@@ -97,8 +97,13 @@ impl Loader {
     pub async fn commit(&self, options: CommitOptions) -> Result<LoadReport, LoadError> {
         let merging = async { Ok::<_, StoreError>(self.merge_staged(options).await) };
         let report = with_timeout(self.timeout, merging).await??;
+        self.commit_transaction().await?;
+        Ok(report)
+    }
+
+    async fn commit_transaction(&self) -> Result<(), LoadError> {
         match with_timeout(self.timeout, self.client.batch_execute("COMMIT")).await {
-            Ok(()) => Ok(report),
+            Ok(()) => Ok(()),
             Err(error) if error.is_outcome_unknown() => Err(LoadError::OutcomeUnknown(error)),
             Err(error) => Err(error.into()),
         }
@@ -140,13 +145,19 @@ impl Loader {
         let converted = self.convert_to_raw(basis).await?;
         let mut stale = self.apply_origin(origin, &stocks, may_replace).await?;
         let mut merged = self.merge_all().await?;
+        // Before adjusted closes are computed anew, which writes to more bars.
+        self.check_splits(basis).await?;
         if self.table == Table::Actions {
             stale = self.compute_factors_of_merged(&merged).await?;
         }
         merge::add_changes(&mut merged, self.readjust(&stale).await?);
-        merge::add_changes(&mut merged, converted);
-        self.check_splits(basis).await?;
-        let report = self.report(&merged).await?;
+        let mut converted_rows = 0;
+        match self.table {
+            Table::Prices => converted_rows = converted.iter().map(|of| of.converted).sum(),
+            Table::Stocks | Table::Actions => merge::add_changes(&mut merged, converted),
+        }
+        let mut report = self.report(&merged).await?;
+        report.converted = converted_rows;
         if !merged.is_empty() {
             let ids: Vec<_> = merged.iter().map(|stock| stock.stock_id).collect();
             self.update_data_versions(&ids).await?;
@@ -201,7 +212,8 @@ impl Loader {
             .collect();
         restated.sort_by(|a, b| a.symbol.cmp(&b.symbol));
         let unchanged = staged - added - changed;
-        Ok(LoadReport { added, changed, unchanged, stocks_touched: merged.len(), restated })
+        let stocks_touched = merged.len();
+        Ok(LoadReport { added, changed, unchanged, converted: 0, stocks_touched, restated })
     }
 
     /// Gives the stocks a new data version. Runs last before the commit, because it locks the

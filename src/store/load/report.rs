@@ -12,6 +12,8 @@ pub struct LoadReport {
     pub added: i64,
     pub changed: i64,
     pub unchanged: i64,
+    /// Rows of the file that were converted from split-adjusted to as traded.
+    pub converted: i64,
     /// The number of stocks with changes.
     pub stocks_touched: usize,
     /// The stocks with changes to data that was served before, ordered by symbol.
@@ -34,7 +36,7 @@ pub struct RestatedStock {
     pub changed: i64,
     /// Other bars whose adjusted close was recomputed.
     pub readjusted: i64,
-    /// Bars that were converted from split-adjusted to as traded.
+    /// Stored bars that were converted from split-adjusted to as traded.
     pub converted: i64,
     /// The first day with a change; `None` for a file of stocks.
     pub from: Option<NaiveDate>,
@@ -49,9 +51,9 @@ pub struct DuplicateRow {
     pub first_line: u64,
 }
 
-/// A split at which the close moved as if nothing had happened.
+/// A split, and the move of the close over it, which contradicts what prices are said to be.
 #[derive(Debug, PartialEq)]
-pub struct UnmovedSplit {
+pub struct SplitMove {
     pub symbol: String,
     pub ex_date: NaiveDate,
     /// New shares for each old one.
@@ -81,10 +83,16 @@ pub enum LoadRejection {
          --prices-are split-adjusted converts them, --prices-are raw loads them as they are",
         first_lines(.0)
     )]
-    LooksSplitAdjusted(Vec<UnmovedSplit>),
+    LooksSplitAdjusted(Vec<SplitMove>),
+    #[error(
+        "some prices would be converted that are not split-adjusted:{}\n\
+         load stocks whose prices are as traded in a file of their own, without --prices-are",
+        first_lines(.0)
+    )]
+    WouldConvertTwice(Vec<SplitMove>),
 }
 
-impl fmt::Display for UnmovedSplit {
+impl fmt::Display for SplitMove {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { symbol, ex_date, ratio, close_before, close_after } = self;
         let moved = (close_after / close_before - 1.0) * 100.0;
@@ -119,7 +127,7 @@ impl From<tokio_postgres::Error> for LoadError {
 const SYMBOLS_NAMED_MAX: usize = 10;
 
 /// A line for each of the first splits, and one that counts the others.
-fn first_lines(splits: &[UnmovedSplit]) -> String {
+fn first_lines(splits: &[SplitMove]) -> String {
     let (named, others) = splits.split_at(splits.len().min(SYMBOLS_NAMED_MAX));
     let mut lines: String = named.iter().map(|split| format!("\n  {split}")).collect();
     if !others.is_empty() {

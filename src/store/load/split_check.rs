@@ -1,32 +1,80 @@
 //! Prices that a vendor has adjusted for splits already: found, and converted to as traded.
 
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::report::{LoadError, LoadRejection, MergedStock, UnmovedSplit};
+use super::report::{LoadError, LoadRejection, MergedStock, SplitMove};
 use super::{Loader, Table};
-use crate::market::{PriceBasis, looks_split_adjusted};
+use crate::market::{PriceBasis, SplitEvidence};
 use crate::store::StoreError;
 
 /// A split proves something only if there are bars within this many days on both sides.
-macro_rules! gap_days_max {
-    () => {
-        "10"
-    };
+const GAP_DAYS_MAX: i64 = 10;
+
+/// A split with the closes around it.
+struct SplitWithCloses {
+    stock_id: i32,
+    symbol: String,
+    ex_date: NaiveDate,
+    /// New shares for each old one.
+    ratio: f64,
+    /// Whether the split was known before this load.
+    is_known: bool,
+    before: (NaiveDate, f64),
+    after: (NaiveDate, f64),
+    /// Whether this load wrote the split or one of the two bars.
+    is_changed: bool,
 }
 
-/// The splits to check: those near staged prices, or the staged ones.
-const SPLITS_NEAR_PRICES: &str = concat!(
-    "SELECT a.stock_id, a.ex_date, a.split_to / a.split_from AS ratio, t.first, t.last
-     FROM staged t JOIN corporate_actions a ON a.stock_id = t.stock_id AND a.kind = 'split'
-      AND a.ex_date > t.first - ",
-    gap_days_max!(),
-    " AND a.ex_date <= t.last + ",
-    gap_days_max!()
-);
-const STAGED_SPLITS: &str =
-    "SELECT stock_id, ex_date, split_to / split_from AS ratio, NULL::date AS first,
-            NULL::date AS last
-     FROM staging WHERE kind = 'split'";
+/// A split by which prices were divided.
+struct SplitToUndo {
+    stock_id: i32,
+    ex_date: NaiveDate,
+    ratio: f64,
+}
+
+/// The known splits near the staged prices of their stocks.
+fn near_staged_prices() -> String {
+    format!(
+        "SELECT a.stock_id, a.ex_date, a.split_to / a.split_from AS ratio, true AS is_known,
+                false AS is_changed
+         FROM staged t JOIN corporate_actions a ON a.stock_id = t.stock_id AND a.kind = 'split'
+          AND a.ex_date > t.first - {GAP_DAYS_MAX} AND a.ex_date <= t.last + {GAP_DAYS_MAX}"
+    )
+}
+
+/// The staged splits, before or after their merge.
+const STAGED: &str = "SELECT s.stock_id, s.ex_date, s.split_to / s.split_from AS ratio,
+            a.stock_id IS NOT NULL AS is_known,
+            coalesce(age(a.xmin) <= age(pg_current_xact_id()::xid), true) AS is_changed
+     FROM staging s LEFT JOIN corporate_actions a
+       ON a.stock_id = s.stock_id AND a.ex_date = s.ex_date AND a.kind = s.kind
+     WHERE s.kind = 'split'";
+
+/// The closes around splits. A row that this transaction wrote is at most as old as it. Splits
+/// without a bar on both sides are left out: they have no effect yet, or on nothing.
+fn with_closes(splits: &str) -> String {
+    let close = |condition: &str, order: &str| {
+        format!(
+            "SELECT date, close, age(xmin) <= age(pg_current_xact_id()::xid) AS is_changed
+             FROM prices WHERE stock_id = a.stock_id AND date {condition} a.ex_date
+             ORDER BY date {order} LIMIT 1"
+        )
+    };
+    format!(
+        "SELECT a.stock_id, s.symbol, a.ex_date, a.ratio, a.is_known,
+                before.date AS before, before.close AS close_before,
+                after.date AS after, after.close AS close_after,
+                a.is_changed OR before.is_changed OR after.is_changed AS is_changed
+         FROM ({splits}) a JOIN stocks s ON s.id = a.stock_id
+         CROSS JOIN LATERAL ({}) before CROSS JOIN LATERAL ({}) after
+         ORDER BY s.symbol, a.ex_date",
+        close("<", "DESC"),
+        close(">=", "ASC")
+    )
+}
 
 /// Sets a row `p` of prices to as traded, for the product `ratio` of later splits. Converted prices
 /// have 10 significant digits, as adjusted ones.
@@ -57,8 +105,9 @@ impl Loader {
     /// Converts split-adjusted prices to as traded, before the merge. Returns the number of bars of
     /// each stock.
     ///
-    /// Staged prices are divided by the known splits up to today. If splits are staged, the stored
-    /// prices are divided by those of them that are new.
+    /// Staged prices are converted for all known splits with a bar on or after their ex-date. If
+    /// actions are staged, the stored prices are converted for those splits for which they are
+    /// adjusted.
     pub(super) async fn convert_to_raw(
         &self,
         basis: Option<PriceBasis>,
@@ -66,27 +115,47 @@ impl Loader {
         if basis != Some(PriceBasis::SplitAdjusted) {
             return Ok(Vec::new());
         }
-        let (splits, prices) = match self.table {
-            Table::Stocks => return Ok(Vec::new()),
-            Table::Prices => (
-                "SELECT stock_id, ex_date, split_to / split_from AS ratio FROM corporate_actions
-                 WHERE stock_id IN (SELECT stock_id FROM staged) AND kind = 'split'
-                   AND ex_date <= current_date",
-                "staging",
-            ),
-            Table::Actions => (
-                "SELECT stock_id, ex_date, split_to / split_from AS ratio FROM staging s
-                 WHERE kind = 'split' AND NOT EXISTS (
-                     SELECT FROM corporate_actions a WHERE a.stock_id = s.stock_id
-                     AND a.ex_date = s.ex_date AND a.kind = s.kind)",
-                "prices",
-            ),
+        match self.table {
+            Table::Stocks => Ok(Vec::new()),
+            Table::Prices => self.convert("staging", &self.splits_in_effect().await?).await,
+            Table::Actions => {
+                let splits = self.splits_with_closes(STAGED).await?;
+                self.convert("prices", &prices_are_adjusted_for(splits)).await
+            }
+        }
+    }
+
+    /// The known splits of the staged stocks with a bar on or after their ex-date.
+    async fn splits_in_effect(&self) -> Result<Vec<SplitToUndo>, StoreError> {
+        let sql = "SELECT a.stock_id, a.ex_date, a.split_to / a.split_from AS ratio
+                   FROM staged t JOIN corporate_actions a
+                     ON a.stock_id = t.stock_id AND a.kind = 'split'
+                   WHERE a.ex_date <= greatest(t.last, (
+                       SELECT max(date) FROM prices WHERE stock_id = t.stock_id))";
+        let split = |row: &Row| {
+            Ok(SplitToUndo {
+                stock_id: row.try_get("stock_id")?,
+                ex_date: row.try_get("ex_date")?,
+                ratio: row.try_get("ratio")?,
+            })
         };
+        self.client.query(sql, &[]).await?.iter().map(split).collect()
+    }
+
+    /// Multiplies the prices before each split by its ratio, in `staging` or `prices`.
+    async fn convert(
+        &self,
+        table: &str,
+        splits: &[SplitToUndo],
+    ) -> Result<Vec<MergedStock>, StoreError> {
         let sql = format!(
-            "WITH splits AS ({splits}), converted AS (
-                 UPDATE {prices} p SET {AS_TRADED}
+            "WITH splits AS (
+                 SELECT * FROM unnest($1::int[], $2::date[], $3::float8[]) a
+                     (stock_id, ex_date, ratio)
+             ), converted AS (
+                 UPDATE {table} p SET {AS_TRADED}
                  FROM (SELECT p.stock_id, p.date, exp(sum(ln(s.ratio))) AS ratio
-                       FROM {prices} p JOIN splits s
+                       FROM {table} p JOIN splits s
                          ON s.stock_id = p.stock_id AND s.ex_date > p.date
                        GROUP BY p.stock_id, p.date) later
                  WHERE later.stock_id = p.stock_id AND later.date = p.date
@@ -94,68 +163,102 @@ impl Loader {
              SELECT stock_id, count(*) AS bars, min(date) AS first, max(date) AS last
              FROM converted GROUP BY stock_id"
         );
-        self.client.query(&sql, &[]).await?.iter().map(converted).collect()
+        let stocks: Vec<_> = splits.iter().map(|split| split.stock_id).collect();
+        let days: Vec<_> = splits.iter().map(|split| split.ex_date).collect();
+        let ratios: Vec<_> = splits.iter().map(|split| split.ratio).collect();
+        let rows = self.client.query(&sql, &[&stocks, &days, &ratios]).await?;
+        rows.iter().map(converted).collect()
     }
 
-    /// Rejects the load if prices look adjusted for a split already, unless `basis` says that they
-    /// are raw. Runs after the merge, so it sees stored and loaded rows.
+    /// Rejects the load if prices contradict what `basis` says about them. Only splits and bars
+    /// that this load wrote are judged, so that one decision of the operator is enough. Runs after
+    /// the merge.
     pub(super) async fn check_splits(&self, basis: Option<PriceBasis>) -> Result<(), LoadError> {
         let splits = match self.table {
             Table::Stocks => return Ok(()),
-            _ if basis == Some(PriceBasis::Raw) => return Ok(()),
-            Table::Prices => SPLITS_NEAR_PRICES,
-            Table::Actions => STAGED_SPLITS,
+            Table::Prices => self.splits_with_closes(&near_staged_prices()).await?,
+            Table::Actions => self.splits_with_closes(STAGED).await?,
         };
-        let sql = format!(
-            "SELECT s.symbol, max(a.ex_date) AS ex_date, exp(sum(ln(a.ratio))) AS ratio,
-                    before.close AS close_before, after.close AS close_after
-             FROM ({splits}) a JOIN stocks s ON s.id = a.stock_id
-             CROSS JOIN LATERAL (
-                 SELECT date, close FROM prices
-                 WHERE stock_id = a.stock_id AND date < a.ex_date ORDER BY date DESC LIMIT 1
-             ) before
-             CROSS JOIN LATERAL (
-                 SELECT date, close FROM prices
-                 WHERE stock_id = a.stock_id AND date >= a.ex_date ORDER BY date LIMIT 1
-             ) after
-             WHERE after.date - before.date <= {gap}
-               AND (a.first IS NULL OR before.date BETWEEN a.first AND a.last
-                    OR after.date BETWEEN a.first AND a.last)
-             GROUP BY s.symbol, before.date, before.close, after.date, after.close
-             ORDER BY s.symbol, 2",
-            gap = gap_days_max!()
-        );
-        let rows = self.client.query(&sql, &[]).await?;
-        let splits = rows.iter().map(unmoved_split).collect::<Result<Vec<_>, _>>()?;
-        let looks_adjusted = |split: &UnmovedSplit| {
-            looks_split_adjusted(split.ratio, split.close_before, split.close_after)
-        };
-        let unmoved: Vec<_> = splits.into_iter().filter(looks_adjusted).collect();
-        if unmoved.is_empty() {
-            Ok(())
-        } else {
-            Err(LoadRejection::LooksSplitAdjusted(unmoved).into())
+        let contradicting: Vec<_> = between_same_bars(splits)
+            .filter(|splits| splits.iter().any(|split| split.is_changed))
+            .filter(|splits| evidence(splits).is_some_and(|of| of.contradicts(basis)))
+            .map(|splits| SplitMove {
+                symbol: splits[0].symbol.clone(),
+                ex_date: splits[0].ex_date,
+                ratio: ratio(&splits),
+                close_before: splits[0].before.1,
+                close_after: splits[0].after.1,
+            })
+            .collect();
+        match (contradicting.is_empty(), basis) {
+            (true, _) => Ok(()),
+            (false, None) => Err(LoadRejection::LooksSplitAdjusted(contradicting).into()),
+            (false, Some(_)) => Err(LoadRejection::WouldConvertTwice(contradicting).into()),
         }
+    }
+
+    async fn splits_with_closes(&self, splits: &str) -> Result<Vec<SplitWithCloses>, StoreError> {
+        let rows = self.client.query(&with_closes(splits), &[]).await?;
+        rows.iter().map(split_with_closes).collect()
     }
 }
 
-fn unmoved_split(row: &Row) -> Result<UnmovedSplit, StoreError> {
-    Ok(UnmovedSplit {
+/// The splits that stored prices are still adjusted for, as their closes show. A split that its
+/// closes can't prove counts if it is new, because the operator says so.
+fn prices_are_adjusted_for(splits: Vec<SplitWithCloses>) -> Vec<SplitToUndo> {
+    let is_adjusted = |splits: &Vec<SplitWithCloses>| match evidence(splits) {
+        Some(SplitEvidence::Adjusted) => true,
+        Some(SplitEvidence::Raw | SplitEvidence::Neither) => false,
+        Some(SplitEvidence::TooSmall) | None => splits.iter().all(|split| !split.is_known),
+    };
+    let undone = between_same_bars(splits).filter(is_adjusted).flatten();
+    undone
+        .map(|split| {
+            let SplitWithCloses { stock_id, ex_date, ratio, .. } = split;
+            SplitToUndo { stock_id, ex_date, ratio }
+        })
+        .collect()
+}
+
+/// Groups the splits whose effects the same two closes show together.
+fn between_same_bars(splits: Vec<SplitWithCloses>) -> impl Iterator<Item = Vec<SplitWithCloses>> {
+    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for split in splits {
+        let bars = (split.symbol.clone(), split.before.0, split.after.0);
+        groups.entry(bars).or_default().push(split);
+    }
+    groups.into_values()
+}
+
+/// What the closes around splits say; `None` if too many days lie between them.
+fn evidence(splits: &[SplitWithCloses]) -> Option<SplitEvidence> {
+    let SplitWithCloses { before, after, .. } = splits.first()?;
+    let gap_days = (after.0 - before.0).num_days();
+    (gap_days <= GAP_DAYS_MAX).then(|| SplitEvidence::of(ratio(splits), before.1, after.1))
+}
+
+fn ratio(splits: &[SplitWithCloses]) -> f64 {
+    splits.iter().map(|split| split.ratio).product()
+}
+
+fn split_with_closes(row: &Row) -> Result<SplitWithCloses, StoreError> {
+    Ok(SplitWithCloses {
+        stock_id: row.try_get("stock_id")?,
         symbol: row.try_get("symbol")?,
         ex_date: row.try_get("ex_date")?,
         ratio: row.try_get("ratio")?,
-        close_before: row.try_get("close_before")?,
-        close_after: row.try_get("close_after")?,
+        is_known: row.try_get("is_known")?,
+        before: (row.try_get("before")?, row.try_get("close_before")?),
+        after: (row.try_get("after")?, row.try_get("close_after")?),
+        is_changed: row.try_get("is_changed")?,
     })
 }
 
 fn converted(row: &Row) -> Result<MergedStock, StoreError> {
     Ok(MergedStock {
         stock_id: row.try_get("stock_id")?,
-        added: 0,
-        changed: 0,
-        readjusted: 0,
         converted: row.try_get("bars")?,
         days: Some((row.try_get("first")?, row.try_get("last")?)),
+        ..MergedStock::default()
     })
 }
