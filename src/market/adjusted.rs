@@ -1,8 +1,6 @@
 //! Adjusted bars: prices and volumes of the past, made comparable with those of today.
 
-use chrono::NaiveDate;
-
-use super::{Bar, word_enum};
+use super::{AdjustmentFactor, Bar, Ratio, word_enum};
 
 word_enum! {
     /// The corporate actions that prices and volumes are adjusted for.
@@ -11,7 +9,8 @@ word_enum! {
         /// None: as traded.
         #[default]
         None = "none",
-        /// Splits: prices are multiplied by the split factor, volumes divided by it.
+        /// Splits and spin-offs: prices are multiplied by their factors, volumes divided by those
+        /// of splits.
         Splits = "splits",
         /// Splits and dividends: prices move as `adjusted_close` does, volumes are adjusted for
         /// splits.
@@ -19,61 +18,71 @@ word_enum! {
     }
 }
 
-/// A split. `factor` is the number of shares before it for each share after: 0.5 for two for one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Split {
-    pub ex_date: NaiveDate,
-    pub factor: f64,
+/// The origin of a stock's adjusted closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdjustedCloseOrigin {
+    /// A feed supplied them.
+    Feed,
+    /// They are computed from raw closes and corporate actions.
+    Computed,
 }
 
-/// Significant digits of an adjusted price: more than any price has, few enough to hide the
-/// rounding errors of doubles.
-const DIGITS: i32 = 10;
+/// What the bars of one stock are adjusted by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adjustments {
+    /// Newest first. Without dividends, if they are not needed.
+    pub factors: Vec<AdjustmentFactor>,
+    pub origin: AdjustedCloseOrigin,
+}
 
 impl Adjust {
-    /// Adjusts a bar of a stock with these splits.
-    pub fn apply(self, bar: Bar, splits: &[Split]) -> Bar {
-        let later = splits.iter().filter(|split| split.ex_date > bar.date);
-        let factor: f64 = later.map(|split| split.factor).product();
-        match self {
-            Self::None => bar,
-            Self::Splits => scaled(bar, factor, factor, None),
-            Self::All => {
-                scaled(bar, bar.adjusted_close / bar.close, factor, Some(bar.adjusted_close))
+    /// Whether the dividends of a stock are needed, beside its splits.
+    pub fn needs_dividends(self) -> bool {
+        self == Self::All
+    }
+
+    /// Adjusts a bar of the stock with these factors.
+    pub fn apply(self, bar: Bar, adjustments: &Adjustments) -> Bar {
+        let newer = adjustments.factors.partition_point(|factor| factor.before > bar.date);
+        let factor = newer.checked_sub(1).map(|last| &adjustments.factors[last]);
+        let volume = factor.map_or(bar.volume, |factor| factor.shares.of_shares(bar.volume));
+        match (self, adjustments.origin, factor) {
+            (Self::None, ..) => bar,
+            (Self::Splits, _, Some(factor)) => scaled(Bar { volume, ..bar }, &factor.splits),
+            (Self::All, AdjustedCloseOrigin::Computed, Some(factor)) => {
+                scaled(Bar { volume, ..bar }, &factor.all)
             }
+            (Self::All, AdjustedCloseOrigin::Feed, _) => as_adjusted_close(Bar { volume, ..bar }),
+            (_, _, None) => bar,
         }
     }
 }
 
-/// Multiplies prices by `factor` and divides the volume by `shares_factor`. `close` replaces the
-/// product where the adjusted close is stored.
-fn scaled(bar: Bar, factor: f64, shares_factor: f64, close: Option<f64>) -> Bar {
-    if factor == 1.0 && shares_factor == 1.0 {
-        return bar;
-    }
-    let price = |price: f64| rounded(price * factor);
-    let close = close.unwrap_or_else(|| price(bar.close));
+/// Multiplies prices by a ratio. Rounding keeps their order.
+fn scaled(bar: Bar, ratio: &Ratio) -> Bar {
     Bar {
-        open: price(bar.open),
-        // Rounding must not push the close out of its bar.
-        high: price(bar.high).max(close),
-        low: price(bar.low).min(close),
-        close,
-        volume: (bar.volume as f64 / shares_factor).round() as i64,
+        open: ratio.of_price(bar.open),
+        high: ratio.of_price(bar.high),
+        low: ratio.of_price(bar.low),
+        close: ratio.of_price(bar.close),
         ..bar
     }
 }
 
-/// Rounds to [`DIGITS`] significant digits: 88.99 / 2 is 44.495, not 44.494999999999997.
-fn rounded(price: f64) -> f64 {
-    let digits_before = price.abs().log10().floor() as i32 + 1;
-    let places = usize::try_from(DIGITS - digits_before).unwrap_or(0);
-    format!("{price:.places$}").parse().unwrap_or(price)
+/// Moves prices as a feed's adjusted close moves the close. That one stays as it was loaded.
+fn as_adjusted_close(bar: Bar) -> Bar {
+    let close = bar.adjusted_close;
+    let all = scaled(bar, &Ratio::of(close, bar.close));
+    // A feed's adjusted close may have more digits than the other prices have after rounding.
+    let (high, low) = (all.high.max(close), all.low.min(close));
+    Bar { open: all.open.clamp(low, high), high, low, close, ..all }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::{Effect, EffectiveAction, factors};
+    use chrono::NaiveDate;
     use proptest::prelude::*;
 
     fn day(n: u64) -> NaiveDate {
@@ -92,11 +101,17 @@ mod tests {
         }
     }
 
-    const TWO_FOR_ONE: f64 = 0.5;
+    fn adjustments(origin: AdjustedCloseOrigin, effects: &[(u64, Effect)]) -> Adjustments {
+        let action =
+            |(n, effect): &(u64, Effect)| EffectiveAction { ex_date: day(*n), effect: *effect };
+        Adjustments { factors: factors(effects.iter().map(action).collect()), origin }
+    }
+
+    const TWO_FOR_ONE: Effect = Effect::Split { from: 1.0, to: 2.0 };
 
     #[test]
     fn a_two_for_one_split_halves_earlier_prices_and_doubles_earlier_volumes() {
-        let splits = [Split { ex_date: day(3), factor: TWO_FOR_ONE }];
+        let splits = adjustments(AdjustedCloseOrigin::Feed, &[(3, TWO_FOR_ONE)]);
         let before = Adjust::Splits.apply(bar(2), &splits);
         assert_eq!(
             (before.open, before.high, before.low, before.close),
@@ -108,11 +123,36 @@ mod tests {
     }
 
     #[test]
-    fn adjusting_for_all_makes_the_close_the_adjusted_close() {
-        let splits = [Split { ex_date: day(3), factor: TWO_FOR_ONE }];
+    fn each_bar_is_adjusted_by_the_actions_after_it() {
+        let effects = [
+            (9, TWO_FOR_ONE),
+            (6, Effect::SpinOff { from: 4.0, to: 5.0 }),
+            (3, Effect::Dividend { amount: 11.01, close: 99.09 }),
+        ];
+        let of = adjustments(AdjustedCloseOrigin::Computed, &effects);
+        for (n, splits, all, volume) in [
+            (9, 88.99, 88.99, 32_000_001),
+            (8, 44.495, 44.495, 64_000_002),
+            (6, 44.495, 44.495, 64_000_002),
+            (5, 35.596, 35.596, 64_000_002),
+            (2, 35.596, 32.0364, 64_000_002),
+        ] {
+            let adjusted = [Adjust::Splits, Adjust::All].map(|adjust| adjust.apply(bar(n), &of));
+            assert_eq!(adjusted.map(|bar| bar.close), [splits, all], "day {n}");
+            assert_eq!(adjusted.map(|bar| bar.volume), [volume, volume], "day {n}");
+        }
+    }
+
+    #[test]
+    fn adjusting_for_all_makes_the_close_the_adjusted_close_of_a_feed() {
+        let splits = adjustments(AdjustedCloseOrigin::Feed, &[(3, TWO_FOR_ONE)]);
         let all = Adjust::All.apply(bar(2), &splits);
         assert_eq!((all.close, all.adjusted_close, all.volume), (6.1, 6.1, 64_000_002));
-        assert!((all.open / all.close - 89.62 / 88.99).abs() < 1e-9);
+        // 89.62 * 6.1 / 88.99
+        assert_eq!(all.open, 6.143_184_627);
+        // More digits than are promised come back as they were loaded.
+        let long = Bar { adjusted_close: 4.186_662_803_811, ..bar(2) };
+        assert_eq!(Adjust::All.apply(long, &splits).close, 4.186_662_803_811);
     }
 
     proptest! {
@@ -120,9 +160,11 @@ mod tests {
         fn an_adjusted_bar_passes_the_checks_of_a_bar(
             cents in prop::collection::vec(1u32..100_000_000, 4),
             adjusted_close in 0.0001f64..1e6,
-            factor in 0.001f64..1000.0,
+            ratio in (1u32..5000, 1u32..5000),
+            dividend in (1u32..5000, 1u32..5000),
             volume in 0i64..1_000_000_000_000,
-            is_flat: bool
+            is_flat: bool,
+            is_computed: bool
         ) {
             let mut prices: Vec<_> = cents.iter().map(|cents| f64::from(*cents) / 100.0).collect();
             if is_flat {
@@ -139,9 +181,13 @@ mod tests {
                 adjusted_close,
                 volume,
             };
-            let splits = [Split { ex_date: day(2), factor }];
+            let split = Effect::Split { from: ratio.0.into(), to: ratio.1.into() };
+            let dividend = Effect::Dividend { amount: dividend.0.into(), close: dividend.1.into() };
+            let origin =
+                if is_computed { AdjustedCloseOrigin::Computed } else { AdjustedCloseOrigin::Feed };
+            let adjustments = adjustments(origin, &[(2, split), (2, dividend)]);
             for adjust in [Adjust::None, Adjust::Splits, Adjust::All] {
-                let bar = adjust.apply(raw, &splits);
+                let bar = adjust.apply(raw, &adjustments);
                 prop_assert_eq!(bar.check(), Ok(()), "{:?} of {:?} is {:?}", adjust, raw, bar);
             }
         }

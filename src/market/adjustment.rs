@@ -1,85 +1,170 @@
-//! Adjusted closes from raw closes and corporate actions.
+//! The factors by which prices and volumes of the past are adjusted, from corporate actions.
 //!
-//! Each action multiplies all closes before its ex-date by its factor ([`ActionKind::factor`]), so
-//! that adjusted closes move by the total return. The newest close stays as traded.
-//!
-//! [`ActionKind::factor`]: super::ActionKind::factor
+//! Each action multiplies all prices before its ex-date by its factor, so that adjusted closes move
+//! by the total return. The newest close stays as traded.
 
 use std::cmp::Reverse;
 
 use chrono::NaiveDate;
 
-use super::Action;
+use super::{ActionType, Ratio};
 
-/// An action that has taken effect, and the raw close that its factor is computed from.
+/// An action that has taken effect: its stock has a bar on or after the ex-date. An action that is
+/// only announced has no effect yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EffectiveAction {
-    pub action: Action,
-    /// The raw close of the first trading day from the ex-date on.
-    pub close: f64,
+    pub ex_date: NaiveDate,
+    pub effect: Effect,
 }
 
-/// The product by which raw closes are multiplied. It holds for the days before `before`, back to
-/// the `before` of the next older factor. From the newest `before` on, closes stay as traded.
+/// What an action does to earlier prices.
 #[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Effect {
+    /// `from` shares became `to`, and volumes are counted in the new shares.
+    Split { from: f64, to: f64 },
+    /// The price fell as in a split from `from` to `to`. The shares are the same.
+    SpinOff { from: f64, to: f64 },
+    /// Cash per share, and the raw close of the first trading day from the ex-date on.
+    Dividend { amount: f64, close: f64 },
+}
+
+/// The factors of the days before `before`, back to the `before` of the next older ones. From the
+/// newest `before` on, prices and volumes stay as traded.
+#[derive(Debug, Clone, PartialEq)]
 pub struct AdjustmentFactor {
     pub before: NaiveDate,
-    pub factor: f64,
+    /// Prices adjusted for splits and spin-offs are multiplied by it.
+    pub splits: Ratio,
+    /// Volumes are divided by it.
+    pub shares: Ratio,
+    /// Prices adjusted for dividends too are multiplied by it.
+    pub all: Ratio,
+}
+
+impl Effect {
+    /// # Errors
+    /// If the values are not those of the type. The error says so.
+    pub fn of(
+        kind: ActionType,
+        split: Option<(f64, f64)>,
+        dividend: Option<(f64, f64)>,
+    ) -> Result<Self, &'static str> {
+        match (kind, split, dividend) {
+            (ActionType::Split, Some((from, to)), None) => Ok(Self::Split { from, to }),
+            (ActionType::SpinOff, Some((from, to)), None) => Ok(Self::SpinOff { from, to }),
+            (ActionType::Split | ActionType::SpinOff, ..) => Err("a split has no ratio"),
+            (_, None, Some((amount, close))) => Ok(Self::Dividend { amount, close }),
+            _ => Err("a dividend has no amount"),
+        }
+    }
 }
 
 /// The factors of a stock, newest first, from its actions in any order.
+///
+/// The factor of a split is `from / to`. Of the dividends of a day it is `c / (c + d)`, with their
+/// sum `d`: they buy shares at `c`, the first raw close from the ex-date on. On a day with both,
+/// the dividends are paid on the shares after the split.
+///
+/// Source: the total return of the Center for Research in Security Prices (CRSP US Stock & Indexes
+/// Databases, Data Descriptions Guide), `(p(t) f(t) + d(t)) / p(t') - 1`.
 pub fn factors(mut actions: Vec<EffectiveAction>) -> Vec<AdjustmentFactor> {
-    // Also by kind: the last digit of a product of floats depends on the order.
-    actions.sort_by_key(|taken| (Reverse(taken.action.ex_date), taken.action.kind.is_dividend()));
-    let mut product = 1.0;
+    actions.sort_by_key(|action| Reverse(action.ex_date));
+    let one = Ratio::one();
+    let (mut splits, mut shares, mut all) = (one.clone(), one.clone(), one);
     let of_day = |of_day: &[EffectiveAction]| {
-        product *=
-            of_day.iter().map(|taken| taken.action.kind.factor(taken.close)).product::<f64>();
-        AdjustmentFactor { before: of_day[0].action.ex_date, factor: product }
+        for action in of_day {
+            match action.effect {
+                Effect::Split { from, to } => {
+                    let ratio = Ratio::of(from, to);
+                    splits = splits.times(&ratio);
+                    shares = shares.times(&ratio);
+                    all = all.times(&ratio);
+                }
+                Effect::SpinOff { from, to } => {
+                    let ratio = Ratio::of(from, to);
+                    splits = splits.times(&ratio);
+                    all = all.times(&ratio);
+                }
+                Effect::Dividend { .. } => {}
+            }
+        }
+        if let Some(ratio) = dividends(of_day) {
+            all = all.times(&ratio);
+        }
+        AdjustmentFactor {
+            before: of_day[0].ex_date,
+            splits: splits.clone(),
+            shares: shares.clone(),
+            all: all.clone(),
+        }
     };
-    actions.chunk_by(|a, b| a.action.ex_date == b.action.ex_date).map(of_day).collect()
+    actions.chunk_by(|a, b| a.ex_date == b.ex_date).map(of_day).collect()
+}
+
+/// The factor of the dividends of one day; `None` if it has none. All have the same close.
+fn dividends(of_day: &[EffectiveAction]) -> Option<Ratio> {
+    let dividend = |action: &EffectiveAction| match action.effect {
+        Effect::Dividend { amount, close } => Some((amount, close)),
+        Effect::Split { .. } | Effect::SpinOff { .. } => None,
+    };
+    let (_, close) = of_day.iter().find_map(dividend)?;
+    let amounts = of_day.iter().filter_map(dividend).map(|(amount, _)| amount);
+    Some(Ratio::of_dividends(close, amounts))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::ActionKind;
     use proptest::prelude::*;
 
     fn day(n: u64) -> NaiveDate {
         NaiveDate::from_ymd_opt(2020, 1, 1).unwrap() + chrono::Days::new(n)
     }
 
-    fn taken(n: u64, kind: ActionKind, close: f64) -> EffectiveAction {
-        EffectiveAction { action: Action { ex_date: day(n), kind }, close }
+    fn split(n: u64, from: f64, to: f64) -> EffectiveAction {
+        EffectiveAction { ex_date: day(n), effect: Effect::Split { from, to } }
     }
 
-    fn split(n: u64, from: f64, to: f64) -> EffectiveAction {
-        taken(n, ActionKind::Split { from, to }, 1.0)
+    fn spin_off(n: u64, from: f64, to: f64) -> EffectiveAction {
+        EffectiveAction { ex_date: day(n), effect: Effect::SpinOff { from, to } }
+    }
+
+    fn dividend(n: u64, amount: f64, close: f64) -> EffectiveAction {
+        EffectiveAction { ex_date: day(n), effect: Effect::Dividend { amount, close } }
+    }
+
+    /// The adjusted closes of 100 before each ex-date, newest first.
+    fn hundreds(actions: Vec<EffectiveAction>) -> Vec<(NaiveDate, f64)> {
+        factors(actions).iter().map(|of| (of.before, of.all.of_price(100.0))).collect()
     }
 
     #[test]
     fn each_action_multiplies_all_closes_before_its_ex_date() {
-        let actions = vec![
-            split(10, 1.0, 2.0),
-            taken(20, ActionKind::Dividend(1.0), 49.0),
-            split(30, 10.0, 1.0),
-        ];
-        let expected = [(30, 10.0), (20, 10.0 * 0.98), (10, 10.0 * 0.98 * 0.5)];
-        let expected = expected.map(|(n, factor)| AdjustmentFactor { before: day(n), factor });
-        assert_eq!(factors(actions), expected);
+        let actions = vec![split(10, 1.0, 2.0), dividend(20, 1.0, 49.0), split(30, 10.0, 1.0)];
+        assert_eq!(hundreds(actions), [(day(30), 1000.0), (day(20), 980.0), (day(10), 490.0)]);
         assert_eq!(factors(Vec::new()), []);
     }
 
     #[test]
     fn a_dividend_on_the_day_of_a_split_is_paid_on_the_new_shares() {
-        let (dividend, split) = (taken(10, ActionKind::Dividend(1.0), 49.0), split(10, 1.0, 2.0));
+        let (dividend, split) = (dividend(10, 1.0, 49.0), split(10, 1.0, 2.0));
         for actions in [vec![dividend, split], vec![split, dividend]] {
-            assert_eq!(
-                factors(actions),
-                [AdjustmentFactor { before: day(10), factor: 0.5 * 0.98 }]
-            );
+            assert_eq!(hundreds(actions), [(day(10), 49.0)]);
         }
+    }
+
+    #[test]
+    fn dividends_of_one_day_count_as_their_sum() {
+        let actions = vec![dividend(10, 0.15, 12.4), dividend(10, 0.65, 12.4)];
+        assert_eq!(factors(actions)[0].all.of_price(13.2), 12.4);
+    }
+
+    #[test]
+    fn a_spin_off_adjusts_prices_and_no_volume() {
+        let of = &factors(vec![spin_off(10, 1000.0, 1253.0), split(10, 1.0, 2.0)])[0];
+        assert_eq!(of.splits.of_price(175.0), 69.832_402_23);
+        assert_eq!(of.all.of_price(175.0), 69.832_402_23);
+        assert_eq!(of.shares.of_shares(10_000), 20_000);
     }
 
     /// A holder of one share who reinvests every dividend gains what the adjusted closes say.
@@ -87,18 +172,19 @@ mod tests {
     fn adjusted_closes_move_as_a_holding_does() {
         let holding_before = 1.0 * 40.0;
         let holding_after = 2.0 * (1.0 + 0.5 / 19.0) * 19.0;
-        let factor =
-            factors(vec![split(1, 1.0, 2.0), taken(1, ActionKind::Dividend(0.5), 19.0)])[0].factor;
-        let moved = 19.0 / (40.0 * factor);
-        assert!((moved / (holding_after / holding_before) - 1.0).abs() < 1e-12, "{moved}");
+        let all = &factors(vec![split(1, 1.0, 2.0), dividend(1, 0.5, 19.0)])[0].all;
+        let moved = 19.0 / all.of_price(40.0);
+        assert!((moved / (holding_after / holding_before) - 1.0).abs() < 1e-9, "{moved}");
     }
 
     /// Actions of different days, in order.
     fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<EffectiveAction>> {
-        let of_day = (1.0f64..10.0, 1.0f64..10.0, prop::bool::ANY);
+        let of_day = (1.0f64..10.0, 1.0f64..10.0, 0..3u8);
         prop::collection::btree_map(0u64..1000, of_day, count).prop_map(|days| {
-            let action = |(n, (a, b, is_split))| {
-                if is_split { split(n, a, b) } else { taken(n, ActionKind::Dividend(a), b) }
+            let action = |(n, (a, b, kind))| match kind {
+                0 => split(n, a, b),
+                1 => spin_off(n, a, b),
+                _ => dividend(n, a, b),
             };
             days.into_iter().map(action).collect()
         })
@@ -110,9 +196,9 @@ mod tests {
             actions in actions(0..20).prop_shuffle()
         ) {
             let mut sorted = actions.clone();
-            sorted.sort_by_key(|taken| taken.action.ex_date);
+            sorted.sort_by_key(|action| action.ex_date);
             let factors_found = factors(actions);
-            prop_assert!(factors_found.iter().all(|of| of.factor > 0.0));
+            prop_assert!(factors_found.iter().all(|of| of.all.approximate() > 0.0));
             prop_assert_eq!(factors_found, factors(sorted));
         }
     }
@@ -126,8 +212,8 @@ mod tests {
             prop_assert_eq!(&factors(actions[1..].to_vec())[..], &all[..all.len() - 1]);
             let mut product = 1.0;
             for (of, action) in all.iter().zip(actions.iter().rev()) {
-                product *= factors(vec![*action])[0].factor;
-                prop_assert!((of.factor / product - 1.0).abs() < 1e-9);
+                product *= factors(vec![*action])[0].all.approximate();
+                prop_assert!((of.all.approximate() / product - 1.0).abs() < 1e-9);
             }
         }
     }

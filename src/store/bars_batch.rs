@@ -4,10 +4,11 @@
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::bar_columns::{array, bar};
+use super::bar_columns::bar;
+use super::effective_actions::adjustments;
 use super::stocks::symbol;
 use super::{Params, StockRef, Store, StoreError};
-use crate::market::{Bar, Calendar, DateRange, ListingState, Order, Split, Symbol};
+use crate::market::{Adjustments, Bar, Calendar, DateRange, ListingState, Order, Symbol};
 
 /// A bar of one of several stocks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,8 +24,7 @@ pub struct BatchRow {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdjustmentData {
     pub version: i64,
-    /// In no order.
-    pub splits: Vec<Split>,
+    pub adjustments: Adjustments,
     /// `None` if the stock has no bars.
     pub listing: Option<ListingState>,
 }
@@ -85,24 +85,29 @@ impl Store {
     }
 
     /// The data that the bars of these stocks are adjusted and merged with, in the order given.
+    /// `with_dividends`: whether bars are adjusted for dividends too.
     pub async fn adjustment_data(
         &self,
         stocks: &[StockRef],
+        with_dividends: bool,
     ) -> Result<Vec<AdjustmentData>, StoreError> {
-        let sql = "
-            SELECT s.data_version, s.delisted_on IS NOT NULL AS is_delisted,
-                (SELECT calendar_name FROM exchanges WHERE code = s.exchange) AS calendar_name,
-                (SELECT date FROM prices WHERE stock_id = s.id
-                 ORDER BY date DESC LIMIT 1) AS newest,
-                ARRAY(SELECT ex_date FROM corporate_actions
-                      WHERE stock_id = s.id AND kind = 'split' ORDER BY ex_date) AS split_days,
-                ARRAY(SELECT split_from / split_to FROM corporate_actions
-                      WHERE stock_id = s.id AND kind = 'split' ORDER BY ex_date) AS split_factors
-            FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
-            JOIN stocks s ON s.id = a.stock_id
-            ORDER BY a.place";
+        let sql = concat!(
+            "SELECT s.data_version, s.delisted_on IS NOT NULL AS is_delisted,
+                    (SELECT calendar_name FROM exchanges WHERE code = s.exchange) AS calendar_name,
+                    s.computes_adjusted_close, newest.date AS newest, actions.*
+             FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
+             JOIN stocks s ON s.id = a.stock_id
+             LEFT JOIN LATERAL (
+                 SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
+             ) newest ON true
+             CROSS JOIN LATERAL (",
+            effective_actions!("$2"),
+            ") actions
+             ORDER BY a.place"
+        );
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
-        self.query_content(newest(stocks), sql, &[&ids]).await?.iter().map(background).collect()
+        let rows = self.query_content(newest(stocks), sql, &[&ids, &with_dividends]).await?;
+        rows.iter().map(background).collect()
     }
 
     /// The ids of those stocks that have no bar in a range.
@@ -166,15 +171,7 @@ fn background(row: &Row) -> Result<AdjustmentData, StoreError> {
     let is_delisted = row.try_get("is_delisted")?;
     let listing = newest.map(|newest| ListingState { newest, is_delisted, calendar });
     let version = row.try_get("data_version")?;
-    Ok(AdjustmentData { version, splits: splits(row)?, listing })
-}
-
-/// The splits in the arrays `split_days` and `split_factors`.
-pub(super) fn splits(row: &Row) -> Result<Vec<Split>, StoreError> {
-    let days: Vec<NaiveDate> = array(row, "split_days")?;
-    let factors: Vec<f64> = array(row, "split_factors")?;
-    let split = |(ex_date, factor)| Split { ex_date, factor };
-    Ok(days.into_iter().zip(factors).map(split).collect())
+    Ok(AdjustmentData { version, adjustments: adjustments(row)?, listing })
 }
 
 fn day_row(row: &Row) -> Result<DayRow, StoreError> {

@@ -4,9 +4,9 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 
 use super::bar_columns::bars_of_arrays;
-use super::bars_batch::splits;
+use super::effective_actions::adjustments;
 use super::{Params, StockRef, Store, StoreError};
-use crate::market::{Bar, Split};
+use crate::market::{Adjustments, Bar};
 
 /// The most bars of one chart: 80 years of trading days.
 const BARS_MAX: i64 = 20_000;
@@ -17,33 +17,33 @@ pub struct ChartData {
     pub name: String,
     /// ISO 4217.
     pub currency: String,
-    /// All splits of the stock, in no order, not only those of the days with bars.
-    pub splits: Vec<Split>,
+    /// Of all days of the stock, not only of those with bars here.
+    pub adjustments: Adjustments,
     /// Oldest first.
     pub bars: Vec<Bar>,
 }
 
 impl Store {
     /// The newest [`BARS_MAX`] bars from `start` to `end`. Without an `end`, up to the newest bar;
-    /// without a `start`, from a year before the end. One statement reads both bars and splits, so
-    /// that they are consistent. `None` if there is no such stock.
+    /// without a `start`, from a year before the end. One statement reads both bars and actions, so
+    /// that they are consistent. `with_dividends`: whether bars are adjusted for dividends too.
+    /// `None` if there is no such stock.
     pub async fn chart_data(
         &self,
         stock: StockRef,
         start: Option<NaiveDate>,
         end: Option<NaiveDate>,
+        with_dividends: bool,
     ) -> Result<Option<ChartData>, StoreError> {
         let sql = concat!(
-            "SELECT s.name, s.currency, a.split_days, a.split_factors, p.*
+            "SELECT s.name, s.currency, s.computes_adjusted_close, actions.*, p.*
              FROM stocks s
-             CROSS JOIN LATERAL (
-                 SELECT array_agg(ex_date) AS split_days,
-                        array_agg(split_from / split_to) AS split_factors
-                 FROM corporate_actions WHERE stock_id = s.id AND kind = 'split'
-             ) a
              LEFT JOIN LATERAL (
                  SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
              ) newest ON true
+             CROSS JOIN LATERAL (",
+            effective_actions!("$5"),
+            ") actions
              CROSS JOIN LATERAL (
                  SELECT ",
             bar_columns!(as_array),
@@ -57,7 +57,7 @@ impl Store {
              ) p
              WHERE s.id = $1"
         );
-        let params: Params<'_> = &[&stock.id, &start, &end, &BARS_MAX];
+        let params: Params<'_> = &[&stock.id, &start, &end, &BARS_MAX, &with_dividends];
         self.query_content(stock.version, sql, params).await?.first().map(chart_data).transpose()
     }
 }
@@ -69,7 +69,7 @@ fn chart_data(row: &Row) -> Result<ChartData, StoreError> {
     Ok(ChartData {
         name: row.try_get("name")?,
         currency: row.try_get("currency")?,
-        splits: splits(row)?,
+        adjustments: adjustments(row)?,
         bars,
     })
 }

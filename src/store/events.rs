@@ -6,9 +6,10 @@ use std::str::FromStr;
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
+use super::effective_actions::action_type;
 use super::typed::Param;
 use super::{Params, StockRef, Store, StoreError};
-use crate::market::{DateRange, EventKind, Order, parse_date};
+use crate::market::{ActionType, DateRange, EventKind, Order, parse_date};
 
 /// A split or a dividend of a stock.
 #[derive(Debug)]
@@ -16,12 +17,18 @@ pub struct EventRecord {
     pub symbol: String,
     /// The ex-date.
     pub date: NaiveDate,
-    pub kind: EventKind,
+    pub action: ActionType,
     /// `split_from` shares became `split_to`; `None` for a dividend.
     pub split_from: Option<f64>,
     pub split_to: Option<f64>,
     /// Cash per share, as paid, in the stock's currency; `None` for a split.
     pub dividend: Option<f64>,
+    /// `None`, here and below, if no file said it.
+    pub declaration_date: Option<NaiveDate>,
+    pub record_date: Option<NaiveDate>,
+    pub pay_date: Option<NaiveDate>,
+    /// Payments a year; 0 for a dividend that is paid once.
+    pub frequency: Option<i16>,
 }
 
 /// Which page of events to read.
@@ -43,6 +50,8 @@ pub struct EventPlace {
     date: NaiveDate,
     stock_id: i32,
     kind: EventKind,
+    /// `None` in the places of the release before, which knew no types.
+    action: Option<ActionType>,
 }
 
 /// One page of events.
@@ -69,18 +78,34 @@ macro_rules! on_page {
         concat!(
             "a.ex_date >= $2 AND a.ex_date <= coalesce($3, 'infinity'::date)
              AND a.kind BETWEEN $4 AND $5
-             AND (a.ex_date, a.stock_id, a.kind) ",
+             AND (a.ex_date, a.stock_id, a.kind, a.type) ",
             $beyond,
             " (coalesce($6, '",
             $nowhere,
-            "'::date), $7::int4, $8::text)"
+            "'::date), $7::int4, $8::text, $10::text)"
         )
     };
 }
 
 macro_rules! in_order {
     ($order:literal) => {
-        concat!(" ORDER BY a.ex_date ", $order, ", a.stock_id ", $order, ", a.kind ", $order)
+        concat!(
+            " ORDER BY a.ex_date ",
+            $order,
+            ", a.stock_id ",
+            $order,
+            ", a.kind ",
+            $order,
+            ", a.type ",
+            $order
+        )
+    };
+}
+
+/// The columns of an event that no index has.
+macro_rules! details {
+    () => {
+        "split_from, split_to, dividend, declaration_date, record_date, pay_date, frequency"
     };
 }
 
@@ -88,8 +113,9 @@ macro_rules! in_order {
 macro_rules! events_sql {
     ($of:literal, $beyond:literal, $nowhere:literal, $order:literal) => {
         concat!(
-            "SELECT a.ex_date, a.stock_id, a.kind, a.split_from, a.split_to, a.dividend, s.symbol
-             FROM corporate_actions a JOIN stocks s ON s.id = a.stock_id
+            "SELECT a.ex_date, a.stock_id, a.kind, a.type, s.symbol, ",
+            details!(),
+            " FROM corporate_actions a JOIN stocks s ON s.id = a.stock_id
              WHERE ",
             $of,
             " AND ",
@@ -110,18 +136,17 @@ macro_rules! exchange_events_sql {
                   few AS MATERIALIZED (SELECT count(*) <= ",
             read_by_stock_max!(),
             " AS are FROM listed)
-             SELECT a.ex_date, a.stock_id, a.kind, of_kind.split_from, of_kind.split_to,
-                    of_kind.dividend, s.symbol
+             SELECT a.ex_date, a.stock_id, a.kind, a.type, s.symbol, details.*
              FROM (
-                 (SELECT a.ex_date, a.stock_id, a.kind FROM corporate_actions a
+                 (SELECT a.ex_date, a.stock_id, a.kind, a.type FROM corporate_actions a
                   WHERE NOT (SELECT are FROM few)
                     AND (a.stock_id IN (SELECT id FROM listed)) IS TRUE AND ",
             on_page!($beyond, $nowhere),
             in_order!($order),
             " LIMIT $9)
                  UNION ALL
-                 (SELECT a.ex_date, a.stock_id, a.kind FROM listed CROSS JOIN LATERAL (
-                      SELECT a.ex_date, a.stock_id, a.kind FROM corporate_actions a
+                 (SELECT a.ex_date, a.stock_id, a.kind, a.type FROM listed CROSS JOIN LATERAL (
+                      SELECT a.ex_date, a.stock_id, a.kind, a.type FROM corporate_actions a
                       WHERE a.stock_id = listed.id AND ",
             on_page!($beyond, $nowhere),
             in_order!($order),
@@ -131,9 +156,11 @@ macro_rules! exchange_events_sql {
             " LIMIT $9)
              ) a
              CROSS JOIN LATERAL (
-                 SELECT split_from, split_to, dividend FROM corporate_actions
-                 WHERE stock_id = a.stock_id AND ex_date = a.ex_date AND kind = a.kind LIMIT 1
-             ) of_kind
+                 SELECT ",
+            details!(),
+            " FROM corporate_actions WHERE stock_id = a.stock_id AND ex_date = a.ex_date
+                                        AND kind = a.kind AND type = a.type LIMIT 1
+             ) details
              CROSS JOIN LATERAL (SELECT symbol FROM stocks WHERE id = a.stock_id LIMIT 1) s",
             in_order!($order)
         )
@@ -184,6 +211,10 @@ impl Store {
         let after_date = after.map(|place| place.date);
         let after_stock = after.map_or(0, |place| place.stock_id);
         let after_kind = after.map_or("", |place| place.kind.as_str());
+        // Without a type, the place is behind all types of its kind.
+        let behind_all_types = if page.order == Order::Asc { "~" } else { "" };
+        let after_type = after.and_then(|place| place.action);
+        let after_type = after_type.map_or(behind_all_types, ActionType::as_str);
         // One row more than the page holds shows whether another page follows.
         let rows = i64::from(limit) + 1;
         let params: Params<'_> = &[
@@ -196,6 +227,7 @@ impl Store {
             &after_stock,
             &after_kind,
             &rows,
+            &after_type,
         ];
         let rows = self.query_content(version, sql, params).await?;
         let limit = limit as usize;
@@ -209,34 +241,36 @@ fn event(row: &Row) -> Result<EventRecord, StoreError> {
     Ok(EventRecord {
         symbol: row.try_get("symbol")?,
         date: row.try_get("ex_date")?,
-        kind: kind(row)?,
+        action: action_type(row.try_get("type")?)?,
         split_from: row.try_get("split_from")?,
         split_to: row.try_get("split_to")?,
         dividend: row.try_get("dividend")?,
+        declaration_date: row.try_get("declaration_date")?,
+        record_date: row.try_get("record_date")?,
+        pay_date: row.try_get("pay_date")?,
+        frequency: row.try_get("frequency")?,
     })
 }
 
 fn place(row: &Row) -> Result<EventPlace, StoreError> {
+    let action = action_type(row.try_get("type")?)?;
     Ok(EventPlace {
         date: row.try_get("ex_date")?,
         stock_id: row.try_get("stock_id")?,
-        kind: kind(row)?,
+        kind: action.kind(),
+        action: Some(action),
     })
-}
-
-fn kind(row: &Row) -> Result<EventKind, StoreError> {
-    let kind: &str = row.try_get("kind")?;
-    kind.parse().map_err(|_| StoreError::Corrupt(format!("{kind:?} is not a kind of event")))
 }
 
 impl fmt::Display for EventPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.date, self.stock_id, self.kind.as_str())
+        write!(f, "{}/{}/{}", self.date, self.stock_id, self.kind.as_str())?;
+        self.action.map_or(Ok(()), |action| write!(f, "/{}", action.as_str()))
     }
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a date, the id of a stock and a kind, separated by slashes")]
+#[error("expected a date, the id of a stock, a kind and a type, separated by slashes")]
 pub struct EventPlaceError;
 
 impl FromStr for EventPlace {
@@ -244,14 +278,20 @@ impl FromStr for EventPlace {
 
     fn from_str(text: &str) -> Result<Self, EventPlaceError> {
         let mut parts = text.split('/');
-        let (Some(date), Some(id), Some(kind), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(date), Some(id), Some(kind), action, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(EventPlaceError);
         };
         let date = parse_date(date).ok_or(EventPlaceError)?;
         let stock_id = id.parse().map_err(|_| EventPlaceError)?;
-        Ok(Self { date, stock_id, kind: kind.parse().map_err(|_| EventPlaceError)? })
+        let kind = kind.parse().map_err(|_| EventPlaceError)?;
+        let action: Option<ActionType> =
+            action.map(str::parse).transpose().map_err(|_| EventPlaceError)?;
+        match action.is_none_or(|action| action.kind() == kind) {
+            true => Ok(Self { date, stock_id, kind, action }),
+            false => Err(EventPlaceError),
+        }
     }
 }
 
@@ -263,17 +303,20 @@ mod tests {
     proptest! {
         #[test]
         fn a_place_is_parsed_back_from_its_text(
-            days in 0u64..3_652_059, stock_id: i32, split: bool
+            days in 0u64..3_652_059,
+            stock_id: i32,
+            action in prop::sample::select(ActionType::ALL.to_vec()),
+            has_type: bool
         ) {
             let date = NaiveDate::from_ymd_opt(0, 1, 1).unwrap() + chrono::Days::new(days);
-            let kind = if split { EventKind::Split } else { EventKind::Dividend };
-            let place = EventPlace { date, stock_id, kind };
+            let kind = action.kind();
+            let place = EventPlace { date, stock_id, kind, action: has_type.then_some(action) };
             prop_assert_eq!(place.to_string().parse(), Ok(place));
         }
 
         #[test]
         fn parsing_any_text_does_not_panic(
-            text in "[-0-9a-z/]{0,24}|2012-05-01/[-0-9]{0,12}/(split|[a-z]{0,9})"
+            text in "[-0-9a-z/]{0,24}|2012-05-01/[-0-9]{0,12}/(split|[a-z]{0,9})(/[a-z_]{0,9})?"
         ) {
             let _ = text.parse::<EventPlace>();
         }

@@ -2,6 +2,8 @@
 
 #[macro_use]
 mod bar_columns;
+#[macro_use]
+mod effective_actions;
 
 mod audit;
 mod bars_batch;

@@ -2,15 +2,16 @@
 
 use tokio_postgres::Row;
 
-use super::bar_columns::bar;
+use super::bar_columns::{array, bar};
 use super::{StockRef, Store, StoreError};
-use crate::market::Bar;
+use crate::market::{Bar, Ratio};
 
 /// The latest bar of a stock, and the close that it is compared with.
 #[derive(Debug, PartialEq)]
 pub struct Quote {
     pub latest: Bar,
-    /// The close of the previous trading day in today's shares: a split since then divides it.
+    /// The close of the previous trading day in today's shares: splits and spin-offs since then
+    /// change it.
     pub previous_close: Option<f64>,
 }
 
@@ -18,8 +19,7 @@ impl Store {
     /// The latest quote of each of these stocks, in their order. Stocks without bars are left out.
     pub async fn quotes(&self, stocks: &[StockRef]) -> Result<Vec<(StockRef, Quote)>, StoreError> {
         let sql = concat!(
-            "SELECT p.*, before.close * coalesce(a.split_from / a.split_to, 1) AS previous_close,
-                    asked.place
+            "SELECT p.*, before.close AS close_before, a.split_from, a.split_to, asked.place
              FROM unnest($1::integer[]) WITH ORDINALITY AS asked (id, place)
              CROSS JOIN LATERAL (
                  SELECT ",
@@ -31,9 +31,10 @@ impl Store {
                  ORDER BY date DESC LIMIT 1
              ) before ON true
              LEFT JOIN LATERAL (
-                 SELECT split_from, split_to FROM corporate_actions
+                 SELECT array_agg(split_from) AS split_from, array_agg(split_to) AS split_to
+                 FROM corporate_actions
                  WHERE stock_id = asked.id AND kind = 'split'
-                   AND ex_date > before.date AND ex_date <= p.date ORDER BY ex_date DESC LIMIT 1
+                   AND ex_date > before.date AND ex_date <= p.date
              ) a ON true
              ORDER BY asked.place"
         );
@@ -47,9 +48,18 @@ impl Store {
             // Places in SQL are counted from 1.
             let place: i64 = row.try_get("place")?;
             let stock = stocks[place.unsigned_abs() as usize - 1];
-            let previous_close = row.try_get("previous_close")?;
-            Ok((stock, Quote { latest: bar(row)?, previous_close }))
+            Ok((stock, Quote { latest: bar(row)?, previous_close: previous_close(row)? }))
         };
         rows.iter().map(quoted).collect()
     }
+}
+
+/// The close of the previous trading day, multiplied by the factors of all splits since then.
+fn previous_close(row: &Row) -> Result<Option<f64>, StoreError> {
+    let close: Option<f64> = row.try_get("close_before")?;
+    let from: Vec<f64> = array(row, "split_from")?;
+    let to: Vec<f64> = array(row, "split_to")?;
+    let splits = from.into_iter().zip(to);
+    let ratio = splits.fold(Ratio::one(), |ratio, (from, to)| ratio.times(&Ratio::of(from, to)));
+    Ok(close.map(|close| ratio.of_price(close)))
 }

@@ -213,11 +213,11 @@ async fn a_later_split_restates_the_history_in_responses_and_in_the_report() {
     // A dividend is adjusted by the raw close before its ex-date, so a corrected close restates it.
     let dividend = file(&files, "dividend.csv", ACTIONS, &["FB,2012-05-21,,,3.8".into()]);
     assert_eq!(database.output(&["ingest", "actions", &dividend]).code, Some(0));
-    assert_eq!(closes(&database, "FB").await[0].2, 38.0 * (0.25 * (34.0 / 37.8)));
+    assert_eq!(closes(&database, "FB").await[0].2, 8.544_973_545); // 38 * 34 / 37.8 / 4
     let corrected = file(&files, "corrected.csv", HEADER, &["FB,2012-05-21,36,36,33,36,5".into()]);
     let report = database.output(&["ingest", "prices", &corrected, "--json"]).json();
     assert_eq!((&report["changed"], &report["restated"][0]["readjusted"]), (&1.into(), &1.into()));
-    assert_eq!(closes(&database, "FB").await[0].2, 38.0 * (0.25 * (36.0 / 39.8)));
+    assert_eq!(closes(&database, "FB").await[0].2, 8.592_964_824); // 38 * 36 / 39.8 / 4
 }
 
 /// The second load waits for the first to commit before it reads, so it adjusts by both.
@@ -304,4 +304,50 @@ async fn supplied_adjusted_closes_are_replaced_only_with_yes_and_never_mixed_wit
     assert_eq!((&report["added"], &report["stocksTouched"]), (&0.into(), &1.into()), "{report}");
     let after = database.texts(ADJUSTED).await;
     assert!(before.iter().all(|row| after.contains(row)));
+}
+
+/// What the API answers as CSV can be loaded back: the stock's adjusted closes stay computed, so
+/// that the next file without them is accepted.
+#[tokio::test]
+async fn the_apis_own_csv_loaded_back_changes_nothing_and_leaves_the_stock_computed() {
+    let (database, files) = (stocks_only().await, Files::new());
+    let days = [
+        "FB,2012-05-18,42,45,38,38.23,5",
+        "FB,2012-05-21,36,36.66,33,34.03,5",
+        "FB,2012-05-22,10.87,11.2,10.3,10.33,9",
+        "FB,2012-05-23,10.4,10.7,10.1,10.66,7",
+    ];
+    let prices = file(&files, "prices.csv", HEADER, &days.map(str::to_owned));
+    let actions = ["FB,2012-05-22,1,3,".to_owned(), "FB,2012-05-21,,,0.37".to_owned()];
+    let actions = file(&files, "actions.csv", ACTIONS, &actions);
+    for (kind, file) in [("prices", &prices), ("actions", &actions)] {
+        assert_eq!(database.output(&["ingest", kind, file]).code, Some(0));
+    }
+    let before = database.texts(ADJUSTED).await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for start in ["2012-01-01", "2012-05-21", "2012-05-23"] {
+        let path = format!("/api/prices?symbols=FB&start={start}&format=csv");
+        let csv = app.get(&key, &path).await.text().await.unwrap();
+        assert!(csv.contains("adjustedClose"), "{csv}");
+        let own = files.write("own.csv", &csv);
+        let report = database.output(&["ingest", "prices", &own, "--json"]).json();
+        assert_eq!((&report["added"], &report["changed"]), (&0.into(), &0.into()), "{report}");
+        assert_eq!(database.texts(ADJUSTED).await, before);
+    }
+    // Other adjusted closes are a feed's, and would stand beside the computed ones.
+    let other = "FB,2012-05-21,36,36.66,33,34.03,5,11.3434".to_owned();
+    let other = file(&files, "other.csv", &format!("{HEADER},adjusted_close"), &[other]);
+    let output = database.output(&["ingest", "prices", &other]);
+    assert!(output.error_line().contains("the adjusted closes of FB are computed"), "{output:?}");
+    // A new day of the same kind may bring a dividend into effect.
+    let dividend = file(&files, "dividend.csv", ACTIONS, &["FB,2012-05-24,,,0.5".to_owned()]);
+    assert_eq!(database.output(&["ingest", "actions", &dividend]).code, Some(0));
+    let next = "FB,2012-05-24,10.2,10.5,10,10.2,6,10.2".to_owned();
+    let next = file(&files, "next.csv", &format!("{HEADER},adjusted_close"), &[next]);
+    let report = database.output(&["ingest", "prices", &next, "--json"]).json();
+    assert_eq!(report["restated"][0]["readjusted"], 4, "{report}");
+    // 10.66 * 10.2 / 10.7
+    assert_eq!(closes(&database, "FB").await[3].2, 10.161_869_16);
+    let nightly = file(&files, "nightly.csv", HEADER, &["FB,2012-05-25,10,10,10,10,1".to_owned()]);
+    assert_eq!(database.output(&["ingest", "prices", &nightly]).code, Some(0));
 }

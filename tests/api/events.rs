@@ -69,12 +69,16 @@ async fn a_stocks_events_are_listed_newest_first() {
     let body = events(&app, &key, "/api/stocks/AAPL/events").await;
     let dividend = |date: &str| {
         json!({
-            "date": date, "kind": "dividend", "splitFrom": null, "splitTo": null, "dividend": 2.65
+            "date": date, "kind": "dividend", "type": "cash", "splitFrom": null, "splitTo": null,
+            "dividend": 2.65, "declarationDate": null, "recordDate": null, "payDate": null,
+            "frequency": null
         })
     };
     let split = |date: &str| {
         json!({
-            "date": date, "kind": "split", "splitFrom": 1.0, "splitTo": 2.0, "dividend": null
+            "date": date, "kind": "split", "type": "split", "splitFrom": 1.0, "splitTo": 2.0,
+            "dividend": null, "declarationDate": null, "recordDate": null, "payDate": null,
+            "frequency": null
         })
     };
     let newest_first = [

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod adjusted_numbers;
 mod adjustment;
 mod admin;
 mod admin_keys;
@@ -26,6 +27,7 @@ mod dependencies;
 mod deploy;
 mod documents;
 mod environment;
+mod event_types;
 mod events;
 mod exchanges;
 mod faults;

@@ -108,6 +108,9 @@ pub async fn load(
             &name,
             rows.iter().map(|row| feed::describe_duplicate(request.table, row)),
         )),
+        LoadRejection::Conflicts(rows) => {
+            Err(bad_rows(&name, rows.iter().map(ToString::to_string)))
+        }
         LoadRejection::WouldMix(_)
         | LoadRejection::LooksSplitAdjusted(_)
         | LoadRejection::WouldConvertTwice(_) => Err(nothing_loaded(&rejection)),

@@ -53,7 +53,7 @@ pub const PARAMETERS: &[Parameter] = &[
     ORDER,
 ];
 /// The size of a [`MarketEvent`] in JSON, rounded up.
-const EVENT_BYTES: usize = 128;
+const EVENT_BYTES: usize = 256;
 
 /// A split or a dividend.
 #[derive(Serialize, ToSchema)]
@@ -63,12 +63,27 @@ pub struct Event {
     date: NaiveDate,
     /// `split` or `dividend`.
     kind: &'static str,
+    /// Of a split: `split`, or `spin_off` for shares of another company, which adjust prices and no
+    /// volumes. Of a dividend: `cash`, also if the type is not known, `special`, `capital_gain`,
+    /// `long_term_capital_gain`, `short_term_capital_gain` or `return_of_capital`. New types may
+    /// come.
+    #[serde(rename = "type")]
+    action: &'static str,
     /// This many shares became `splitTo`; null for a dividend.
     split_from: Option<f64>,
     /// Null for a dividend.
     split_to: Option<f64>,
-    /// Cash per share, as paid, in the stock's currency; null for a split.
+    /// Cash per share, as paid, in the stock's currency; null for a split. Dividends of different
+    /// types may have one ex-date: a holder gets all of them.
     dividend: Option<f64>,
+    /// The day on which the company announced it; null if it is not known.
+    declaration_date: Option<NaiveDate>,
+    /// The day whose holders get it; null if it is not known.
+    record_date: Option<NaiveDate>,
+    /// The day on which it is paid; null if it is not known.
+    pay_date: Option<NaiveDate>,
+    /// Payments a year, such as 4, or 0 for a dividend that is paid once; null if it is not known.
+    frequency: Option<i16>,
 }
 
 /// A split or a dividend, and the symbol of its stock.
@@ -84,10 +99,15 @@ impl From<EventRecord> for Event {
     fn from(event: EventRecord) -> Self {
         Self {
             date: event.date,
-            kind: event.kind.as_str(),
+            kind: event.action.kind().as_str(),
+            action: event.action.as_str(),
             split_from: event.split_from,
             split_to: event.split_to,
             dividend: event.dividend,
+            declaration_date: event.declaration_date,
+            record_date: event.record_date,
+            pay_date: event.pay_date,
+            frequency: event.frequency,
         }
     }
 }

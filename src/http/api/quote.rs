@@ -11,7 +11,7 @@ use crate::http::request::query::{Query, symbol};
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
-use crate::market::{Symbol, decimal_difference};
+use crate::market::{Symbol, decimal_difference, percent_change};
 use crate::store::Quote;
 
 #[derive(Clone)]
@@ -27,12 +27,13 @@ pub struct QuoteAnswer {
     symbol: String,
     #[serde(flatten)]
     latest: Price,
-    /// The close of the previous trading day, adjusted for a split since then; null on a
-    /// stock's first day.
+    /// The close of the previous trading day, adjusted for splits and spin-offs since then: an
+    /// adjusted one has at most 10 significant digits, rounded half to even. Null on a stock's
+    /// first day.
     previous_close: Option<f64>,
-    /// `close - previousClose`.
+    /// `close - previousClose`, exact.
     change: Option<f64>,
-    /// `change / previousClose * 100`, rounded to 4 decimals.
+    /// `change / previousClose * 100`, rounded to 4 decimals, half to even.
     change_percent: Option<f64>,
 }
 
@@ -50,13 +51,13 @@ pub async fn quote(
 impl QuoteAnswer {
     pub fn new(symbol: Symbol, Quote { latest, previous_close }: Quote) -> Self {
         let change = previous_close.map(|previous| decimal_difference(latest.close, previous));
-        let percent = |(change, previous): (f64, f64)| (change / previous * 1e6).round() / 1e4;
+        let change_percent = previous_close.map(|previous| percent_change(previous, latest.close));
         Self {
             symbol: symbol.to_string(),
             latest: latest.into(),
             previous_close,
             change,
-            change_percent: change.zip(previous_close).map(percent),
+            change_percent,
         }
     }
 }

@@ -5,20 +5,16 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
 use tokio_postgres::Row;
 
+use super::computed_close::{CREATE_FACTORS, computed};
 use super::{Loader, MergedStock, stock_ids};
-use crate::market::{Action, ActionKind, AdjustmentFactor, EffectiveAction, factors};
+use crate::market::{AdjustmentFactor, EffectiveAction, factors};
 use crate::store::StoreError;
+use crate::store::effective_actions::effective_action;
 
 /// The number of stocks whose actions are in memory at the same time.
 const STOCKS_PER_CHUNK: usize = 500;
-
-/// The adjusted close of a row `p` of `prices` or `staging`, from the table `factors`.
-const COMPUTED: &str =
-    "p.close * coalesce((SELECT factor FROM factors f WHERE f.stock_id = p.stock_id
-                        AND f.before > p.date ORDER BY f.before LIMIT 1), 1)";
 
 impl Loader {
     /// Computes the adjusted closes of the staged prices. Returns the stocks whose earlier adjusted
@@ -28,16 +24,40 @@ impl Loader {
         &self,
         newly_computed: &[i32],
     ) -> Result<Vec<i32>, StoreError> {
-        self.client
-            .batch_execute("CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging")
-            .await?;
+        self.index_staging().await?;
         let stocks = self.stocks_to_adjust(newly_computed).await?;
         self.compute_factors(&stocks, &["staging", "prices"]).await?;
         // The update rewrites each row, and would rewrite its index entry as well.
+        let computed = computed();
         let sql =
-            format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {COMPUTED}");
+            format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {computed}");
         self.client.batch_execute(&sql).await?;
         Ok(stocks)
+    }
+
+    /// Which of these computed stocks have staged adjusted closes that all equal the computed ones,
+    /// and which of those may have earlier adjusted closes that change: (equal, stale).
+    pub(super) async fn with_equal_closes(
+        &self,
+        stocks: &[i32],
+    ) -> Result<(Vec<i32>, Vec<i32>), StoreError> {
+        self.index_staging().await?;
+        self.compute_factors(stocks, &["staging", "prices"]).await?;
+        let computed = computed();
+        let sql = format!(
+            "SELECT stock_id FROM staging p WHERE stock_id = ANY($1)
+             GROUP BY stock_id HAVING bool_and(adjusted_close = {computed})"
+        );
+        let equal = stock_ids(&self.client.query(&sql, &[&stocks]).await?)?;
+        let mut stale = self.stocks_to_adjust(&[]).await?;
+        stale.retain(|stock| equal.contains(stock));
+        self.client.batch_execute("DROP INDEX staging_key").await?;
+        Ok((equal, stale))
+    }
+
+    async fn index_staging(&self) -> Result<(), StoreError> {
+        let sql = "CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging";
+        Ok(self.client.batch_execute(sql).await?)
     }
 
     /// Computes the factors of the stocks whose actions were merged, except of stocks with a feed's
@@ -69,21 +89,11 @@ impl Loader {
     /// Fills the temporary table `factors`. A close is read from the first of `tables` that has the
     /// day.
     async fn compute_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), StoreError> {
-        let create =
-            "CREATE TEMP TABLE factors (stock_id int, before date, factor float8) ON COMMIT DROP";
-        self.client.batch_execute(create).await?;
+        self.client.batch_execute(CREATE_FACTORS).await?;
         for chunk in stocks.chunks(STOCKS_PER_CHUNK) {
-            let mut ids = Vec::new();
-            let mut days = Vec::new();
-            let mut values = Vec::new();
-            for (stock_id, actions) in self.actions_in_effect(chunk, tables).await? {
-                for AdjustmentFactor { before, factor } in factors(actions) {
-                    ids.push(stock_id);
-                    days.push(before);
-                    values.push(factor);
-                }
-            }
-            self.insert_factors(&ids, &days, &values).await?;
+            let of_stocks = self.actions_in_effect(chunk, tables).await?;
+            let of_stocks = of_stocks.into_iter().map(|(id, actions)| (id, factors(actions)));
+            self.insert_factors(of_stocks).await?;
         }
         self.client
             .batch_execute("CREATE INDEX ON factors (stock_id, before); ANALYZE factors")
@@ -93,12 +103,25 @@ impl Loader {
 
     async fn insert_factors(
         &self,
-        ids: &[i32],
-        before: &[NaiveDate],
-        values: &[f64],
+        of_stocks: impl Iterator<Item = (i32, Vec<AdjustmentFactor>)>,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO factors SELECT * FROM unnest($1::int[], $2::date[], $3::float8[])";
-        self.client.execute(sql, &[&ids, &before, &values]).await?;
+        let (mut ids, mut days, mut doubles) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut numerators, mut denominators) = (Vec::new(), Vec::new());
+        for (stock_id, factors) in of_stocks {
+            for AdjustmentFactor { before, all, .. } in factors {
+                let (numerator, denominator) = all.parts();
+                ids.push(stock_id);
+                days.push(before);
+                doubles.push(all.approximate());
+                numerators.push(numerator);
+                denominators.push(denominator);
+            }
+        }
+        let sql = "INSERT INTO factors
+                   SELECT stock_id, before, factor, numerator::numeric, denominator::numeric
+                   FROM unnest($1::int[], $2::date[], $3::float8[], $4::text[], $5::text[])
+                       AS new (stock_id, before, factor, numerator, denominator)";
+        self.client.execute(sql, &[&ids, &days, &doubles, &numerators, &denominators]).await?;
         Ok(())
     }
 
@@ -117,7 +140,7 @@ impl Loader {
         };
         let firsts = tables.iter().enumerate().map(first).collect::<Vec<_>>().join(" UNION ALL ");
         let sql = format!(
-            "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, a.dividend, first.close
+            "SELECT a.stock_id, a.ex_date, a.type, a.split_from, a.split_to, a.dividend, first.close
              FROM corporate_actions a
              JOIN LATERAL (
                  SELECT close FROM ({firsts}) days ORDER BY date, preference LIMIT 1
@@ -136,10 +159,11 @@ impl Loader {
         if stocks.is_empty() {
             return Ok(Vec::new());
         }
+        let computed = computed();
         let sql = format!(
             "WITH readjusted AS (
-                 UPDATE prices p SET adjusted_close = {COMPUTED}
-                 WHERE p.stock_id = ANY($1) AND p.adjusted_close <> {COMPUTED}
+                 UPDATE prices p SET adjusted_close = {computed}
+                 WHERE p.stock_id = ANY($1) AND p.adjusted_close <> {computed}
                  RETURNING stock_id, date)
              SELECT stock_id, count(*) AS readjusted, min(date) AS first, max(date) AS last
              FROM readjusted GROUP BY stock_id"
@@ -161,17 +185,13 @@ impl Loader {
 }
 
 fn taken_effect(row: &Row) -> Result<EffectiveAction, StoreError> {
-    let split_from = row.try_get("split_from")?;
-    let split_to = row.try_get("split_to")?;
-    let kind = match (split_from, split_to, row.try_get("dividend")?) {
-        (Some(from), Some(to), None) => ActionKind::Split { from, to },
-        (None, None, Some(dividend)) => ActionKind::Dividend(dividend),
-        _ => {
-            return Err(StoreError::Corrupt(
-                "a corporate action is neither a split nor a dividend".to_owned(),
-            ));
-        }
-    };
-    let action = Action { ex_date: row.try_get("ex_date")?, kind };
-    Ok(EffectiveAction { action, close: row.try_get("close")? })
+    let close: f64 = row.try_get("close")?;
+    let split_from: Option<f64> = row.try_get("split_from")?;
+    let dividend: Option<f64> = row.try_get("dividend")?;
+    effective_action(
+        row.try_get("ex_date")?,
+        row.try_get("type")?,
+        split_from.zip(row.try_get("split_to")?),
+        dividend.map(|amount| (amount, close)),
+    )
 }

@@ -1,21 +1,16 @@
 //! The origin of a stock's adjusted closes: all come from a feed, or all are computed here.
 
 use super::{LoadError, LoadRejection, Loader, StagedStock, Table, stock_ids};
+use crate::market::AdjustedCloseOrigin;
 use crate::store::StoreError;
-
-/// The origin of the adjusted closes of a file of prices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AdjustedCloseOrigin {
-    /// The file has them.
-    Feed,
-    /// They are computed from raw closes and corporate actions.
-    Computed,
-}
 
 impl Loader {
     /// Stores the origin of the staged prices' adjusted closes, and computes them if it is
     /// [`AdjustedCloseOrigin::Computed`]. Returns the stocks whose earlier adjusted closes may have
     /// changed.
+    ///
+    /// A stock with computed adjusted closes keeps them if those of the file are the same, as in a
+    /// file that this API wrote.
     pub(super) async fn apply_origin(
         &self,
         origin: AdjustedCloseOrigin,
@@ -26,28 +21,34 @@ impl Loader {
             return Ok(Vec::new());
         }
         let is_computed = origin == AdjustedCloseOrigin::Computed;
-        let changing: Vec<_> =
+        let mut changing: Vec<_> =
             stocks.iter().filter(|stock| stock.computes_adjusted_close != is_computed).collect();
-        let ids: Vec<_> = changing.iter().map(|stock| stock.id).collect();
+        let mut ids: Vec<_> = changing.iter().map(|stock| stock.id).collect();
+        let mut stale = Vec::new();
+        if !is_computed && !ids.is_empty() {
+            let equal;
+            (equal, stale) = self.with_equal_closes(&ids).await?;
+            changing.retain(|stock| !equal.contains(&stock.id));
+            ids.retain(|id| !equal.contains(id));
+        }
         let symbols = |ids: Vec<i32>| {
             let stocks = changing.iter().filter(|stock| ids.contains(&stock.id));
             let symbols: Vec<_> = stocks.map(|stock| stock.symbol.clone()).collect();
             Some(symbols).filter(|symbols| !symbols.is_empty())
         };
-        let stale = match origin {
+        match origin {
             AdjustedCloseOrigin::Computed => {
                 if !may_replace && let Some(symbols) = symbols(self.with_prices(&ids).await?) {
                     return Err(LoadRejection::WouldReplace(symbols).into());
                 }
-                self.adjust_staged(&ids).await?
+                stale = self.adjust_staged(&ids).await?;
             }
             AdjustedCloseOrigin::Feed => {
                 if let Some(symbols) = symbols(self.with_other_prices(&ids).await?) {
                     return Err(LoadRejection::WouldMix(symbols).into());
                 }
-                Vec::new()
             }
-        };
+        }
         self.set_origin(&ids, origin).await?;
         Ok(stale)
     }

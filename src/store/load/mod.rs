@@ -1,8 +1,10 @@
 //! Bulk loads: COPY into a staging table, checks, one insert or merge, one commit. A load that is
 //! dropped before its commit leaves no visible change.
 
+mod action_conflicts;
 mod adjust;
 mod adjusted_close_origin;
+mod computed_close;
 mod delete;
 mod merge;
 mod reference_data;
@@ -16,8 +18,8 @@ use std::time::Duration;
 use tokio_postgres::{Client, Row};
 
 use super::{Database, StoreError};
+pub use crate::market::AdjustedCloseOrigin;
 use crate::market::PriceBasis;
-pub use adjusted_close_origin::AdjustedCloseOrigin;
 pub use delete::{DeletedRows, Deletion, FoundRows};
 pub use reference_data::{KnownStock, ReferenceData};
 use report::MergedStock;
@@ -142,6 +144,9 @@ impl Loader {
     async fn merge_staged(&self, options: CommitOptions) -> Result<LoadReport, LoadError> {
         let CommitOptions { origin, may_replace, basis } = options;
         let stocks = self.lock_stocks().await?;
+        if let Some(conflicts) = self.action_conflicts().await? {
+            return Err(conflicts.into());
+        }
         let converted = self.convert_to_raw(basis).await?;
         let mut stale = self.apply_origin(origin, &stocks, may_replace).await?;
         let mut merged = self.merge_all().await?;

@@ -22,6 +22,8 @@ pub struct ReferenceData {
     /// Details of the symbols that no stock has now.
     pub inherited: HashMap<Symbol, InheritedSymbol>,
     pub exchanges: HashSet<String>,
+    /// The currency of each stock, by its id.
+    pub currencies: HashMap<i32, String>,
     /// The first day on which a stock can have its symbol, if another stock had the symbol before.
     /// Only for stocks that never had another symbol: these have no earlier days.
     pub free_since: HashMap<Symbol, NaiveDate>,
@@ -107,6 +109,11 @@ impl Loader {
             GROUP BY s.symbol";
         for row in self.client.query(sql, &[]).await? {
             data.free_since.insert(symbol(&row, "symbol")?, row.try_get("free_since")?);
+        }
+        if self.table == Table::Actions {
+            for row in self.client.query("SELECT id, currency FROM stocks", &[]).await? {
+                data.currencies.insert(row.try_get("id")?, row.try_get("currency")?);
+            }
         }
         let exchanges = self.client.query("SELECT code FROM exchanges", &[]).await?;
         data.exchanges =

@@ -62,11 +62,29 @@ pub struct SplitMove {
     pub close_after: f64,
 }
 
+/// A row of an action that may be an event that is stored under another type. To load both would
+/// count it twice.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error(
+    "line {line}: {symbol} has an event of the type {stored_type} on {ex_date}, and this row of \
+     the type {row_type} may be the same one; give the type of each in a column type, and if both \
+     happened, both in one file"
+)]
+pub struct ActionConflict {
+    pub line: u64,
+    pub symbol: String,
+    pub ex_date: NaiveDate,
+    pub stored_type: String,
+    pub row_type: String,
+}
+
 /// Why a load was rejected, although Postgres works.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadRejection {
     #[error("rows repeat earlier rows")]
     Duplicates(Vec<DuplicateRow>),
+    #[error("rows may repeat events that are stored under another type")]
+    Conflicts(Vec<ActionConflict>),
     #[error(
         "the adjusted closes of {} came from a feed and would all be replaced by computed ones",
         first_symbols(.0)

@@ -80,7 +80,9 @@ impl Table {
             }
             Self::Actions => {
                 "CREATE TEMP TABLE staging (line bigint, stock_id int, ex_date date, kind text,
-                 split_from float8, split_to float8, dividend float8) ON COMMIT DROP"
+                 type text COLLATE \"C\", has_type boolean, split_from float8, split_to float8,
+                 dividend float8, declaration_date date, record_date date, pay_date date,
+                 frequency smallint) ON COMMIT DROP"
             }
         }
     }
@@ -108,7 +110,7 @@ impl Table {
         match self {
             Self::Stocks => "symbol",
             Self::Prices => "stock_id, date",
-            Self::Actions => "stock_id, ex_date, kind",
+            Self::Actions => "stock_id, ex_date, kind, type",
         }
     }
 
@@ -186,15 +188,26 @@ impl Table {
             }
             Self::Actions => {
                 "WITH merged AS (
-                     INSERT INTO corporate_actions AS a (stock_id, ex_date, kind, split_from,
-                                                         split_to, dividend)
-                     SELECT stock_id, ex_date, kind, split_from, split_to, dividend
-                     FROM staging ORDER BY stock_id, ex_date, kind
-                     ON CONFLICT (stock_id, ex_date, kind) DO UPDATE SET
+                     INSERT INTO corporate_actions AS a (
+                         stock_id, ex_date, kind, type, split_from, split_to, dividend,
+                         declaration_date, record_date, pay_date, frequency)
+                     SELECT stock_id, ex_date, kind, type, split_from, split_to, dividend,
+                            declaration_date, record_date, pay_date, frequency
+                     FROM staging ORDER BY stock_id, ex_date, kind, type
+                     ON CONFLICT (stock_id, ex_date, kind, type) DO UPDATE SET
                          split_from = excluded.split_from, split_to = excluded.split_to,
-                         dividend = excluded.dividend
-                     WHERE (a.split_from, a.split_to, a.dividend) IS DISTINCT FROM
-                           (excluded.split_from, excluded.split_to, excluded.dividend)
+                         dividend = excluded.dividend,
+                         declaration_date = coalesce(excluded.declaration_date, a.declaration_date),
+                         record_date = coalesce(excluded.record_date, a.record_date),
+                         pay_date = coalesce(excluded.pay_date, a.pay_date),
+                         frequency = coalesce(excluded.frequency, a.frequency)
+                     WHERE (a.split_from, a.split_to, a.dividend, a.declaration_date, a.record_date,
+                            a.pay_date, a.frequency) IS DISTINCT FROM
+                           (excluded.split_from, excluded.split_to, excluded.dividend,
+                            coalesce(excluded.declaration_date, a.declaration_date),
+                            coalesce(excluded.record_date, a.record_date),
+                            coalesce(excluded.pay_date, a.pay_date),
+                            coalesce(excluded.frequency, a.frequency))
                      RETURNING stock_id, ex_date, xmax = 0 AS added)
                  SELECT stock_id, count(*) FILTER (WHERE added) AS added,
                         count(*) FILTER (WHERE NOT added) AS changed,

@@ -58,10 +58,10 @@ pub async fn chart(
     let ChartQuery { symbol, start, range, width, height, theme, adjust } = query;
     let end = range.end();
     let stock = stock_of(state, symbol).await?;
-    let found =
-        state.store.chart_data(stock, start, end).await?.ok_or(Problem::UnknownSymbol(symbol))?;
+    let found = state.store.chart_data(stock, start, end, adjust.needs_dividends()).await?;
+    let found = found.ok_or(Problem::UnknownSymbol(symbol))?;
     let bars: Vec<Bar> =
-        found.bars.into_iter().map(|bar| adjust.apply(bar, &found.splits)).collect();
+        found.bars.into_iter().map(|bar| adjust.apply(bar, &found.adjustments)).collect();
     if bars.is_empty() {
         return Err(Problem::NoData { symbol: stock.symbol, range: range_text(start, end) });
     }

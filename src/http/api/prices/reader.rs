@@ -49,8 +49,10 @@ impl BarReader {
         let (requested_symbols, stocks): (Vec<Symbol>, Vec<StockRef>) =
             stocks.iter().copied().unzip();
         let is_plain = query.adjust == Adjust::None && query.interval == Interval::Day;
-        let adjustment_data =
-            if is_plain { Vec::new() } else { state.store.adjustment_data(&stocks).await? };
+        let adjustment_data = match is_plain {
+            true => Vec::new(),
+            false => state.store.adjustment_data(&stocks, query.adjust.needs_dividends()).await?,
+        };
         if !is_plain && adjustment_data.len() != stocks.len() {
             return Err(Problem::Restated);
         }
@@ -144,7 +146,7 @@ impl BarReader {
             return Err(Problem::Restated);
         }
         let data = self.adjustment_data.get(index);
-        let bar = data.map_or(row.bar, |data| self.query.adjust.apply(row.bar, &data.splits));
+        let bar = data.map_or(row.bar, |data| self.query.adjust.apply(row.bar, &data.adjustments));
         let listing = data.and_then(|data| data.listing);
         let Some(listing) = listing.filter(|_| self.query.interval != Interval::Day) else {
             self.emit(index, PeriodBar { bar, unfinished: false }, rows);

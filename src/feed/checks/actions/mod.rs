@@ -1,0 +1,215 @@
+//! Checks of the rows of a file of corporate actions. A row holds a split, a dividend, both or, in
+//! a history of prices, neither.
+
+mod ratio;
+mod words;
+
+use std::io::Write;
+
+use chrono::NaiveDate;
+
+use self::ratio::Split;
+use super::{WRITES_TO_MEMORY, stock_on};
+use crate::feed::error::RowError;
+use crate::feed::row::FeedRow;
+use crate::market::{ActionType, EventKind, type_of_ratio};
+use crate::store::{KnownStock, ReferenceData};
+
+/// The columns that hold a split or a dividend.
+const VALUES: [&str; 4] = ["split_from", "split_to", "split", "dividend"];
+/// The columns of splits in which some vendors write the old shares first, and others the new ones.
+const AMBIGUOUS: [&str; 3] = ["from_factor", "to_factor", "ratio"];
+
+pub(super) fn stage_action<W: Write>(
+    row: &FeedRow<'_>,
+    reference: &ReferenceData,
+    out: &mut csv::Writer<W>,
+) -> Result<(), RowError> {
+    check_columns(row)?;
+    let given = Given::of(row)?;
+    let (split, dividend) = (split(row)?, dividend(row)?);
+    given.check(row, split.is_some(), dividend.is_some())?;
+    if split.is_none() && dividend.is_none() {
+        return Ok(());
+    }
+    let (stock, ex_date) = stock_on(row, reference, "ex_date")?;
+    let details = Details {
+        line: row.line,
+        stock_id: stock.id,
+        ex_date,
+        declaration_date: optional_date(row, "declaration_date")?,
+        record_date: optional_date(row, "record_date")?,
+        pay_date: optional_date(row, "pay_date")?,
+        frequency: frequency(row)?,
+    };
+    if let Some(Split { from, to }) = split {
+        let action = given.action_of(EventKind::Split).unwrap_or_else(|| type_of_ratio(from, to));
+        let has_type = given.action_of(EventKind::Split).is_some();
+        details.stage(action, has_type, (Some(from), Some(to), None), out);
+    }
+    if let Some(dividend) = dividend {
+        check_currency(row, stock, reference)?;
+        let action = given.action_of(EventKind::Dividend);
+        let has_type = action.is_some();
+        details.stage(
+            action.unwrap_or(ActionType::Cash),
+            has_type,
+            (None, None, Some(dividend)),
+            out,
+        );
+    }
+    Ok(())
+}
+
+/// Rejects the rows of a file in which splits or dividends would be overlooked.
+fn check_columns(row: &FeedRow<'_>) -> Result<(), RowError> {
+    if let Some(column) = AMBIGUOUS.into_iter().find(|column| row.has(column)) {
+        let expected = "expected split_from and split_to instead: some vendors write the old \
+                        shares first here, others the new ones";
+        return Err(row.error(column, expected));
+    }
+    if !VALUES.iter().any(|column| row.has(column)) {
+        return Err(row.error("dividend", "expected a column with dividends or splits"));
+    }
+    Ok(())
+}
+
+/// What a row says about the type of its action.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    kind: Option<EventKind>,
+    action: Option<ActionType>,
+}
+
+impl Given {
+    fn of(row: &FeedRow<'_>) -> Result<Self, RowError> {
+        let action = words::action_type(row.text("type"))
+            .map_err(|_| row.error("type", format!("expected {}", ActionType::WORDS.join(", "))))?;
+        let kind = match row.text("kind").to_ascii_lowercase() {
+            text if text.is_empty() => None,
+            text => {
+                Some(text.parse().map_err(|_| row.error("kind", "expected split or dividend"))?)
+            }
+        };
+        Ok(Self { kind, action })
+    }
+
+    /// The type that the row says, if it is one of this kind.
+    fn action_of(self, kind: EventKind) -> Option<ActionType> {
+        self.action.filter(|action| action.kind() == kind)
+    }
+
+    /// Rejects a row that says it is a split or a dividend, and has no value of that kind.
+    fn check(self, row: &FeedRow<'_>, has_split: bool, has_dividend: bool) -> Result<(), RowError> {
+        for kind in self.kind.into_iter().chain(self.action.map(ActionType::kind)) {
+            match kind {
+                EventKind::Split if !has_split => {
+                    let expected = "expected a ratio other than 1 to 1, as the row is of a split";
+                    let column = if row.has("split") { "split" } else { "split_to" };
+                    return Err(row.error(column, expected));
+                }
+                EventKind::Dividend if !has_dividend => {
+                    let expected = "expected an amount above 0, as the row is of a dividend";
+                    return Err(row.error("dividend", expected));
+                }
+                EventKind::Split | EventKind::Dividend => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The split of a row; `None` if it has none.
+fn split(row: &FeedRow<'_>) -> Result<Option<Split>, RowError> {
+    let from = row.optional_number("split_from")?;
+    let to = row.optional_number("split_to")?;
+    let in_two = match (from, to) {
+        (None, None) => None,
+        (Some(from), Some(to)) => Some(Split::of(from, to).ok_or_else(|| {
+            row.error("split_to", "expected split_from and split_to, both above 0")
+        })?),
+        _ => return Err(row.error("split_to", "expected split_from and split_to, both above 0")),
+    };
+    let in_one = match row.text("split") {
+        "" => None,
+        text => Some(Split::parse(text).ok_or_else(|| {
+            let expected = "expected the ratio of new to old shares, as 4:1, 4/1 or 4.0";
+            row.error("split", expected)
+        })?),
+    };
+    let is_same = |a: Split, b: Split| a.from * b.to == a.to * b.from;
+    let split = match (in_two, in_one) {
+        (Some(two), Some(one)) if !is_same(two, one) => {
+            return Err(row.error("split", "expected the ratio of split_to to split_from"));
+        }
+        (two, one) => two.or(one),
+    };
+    Ok(split.filter(|split| !split.is_none()))
+}
+
+/// The dividend of a row; `None` if it has none.
+fn dividend(row: &FeedRow<'_>) -> Result<Option<f64>, RowError> {
+    match row.optional_number("dividend")? {
+        Some(amount) if amount < 0.0 => Err(row.error("dividend", "expected a dividend above 0")),
+        amount => Ok(amount.filter(|amount| *amount > 0.0)),
+    }
+}
+
+/// A dividend is in the currency of its stock: its adjustment divides it by the stock's price.
+fn check_currency(
+    row: &FeedRow<'_>,
+    stock: KnownStock,
+    reference: &ReferenceData,
+) -> Result<(), RowError> {
+    let currency = row.text("currency");
+    let expected = reference.currencies.get(&stock.id).map_or("", String::as_str);
+    let is_folded = currency.bytes().all(|b| b.is_ascii_lowercase());
+    // Mixed case means a minor unit: GBp is a hundredth of GBP.
+    let is_same = currency == expected || (is_folded && currency.eq_ignore_ascii_case(expected));
+    if currency.is_empty() || is_same {
+        return Ok(());
+    }
+    let symbol = stock.symbol;
+    Err(row.error("currency", format!("expected {expected}, the currency of {symbol}")))
+}
+
+fn optional_date(row: &FeedRow<'_>, column: &'static str) -> Result<Option<NaiveDate>, RowError> {
+    if row.text(column).is_empty() { Ok(None) } else { row.date(column).map(Some) }
+}
+
+fn frequency(row: &FeedRow<'_>) -> Result<Option<u16>, RowError> {
+    match row.text("frequency") {
+        "" => Ok(None),
+        text => words::frequency(text)
+            .map(Some)
+            .ok_or_else(|| row.error("frequency", "expected payments a year, as 4 or quarterly")),
+    }
+}
+
+/// What the events of one row share.
+struct Details {
+    line: u64,
+    stock_id: i32,
+    ex_date: NaiveDate,
+    declaration_date: Option<NaiveDate>,
+    record_date: Option<NaiveDate>,
+    pay_date: Option<NaiveDate>,
+    frequency: Option<u16>,
+}
+
+impl Details {
+    /// Writes an event. `values` are the sides of a split and a dividend.
+    fn stage<W: Write>(
+        &self,
+        action: ActionType,
+        has_type: bool,
+        values: (Option<f64>, Option<f64>, Option<f64>),
+        out: &mut csv::Writer<W>,
+    ) {
+        let kind = action.kind().as_str();
+        let (from, to, dividend) = values;
+        let key = (self.line, self.stock_id, self.ex_date, kind, action.as_str(), has_type);
+        let dates = (self.declaration_date, self.record_date, self.pay_date);
+        out.serialize((key, from, to, dividend, dates, self.frequency)).expect(WRITES_TO_MEMORY);
+    }
+}

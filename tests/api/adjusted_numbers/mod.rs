@@ -1,0 +1,178 @@
+//! Every shape of an adjusted number is the exact one, rounded once.
+
+mod exact;
+mod history;
+mod worked;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use serde_json::Value;
+
+use self::exact::Fraction;
+use self::history::{Effect, History, Of, RawBar, date};
+use crate::support::{App, Database, Files};
+
+const STOCKS: usize = 60;
+
+/// Random histories, the same in each run.
+fn histories() -> Vec<(String, History)> {
+    let mut runner = TestRunner::deterministic();
+    let strategy = history::history();
+    let next = |n| (format!("R{n}"), strategy.new_tree(&mut runner).unwrap().current());
+    (0..STOCKS).map(next).collect()
+}
+
+async fn loaded(histories: &[(String, History)]) -> Database {
+    let database = Database::empty().await;
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    let mut stocks = "symbol,name,exchange,currency\n".to_owned();
+    let mut prices = "symbol,date,open,high,low,close,volume\n".to_owned();
+    let mut actions = "symbol,ex_date,split_from,split_to,dividend,type\n".to_owned();
+    for (symbol, history) in histories {
+        stocks += &format!("{symbol},Random,NYSE,USD\n");
+        for RawBar { day, prices: [open, high, low, close], volume } in &history.bars {
+            let date = date(*day);
+            prices += &format!("{symbol},{date},{open},{high},{low},{close},{volume}\n");
+        }
+        for action in &history.actions {
+            let date = date(action.day);
+            actions += &match &action.effect {
+                Effect::Split { from, to } => format!("{symbol},{date},{from},{to},,split\n"),
+                Effect::SpinOff { from, to } => format!("{symbol},{date},{from},{to},,spin_off\n"),
+                Effect::Dividend { amount, kind } => format!("{symbol},{date},,,{amount},{kind}\n"),
+            };
+        }
+    }
+    database.load("stocks", &stocks);
+    // Random prices do not fall at splits, and random days are no trading days.
+    let files = Files::new();
+    for (kind, text, options) in [
+        ("prices", prices, ["--closed-days", "keep"]),
+        ("actions", actions, ["--prices-are", "raw"]),
+    ] {
+        let file = files.write(kind, text);
+        let output = database.output(&[&["ingest", kind, &file], options.as_slice()].concat());
+        assert_eq!(output.code, Some(0), "{output:?}");
+    }
+    database
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// The significant digits of a number as the response writes it.
+fn digits(value: &Value) -> usize {
+    let text = value.to_string();
+    let (mantissa, _) = text.split_once('e').unwrap_or((&text, ""));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_start_matches('0').trim_end_matches('0').len()
+}
+
+fn prices_of(row: &Value) -> [f64; 4] {
+    ["open", "high", "low", "close"].map(|name| number(&row[name]))
+}
+
+async fn rows(app: &App, key: &str, symbol: &str, query: &str) -> Vec<Value> {
+    let path = format!("/api/stocks/{symbol}/prices?start=2020-01-01&order=asc&{query}");
+    let (status, body) = app.json(key, &path).await;
+    assert_eq!(status, 200, "{path}: {body}");
+    body["prices"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn every_shape_of_a_price_is_the_exact_number_rounded_once() {
+    let histories = histories();
+    let database = loaded(&histories).await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("enterprise"));
+    let mut adjusted = 0;
+    for (symbol, history) in &histories {
+        let [none, splits, all] = [
+            rows(&app, &key, symbol, "adjust=none").await,
+            rows(&app, &key, symbol, "adjust=splits").await,
+            rows(&app, &key, symbol, "adjust=all").await,
+        ];
+        assert_eq!(none.len(), history.bars.len(), "{symbol}");
+        for (n, bar) in history.bars.iter().enumerate() {
+            let day = format!("{symbol} {}", date(bar.day));
+            let raw = bar.prices.clone().map(|text| text.parse::<f64>().unwrap());
+            let expected = [Of::Splits, Of::All].map(|of| history.prices(bar, of));
+            assert_eq!(prices_of(&none[n]), raw, "{day}");
+            assert_eq!(prices_of(&splits[n]), expected[0], "{day}");
+            assert_eq!(prices_of(&all[n]), expected[1], "{day}");
+            for rows in [&none, &splits, &all] {
+                assert_eq!(number(&rows[n]["adjustedClose"]), expected[1][3], "{day}");
+            }
+            for rows in [&splits, &all] {
+                assert_eq!(rows[n]["volume"], history.volume(bar), "{day}");
+                for name in ["open", "high", "low", "close", "adjustedClose"] {
+                    assert!(digits(&rows[n][name]) <= 10, "{day}: {}", rows[n][name]);
+                }
+            }
+            adjusted += usize::from(raw != expected[1]);
+        }
+        check_quote(&app, &key, symbol, history).await;
+        for (adjust, daily) in [("splits", &splits), ("all", &all)] {
+            let months = format!("adjust={adjust}&interval=1mo");
+            check_months(&rows(&app, &key, symbol, &months).await, daily);
+            check_chart(&app, &key, symbol, adjust, daily).await;
+        }
+    }
+    assert!(adjusted > 400, "{adjusted}");
+}
+
+async fn check_quote(app: &App, key: &str, symbol: &str, history: &History) {
+    let (_, quote) = app.json(key, &format!("/api/stocks/{symbol}/quote")).await;
+    let [before, latest] = history.bars.last_chunk().unwrap();
+    let factor = history.factor(before.day, latest.day, Of::Splits);
+    let previous = match factor.is_one() {
+        true => before.prices[3].parse().unwrap(),
+        false => before.close().times(&factor).with_ten_digits(),
+    };
+    assert_eq!(number(&quote["previousClose"]), previous, "{symbol}");
+    assert_eq!(number(&quote["close"]), latest.prices[3].parse::<f64>().unwrap(), "{symbol}");
+    assert!(digits(&quote["previousClose"]) <= 10, "{quote}");
+    // As shown, the numbers add up: previousClose + change = close.
+    let shown = |name: &str| Fraction::of(&plain(number(&quote[name]).abs()));
+    let (close, previous, change) = (shown("close"), shown("previousClose"), shown("change"));
+    let is_down = number(&quote["change"]) < 0.0;
+    let sum = if is_down { close.plus(&change) } else { previous.plus(&change) };
+    let whole = if is_down { &previous } else { &close };
+    assert!(sum.over(whole).is_one(), "{quote}");
+    let percent = change.times(&Fraction::of("100")).over(&previous).with_decimals(4);
+    assert_eq!(number(&quote["changePercent"]).abs(), percent, "{quote}");
+}
+
+/// A number in full, without an exponent.
+fn plain(number: f64) -> String {
+    format!("{number}")
+}
+
+/// Months consist of the adjusted days as they are shown.
+fn check_months(months: &[Value], daily: &[Value]) {
+    let month = |row: &Value| row["date"].as_str().unwrap()[..7].to_owned();
+    let groups: Vec<_> = daily.chunk_by(|a, b| month(a) == month(b)).collect();
+    assert_eq!(months.len(), groups.len());
+    for (row, days) in months.iter().zip(groups) {
+        let of = |name: &str| days.iter().map(|day| number(&day[name])).collect::<Vec<_>>();
+        let last = days.last().unwrap();
+        let high = of("high").into_iter().fold(f64::MIN, f64::max);
+        let low = of("low").into_iter().fold(f64::MAX, f64::min);
+        assert_eq!(prices_of(row), [of("open")[0], high, low, number(&last["close"])], "{row}");
+        assert_eq!(row["adjustedClose"], last["adjustedClose"]);
+        let volume: u64 = days.iter().map(|day| day["volume"].as_u64().unwrap()).sum();
+        assert_eq!(row["volume"], volume, "{row}");
+    }
+}
+
+/// The figures of a chart are those of the adjusted closes.
+async fn check_chart(app: &App, key: &str, symbol: &str, adjust: &str, daily: &[Value]) {
+    let path = format!("/api/stocks/{symbol}/chart.svg?start=2020-01-01&adjust={adjust}");
+    let image = app.get(key, &path).await.text().await.unwrap();
+    let [first, last] = [daily.first(), daily.last()].map(|row| number(&row.unwrap()["close"]));
+    let percent = (last / first - 1.0) * 100.0;
+    let sign = if percent >= 0.0 { '+' } else { '\u{2212}' };
+    let decimals = if last < 1.0 { 4 } else { 2 };
+    let expected = format!("The last is {last:.decimals$} USD, {sign}{:.2} % since", percent.abs());
+    assert!(image.contains(&expected), "{symbol} {adjust}: {expected} is not in {image}");
+}
