@@ -67,8 +67,8 @@ pub struct SplitMove {
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error(
     "line {line}: {symbol} has an event of the type {stored_type} on {ex_date}, and this row of \
-     the type {row_type} may be the same one; give the type of each in a column type, and if both \
-     happened, both in one file"
+     the type {row_type} may be the same one; give each row its type, and if both happened, load \
+     both from one file (tickerd actions delete takes a wrong one back)"
 )]
 pub struct ActionConflict {
     pub line: u64,

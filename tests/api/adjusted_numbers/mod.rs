@@ -74,7 +74,8 @@ fn prices_of(row: &Value) -> [f64; 4] {
 }
 
 async fn rows(app: &App, key: &str, symbol: &str, query: &str) -> Vec<Value> {
-    let path = format!("/api/stocks/{symbol}/prices?start=2020-01-01&order=asc&{query}");
+    let start = if query.contains("start=") { "" } else { "start=2020-01-01&" };
+    let path = format!("/api/stocks/{symbol}/prices?{start}order=asc&{query}");
     let (status, body) = app.json(key, &path).await;
     assert_eq!(status, 200, "{path}: {body}");
     body["prices"].as_array().unwrap().clone()
@@ -119,6 +120,34 @@ async fn every_shape_of_a_price_is_the_exact_number_rounded_once() {
         }
     }
     assert!(adjusted > 400, "{adjusted}");
+}
+
+/// With the adjusted closes of a feed, prices move as these do, which come back as loaded.
+#[tokio::test]
+async fn prices_adjusted_as_a_feeds_adjusted_close_are_exact() {
+    let database = Database::sample().await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("enterprise"));
+    for symbol in ["AAPL", "IBM", "MSFT"] {
+        let query = "start=2000-01-01&limit=1000";
+        let [none, all] = [
+            rows(&app, &key, symbol, query).await,
+            rows(&app, &key, symbol, &format!("{query}&adjust=all")).await,
+        ];
+        for (none, all) in none.iter().zip(&all) {
+            let decimal = |name: &str| Fraction::of(&plain(number(&none[name])));
+            let factor = decimal("adjustedClose").over(&decimal("close"));
+            for name in ["open", "high", "low"] {
+                let price = decimal(name).times(&factor).with_ten_digits();
+                // A price that equals the close is the adjusted close, with all of its digits.
+                let close = number(&all["close"]);
+                let expected = if none[name] == none["close"] { close } else { price };
+                let shown = number(&all[name]);
+                assert!(shown == price || shown == expected, "{symbol} {name}: {all} of {none}");
+            }
+            assert_eq!(all["close"], none["adjustedClose"]);
+            assert_eq!(all["adjustedClose"], none["adjustedClose"]);
+        }
+    }
 }
 
 async fn check_quote(app: &App, key: &str, symbol: &str, history: &History) {

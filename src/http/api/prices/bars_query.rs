@@ -38,7 +38,7 @@ pub const PARAMETERS_OF_MANY: &[Parameter] = &[
         "adjust",
         Takes::OneOf(&Adjust::WORDS),
         "Adjust open, high, low, close and volume for splits, for splits and dividends (`all`), \
-         or not.",
+         or not. Adjusted prices have 10 significant digits, rounded half to even.",
     ),
     Parameter::new(
         "interval",

@@ -40,7 +40,8 @@ pub struct Price {
     high: f64,
     low: f64,
     close: f64,
-    /// The close adjusted for all known splits and dividends.
+    /// The close adjusted for all splits and dividends in effect: as the feed has it, or computed
+    /// with 10 significant digits, rounded half to even.
     adjusted_close: f64,
     /// The number of shares traded.
     volume: i64,

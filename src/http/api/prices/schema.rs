@@ -40,7 +40,9 @@ fn column_schema(column: PriceColumn) -> ObjectBuilder {
         PriceColumn::Low => (Type::Number, double, "The lowest price."),
         PriceColumn::Close => (Type::Number, double, "The last price."),
         PriceColumn::AdjustedClose => {
-            (Type::Number, double, "The close adjusted for splits and dividends.")
+            let description = "The close adjusted for splits and dividends: as the feed has it, or \
+                               computed with 10 significant digits, rounded half to even.";
+            (Type::Number, double, description)
         }
         PriceColumn::Volume => {
             (Type::Integer, Some(KnownFormat::Int64), "The number of shares traded.")
