@@ -42,21 +42,19 @@ pub(super) fn stage_action<W: Write>(
         pay_date: optional_date(row, "pay_date")?,
         frequency: frequency(row)?,
     };
+    // All checks come first: a row is staged as a whole or not at all.
+    if dividend.is_some() {
+        check_currency(row, stock, reference)?;
+    }
     if let Some(Split { from, to }) = split {
-        let action = given.action_of(EventKind::Split).unwrap_or_else(|| type_of_ratio(from, to));
-        let has_type = given.action_of(EventKind::Split).is_some();
-        details.stage(action, has_type, (Some(from), Some(to), None), out);
+        let given = given.action_of(EventKind::Split);
+        let action = given.unwrap_or_else(|| type_of_ratio(from, to));
+        details.stage(action, given.is_some(), (Some(from), Some(to), None), out);
     }
     if let Some(dividend) = dividend {
-        check_currency(row, stock, reference)?;
-        let action = given.action_of(EventKind::Dividend);
-        let has_type = action.is_some();
-        details.stage(
-            action.unwrap_or(ActionType::Cash),
-            has_type,
-            (None, None, Some(dividend)),
-            out,
-        );
+        let given = given.action_of(EventKind::Dividend);
+        let action = given.unwrap_or(ActionType::Cash);
+        details.stage(action, given.is_some(), (None, None, Some(dividend)), out);
     }
     Ok(())
 }
