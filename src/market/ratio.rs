@@ -276,7 +276,9 @@ mod tests {
                 product = product.times(&Ratio::of(*a, *b));
             }
             let approximate = product.approximate();
-            prop_assume!((1e-20..1e20).contains(&approximate));
+            if !(1e-20..1e20).contains(&approximate) {
+                return Ok(());
+            }
             let shown = product.of_price(price);
             prop_assert_eq!(shown, expected(price, &fractions));
             prop_assert!(digits_shown(shown) <= 10, "{shown}");

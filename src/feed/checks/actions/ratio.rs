@@ -12,6 +12,11 @@ const RATIO_MAX: f64 = 1e6;
 /// The largest denominator that is looked for in a decimal.
 const DENOMINATOR_MAX: u64 = 1000;
 
+/// The most digits of a decimal that is taken for a fraction: more than a double has.
+const DIGITS_MAX: usize = 25;
+/// The decimals from which on a decimal may be the quotient of two doubles.
+const DOUBLE_DECIMALS_MIN: u32 = 12;
+
 /// What separates new from old shares, in lower case. The new shares come first.
 const SEPARATORS: [&str; 6] = [":", "/", "-for-", " for ", "for", "\u{2236}"];
 
@@ -49,26 +54,31 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|_| text.bytes().all(is_decimal))
 }
 
-/// The fraction that a decimal stands for. Rounded ones become exact again: 0.333333 is 1/3 and
-/// 1.6667 is 5/3. The more digits it has, the larger the denominator may be: fractions with
+/// The fraction that a decimal stands for. Cut or rounded ones become exact again: 0.333333 is 1/3
+/// and 1.6667 is 5/3. The more digits it has, the larger the denominator may be: fractions with
 /// denominators up to `10^(d / 2 - 1)` are far apart for `d` decimals.
 fn fraction(text: &str) -> Option<(f64, f64)> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let decimals = decimals.trim_end_matches('0');
+    if whole.len() + decimals.len() > DIGITS_MAX {
+        return None;
+    }
     let digits: u128 = format!("{whole}{decimals}").parse().ok()?;
     let count = u32::try_from(decimals.len()).ok()?;
-    let unit = 10u128.checked_pow(count)?;
+    let unit = 10u128.pow(count);
     let divisor = gcd(digits, unit);
     let exact = (digits / divisor, unit / divisor);
     let largest = 10f64.powf(f64::from(count) / 2.0 - 1.0).min(DENOMINATOR_MAX as f64) as u128;
-    let rounded = (2..=largest.min(exact.1.saturating_sub(1))).find_map(|denominator| {
+    let simple = (2..=largest.min(exact.1.saturating_sub(1))).find_map(|denominator| {
         let numerator = (digits * denominator + unit / 2) / unit;
         let rest = numerator * unit % denominator;
         let cut = numerator * unit / denominator;
-        let is_of = cut == digits || (2 * rest >= denominator && cut + 1 == digits);
+        let is_rounded_up = 2 * rest >= denominator && cut + 1 == digits;
+        // The last digits of a quotient of doubles may be wrong.
+        let is_near = count >= DOUBLE_DECIMALS_MIN && cut.abs_diff(digits) <= 10;
+        let is_of = cut == digits || is_rounded_up || is_near;
         (is_of && numerator > 0).then_some((numerator, denominator))
     });
-    let (numerator, denominator) = rounded.unwrap_or(exact);
+    let (numerator, denominator) = simple.unwrap_or(exact);
     Some((numerator as f64, denominator as f64))
 }
 
@@ -115,8 +125,12 @@ mod tests {
             ("1.6666666666666667", 3.0, 5.0),
             ("0.066667", 15.0, 1.0),
             ("0.142857", 7.0, 1.0),
+            ("0.76190", 21.0, 16.0),
             ("0.14285714285714285", 7.0, 1.0),
             ("0.006666666666666667", 150.0, 1.0),
+            // The last digit is that of a double.
+            ("5.545454545454546", 11.0, 61.0),
+            ("2.190476190476191", 21.0, 46.0),
             // Not a rounded third, and decimals that are exact.
             ("0.334", 500.0, 167.0),
             ("0.3125", 16.0, 5.0),
