@@ -6,12 +6,12 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use tickerd::feed::{CsvReader, Source, columns, stage};
+use tickerd::feed::{FeedReader, FileHints, Source, columns, stage};
 use tickerd::store::{KnownStock, ReferenceData, Table};
 
 fn reference_data() -> ReferenceData {
     let symbol = "AAPL".parse().expect("a symbol");
-    let stock = KnownStock { id: 7, symbol, delisted_on: None };
+    let stock = KnownStock { id: 7, symbol, zone: chrono_tz::America::New_York, delisted_on: None };
     ReferenceData {
         stocks: [(symbol, stock)].into(),
         exchanges: ["NYSE".to_owned()].into(),
@@ -25,7 +25,7 @@ fn read(table: Table, data: &[u8], reference: &ReferenceData) {
         length_bytes: None,
         raw: Box::new(Cursor::new(data.to_vec())),
     };
-    let Ok(mut reader) = CsvReader::open(source, columns(table), None) else { return };
+    let Ok(mut reader) = FeedReader::open(source, columns(table), FileHints::default()) else { return };
     let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     let mut valid = 0;
     let mut previous_line = 1;

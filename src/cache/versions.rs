@@ -54,17 +54,16 @@ impl Versions {
     /// `None` if the version is unknown.
     pub fn of(&self, depends_on: &DependsOn<'_>) -> Option<(i64, Exchange)> {
         match depends_on {
-            DependsOn::Stock(symbol) => {
-                self.stocks.load().get(symbol).map(|(stock, exchange)| (stock.version, *exchange))
-            }
+            DependsOn::Stock(symbol) => spelled(&self.stocks.load(), *symbol)
+                .map(|(stock, exchange)| (stock.version, exchange)),
             // The highest version suffices: the next change of any of them draws a higher one.
             DependsOn::Stocks(symbols) => {
                 let stocks = self.stocks.load();
                 symbols
                     .iter()
-                    .filter_map(|symbol| stocks.get(symbol))
+                    .filter_map(|symbol| spelled(&stocks, *symbol))
                     .max_by_key(|(stock, _)| stock.version)
-                    .map(|(stock, exchange)| (stock.version, *exchange))
+                    .map(|(stock, exchange)| (stock.version, exchange))
             }
             DependsOn::All => self
                 .revision()
@@ -72,9 +71,10 @@ impl Versions {
         }
     }
 
-    /// The stock of a symbol; `None` if the symbol is unknown.
+    /// The stock of a symbol, or of the only other spelling of it that a stock has; `None` if the
+    /// symbol is unknown.
     pub fn stock(&self, symbol: Symbol) -> Option<StockRef> {
-        self.stocks.load().get(&symbol).map(|(stock, _)| *stock)
+        spelled(&self.stocks.load(), symbol).map(|(stock, _)| stock)
     }
 
     /// The version that a replica must have replayed before content of all stocks is read from it:
@@ -135,6 +135,14 @@ impl Versions {
     pub fn set_behind(&self, is_behind: bool) {
         self.is_behind.store(is_behind, Ordering::Relaxed);
     }
+}
+
+/// The stock of a symbol or of its only other spelling.
+fn spelled(
+    stocks: &HashMap<Symbol, (StockRef, Exchange)>,
+    symbol: Symbol,
+) -> Option<(StockRef, Exchange)> {
+    symbol.find_spelled(|spelling| stocks.get(&spelling).copied())
 }
 
 fn default_exchange() -> Exchange {

@@ -1,10 +1,12 @@
 //! Errors of a file and of a row.
 
+use crate::market::Symbol;
+
 /// The longest row, in bytes, including what the reader buffers of the next row. Without a bound, a
 /// quote that is left open would read the rest of the file as one row.
 pub(super) const ROW_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Why a file can't be read.
+/// Why a file, or one of its rows, can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
     #[error("{name} can't be read: {reason}")]
@@ -22,12 +24,63 @@ pub enum FeedError {
     DuplicateColumn { name: String, column: &'static str, first: String, second: String },
     #[error("{name} names the symbol of each row: leave --symbol out")]
     SymbolTwice { name: String },
+    #[error("{name} is of {named}, not of {given}: leave --symbol out, or give the file's symbol")]
+    OtherSymbol { name: String, named: Symbol, given: Symbol },
+    #[error(
+        "{name} is a table with one column a stock ({stocks}, ...): expected one row a stock and \
+         day, with the columns symbol, date, open, high, low, close, volume"
+    )]
+    OneColumnAStock { name: String, stocks: String },
+    #[error(
+        "{name} holds several stocks side by side ({stocks}, ...), as yfinance downloads them: \
+         expected one stock a file (download(..., multi_level_index=False)), or one row a stock \
+         and day (stack)"
+    )]
+    SideBySide { name: String, stocks: String },
+    #[error(
+        "the dates of {name} have two meanings ({example:?}): expected --dates mdy if the month \
+         comes first, or --dates dmy"
+    )]
+    AmbiguousDates { name: String, example: String },
+    #[error("{name} line {line} can't be read: {reason}")]
+    BadRecord { name: String, line: u64, reason: String },
+    #[error("{name} is not JSON that can be loaded: {reason}")]
+    Json { name: String, reason: String },
+}
+
+impl FeedError {
+    /// The line that it is about.
+    pub fn line(&self) -> Option<u64> {
+        match self {
+            Self::Csv { line, .. }
+            | Self::BadRecord { line, .. }
+            | Self::RowTooLong { line, .. } => Some(*line),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about one row, after which others can be read.
+    pub fn is_of_one_row(&self) -> bool {
+        matches!(self, Self::Csv { .. } | Self::BadRecord { .. })
+    }
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowErrorKind {
+    /// A value, of this row alone.
+    Value,
+    /// No stock has the row's symbol.
+    UnknownSymbol,
+    /// The dates of the file have no common order, so no date of it can be trusted.
+    DateOrder,
 }
 
 /// An invalid value: its position, what was expected and what was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {expected}, found {found:?}")]
 pub struct RowError {
+    pub kind: RowErrorKind,
     pub line: u64,
     pub column: &'static str,
     pub expected: String,

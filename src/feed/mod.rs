@@ -1,15 +1,22 @@
-//! Reads files of market data (CSV, plain or gzip), and checks every row.
+//! Reads files of market data (CSV or JSON, plain or compressed), and checks every row.
 
 mod checks;
 mod columns;
 mod error;
 pub mod generate;
+mod header;
 mod newlines;
 mod reader;
+mod records;
 mod row;
+mod source;
+mod values;
+mod zstd;
 
-pub use checks::{describe_duplicate, stage};
+pub use checks::{RowNotes, describe_duplicate, stage};
 pub use columns::columns;
-pub use error::{FeedError, RowError};
-pub use reader::{CsvReader, Source};
+pub use error::{FeedError, RowError, RowErrorKind};
+pub use reader::{FeedReader, FileHints};
 pub use row::FeedRow;
+pub use source::Source;
+pub use values::DateOrder;

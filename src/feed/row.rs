@@ -1,11 +1,13 @@
 //! One row of a file, and the parsing of its fields.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use csv::StringRecord;
 
-use super::columns::ColumnSource;
-use super::error::RowError;
-use crate::market::{Symbol, SymbolError, parse_date};
+use super::error::{RowError, RowErrorKind};
+use super::header::ColumnSource;
+use super::values::{self, DateError, DateOrder, WholeNumber};
+use crate::market::{Symbol, SymbolError};
 
 /// A row of a file. Its fields are read by the names of their columns.
 pub struct FeedRow<'a> {
@@ -13,9 +15,15 @@ pub struct FeedRow<'a> {
     pub line: u64,
     pub(super) record: &'a StringRecord,
     pub(super) columns: &'a [(&'static str, ColumnSource)],
+    pub(super) date_order: Option<DateOrder>,
 }
 
 impl<'a> FeedRow<'a> {
+    /// All fields of the row, in the order of the file.
+    pub fn fields(&self) -> &'a StringRecord {
+        self.record
+    }
+
     /// The field in `column`; empty if the file has no such column.
     pub fn text(&self, column: &'static str) -> &'a str {
         match self.source(column) {
@@ -38,7 +46,8 @@ impl<'a> FeedRow<'a> {
     /// The error that the field in `column` is not what was expected.
     pub fn error(&self, column: &'static str, expected: impl Into<String>) -> RowError {
         let found = self.text(column).chars().take(40).collect();
-        RowError { line: self.line, column, expected: expected.into(), found }
+        let expected = expected.into();
+        RowError { kind: RowErrorKind::Value, line: self.line, column, expected, found }
     }
 
     /// A text without control characters, which may be empty.
@@ -57,36 +66,44 @@ impl<'a> FeedRow<'a> {
     }
 
     pub fn symbol(&self, column: &'static str) -> Result<Symbol, RowError> {
+        // A constant symbol needs no parsing.
+        if let ColumnSource::Constant(symbol) = self.source(column) {
+            return Ok(*symbol);
+        }
         self.text(column)
             .parse()
             .map_err(|error: SymbolError| self.error(column, error.to_string()))
     }
 
-    pub fn date(&self, column: &'static str) -> Result<NaiveDate, RowError> {
-        parse_date(self.text(column))
-            .ok_or_else(|| self.error(column, "expected a date as YYYY-MM-DD"))
+    /// A day. A time is one if it is midnight as written or in `zone`, that of the exchange.
+    pub fn date(&self, column: &'static str, zone: Tz) -> Result<NaiveDate, RowError> {
+        values::date(self.text(column), zone, self.date_order).map_err(|error| {
+            let kind = match error {
+                DateError::Order(_) | DateError::UnknownOrder => RowErrorKind::DateOrder,
+                DateError::Form | DateError::TimeOfDay(_) => RowErrorKind::Value,
+            };
+            RowError { kind, ..self.error(column, error.to_string()) }
+        })
     }
 
-    /// A finite decimal number. Rust would also parse `inf`, `NaN` and `1e5`, which prices are not
-    /// written as.
+    /// A finite number.
     pub fn number(&self, column: &'static str) -> Result<f64, RowError> {
-        let text = self.text(column);
-        let is_decimal = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
-        let number = text.parse().ok().filter(|number: &f64| is_decimal && number.is_finite());
+        let number = values::number(self.text(column));
         number.ok_or_else(|| self.error(column, "expected a number"))
     }
 
-    pub fn optional_number(&self, column: &'static str) -> Result<Option<f64>, RowError> {
-        if self.text(column).is_empty() { Ok(None) } else { self.number(column).map(Some) }
+    /// Whether the field stands for a missing value, such as an empty field or `null`.
+    pub fn is_blank(&self, column: &'static str) -> bool {
+        values::is_blank(self.text(column))
     }
 
-    /// A whole number of 0 or more. Some feeds write volumes as `1000.0`, which is accepted.
-    pub fn whole_number(&self, column: &'static str) -> Result<i64, RowError> {
-        let text = self.text(column);
-        let digits = text.split_once('.').map_or(text, |(whole, zeros)| {
-            if zeros.bytes().all(|b| b == b'0') { whole } else { text }
-        });
-        let whole = digits.parse().ok().filter(|n| *n >= 0);
-        whole.ok_or_else(|| self.error(column, "expected a whole number of 0 or more"))
+    pub fn optional_number(&self, column: &'static str) -> Result<Option<f64>, RowError> {
+        if self.is_blank(column) { Ok(None) } else { self.number(column).map(Some) }
+    }
+
+    /// A whole number of 0 or more. Some feeds write fractions, which are rounded.
+    pub fn whole_number(&self, column: &'static str) -> Result<WholeNumber, RowError> {
+        let number = values::whole_number(self.text(column));
+        number.ok_or_else(|| self.error(column, "expected a whole number of 0 or more"))
     }
 }

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use super::typed::Param;
 use super::{Params, Store, StoreError};
-use crate::market::{Identifier, InstrumentType};
+use crate::market::{Identifier, InstrumentType, Symbol};
 
 /// Which stocks to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +61,14 @@ impl StockSearch {
 
     fn symbol(&self) -> String {
         self.0.to_ascii_uppercase()
+    }
+
+    /// Other spellings of the symbol that this text may be, such as `BRK.B` for `brk/b`.
+    fn spellings(&self) -> Vec<String> {
+        let symbol = self.0.parse::<Symbol>().ok();
+        let spellings =
+            symbol.into_iter().flat_map(|symbol| symbol.other_spellings().chain([symbol]));
+        spellings.map(|symbol| symbol.to_string()).collect()
     }
 
     /// The regular expression for a name in which a word begins with this text. Escapes all ASCII
@@ -159,7 +167,7 @@ impl Store {
         matches(&self.query_content(version, sql, &params).await?)
     }
 
-    /// Searches stocks, best match first: exact symbol, former symbol, symbol prefix, former symbol
+    /// Searches stocks, best match first: exact symbol, its other spellings, former symbol, symbol prefix, former symbol
     /// prefix, word prefix in the name, then similar texts by similarity. Equal matches are ordered
     /// by symbol.
     pub async fn search_stocks(
@@ -176,6 +184,8 @@ impl Store {
             "WITH hits AS (
                  SELECT id, CASE WHEN symbol = $11 THEN 0 ELSE 2 END::float8 AS rank FROM stocks
                  WHERE symbol COLLATE \"C\" >= $11 AND symbol COLLATE \"C\" < $11 || '~'
+                 UNION ALL
+                 SELECT id, 0.5 FROM stocks WHERE symbol = ANY ($16)
                  UNION ALL
                  SELECT stock_id, CASE WHEN symbol = $11 THEN 1 ELSE 3 END FROM former_symbols
                  WHERE symbol COLLATE \"C\" >= $11 AND symbol COLLATE \"C\" < $11 || '~'
@@ -200,8 +210,9 @@ impl Store {
         let offset = i64::from(page.offset);
         let symbol = search.symbol();
         let pattern = search.word_prefix_pattern();
+        let spellings = search.spellings();
         let values = filter.values();
-        let of_search: Params<'_> = &[&symbol, &pattern, &search.0, &offset, &limit];
+        let of_search: Params<'_> = &[&symbol, &pattern, &search.0, &offset, &limit, &spellings];
         let params = [values.params().as_slice(), of_search].concat();
         matches(&self.query_content(version, sql, &params).await?)
     }

@@ -1,5 +1,7 @@
 //! Renamed and delisted stocks: the table `former_symbols`. A stock keeps its history through both.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use tokio_postgres::Client;
 
@@ -44,20 +46,31 @@ pub enum StockUpdateError {
 }
 
 impl Store {
-    /// The stock that has a symbol or, if none has it now, the stock that had it last.
+    /// The stock that has a symbol or, if none has it now, the stock that had it last. If there is
+    /// none either, the one that is found by another spelling of the symbol.
     pub async fn stock_of(&self, symbol: Symbol) -> Result<Option<StockRef>, StoreError> {
-        let sql = "SELECT id, symbol, data_version FROM stocks WHERE symbol = $1
-                   UNION ALL SELECT s.id, s.symbol, s.data_version
-                   FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = $1";
-        let rows = self.query(sql, &[&symbol.as_str()]).await?;
-        rows.first().map(StockRef::of).transpose()
+        Ok(self.stocks_of(&[symbol]).await?.pop().map(|(_, stock)| stock))
     }
 
-    /// The same for several symbols: each known stock with the symbol that found it.
+    /// The same for several symbols: each known stock with the symbol that was asked for.
     pub async fn stocks_of(
         &self,
         symbols: &[Symbol],
     ) -> Result<Vec<(Symbol, StockRef)>, StoreError> {
+        let spellings = |symbol: &Symbol| symbol.other_spellings().chain([*symbol]);
+        let found = self.stocks_under(symbols.iter().flat_map(spellings).collect()).await?;
+        let asked = |symbol: &Symbol| {
+            let stock = symbol.find_spelled(|spelling| found.get(&spelling).copied());
+            stock.map(|stock| (*symbol, stock))
+        };
+        Ok(symbols.iter().filter_map(asked).collect())
+    }
+
+    /// The stocks that have, or had last, exactly these symbols.
+    async fn stocks_under(
+        &self,
+        symbols: Vec<Symbol>,
+    ) -> Result<HashMap<Symbol, StockRef>, StoreError> {
         let sql = "
             SELECT symbol AS found_by, id, symbol, data_version FROM stocks WHERE symbol = ANY ($1)
             UNION ALL SELECT i.symbol, s.id, s.symbol, s.data_version

@@ -64,4 +64,5 @@ mod tiers;
 mod tls;
 mod traces;
 mod usage;
+mod vendor_files;
 mod watchlists;

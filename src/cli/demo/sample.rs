@@ -31,7 +31,7 @@ pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(
         let source = Source::bytes(name, bytes);
         let outcome = ingest::load(database, &LoadRequest::of(table), source).await?;
         let (report, loader) = match outcome {
-            LoadOutcome::Committed(report, loader) => (report, loader),
+            LoadOutcome::Committed(report, _, loader) => (report, loader),
             LoadOutcome::NeedsConfirmation(loss) => return Err(loss.into()),
         };
         loader.vacuum(&report).await;

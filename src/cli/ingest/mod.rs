@@ -1,8 +1,12 @@
-//! `tickerd ingest stocks|prices|actions FILE`: loads a CSV file, all of it or nothing.
+//! `tickerd ingest stocks|prices|actions FILE`: loads a file, all of it or nothing.
 
+mod bad_rows;
 mod load;
 mod progress;
+mod read;
 mod report;
+mod request;
+mod skip;
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +15,19 @@ use clap::{Args, ValueEnum};
 use super::console::{CliError, confirm, confirmation_required, print_line};
 use super::operator::notify_of_data;
 use crate::config::{DatabaseConfig, RedisConfig};
-use crate::feed::Source;
+use crate::feed::{DateOrder, FileHints, Source};
 use crate::market::{PriceBasis, Symbol};
 use crate::redis::Redis;
 use crate::store::{AdjustedCloseOrigin, Database, Table};
-pub use load::{LoadOutcome, LoadRequest, load};
+pub use load::{LoadOutcome, load};
+pub use request::LoadRequest;
+use skip::{SkipMax, SkipRules, SkippedRows};
 
 #[derive(Debug, Args)]
 pub struct IngestArgs {
     /// The content of the file
     kind: FileKind,
-    /// A CSV file with a header line, plain or gzip; - for stdin
+    /// A CSV or JSON file, plain, gzip or zstd; - for stdin
     file: PathBuf,
     #[command(flatten)]
     database: DatabaseConfig,
@@ -30,6 +36,18 @@ pub struct IngestArgs {
     /// The symbol of all rows, for a file without a symbol column
     #[arg(long, help_heading = "Options")]
     symbol: Option<Symbol>,
+    /// The order of day and month in dates such as 03/04/2024: mdy or dmy
+    #[arg(long, value_name = "ORDER", help_heading = "Options")]
+    dates: Option<DateOrder>,
+    /// Leave these rows out instead of refusing the file; may be repeated
+    #[arg(long, value_enum, value_name = "ROWS", help_heading = "Options")]
+    skip: Vec<SkippedRows>,
+    /// Refuse the file if more rows would be left out, as N or N% [default: 10%, or 100 rows]
+    #[arg(long, value_name = "MAX", help_heading = "Options")]
+    skip_max: Option<SkipMax>,
+    /// Write all bad rows with their reasons to this CSV file
+    #[arg(long, value_name = "FILE", help_heading = "Options")]
+    rejects: Option<PathBuf>,
     /// The source of adjusted closes; by default the feed if the file has them, else computed
     #[arg(long, value_enum, help_heading = "Options")]
     adjusted_close: Option<AdjustedCloseSource>,
@@ -97,9 +115,10 @@ impl IngestArgs {
             FileKind::Stocks if self.prices_are.is_some() => {
                 "--prices-are is for files of prices or actions"
             }
-            FileKind::Stocks if self.symbol.is_some() => {
-                "--symbol is for files of prices or actions"
+            FileKind::Stocks if self.symbol.is_some() || self.dates.is_some() => {
+                "--symbol and --dates are for files of prices or actions"
             }
+            _ if self.skip.is_empty() && self.skip_max.is_some() => "--skip-max needs --skip",
             _ => return,
         };
         clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).exit();
@@ -116,7 +135,7 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
             FileKind::Prices => Table::Prices,
             FileKind::Actions => Table::Actions,
         },
-        symbol: args.symbol,
+        hints: FileHints { symbol: args.symbol, date_order: args.dates },
         origin: args.adjusted_close.map(|source| match source {
             AdjustedCloseSource::Feed => AdjustedCloseOrigin::Feed,
             AdjustedCloseSource::Computed => AdjustedCloseOrigin::Computed,
@@ -128,6 +147,8 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
             PricesAre::SplitAdjusted => PriceBasis::SplitAdjusted,
         }),
         keeps_closed_days: args.closed_days == ClosedDays::Keep,
+        skip: SkipRules { rows: args.skip, max: args.skip_max.unwrap_or_default() },
+        rejects: args.rejects,
     };
     let mut outcome = load(&database, &request, source(&args.file)?).await?;
     if let LoadOutcome::NeedsConfirmation(loss) = &outcome {
@@ -139,7 +160,7 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
         request.may_replace = true;
         outcome = load(&database, &request, source(&args.file)?).await?;
     }
-    let LoadOutcome::Committed(report, loader) = outcome else {
+    let LoadOutcome::Committed(report, reading, loader) = outcome else {
         return Err("the load needs a confirmation although it has one: run it again".into());
     };
     // Notify before the vacuum, which takes long: committed data is served immediately.
@@ -147,11 +168,11 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
     loader.vacuum(&report).await;
     if args.json {
         let name = args.file.display();
-        print_line(&serde_json::to_string(&report::ReportJson::from(&report))?).map_err(
+        print_line(&serde_json::to_string(&report::ReportJson::of(&report, &reading))?).map_err(
             |error| format!("{name} was loaded, but the report of it can't be written: {error}"),
         )?;
     } else {
-        eprintln!("{}", report::text(&args.file.display().to_string(), &report));
+        eprintln!("{}", report::text(&args.file.display().to_string(), &report, &reading));
     }
     Ok(())
 }

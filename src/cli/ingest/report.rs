@@ -1,8 +1,11 @@
 //! The report of a load, as text and as JSON.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::read::ReadReport;
 use crate::store::{LoadReport, RestatedStock};
 
 /// The output of `--json`.
@@ -15,6 +18,27 @@ pub struct ReportJson<'a> {
     converted: i64,
     stocks_touched: usize,
     restated: Vec<RestatedStockJson<'a>>,
+    // The fields below are left out if they are empty or 0.
+    #[serde(skip_serializing_if = "is_empty")]
+    ignored_columns: &'a [String],
+    #[serde(skip_serializing_if = "is_empty")]
+    notes: &'a [String],
+    #[serde(skip_serializing_if = "is_zero")]
+    rows_without_prices: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    rounded_volumes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    rows_with_splits: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    rows_with_dividends: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    identical_rows: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    skipped: u64,
+    #[serde(skip_serializing_if = "is_empty")]
+    first_skipped: &'a [String],
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    unknown_symbols: &'a BTreeSet<String>,
 }
 
 #[derive(Serialize)]
@@ -28,13 +52,38 @@ struct RestatedStockJson<'a> {
     to: Option<NaiveDate>,
 }
 
-impl<'a> From<&'a LoadReport> for ReportJson<'a> {
-    fn from(report: &'a LoadReport) -> Self {
+impl<'a> ReportJson<'a> {
+    pub fn of(report: &'a LoadReport, reading: &'a ReadReport) -> Self {
         let LoadReport { added, changed, unchanged, converted, stocks_touched, ref restated } =
             *report;
         let restated = restated.iter().map(RestatedStockJson::from).collect();
-        Self { added, changed, unchanged, converted, stocks_touched, restated }
+        Self {
+            added,
+            changed,
+            unchanged,
+            converted,
+            stocks_touched,
+            restated,
+            ignored_columns: &reading.ignored_columns,
+            notes: &reading.notes,
+            rows_without_prices: reading.rows_without_prices,
+            rounded_volumes: reading.rounded_volumes,
+            rows_with_splits: reading.rows_with_splits,
+            rows_with_dividends: reading.rows_with_dividends,
+            identical_rows: reading.identical_rows,
+            skipped: reading.left_out.count,
+            first_skipped: &reading.left_out.first,
+            unknown_symbols: &reading.unknown_symbols,
+        }
     }
+}
+
+fn is_empty(texts: &[String]) -> bool {
+    texts.is_empty()
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl<'a> From<&'a RestatedStock> for RestatedStockJson<'a> {
@@ -47,23 +96,63 @@ impl<'a> From<&'a RestatedStock> for RestatedStockJson<'a> {
 /// The maximum number of restated stocks with a line of their own. `--json` names all.
 const RESTATED_NAMED_MAX: usize = 10;
 
-pub fn text(file: &str, report: &LoadReport) -> String {
+/// The maximum number of unknown symbols in the text. `--json` names more.
+const SYMBOLS_NAMED_MAX: usize = 20;
+
+pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
     let LoadReport { added, changed, unchanged, converted, stocks_touched, restated } = report;
     let total = format!(
         "{file}: {added} added, {changed} changed, {unchanged} unchanged; \
          {stocks_touched} stocks touched"
     );
     let converted = (*converted > 0)
-        .then(|| format!("  {converted} rows converted from split-adjusted to as traded"));
+        .then(|| format!("{converted} rows converted from split-adjusted to as traded"));
     let (named, more) = restated.split_at(restated.len().min(RESTATED_NAMED_MAX));
     let more = (!more.is_empty())
-        .then(|| format!("  {} more stocks were restated: --json names them all", more.len()));
-    std::iter::once(total)
-        .chain(converted)
-        .chain(named.iter().map(line))
-        .chain(more)
-        .collect::<Vec<_>>()
-        .join("\n")
+        .then(|| format!("{} more stocks were restated: --json names them all", more.len()));
+    let restated = named.iter().map(line).chain(more);
+    let details = converted.into_iter().chain(restated).chain(read_otherwise(reading)).chain(left_out(reading));
+    let details = details.map(|detail| format!("  {detail}"));
+    std::iter::once(total).chain(details).collect::<Vec<_>>().join("\n")
+}
+
+/// What was read otherwise than it is written, one sentence a line.
+fn read_otherwise(reading: &ReadReport) -> Vec<String> {
+    let ignored = &reading.ignored_columns;
+    let ignored = (!ignored.is_empty()).then(|| format!("ignored columns: {}", ignored.join(", ")));
+    let counted = [
+        (reading.rows_without_prices, "rows without prices are no bars"),
+        (reading.rounded_volumes, "volumes with a fraction were rounded"),
+        (reading.identical_rows, "rows repeat an earlier one exactly"),
+        (reading.rows_with_splits, "rows have a split, which is not loaded: use ingest actions"),
+        (
+            reading.rows_with_dividends,
+            "rows have a dividend, which is not loaded: use ingest actions",
+        ),
+    ];
+    let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+    let counted = counted.map(|(count, what)| format!("{count} {what}"));
+    reading.notes.iter().cloned().chain(counted).chain(ignored).collect()
+}
+
+/// The rows that were left out, one a line.
+fn left_out(reading: &ReadReport) -> Vec<String> {
+    let ReadReport { left_out, unknown_symbols, rows, .. } = reading;
+    if left_out.count == 0 {
+        return Vec::new();
+    }
+    let mut lines = vec![format!("{} of {rows} rows were left out:", left_out.count)];
+    lines.extend(left_out.lines().iter().map(|line| format!("  {line}")));
+    if !unknown_symbols.is_empty() {
+        let named: Vec<_> =
+            unknown_symbols.iter().take(SYMBOLS_NAMED_MAX).map(String::as_str).collect();
+        let more = match unknown_symbols.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        lines.push(format!("unknown symbols: {}{more}", named.join(", ")));
+    }
+    lines
 }
 
 fn line(restated: &RestatedStock) -> String {
@@ -76,7 +165,7 @@ fn line(restated: &RestatedStock) -> String {
     let counts =
         changed.into_iter().chain(readjusted).chain(converted).collect::<Vec<_>>().join(", ");
     let range = from.zip(*to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
-    format!("  restated {symbol}: {counts}{range}")
+    format!("restated {symbol}: {counts}{range}")
 }
 
 #[cfg(test)]
@@ -99,7 +188,7 @@ mod tests {
             restated: (0..12).map(restated).collect(),
             ..LoadReport::default()
         };
-        let text = text("a.csv", &report);
+        let text = text("a.csv", &report, &ReadReport::default());
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[1],

@@ -8,9 +8,21 @@ use std::io::Write;
 
 use chrono::NaiveDate;
 
-use super::error::RowError;
+use super::error::{RowError, RowErrorKind};
 use super::row::FeedRow;
 use crate::store::{DuplicateRow, KnownStock, ReferenceData, Table};
+
+/// What the operator should know about a row that is not bad.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowNotes {
+    /// It has no prices at all, so it is no bar and nothing was staged.
+    pub has_no_prices: bool,
+    pub is_volume_rounded: bool,
+    /// It holds a split, which a load of prices does not read.
+    pub has_split: bool,
+    /// It holds a dividend, which a load of prices does not read.
+    pub has_dividend: bool,
+}
 
 /// Checks a row and writes it in the columns of the staging table.
 ///
@@ -21,12 +33,13 @@ pub fn stage<W: Write>(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
     out: &mut csv::Writer<W>,
-) -> Result<(), RowError> {
-    match table {
+) -> Result<RowNotes, RowError> {
+    let staged = match table {
         Table::Stocks => stocks::stage_stock(row, reference, out),
-        Table::Prices => prices::stage_price(row, reference, out),
+        Table::Prices => return prices::stage_price(row, reference, out),
         Table::Actions => actions::stage_action(row, reference, out),
-    }
+    };
+    staged.map(|()| RowNotes::default())
 }
 
 /// The message for a row that repeats the key of an earlier one.
@@ -49,12 +62,12 @@ fn stock_on(
     reference: &ReferenceData,
     column: &'static str,
 ) -> Result<(KnownStock, NaiveDate), RowError> {
-    let symbol = row.symbol("symbol")?;
-    let Some(stock) = reference.stocks.get(&symbol).copied() else {
+    let Some((symbol, stock)) = reference.find(row.symbol("symbol")?) else {
         let expected = "expected a known symbol (ingest its row of stocks first)";
-        return Err(row.error("symbol", expected));
+        let error = row.error("symbol", expected);
+        return Err(RowError { kind: RowErrorKind::UnknownSymbol, ..error });
     };
-    let day = row.date(column)?;
+    let day = row.date(column, stock.zone)?;
     if let Some(since) = reference.free_since.get(&symbol).filter(|since| day < **since) {
         let expected =
             format!("expected a day from {since} on, before which {symbol} was another company's");

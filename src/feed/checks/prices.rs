@@ -4,17 +4,35 @@ use std::io::Write;
 
 use chrono::NaiveDate;
 
-use super::{WRITES_TO_MEMORY, stock_on};
+use super::{RowNotes, WRITES_TO_MEMORY, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
+use crate::feed::values;
 use crate::market::Bar;
 use crate::store::{KnownStock, ReferenceData};
+
+const PRICES: [&str; 4] = ["open", "high", "low", "close"];
+/// The words for a period of one day.
+const DAY: [&str; 6] = ["D", "1D", "DAY", "1DAY", "DAILY", "EOD"];
 
 pub(super) fn stage_price<W: Write>(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
     out: &mut csv::Writer<W>,
-) -> Result<(), RowError> {
+) -> Result<RowNotes, RowError> {
+    match stage_bar(row, reference, out) {
+        Err(_) if PRICES.iter().all(|column| row.is_blank(column)) => {
+            Ok(RowNotes { has_no_prices: true, ..RowNotes::default() })
+        }
+        staged => staged,
+    }
+}
+
+fn stage_bar<W: Write>(
+    row: &FeedRow<'_>,
+    reference: &ReferenceData,
+    out: &mut csv::Writer<W>,
+) -> Result<RowNotes, RowError> {
     let (stock, date) = stock_on(row, reference, "date")?;
     if let Some(today) = reference.today.filter(|today| date > *today) {
         let expected =
@@ -35,9 +53,11 @@ pub(super) fn stage_price<W: Write>(
         );
         return Err(row.error("date", expected));
     }
+    check_is_daily(row)?;
     let adjusted_close =
         if row.has("adjusted_close") { Some(row.number("adjusted_close")?) } else { None };
     let close = row.number("close")?;
+    let volume = row.whole_number("volume")?;
     let bar = Bar {
         date,
         open: row.number("open")?,
@@ -45,12 +65,28 @@ pub(super) fn stage_price<W: Write>(
         low: row.number("low")?,
         close,
         adjusted_close: adjusted_close.unwrap_or(close),
-        volume: row.whole_number("volume")?,
+        volume: volume.number,
     };
     bar.check().map_err(|error| row.error(error.column, error.expected))?;
-    let Bar { date, open, high, low, close, volume, .. } = bar;
-    out.serialize((row.line, stock.id, date, open, high, low, close, adjusted_close, volume))
+    let Bar { date, open, high, low, close, volume: shares, .. } = bar;
+    out.serialize((row.line, stock.id, date, open, high, low, close, adjusted_close, shares))
         .expect(WRITES_TO_MEMORY);
+    Ok(RowNotes {
+        has_no_prices: false,
+        is_volume_rounded: volume.is_rounded,
+        has_split: row.has("splits") && is_event(row.text("splits"), true),
+        has_dividend: row.has("dividends") && is_event(row.text("dividends"), false),
+    })
+}
+
+/// Rejects the bars of shorter and of longer periods.
+fn check_is_daily(row: &FeedRow<'_>) -> Result<(), RowError> {
+    if row.has("period") && !DAY.iter().any(|day| row.text("period").eq_ignore_ascii_case(day)) {
+        return Err(row.error("period", "expected a day (D)"));
+    }
+    if row.has("time") && !row.text("time").bytes().all(|b| matches!(b, b'0' | b':' | b'.')) {
+        return Err(row.error("time", "expected midnight, as in the bar of a day"));
+    }
     Ok(())
 }
 
@@ -58,4 +94,13 @@ pub(super) fn stage_price<W: Write>(
 /// known for that day.
 fn closure(stock: KnownStock, date: NaiveDate) -> Option<&'static str> {
     stock.calendar.filter(|calendar| calendar.covers(date))?.closure(date)
+}
+
+/// Whether a field holds a dividend or a split. Most rows hold 0; a split of 1 is none either.
+fn is_event(text: &str, is_split: bool) -> bool {
+    if values::is_blank(text) {
+        return false;
+    }
+    let number = values::number(text);
+    number != Some(0.0) && !(is_split && number == Some(1.0))
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::WRITES_TO_MEMORY;
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
+use crate::feed::values::{currency, exchange_code};
 use crate::market::{Identifier, IdentifierKind, InstrumentType, Symbol};
 use crate::store::ReferenceData;
 
@@ -14,21 +15,20 @@ pub(super) fn stage_stock<W: Write>(
     out: &mut csv::Writer<W>,
 ) -> Result<(), RowError> {
     let symbol = current_symbol(row, reference)?;
-    let exchange = row.required_text("exchange")?;
-    if !reference.exchanges.contains(exchange) {
+    let Some(exchange) = exchange_code(row.required_text("exchange")?, &reference.exchanges) else {
         let mut codes: Vec<_> = reference.exchanges.iter().map(String::as_str).collect();
         codes.sort_unstable();
         let codes = codes.join(", ");
         let expected = format!("expected a known exchange, a row of the table exchanges ({codes})");
         return Err(row.error("exchange", expected));
-    }
-    let currency = row.text("currency").to_ascii_uppercase();
-    if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Err(row.error("currency", "expected an ISO 4217 code such as USD"));
-    }
-    let market_cap = match row.text("market_cap") {
-        "" => None,
-        _ => Some(row.whole_number("market_cap")?),
+    };
+    let Some(currency) = currency(row.text("currency")) else {
+        let expected = "expected an ISO 4217 code such as USD, or a minor unit such as GBX";
+        return Err(row.error("currency", expected));
+    };
+    let market_cap = match row.is_blank("market_cap") {
+        true => None,
+        false => Some(row.whole_number("market_cap")?.number),
     };
     out.serialize((
         row.line,
@@ -53,8 +53,9 @@ pub(super) fn stage_stock<W: Write>(
 /// The current symbol of the stock in a row of stocks. Under a former symbol the row must have the
 /// stored name of the stock: another company may have the symbol by now.
 fn current_symbol(row: &FeedRow<'_>, reference: &ReferenceData) -> Result<Symbol, RowError> {
-    let symbol = row.symbol("symbol")?;
-    let current = reference.stocks.get(&symbol).map_or(symbol, |stock| stock.symbol);
+    let written = row.symbol("symbol")?;
+    let (symbol, current) =
+        reference.find(written).map_or((written, written), |(found, stock)| (found, stock.symbol));
     match reference.inherited.get(&symbol) {
         Some(inherited) if inherited.name != row.text("name") => {
             let name = &inherited.name;

@@ -1,16 +1,17 @@
 use super::*;
 use crate::feed::columns::columns;
 use crate::feed::error::FeedError;
-use crate::feed::reader::{CsvReader, Source};
+use crate::feed::reader::{FeedReader, FileHints};
+use crate::feed::source::Source;
 use crate::market::Calendar;
 use proptest::prelude::*;
 
-fn open(text: &str) -> Result<CsvReader, FeedError> {
+fn open(text: &str) -> Result<FeedReader, FeedError> {
     let raw = Box::new(std::io::Cursor::new(text.to_owned()));
-    CsvReader::open(
+    FeedReader::open(
         Source { name: "prices.csv".to_owned(), length_bytes: None, raw },
         columns(Table::Prices),
-        None,
+        FileHints::default(),
     )
 }
 
@@ -20,6 +21,7 @@ fn read(text: &str) -> (String, Vec<String>) {
     let stock = KnownStock {
         id: 7,
         symbol,
+        zone: chrono_tz::America::New_York,
         delisted_on: crate::market::parse_date("2030-01-02"),
         calendar: Calendar::of("NASDAQ"),
     };
@@ -73,8 +75,8 @@ fn each_invalid_value_is_reported_with_line_and_column() {
         ),
         ("AAPL,2000-03-01,1,inf,1,1,5,1", "line 6, column high: expected a number, found \"inf\""),
         (
-            "AAPL,2000-03-01,1,2,1,1,5.5,1",
-            "line 7, column volume: expected a whole number of 0 or more, found \"5.5\"",
+            "AAPL,2000-03-01,1,2,1,1,-5,1",
+            "line 7, column volume: expected a whole number of 0 or more, found \"-5\"",
         ),
         (
             "AAPL,2000-03-01,1,2,1,1,5,",
@@ -174,7 +176,7 @@ proptest! {
                 let raw = Box::new(std::io::Cursor::new(text));
                 let source = Source { name: "file.csv".to_owned(), length_bytes: None, raw };
                 let mut out = csv::Writer::from_writer(Vec::new());
-                let Ok(mut reader) = CsvReader::open(source, columns(table), None) else {
+                let Ok(mut reader) = FeedReader::open(source, columns(table), FileHints::default()) else {
                     continue;
                 };
                 while let Ok(Some(row)) = reader.next_row() {

@@ -19,9 +19,10 @@ pub fn in_path(pattern: &str, example: ExampleValues) -> impl Iterator<Item = pa
         pattern.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name);
     names.map(move |name| {
         let (description, schema) = match name {
-            "symbol" => {
-                ("A ticker symbol, current or former, in any case", text().pattern(Some(SYMBOL)))
-            }
+            "symbol" => (
+                "A ticker symbol, current or former, all in upper or all in lower case",
+                text().pattern(Some(SYMBOL)),
+            ),
             "date" => (
                 "A day, as YYYY-MM-DD",
                 text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),

@@ -135,7 +135,12 @@ impl<'a> Query<'a> {
 
 /// The symbol in the path of a request.
 pub fn symbol(request: &HttpRequest) -> Result<Symbol, Problem> {
-    in_path(request, "symbol")
+    let text = request.match_info().query("symbol");
+    // The router decodes all but this: `BRK%2FB` is a share class.
+    if text.contains('%') {
+        return value("symbol", &text.replace("%2F", "/").replace("%2f", "/"));
+    }
+    value("symbol", text)
 }
 
 /// A part of the path of a request.

@@ -6,11 +6,9 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::{DuplicateRow, LoadError, LoadRejection, Loader, MergedStock, Table};
+use super::{LoadError, LoadRejection, Loader, MergedStock, Table};
 use crate::store::StoreError;
 
-/// The most duplicates that are reported.
-const DUPLICATES_NAMED_MAX: i64 = 10;
 /// The average number of rows per stock from which a check for new histories pays off. For a file
 /// with one row per stock, such as a feed's day, the check costs as much as an insert saves.
 const INSERT_FROM_ROWS_PER_STOCK: i64 = 8;
@@ -33,7 +31,11 @@ impl Loader {
         if let Some(inserted) = self.insert_new_histories().await? {
             return Ok(inserted);
         }
-        let duplicates = self.duplicates().await?;
+        let mut duplicates = self.duplicates().await?;
+        if !duplicates.is_empty() {
+            self.delete_identical().await?;
+            duplicates = self.duplicates().await?;
+        }
         if duplicates.is_empty() {
             Ok(self.merge().await?)
         } else {
@@ -101,20 +103,6 @@ impl Loader {
             " FROM staging ORDER BY stock_id, date"
         );
         Ok(self.client.batch_execute(sql).await?)
-    }
-
-    /// The first rows that repeat the key of an earlier one.
-    async fn duplicates(&self) -> Result<Vec<DuplicateRow>, StoreError> {
-        let sql = format!(
-            "SELECT line, first
-             FROM (SELECT line, min(line) OVER (PARTITION BY {}) AS first FROM staging) rows
-             WHERE line > first ORDER BY line LIMIT {DUPLICATES_NAMED_MAX}",
-            self.table.key()
-        );
-        let line = |row: &Row, column| row.try_get(column).map(i64::unsigned_abs);
-        let duplicate =
-            |row| Ok(DuplicateRow { line: line(row, "line")?, first_line: line(row, "first")? });
-        self.client.query(&sql, &[]).await?.iter().map(duplicate).collect()
     }
 
     /// Merges the staged rows with the stored ones.

@@ -6,6 +6,7 @@ mod adjust;
 mod adjusted_close_origin;
 mod computed_close;
 mod delete;
+mod duplicates;
 mod merge;
 mod reference_data;
 mod report;

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use tokio_postgres::Row;
 
 use super::{Loader, Table, with_timeout};
 use crate::market::{Calendar, Symbol};
@@ -38,6 +40,8 @@ pub struct KnownStock {
     pub id: i32,
     /// The symbol that it has now.
     pub symbol: Symbol,
+    /// The time zone of its exchange.
+    pub zone: Tz,
     /// The last trading day; `None` while the stock is listed.
     pub delisted_on: Option<NaiveDate>,
     /// The calendar of its exchange; `None` where it is not known.
@@ -54,6 +58,11 @@ pub struct InheritedSymbol {
 }
 
 impl ReferenceData {
+    /// The stock of a symbol, and the spelling of the symbol that finds it.
+    pub fn find(&self, symbol: Symbol) -> Option<(Symbol, KnownStock)> {
+        symbol.find_spelled(|spelling| Some((spelling, *self.stocks.get(&spelling)?)))
+    }
+
     /// Frees these symbols for new stocks, as far as they are former symbols.
     pub fn free(&mut self, symbols: &[Symbol]) {
         for symbol in symbols {
@@ -82,10 +91,11 @@ impl Loader {
         let mut data = ReferenceData { today, ..ReferenceData::default() };
         let sql = "
             SELECT s.symbol AS found_by, s.id, s.symbol, s.delisted_on, e.calendar_name, s.name,
-                   NULL AS replaced_on
+                   e.time_zone, NULL AS replaced_on
             FROM stocks s JOIN exchanges e ON e.code = s.exchange
             UNION ALL
-            SELECT i.symbol, s.id, s.symbol, s.delisted_on, e.calendar_name, s.name, i.replaced_on
+            SELECT i.symbol, s.id, s.symbol, s.delisted_on, e.calendar_name, s.name,
+                   e.time_zone, i.replaced_on
             FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id
             JOIN exchanges e ON e.code = s.exchange";
         for row in self.client.query(sql, &[]).await? {
@@ -93,6 +103,7 @@ impl Loader {
             let stock = KnownStock {
                 id: row.try_get("id")?,
                 symbol: symbol(&row, "symbol")?,
+                zone: zone(&row)?,
                 delisted_on: row.try_get("delisted_on")?,
                 calendar: Calendar::of(row.try_get("calendar_name")?),
             };
@@ -120,4 +131,10 @@ impl Loader {
             exchanges.iter().map(|row| row.try_get("code")).collect::<Result<_, _>>()?;
         Ok(data)
     }
+}
+
+/// The time zone of an exchange: New York's if the name is unknown, as for requests.
+fn zone(row: &Row) -> Result<Tz, StoreError> {
+    let name: &str = row.try_get("time_zone")?;
+    Ok(name.parse().unwrap_or(Tz::America__New_York))
 }

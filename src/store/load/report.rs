@@ -21,6 +21,11 @@ pub struct LoadReport {
 }
 
 impl LoadReport {
+    /// The number of rows of the file, without those that repeat an earlier one.
+    pub fn rows(&self) -> u64 {
+        (self.added + self.changed + self.unchanged).unsigned_abs()
+    }
+
     /// The number of rows written.
     pub fn written(&self) -> i64 {
         let others = self.restated.iter().map(|of| of.readjusted + of.converted).sum::<i64>();

@@ -238,11 +238,11 @@ impl StagingWriter {
         with_timeout(self.timeout, self.sink.send(rows)).await
     }
 
-    /// Waits until Postgres has stored all rows.
+    /// Waits until Postgres has stored all rows. Returns their number.
     ///
     /// # Errors
     /// If Postgres rejects a row, the connection is lost, or there is no answer in time.
-    pub async fn close(mut self) -> Result<(), StoreError> {
-        with_timeout(self.timeout, self.sink.close()).await
+    pub async fn close(mut self) -> Result<u64, StoreError> {
+        with_timeout(self.timeout, self.sink.as_mut().finish()).await
     }
 }

@@ -1,0 +1,151 @@
+//! Reads and checks the rows of a file, in a thread of its own.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::bad_rows::{BadRows, NamedRows};
+use super::progress::LoadProgress;
+use super::request::LoadRequest;
+use crate::cli::console::CliError;
+use crate::feed::{self, FeedReader, RowNotes, Source};
+use crate::store::{AdjustedCloseOrigin, ReferenceData, Table};
+
+/// The size of a chunk of rows for Postgres.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+const ADJUSTED_CLOSE: &str = "adjusted_close";
+
+/// What was read, what was read otherwise than it is written, and what was left out.
+#[derive(Debug, Default)]
+pub struct ReadReport {
+    /// All rows of the file.
+    pub rows: u64,
+    pub ignored_columns: Vec<String>,
+    /// What was assumed about the file, as sentences.
+    pub notes: Vec<String>,
+    pub rows_without_prices: u64,
+    pub rounded_volumes: u64,
+    /// Rows of prices beside which the file has a split, which is not loaded.
+    pub rows_with_splits: u64,
+    /// The same for dividends.
+    pub rows_with_dividends: u64,
+    /// Rows that are the same as an earlier one.
+    pub identical_rows: u64,
+    pub left_out: NamedRows,
+    pub unknown_symbols: BTreeSet<String>,
+}
+
+/// The result of reading a file.
+pub struct Reading {
+    /// The source of adjusted closes.
+    pub origin: AdjustedCloseOrigin,
+    pub report: ReadReport,
+    pub bad_rows: BadRows,
+}
+
+impl ReadReport {
+    fn add_row(&mut self, notes: RowNotes) {
+        self.rows_without_prices += u64::from(notes.has_no_prices);
+        self.rounded_volumes += u64::from(notes.is_volume_rounded);
+        self.rows_with_splits += u64::from(notes.has_split);
+        self.rows_with_dividends += u64::from(notes.has_dividend);
+    }
+}
+
+/// Reads and checks all rows and sends them in chunks.
+///
+/// # Errors
+/// If the file can't be read, or has bad rows that may not be left out.
+pub fn read(
+    request: &LoadRequest,
+    mut source: Source,
+    reference: &ReferenceData,
+    chunks: &mpsc::Sender<Bytes>,
+    progress: &LoadProgress,
+) -> Result<Reading, CliError> {
+    let name = source.name.clone();
+    source.raw = progress.wrap(source.raw);
+    let (mut reader, origin) = open(request, source)?;
+    let mut report = ReadReport {
+        ignored_columns: reader.ignored_columns().to_vec(),
+        notes: reader.notes().to_vec(),
+        ..ReadReport::default()
+    };
+    let rejects = request.rejects.as_deref();
+    let mut bad_rows = BadRows::new(request.skip.clone(), rejects, reader.names())?;
+    let mut out = chunk_writer();
+    loop {
+        match reader.next_row() {
+            Ok(None) => break,
+            Ok(Some(row)) => {
+                progress.row();
+                report.rows += 1;
+                match feed::stage(request.table, &row, reference, &mut out) {
+                    Ok(notes) => report.add_row(notes),
+                    Err(error) => bad_rows.add(&error, row.fields())?,
+                }
+            }
+            Err(error) if error.is_of_one_row() => {
+                report.rows += 1;
+                bad_rows.add_unreadable(&error, reader.last_fields())?;
+            }
+            Err(error) if bad_rows.refused.count == 0 => return Err(error.into()),
+            Err(error) => {
+                bad_rows.add_unreadable(&error, reader.last_fields())?;
+                break;
+            }
+        }
+        if out.get_ref().len() >= CHUNK_BYTES {
+            let full = std::mem::replace(&mut out, chunk_writer()).into_inner()?;
+            // Nothing of a refused file is loaded, but all of its bad rows are looked for.
+            if bad_rows.refused.count > 0 {
+                continue;
+            }
+            // The receiver is gone if Postgres failed. The caller reports that error.
+            if chunks.blocking_send(full.into()).is_err() {
+                break;
+            }
+        }
+    }
+    if bad_rows.refused.count > 0 {
+        bad_rows.flush()?;
+        return Err(refused(&name, bad_rows.refused.lines()));
+    }
+    let _ = chunks.blocking_send(out.into_inner()?.into());
+    Ok(Reading { origin, report, bad_rows })
+}
+
+/// Finds the columns of a file and the source of its adjusted closes.
+fn open(
+    request: &LoadRequest,
+    source: Source,
+) -> Result<(FeedReader, AdjustedCloseOrigin), CliError> {
+    let name = source.name.clone();
+    let mut reader = FeedReader::open(source, feed::columns(request.table), request.hints)?;
+    let origin = request.origin.unwrap_or(if reader.has(ADJUSTED_CLOSE) {
+        AdjustedCloseOrigin::Feed
+    } else {
+        AdjustedCloseOrigin::Computed
+    });
+    if origin == AdjustedCloseOrigin::Computed {
+        reader.ignore_column(ADJUSTED_CLOSE);
+    } else if request.table == Table::Prices && !reader.has(ADJUSTED_CLOSE) {
+        return Err(format!(
+            "{name} lacks the column {ADJUSTED_CLOSE}: remove --adjusted-close feed"
+        )
+        .into());
+    }
+    Ok((reader, origin))
+}
+
+fn chunk_writer() -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().has_headers(false).from_writer(Vec::with_capacity(CHUNK_BYTES + 1024))
+}
+
+/// The error for a file with bad rows.
+pub fn refused(name: &str, rows: Vec<String>) -> CliError {
+    let rows: Vec<_> = rows.into_iter().map(|row| format!("\n  {row}")).collect();
+    format!("no row of {name} was loaded; the first bad rows are:{}", rows.concat()).into()
+}

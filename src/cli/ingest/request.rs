@@ -1,0 +1,44 @@
+//! What a load is asked to do.
+
+use std::path::PathBuf;
+
+use super::skip::SkipRules;
+use crate::feed::FileHints;
+use crate::market::{PriceBasis, Symbol};
+use crate::store::{AdjustedCloseOrigin, Table};
+
+#[derive(Debug, Clone)]
+pub struct LoadRequest {
+    pub table: Table,
+    pub hints: FileHints,
+    /// The source of adjusted closes. `None`: the feed if the file has them, else computed.
+    pub origin: Option<AdjustedCloseOrigin>,
+    /// Former symbols of other stocks that new stocks take over.
+    pub reuse: Vec<Symbol>,
+    /// Whether computed adjusted closes may replace those of a feed.
+    pub may_replace: bool,
+    /// What prices are; `None` if the operator does not say.
+    pub basis: Option<PriceBasis>,
+    /// Whether prices of days without trading are loaded.
+    pub keeps_closed_days: bool,
+    pub skip: SkipRules,
+    /// A file to write bad rows to.
+    pub rejects: Option<PathBuf>,
+}
+
+impl LoadRequest {
+    /// A load with default options.
+    pub fn of(table: Table) -> Self {
+        Self {
+            table,
+            hints: FileHints::default(),
+            origin: None,
+            reuse: Vec::new(),
+            may_replace: false,
+            basis: None,
+            keeps_closed_days: false,
+            skip: SkipRules::default(),
+            rejects: None,
+        }
+    }
+}

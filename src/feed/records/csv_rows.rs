@@ -1,0 +1,106 @@
+//! The rows of a CSV file. Commas, semicolons, tabs or bars separate its fields.
+
+use std::io::{Read, Take};
+
+use csv::StringRecord;
+
+use super::header_lines::{Described, HeaderLines};
+use super::{Records, Rows};
+use crate::feed::error::{FeedError, ROW_BYTES_MAX};
+
+/// The marks that may separate fields. Of two that occur equally often the first counts.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+pub struct CsvRows {
+    name: String,
+    csv: csv::Reader<Take<Box<dyn Read + Send>>>,
+    /// Rows that were read to find the names of the columns, last first.
+    read_ahead: Vec<(u64, StringRecord)>,
+}
+
+/// The mark that occurs most often in the first line.
+pub fn delimiter(first_line: &[u8]) -> u8 {
+    let count = |mark: u8| first_line.iter().filter(|byte| **byte == mark).count();
+    let most = DELIMITERS.into_iter().rev().max_by_key(|mark| count(*mark));
+    most.unwrap_or(DELIMITERS[0])
+}
+
+impl CsvRows {
+    pub fn open(
+        name: &str,
+        text: Box<dyn Read + Send>,
+        delimiter: u8,
+    ) -> Result<Records, FeedError> {
+        let csv = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .delimiter(delimiter)
+            .from_reader(text.take(ROW_BYTES_MAX));
+        let mut rows = Box::new(Self { name: name.to_owned(), csv, read_ahead: Vec::new() });
+        let first = rows.csv.headers().map_err(|e| not_csv(name, &e))?.clone();
+        let mut lines = HeaderLines::of(first);
+        while lines.wants_more() {
+            let mut record = StringRecord::new();
+            let Ok(Some(line)) = rows.read_next(&mut record) else { break };
+            rows.read_ahead.push((line, record.clone()));
+            lines.add(record);
+        }
+        let Described { names, symbol, lines } = lines.describe(name)?;
+        // What is no line of the header is a row.
+        rows.read_ahead.drain(..lines - 1);
+        rows.read_ahead.reverse();
+        Ok(Records { names, symbol, notes: Vec::new(), rows: Rows::Csv(rows) })
+    }
+
+    pub fn read(&mut self, into: &mut StringRecord) -> Result<Option<u64>, FeedError> {
+        match self.read_ahead.pop() {
+            Some((line, record)) => {
+                *into = record;
+                Ok(Some(line))
+            }
+            None => self.read_next(into),
+        }
+    }
+
+    fn read_next(&mut self, into: &mut StringRecord) -> Result<Option<u64>, FeedError> {
+        self.csv.get_mut().set_limit(ROW_BYTES_MAX);
+        let read = self.csv.read_record(into);
+        if self.csv.get_ref().limit() == 0 {
+            let line = into.position().map_or(1, csv::Position::line);
+            return Err(FeedError::RowTooLong { name: self.name.clone(), line });
+        }
+        let is_row = read.map_err(|e| not_csv(&self.name, &e))?;
+        Ok(is_row.then(|| into.position().map_or(0, csv::Position::line)))
+    }
+}
+
+fn not_csv(name: &str, error: &csv::Error) -> FeedError {
+    let name = name.to_owned();
+    let line = error.position().map_or(1, csv::Position::line);
+    let reason = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("expected {expected_len} fields, found {len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "expected UTF-8".to_owned(),
+        csv::ErrorKind::Io(e) => return FeedError::Io { name, reason: e.to_string() },
+        _ => error.to_string(),
+    };
+    FeedError::Csv { name, line, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_that_the_header_has_most_of_separates_fields() {
+        for (line, mark) in [
+            ("date,open,close", b','),
+            ("date;open;close", b';'),
+            ("date\topen\tclose, adjusted", b'\t'),
+            ("date|open|close", b'|'),
+            ("date", b','),
+        ] {
+            assert_eq!(delimiter(line.as_bytes()), mark, "{line}");
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Files as vendors and tools write them: each form is loaded without editing, and is stored as
+//! expected.
+
+use crate::support::{Database, Files};
+
+const STOCKS: &str = "symbol,name,exchange,currency\n\
+                      VNA,Vendor A,NYSE,USD\nVNB,Vendor B,NASDAQ,USD\nVN.C,Vendor C,NYSE,USD\n";
+
+/// The stored bars, each as `symbol date open high low close adjusted_close volume`.
+const BARS: &str =
+    "SELECT concat_ws(' ', symbol, date, open, high, low, close, adjusted_close, volume)
+     FROM prices JOIN stocks ON id = stock_id ORDER BY symbol, date";
+
+/// A file of one vendor.
+struct VendorFile {
+    vendor: &'static str,
+    /// The arguments after the file.
+    arguments: &'static [&'static str],
+    text: &'static str,
+    bars: &'static [&'static str],
+}
+
+const VENDOR_FILES: [VendorFile; 24] = [
+    VendorFile {
+        vendor: "yfinance: history and to_csv",
+        arguments: &["--symbol", "VNA"],
+        text: "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits\n\
+               2023-03-10 00:00:00-05:00,20.1,20.9,19.8,20.5,51200,0.0,0.0\n\
+               2023-03-13 00:00:00-04:00,20.5,21.0,20.25,20.75,48100,0.0,0.0\n",
+        bars: &[
+            "VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200",
+            "VNA 2023-03-13 20.5 21 20.25 20.75 20.75 48100",
+        ],
+    },
+    VendorFile {
+        vendor: "yfinance: download",
+        arguments: &[],
+        text: "Price,Adj Close,Close,High,Low,Open,Volume\n\
+               Ticker,VNA,VNA,VNA,VNA,VNA,VNA\nDate,,,,,,\n\
+               2023-03-10,20.25,20.5,20.9,19.8,20.1,51200\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "Yahoo: the page's download, with days without prices",
+        arguments: &["--symbol", "VNA"],
+        text: "Date,Open,High,Low,Close,Adj Close,Volume\n\
+               2023-03-09,null,null,null,null,null,null\n\
+               2023-03-10,20.1,20.9,19.8,20.5,20.25,51200\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "Stooq: the page's download",
+        arguments: &["--symbol", "VNA"],
+        text: "Date,Open,High,Low,Close,Volume\r\n2023-03-10,20.1,20.9,19.8,20.5,51200\r\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
+    },
+    VendorFile {
+        vendor: "Stooq: the database",
+        arguments: &[],
+        text: "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n\
+               VNA.US,D,20230310,000000,20.1,20.9,19.8,20.5,51200.4,0\n\
+               VN-C.US,D,20230310,000000,4,5,3,4.5,10,0\n",
+        bars: &[
+            "VN.C 2023-03-10 4 5 3 4.5 4.5 10",
+            "VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200",
+        ],
+    },
+    VendorFile {
+        vendor: "nasdaq.com",
+        arguments: &["--symbol", "VNB"],
+        text: "Date,Close/Last,Volume,Open,High,Low\n\
+               08/14/2023,$1020.50,51200,$1020.10,\"$1,020.90\",$1019.80\n\
+               08/11/2023,$1020.25,51100,$1020.10,\"$1,020.90\",$1019.80\n",
+        bars: &[
+            "VNB 2023-08-11 1020.1 1020.9 1019.8 1020.25 1020.25 51100",
+            "VNB 2023-08-14 1020.1 1020.9 1019.8 1020.5 1020.5 51200",
+        ],
+    },
+    VendorFile {
+        vendor: "Tiingo",
+        arguments: &["--symbol", "VNA"],
+        text: "date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,adjVolume,divCash,\
+               splitFactor\n\
+               2023-03-10T00:00:00.000Z,20.5,20.9,19.8,20.1,51200,20.25,20.65,19.5,19.9,51200,0.0,\
+               1.0\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "EODHD",
+        arguments: &["--symbol", "VNA"],
+        text: "Date,Open,High,Low,Close,Adjusted_close,Volume\n\
+               2023-03-10,20.1,20.9,19.8,20.5,20.25,51200\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "Massive: flat files, in winter and in summer",
+        arguments: &[],
+        text: "ticker,volume,open,close,high,low,window_start,transactions\n\
+               VNA,51200,20.1,20.5,20.9,19.8,1678424400000000000,812\n\
+               VNB,99.5,3.21,3.2,3.25,3.19,1678680000000000000,5\n",
+        bars: &[
+            "VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200",
+            "VNB 2023-03-13 3.21 3.25 3.19 3.2 3.2 100",
+        ],
+    },
+    VendorFile {
+        vendor: "Massive: REST, bars of one stock",
+        arguments: &[],
+        text: "{\"ticker\":\"VNA\",\"adjusted\":false,\"queryCount\":1,\"resultsCount\":1,\
+               \"results\":[{\"v\":51200,\"vw\":20.3,\"o\":20.1,\"c\":20.5,\"h\":20.9,\"l\":19.8,\
+               \"t\":1678424400000,\"n\":812}],\"status\":\"OK\"}",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
+    },
+    VendorFile {
+        vendor: "Massive: REST, the market on a day",
+        arguments: &[],
+        text: "{\"adjusted\":false,\"results\":[{\"T\":\"VNB\",\"v\":5.12e4,\"vw\":20.3,\"o\":20.1,\
+               \"c\":20.5,\"h\":20.9,\"l\":19.8,\"t\":1678424400000,\"n\":812}]}",
+        bars: &["VNB 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
+    },
+    VendorFile {
+        vendor: "Alpaca: CSV of alpaca-py",
+        arguments: &[],
+        text: "symbol,timestamp,open,high,low,close,volume,trade_count,vwap\n\
+               VNA,2023-03-10 05:00:00+00:00,20.1,20.9,19.8,20.5,51200,900,20.3\n\
+               VNA,2023-03-13 04:00:00+00:00,20.1,20.9,19.8,20.5,51300.0,900,20.3\n",
+        bars: &[
+            "VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200",
+            "VNA 2023-03-13 20.1 20.9 19.8 20.5 20.5 51300",
+        ],
+    },
+    VendorFile {
+        vendor: "Alpaca: REST",
+        arguments: &[],
+        text: "{\"bars\":{\"VNA\":[{\"c\":20.5,\"h\":20.9,\"l\":19.8,\"n\":9,\"o\":20.1,\
+               \"t\":\"2023-03-10T05:00:00Z\",\"v\":51200,\"vw\":20.3}],\
+               \"VN/C\":[{\"c\":4.5,\"h\":5,\"l\":3,\"n\":9,\"o\":4,\
+               \"t\":\"2023-03-10T05:00:00Z\",\"v\":10,\"vw\":4}]},\"next_page_token\":null}",
+        bars: &[
+            "VN.C 2023-03-10 4 5 3 4.5 4.5 10",
+            "VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200",
+        ],
+    },
+    VendorFile {
+        vendor: "Alpha Vantage",
+        arguments: &["--symbol", "VNA"],
+        text: "timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,\
+               split_coefficient\r\n2023-03-10,20.1,20.9,19.8,20.5,20.25,51200,0.0000,1.0\r\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "Nasdaq Data Link: WIKI",
+        arguments: &[],
+        text: "ticker,date,open,high,low,close,volume,ex-dividend,split_ratio,adj_open,adj_high,\
+               adj_low,adj_close,adj_volume\n\
+               VNA,2017-03-10,20.1,20.9,19.8,20.5,51200.0,0.0,1.0,19.9,20.65,19.5,20.25,51200.0\n",
+        bars: &["VNA 2017-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "Twelve Data: CSV",
+        arguments: &["--symbol", "VNA"],
+        text: "datetime;open;high;low;close;volume\n\
+               2023-03-10;20.10000;20.90000;19.80000;20.50000;51200\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
+    },
+    VendorFile {
+        vendor: "Twelve Data: JSON",
+        arguments: &[],
+        text: "{\"meta\":{\"symbol\":\"VNA\",\"interval\":\"1day\"},\"values\":[{\"datetime\":\
+               \"2023-03-10\",\"open\":\"20.10000\",\"high\":\"20.90000\",\"low\":\"19.80000\",\
+               \"close\":\"20.50000\",\"volume\":\"51200\"}],\"status\":\"ok\"}",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
+    },
+    VendorFile {
+        vendor: "marketstack",
+        arguments: &[],
+        text: "{\"pagination\":{\"limit\":100,\"total\":1},\"data\":[{\"open\":20.1,\"high\":20.9,\
+               \"low\":19.8,\"close\":20.5,\"volume\":51200.0,\"adj_high\":20.65,\"adj_low\":19.5,\
+               \"adj_close\":20.25,\"adj_open\":19.9,\"adj_volume\":51200.0,\"split_factor\":1.0,\
+               \"dividend\":0.0,\"symbol\":\"VNA\",\"exchange\":\"XNYS\",\
+               \"date\":\"2023-03-10T00:00:00+0000\"}]}",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "Kaggle: S&P 500",
+        arguments: &[],
+        text: "date,open,high,low,close,volume,Name\n\
+               2017-03-09,,,,,51100,VNA\n2017-03-10,20.1,20.9,19.8,20.5,51200,VNA\n",
+        bars: &["VNA 2017-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
+    },
+    VendorFile {
+        vendor: "R: tidyquant",
+        arguments: &[],
+        text: "\"symbol\",\"date\",\"open\",\"high\",\"low\",\"close\",\"volume\",\"adjusted\"\n\
+               \"VNA\",2023-03-09,NA,NA,NA,NA,NA,NA\n\
+               \"VNA\",2023-03-10,20.1,20.9,19.8,20.5,51200,20.25\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "R: quantmod",
+        arguments: &[],
+        text: "\"Index\",\"VNA.Open\",\"VNA.High\",\"VNA.Low\",\"VNA.Close\",\"VNA.Volume\",\
+               \"VNA.Adjusted\"\n2023-03-10,20.1,20.9,19.8,20.5,51200,20.25\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.25 51200"],
+    },
+    VendorFile {
+        vendor: "backtesting.py: its samples",
+        arguments: &["--symbol", "VNB"],
+        text: ",Open,High,Low,Close,Volume\n2004-08-19,100,104.06,95.96,100.34,22351900\n",
+        bars: &["VNB 2004-08-19 100 104.06 95.96 100.34 100.34 22351900"],
+    },
+    VendorFile {
+        vendor: "pandas: to_csv with an index and small numbers",
+        arguments: &[],
+        text: ",symbol,date,open,high,low,close,volume\n\
+               0,vna,2023-03-10 00:00:00,5e-05,6.5e-05,4e-05,5e-05,1.2345678e+07\n",
+        bars: &["VNA 2023-03-10 5e-05 6.5e-05 4e-05 5e-05 5e-05 12345678"],
+    },
+    VendorFile {
+        vendor: "tabs, and volumes with separated thousands",
+        arguments: &[],
+        text: "symbol\tdate\topen\thigh\tlow\tclose\tvolume\n\
+               VNA\t2023/03/10\t20.1\t20.9\t19.8\t20.5\t1,251,200\n",
+        bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 1251200"],
+    },
+];
+
+async fn with_stocks(files: &Files) -> Database {
+    let database = Database::empty().await;
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    let stocks = files.write("stocks.csv", STOCKS);
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
+    database
+}
+
+#[tokio::test]
+async fn the_file_of_each_vendor_is_stored_to_the_digit() {
+    let files = Files::new();
+    let database = with_stocks(&files).await;
+    for VendorFile { vendor, arguments, text, bars } in VENDOR_FILES {
+        let file = files.write("prices", text);
+        let output = database.output(&[&["ingest", "prices", &file, "--json"], arguments].concat());
+        assert_eq!(output.code, Some(0), "{vendor}: {output:?}");
+        assert_eq!(database.texts(BARS).await, bars, "{vendor}");
+        // The same file again changes nothing.
+        let report =
+            database.output(&[&["ingest", "prices", &file, "--json"], arguments].concat()).json();
+        assert_eq!(report["unchanged"], bars.len(), "{vendor}: {report}");
+        let forget = "WITH gone AS (DELETE FROM prices RETURNING 1),
+                      computed AS (UPDATE stocks SET computes_adjusted_close = false RETURNING 1)
+                      SELECT count(*)::text FROM gone";
+        assert_eq!(database.texts(forget).await, [bars.len().to_string()], "{vendor}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_load_did_not_take_as_written_is_reported() {
+    let files = Files::new();
+    let database = with_stocks(&files).await;
+    let text = "date,open,high,low,close,adjusted,volume,Stock Splits,Dividends,VWAP\n\
+                01/30/2024,10,12,9,11,11,99.5,0,0.25,10.5\n\
+                01/31/2024,10,12,9,11,11,100,2,0,10.5\n\
+                01/31/2024,10,12,9,11,11,100,2,0,10.5\n\
+                02/01/2024,,,,,,,,,\n";
+    let file = files.write("prices.csv", text);
+    let arguments = ["ingest", "prices", &file, "--symbol", "VNA"];
+    let output = database.output(&arguments);
+    let lines: Vec<_> = output.stderr.lines().skip(1).map(str::trim).collect();
+    assert_eq!(
+        lines,
+        [
+            "dates are read as MM/DD/YYYY, the only order that all of them fit",
+            "1 rows without prices are no bars",
+            "1 volumes with a fraction were rounded",
+            "1 rows repeat an earlier one exactly",
+            "2 rows have a split, which is not loaded: use ingest actions",
+            "1 rows have a dividend, which is not loaded: use ingest actions",
+            "ignored columns: VWAP",
+        ],
+        "{output:?}"
+    );
+    let report = database.output(&[&arguments[..], &["--json"]].concat()).json();
+    for (field, value) in [
+        ("unchanged", 2.into()),
+        ("ignoredColumns", serde_json::json!(["VWAP"])),
+        ("rowsWithoutPrices", 1.into()),
+        ("roundedVolumes", 1.into()),
+        ("identicalRows", 1.into()),
+        ("rowsWithSplits", 2.into()),
+        ("rowsWithDividends", 1.into()),
+        ("skipped", serde_json::Value::Null),
+    ] {
+        assert_eq!(report[field], value, "{field}: {report}");
+    }
+    // The file's adjusted closes are not read on request, and this is said too.
+    let computed = [&arguments[..], &["--adjusted-close", "computed", "--yes", "--json"]].concat();
+    let report = database.output(&computed).json();
+    assert_eq!(report["ignoredColumns"], serde_json::json!(["VWAP", "adjusted"]));
+}
+
+#[tokio::test]
+async fn a_doubtful_file_is_refused_with_a_sentence() {
+    let files = Files::new();
+    let database = with_stocks(&files).await;
+    let header = "symbol,date,open,high,low,close,volume";
+    for (text, sentence) in [
+        (
+            format!("{header}\nVNA,03/04/2024,1,2,1,1,5\n"),
+            "the dates of FILE have two meanings (\"03/04/2024\"): expected --dates mdy if the \
+             month comes first, or --dates dmy",
+        ),
+        (
+            format!("{header}\nVNA,01/31/2024,1,2,1,1,5\nVNA,31/01/2024,1,2,1,1,5\n"),
+            "line 3, column date: expected a date as MM/DD/YYYY, the order of all other dates of \
+             the file",
+        ),
+        (
+            format!("{header}\nVNA,2024-01-02 09:30:00-05:00,1,2,1,1,5\n"),
+            "expected a date, or a time that is midnight as written or at the exchange \
+             (America/New_York)",
+        ),
+        (
+            format!("{header}\nVNpC,2024-01-02,1,2,1,1,5\n"),
+            "column symbol: expected a known symbol",
+        ),
+        (format!("{header}\nVnA,2024-01-02,1,2,1,1,5\n"), "vendors tell stocks apart by case"),
+        (format!("{header}\nVNA,2024-01-02,,2,1,1,5\n"), "column open: expected a number"),
+        (format!("{header}\nVNA,2024-01-02,\"1,234\",2,1,1,5\n"), "column open: expected a number"),
+        (
+            format!("{header}\nVNA,2024-01-02,1,2,1,1,5\nVNA,2024-01-02,1,2,1,1,6\n"),
+            "line 3: expected one row for each symbol and date, found a duplicate of line 2",
+        ),
+        (
+            format!("{header},<PER>\nVNA,2024-01-02,1,2,1,1,5,60\n"),
+            "column period: expected a day (D)",
+        ),
+        (
+            format!("{header},time\nVNA,2024-01-02,1,2,1,1,5,153000\n"),
+            "column time: expected midnight",
+        ),
+        (
+            "Date,VNA,VNB\n2024-01-02,1,2\n".to_owned(),
+            "is a table with one column a stock (VNA, VNB",
+        ),
+        (
+            "Price,Close,Close\nTicker,VNA,VNB\nDate,,\n2024-01-02,1,2\n".to_owned(),
+            "holds several stocks side by side (VNA, VNB",
+        ),
+        (
+            "{\"ticker\":\"VNA\",\"adjusted\":true,\"results\":[{\"t\":1}]}".to_owned(),
+            "it says that its prices are adjusted",
+        ),
+    ] {
+        let file = files.write("prices.csv", &text);
+        let output = database.output(&["ingest", "prices", &file]);
+        let said = output.stderr.replace(&file, "FILE");
+        assert!(output.code == Some(1) && said.contains(sentence), "{text}: {output:?}");
+    }
+    assert_eq!(database.texts(BARS).await, [""; 0]);
+    // With the order of day and month the first file is loaded.
+    let file = files.write("prices.csv", format!("{header}\nVNA,03/04/2024,1,2,1,1,5\n"));
+    assert_eq!(database.output(&["ingest", "prices", &file, "--dates", "dmy"]).code, Some(0));
+    assert_eq!(database.texts(BARS).await, ["VNA 2024-04-03 1 2 1 1 1 5"]);
+}
