@@ -70,9 +70,10 @@ impl<'a> FeedRow<'a> {
         if let ColumnSource::Constant(symbol) = self.source(column) {
             return Ok(*symbol);
         }
-        self.text(column)
-            .parse()
-            .map_err(|error: SymbolError| self.error(column, error.to_string()))
+        let text = self.text(column);
+        // Some vendors put a space before a share class: `BRK B`.
+        let symbol = if text.contains(' ') { text.replace(' ', "/").parse() } else { text.parse() };
+        symbol.map_err(|error: SymbolError| self.error(column, error.to_string()))
     }
 
     /// A day. A time is one if it is midnight as written or in `zone`, that of the exchange.

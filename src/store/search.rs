@@ -65,7 +65,7 @@ impl StockSearch {
 
     /// Other spellings of the symbol that this text may be, such as `BRK.B` for `brk/b`.
     fn spellings(&self) -> Vec<String> {
-        let symbol = self.0.parse::<Symbol>().ok();
+        let symbol = self.0.replace(' ', "/").parse::<Symbol>().ok();
         let spellings =
             symbol.into_iter().flat_map(|symbol| symbol.other_spellings().chain([symbol]));
         spellings.map(|symbol| symbol.to_string()).collect()

@@ -176,9 +176,8 @@ proptest! {
                 let raw = Box::new(std::io::Cursor::new(text));
                 let source = Source { name: "file.csv".to_owned(), length_bytes: None, raw };
                 let mut out = csv::Writer::from_writer(Vec::new());
-                let Ok(mut reader) = FeedReader::open(source, columns(table), FileHints::default()) else {
-                    continue;
-                };
+                let reader = FeedReader::open(source, columns(table), FileHints::default());
+                let Ok(mut reader) = reader else { continue };
                 while let Ok(Some(row)) = reader.next_row() {
                     let _ = stage(table, &row, &reference, &mut out);
                 }

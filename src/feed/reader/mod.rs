@@ -7,7 +7,7 @@ use csv::StringRecord;
 use super::columns::FeedColumn;
 use super::error::FeedError;
 use super::header::{ColumnSource, FileSymbol, Header, find_columns};
-use super::records::{Records, Rows};
+use super::records::{self, Opened, Rows};
 use super::row::FeedRow;
 use super::source::{Source, decompressed};
 use super::values::{DateOrder, DateOrderClue, date_order_clue};
@@ -52,7 +52,7 @@ impl FeedReader {
         let Source { name, raw, .. } = source;
         let text = decompressed(raw);
         let text = text.map_err(|e| FeedError::Io { name: name.clone(), reason: e.to_string() })?;
-        let Records { names, symbol, notes, rows } = Records::open(&name, text)?;
+        let Opened { names, symbol, notes, rows } = records::open(&name, text)?;
         let symbol = FileSymbol { given: hints.symbol, named: symbol.as_deref() };
         let Header { mut sources, ignored } = find_columns(&name, &names, wanted, symbol)?;
         // Rows look columns up one by one.

@@ -69,7 +69,7 @@ fn json_gives_the_same_rows_as_csv_in_each_of_its_forms() {
     let expected = ["AAPL 2024-01-02 1.2 9007199254740993", "AAPL 2024-01-03 1.3 9007199254740993"];
     for (text, lines) in [
         (format!("{first}\n{second}\n"), [1, 2]),
-        (format!("\n{first}\n\n{second}"), [1, 3]),
+        (format!("\u{feff}\n{first}\n\n{second}"), [2, 4]),
         (format!("[{first},\n{second}]"), [1, 2]),
         (format!("{{\"count\": 2, \"prices\": [{first}, {second}], \"next\": null}}"), [1, 2]),
         (format!("{{\n\"data\": [{first}, {second}]}}"), [1, 2]),

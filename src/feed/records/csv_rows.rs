@@ -5,7 +5,7 @@ use std::io::{Read, Take};
 use csv::StringRecord;
 
 use super::header_lines::{Described, HeaderLines};
-use super::{Records, Rows};
+use super::opened::Opened;
 use crate::feed::error::{FeedError, ROW_BYTES_MAX};
 
 /// The marks that may separate fields. Of two that occur equally often the first counts.
@@ -30,7 +30,7 @@ impl CsvRows {
         name: &str,
         text: Box<dyn Read + Send>,
         delimiter: u8,
-    ) -> Result<Records, FeedError> {
+    ) -> Result<Opened<Box<Self>>, FeedError> {
         let csv = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .delimiter(delimiter)
@@ -48,7 +48,7 @@ impl CsvRows {
         // What is no line of the header is a row.
         rows.read_ahead.drain(..lines - 1);
         rows.read_ahead.reverse();
-        Ok(Records { names, symbol, notes: Vec::new(), rows: Rows::Csv(rows) })
+        Ok(Opened { names, symbol, notes: Vec::new(), rows })
     }
 
     pub fn read(&mut self, into: &mut StringRecord) -> Result<Option<u64>, FeedError> {

@@ -6,7 +6,7 @@ use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use super::json_record::{fields, names};
-use super::{Records, Rows};
+use super::opened::Opened;
 use crate::feed::error::FeedError;
 
 /// The largest document, in bytes: it is held in memory, unlike NDJSON.
@@ -17,7 +17,7 @@ const SYMBOL_FIELDS: [&str; 2] = ["symbol", "ticker"];
 
 /// # Errors
 /// If the text is no JSON, is too long, or has no rows.
-pub fn open(name: &str, text: impl Read) -> Result<Records, FeedError> {
+pub fn open(name: &str, text: impl Read) -> Result<Opened<Vec<StringRecord>>, FeedError> {
     let error = |reason: String| FeedError::Json { name: name.to_owned(), reason };
     let mut bytes = Vec::new();
     let read = text.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes);
@@ -33,10 +33,8 @@ pub fn open(name: &str, text: impl Read) -> Result<Records, FeedError> {
     let row = |(at, record): (usize, &Map<String, Value>)| {
         fields(record, &names).map_err(|reason| error(format!("record {}: {reason}", at + 1)))
     };
-    let rows: Vec<StringRecord> =
-        records.iter().enumerate().map(row).collect::<Result<_, FeedError>>()?;
-    let rows = Rows::Memory { rows: rows.into_iter(), read: 0 };
-    Ok(Records { names, symbol, notes, rows })
+    let rows = records.iter().enumerate().map(row).collect::<Result<_, FeedError>>()?;
+    Ok(Opened { names, symbol, notes, rows })
 }
 
 /// What a document holds.

@@ -6,7 +6,7 @@ use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use super::json_record::{fields, names};
-use super::{READ_BYTES, Records, Rows};
+use super::opened::{Opened, READ_BYTES};
 use crate::feed::error::{FeedError, ROW_BYTES_MAX};
 
 pub struct JsonLines {
@@ -27,7 +27,7 @@ pub fn is_record(line: &[u8]) -> bool {
 }
 
 impl JsonLines {
-    pub fn open(name: &str, text: Box<dyn Read + Send>) -> Result<Records, FeedError> {
+    pub fn open(name: &str, text: Box<dyn Read + Send>) -> Result<Opened<Self>, FeedError> {
         let mut rows = Self {
             name: name.to_owned(),
             text: BufReader::with_capacity(READ_BYTES, text),
@@ -39,7 +39,7 @@ impl JsonLines {
         rows.first = rows.next_object()?;
         rows.names = rows.first.as_ref().map(names).unwrap_or_default();
         let (names, notes) = (rows.names.clone(), Vec::new());
-        Ok(Records { names, symbol: None, notes, rows: Rows::JsonLines(rows) })
+        Ok(Opened { names, symbol: None, notes, rows })
     }
 
     pub fn read(&mut self, into: &mut StringRecord) -> Result<Option<u64>, FeedError> {

@@ -5,6 +5,7 @@ mod header_lines;
 mod json_document;
 mod json_lines;
 mod json_record;
+mod opened;
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 
@@ -14,20 +15,10 @@ use super::error::{FeedError, ROW_BYTES_MAX};
 use super::newlines::NewlineNormalizer;
 use csv_rows::CsvRows;
 use json_lines::JsonLines;
+pub(super) use opened::Opened;
+use opened::READ_BYTES;
 
-/// The size of one read, in bytes.
-const READ_BYTES: usize = 128 * 1024;
-
-/// The rows of a file, and what it says about all of them.
-pub(super) struct Records {
-    /// The names of the columns.
-    pub names: StringRecord,
-    /// The symbol that the file names outside of its rows.
-    pub symbol: Option<String>,
-    /// What the operator should know, as sentences.
-    pub notes: Vec<String>,
-    pub rows: Rows,
-}
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) enum Rows {
     Csv(Box<CsvRows>),
@@ -39,38 +30,38 @@ pub(super) enum Rows {
     },
 }
 
-impl Records {
-    /// Recognizes the format by the first bytes, and reads the names of the columns.
-    ///
-    /// # Errors
-    /// If the text can't be read.
-    pub fn open(name: &str, text: Box<dyn Read + Send>) -> Result<Self, FeedError> {
-        let io = |e: std::io::Error| FeedError::Io { name: name.to_owned(), reason: e.to_string() };
-        let mut text = BufReader::with_capacity(READ_BYTES, NewlineNormalizer::of(text));
-        let mut first_line = Vec::new();
-        // Leading blank lines, and a byte order mark.
-        while first_line.trim_ascii().is_empty() {
-            first_line.clear();
-            let limit = ROW_BYTES_MAX;
-            if text.by_ref().take(limit).read_until(b'\n', &mut first_line).map_err(io)? == 0 {
-                break;
-            }
+/// Recognizes the format by the first bytes, and reads the names of the columns.
+///
+/// # Errors
+/// If the text can't be read.
+pub(super) fn open(name: &str, text: Box<dyn Read + Send>) -> Result<Opened<Rows>, FeedError> {
+    let io = |e: std::io::Error| FeedError::Io { name: name.to_owned(), reason: e.to_string() };
+    let mut text = BufReader::with_capacity(READ_BYTES, NewlineNormalizer::of(text));
+    // The first line that is not blank, and the blank ones before it, which count as lines.
+    let (mut head, mut first_line) = (Vec::new(), 0);
+    while head[first_line..].trim_ascii().is_empty() && head.len() < READ_BYTES {
+        first_line = head.len();
+        if text.by_ref().take(ROW_BYTES_MAX).read_until(b'\n', &mut head).map_err(io)? == 0 {
+            break;
         }
-        let without_mark = first_line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first_line);
-        match without_mark.trim_ascii_start().first() {
-            Some(b'{') if json_lines::is_record(without_mark) => {
-                let first_line = without_mark.to_vec();
-                JsonLines::open(name, Box::new(Cursor::new(first_line).chain(text)))
-            }
-            Some(b'{' | b'[') => {
-                let first_line = without_mark.to_vec();
-                json_document::open(name, Cursor::new(first_line).chain(text))
-            }
-            _ => {
-                let delimiter = csv_rows::delimiter(&first_line);
-                let text = Cursor::new(first_line).chain(text);
-                CsvRows::open(name, Box::new(text), delimiter)
-            }
+        if head.starts_with(BYTE_ORDER_MARK) {
+            head.drain(..BYTE_ORDER_MARK.len());
+        }
+    }
+    let line = head[first_line..].trim_ascii();
+    match line.first() {
+        Some(b'{') if json_lines::is_record(line) => {
+            let text = Box::new(Cursor::new(head).chain(text));
+            Ok(JsonLines::open(name, text)?.map(Rows::JsonLines))
+        }
+        Some(b'{' | b'[') => {
+            let document = json_document::open(name, Cursor::new(head).chain(text))?;
+            Ok(document.map(|rows| Rows::Memory { rows: rows.into_iter(), read: 0 }))
+        }
+        _ => {
+            let delimiter = csv_rows::delimiter(line);
+            let text = Box::new(Cursor::new(head).chain(text));
+            Ok(CsvRows::open(name, text, delimiter)?.map(Rows::Csv))
         }
     }
 }

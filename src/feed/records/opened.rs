@@ -1,0 +1,25 @@
+//! A file whose format is known, and whose columns have names.
+
+use csv::StringRecord;
+
+/// The size of one read, in bytes.
+pub const READ_BYTES: usize = 128 * 1024;
+
+/// The rows of a file, and what it says about all of them.
+pub struct Opened<R> {
+    /// The names of the columns.
+    pub names: StringRecord,
+    /// The symbol that the file names outside of its rows.
+    pub symbol: Option<String>,
+    /// What the operator should know, as sentences.
+    pub notes: Vec<String>,
+    pub rows: R,
+}
+
+impl<R> Opened<R> {
+    /// The same with other rows.
+    pub fn map<T>(self, rows: impl FnOnce(R) -> T) -> Opened<T> {
+        let Self { names, symbol, notes, rows: own } = self;
+        Opened { names, symbol, notes, rows: rows(own) }
+    }
+}

@@ -1,0 +1,139 @@
+//! A file with bad rows is refused as a whole, unless `--skip` says which rows may be left out.
+
+use serde_json::json;
+
+use crate::support::{Database, Files};
+
+const HEADER: &str = "symbol,date,open,high,low,close,volume";
+const STORED: &str = "SELECT concat_ws(' ', symbol, date, close) FROM prices
+                      JOIN stocks ON id = stock_id WHERE date >= '2020-01-01' ORDER BY 1";
+
+#[tokio::test]
+async fn unknown_symbols_are_left_out_on_request_and_named() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let rows = "AAPL,2024-01-02,1,2,1,1.5,5,1\nNEWC,2024-01-02,1,2,1,1,5,1\n\
+                IBM,2024-01-02,1,2,1,1.25,5,1\nZVZZT,2024-01-02,1,2,1,1,5,1\n\
+                NEWC,2024-01-03,1,2,1,1,5,1\n";
+    let file = files.write("day.csv", format!("{HEADER},adjusted_close\n{rows}"));
+    let load = ["ingest", "prices", &file];
+    let refused = database.output(&load);
+    assert!(refused.code == Some(1) && refused.stderr.contains("\"ZVZZT\""), "{refused:?}");
+    // Leaving out other rows does not leave out these.
+    let others = database.output(&[&load[..], &["--skip", "bad-rows"]].concat());
+    assert!(others.code == Some(1) && others.stderr.contains("\"ZVZZT\""), "{others:?}");
+    assert_eq!(database.texts(STORED).await, [""; 0]);
+    let report =
+        database.output(&[&load[..], &["--skip", "unknown-symbols", "--json"]].concat()).json();
+    assert_eq!(
+        (&report["added"], &report["skipped"], &report["unknownSymbols"]),
+        (&json!(2), &json!(3), &json!(["NEWC", "ZVZZT"])),
+        "{report}"
+    );
+    let first = report["firstSkipped"][0].as_str().unwrap();
+    assert!(first.starts_with("line 3, column symbol: expected a known symbol"), "{report}");
+    assert_eq!(database.texts(STORED).await, ["AAPL 2024-01-02 1.5", "IBM 2024-01-02 1.25"]);
+    let text = database.output(&[&load[..], &["--skip", "unknown-symbols"]].concat());
+    assert_eq!(text.code, Some(0), "{text:?}");
+    for part in ["\n  3 of 5 rows were left out:\n", "\n  unknown symbols: NEWC, ZVZZT\n"] {
+        assert!(text.stderr.contains(part), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn bad_rows_are_left_out_on_request_and_written_with_their_reasons() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let header = format!("{HEADER},adjusted_close");
+    let rows = [
+        "AAPL,2024-01-02,1,2,1,1.5,5,1",
+        // An open of 0, a close above the high, too few fields.
+        "AAPL,2024-01-03,0,2,1,1.5,5,1",
+        "AAPL,2024-01-04,1,2,1,2.5,5,1",
+        "AAPL,2024-01-05",
+        // Two rows that contradict each other, and two that do not.
+        "AAPL,2024-01-08,1,2,1,1.5,5,1",
+        "AAPL,2024-01-08,1,2,1,1.5,6,1",
+        "AAPL,2024-01-09,1,2,1,1.5,6,1",
+        "AAPL,2024-01-09,1,2,1,1.50,6,1",
+        // No bar.
+        "AAPL,2024-01-10,,,,,0,",
+    ]
+    .join("\n");
+    let file = files.write("dirty.csv", format!("{header}\n{rows}\n"));
+    let rejects = format!("{}/rejects.csv", files.path());
+    let load = ["ingest", "prices", &file, "--rejects", &rejects];
+    // All bad rows are written also if the file is refused.
+    let refused = database.output(&load);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let expected = "line,column,reason,symbol,date,open,high,low,close,volume,adjusted_close\n\
+                    3,open,\"expected a price above 0, found \"\"0\"\"\",\
+                    AAPL,2024-01-03,0,2,1,1.5,5,1\n\
+                    4,close,\"expected close to lie between low and high, found \"\"2.5\"\"\",\
+                    AAPL,2024-01-04,1,2,1,2.5,5,1\n\
+                    5,,";
+    let written = std::fs::read_to_string(&rejects).unwrap();
+    assert!(written.starts_with(expected) && written.lines().count() == 4, "{written}");
+    assert_eq!(database.texts(STORED).await, [""; 0]);
+    let report = database.output(&[&load[..], &["--skip", "bad-rows", "--json"]].concat()).json();
+    for (field, count) in
+        [("added", 2), ("skipped", 5), ("identicalRows", 1), ("rowsWithoutPrices", 1)]
+    {
+        assert_eq!(report[field], count, "{field}: {report}");
+    }
+    assert_eq!(database.texts(STORED).await, ["AAPL 2024-01-02 1.5", "AAPL 2024-01-09 1.5"]);
+    let written = std::fs::read_to_string(&rejects).unwrap();
+    let last: Vec<_> = written.lines().skip(4).collect();
+    let reason = |line| {
+        format!(
+            "{line},,\"line {line}: expected one row for each symbol and date, found a duplicate \
+             of line 6\""
+        )
+    };
+    assert_eq!(last, [reason(6), reason(7)], "{written}");
+}
+
+#[tokio::test]
+async fn more_bad_rows_than_allowed_refuse_the_file() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let rows = |good: usize, bad: usize| {
+        let day = |n: usize| {
+            chrono::NaiveDate::from_ymd_opt(2020, 1, 1).unwrap() + chrono::Days::new(n as u64)
+        };
+        let good = (0..good).map(|n| format!("IBM,{},1,2,1,1,5,1\n", day(n)));
+        let bad = (0..bad).map(|n| format!("IBM,{},1,2,1,x,5,1\n", day(n)));
+        let rows: String = good.chain(bad).collect();
+        files.write("rows.csv", format!("{HEADER},adjusted_close\n{rows}"))
+    };
+    for (good, bad, max, is_loaded) in [
+        (2, 2, None, true),
+        (0, 101, None, false),
+        (100, 101, None, false),
+        (90, 10, Some("10"), true),
+        (90, 11, Some("10"), false),
+        (90, 10, Some("10%"), true),
+        (89, 11, Some("10%"), false),
+        (0, 5, Some("100%"), true),
+    ] {
+        let file = rows(good, bad);
+        let max: Vec<_> = max.map_or(vec![], |max| vec!["--skip-max", max]);
+        let load = ["ingest", "prices", &file, "--skip", "bad-rows"];
+        let output = database.output(&[&load[..], &max].concat());
+        assert_eq!(output.code, Some(i32::from(!is_loaded)), "{good}, {bad}, {max:?}: {output:?}");
+        let sentence = format!("{bad} of {} rows would be left out, expected at most", good + bad);
+        assert_eq!(output.stderr.contains(&sentence), !is_loaded, "{output:?}");
+    }
+    for arguments in [["--skip-max", "5"].as_slice(), &["--skip", "all"]] {
+        let usage = [&["ingest", "prices", "rows.csv"], arguments].concat();
+        assert_eq!(database.output(&usage).code, Some(2), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn dates_without_a_common_order_are_never_left_out() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let row = |date: &str| format!("IBM,{date},1,2,1,1,5,1\n");
+    let rows = [row("01/31/2024"), row("31/01/2024"), row("02/03/2024")].concat();
+    let file = files.write("mixed.csv", format!("{HEADER},adjusted_close\n{rows}"));
+    let output = database.output(&["ingest", "prices", &file, "--skip", "bad-rows"]);
+    assert!(output.code == Some(1) && output.stderr.contains("line 3, column date"), "{output:?}");
+    assert_eq!(database.texts(STORED).await, [""; 0]);
+}

@@ -1,0 +1,115 @@
+//! Symbols, exchanges and currencies as vendors spell them, in files and in requests.
+
+use serde_json::json;
+
+use crate::support::{App, Database, Files};
+
+const STOCKS: &str = "SELECT concat_ws(' ', symbol, exchange, currency) FROM stocks
+                      WHERE name LIKE 'Own%' ORDER BY symbol";
+
+#[tokio::test]
+async fn a_share_class_is_found_under_every_spelling_unless_another_stock_has_it() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let header = "symbol,name,exchange,currency";
+    let stocks =
+        files.write("a.csv", format!("{header}\nOWN.B,Own B,NYSE,USD\nOWN^L,Own L,NYSE,USD\n"));
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
+    // The same stocks, as other vendors list them.
+    let others =
+        files.write("b.csv", format!("{header}\nOWN/B,Own B,NYSE,USD\nOWNpL,Own L,NYSE,USD\n"));
+    let report = database.output(&["ingest", "stocks", &others, "--json"]).json();
+    assert_eq!(report["unchanged"], 2, "{report}");
+    assert_eq!(database.texts(STOCKS).await, ["OWN.B NYSE USD", "OWN.PRL NYSE USD"]);
+    let prices = "symbol,date,open,high,low,close,volume\n\
+                  OWN-B,2024-06-03,410,415,409,412,3000\nown/b,2024-06-04,410,415,409,413,3000\n\
+                  OWN B,2024-06-05,410,415,409,414,3000\nOWN-B.US,2024-06-06,410,415,409,414,1\n\
+                  OWNpL,2024-06-03,25,26,24,25.5,10\n";
+    let prices = files.write("prices.csv", prices);
+    let report = database.output(&["ingest", "prices", &prices, "--json"]).json();
+    assert_eq!(report["added"], 5, "{report}");
+
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for spelling in ["OWN.B", "OWN-B", "OWN%2FB", "own%2fb", "own-b"] {
+        let (status, quote) = app.json(&key, &format!("/api/stocks/{spelling}/quote")).await;
+        assert_eq!((status, &quote["symbol"]), (200, &json!("OWN.B")), "{spelling}: {quote}");
+        let (_, found) = app.json(&key, &format!("/api/stocks?q={spelling}")).await;
+        assert_eq!(found["stocks"][0]["id"], "OWN.B", "{spelling}: {found}");
+    }
+    let path = "/api/prices?symbols=OWN-B,OWN.PRL&start=2024-06-03";
+    let (status, body) = app.json(&key, path).await;
+    assert_eq!((status, &body["unknown"]), (200, &json!([])), "{body}");
+    let (status, body) = app.json(&key, "/api/stocks/OWN-C/quote").await;
+    assert_eq!((status, &body["code"]), (404, &json!("unknown_symbol")), "{body}");
+
+    // A stock with exactly that symbol comes first, in files and in requests.
+    let exact = files.write("c.csv", format!("{header}\nIBM.X,Own X1,NYSE,USD\n"));
+    assert_eq!(database.output(&["ingest", "stocks", &exact]).code, Some(0));
+    let insert = "WITH added AS (
+                      INSERT INTO stocks (symbol, name, exchange, currency, data_version)
+                      VALUES ('IBM-X', 'Own X2', 'NYSE', 'USD', next_revision()) RETURNING 1)
+                  SELECT count(*)::text FROM added";
+    assert_eq!(database.texts(insert).await, ["1"]);
+    let app = App::without_redis(&database).await;
+    for symbol in ["IBM.X", "IBM-X"] {
+        let (_, body) = app.json(&key, &format!("/api/stocks/{symbol}")).await;
+        assert_eq!(body["stock"]["id"], symbol, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn symbols_that_differ_by_case_alone_are_never_taken_for_one_another() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let header = "symbol,name,exchange,currency";
+    let stocks =
+        files.write("a.csv", format!("{header}\nOWpC,Own pref. C,NYSE,USD\nOWPC,Own,NYSE,USD\n"));
+    assert_eq!(database.output(&["ingest", "stocks", &stocks]).code, Some(0));
+    assert_eq!(database.texts(STOCKS).await, ["OW.PRC NYSE USD", "OWPC NYSE USD"]);
+    let mixed = files.write("b.csv", format!("{header}\nOwPC,Own,NYSE,USD\n"));
+    let output = database.output(&["ingest", "stocks", &mixed]);
+    assert!(
+        output.code == Some(1) && output.stderr.contains("all in upper case or all in lower case"),
+        "{output:?}"
+    );
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for (spelling, symbol) in [("OWpC", "OW.PRC"), ("OWPC", "OWPC"), ("owpc", "OWPC")] {
+        let (_, body) = app.json(&key, &format!("/api/stocks/{spelling}")).await;
+        assert_eq!(body["stock"]["id"], symbol, "{spelling}: {body}");
+    }
+    let (status, body) = app.json(&key, "/api/stocks/OwPC").await;
+    assert_eq!((status, &body["code"]), (400, &json!("invalid_parameter")), "{body}");
+}
+
+#[tokio::test]
+async fn exchanges_and_currencies_are_known_under_their_common_names() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let header = "ticker,name,primary_exchange,currency_name";
+    let rows = [
+        "OWA,Own A,XNYS,usd",
+        "OWB,Own B,XNAS,usd",
+        "OWC,Own C,ARCX,usd",
+        "OWD,Own D,NYSE MKT,USD",
+        "OWE,Own E,NasdaqGS,GBp",
+        "OWF,Own F,nyse arca,ZAc",
+        "OWG,Own G,NYQ,ILA",
+    ];
+    let file = files.write("stocks.csv", format!("{header}\n{}\n", rows.join("\n")));
+    assert_eq!(database.output(&["ingest", "stocks", &file]).code, Some(0));
+    let expected = [
+        "OWA NYSE USD",
+        "OWB NASDAQ USD",
+        "OWC NYSEARCA USD",
+        "OWD NYSEAMER USD",
+        "OWE NASDAQ GBX",
+        "OWF NYSEARCA ZAC",
+        "OWG NYSE ILA",
+    ];
+    assert_eq!(database.texts(STOCKS).await, expected);
+    for (row, message) in [
+        ("OWH,Own H,OTC,USD", "column exchange: expected a known exchange, a row of the table"),
+        ("OWH,Own H,NYSE,GbP", "column currency: expected an ISO 4217 code such as USD, or a"),
+    ] {
+        let file = files.write("bad.csv", format!("{header}\n{row}\n"));
+        let output = database.output(&["ingest", "stocks", &file]);
+        assert!(output.code == Some(1) && output.stderr.contains(message), "{output:?}");
+    }
+}
