@@ -1,5 +1,5 @@
-//! Files of all three kinds, CSV or JSON, compressed or not. Each valid row becomes one staged row; each
-//! invalid row gives an error with its line and column.
+//! Files of all three kinds, CSV or JSON, compressed or not. Each valid row becomes one staged row;
+//! each invalid row gives an error with its line and column.
 
 #![no_main]
 

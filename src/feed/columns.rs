@@ -57,7 +57,7 @@ const PRICES: &[FeedColumn] = &[
     with_fallbacks(SYMBOL_OR_OPTION, &["T", "S", "name"]),
     with_fallbacks(
         required("date", &["tradedate", "windowstart", "datetime"]),
-        &["timestamp", "t", "time", "index", "", "unnamed0"],
+        &["timestamp", "t", "time", "index", "", "unnamed0", "indexlevel0"],
     ),
     with_fallbacks(required("open", &[]), &["o"]),
     with_fallbacks(required("high", &[]), &["h"]),

@@ -42,8 +42,15 @@ pub enum FeedError {
          comes first, or --dates dmy"
     )]
     AmbiguousDates { name: String, example: String },
+    #[error(
+        "{name} says that its prices are adjusted: expected prices as traded (request \
+         adjusted=false), or --prices-are split-adjusted"
+    )]
+    AdjustedPrices { name: String },
     #[error("{name} line {line} can't be read: {reason}")]
     BadRecord { name: String, line: u64, reason: String },
+    #[error("{name} is not Parquet that can be loaded: {reason}")]
+    Parquet { name: String, reason: String },
     #[error("{name} is not JSON that can be loaded: {reason}")]
     Json { name: String, reason: String },
 }

@@ -1,4 +1,4 @@
-//! Reads files of market data (CSV or JSON, plain or compressed), and checks every row.
+//! Reads files of market data (CSV, JSON or Parquet), and checks every row.
 
 mod checks;
 mod columns;

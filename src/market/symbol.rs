@@ -17,7 +17,8 @@ const US_SUFFIX: &str = ".US";
 /// digit.
 ///
 /// Parsing turns lower case into upper case, so that equal symbols are equal values. It also reads
-/// other spellings: `BRK/B` is `BRK.B`, and the preferred shares `BCpC` and `BC^C` are `BC.PRC`. Any other mixed case is rejected, because vendors tell stocks apart by case alone.
+/// other spellings: `BRK/B` is `BRK.B`, and the preferred shares `BCpC` and `BC^C` are `BC.PRC`.
+/// Any other mixed case is rejected, because vendors tell stocks apart by case alone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol {
     // Zero-padded, so that the derived order is the order of the text.

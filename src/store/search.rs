@@ -167,9 +167,9 @@ impl Store {
         matches(&self.query_content(version, sql, &params).await?)
     }
 
-    /// Searches stocks, best match first: exact symbol, its other spellings, former symbol, symbol prefix, former symbol
-    /// prefix, word prefix in the name, then similar texts by similarity. Equal matches are ordered
-    /// by symbol.
+    /// Searches stocks, best match first: exact symbol, its other spellings, former symbol, symbol
+    /// prefix, former symbol prefix, word prefix in the name, then similar texts by similarity.
+    /// Equal matches are ordered by symbol.
     pub async fn search_stocks(
         &self,
         search: &StockSearch,

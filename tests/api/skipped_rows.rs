@@ -115,7 +115,7 @@ async fn more_bad_rows_than_allowed_refuse_the_file() {
     ] {
         let file = rows(good, bad);
         let max: Vec<_> = max.map_or(vec![], |max| vec!["--skip-max", max]);
-        let load = ["ingest", "prices", &file, "--skip", "bad-rows"];
+        let load = ["ingest", "prices", &file, "--skip", "bad-rows", "--closed-days", "keep"];
         let output = database.output(&[&load[..], &max].concat());
         assert_eq!(output.code, Some(i32::from(!is_loaded)), "{good}, {bad}, {max:?}: {output:?}");
         let sentence = format!("{bad} of {} rows would be left out, expected at most", good + bad);

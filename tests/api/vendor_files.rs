@@ -1,7 +1,14 @@
 //! Files as vendors and tools write them: each form is loaded without editing, and is stored as
 //! expected.
 
-use crate::support::{Database, Files};
+use std::sync::Arc;
+
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+use crate::support::{CommandOutput, Database, Files};
 
 const STOCKS: &str = "symbol,name,exchange,currency\n\
                       VNA,Vendor A,NYSE,USD\nVNB,Vendor B,NASDAQ,USD\nVN.C,Vendor C,NYSE,USD\n";
@@ -348,7 +355,7 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
         ),
         (
             "{\"ticker\":\"VNA\",\"adjusted\":true,\"results\":[{\"t\":1}]}".to_owned(),
-            "it says that its prices are adjusted",
+            "FILE says that its prices are adjusted: expected prices as traded",
         ),
     ] {
         let file = files.write("prices.csv", &text);
@@ -361,4 +368,48 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
     let file = files.write("prices.csv", format!("{header}\nVNA,03/04/2024,1,2,1,1,5\n"));
     assert_eq!(database.output(&["ingest", "prices", &file, "--dates", "dmy"]).code, Some(0));
     assert_eq!(database.texts(BARS).await, ["VNA 2024-04-03 1 2 1 1 1 5"]);
+}
+
+/// A Parquet file with the columns of a CSV file, as texts.
+fn parquet(csv: &str) -> Vec<u8> {
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    let columns = rows[0].iter().map(|name| format!("REQUIRED BYTE_ARRAY {name} (UTF8);"));
+    let schema = format!("message rows {{ {} }}", columns.collect::<String>());
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let mut bytes = Vec::new();
+    let mut file = SerializedFileWriter::new(&mut bytes, schema, Default::default()).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    for column in 0..rows[0].len() {
+        let values: Vec<_> = rows[1..].iter().map(|row| ByteArray::from(row[column])).collect();
+        let mut writer = group.next_column().unwrap().unwrap();
+        writer.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+        writer.close().unwrap();
+    }
+    group.close().unwrap();
+    file.close().unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn zstd_and_parquet_are_recognized_by_their_bytes_from_a_file_and_from_stdin() {
+    let files = Files::new();
+    let database = with_stocks(&files).await;
+    let rows = "symbol,date,open,high,low,close,volume\nVNA,2023-03-10,20.1,20.9,19.8,20.5,51200\n\
+                VN-C,20230313,4,5,3,4.5,1e3\n";
+    let bars =
+        ["VN.C 2023-03-13 4 5 3 4.5 4.5 1000", "VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"];
+    let zstd = compress_to_vec(rows.as_bytes(), CompressionLevel::Fastest);
+    for bytes in [zstd.clone(), parquet(rows)] {
+        let file = files.write("prices", &bytes);
+        let output = database.output(&["ingest", "prices", &file]);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        assert_eq!(database.texts(BARS).await, bars);
+        let mut command = database.tickerd(&["ingest", "prices", "-", "--json"]);
+        let stdin = std::fs::File::open(&file).unwrap();
+        assert_eq!(CommandOutput::of(command.stdin(stdin)).json()["unchanged"], 2);
+        // Half of the file is an error, and nothing is loaded.
+        let half = files.write("half", &bytes[..bytes.len() / 2]);
+        let output = database.output(&["ingest", "prices", &half]);
+        assert_eq!(output.code, Some(1), "{output:?}");
+    }
 }

@@ -62,33 +62,28 @@ pub async fn load(
     }
     progress.merging();
     let LoadRequest { may_replace, basis, .. } = *request;
-    let rejection = match loader.commit(CommitOptions { origin, may_replace, basis }).await {
+    match loader.commit(CommitOptions { origin, may_replace, basis }).await {
         Ok(merged) => {
             report.identical_rows = staged.saturating_sub(merged.rows());
-            return Ok(LoadOutcome::Committed(merged, Box::new(report), Box::new(loader)));
+            Ok(LoadOutcome::Committed(merged, Box::new(report), Box::new(loader)))
         }
-        Err(LoadError::Store(error)) => return Err(nothing_loaded(&error)),
-        Err(LoadError::OutcomeUnknown(error)) => {
-            return Err(format!(
-                "whether {name} was loaded is not known: {error}; run it again, which changes \
-                 nothing if it was"
-            )
-            .into());
-        }
-        Err(LoadError::Rejected(rejection)) => rejection,
-    };
-    match rejection {
-        LoadRejection::WouldReplace(_) => Ok(LoadOutcome::NeedsConfirmation(rejection.to_string())),
-        LoadRejection::Duplicates(rows) => {
+        Err(LoadError::Store(error)) => Err(nothing_loaded(&error)),
+        Err(LoadError::OutcomeUnknown(error)) => Err(format!(
+            "whether {name} was loaded is not known: {error}; run it again, which changes nothing \
+             if it was"
+        )
+        .into()),
+        Err(LoadError::Rejected(LoadRejection::Duplicates(rows))) => {
             let rows = rows.iter().map(|row| feed::describe_duplicate(request.table, row));
             Err(refused(&name, rows.collect()))
         }
-        LoadRejection::Conflicts(rows) => {
+        Err(LoadError::Rejected(LoadRejection::Conflicts(rows))) => {
             Err(refused(&name, rows.iter().map(ToString::to_string).collect()))
         }
-        LoadRejection::WouldMix(_)
-        | LoadRejection::LooksSplitAdjusted(_)
-        | LoadRejection::WouldConvertTwice(_) => Err(nothing_loaded(&rejection)),
+        Err(LoadError::Rejected(loss @ LoadRejection::WouldReplace(_))) => {
+            Ok(LoadOutcome::NeedsConfirmation(loss.to_string()))
+        }
+        Err(LoadError::Rejected(rejection)) => Err(nothing_loaded(&rejection)),
     }
 }
 

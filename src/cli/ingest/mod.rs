@@ -27,7 +27,7 @@ use skip::{SkipMax, SkipRules, SkippedRows};
 pub struct IngestArgs {
     /// The content of the file
     kind: FileKind,
-    /// A CSV or JSON file, plain, gzip or zstd; - for stdin
+    /// A file of CSV, JSON or Parquet, plain, gzip or zstd; - for stdin
     file: PathBuf,
     #[command(flatten)]
     database: DatabaseConfig,
@@ -135,7 +135,11 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
             FileKind::Prices => Table::Prices,
             FileKind::Actions => Table::Actions,
         },
-        hints: FileHints { symbol: args.symbol, date_order: args.dates },
+        hints: FileHints {
+            symbol: args.symbol,
+            date_order: args.dates,
+            is_price_basis_given: args.prices_are.is_some(),
+        },
         origin: args.adjusted_close.map(|source| match source {
             AdjustedCloseSource::Feed => AdjustedCloseOrigin::Feed,
             AdjustedCloseSource::Computed => AdjustedCloseOrigin::Computed,

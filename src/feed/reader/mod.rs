@@ -23,6 +23,8 @@ pub struct FileHints {
     pub symbol: Option<Symbol>,
     /// The order of day and month in dates with the year last.
     pub date_order: Option<DateOrder>,
+    /// Whether the operator says what the prices are, as traded or adjusted for splits.
+    pub is_price_basis_given: bool,
 }
 
 /// Reads the rows of a file. Its first line names the columns, unless it is JSON.
@@ -52,7 +54,11 @@ impl FeedReader {
         let Source { name, raw, .. } = source;
         let text = decompressed(raw);
         let text = text.map_err(|e| FeedError::Io { name: name.clone(), reason: e.to_string() })?;
-        let Opened { names, symbol, notes, rows } = records::open(&name, text)?;
+        let Opened { names, symbol, are_prices_adjusted, notes, rows } =
+            records::open(&name, text)?;
+        if are_prices_adjusted && !hints.is_price_basis_given {
+            return Err(FeedError::AdjustedPrices { name });
+        }
         let symbol = FileSymbol { given: hints.symbol, named: symbol.as_deref() };
         let Header { mut sources, ignored } = find_columns(&name, &names, wanted, symbol)?;
         // Rows look columns up one by one.

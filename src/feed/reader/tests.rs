@@ -91,7 +91,7 @@ fn json_without_one_list_of_like_records_is_refused() {
             format!("{{\"a\": [{record}], \"b\": [{record}]}}"),
             "expected one list of records, found 2",
         ),
-        (format!("{{\"adjusted\": true, \"results\": [{record}]}}"), "adjusted=false"),
+        (format!("{{\"adjusted\": true, \"results\": [{record}]}}"), "--prices-are split-adjusted"),
         (format!("{record}\n{}", record.replace("volume", "vol")), "found also \"vol\""),
         (format!("{record}\n{{"), "x line 2 can't be read: not JSON"),
         (format!("[{record}, {}]", record.replace("\"A\"", "[]")), "record 2: expected one value"),

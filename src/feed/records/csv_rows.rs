@@ -48,7 +48,7 @@ impl CsvRows {
         // What is no line of the header is a row.
         rows.read_ahead.drain(..lines - 1);
         rows.read_ahead.reverse();
-        Ok(Opened { names, symbol, notes: Vec::new(), rows })
+        Ok(Opened { symbol, ..Opened::of(names, rows) })
     }
 
     pub fn read(&mut self, into: &mut StringRecord) -> Result<Option<u64>, FeedError> {

@@ -12,8 +12,13 @@ use crate::feed::error::FeedError;
 /// The largest document, in bytes: it is held in memory, unlike NDJSON.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+const PAGE_NOTE: &str = "the file is one page of several, and names the next one";
+
 /// The fields in which documents name the symbol of all rows.
 const SYMBOL_FIELDS: [&str; 2] = ["symbol", "ticker"];
+
+/// The fields that name the next page.
+const NEXT_FIELDS: [&str; 3] = ["next", "next_url", "next_page_token"];
 
 /// # Errors
 /// If the text is no JSON, is too long, or has no rows.
@@ -28,32 +33,36 @@ pub fn open(name: &str, text: impl Read) -> Result<Opened<Vec<StringRecord>>, Fe
     }
     let document = serde_json::from_slice(&bytes).map_err(|e| error(e.to_string()))?;
     drop(bytes);
-    let Found { records, symbol, notes } = found(document).map_err(&error)?;
+    let Found { records, symbol, is_adjusted, is_page } = found(document).map_err(&error)?;
     let names = records.first().map(names).unwrap_or_default();
     let row = |(at, record): (usize, &Map<String, Value>)| {
         fields(record, &names).map_err(|reason| error(format!("record {}: {reason}", at + 1)))
     };
     let rows = records.iter().enumerate().map(row).collect::<Result<_, FeedError>>()?;
-    Ok(Opened { names, symbol, notes, rows })
+    let notes = if is_page { vec![PAGE_NOTE.to_owned()] } else { Vec::new() };
+    Ok(Opened { names, symbol, are_prices_adjusted: is_adjusted, notes, rows })
 }
 
 /// What a document holds.
+#[derive(Default)]
 struct Found {
     records: Vec<Map<String, Value>>,
     symbol: Option<String>,
-    notes: Vec<String>,
+    /// Massive: whether prices are adjusted for splits.
+    is_adjusted: bool,
+    is_page: bool,
 }
 
 fn found(document: Value) -> Result<Found, String> {
     let rest = match document {
         Value::Array(list) => {
-            return Ok(Found { records: objects(list)?, symbol: None, notes: Vec::new() });
+            return Ok(Found { records: objects(list)?, ..Found::default() });
         }
         Value::Object(object) => object,
         _ => return Err("expected records".to_owned()),
     };
-    let notes = notes(&rest)?;
-    let symbol = symbol(&rest);
+    let (symbol, is_page) = (symbol(&rest), is_page(&rest));
+    let is_adjusted = rest.get("adjusted") == Some(&Value::Bool(true));
     let mut lists: Vec<Vec<Map<String, Value>>> = Vec::new();
     for (name, value) in rest {
         match value {
@@ -67,7 +76,7 @@ fn found(document: Value) -> Result<Found, String> {
     }
     let count = lists.len();
     match lists.pop() {
-        Some(records) if count == 1 => Ok(Found { records, symbol, notes }),
+        Some(records) if count == 1 => Ok(Found { records, symbol, is_adjusted, is_page }),
         _ => Err(format!("expected one list of records, found {count}")),
     }
 }
@@ -102,17 +111,7 @@ fn symbol(document: &Map<String, Value>) -> Option<String> {
     named(document).or_else(|| named(document.get("meta")?.as_object()?))
 }
 
-/// # Errors
-/// If the document says that its prices are not as traded.
-fn notes(document: &Map<String, Value>) -> Result<Vec<String>, String> {
-    if document.get("adjusted") == Some(&Value::Bool(true)) {
-        return Err("it says that its prices are adjusted: expected prices as traded (request \
-                    adjusted=false)"
-            .to_owned());
-    }
-    let pages = ["next", "next_url", "next_page_token"];
-    let is_page =
-        pages.iter().any(|field| document.get(*field).is_some_and(|next| !next.is_null()));
-    Ok(is_page.then(|| "the file is one page of several: its `next` is set".to_owned()))
-        .map(|note| note.into_iter().collect())
+/// Whether the document is one page of an answer.
+fn is_page(document: &Map<String, Value>) -> bool {
+    NEXT_FIELDS.iter().any(|field| document.get(*field).is_some_and(|next| !next.is_null()))
 }

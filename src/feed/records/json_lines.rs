@@ -38,8 +38,7 @@ impl JsonLines {
         };
         rows.first = rows.next_object()?;
         rows.names = rows.first.as_ref().map(names).unwrap_or_default();
-        let (names, notes) = (rows.names.clone(), Vec::new());
-        Ok(Opened { names, symbol: None, notes, rows })
+        Ok(Opened::of(rows.names.clone(), rows))
     }
 
     pub fn read(&mut self, into: &mut StringRecord) -> Result<Option<u64>, FeedError> {

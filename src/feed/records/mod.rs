@@ -6,6 +6,7 @@ mod json_document;
 mod json_lines;
 mod json_record;
 mod opened;
+mod parquet_rows;
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 
@@ -17,12 +18,14 @@ use csv_rows::CsvRows;
 use json_lines::JsonLines;
 pub(super) use opened::Opened;
 use opened::READ_BYTES;
+use parquet_rows::ParquetRows;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) enum Rows {
     Csv(Box<CsvRows>),
     JsonLines(JsonLines),
+    Parquet(Box<ParquetRows>),
     /// Rows in memory; each has its number from 1.
     Memory {
         rows: std::vec::IntoIter<StringRecord>,
@@ -36,6 +39,10 @@ pub(super) enum Rows {
 /// If the text can't be read.
 pub(super) fn open(name: &str, text: Box<dyn Read + Send>) -> Result<Opened<Rows>, FeedError> {
     let io = |e: std::io::Error| FeedError::Io { name: name.to_owned(), reason: e.to_string() };
+    let mut text = BufReader::with_capacity(READ_BYTES, text);
+    if text.fill_buf().map_err(io)?.starts_with(parquet_rows::MAGIC) {
+        return Ok(ParquetRows::open(name, text)?.map(|rows| Rows::Parquet(Box::new(rows))));
+    }
     let mut text = BufReader::with_capacity(READ_BYTES, NewlineNormalizer::of(text));
     // The first line that is not blank, and the blank ones before it, which count as lines.
     let (mut head, mut first_line) = (Vec::new(), 0);
@@ -75,6 +82,7 @@ impl Rows {
         match self {
             Self::Csv(rows) => rows.read(into),
             Self::JsonLines(rows) => rows.read(into),
+            Self::Parquet(rows) => rows.read(into),
             Self::Memory { rows, read } => Ok(rows.next().map(|row| {
                 *into = row;
                 *read += 1;

@@ -19,7 +19,7 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// Which modules may name which crate.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("actix_web", &["http"]),
     ("actix_http", &["http"]),
     ("actix_server", &["http"]),
@@ -30,6 +30,8 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("clap", &["cli", "config"]),
     ("utoipa", &["http"]),
     ("prometheus", &["metrics"]),
+    ("parquet", &["feed"]),
+    ("ruzstd", &["feed"]),
 ];
 
 /// Lines of code in one source file, without comments and unit tests.
