@@ -11,7 +11,7 @@ use crate::market::{Symbol, SymbolError};
 
 /// A row of a file. Its fields are read by the names of their columns.
 pub struct FeedRow<'a> {
-    /// Its line in the file, from 1.
+    /// Its line in the file, from 1. In a file without lines its number.
     pub line: u64,
     pub(super) record: &'a StringRecord,
     pub(super) columns: &'a [(&'static str, ColumnSource)],

@@ -354,6 +354,12 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
             "holds several stocks side by side (VNA, VNB",
         ),
         (
+            "[{\"symbol\":\"VNA\",\"date\":\"2024-01-02\",\"open\":0,\"high\":2,\"low\":1,\
+             \"close\":1,\"volume\":5}]"
+                .to_owned(),
+            "the first bad rows are (line 1 is the first record):\n  line 1, column open:",
+        ),
+        (
             "{\"ticker\":\"VNA\",\"adjusted\":true,\"results\":[{\"t\":1}]}".to_owned(),
             "FILE says that its prices are adjusted: expected prices as traded",
         ),

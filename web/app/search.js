@@ -42,7 +42,7 @@ export function watchSearch(onChoose, onError) {
       event.preventDefault();
       clearTimeout(timer);
       if (active >= 0) pick(stocks[active]);
-      else if (box.value.trim()) pick({ id: box.value.trim().toUpperCase() });
+      else if (box.value.trim()) pick({ id: symbol(box.value.trim()) });
     } else if (event.key === "Escape") {
       close();
     }
@@ -54,6 +54,9 @@ export function watchSearch(onChoose, onError) {
   });
   box.addEventListener("blur", close);
 }
+
+/** Mixed case stays: the preferred share BCpC is not BCPC. */
+function symbol(text) { return text === text.toLowerCase() ? text.toUpperCase() : text; }
 
 export function showChosen(symbol) { box.value = symbol; }
 

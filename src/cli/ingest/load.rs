@@ -75,7 +75,7 @@ pub async fn load(
         .into()),
         Err(LoadError::Rejected(LoadRejection::Duplicates(rows))) => {
             let rows = rows.iter().map(|row| feed::describe_duplicate(request.table, row));
-            Err(refused(&name, rows.collect()))
+            Err(refused(&name, &report, rows.collect()))
         }
         Err(LoadError::Rejected(LoadRejection::Conflicts(rows))) => {
             Err(refused(&name, rows.iter().map(ToString::to_string).collect()))

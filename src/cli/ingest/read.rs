@@ -22,6 +22,8 @@ const ADJUSTED_CLOSE: &str = "adjusted_close";
 pub struct ReadReport {
     /// All rows of the file.
     pub rows: u64,
+    /// Whether the line of a row is its number, because the file has no lines.
+    pub counts_records: bool,
     pub ignored_columns: Vec<String>,
     /// What was assumed about the file, as sentences.
     pub notes: Vec<String>,
@@ -71,6 +73,7 @@ pub fn read(
     let mut report = ReadReport {
         ignored_columns: reader.ignored_columns().to_vec(),
         notes: reader.notes().to_vec(),
+        counts_records: reader.counts_records(),
         ..ReadReport::default()
     };
     let rejects = request.rejects.as_deref();
@@ -111,7 +114,7 @@ pub fn read(
     }
     if bad_rows.refused.count > 0 {
         bad_rows.flush()?;
-        return Err(refused(&name, bad_rows.refused.lines()));
+        return Err(refused(&name, &report, bad_rows.refused.lines()));
     }
     let _ = chunks.blocking_send(out.into_inner()?.into());
     Ok(Reading { origin, report, bad_rows })
@@ -145,7 +148,8 @@ fn chunk_writer() -> csv::Writer<Vec<u8>> {
 }
 
 /// The error for a file with bad rows.
-pub fn refused(name: &str, rows: Vec<String>) -> CliError {
+pub fn refused(name: &str, report: &ReadReport, rows: Vec<String>) -> CliError {
     let rows: Vec<_> = rows.into_iter().map(|row| format!("\n  {row}")).collect();
-    format!("no row of {name} was loaded; the first bad rows are:{}", rows.concat()).into()
+    let lines = if report.counts_records { " (line 1 is the first record)" } else { "" };
+    format!("no row of {name} was loaded; the first bad rows are{lines}:{}", rows.concat()).into()
 }

@@ -32,23 +32,18 @@ impl SkipRules {
 }
 
 /// The most rows of a file that may be left out.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum SkipMax {
     Rows(u64),
     /// Of all rows of the file.
     Percent(f64),
     /// The default: a tenth of the rows, or 100 rows of a small file. More is rather a wrong file
     /// or a wrong column than single bad rows, and 100 lines can still be looked through.
+    #[default]
     Tenth,
 }
 
 const SMALL_FILE_ROWS: u64 = 100;
-
-impl Default for SkipMax {
-    fn default() -> Self {
-        Self::Tenth
-    }
-}
 
 impl SkipMax {
     /// Whether `skipped` of `rows` rows may be left out.

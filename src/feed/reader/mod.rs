@@ -95,6 +95,11 @@ impl FeedReader {
         &self.notes
     }
 
+    /// Whether the line of a row is its number, because the file has no lines.
+    pub fn counts_records(&self) -> bool {
+        self.rows.counts_records()
+    }
+
     pub fn has(&self, column: &'static str) -> bool {
         self.columns.iter().any(|(name, _)| *name == column)
     }

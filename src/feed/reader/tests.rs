@@ -81,6 +81,15 @@ fn json_gives_the_same_rows_as_csv_in_each_of_its_forms() {
 }
 
 #[test]
+fn a_field_that_only_later_records_have_is_a_column() {
+    let record = "\"symbol\":\"A\",\"date\":\"2024-01-02\",\"open\":1,\"high\":2,\"low\":1,\
+                  \"close\":1,\"volume\":5";
+    let text = format!("[{{{record}}}, {{{record}, \"adjustedClose\": 0.5}}]");
+    let expected = ["1: A ", "2: A 0.5"].map(str::to_owned).to_vec();
+    assert_eq!(rows(&text, &["symbol", "adjusted_close"]), Ok(expected));
+}
+
+#[test]
 fn json_without_one_list_of_like_records_is_refused() {
     let record = "{\"symbol\":\"A\",\"date\":\"2024-01-02\",\"open\":1,\"high\":2,\"low\":1,\
                   \"close\":1,\"volume\":5}";

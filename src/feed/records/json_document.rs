@@ -1,5 +1,6 @@
 //! The rows of a JSON document: an array of objects, or an object that has one.
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use csv::StringRecord;
@@ -34,13 +35,29 @@ pub fn open(name: &str, text: impl Read) -> Result<Opened<Vec<StringRecord>>, Fe
     let document = serde_json::from_slice(&bytes).map_err(|e| error(e.to_string()))?;
     drop(bytes);
     let Found { records, symbol, is_adjusted, is_page } = found(document).map_err(&error)?;
-    let names = records.first().map(names).unwrap_or_default();
+    let names = all_names(&records);
     let row = |(at, record): (usize, &Map<String, Value>)| {
         fields(record, &names).map_err(|reason| error(format!("record {}: {reason}", at + 1)))
     };
     let rows = records.iter().enumerate().map(row).collect::<Result<_, FeedError>>()?;
     let notes = if is_page { vec![PAGE_NOTE.to_owned()] } else { Vec::new() };
     Ok(Opened { names, symbol, are_prices_adjusted: is_adjusted, notes, rows })
+}
+
+/// The names of the fields of all records, those of the first record first.
+fn all_names(records: &[Map<String, Value>]) -> StringRecord {
+    let mut all = records.first().map(names).unwrap_or_default();
+    let mut known: HashSet<&str> = records.first().into_iter().flat_map(key_texts).collect();
+    for name in records.iter().skip(1).flat_map(key_texts) {
+        if known.insert(name) {
+            all.push_field(name);
+        }
+    }
+    all
+}
+
+fn key_texts(record: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    record.keys().map(String::as_str)
 }
 
 /// What a document holds.

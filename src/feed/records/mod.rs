@@ -74,7 +74,15 @@ pub(super) fn open(name: &str, text: Box<dyn Read + Send>) -> Result<Opened<Rows
 }
 
 impl Rows {
-    /// Reads the next row. Returns its line in the file; `None` at the end.
+    /// Whether the number of a row counts records from 1, because the file has no lines.
+    pub fn counts_records(&self) -> bool {
+        match self {
+            Self::Csv(_) | Self::JsonLines(_) => false,
+            Self::Parquet(_) | Self::Memory { .. } => true,
+        }
+    }
+
+    /// Reads the next row. Returns its line in the file, or its number; `None` at the end.
     ///
     /// # Errors
     /// If the file is truncated, or the row has other fields than the first.
