@@ -11,7 +11,8 @@ use tickerd::store::{KnownStock, ReferenceData, Table};
 
 fn reference_data() -> ReferenceData {
     let symbol = "AAPL".parse().expect("a symbol");
-    let stock = KnownStock { id: 7, symbol, zone: chrono_tz::America::New_York, delisted_on: None };
+    let zone = chrono_tz::America::New_York;
+    let stock = KnownStock { id: 7, symbol, zone, delisted_on: None, calendar: None };
     ReferenceData {
         stocks: [(symbol, stock)].into(),
         exchanges: ["NYSE".to_owned()].into(),
