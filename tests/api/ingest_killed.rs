@@ -38,7 +38,7 @@ async fn a_load_killed_at_a_random_point_is_committed_completely_or_not_at_all()
         ["migrate"].as_slice(),
         &["ingest", "stocks", "seed/stocks.csv"],
         &["ingest", "actions", "seed/corporate_actions.csv"],
-        &["ingest", "prices", &file],
+        &["ingest", "prices", &file, "--prices-are", "raw"],
     ] {
         assert_eq!(database.output(arguments).code, Some(0));
     }
@@ -47,7 +47,7 @@ async fn a_load_killed_at_a_random_point_is_committed_completely_or_not_at_all()
         let next = files.write(&format!("{n}.csv"), prices(n));
         let after = random.random_range(Duration::ZERO..taken.mul_f64(1.1));
         let started = Instant::now();
-        let mut load = database.tickerd(&["ingest", "prices", &next]);
+        let mut load = database.tickerd(&["ingest", "prices", &next, "--prices-are", "raw"]);
         let mut load = load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // This wait has no condition: it chooses the moment of the kill.
         while started.elapsed() < after && load.try_wait().unwrap().is_none() {
@@ -82,11 +82,12 @@ async fn a_load_killed_at_a_random_point_is_committed_completely_or_not_at_all()
         println!("killed after {after:?} of {taken:?}: {loaded:?}");
     }
     // The rows are those of a complete load of their file, adjusted closes included.
-    let report = database.output(&["ingest", "prices", &file, "--json"]).json();
+    let report =
+        database.output(&["ingest", "prices", &file, "--json", "--prices-are", "raw"]).json();
     assert_eq!((&report["changed"], &report["restated"]), (&0.into(), &json!([])), "seed {seed}");
     let last = files.write("last.csv", prices(KILLS + 1));
     assert_eq!(
-        database.output(&["ingest", "prices", &last, "--json"]).json()["changed"],
+        database.output(&["ingest", "prices", &last, "--json", "--prices-are", "raw"]).json()["changed"],
         12_154,
         "seed {seed}"
     );
