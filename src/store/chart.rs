@@ -15,7 +15,7 @@ const BARS_MAX: i64 = 20_000;
 #[derive(Debug)]
 pub struct ChartData {
     pub name: String,
-    /// ISO 4217.
+    /// ISO 4217, or a minor unit such as GBX.
     pub currency: String,
     /// Of all days of the stock, not only of those with bars here.
     pub adjustments: Adjustments,

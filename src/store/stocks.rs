@@ -15,7 +15,7 @@ pub struct StockRecord {
     pub exchange: String,
     pub sector: Option<String>,
     pub industry: Option<String>,
-    /// ISO 4217.
+    /// ISO 4217, or a minor unit such as GBX.
     pub currency: String,
     /// In `currency`.
     pub market_cap: Option<i64>,

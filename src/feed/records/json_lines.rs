@@ -20,10 +20,16 @@ pub struct JsonLines {
     first: Option<Map<String, Value>>,
 }
 
-/// Whether a line is one whole object of plain values, so that further ones follow.
+/// Whether a line is one whole record, so that further ones follow. A document that holds records
+/// is none.
 pub fn is_record(line: &[u8]) -> bool {
+    let holds_records = |value: &Value| match value {
+        Value::Array(list) => list.iter().any(Value::is_object),
+        Value::Object(object) => object.values().any(Value::is_array),
+        _ => false,
+    };
     let object = serde_json::from_slice::<Map<String, Value>>(line);
-    object.is_ok_and(|object| object.values().all(|value| !value.is_array() && !value.is_object()))
+    object.is_ok_and(|object| !object.values().any(holds_records))
 }
 
 impl JsonLines {

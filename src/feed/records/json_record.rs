@@ -11,14 +11,14 @@ pub fn names(object: &Map<String, Value>) -> StringRecord {
 /// The fields of an object in the order of `names`; a missing one is empty.
 ///
 /// # Errors
-/// If the object has a field that is not in `names`, or a field holds more than one value.
+/// If the object has a field that is not in `names`.
 pub fn fields(object: &Map<String, Value>, names: &StringRecord) -> Result<StringRecord, String> {
     let mut known = 0;
     let mut record = StringRecord::new();
     for name in names {
         let value = object.get(name);
         known += usize::from(value.is_some());
-        record.push_field(&value.map_or_else(|| Ok(String::new()), |value| text(name, value))?);
+        record.push_field(&value.map(text).unwrap_or_default());
     }
     if known < object.len() {
         let is_new = |key: &&String| names.iter().all(|name| name != **key);
@@ -28,14 +28,12 @@ pub fn fields(object: &Map<String, Value>, names: &StringRecord) -> Result<Strin
     Ok(record)
 }
 
-/// A value as it is written, a text without its quotes.
-fn text(name: &str, value: &Value) -> Result<String, String> {
+/// A value as it is written, a text without its quotes. Lists and objects are none that any column
+/// accepts, and stay JSON.
+fn text(value: &Value) -> String {
     match value {
-        Value::Null => Ok(String::new()),
-        Value::String(text) => Ok(text.trim().to_owned()),
-        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
-        Value::Array(_) | Value::Object(_) => {
-            Err(format!("expected one value in the field {name:?}"))
-        }
+        Value::Null => String::new(),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 /// The codes of exchanges, and their other names as [`normalized`]: MICs, the codes of Yahoo, and
 /// common names.
 const NAMES: [(&str, &[&str]); 5] = [
-    ("NYSE", &["XNYS", "NYQ", "NYS", "NEWYORKSTOCKEXCHANGE"]),
+    ("NYSE", &["XNYS", "NYQ", "NYS", "NEWYORKSTOCKEXCHANGE", "NEWYORKSTOCKEXCHANGEINC"]),
     (
         "NASDAQ",
         &[
@@ -20,7 +20,10 @@ const NAMES: [(&str, &[&str]); 5] = [
             "NASDAQGS",
             "NASDAQGM",
             "NASDAQCM",
+            "NASDAQNMS",
+            "NASDAQSTOCKMARKET",
             "NASDAQGLOBALSELECT",
+            "NASDAQGLOBALSELECTMARKET",
             "NASDAQGLOBALMARKET",
             "NASDAQCAPITALMARKET",
         ],
@@ -62,6 +65,7 @@ mod tests {
             ("nyq", Some("NYSE")),
             ("Nasdaq", Some("NASDAQ")),
             ("NasdaqGS", Some("NASDAQ")),
+            ("Nasdaq Global Select Market", Some("NASDAQ")),
             ("NMS", Some("NASDAQ")),
             ("XNAS", Some("NASDAQ")),
             ("NYSE ARCA", Some("NYSEARCA")),

@@ -62,7 +62,7 @@ pub struct Stock {
     exchange: String,
     sector: Option<String>,
     industry: Option<String>,
-    /// ISO 4217.
+    /// ISO 4217, or a minor unit: GBX is pence, ZAC South African cents, ILA agorot.
     currency: String,
     /// In `currency`.
     market_cap: Option<i64>,
