@@ -15,7 +15,7 @@ fn reference_data() -> ReferenceData {
     let stock = KnownStock { id: 7, symbol, zone, delisted_on: None, calendar: None };
     ReferenceData {
         stocks: [(symbol, stock)].into(),
-        exchanges: ["NYSE".to_owned()].into(),
+        exchanges: [("NYSE".to_owned(), "NYSE".to_owned())].into(),
         ..ReferenceData::default()
     }
 }

@@ -91,7 +91,13 @@ async fn exchanges_and_currencies_are_known_under_their_common_names() {
         "OWE,Own E,NasdaqGS,GBp",
         "OWF,Own F,nyse arca,ZAc",
         "OWG,Own G,NYQ,ILA",
+        "OWH,Own H,Cboe BZX,usd",
+        "OWI,Own I,XETR,eur",
     ];
+    let add = ["exchanges", "add", "FRANKFURT", "--mic", "XETR", "--name", "Xetra", "--time-zone"];
+    let hours = ["Europe/Berlin", "--opens-at", "09:00", "--closes-at", "17:30"];
+    let add = database.output(&[&add[..], &hours].concat());
+    assert_eq!(add.code, Some(0), "{add:?}");
     let file = files.write("stocks.csv", format!("{header}\n{}\n", rows.join("\n")));
     assert_eq!(database.output(&["ingest", "stocks", &file]).code, Some(0));
     let expected = [
@@ -102,6 +108,8 @@ async fn exchanges_and_currencies_are_known_under_their_common_names() {
         "OWE NASDAQ GBX",
         "OWF NYSEARCA ZAC",
         "OWG NYSE ILA",
+        "OWH BATS USD",
+        "OWI FRANKFURT EUR",
     ];
     assert_eq!(database.texts(STOCKS).await, expected);
     for (row, message) in [

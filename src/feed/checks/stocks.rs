@@ -16,8 +16,9 @@ pub(super) fn stage_stock<W: Write>(
 ) -> Result<(), RowError> {
     let symbol = current_symbol(row, reference)?;
     let Some(exchange) = exchange_code(row.required_text("exchange")?, &reference.exchanges) else {
-        let mut codes: Vec<_> = reference.exchanges.iter().map(String::as_str).collect();
+        let mut codes: Vec<_> = reference.exchanges.values().map(String::as_str).collect();
         codes.sort_unstable();
+        codes.dedup();
         let codes = codes.join(", ");
         let expected = format!("expected a known exchange, a row of the table exchanges ({codes})");
         return Err(row.error("exchange", expected));

@@ -1,6 +1,6 @@
 //! Exchanges as vendors write them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// The codes of exchanges, and their other names as [`normalized`]: MICs, the codes of Yahoo, and
 /// common names.
@@ -33,14 +33,15 @@ const NAMES: [(&str, &[&str]); 5] = [
     ("BATS", &["BTS", "BZX", "CBOE", "CBOEBZX", "CBOEUS", "BATSBZX", "XCBO"]),
 ];
 
-/// The code of an exchange among the `known` ones; case, spaces and punctuation do not matter.
-pub fn exchange_code<'a>(text: &str, known: &'a HashSet<String>) -> Option<&'a str> {
+/// The code of an exchange; case, spaces and punctuation do not matter. `known` has each code under
+/// the code itself and under other names of it.
+pub fn exchange_code<'a>(text: &str, known: &'a HashMap<String, String>) -> Option<&'a str> {
     if let Some(code) = known.get(text) {
         return Some(code);
     }
     let name = normalized(text);
-    let is_same = |code: &&String| normalized(code) == name;
-    if let Some(code) = known.iter().find(is_same) {
+    let is_same = |(known, _): &(&String, &String)| normalized(known) == name;
+    if let Some((_, code)) = known.iter().find(is_same) {
         return Some(code);
     }
     let (code, _) = NAMES.iter().find(|(_, names)| names.contains(&name.as_str()))?;
@@ -55,10 +56,13 @@ fn normalized(name: &str) -> String {
 mod tests {
     use super::*;
 
+    fn known(codes: &[&str]) -> HashMap<String, String> {
+        codes.iter().map(|code| (code.to_string(), code.to_string())).collect()
+    }
+
     #[test]
     fn mics_and_common_names_are_known_in_any_case() {
-        let codes = ["NYSE", "NASDAQ", "NYSEAMER", "NYSEARCA", "BATS", "XETRA"];
-        let known = codes.map(str::to_owned).into();
+        let known = known(&["NYSE", "NASDAQ", "NYSEAMER", "NYSEARCA", "BATS", "XETRA"]);
         for (text, code) in [
             ("NYSE", Some("NYSE")),
             ("XNYS", Some("NYSE")),
@@ -85,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_code_of_the_operator_comes_first() {
-        let known = ["NYSE", "XNYS"].map(str::to_owned).into();
+        let known = known(&["NYSE", "XNYS"]);
         assert_eq!(exchange_code("xnys", &known), Some("XNYS"));
         assert_eq!(exchange_code("ARCX", &known), None);
     }

@@ -1,6 +1,6 @@
 //! Reference data: the stocks and exchanges that the rows of a file may refer to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -23,9 +23,10 @@ pub struct ReferenceData {
     pub stocks: HashMap<Symbol, KnownStock>,
     /// Details of the symbols that no stock has now.
     pub inherited: HashMap<Symbol, InheritedSymbol>,
-    pub exchanges: HashSet<String>,
     /// The currency of each stock, by its id.
     pub currencies: HashMap<i32, String>,
+    /// The code of each exchange, under the code and under the MIC.
+    pub exchanges: HashMap<String, String>,
     /// The first day on which a stock can have its symbol, if another stock had the symbol before.
     /// Only for stocks that never had another symbol: these have no earlier days.
     pub free_since: HashMap<Symbol, NaiveDate>,
@@ -126,9 +127,12 @@ impl Loader {
                 data.currencies.insert(row.try_get("id")?, row.try_get("currency")?);
             }
         }
-        let exchanges = self.client.query("SELECT code FROM exchanges", &[]).await?;
-        data.exchanges =
-            exchanges.iter().map(|row| row.try_get("code")).collect::<Result<_, _>>()?;
+        // Codes come last: one may be the MIC of another exchange.
+        let sql = "SELECT mic AS name, code FROM exchanges WHERE mic IS NOT NULL
+                   UNION ALL SELECT code, code FROM exchanges";
+        for row in self.client.query(sql, &[]).await? {
+            data.exchanges.insert(row.try_get("name")?, row.try_get("code")?);
+        }
         Ok(data)
     }
 }
