@@ -92,6 +92,17 @@ async fn bad_rows_are_left_out_on_request_and_written_with_their_reasons() {
 }
 
 #[tokio::test]
+async fn the_loaded_file_is_never_overwritten_by_its_rejects() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let text = format!("{HEADER}\nNOPE,2024-01-02,1,2,1,1,5\n");
+    let file = files.write("day.csv", &text);
+    let other_name = format!("{}/./day.csv", files.path());
+    let output = database.output(&["ingest", "prices", &file, "--rejects", &other_name]);
+    assert_eq!(output.error_line(), "--rejects names the file to load: expected another one");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+#[tokio::test]
 async fn more_bad_rows_than_allowed_refuse_the_file() {
     let (database, files) = (Database::sample().await, Files::new());
     let rows = |good: usize, bad: usize| {

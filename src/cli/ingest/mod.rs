@@ -127,6 +127,10 @@ impl IngestArgs {
 
 pub async fn run(args: IngestArgs) -> Result<(), CliError> {
     args.check();
+    if args.rejects.as_deref().is_some_and(|rejects| is_same_file(rejects, &args.file)) {
+        // Writing to it would destroy the rows that are not read yet.
+        return Err("--rejects names the file to load: expected another one".into());
+    }
     let database = Database::new(&args.database)?;
     let redis = Redis::start(&args.redis)?;
     let mut request = LoadRequest {
@@ -185,4 +189,8 @@ const STDIN: &str = "-";
 
 fn source(file: &Path) -> Result<Source, CliError> {
     Ok(if file.as_os_str() == STDIN { Source::stdin() } else { Source::file(file)? })
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
 }
