@@ -204,9 +204,9 @@ mod tests {
         // Polygon: splits and dividends in files of their own.
         let splits =
             found(Table::Actions, "execution_date,split_from,split_to,ticker", None).unwrap();
-        assert_eq!(splits[4], ("dividend", ColumnSource::Absent));
+        assert!(splits.contains(&("dividend", ColumnSource::Absent)));
         let dividends = found(Table::Actions, "cash_amount,ex_dividend_date,ticker", None).unwrap();
-        assert_eq!(dividends[4], ("dividend", ColumnSource::Field(0)));
+        assert!(dividends.contains(&("dividend", ColumnSource::Field(0))));
     }
 
     #[test]

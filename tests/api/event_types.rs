@@ -119,9 +119,11 @@ async fn a_dividend_in_another_currency_is_refused_by_line() {
 async fn a_spin_off_adjusts_prices_and_no_volumes() {
     let spin_off = "symbol,ex_date,split_from,split_to\nPAIR,2024-05-10,1000,1062\n";
     let typed = "symbol,ex_date,split_from,split_to,type\nPAIR,2024-05-10,20,21,spin-off\n";
-    for (file, close) in [(spin_off, 20.244_821_09), (typed, 20.476_190_48)] {
+    for (file, close, assumed) in
+        [(spin_off, 20.244_821_09, json!(1)), (typed, 20.476_190_48, Value::Null)]
+    {
         let database = pair().await;
-        assert_eq!(ingest(&database, "actions", file).code, Some(0));
+        assert_eq!(ingest(&database, "actions", file).json()["assumedSpinOffs"], assumed);
         let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
         let (_, quote) = app.json(&key, "/api/stocks/PAIR/quote").await;
         assert_eq!(quote["previousClose"], close);
@@ -217,7 +219,10 @@ async fn the_files_of_vendors_become_the_events_they_tell() {
         }
         let output = database.output(&arguments);
         assert_eq!(output.code, Some(0), "{vendor}: {output:?}");
-        assert_eq!(output.json()["added"], expected.len(), "{vendor}");
+        let report = output.json();
+        assert_eq!(report["added"], expected.len(), "{vendor}");
+        let without = if file.contains("2024-05-09") { json!(1) } else { Value::Null };
+        assert_eq!(report["rowsWithoutActions"], without, "{vendor}");
         let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
         assert_eq!(events(&app, &key, "PAIR").await, expected, "{vendor}");
     }

@@ -28,6 +28,10 @@ pub struct ReadReport {
     /// What was assumed about the file, as sentences.
     pub notes: Vec<String>,
     pub rows_without_prices: u64,
+    /// Rows of a file of actions that have none.
+    pub rows_without_actions: u64,
+    /// Ratios that were taken for those of spin-offs.
+    pub assumed_spin_offs: u64,
     pub rounded_volumes: u64,
     /// Rows of prices beside which the file has a split, which is not loaded.
     pub rows_with_splits: u64,
@@ -50,6 +54,8 @@ pub struct Reading {
 impl ReadReport {
     fn add_row(&mut self, notes: RowNotes) {
         self.rows_without_prices += u64::from(notes.has_no_prices);
+        self.rows_without_actions += u64::from(notes.has_no_action);
+        self.assumed_spin_offs += u64::from(notes.is_taken_for_spin_off);
         self.rounded_volumes += u64::from(notes.is_volume_rounded);
         self.rows_with_splits += u64::from(notes.has_split);
         self.rows_with_dividends += u64::from(notes.has_dividend);

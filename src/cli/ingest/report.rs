@@ -26,6 +26,10 @@ pub struct ReportJson<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     rows_without_prices: u64,
     #[serde(skip_serializing_if = "is_zero")]
+    rows_without_actions: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    assumed_spin_offs: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     rounded_volumes: u64,
     #[serde(skip_serializing_if = "is_zero")]
     rows_with_splits: u64,
@@ -67,6 +71,8 @@ impl<'a> ReportJson<'a> {
             ignored_columns: &reading.ignored_columns,
             notes: &reading.notes,
             rows_without_prices: reading.rows_without_prices,
+            rows_without_actions: reading.rows_without_actions,
+            assumed_spin_offs: reading.assumed_spin_offs,
             rounded_volumes: reading.rounded_volumes,
             rows_with_splits: reading.rows_with_splits,
             rows_with_dividends: reading.rows_with_dividends,
@@ -122,6 +128,11 @@ fn read_otherwise(reading: &ReadReport) -> Vec<String> {
     let ignored = (!ignored.is_empty()).then(|| format!("ignored columns: {}", ignored.join(", ")));
     let counted = [
         (reading.rows_without_prices, "rows without prices are no bars"),
+        (reading.rows_without_actions, "rows have neither a split nor a dividend"),
+        (
+            reading.assumed_spin_offs,
+            "ratios are taken for spin-offs, which change no volume: a column type says otherwise",
+        ),
         (reading.rounded_volumes, "volumes with a fraction were rounded"),
         (reading.identical_rows, "rows repeat an earlier one exactly"),
         (reading.rows_with_splits, "rows have a split, which is not loaded: use ingest actions"),

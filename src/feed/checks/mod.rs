@@ -22,6 +22,10 @@ pub struct RowNotes {
     pub has_split: bool,
     /// It holds a dividend, which a load of prices does not read.
     pub has_dividend: bool,
+    /// It holds neither a split nor a dividend, so nothing was staged as an action.
+    pub has_no_action: bool,
+    /// It has no type, and its ratio was taken for that of a spin-off.
+    pub is_taken_for_spin_off: bool,
 }
 
 /// Checks a row and writes it in the columns of the staging table.
@@ -34,12 +38,11 @@ pub fn stage<W: Write>(
     reference: &ReferenceData,
     out: &mut csv::Writer<W>,
 ) -> Result<RowNotes, RowError> {
-    let staged = match table {
-        Table::Stocks => stocks::stage_stock(row, reference, out),
-        Table::Prices => return prices::stage_price(row, reference, out),
+    match table {
+        Table::Stocks => stocks::stage_stock(row, reference, out).map(|()| RowNotes::default()),
+        Table::Prices => prices::stage_price(row, reference, out),
         Table::Actions => actions::stage_action(row, reference, out),
-    };
-    staged.map(|()| RowNotes::default())
+    }
 }
 
 /// The message for a row that repeats the key of an earlier one.
@@ -47,7 +50,7 @@ pub fn describe_duplicate(table: Table, row: &DuplicateRow) -> String {
     let key = match table {
         Table::Stocks => "symbol",
         Table::Prices => "symbol and date",
-        Table::Actions => "symbol, ex_date and kind of action",
+        Table::Actions => "symbol, ex_date and type of action",
     };
     let DuplicateRow { line, first_line } = row;
     format!("line {line}: expected one row for each {key}, found a duplicate of line {first_line}")

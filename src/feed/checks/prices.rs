@@ -72,10 +72,10 @@ fn stage_bar<W: Write>(
     out.serialize((row.line, stock.id, date, open, high, low, close, adjusted_close, shares))
         .expect(WRITES_TO_MEMORY);
     Ok(RowNotes {
-        has_no_prices: false,
         is_volume_rounded: volume.is_rounded,
         has_split: row.has("splits") && is_event(row.text("splits"), true),
         has_dividend: row.has("dividends") && is_event(row.text("dividends"), false),
+        ..RowNotes::default()
     })
 }
 

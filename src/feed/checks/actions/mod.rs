@@ -9,9 +9,10 @@ use std::io::Write;
 use chrono::NaiveDate;
 
 use self::ratio::Split;
-use super::{WRITES_TO_MEMORY, stock_on};
+use super::{RowNotes, WRITES_TO_MEMORY, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
+use crate::feed::values;
 use crate::market::{ActionType, EventKind, type_of_ratio};
 use crate::store::{KnownStock, ReferenceData};
 
@@ -24,31 +25,33 @@ pub(super) fn stage_action<W: Write>(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
     out: &mut csv::Writer<W>,
-) -> Result<(), RowError> {
+) -> Result<RowNotes, RowError> {
     check_columns(row)?;
     let given = Given::of(row)?;
     let (split, dividend) = (split(row)?, dividend(row)?);
     given.check(row, split.is_some(), dividend.is_some())?;
     if split.is_none() && dividend.is_none() {
-        return Ok(());
+        return Ok(RowNotes { has_no_action: true, ..RowNotes::default() });
     }
     let (stock, ex_date) = stock_on(row, reference, "ex_date")?;
     let details = Details {
         line: row.line,
         stock_id: stock.id,
         ex_date,
-        declaration_date: optional_date(row, "declaration_date")?,
-        record_date: optional_date(row, "record_date")?,
-        pay_date: optional_date(row, "pay_date")?,
+        declaration_date: optional_date(row, "declaration_date", stock)?,
+        record_date: optional_date(row, "record_date", stock)?,
+        pay_date: optional_date(row, "pay_date", stock)?,
         frequency: frequency(row)?,
     };
     // All checks come first: a row is staged as a whole or not at all.
     if dividend.is_some() {
         check_currency(row, stock, reference)?;
     }
+    let mut notes = RowNotes::default();
     if let Some(Split { from, to }) = split {
         let given = given.action_of(EventKind::Split);
         let action = given.unwrap_or_else(|| type_of_ratio(from, to));
+        notes.is_taken_for_spin_off = given.is_none() && action == ActionType::SpinOff;
         details.stage(action, given.is_some(), (Some(from), Some(to), None), out);
     }
     if let Some(dividend) = dividend {
@@ -56,7 +59,7 @@ pub(super) fn stage_action<W: Write>(
         let action = given.unwrap_or(ActionType::Cash);
         details.stage(action, given.is_some(), (None, None, Some(dividend)), out);
     }
-    Ok(())
+    Ok(notes)
 }
 
 /// Rejects the rows of a file in which splits or dividends would be overlooked.
@@ -81,10 +84,12 @@ struct Given {
 
 impl Given {
     fn of(row: &FeedRow<'_>) -> Result<Self, RowError> {
-        let action = words::action_type(row.text("type"))
-            .map_err(|_| row.error("type", format!("expected {}", ActionType::WORDS.join(", "))))?;
+        let action = words::action_type(if row.is_blank("type") { "" } else { row.text("type") })
+            .map_err(|_| {
+            row.error("type", format!("expected {}", ActionType::WORDS.join(", ")))
+        })?;
         let kind = match row.text("kind").to_ascii_lowercase() {
-            text if text.is_empty() => None,
+            text if values::is_blank(&text) => None,
             text => {
                 Some(text.parse().map_err(|_| row.error("kind", "expected split or dividend"))?)
             }
@@ -129,7 +134,7 @@ fn split(row: &FeedRow<'_>) -> Result<Option<Split>, RowError> {
         _ => return Err(row.error("split_to", "expected split_from and split_to, both above 0")),
     };
     let in_one = match row.text("split") {
-        "" => None,
+        text if values::is_blank(text) => None,
         text => Some(Split::parse(text).ok_or_else(|| {
             let expected = "expected the ratio of new to old shares, as 4:1, 4/1 or 4.0";
             row.error("split", expected)
@@ -159,25 +164,26 @@ fn check_currency(
     stock: KnownStock,
     reference: &ReferenceData,
 ) -> Result<(), RowError> {
-    let currency = row.text("currency");
     let expected = reference.currencies.get(&stock.id).map_or("", String::as_str);
-    let is_folded = currency.bytes().all(|b| b.is_ascii_lowercase());
-    // Mixed case means a minor unit: GBp is a hundredth of GBP.
-    let is_same = currency == expected || (is_folded && currency.eq_ignore_ascii_case(expected));
-    if currency.is_empty() || is_same {
+    let is_same = values::currency(row.text("currency")).is_some_and(|code| code == expected);
+    if row.is_blank("currency") || is_same {
         return Ok(());
     }
     let symbol = stock.symbol;
     Err(row.error("currency", format!("expected {expected}, the currency of {symbol}")))
 }
 
-fn optional_date(row: &FeedRow<'_>, column: &'static str) -> Result<Option<NaiveDate>, RowError> {
-    if row.text(column).is_empty() { Ok(None) } else { row.date(column).map(Some) }
+fn optional_date(
+    row: &FeedRow<'_>,
+    column: &'static str,
+    stock: KnownStock,
+) -> Result<Option<NaiveDate>, RowError> {
+    if row.is_blank(column) { Ok(None) } else { row.date(column, stock.zone).map(Some) }
 }
 
 fn frequency(row: &FeedRow<'_>) -> Result<Option<u16>, RowError> {
     match row.text("frequency") {
-        "" => Ok(None),
+        text if values::is_blank(text) => Ok(None),
         text => words::frequency(text)
             .map(Some)
             .ok_or_else(|| row.error("frequency", "expected payments a year, as 4 or quarterly")),
