@@ -78,7 +78,7 @@ pub async fn load(
             Err(refused(&name, &report, rows.collect()))
         }
         Err(LoadError::Rejected(LoadRejection::Conflicts(rows))) => {
-            Err(refused(&name, rows.iter().map(ToString::to_string).collect()))
+            Err(refused(&name, &report, rows.iter().map(ToString::to_string).collect()))
         }
         Err(LoadError::Rejected(loss @ LoadRejection::WouldReplace(_))) => {
             Ok(LoadOutcome::NeedsConfirmation(loss.to_string()))

@@ -117,7 +117,11 @@ pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
     let more = (!more.is_empty())
         .then(|| format!("{} more stocks were restated: --json names them all", more.len()));
     let restated = named.iter().map(line).chain(more);
-    let details = converted.into_iter().chain(restated).chain(read_otherwise(reading)).chain(left_out(reading));
+    let details = converted
+        .into_iter()
+        .chain(restated)
+        .chain(read_otherwise(reading))
+        .chain(left_out(reading));
     let details = details.map(|detail| format!("  {detail}"));
     std::iter::once(total).chain(details).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,5 @@
-//! Prices that a vendor has adjusted for splits already: found, and converted to as traded.
+//! Prices that a vendor has adjusted for splits already: found, and converted to as traded. Spin-offs
+//! are no splits here.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +41,7 @@ fn near_staged_prices() -> String {
     format!(
         "SELECT a.stock_id, a.ex_date, a.split_to / a.split_from AS ratio, true AS is_known,
                 false AS is_changed
-         FROM staged t JOIN corporate_actions a ON a.stock_id = t.stock_id AND a.kind = 'split'
+         FROM staged t JOIN corporate_actions a ON a.stock_id = t.stock_id AND a.type = 'split'
           AND a.ex_date > t.first - {GAP_DAYS_MAX} AND a.ex_date <= t.last + {GAP_DAYS_MAX}"
     )
 }
@@ -50,8 +51,8 @@ const STAGED: &str = "SELECT s.stock_id, s.ex_date, s.split_to / s.split_from AS
             a.stock_id IS NOT NULL AS is_known,
             coalesce(age(a.xmin) <= age(pg_current_xact_id()::xid), true) AS is_changed
      FROM staging s LEFT JOIN corporate_actions a
-       ON a.stock_id = s.stock_id AND a.ex_date = s.ex_date AND a.kind = s.kind
-     WHERE s.kind = 'split'";
+       ON a.stock_id = s.stock_id AND a.ex_date = s.ex_date AND a.type = s.type
+     WHERE s.type = 'split'";
 
 /// The closes around splits. A row that this transaction wrote is at most as old as it. Splits
 /// without a bar on both sides are left out: they have no effect yet, or on nothing.
@@ -129,7 +130,7 @@ impl Loader {
     async fn splits_in_effect(&self) -> Result<Vec<SplitToUndo>, StoreError> {
         let sql = "SELECT a.stock_id, a.ex_date, a.split_to / a.split_from AS ratio
                    FROM staged t JOIN corporate_actions a
-                     ON a.stock_id = t.stock_id AND a.kind = 'split'
+                     ON a.stock_id = t.stock_id AND a.type = 'split'
                    WHERE a.ex_date <= greatest(t.last, (
                        SELECT max(date) FROM prices WHERE stock_id = t.stock_id))";
         let split = |row: &Row| {
