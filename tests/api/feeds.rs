@@ -86,8 +86,10 @@ async fn a_file_without_symbols_is_loaded_under_the_given_symbol() {
         "{output:?}"
     );
     let report = database.output(&["ingest", "prices", &file, "--symbol", "aapl", "--json"]).json();
-    let expected =
-        json!({ "added": 1, "changed": 0, "unchanged": 0, "stocksTouched": 1, "restated": [] });
+    let expected = json!({
+        "added": 1, "changed": 0, "unchanged": 0, "converted": 0, "stocksTouched": 1,
+        "restated": [],
+    });
     assert_eq!(report, expected);
 }
 

@@ -73,7 +73,7 @@ async fn stocks_are_found_by_type_country_currency_and_identifier() {
 }
 
 #[tokio::test]
-async fn a_wrong_identifier_type_or_country_is_refused_with_its_line_and_column() {
+async fn a_wrong_identifier_type_or_country_is_left_out_and_named_in_the_report() {
     let (database, files) = (loaded().await, Files::new());
     let header = "symbol,name,exchange,currency,type,country,isin";
     for (row, message) in [
@@ -83,7 +83,12 @@ async fn a_wrong_identifier_type_or_country_is_refused_with_its_line_and_column(
     ] {
         let file = files.write("stocks.csv", format!("{header}\n{row}\n"));
         let output = database.output(&["ingest", "stocks", &file]);
-        let is_named = output.stderr.contains(&format!("line 2, {message}"));
-        assert!(output.code == Some(1) && is_named, "{output:?}");
+        let named = format!("1 value was not understood and left out:\n    line 2, {message}");
+        assert!(output.code == Some(0) && output.stderr.contains(&named), "{output:?}");
+        let report = database.output(&["ingest", "stocks", &file, "--json"]).json();
+        assert_eq!(report["unreadValues"], 1, "{report}");
     }
+    let details = "SELECT concat_ws(' ', symbol, type, country, isin) FROM stocks
+                   WHERE symbol = 'A'";
+    assert_eq!(database.texts(details).await, ["A"]);
 }

@@ -23,7 +23,7 @@ pub struct NamedRows {
 }
 
 impl NamedRows {
-    fn add(&mut self, reason: impl FnOnce() -> String) {
+    pub fn add(&mut self, reason: impl FnOnce() -> String) {
         self.count += 1;
         if self.first.len() < ROWS_NAMED_MAX {
             self.first.push(reason());

@@ -37,6 +37,8 @@ pub struct ReadReport {
     pub rows_with_splits: u64,
     /// The same for dividends.
     pub rows_with_dividends: u64,
+    /// Optional values that were not understood and are left out.
+    pub unread_values: NamedRows,
     /// Rows that are the same as an earlier one.
     pub identical_rows: u64,
     pub left_out: NamedRows,
@@ -59,6 +61,9 @@ impl ReadReport {
         self.rounded_volumes += u64::from(notes.is_volume_rounded);
         self.rows_with_splits += u64::from(notes.has_split);
         self.rows_with_dividends += u64::from(notes.has_dividend);
+        for value in &notes.unread {
+            self.unread_values.add(|| value.to_string());
+        }
     }
 }
 

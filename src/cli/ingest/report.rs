@@ -36,6 +36,10 @@ pub struct ReportJson<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     rows_with_dividends: u64,
     #[serde(skip_serializing_if = "is_zero")]
+    unread_values: u64,
+    #[serde(skip_serializing_if = "is_empty")]
+    first_unread_values: &'a [String],
+    #[serde(skip_serializing_if = "is_zero")]
     identical_rows: u64,
     #[serde(skip_serializing_if = "is_zero")]
     skipped: u64,
@@ -76,6 +80,8 @@ impl<'a> ReportJson<'a> {
             rounded_volumes: reading.rounded_volumes,
             rows_with_splits: reading.rows_with_splits,
             rows_with_dividends: reading.rows_with_dividends,
+            unread_values: reading.unread_values.count,
+            first_unread_values: &reading.unread_values.first,
             identical_rows: reading.identical_rows,
             skipped: reading.left_out.count,
             first_skipped: &reading.left_out.first,
@@ -152,11 +158,18 @@ fn read_otherwise(reading: &ReadReport) -> Vec<String> {
 
 /// The rows that were left out, one a line.
 fn left_out(reading: &ReadReport) -> Vec<String> {
-    let ReadReport { left_out, unknown_symbols, rows, .. } = reading;
-    if left_out.count == 0 {
-        return Vec::new();
+    let ReadReport { left_out, unknown_symbols, unread_values, rows, .. } = reading;
+    let mut lines = Vec::new();
+    if unread_values.count > 0 {
+        let count = unread_values.count;
+        let values = if count == 1 { "value was" } else { "values were" };
+        lines.push(format!("{count} {values} not understood and left out:"));
+        lines.extend(unread_values.lines().iter().map(|line| format!("  {line}")));
     }
-    let mut lines = vec![format!("{} of {rows} rows were left out:", left_out.count)];
+    if left_out.count == 0 {
+        return lines;
+    }
+    lines.push(format!("{} of {rows} rows were left out:", left_out.count));
     lines.extend(left_out.lines().iter().map(|line| format!("  {line}")));
     if !unknown_symbols.is_empty() {
         let named: Vec<_> =

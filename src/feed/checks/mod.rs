@@ -13,7 +13,7 @@ use super::row::FeedRow;
 use crate::store::{DuplicateRow, KnownStock, ReferenceData, Table};
 
 /// What the operator should know about a row that is not bad.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowNotes {
     /// It has no prices at all, so it is no bar and nothing was staged.
     pub has_no_prices: bool,
@@ -26,6 +26,8 @@ pub struct RowNotes {
     pub has_no_action: bool,
     /// It has no type, and its ratio was taken for that of a spin-off.
     pub is_taken_for_spin_off: bool,
+    /// Optional values that were not understood. Without them the row was staged.
+    pub unread: Vec<RowError>,
 }
 
 /// Checks a row and writes it in the columns of the staging table.
@@ -39,7 +41,7 @@ pub fn stage<W: Write>(
     out: &mut csv::Writer<W>,
 ) -> Result<RowNotes, RowError> {
     match table {
-        Table::Stocks => stocks::stage_stock(row, reference, out).map(|()| RowNotes::default()),
+        Table::Stocks => stocks::stage_stock(row, reference, out),
         Table::Prices => prices::stage_price(row, reference, out),
         Table::Actions => actions::stage_action(row, reference, out),
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::WRITES_TO_MEMORY;
+use super::{RowNotes, WRITES_TO_MEMORY};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values::{currency, exchange_code};
@@ -13,7 +13,8 @@ pub(super) fn stage_stock<W: Write>(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
     out: &mut csv::Writer<W>,
-) -> Result<(), RowError> {
+) -> Result<RowNotes, RowError> {
+    let mut details = Details { row, unread: Vec::new() };
     let symbol = current_symbol(row, reference)?;
     let Some(exchange) = exchange_code(row.required_text("exchange")?, &reference.exchanges) else {
         let mut codes: Vec<_> = reference.exchanges.values().map(String::as_str).collect();
@@ -40,15 +41,41 @@ pub(super) fn stage_stock<W: Write>(
         row.optional_text("industry")?,
         currency,
         market_cap,
-        instrument_type(row)?,
-        country(row)?,
-        identifier(row, "isin", IdentifierKind::Isin)?,
-        identifier(row, "cusip", IdentifierKind::Cusip)?,
-        identifier(row, "figi", IdentifierKind::Figi)?,
-        identifier(row, "cik", IdentifierKind::Cik)?,
+        details.read("type", instrument_type),
+        details.read("country", country),
+        details.read("isin", |text| identifier(IdentifierKind::Isin, text)),
+        details.read("cusip", |text| identifier(IdentifierKind::Cusip, text)),
+        details.read("figi", |text| identifier(IdentifierKind::Figi, text)),
+        details.read("cik", |text| identifier(IdentifierKind::Cik, text)),
     ))
     .expect(WRITES_TO_MEMORY);
-    Ok(())
+    Ok(RowNotes { unread: details.unread, ..RowNotes::default() })
+}
+
+/// Reads the details of a stock. A detail that can't be read is left out: the stock and its prices
+/// are worth more than its type.
+struct Details<'a> {
+    row: &'a FeedRow<'a>,
+    unread: Vec<RowError>,
+}
+
+impl Details<'_> {
+    fn read<T>(
+        &mut self,
+        column: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if self.row.is_blank(column) {
+            return None;
+        }
+        match parse(self.row.text(column)) {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                self.unread.push(self.row.error(column, expected));
+                None
+            }
+        }
+    }
 }
 
 /// The current symbol of the stock in a row of stocks. Under a former symbol the row must have the
@@ -70,41 +97,23 @@ fn current_symbol(row: &FeedRow<'_>, reference: &ReferenceData) -> Result<Symbol
     }
 }
 
-fn instrument_type(row: &FeedRow<'_>) -> Result<Option<&'static str>, RowError> {
-    let text = row.text("type");
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let known = InstrumentType::of_vendor(text).map(|of| Some(of.as_str()));
+fn instrument_type(text: &str) -> Result<&'static str, String> {
+    let known = InstrumentType::of_vendor(text).map(InstrumentType::as_str);
     known.ok_or_else(|| {
-        let words = InstrumentType::WORDS.join(", ");
-        row.error("type", format!("expected a type of instrument ({words})"))
+        format!("expected a type of instrument ({})", InstrumentType::WORDS.join(", "))
     })
 }
 
 /// A country by its code of two or three letters (ISO 3166-1).
-fn country(row: &FeedRow<'_>) -> Result<Option<&'static str>, RowError> {
-    let code = row.text("country").to_ascii_uppercase();
-    if code.is_empty() {
-        return Ok(None);
-    }
+fn country(text: &str) -> Result<&'static str, String> {
+    let code = text.to_ascii_uppercase();
     let known = rust_iso3166::from_alpha2(&code).or_else(|| rust_iso3166::from_alpha3(&code));
-    known.map(|country| Some(country.alpha2)).ok_or_else(|| {
-        row.error("country", "expected the ISO 3166 code of a country, such as US or USA")
-    })
+    known
+        .map(|country| country.alpha2)
+        .ok_or_else(|| "expected the ISO 3166 code of a country, such as US or USA".to_owned())
 }
 
-fn identifier(
-    row: &FeedRow<'_>,
-    column: &'static str,
-    kind: IdentifierKind,
-) -> Result<Option<String>, RowError> {
-    let text = row.text(column);
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let parsed = Identifier::parse(kind, text);
-    parsed
-        .map(|identifier| Some(identifier.as_str().to_owned()))
-        .map_err(|error| row.error(column, error.to_string()))
+fn identifier(kind: IdentifierKind, text: &str) -> Result<String, String> {
+    let parsed = Identifier::parse(kind, text).map_err(|error| error.to_string())?;
+    Ok(parsed.as_str().to_owned())
 }

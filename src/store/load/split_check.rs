@@ -1,5 +1,5 @@
-//! Prices that a vendor has adjusted for splits already: found, and converted to as traded. Spin-offs
-//! are no splits here.
+//! Prices that a vendor has adjusted for splits already: found, and converted to as traded.
+//! Spin-offs are no splits here.
 
 use std::collections::BTreeMap;
 
