@@ -66,6 +66,7 @@ const PRICES: &[FeedColumn] = &[
     with_fallbacks(required("volume", &["vol"]), &["v"]),
     optional("adjusted_close", &["adjclose", "adjusted"]),
     // They are not loaded, but tell whether the other values are what they seem to be.
+    optional("currency", &["currencycode", "pricecurrency"]),
     optional("period", &["per"]),
     with_fallbacks(optional("time", &[]), &[]),
     optional("splits", &["stocksplits", "split", "splitfactor", "splitcoefficient", "splitratio"]),

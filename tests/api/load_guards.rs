@@ -181,6 +181,43 @@ async fn prices_as_traded_are_never_converted() {
 }
 
 #[tokio::test]
+async fn dividends_that_are_divided_by_later_splits_are_converted_on_request() {
+    let (database, files) = (one_stock().await, Files::new());
+    // As yfinance writes them: 0.25 was paid before the two splits, 0.5 between them.
+    let actions = "date,dividends,stock splits\n2020-02-07,0.0125,0\n2020-08-31,0,4\n\
+                   2021-02-05,0.1,0\n2023-06-05,0,5\n2023-08-04,0.3,0\n";
+    let file = files.write("actions.csv", actions);
+    let convert = ["--dividends-are", "split-adjusted"];
+    for added in [5, 0] {
+        let report =
+            ingest(&database, "actions", &file, &[&convert[..], &["--json"]].concat()).json();
+        assert_eq!(
+            (&report["added"], &report["converted"]),
+            (&added.into(), &2.into()),
+            "{report}"
+        );
+        let dividends = "SELECT dividend::text FROM corporate_actions WHERE kind = 'dividend'
+                         ORDER BY ex_date";
+        assert_eq!(database.texts(dividends).await, ["0.25", "0.5", "0.3"]);
+    }
+}
+
+#[tokio::test]
+async fn prices_in_another_currency_than_the_stocks_are_refused() {
+    let (database, files) = (one_stock().await, Files::new());
+    let rows = |currency: &str| format!("{HEADER},currency\n2024-07-05,10,10,10,10,5,{currency}\n");
+    for other in ["GBp", "EUR", "dollars"] {
+        let refused = ingest(&database, "prices", &files.write("p.csv", rows(other)), &[]);
+        let message = "line 2, column currency: expected USD, the currency of WIDG";
+        assert!(refused.code == Some(1) && refused.stderr.contains(message), "{refused:?}");
+    }
+    for same in ["USD", "usd", ""] {
+        let loaded = ingest(&database, "prices", &files.write("p.csv", rows(same)), &[]);
+        assert_eq!(loaded.code, Some(0), "{loaded:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_split_without_a_bar_after_it_converts_nothing_yet() {
     let (database, files) = (one_stock().await, Files::new());
     let prices = files.write("p.csv", flat_rows(&ADJUSTED[..2]));

@@ -61,8 +61,9 @@ pub async fn load(
         return Err(too_many_left_out(&name, request, &report));
     }
     progress.merging();
-    let LoadRequest { may_replace, basis, .. } = *request;
-    match loader.commit(CommitOptions { origin, may_replace, basis }).await {
+    let LoadRequest { may_replace, basis, are_dividends_adjusted, .. } = *request;
+    let options = CommitOptions { origin, may_replace, basis, are_dividends_adjusted };
+    match loader.commit(options).await {
         Ok(merged) => {
             report.identical_rows = staged.saturating_sub(merged.rows());
             Ok(LoadOutcome::Committed(merged, Box::new(report), Box::new(loader)))

@@ -57,6 +57,9 @@ pub struct IngestArgs {
     /// What the prices are; by default raw, unless known splits contradict that
     #[arg(long, value_enum, help_heading = "Options")]
     prices_are: Option<PricesAre>,
+    /// What the dividends are; raw, as paid, by default
+    #[arg(long, value_enum, default_value_t = DividendsAre::Raw, help_heading = "Options")]
+    dividends_are: DividendsAre,
     /// Whether to load prices of days on which the exchange was closed
     #[arg(long, value_enum, default_value_t = ClosedDays::Refuse, help_heading = "Options")]
     closed_days: ClosedDays,
@@ -92,6 +95,14 @@ enum PricesAre {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DividendsAre {
+    /// As paid for each share on the ex-date
+    Raw,
+    /// Divided by the ratios of all later splits, as Yahoo's are: they are converted to as paid
+    SplitAdjusted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ClosedDays {
     /// Such a row is invalid, if the calendar of the exchange is known
     Refuse,
@@ -111,6 +122,9 @@ impl IngestArgs {
             }
             FileKind::Stocks | FileKind::Actions if self.closed_days != ClosedDays::Refuse => {
                 "--closed-days is for files of prices"
+            }
+            FileKind::Stocks | FileKind::Prices if self.dividends_are != DividendsAre::Raw => {
+                "--dividends-are is for files of actions"
             }
             FileKind::Stocks if self.prices_are.is_some() => {
                 "--prices-are is for files of prices or actions"
@@ -154,6 +168,7 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
             PricesAre::Raw => PriceBasis::Raw,
             PricesAre::SplitAdjusted => PriceBasis::SplitAdjusted,
         }),
+        are_dividends_adjusted: args.dividends_are == DividendsAre::SplitAdjusted,
         keeps_closed_days: args.closed_days == ClosedDays::Keep,
         skip: SkipRules { rows: args.skip, max: args.skip_max.unwrap_or_default() },
         rejects: args.rejects,

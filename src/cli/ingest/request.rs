@@ -19,6 +19,8 @@ pub struct LoadRequest {
     pub may_replace: bool,
     /// What prices are; `None` if the operator does not say.
     pub basis: Option<PriceBasis>,
+    /// Whether dividends are divided by the ratios of later splits.
+    pub are_dividends_adjusted: bool,
     /// Whether prices of days without trading are loaded.
     pub keeps_closed_days: bool,
     pub skip: SkipRules,
@@ -36,6 +38,7 @@ impl LoadRequest {
             reuse: Vec::new(),
             may_replace: false,
             basis: None,
+            are_dividends_adjusted: false,
             keeps_closed_days: false,
             skip: SkipRules::default(),
             rejects: None,

@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 
 use super::error::{RowError, RowErrorKind};
 use super::row::FeedRow;
+use super::values;
 use crate::store::{DuplicateRow, KnownStock, ReferenceData, Table};
 
 /// What the operator should know about a row that is not bad.
@@ -89,6 +90,22 @@ fn stock_on(
         return Err(row.error(column, expected));
     }
     Ok((stock, day))
+}
+
+/// Prices and dividends are in the currency of their stock. A file that says otherwise is not
+/// believed: a price in pence is not one in pounds.
+fn check_currency(
+    row: &FeedRow<'_>,
+    stock: KnownStock,
+    reference: &ReferenceData,
+) -> Result<(), RowError> {
+    let expected = reference.currencies.get(&stock.id).map_or("", String::as_str);
+    let is_same = values::currency(row.text("currency")).is_some_and(|code| code == expected);
+    if row.is_blank("currency") || is_same {
+        return Ok(());
+    }
+    let symbol = stock.symbol;
+    Err(row.error("currency", format!("expected {expected}, the currency of {symbol}")))
 }
 
 #[cfg(test)]

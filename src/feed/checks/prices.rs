@@ -4,7 +4,7 @@ use std::io::Write;
 
 use chrono::NaiveDate;
 
-use super::{RowNotes, WRITES_TO_MEMORY, stock_on};
+use super::{RowNotes, WRITES_TO_MEMORY, check_currency, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values;
@@ -54,6 +54,7 @@ fn stage_bar<W: Write>(
         return Err(row.error("date", expected));
     }
     check_is_daily(row)?;
+    check_currency(row, stock, reference)?;
     let adjusted_close =
         if row.has("adjusted_close") { Some(row.number("adjusted_close")?) } else { None };
     let close = row.number("close")?;

@@ -61,6 +61,8 @@ pub struct CommitOptions {
     pub may_replace: bool,
     /// What the prices are; `None` if nobody says.
     pub basis: Option<PriceBasis>,
+    /// Whether dividends are divided by the ratios of later splits.
+    pub are_dividends_adjusted: bool,
 }
 
 /// A stock with staged rows.
@@ -143,12 +145,16 @@ impl Loader {
 
     /// Merges the staged rows, without the commit.
     async fn merge_staged(&self, options: CommitOptions) -> Result<LoadReport, LoadError> {
-        let CommitOptions { origin, may_replace, basis } = options;
+        let CommitOptions { origin, may_replace, basis, are_dividends_adjusted } = options;
         let stocks = self.lock_stocks().await?;
         if let Some(conflicts) = self.action_conflicts().await? {
             return Err(conflicts.into());
         }
         let converted = self.convert_to_raw(basis).await?;
+        let converted_dividends = match are_dividends_adjusted {
+            true => self.convert_dividends().await?,
+            false => 0,
+        };
         let mut stale = self.apply_origin(origin, &stocks, may_replace).await?;
         let mut merged = self.merge_all().await?;
         // Before adjusted closes are computed anew, which writes to more bars.
@@ -157,7 +163,7 @@ impl Loader {
             stale = self.compute_factors_of_merged(&merged).await?;
         }
         merge::add_changes(&mut merged, self.readjust(&stale).await?);
-        let mut converted_rows = 0;
+        let mut converted_rows = converted_dividends;
         match self.table {
             Table::Prices => converted_rows = converted.iter().map(|of| of.converted).sum(),
             Table::Stocks | Table::Actions => merge::add_changes(&mut merged, converted),

@@ -122,7 +122,7 @@ impl Loader {
         for row in self.client.query(sql, &[]).await? {
             data.free_since.insert(symbol(&row, "symbol")?, row.try_get("free_since")?);
         }
-        if self.table == Table::Actions {
+        if self.table != Table::Stocks {
             for row in self.client.query("SELECT id, currency FROM stocks", &[]).await? {
                 data.currencies.insert(row.try_get("id")?, row.try_get("currency")?);
             }

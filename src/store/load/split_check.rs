@@ -171,6 +171,35 @@ impl Loader {
         rows.iter().map(converted).collect()
     }
 
+    /// Multiplies staged dividends by the ratios of later splits, up to today. Returns how many. A
+    /// split of the file replaces the stored one of its day.
+    pub(super) async fn convert_dividends(&self) -> Result<i64, StoreError> {
+        let sql = "
+            WITH splits AS (
+                SELECT DISTINCT ON (stock_id, ex_date) stock_id, ex_date, ratio
+                FROM (SELECT stock_id, ex_date, split_to / split_from AS ratio, 0 AS rank
+                      FROM staging WHERE type = 'split'
+                      UNION ALL
+                      SELECT a.stock_id, a.ex_date, a.split_to / a.split_from, 1
+                      FROM corporate_actions a JOIN staged t ON t.stock_id = a.stock_id
+                      WHERE a.type = 'split') known
+                WHERE ex_date <= current_date
+                ORDER BY stock_id, ex_date, rank
+            ), later AS (
+                SELECT d.ctid AS row, d.dividend * exp(sum(ln(s.ratio))) AS dividend
+                FROM staging d JOIN splits s ON s.stock_id = d.stock_id AND s.ex_date > d.ex_date
+                WHERE d.dividend IS NOT NULL GROUP BY d.ctid, d.dividend
+            )
+            UPDATE staging d
+            SET dividend = round(later.dividend::numeric,
+                                 9 - floor(log(later.dividend))::int)::float8
+            FROM later WHERE later.row = d.ctid";
+        match self.table {
+            Table::Actions => Ok(self.client.execute(sql, &[]).await?.cast_signed()),
+            Table::Stocks | Table::Prices => Ok(0),
+        }
+    }
+
     /// Rejects the load if prices contradict what `basis` says about them. Only splits and bars
     /// that this load wrote are judged, so that one decision of the operator is enough. Runs after
     /// the merge.

@@ -9,7 +9,7 @@ use std::io::Write;
 use chrono::NaiveDate;
 
 use self::ratio::Split;
-use super::{RowNotes, WRITES_TO_MEMORY, stock_on};
+use super::{RowNotes, WRITES_TO_MEMORY, check_currency, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values;
@@ -156,21 +156,6 @@ fn dividend(row: &FeedRow<'_>) -> Result<Option<f64>, RowError> {
         Some(amount) if amount < 0.0 => Err(row.error("dividend", "expected a dividend above 0")),
         amount => Ok(amount.filter(|amount| *amount > 0.0)),
     }
-}
-
-/// A dividend is in the currency of its stock: its adjustment divides it by the stock's price.
-fn check_currency(
-    row: &FeedRow<'_>,
-    stock: KnownStock,
-    reference: &ReferenceData,
-) -> Result<(), RowError> {
-    let expected = reference.currencies.get(&stock.id).map_or("", String::as_str);
-    let is_same = values::currency(row.text("currency")).is_some_and(|code| code == expected);
-    if row.is_blank("currency") || is_same {
-        return Ok(());
-    }
-    let symbol = stock.symbol;
-    Err(row.error("currency", format!("expected {expected}, the currency of {symbol}")))
 }
 
 fn optional_date(
