@@ -13,9 +13,9 @@ ALTER TABLE corporate_actions
 -- The rule by which a load tells a spin-off from a split that has no type: `type_of_ratio` in
 -- src/market/action.rs. A load of the same file again must find the same type.
 UPDATE corporate_actions SET type = CASE
-    WHEN least(split_from, split_to) >= 1000
+    WHEN split_to > split_from AND (least(split_from, split_to) >= 1000
       OR least(split_from::text::numeric, split_to::text::numeric)
-         / gcd(split_from::text::numeric, split_to::text::numeric) > 100
+         / gcd(split_from::text::numeric, split_to::text::numeric) > 100)
     THEN 'spin_off' ELSE 'split' END
 WHERE kind = 'split';
 

@@ -97,7 +97,7 @@ pub async fn notify_of_data(redis: Option<Redis>) {
     if !(redis.wait_until_connected(REDIS_WAIT).await
         && redis.publish(Message::DataChanged).await.is_ok())
     {
-        eprintln!("Redis could not be reached: instances notice the new data within 30 s.");
+        eprintln!("Redis did not take the message: instances notice the new data within 30 s.");
     }
 }
 

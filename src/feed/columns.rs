@@ -76,9 +76,19 @@ const PRICES: &[FeedColumn] = &[
 /// The columns `from_factor`, `to_factor` and `ratio` are read so that they can be refused.
 const ACTIONS: &[FeedColumn] = &[
     SYMBOL_OR_OPTION,
-    required(
-        "ex_date",
-        &["exdividenddate", "executiondate", "effectivedate", "exeffdate", "exoreffdate", "date"],
+    with_fallbacks(
+        required(
+            "ex_date",
+            &[
+                "exdividenddate",
+                "executiondate",
+                "effectivedate",
+                "exeffdate",
+                "exoreffdate",
+                "date",
+            ],
+        ),
+        &["timestamp", "datetime", "index", "", "unnamed0"],
     ),
     optional("split_from", &["denominator", "oldrate"]),
     optional("split_to", &["numerator", "newrate"]),

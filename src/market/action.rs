@@ -79,11 +79,9 @@ const SPIN_OFF_SIDES_MIN: f64 = 1000.0;
 /// numbers. Some feeds write a spin-off as a split in the ratio of the prices, such as 1253:1000.
 pub fn type_of_ratio(from: f64, to: f64) -> ActionType {
     let smaller_side = Ratio::of(from, to).smaller_side();
-    if smaller_side > SPLIT_SIDE_MAX || from.min(to) >= SPIN_OFF_SIDES_MIN {
-        ActionType::SpinOff
-    } else {
-        ActionType::Split
-    }
+    let is_odd = smaller_side > SPLIT_SIDE_MAX || from.min(to) >= SPIN_OFF_SIDES_MIN;
+    // After a spin-off no holder has fewer shares.
+    if to > from && is_odd { ActionType::SpinOff } else { ActionType::Split }
 }
 
 #[cfg(test)]
@@ -101,6 +99,7 @@ mod tests {
             (1.0, 1.05),
             (3.0, 1.0),
             (1.0, 100.0),
+            (1253.0, 1000.0),
         ] {
             assert_eq!(type_of_ratio(from, to), ActionType::Split, "{from} to {to}");
         }

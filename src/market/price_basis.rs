@@ -16,6 +16,8 @@ pub enum SplitEvidence {
     Raw,
     /// The close moved as if nothing had happened: the prices are adjusted for the split.
     Adjusted,
+    /// The close moved as the split in the other direction moves it: from and to are turned round.
+    TurnedRound,
     /// The close moved in another way, as if the split had been applied twice.
     Neither,
     /// A split so small moves a close no more than a day of trading may.
@@ -42,19 +44,21 @@ impl SplitEvidence {
             Self::Adjusted
         } else if is_within(after / before * ratio) {
             Self::Raw
+        } else if is_within(after / before / ratio) {
+            Self::TurnedRound
         } else {
             Self::Neither
         }
     }
 
     /// Whether the evidence contradicts what somebody says about the prices. Without a word, prices
-    /// are taken as raw unless they are clearly adjusted.
+    /// are taken as raw unless they are clearly adjusted, or the split is clearly turned round.
     pub fn contradicts(self, basis: Option<PriceBasis>) -> bool {
         match basis {
             Some(PriceBasis::Raw) => false,
-            None => self == Self::Adjusted,
+            None => matches!(self, Self::Adjusted | Self::TurnedRound),
             // After the conversion the prices must be as traded.
-            Some(PriceBasis::SplitAdjusted) => matches!(self, Self::Adjusted | Self::Neither),
+            Some(PriceBasis::SplitAdjusted) => !matches!(self, Self::Raw | Self::TooSmall),
         }
     }
 }
@@ -75,6 +79,8 @@ mod tests {
             (2.0, 40.0, 20.5, SplitEvidence::Raw),
             (0.1, 1.2, 11.5, SplitEvidence::Raw),
             (2.0, 40.0, 26.0, SplitEvidence::Raw),
+            (0.05, 1007.37, 51.1, SplitEvidence::TurnedRound),
+            (2.0, 10.0, 21.0, SplitEvidence::TurnedRound),
             // Converted although they were as traded.
             (20.0, 48_940.0, 125.0, SplitEvidence::Neither),
             (2.0, 80.0, 20.5, SplitEvidence::Neither),
@@ -97,6 +103,7 @@ mod tests {
             let evidence = |after: f64| SplitEvidence::of(ratio, before, after);
             prop_assert_eq!(evidence(before * day), SplitEvidence::Adjusted);
             prop_assert_eq!(evidence(before / ratio * day), SplitEvidence::Raw);
+            prop_assert_eq!(evidence(before * ratio * day), SplitEvidence::TurnedRound);
             prop_assert_eq!(evidence(before / ratio / ratio * day), SplitEvidence::Neither);
         }
     }

@@ -89,6 +89,10 @@ async fn a_file_without_symbols_is_loaded_under_the_given_symbol() {
     let expected = json!({
         "added": 1, "changed": 0, "unchanged": 0, "converted": 0, "stocksTouched": 1,
         "restated": [],
+        "notes": [
+            "prices were taken as traded, but those of Yahoo are adjusted for splits: use \
+             --prices-are split-adjusted",
+        ],
     });
     assert_eq!(report, expected);
 }

@@ -69,6 +69,10 @@ async fn rows_of_closed_days_are_refused_unless_they_are_to_be_kept() {
     assert_eq!(bars(&database).await, Vec::<String>::new());
     let kept = ingest(&database, "prices", &file, &["--closed-days", "keep"]);
     assert_eq!((kept.code, bars(&database).await.len()), (Some(0), 4), "{kept:?}");
+    assert!(
+        kept.stderr.contains("2 rows are of days on which the exchange was closed"),
+        "{kept:?}"
+    );
 }
 
 #[tokio::test]
@@ -93,8 +97,8 @@ async fn split_adjusted_prices_beside_the_split_are_refused_and_converted_on_req
     let refused = ingest(&database, "prices", &prices, &[]);
     let expected = "WIDG: at the split of 2023-06-05 the close moved by +1.5 %, from \
                     50.368500000000004 to 51.1; as traded it would move by about -95 %\n\
-                    --prices-are split-adjusted converts them, --prices-are raw loads them as \
-                    they are";
+                    --prices-are split-adjusted converts adjusted prices, --prices-are raw loads \
+                    all as it is";
     assert!(refused.code == Some(1) && refused.stderr.contains(expected), "{refused:?}");
     assert_eq!(bars(&database).await, Vec::<String>::new());
     let converted = ingest(&database, "prices", &prices, &["--prices-are", "split-adjusted"]);
@@ -178,6 +182,20 @@ async fn prices_as_traded_are_never_converted() {
                    split of 2023-06-05 the close moved by -99.7 %";
     assert!(refused.code == Some(1) && refused.stderr.contains(message), "{refused:?}");
     assert_eq!(database.texts(closes).await, expected);
+}
+
+#[tokio::test]
+async fn a_split_that_is_turned_round_is_refused() {
+    let (database, files) = (one_stock().await, Files::new());
+    let rows = [("2023-06-02", 1007.37, 100), ("2023-06-05", 51.1, 2000)];
+    let prices = files.write("p.csv", flat_rows(&rows));
+    assert_eq!(ingest(&database, "prices", &prices, &[]).code, Some(0));
+    let wrong = files.write("s.csv", "ex_date,split_from,split_to\n2023-06-05,20,1\n");
+    let refused = ingest(&database, "actions", &wrong, &[]);
+    let message = "a split is turned round:\n  WIDG: at the split of 2023-06-05 the close moved by \
+                   -94.9 %, from 1007.37 to 51.1; as traded it would move by about +1900 %";
+    assert!(refused.code == Some(1) && refused.stderr.contains(message), "{refused:?}");
+    assert_eq!(ingest(&database, "actions", &files.write("s.csv", SPLIT), &[]).code, Some(0));
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub struct ReadReport {
     pub rows_without_actions: u64,
     /// Ratios that were taken for those of spin-offs.
     pub assumed_spin_offs: u64,
+    /// Rows of days on which the exchange was closed.
+    pub rows_of_closed_days: u64,
     pub rounded_volumes: u64,
     /// Rows of prices beside which the file has a split, which is not loaded.
     pub rows_with_splits: u64,
@@ -58,6 +60,7 @@ impl ReadReport {
         self.rows_without_prices += u64::from(notes.has_no_prices);
         self.rows_without_actions += u64::from(notes.has_no_action);
         self.assumed_spin_offs += u64::from(notes.is_taken_for_spin_off);
+        self.rows_of_closed_days += u64::from(notes.is_on_closed_day);
         self.rounded_volumes += u64::from(notes.is_volume_rounded);
         self.rows_with_splits += u64::from(notes.has_split);
         self.rows_with_dividends += u64::from(notes.has_dividend);
@@ -83,7 +86,7 @@ pub fn read(
     let (mut reader, origin) = open(request, source)?;
     let mut report = ReadReport {
         ignored_columns: reader.ignored_columns().to_vec(),
-        notes: reader.notes().to_vec(),
+        notes: reader.notes().iter().cloned().chain(assumption(request, &reader)).collect(),
         counts_records: reader.counts_records(),
         ..ReadReport::default()
     };
@@ -152,6 +155,27 @@ fn open(
         .into());
     }
     Ok((reader, origin))
+}
+
+/// What is assumed about prices that may not be as traded, as the header tells.
+fn assumption(request: &LoadRequest, reader: &FeedReader) -> Option<String> {
+    if request.table != Table::Prices || request.basis.is_some() {
+        return None;
+    }
+    let has = |name: &str| reader.names().iter().any(|own| own == name);
+    let has_adjusted_close =
+        reader.names().iter().any(|own| own.to_ascii_lowercase().starts_with("adj"));
+    let vendor = if has("Close/Last") {
+        "those of nasdaq.com are adjusted for splits: use --prices-are split-adjusted"
+    } else if has("Adj Close") {
+        "those of Yahoo are adjusted for splits: use --prices-are split-adjusted"
+    } else if has("Stock Splits") && !has_adjusted_close {
+        "those of yfinance without \"Adj Close\" are adjusted for dividends too: use \
+         auto_adjust=False"
+    } else {
+        return None;
+    };
+    Some(format!("prices were taken as traded, but {vendor}"))
 }
 
 fn chunk_writer() -> csv::Writer<Vec<u8>> {

@@ -30,6 +30,8 @@ pub struct ReportJson<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     assumed_spin_offs: u64,
     #[serde(skip_serializing_if = "is_zero")]
+    rows_of_closed_days: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     rounded_volumes: u64,
     #[serde(skip_serializing_if = "is_zero")]
     rows_with_splits: u64,
@@ -77,6 +79,7 @@ impl<'a> ReportJson<'a> {
             rows_without_prices: reading.rows_without_prices,
             rows_without_actions: reading.rows_without_actions,
             assumed_spin_offs: reading.assumed_spin_offs,
+            rows_of_closed_days: reading.rows_of_closed_days,
             rounded_volumes: reading.rounded_volumes,
             rows_with_splits: reading.rows_with_splits,
             rows_with_dividends: reading.rows_with_dividends,
@@ -143,6 +146,7 @@ fn read_otherwise(reading: &ReadReport) -> Vec<String> {
             reading.assumed_spin_offs,
             "ratios are taken for spin-offs, which change no volume: a column type says otherwise",
         ),
+        (reading.rows_of_closed_days, "rows are of days on which the exchange was closed"),
         (reading.rounded_volumes, "volumes with a fraction were rounded"),
         (reading.identical_rows, "rows repeat an earlier one exactly"),
         (reading.rows_with_splits, "rows have a split, which is not loaded: use ingest actions"),

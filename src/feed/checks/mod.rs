@@ -18,6 +18,8 @@ use crate::store::{DuplicateRow, KnownStock, ReferenceData, Table};
 pub struct RowNotes {
     /// It has no prices at all, so it is no bar and nothing was staged.
     pub has_no_prices: bool,
+    /// The exchange was closed on its day.
+    pub is_on_closed_day: bool,
     pub is_volume_rounded: bool,
     /// It holds a split, which a load of prices does not read.
     pub has_split: bool,

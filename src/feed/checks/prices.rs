@@ -34,7 +34,8 @@ fn stage_bar<W: Write>(
     out: &mut csv::Writer<W>,
 ) -> Result<RowNotes, RowError> {
     let (stock, date) = stock_on(row, reference, "date")?;
-    if let Some(today) = reference.today.filter(|today| date > *today) {
+    let today = reference.now.map(|now| now.with_timezone(&stock.zone).date_naive());
+    if let Some(today) = today.filter(|today| date > *today) {
         let expected =
             format!("expected a day up to {today}, because later ones are in the future");
         return Err(row.error("date", expected));
@@ -46,7 +47,8 @@ fn stage_bar<W: Write>(
         );
         return Err(row.error("date", expected));
     }
-    if let Some(reason) = closure(stock, date).filter(|_| !reference.keeps_closed_days) {
+    let closure = closure(stock, date);
+    if let Some(reason) = closure.filter(|_| !reference.keeps_closed_days) {
         let expected = format!(
             "expected a trading day, but the exchange was closed ({reason}); --closed-days keep \
              loads the row"
@@ -73,6 +75,7 @@ fn stage_bar<W: Write>(
     out.serialize((row.line, stock.id, date, open, high, low, close, adjusted_close, shares))
         .expect(WRITES_TO_MEMORY);
     Ok(RowNotes {
+        is_on_closed_day: closure.is_some(),
         is_volume_rounded: volume.is_rounded,
         has_split: row.has("splits") && is_event(row.text("splits"), true),
         has_dividend: row.has("dividends") && is_event(row.text("dividends"), false),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use tokio_postgres::Row;
 
@@ -11,9 +11,6 @@ use crate::market::{Calendar, Symbol};
 use crate::store::StoreError;
 use crate::store::stocks::symbol;
 use crate::store::symbols::LOCK_SYMBOLS;
-
-/// The offset of the easternmost time zone from UTC.
-const EASTERNMOST_OFFSET: TimeDelta = TimeDelta::hours(14);
 
 /// The stocks and exchanges that rows may refer to.
 #[derive(Debug, Clone, Default)]
@@ -30,8 +27,8 @@ pub struct ReferenceData {
     /// The first day on which a stock can have its symbol, if another stock had the symbol before.
     /// Only for stocks that never had another symbol: these have no earlier days.
     pub free_since: HashMap<Symbol, NaiveDate>,
-    /// The latest date in any time zone: no trading day is later. `None` for no bound.
-    pub today: Option<NaiveDate>,
+    /// The present time: no trading day is later. `None` for no bound.
+    pub now: Option<DateTime<Utc>>,
     /// Whether prices of days without trading are accepted.
     pub keeps_closed_days: bool,
 }
@@ -88,8 +85,7 @@ impl Loader {
             // Rows refer to stocks by symbol until the merge, so no symbol may change hands before.
             self.client.batch_execute(LOCK_SYMBOLS).await?;
         }
-        let today = Some((Utc::now() + EASTERNMOST_OFFSET).date_naive());
-        let mut data = ReferenceData { today, ..ReferenceData::default() };
+        let mut data = ReferenceData { now: Some(Utc::now()), ..ReferenceData::default() };
         let sql = "
             SELECT s.symbol AS found_by, s.id, s.symbol, s.delisted_on, e.calendar_name, s.name,
                    e.time_zone, NULL AS replaced_on

@@ -102,8 +102,9 @@ pub enum LoadRejection {
     )]
     WouldMix(Vec<String>),
     #[error(
-        "prices look adjusted for splits already, but expected are prices as traded:{}\n\
-         --prices-are split-adjusted converts them, --prices-are raw loads them as they are",
+        "prices contradict splits: they are adjusted for them already, or a split is turned \
+         round:{}\n--prices-are split-adjusted converts adjusted prices, --prices-are raw loads \
+         all as it is",
         first_lines(.0)
     )]
     LooksSplitAdjusted(Vec<SplitMove>),

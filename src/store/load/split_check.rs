@@ -238,7 +238,7 @@ impl Loader {
 fn prices_are_adjusted_for(splits: Vec<SplitWithCloses>) -> Vec<SplitToUndo> {
     let is_adjusted = |splits: &Vec<SplitWithCloses>| match evidence(splits) {
         Some(SplitEvidence::Adjusted) => true,
-        Some(SplitEvidence::Raw | SplitEvidence::Neither) => false,
+        Some(SplitEvidence::Raw | SplitEvidence::TurnedRound | SplitEvidence::Neither) => false,
         Some(SplitEvidence::TooSmall) | None => splits.iter().all(|split| !split.is_known),
     };
     let undone = between_same_bars(splits).filter(is_adjusted).flatten();

@@ -42,13 +42,13 @@ async fn a_silent_stream_is_not_cut_off_when_another_request_arrives() {
     let proxy = Proxy::to(&database.url());
     let app = App::with(
         &Database::at(&proxy.url()),
-        &[("REQUEST_HEAD_TIMEOUT_MS", "300"), ("KEEP_ALIVE_S", "1")],
+        &[("REQUEST_HEAD_TIMEOUT_MS", "700"), ("KEEP_ALIVE_S", "1")],
     )
     .await;
     let key = database.issue("enterprise");
     let whole = app.get(&key, HISTORY).await.text().await.unwrap();
     // Longer than the time-outs for a head and for an idle connection.
-    proxy.set(Fault::Slow(Duration::from_millis(800)));
+    proxy.set(Fault::Slow(Duration::from_millis(1500)));
     let mut client = RawClient::connect(app.address()).await;
     client.send(get(HISTORY, &key)).await;
     let mut response = client.read_some(4096).await;

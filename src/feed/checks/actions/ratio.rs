@@ -65,6 +65,9 @@ fn fraction(text: &str) -> Option<(f64, f64)> {
     let digits: u128 = format!("{whole}{decimals}").parse().ok()?;
     let count = u32::try_from(decimals.len()).ok()?;
     let unit = 10u128.pow(count);
+    if let Some(whole) = one_for(digits, unit) {
+        return Some((1.0, whole as f64));
+    }
     let divisor = gcd(digits, unit);
     let exact = (digits / divisor, unit / divisor);
     let largest = 10f64.powf(f64::from(count) / 2.0 - 1.0).min(DENOMINATOR_MAX as f64) as u128;
@@ -82,6 +85,19 @@ fn fraction(text: &str) -> Option<(f64, f64)> {
     Some((numerator as f64, denominator as f64))
 }
 
+/// The number of old shares that become one, if the decimal `digits / unit` is the rounded or cut
+/// quotient: 0.0333 is one for 30. Reverse splits are of this form. One decimal proves too little:
+/// 0.3 may be three for ten.
+fn one_for(digits: u128, unit: u128) -> Option<u128> {
+    if digits == 0 || digits >= unit || unit < 100 {
+        return None;
+    }
+    let whole = (unit + digits / 2) / digits;
+    let is_rounded = (unit + whole / 2) / whole == digits;
+    ((is_rounded || unit / whole == digits) && whole <= u128::from(DENOMINATOR_MAX))
+        .then_some(whole)
+}
+
 fn gcd(a: u128, b: u128) -> u128 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -92,6 +108,27 @@ mod tests {
 
     fn parsed(text: &str) -> Option<(f64, f64)> {
         Split::parse(text).map(|split| (split.from, split.to))
+    }
+
+    #[test]
+    fn a_rounded_reverse_split_is_one_share_for_a_whole_number() {
+        for (text, from) in [
+            ("0.0333", 30.0),
+            ("0.0667", 15.0),
+            ("0.067", 15.0),
+            ("0.0286", 35.0),
+            ("0.02857", 35.0),
+            ("0.0133", 75.0),
+            ("0.00667", 150.0),
+            ("0.33", 3.0),
+            ("0.083", 12.0),
+            ("0.05", 20.0),
+            ("0.5", 2.0),
+        ] {
+            assert_eq!(parsed(text), Some((from, 1.0)), "{text}");
+        }
+        assert_eq!(parsed("0.3"), Some((10.0, 3.0)));
+        assert_eq!(parsed("0.29"), Some((100.0, 29.0)));
     }
 
     #[test]
