@@ -48,7 +48,7 @@ async fn a_silent_stream_is_not_cut_off_when_another_request_arrives() {
     let key = database.issue("enterprise");
     let whole = app.get(&key, HISTORY).await.text().await.unwrap();
     // Longer than the time-outs for a head and for an idle connection.
-    proxy.set(Fault::Slow(Duration::from_millis(1500)));
+    proxy.set(Fault::Slow(Duration::from_millis(800)));
     let mut client = RawClient::connect(app.address()).await;
     client.send(get(HISTORY, &key)).await;
     let mut response = client.read_some(4096).await;
