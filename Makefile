@@ -27,7 +27,7 @@ test-openapi: tools-openapi ## send requests that the OpenAPI document allows, a
 test-calendars: tools ## compare the built-in calendars with the Python package exchange_calendars; a minute
 	python3 -m venv target/calendars
 	target/calendars/bin/pip install --quiet --requirement tests/calendars/requirements.txt
-	timeout 900 cargo test --workspace --locked --test api calendar_reference:: -- --include-ignored --nocapture
+	timeout 900 cargo test --workspace --locked --test api calendar_comparison:: -- --include-ignored --nocapture
 
 test-faults: tools-faults tools-scale ## cause every fault of the reliability page on a release build, and record the figures there
 	cargo build --release --locked

@@ -16,7 +16,7 @@ mod auth;
 mod bad_input;
 mod cache;
 mod calendar;
-mod calendar_reference;
+mod calendar_comparison;
 mod chart;
 mod command_errors;
 mod contract;
