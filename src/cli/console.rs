@@ -1,6 +1,11 @@
-//! What commands share: their error type, output for scripts, and confirmation by a person.
+//! What commands share: their error type, output for scripts, confirmation by a person, and days in
+//! arguments.
 
 use std::io::{BufRead, IsTerminal, Write};
+
+use chrono::NaiveDate;
+
+use crate::market::parse_date;
 
 /// The error of a command. Its message is one sentence for the operator.
 pub type CliError = Box<dyn std::error::Error + Send + Sync>;
@@ -48,4 +53,9 @@ pub fn confirm(yes: bool, loss: &str) -> Result<(), CliError> {
 
 pub fn confirmation_required(loss: &str) -> CliError {
     ConfirmationRequired { loss: loss.to_owned() }.into()
+}
+
+/// A day in an argument.
+pub fn day(text: &str) -> Result<NaiveDate, &'static str> {
+    parse_date(text).ok_or("write a day that exists as YYYY-MM-DD, such as 2022-06-09")
 }

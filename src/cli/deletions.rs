@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::console::{CliError, confirm};
+use super::console::{CliError, confirm, day};
 use super::operator::{OperatorArgs, notify_of_data};
-use crate::market::{DateRange, EventKind, Symbol, parse_date};
+use crate::market::{DateRange, EventKind, Symbol};
 use crate::store::{DeletedRows, Deletion, FoundRows, LoadError};
 
 #[derive(Debug, Args)]
@@ -148,8 +148,4 @@ impl fmt::Display for Described {
             Some((first, last)) => write!(f, "{count} {noun} from {first} to {last}"),
         }
     }
-}
-
-fn day(text: &str) -> Result<NaiveDate, &'static str> {
-    parse_date(text).ok_or("write a day that exists as YYYY-MM-DD, such as 2022-06-09")
 }

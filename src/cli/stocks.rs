@@ -4,11 +4,11 @@
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 
-use super::console::{CliError, confirm, print_line};
+use super::console::{CliError, confirm, day, print_line};
 use super::operator::notify_of_data;
 use super::stock_list;
 use crate::config::{DatabaseConfig, RedisConfig};
-use crate::market::{Symbol, parse_date};
+use crate::market::Symbol;
 use crate::redis::Redis;
 use crate::store::{Database, StockUpdate, StockUpdateError, Store};
 
@@ -142,8 +142,4 @@ async fn rename(
         }
         result => Ok(result?),
     }
-}
-
-fn day(text: &str) -> Result<NaiveDate, &'static str> {
-    parse_date(text).ok_or("write a day that exists as YYYY-MM-DD, such as 2022-06-09")
 }

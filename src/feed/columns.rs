@@ -68,7 +68,7 @@ const PRICES: &[FeedColumn] = &[
     // They are not loaded, but tell whether the other values are what they seem to be.
     optional("currency", &["currencycode", "pricecurrency"]),
     optional("period", &["per"]),
-    with_fallbacks(optional("time", &[]), &[]),
+    optional("time", &[]),
     optional("splits", &["stocksplits", "split", "splitfactor", "splitcoefficient", "splitratio"]),
     optional("dividends", &["dividend", "divcash", "dividendamount", "exdividend"]),
 ];

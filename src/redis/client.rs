@@ -68,7 +68,7 @@ pub(super) struct Shared {
     connected: Arc<AtomicBool>,
     /// Gets a report when the breaker opens.
     reports: mpsc::Sender<FailureReport>,
-    pub permissions: Arc<Permissions>,
+    pub permissions: Permissions,
 }
 
 impl Redis {
@@ -95,11 +95,6 @@ impl Redis {
         let (reports, received_reports) = mpsc::channel(1);
         tokio::spawn(watch(client.clone(), connected.clone(), timeout, received_reports));
         client.connect();
-        let permissions = Arc::new(Permissions::default());
-        tokio::spawn({
-            let (client, permissions) = (client.clone(), permissions.clone());
-            async move { permissions.check_scripts(&client).await }
-        });
         let shared = Shared {
             client,
             builder,
@@ -108,7 +103,7 @@ impl Redis {
             breaker: Breaker::new(config.redis_breaker_open_ms),
             connected,
             reports,
-            permissions,
+            permissions: Permissions::default(),
         };
         Ok(Some(Self { shared: Arc::new(shared) }))
     }
@@ -126,6 +121,12 @@ impl Redis {
     /// Whether there is a connection, as last observed.
     pub fn is_connected(&self) -> bool {
         self.shared.connected.load(Ordering::Relaxed)
+    }
+
+    /// Tries in the background whether scripts are allowed. Commands that end soon run none.
+    pub fn check_scripts(&self) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move { shared.permissions.check_scripts(&shared.client).await });
     }
 
     /// Whether messages of other instances can arrive.

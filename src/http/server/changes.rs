@@ -57,6 +57,9 @@ impl ChangeFollower for State {
 
 /// Follows changes until the process ends.
 pub async fn follow_changes(state: &'static State, config: CacheConfig) {
+    if let Some(redis) = &state.redis {
+        redis.check_scripts();
+    }
     let messages = state.redis.as_ref().and_then(|redis| redis.subscribe().ok());
     follow(state, messages, &config).await;
 }
