@@ -134,8 +134,10 @@ async fn a_crash_loses_at_most_the_usage_since_the_last_batch() {
 #[tokio::test]
 async fn usage_during_an_outage_of_postgres_is_stored_after_it() {
     let database = Database::sample().await;
-    let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
+    // Issued first: a notification about the key would make the server read its row during the
+    // outage.
     let key = database.issue("pro");
+    let app = App::with(&database, &[("USAGE_FLUSH_MS", "50")]).await;
     app.get(&key, RANGE).await;
     database.refuse_connections().await;
     for _ in 0..30 {

@@ -29,7 +29,10 @@ export async function getJson(path, signal) {
     throw new Problem("This server is unreachable. Check your connection and try again.", "unreachable");
   }
   reportLimit(response.headers);
-  const body = await response.json().catch(() => null);
+  const body = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return null;
+  });
   if (response.ok && body) return body;
   throw new Problem(sentence(body?.detail, response.status), body?.code, response.status);
 }

@@ -105,6 +105,7 @@ function move(step) {
 
 function close() {
   clearTimeout(timer);
+  request?.abort();
   list.hidden = true;
   active = -1;
   box.setAttribute("aria-expanded", "false");
