@@ -13,6 +13,7 @@ pub enum Route {
     PricesOfMany,
     PricesOfDay,
     StockEvents,
+    StockRevisions,
     Events,
     Chart,
     Exchanges,
@@ -33,7 +34,7 @@ pub enum Route {
 }
 
 impl Route {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Prices,
         Self::Quote,
         Self::Stock,
@@ -41,6 +42,7 @@ impl Route {
         Self::PricesOfMany,
         Self::PricesOfDay,
         Self::StockEvents,
+        Self::StockRevisions,
         Self::Events,
         Self::Chart,
         Self::Exchanges,
@@ -82,6 +84,7 @@ impl Route {
             [Some("stocks"), Some(_), Some("prices"), None] => Self::Prices,
             [Some("stocks"), Some(_), Some("quote"), None] => Self::Quote,
             [Some("stocks"), Some(_), Some("events"), None] => Self::StockEvents,
+            [Some("stocks"), Some(_), Some("revisions"), None] => Self::StockRevisions,
             [Some("stocks"), Some(_), Some("chart.svg"), None] => Self::Chart,
             [Some("stocks"), Some(_), None, _] => Self::Stock,
             [Some("stocks"), None, ..] => Self::Stocks,
@@ -109,6 +112,7 @@ impl Route {
             Self::PricesOfMany => "/api/prices",
             Self::PricesOfDay => "/api/prices/daily/{date}",
             Self::StockEvents => "/api/stocks/{symbol}/events",
+            Self::StockRevisions => "/api/stocks/{symbol}/revisions",
             Self::Events => "/api/events",
             Self::Chart => "/api/stocks/{symbol}/chart.svg",
             Self::Exchanges => "/api/exchanges",

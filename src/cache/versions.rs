@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use chrono::NaiveTime;
 
 use crate::caller::KeyId;
-use crate::market::{Exchange, Symbol};
+use crate::market::{AsOf, Exchange, Symbol};
 use crate::store::{Changes, StockRef, Store, StoreError};
 
 /// The time zone for lists of stocks, and for stocks of an unknown exchange.
@@ -36,6 +36,13 @@ pub struct Versions {
     version_of_all: AtomicI64,
     /// The last check for changes failed.
     is_behind: AtomicBool,
+}
+
+impl DependsOn<'_> {
+    /// The stock of a symbol. As of an earlier time another stock may have had it: all of them.
+    pub fn stock(symbol: Symbol, as_of: Option<AsOf>) -> Self {
+        if as_of.is_some() { Self::All } else { Self::Stock(symbol) }
+    }
 }
 
 impl Default for Versions {

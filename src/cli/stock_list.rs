@@ -19,8 +19,8 @@ pub async fn list(store: &Store, exchange: Option<String>, is_json: bool) -> Res
     let mut all = Vec::new();
     loop {
         let page = ListPage { limit: STOCKS_PER_QUERY, offset: all.len() as u32 };
-        let found = store.list_stocks(&filter, page, ANY_VERSION).await?;
-        let stocks = store.stocks(&found.ids, ANY_VERSION).await?;
+        let found = store.now().list_stocks(&filter, page, ANY_VERSION).await?;
+        let stocks = store.now().stocks(&found.ids, ANY_VERSION).await?;
         let is_last = stocks.len() < STOCKS_PER_QUERY as usize;
         all.extend(stocks);
         if is_last {
@@ -47,8 +47,8 @@ fn line([symbol, exchange, currency, first, last]: [&str; 5], name: &str) -> Str
 /// Prints the fields of a stock, one per line. Empty ones are omitted.
 pub async fn show(store: &Store, symbol: Symbol, is_json: bool) -> Result<(), CliError> {
     let unknown = || format!("no stock has or had the symbol {symbol}: see tickerd stocks list");
-    let found = store.stock_of(symbol).await?.ok_or_else(unknown)?;
-    let stock = store.find_stock(found).await?.ok_or_else(unknown)?;
+    let found = store.now().stock_of(symbol).await?.ok_or_else(unknown)?;
+    let stock = store.now().find_stock(found).await?.ok_or_else(unknown)?;
     if is_json {
         return print_line(&serde_json::to_string(&Stock::from(stock))?);
     }
@@ -72,7 +72,7 @@ pub async fn show(store: &Store, symbol: Symbol, is_json: bool) -> Result<(), Cl
         ("last day", stock.last_date.map(|day| day.to_string())),
         ("delisted on", stock.delisted_on.map(|day| day.to_string())),
         ("former symbols", (!former.is_empty()).then(|| former.join(", "))),
-        ("changed", Some(stock.updated_at.format("%Y-%m-%dT%H:%M:%SZ").to_string())),
+        ("changed", stock.updated_at.map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())),
     ];
     for (name, value) in lines {
         if let Some(value) = value {

@@ -30,8 +30,8 @@ use actix_web::{App, Error, web};
 use crate::config::{LogConfig, ServeConfig};
 use api::prices::{self, day, many};
 use api::{
-    calendar, chart, events, exchanges, health, market_status, quote, status, stocks, usage,
-    watchlists,
+    calendar, chart, events, exchanges, health, market_status, quote, revisions, status, stocks,
+    usage, watchlists,
 };
 use middleware::{anonymous_limit, authorize, boundary, cached, only, uncached};
 pub use reference::problems;
@@ -78,6 +78,10 @@ fn app(
         .service(cached::<events::StockEventsQuery, _, _>(
             "/stocks/{symbol}/events",
             events::stock_events,
+        ))
+        .service(cached::<revisions::RevisionsQuery, _, _>(
+            "/stocks/{symbol}/revisions",
+            revisions::revisions,
         ))
         .service(cached::<chart::ChartQuery, _, _>("/stocks/{symbol}/chart.svg", chart::chart))
         .service(cached::<stocks::StockQuery, _, _>("/stocks/{symbol}", stocks::stock))

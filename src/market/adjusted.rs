@@ -58,6 +58,20 @@ impl Adjust {
     }
 }
 
+impl Adjustments {
+    /// The bar with the adjusted close that follows from these adjustments, which must have the
+    /// dividends. A feed's adjusted close stays.
+    pub fn with_adjusted_close(&self, bar: Bar) -> Bar {
+        match self.origin {
+            AdjustedCloseOrigin::Computed => {
+                let adjusted_close = Adjust::All.apply(bar, self).close;
+                Bar { adjusted_close, ..bar }
+            }
+            AdjustedCloseOrigin::Feed => bar,
+        }
+    }
+}
+
 /// Multiplies prices by a ratio. Rounding keeps their order.
 fn scaled(bar: Bar, ratio: &Ratio) -> Bar {
     Bar {

@@ -4,6 +4,7 @@
 mod action;
 mod adjusted;
 mod adjustment;
+mod as_of;
 mod bar;
 mod calendar;
 mod date;
@@ -22,6 +23,7 @@ mod word_enum;
 pub use action::{Action, ActionKind, ActionType, EventKind, type_of_ratio};
 pub use adjusted::{Adjust, AdjustedCloseOrigin, Adjustments};
 pub use adjustment::{AdjustmentFactor, Effect, EffectiveAction, factors};
+pub use as_of::{AsOf, AsOfError};
 pub use bar::{Bar, BarError};
 pub use calendar::{
     CLOSED_DAYS_MAX, Calendar, DEFAULT_EXCHANGE, EarlyClose, Hours, KnownExchange, Pause,

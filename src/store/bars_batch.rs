@@ -6,8 +6,7 @@ use tokio_postgres::Row;
 
 use super::bar_columns::bar;
 use super::effective_actions::adjustments;
-use super::stocks::symbol;
-use super::{Params, StockRef, Store, StoreError};
+use super::{Params, Snapshot, StockRef, StoreError};
 use crate::market::{Adjustments, Bar, Calendar, DateRange, ListingState, Order, Symbol};
 
 /// A bar of one of several stocks.
@@ -32,11 +31,11 @@ pub struct AdjustmentData {
 /// The bar of one stock in the whole market of a day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DayRow {
-    pub symbol: Symbol,
+    pub stock: StockRef,
     pub bar: Bar,
 }
 
-/// The statement of [`Store::bars_batch`]. Stocks come in the order given, so Postgres sorts one
+/// The statement of [`Snapshot::bars_batch`]. Stocks come in the order given, so Postgres sorts one
 /// stock after the other and stops when the batch is full.
 macro_rules! batch_sql {
     ($order:literal) => {
@@ -63,7 +62,7 @@ macro_rules! batch_sql {
     };
 }
 
-impl Store {
+impl Snapshot<'_> {
     /// The first `limit` bars of these stocks, one stock after the other in the order given, each
     /// by date. The first stock has a range of its own: an earlier batch may have ended within it.
     pub async fn bars_batch(
@@ -81,7 +80,7 @@ impl Store {
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         let params: Params<'_> =
             &[&ids, &first.start(), &first.end(), &range.start(), &range.end(), &i64::from(limit)];
-        self.query_content(newest(stocks), sql, params).await?.iter().map(batch_row).collect()
+        self.query(newest(stocks), sql, params).await?.iter().map(batch_row).collect()
     }
 
     /// The data that the bars of these stocks are adjusted and merged with, in the order given.
@@ -106,7 +105,7 @@ impl Store {
              ORDER BY a.place"
         );
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
-        let rows = self.query_content(newest(stocks), sql, &[&ids, &with_dividends]).await?;
+        let rows = self.query(newest(stocks), sql, &[&ids, &with_dividends]).await?;
         rows.iter().map(background).collect()
     }
 
@@ -121,7 +120,7 @@ impl Store {
                        AND date >= $2 AND date <= coalesce($3, 'infinity'::date))";
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         let params: Params<'_> = &[&ids, &range.start(), &range.end()];
-        let rows = self.query_content(newest(stocks), sql, params).await?;
+        let rows = self.query(newest(stocks), sql, params).await?;
         rows.iter().map(|row| Ok(row.try_get("stock_id")?)).collect()
     }
 
@@ -137,7 +136,7 @@ impl Store {
     ) -> Result<Vec<DayRow>, StoreError> {
         // One index lookup per stock: an index by date would slow down every load.
         let sql = concat!(
-            "SELECT s.symbol, p.* FROM stocks s
+            "SELECT s.id, s.symbol, s.data_version, p.* FROM stocks s
              CROSS JOIN LATERAL (
                  SELECT ",
             bar_columns!(),
@@ -149,7 +148,7 @@ impl Store {
         );
         let after = after.as_ref().map_or("", Symbol::as_str);
         let params: Params<'_> = &[&date, &exchange, &after, &i64::from(limit)];
-        self.query_content(version, sql, params).await?.iter().map(day_row).collect()
+        self.query(version, sql, params).await?.iter().map(day_row).collect()
     }
 }
 
@@ -175,5 +174,5 @@ fn background(row: &Row) -> Result<AdjustmentData, StoreError> {
 }
 
 fn day_row(row: &Row) -> Result<DayRow, StoreError> {
-    Ok(DayRow { symbol: symbol(row, "symbol")?, bar: bar(row)? })
+    Ok(DayRow { stock: StockRef::of(row)?, bar: bar(row)? })
 }

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use super::bar_columns::bars_of_arrays;
 use super::effective_actions::adjustments;
-use super::{Params, StockRef, Store, StoreError};
+use super::{Params, Snapshot, StockRef, StoreError};
 use crate::market::{Adjustments, Bar};
 
 /// The most bars of one chart: 80 years of trading days.
@@ -23,7 +23,7 @@ pub struct ChartData {
     pub bars: Vec<Bar>,
 }
 
-impl Store {
+impl Snapshot<'_> {
     /// The newest [`BARS_MAX`] bars from `start` to `end`. Without an `end`, up to the newest bar;
     /// without a `start`, from a year before the end. One statement reads both bars and actions, so
     /// that they are consistent. `with_dividends`: whether bars are adjusted for dividends too.
@@ -58,7 +58,7 @@ impl Store {
              WHERE s.id = $1"
         );
         let params: Params<'_> = &[&stock.id, &start, &end, &BARS_MAX, &with_dividends];
-        self.query_content(stock.version, sql, params).await?.first().map(chart_data).transpose()
+        self.query(stock.version, sql, params).await?.first().map(chart_data).transpose()
     }
 }
 

@@ -36,6 +36,9 @@ pub enum StoreError {
     Migration(String),
     #[error("the database holds invalid data: {0}")]
     Corrupt(String),
+    /// `start` is in microseconds of the epoch.
+    #[error("replaced data is kept since revision {start}, after the requested time")]
+    BeforeHistory { start: i64 },
 }
 
 impl StoreError {

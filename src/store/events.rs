@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 
 use super::effective_actions::action_type;
 use super::typed::Param;
-use super::{Params, StockRef, Store, StoreError};
+use super::{Params, Snapshot, StockRef, StoreError};
 use crate::market::{ActionType, DateRange, EventKind, Order, parse_date};
 
 /// A split or a dividend of a stock.
@@ -167,7 +167,7 @@ macro_rules! exchange_events_sql {
     };
 }
 
-impl Store {
+impl Snapshot<'_> {
     /// One page of the events of a stock.
     pub async fn stock_events(
         &self,
@@ -229,7 +229,7 @@ impl Store {
             &rows,
             &after_type,
         ];
-        let rows = self.query_content(version, sql, params).await?;
+        let rows = self.query(version, sql, params).await?;
         let limit = limit as usize;
         let last =
             if rows.len() > limit { rows[..limit].last().map(place).transpose()? } else { None };

@@ -71,7 +71,7 @@ impl Store {
             SELECT e.code, e.mic, e.time_zone, e.opens_at, e.closes_at, e.calendar_name,
                    EXISTS (SELECT FROM stocks WHERE exchange = e.code) AS has_stocks
             FROM exchanges e ORDER BY e.code COLLATE \"C\"";
-        let rows = self.query_content(version, sql, &[]).await?;
+        let rows = self.now().query(version, sql, &[]).await?;
         rows.iter().filter_map(|row| market_record(row).transpose()).collect()
     }
 
@@ -82,7 +82,7 @@ impl Store {
                    e.closes_at, e.calendar_name, count(s.id) AS stocks
             FROM exchanges e LEFT JOIN stocks s ON s.exchange = e.code
             GROUP BY e.code ORDER BY e.code COLLATE \"C\"";
-        self.query_content(version, sql, &[]).await?.iter().map(exchange_record).collect()
+        self.now().query(version, sql, &[]).await?.iter().map(exchange_record).collect()
     }
 
     /// The newest day with prices of each exchange that has stocks, ordered by code, as of
@@ -100,7 +100,7 @@ impl Store {
                        ) p ON true
                    ) stocks
                    GROUP BY exchange, newest ORDER BY exchange COLLATE \"C\"";
-        self.query_content(version, sql, &[]).await?.iter().map(newest_day).collect()
+        self.now().query(version, sql, &[]).await?.iter().map(newest_day).collect()
     }
 }
 

@@ -32,18 +32,27 @@ const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 const EXTENSION: &str = "pg_trgm";
 
 /// All tables and views. A test compares the list with a migrated database.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 23] = [
     "api_keys",
     "audit",
+    "changes",
+    "corporate_action_versions",
     "corporate_actions",
+    "corporate_actions_history",
     "exchanges",
+    "former_symbol_versions",
     "former_symbols",
+    "former_symbols_history",
     "inherited_symbols",
     "key_usage",
+    "price_versions",
     "prices",
+    "prices_history",
     "refinery_schema_history",
     "revision",
+    "stock_versions",
     "stocks",
+    "stocks_history",
     "tiers",
     "usage_batches",
     "watchlists",
@@ -117,7 +126,8 @@ fn reason(error: &refinery_core::Error) -> String {
         Some(cause) if lacks_extension(cause) => format!(
             "{error}: {}: install the modules that come with Postgres (Debian: postgresql-contrib, \
              in the server's package). If they are installed, let a role that may do so run CREATE \
-             EXTENSION {EXTENSION} in this database. Then migrate again",
+             EXTENSION {EXTENSION}; CREATE SCHEMA as_of AUTHORIZATION the_role_that_migrates; in \
+             this database. Then migrate again",
             describe(cause)
         ),
         Some(cause) => format!("{error}: {}", describe(cause)),

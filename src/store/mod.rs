@@ -21,7 +21,9 @@ mod pool;
 mod prices;
 mod quotes;
 mod replica;
+mod revisions;
 mod search;
+mod snapshot;
 mod stocks;
 mod symbols;
 mod tiers;
@@ -32,7 +34,7 @@ mod watchlists;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio_postgres::Row;
 
 use crate::config::{DatabaseConfig, ReplicaConfig};
@@ -55,11 +57,13 @@ pub use load::{
     StagingWriter, Table,
 };
 pub use pool::ConnectionCounts;
-use pool::{Params, PoolTimeouts, Postgres};
+use pool::{Params, PoolTimeouts, Postgres, Statement};
 pub use prices::bars_sql;
 pub use quotes::Quote;
 use replica::Replica;
+pub use revisions::{RevisionKind, RevisionPage, RevisionRecord, RowValues};
 pub use search::{ListPage, StockFilter, StockIdentifiers, StockMatches, StockSearch};
+pub use snapshot::Snapshot;
 pub use stocks::{StockRecord, StockRef};
 pub use symbols::{StockUpdate, StockUpdateError};
 pub use tiers::TierRecord;
@@ -77,6 +81,8 @@ pub struct Store {
     replica: Option<Arc<Replica>>,
     /// One for each request that has a connection or waits for one.
     permits: Arc<Semaphore>,
+    /// The first revision whose data stays readable; read on first use.
+    history_start: Arc<OnceCell<i64>>,
 }
 
 impl Store {
@@ -94,7 +100,12 @@ impl Store {
         };
         let primary = Postgres::new(database, config, timeouts)?;
         let permits = config.database_connections_max as usize + config.database_queue_max as usize;
-        Ok(Self { primary, replica: None, permits: Arc::new(Semaphore::new(permits)) })
+        Ok(Self {
+            primary,
+            replica: None,
+            permits: Arc::new(Semaphore::new(permits)),
+            history_start: Arc::default(),
+        })
     }
 
     /// Reads content from a replica, if one is configured.
@@ -133,23 +144,22 @@ impl Store {
     async fn query_content(
         &self,
         version: i64,
-        sql: &'static str,
-        params: Params<'_>,
+        statement: Statement<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let _permit = self.permit()?;
         if let Some(replica) = &self.replica
-            && let Some(rows) = replica.query(version, sql, params).await
+            && let Some(rows) = replica.query(version, statement).await
         {
             return Ok(rows);
         }
-        self.primary.query(sql, params).await
+        self.primary.query(statement).await
     }
 
     /// Runs a statement that is safe to repeat on the primary: once more if the connection was
     /// dead.
     async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let _permit = self.permit()?;
-        self.primary.query(sql, params).await
+        self.primary.query(Statement::now(sql, params)).await
     }
 
     /// Runs a statement on the primary, without a retry.
@@ -159,7 +169,7 @@ impl Store {
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let _permit = self.permit()?;
-        self.primary.query_once(sql, params).await
+        self.primary.query_once(Statement::now(sql, params)).await
     }
 
     /// The same as [`Self::query`], on the connections for background tasks: these do not wait for
@@ -169,7 +179,7 @@ impl Store {
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.primary.query_in_background(sql, params).await
+        self.primary.query_in_background(Statement::now(sql, params)).await
     }
 
     fn permit(&self) -> Result<SemaphorePermit<'_>, StoreError> {

@@ -13,9 +13,25 @@ use super::connect::Database;
 use super::error::StoreError;
 use super::typed::Param;
 use crate::config::{DatabaseConfig, Pooler};
+use crate::market::AsOf;
 use crate::metrics;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
+
+/// A statement with its parameters.
+#[derive(Clone, Copy)]
+pub(super) struct Statement<'a> {
+    pub(super) sql: &'static str,
+    pub(super) params: Params<'a>,
+    /// The time as of which it reads the tables; `None` for now.
+    pub(super) as_of: Option<AsOf>,
+}
+
+impl<'a> Statement<'a> {
+    pub(super) fn now(sql: &'static str, params: Params<'a>) -> Self {
+        Self { sql, params, as_of: None }
+    }
+}
 
 /// Connections for background tasks. Storing usage may wait for a lock, and following changes must
 /// not wait for that.
@@ -90,40 +106,33 @@ impl Postgres {
 
     /// Runs a statement that is safe to repeat. A pooled connection may be dead, for example after
     /// a restart of Postgres: the statement is then run once more, on a new connection.
-    pub(super) async fn query(
-        &self,
-        sql: &'static str,
-        params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.run_with_retry(&self.requests, sql, params).await
+    pub(super) async fn query(&self, statement: Statement<'_>) -> Result<Vec<Row>, StoreError> {
+        self.run_with_retry(&self.requests, statement).await
     }
 
     /// Runs a statement, without a retry.
     pub(super) async fn query_once(
         &self,
-        sql: &'static str,
-        params: Params<'_>,
+        statement: Statement<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.run_measured(&self.requests, sql, params).await
+        self.run_measured(&self.requests, statement).await
     }
 
     /// The same as [`Self::query`], on the connections for background tasks.
     pub(super) async fn query_in_background(
         &self,
-        sql: &'static str,
-        params: Params<'_>,
+        statement: Statement<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.run_with_retry(&self.background, sql, params).await
+        self.run_with_retry(&self.background, statement).await
     }
 
     async fn run_with_retry(
         &self,
         pool: &Pool,
-        sql: &'static str,
-        params: Params<'_>,
+        statement: Statement<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        match self.run_measured(pool, sql, params).await {
-            Err(error) if error.is_dead_connection() => self.run_measured(pool, sql, params).await,
+        match self.run_measured(pool, statement).await {
+            Err(error) if error.is_dead_connection() => self.run_measured(pool, statement).await,
             answer => answer,
         }
     }
@@ -132,12 +141,12 @@ impl Postgres {
     async fn run_measured(
         &self,
         pool: &Pool,
-        sql: &'static str,
-        params: Params<'_>,
+        statement: Statement<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let started = Instant::now();
-        let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = sql);
-        let rows = self.run(pool, sql, params, self.statement_timeout).instrument(span).await;
+        let text = statement.sql;
+        let span = tracing::trace_span!("postgres", otel.kind = "client", db.query.text = text);
+        let rows = self.run(pool, statement, self.statement_timeout).instrument(span).await;
         let failed = rows.as_ref().is_err_and(|error| !error.is_constraint_violation());
         metrics::query(!failed, started.elapsed().as_secs_f64());
         rows
@@ -161,20 +170,20 @@ impl Postgres {
         sql: &'static str,
         timeout: Duration,
     ) -> Result<Vec<Row>, StoreError> {
-        self.run(&self.background, sql, &[], timeout.min(self.statement_timeout)).await
+        let statement = Statement::now(sql, &[]);
+        self.run(&self.background, statement, timeout.min(self.statement_timeout)).await
     }
 
     async fn run(
         &self,
         pool: &Pool,
-        sql: &'static str,
-        params: Params<'_>,
+        statement: Statement<'_>,
         timeout: Duration,
     ) -> Result<Vec<Row>, StoreError> {
         let mut checkout = Checkout { client: Some(pool.get().await?), postgres: self };
         let client = checkout.client.as_ref().expect("it was checked out in the line above");
         let sent = Instant::now();
-        let rows = tokio::time::timeout(timeout, send(client, self.pooler, sql, params)).await;
+        let rows = tokio::time::timeout(timeout, send(client, self.pooler, statement)).await;
         let rows = match rows {
             Ok(rows) => rows.map_err(StoreError::from),
             Err(_) => Err(StoreError::Timeout(timeout.as_millis())),
@@ -222,10 +231,12 @@ impl Drop for Checkout<'_> {
 async fn send(
     client: &Client,
     pooler: Pooler,
-    sql: &'static str,
-    params: Params<'_>,
+    Statement { sql, params, as_of }: Statement<'_>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let rows = match pooler {
+    if let Some(as_of) = as_of {
+        return send_as_of(client, as_of, sql, params).await;
+    }
+    match pooler {
         Pooler::None => {
             let statement = client.prepare_cached(sql).await?;
             // So every test of a statement also checks the types that a pooler needs.
@@ -235,14 +246,48 @@ async fn send(
                 "{sql}: takes {:?}",
                 statement.params()
             );
-            client.query_raw(&statement, params.iter().map(value)).await?
+            let rows = client.query_raw(&statement, params.iter().map(value)).await?;
+            rows.try_collect().await
         }
-        Pooler::Transaction => {
-            let typed = params.iter().map(|param| (value(param), param.sql_type()));
-            client.query_typed_raw(sql, typed).await?
-        }
-    };
-    rows.try_collect().await
+        Pooler::Transaction => send_typed(client, sql, params).await,
+    }
+}
+
+async fn send_typed(
+    client: &Client,
+    sql: &'static str,
+    params: Params<'_>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let typed = params.iter().map(|param| (value(param), param.sql_type()));
+    client.query_typed_raw(sql, typed).await?.try_collect().await
+}
+
+/// Runs a statement on the views of the schema `as_of`, which show the tables as of a time. A
+/// prepared statement would keep reading the tables that it was prepared on.
+///
+/// All three messages are sent when this is first polled, so a request that is cancelled leaves no
+/// open transaction behind.
+async fn send_as_of(
+    client: &Client,
+    as_of: AsOf,
+    sql: &'static str,
+    params: Params<'_>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let begin = format!(
+        "BEGIN READ ONLY; SET LOCAL tickerd.as_of = '{}';
+         SELECT set_config('search_path', 'as_of, ' || current_setting('search_path'), true)",
+        as_of.revision()
+    );
+    let (begun, rows, ended) = tokio::join!(
+        biased;
+        client.batch_execute(&begin),
+        send_typed(client, sql, params),
+        client.batch_execute("COMMIT")
+    );
+    begun?;
+    let rows = rows?;
+    ended?;
+    Ok(rows)
 }
 
 fn value<'a>(param: &&'a dyn Param) -> &'a (dyn ToSql + Sync) {

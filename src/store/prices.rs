@@ -1,7 +1,7 @@
 //! The table `prices`, a stock at a time.
 
 use super::bar_columns::bar;
-use super::{Params, StockRef, Store, StoreError};
+use super::{Params, Snapshot, StockRef, StoreError};
 use crate::market::{Bar, DateRange, Order};
 
 macro_rules! bars_sql {
@@ -18,8 +18,8 @@ macro_rules! bars_sql {
     };
 }
 
-/// The statement of [`Store::bars`]. It takes the id of a stock, not a symbol: finding the stock by
-/// its symbol would take as long as reading the bars.
+/// The statement of [`Snapshot::bars`]. It takes the id of a stock, not a symbol: finding the stock
+/// by its symbol would take as long as reading the bars.
 pub const fn bars_sql(order: Order) -> &'static str {
     match order {
         Order::Desc => bars_sql!("DESC"),
@@ -27,7 +27,7 @@ pub const fn bars_sql(order: Order) -> &'static str {
     }
 }
 
-impl Store {
+impl Snapshot<'_> {
     /// The first `limit` bars of a range, in this order.
     pub async fn bars(
         &self,
@@ -37,6 +37,6 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Bar>, StoreError> {
         let params: Params<'_> = &[&stock.id, &range.start(), &range.end(), &i64::from(limit)];
-        self.query_content(stock.version, bars_sql(order), params).await?.iter().map(bar).collect()
+        self.query(stock.version, bars_sql(order), params).await?.iter().map(bar).collect()
     }
 }

@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 
 use super::bar_columns::{array, bar};
-use super::{StockRef, Store, StoreError};
+use super::{Snapshot, StockRef, StoreError};
 use crate::market::{Bar, Ratio};
 
 /// The latest bar of a stock, and the close that it is compared with.
@@ -15,11 +15,12 @@ pub struct Quote {
     pub previous_close: Option<f64>,
 }
 
-impl Store {
+impl Snapshot<'_> {
     /// The latest quote of each of these stocks, in their order. Stocks without bars are left out.
     pub async fn quotes(&self, stocks: &[StockRef]) -> Result<Vec<(StockRef, Quote)>, StoreError> {
         let sql = concat!(
-            "SELECT p.*, before.close AS close_before, a.split_from, a.split_to, asked.place
+            "SELECT p.*, before.close AS close_before, a.split_from, a.split_to, asked.place,
+                    (SELECT computes_adjusted_close FROM stocks WHERE id = asked.id)
              FROM unnest($1::integer[]) WITH ORDINALITY AS asked (id, place)
              CROSS JOIN LATERAL (
                  SELECT ",
@@ -43,15 +44,25 @@ impl Store {
             return Ok(Vec::new());
         };
         let ids: Vec<_> = stocks.iter().map(|stock| stock.id).collect();
-        let rows = self.query_content(version, sql, &[&ids]).await?;
+        let rows = self.query(version, sql, &[&ids]).await?;
         let quoted = |row: &Row| {
             // Places in SQL are counted from 1.
             let place: i64 = row.try_get("place")?;
             let stock = stocks[place.unsigned_abs() as usize - 1];
-            Ok((stock, Quote { latest: bar(row)?, previous_close: previous_close(row)? }))
+            Ok((stock, Quote { latest: latest(row)?, previous_close: previous_close(row)? }))
         };
         rows.iter().map(quoted).collect()
     }
+}
+
+/// No action in effect is after the newest bar, so a computed adjusted close is its close. That
+/// holds as of an earlier time too, when the stored one was computed later.
+fn latest(row: &Row) -> Result<Bar, StoreError> {
+    let latest = bar(row)?;
+    Ok(match row.try_get("computes_adjusted_close")? {
+        true => Bar { adjusted_close: latest.close, ..latest },
+        false => latest,
+    })
 }
 
 /// The close of the previous trading day, multiplied by the factors of all splits since then.

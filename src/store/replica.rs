@@ -14,7 +14,7 @@ use tokio_postgres::Row;
 
 use super::connect::Database;
 use super::error::StoreError;
-use super::pool::{Params, PoolTimeouts, Postgres};
+use super::pool::{PoolTimeouts, Postgres, Statement};
 use crate::config::{DatabaseConfig, ReplicaConfig};
 
 /// Stands for the revision while the replica does not answer: nothing is read from it.
@@ -54,16 +54,11 @@ impl Replica {
     /// The rows, if the replica has replayed `revision` and answers in time; otherwise `None`, and
     /// the caller asks the primary. After a failure the replica is not used until it has answered a
     /// poll.
-    pub(super) async fn query(
-        &self,
-        revision: i64,
-        sql: &'static str,
-        params: Params<'_>,
-    ) -> Option<Vec<Row>> {
+    pub(super) async fn query(&self, revision: i64, statement: Statement<'_>) -> Option<Vec<Row>> {
         if self.replayed.load(Ordering::Acquire) < revision.max(0) {
             return None;
         }
-        let rows = self.postgres.query_once(sql, params).await;
+        let rows = self.postgres.query_once(statement).await;
         rows.inspect_err(|_| self.replayed.store(UNAVAILABLE, Ordering::Release)).ok()
     }
 

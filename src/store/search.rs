@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 
 use super::typed::Param;
-use super::{Params, Store, StoreError};
+use super::{Params, Snapshot, StoreError};
 use crate::market::{Identifier, InstrumentType, Symbol};
 
 /// Which stocks to list.
@@ -143,7 +143,7 @@ impl FilterValues<'_> {
     }
 }
 
-impl Store {
+impl Snapshot<'_> {
     /// Lists stocks by symbol, as of `version` or later.
     pub async fn list_stocks(
         &self,
@@ -164,7 +164,7 @@ impl Store {
         let offset = i64::from(page.offset);
         let values = filter.values();
         let params = [values.params().as_slice(), &[&limit, &offset]].concat();
-        matches(&self.query_content(version, sql, &params).await?)
+        matches(&self.query(version, sql, &params).await?)
     }
 
     /// Searches stocks, best match first: exact symbol, its other spellings, former symbol, symbol
@@ -198,7 +198,7 @@ impl Store {
                  SELECT s.id, s.symbol, min(h.rank) AS rank FROM hits h JOIN stocks s ON s.id = h.id
                  WHERE ",
             passes_filter!(),
-            " GROUP BY s.id
+            " GROUP BY s.id, s.symbol
              )
              SELECT count(*) AS total, coalesce(
                  (array_agg(id ORDER BY rank, symbol COLLATE \"C\"))
@@ -214,7 +214,7 @@ impl Store {
         let values = filter.values();
         let of_search: Params<'_> = &[&symbol, &pattern, &search.0, &offset, &limit, &spellings];
         let params = [values.params().as_slice(), of_search].concat();
-        matches(&self.query_content(version, sql, &params).await?)
+        matches(&self.query(version, sql, &params).await?)
     }
 }
 

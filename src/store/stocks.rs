@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::Row;
 
-use super::{Store, StoreError};
+use super::{Snapshot, StoreError};
 use crate::market::{InstrumentType, Symbol};
 
 /// A stock with its symbols and its range of days.
@@ -27,8 +27,8 @@ pub struct StockRecord {
     pub figi: Option<String>,
     /// Of the company at the US Securities and Exchange Commission.
     pub cik: Option<String>,
-    /// When the stock or its prices last changed.
-    pub updated_at: DateTime<Utc>,
+    /// When the stock or its prices last changed; `None` as of an earlier time.
+    pub updated_at: Option<DateTime<Utc>>,
     /// The last trading day; `None` while the stock is listed.
     pub delisted_on: Option<NaiveDate>,
     /// Former symbols with the first day under the next symbol, newest first.
@@ -65,7 +65,7 @@ pub(super) fn symbol(row: &Row, column: &str) -> Result<Symbol, StoreError> {
     text.parse().map_err(|_| StoreError::Corrupt(format!("{text:?} is not a symbol")))
 }
 
-impl Store {
+impl Snapshot<'_> {
     pub async fn find_stock(&self, stock: StockRef) -> Result<Option<StockRecord>, StoreError> {
         Ok(self.stocks(&[stock.id], stock.version).await?.pop())
     }
@@ -88,7 +88,7 @@ impl Store {
             FROM unnest($1::int4[]) WITH ORDINALITY AS wanted (id, place)
             JOIN stocks s ON s.id = wanted.id
             ORDER BY wanted.place";
-        self.query_content(version, sql, &[&ids]).await?.iter().map(stock_record).collect()
+        self.query(version, sql, &[&ids]).await?.iter().map(stock_record).collect()
     }
 }
 

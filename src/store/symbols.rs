@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use tokio_postgres::Client;
 
+use super::snapshot::ON_PRIMARY;
 use super::stocks::symbol;
-use super::{Database, StockRef, Store, StoreError};
+use super::{Database, Snapshot, StockRef, StoreError};
 use crate::market::Symbol;
 
 /// Taken by every transaction that assigns symbols, so that no symbol changes hands between its
@@ -45,7 +46,7 @@ pub enum StockUpdateError {
     TradedLater { symbol: Symbol, last: NaiveDate },
 }
 
-impl Store {
+impl Snapshot<'_> {
     /// The stock that has a symbol or, if none has it now, the stock that had it last. If there is
     /// none either, the one that is found by another spelling of the symbol.
     pub async fn stock_of(&self, symbol: Symbol) -> Result<Option<StockRef>, StoreError> {
@@ -77,7 +78,7 @@ impl Store {
             FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id WHERE i.symbol = ANY ($1)";
         let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
         let found = |row| Ok((symbol(row, "found_by")?, StockRef::of(row)?));
-        self.query(sql, &[&symbols]).await?.iter().map(found).collect()
+        self.query(ON_PRIMARY, sql, &[&symbols]).await?.iter().map(found).collect()
     }
 }
 

@@ -45,6 +45,7 @@ mod metrics;
 mod migrate;
 mod own_answers;
 mod page;
+mod point_in_time;
 mod prices;
 mod query_plans;
 mod redis_user;

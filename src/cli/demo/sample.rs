@@ -23,7 +23,7 @@ const FILES: [(Table, &str, &[u8]); 3] = [
 pub async fn load(database: &Database, store: &Store, steps: &Steps) -> Result<(), CliError> {
     let any = StockFilter::default();
     let first = ListPage { limit: 1, offset: 0 };
-    if store.list_stocks(&any, first, 0).await?.total > 0 {
+    if store.now().list_stocks(&any, first, 0).await?.total > 0 {
         return Ok(());
     }
     steps.begin("Loading five stocks with their daily prices");

@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
-use crate::http::request::query::{Query, invalid, symbol};
+use crate::http::request::query::{AS_OF, Query, invalid, symbol};
 use crate::http::respond::error::Problem;
 use crate::http::respond::paging::{page_key, set_next_link, url_after};
 use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
-use crate::market::{DateRange, EventKind, Order, Symbol};
+use crate::market::{AsOf, DateRange, EventKind, Order, Symbol};
 use crate::store::{EventPage, EventRecord};
 
 const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
@@ -42,6 +42,7 @@ pub const STOCK_PARAMETERS: &[Parameter] = &[
     LIMIT_PARAMETER,
     CURSOR,
     ORDER,
+    AS_OF,
 ];
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::required("start", Takes::Date, "The first ex-date."),
@@ -51,6 +52,7 @@ pub const PARAMETERS: &[Parameter] = &[
     LIMIT_PARAMETER,
     CURSOR,
     ORDER,
+    AS_OF,
 ];
 /// The size of a [`MarketEvent`] in JSON, rounded up.
 const EVENT_BYTES: usize = 256;
@@ -147,20 +149,22 @@ pub struct MarketEvents {
 pub struct StockEventsQuery {
     symbol: Symbol,
     page: EventPage,
+    as_of: Option<AsOf>,
 }
 
 #[derive(Clone)]
 pub struct EventsQuery {
     exchange: Option<String>,
     page: EventPage,
+    as_of: Option<AsOf>,
 }
 
 pub async fn stock_events(
     Parsed(query): Parsed<StockEventsQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let stock = stock_of(state, query.symbol).await?;
-    let found = state.store.stock_events(stock, &query.page).await?;
+    let stock = stock_of(state, query.symbol, query.as_of).await?;
+    let found = state.store.as_of(query.as_of).stock_events(stock, &query.page).await?;
     let next = found.last.map(|last| url_after(query.url(), last));
     let events: Vec<_> = found.events.into_iter().map(Event::from).collect();
     let count = events.len();
@@ -176,7 +180,8 @@ pub async fn market_events(
 ) -> Result<HttpResponse, Problem> {
     let exchange = query.exchange.as_deref();
     let version = state.versions.to_read();
-    let found = state.store.market_events(exchange, &query.page, version).await?;
+    let snapshot = state.store.as_of(query.as_of);
+    let found = snapshot.market_events(exchange, &query.page, version).await?;
     let next = found.last.map(|last| url_after(query.url(), last));
     let count = found.events.len();
     let events = found.events.into_iter().map(MarketEvent::from).collect();
@@ -202,13 +207,20 @@ fn page(query: &Query<'_>) -> Result<EventPage, Problem> {
 }
 
 /// The URL of the first page with these parameters, in a fixed order: it is part of the cache key.
-fn url(path: &str, start: Option<NaiveDate>, exchange: Option<&str>, page: &EventPage) -> String {
+fn url(
+    path: &str,
+    start: Option<NaiveDate>,
+    exchange: Option<&str>,
+    page: &EventPage,
+    as_of: Option<AsOf>,
+) -> String {
     let parameters = [
         ("start", start.map(|date| date.to_string())),
         ("end", page.range.end().map(|date| date.to_string())),
         ("exchange", exchange.map(str::to_owned)),
         ("kind", page.kind.map(|kind| kind.as_str().to_owned())),
         ("limit", Some(page.limit.to_string())),
+        ("asof", as_of.map(|as_of| as_of.to_string())),
     ];
     let present = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let query_start = path.len() + 1;
@@ -221,14 +233,14 @@ fn url(path: &str, start: Option<NaiveDate>, exchange: Option<&str>, page: &Even
 impl StockEventsQuery {
     fn url(&self) -> String {
         let start = Some(self.page.range.start()).filter(|start| *start > FIRST_DAY);
-        url(&format!("/api/stocks/{}/events", self.symbol), start, None, &self.page)
+        url(&format!("/api/stocks/{}/events", self.symbol), start, None, &self.page, self.as_of)
     }
 }
 
 impl CacheableQuery for StockEventsQuery {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
         let query = Query::of(request, STOCK_PARAMETERS)?;
-        Ok(Self { symbol: symbol(request)?, page: page(&query)? })
+        Ok(Self { symbol: symbol(request)?, page: page(&query)?, as_of: query.as_of()? })
     }
 
     fn canonical(&self, version: i64) -> String {
@@ -236,7 +248,7 @@ impl CacheableQuery for StockEventsQuery {
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
-        DependsOn::Stock(self.symbol)
+        DependsOn::stock(self.symbol, self.as_of)
     }
 
     fn content(&self) -> Content {
@@ -246,7 +258,8 @@ impl CacheableQuery for StockEventsQuery {
 
 impl EventsQuery {
     fn url(&self) -> String {
-        url("/api/events", Some(self.page.range.start()), self.exchange.as_deref(), &self.page)
+        let (start, exchange) = (self.page.range.start(), self.exchange.as_deref());
+        url("/api/events", Some(start), exchange, &self.page, self.as_of)
     }
 }
 
@@ -258,7 +271,7 @@ impl CacheableQuery for EventsQuery {
             return Err(Problem::MissingParameter { name: "start", expected });
         }
         let exchange = query.text("exchange")?.map(|code| code.to_ascii_uppercase());
-        Ok(Self { exchange, page: page(&query)? })
+        Ok(Self { exchange, page: page(&query)?, as_of: query.as_of()? })
     }
 
     fn canonical(&self, version: i64) -> String {

@@ -9,6 +9,7 @@ pub mod market_status;
 #[doc(hidden)] // for the benchmarks
 pub mod prices;
 pub mod quote;
+pub mod revisions;
 pub mod status;
 pub mod stocks;
 pub mod usage;

@@ -6,17 +6,21 @@ use utoipa::ToSchema;
 
 use super::prices::Price;
 use crate::cache::{Content, DependsOn};
-use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
-use crate::http::request::query::{Query, symbol};
+use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_key, stock_of};
+use crate::http::request::parameter::Parameter;
+use crate::http::request::query::{AS_OF, Query, symbol};
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
-use crate::market::{Symbol, decimal_difference, percent_change};
+use crate::market::{AsOf, Symbol, decimal_difference, percent_change};
 use crate::store::Quote;
+
+pub const PARAMETERS: &[Parameter] = &[AS_OF];
 
 #[derive(Clone)]
 pub struct QuoteQuery {
     symbol: Symbol,
+    as_of: Option<AsOf>,
 }
 
 /// The latest bar of a stock and its change from the previous trading day.
@@ -41,8 +45,8 @@ pub async fn quote(
     Parsed(query): Parsed<QuoteQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let stock = stock_of(state, query.symbol).await?;
-    let quoted = state.store.quotes(&[stock]).await?.pop();
+    let stock = stock_of(state, query.symbol, query.as_of).await?;
+    let quoted = state.store.as_of(query.as_of).quotes(&[stock]).await?.pop();
     let (_, quote) =
         quoted.ok_or(Problem::NoData { symbol: stock.symbol, range: "yet".to_owned() })?;
     Ok(json(to_json(&QuoteAnswer::new(stock.symbol, quote), 0)))
@@ -64,16 +68,16 @@ impl QuoteAnswer {
 
 impl CacheableQuery for QuoteQuery {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
-        Query::of(request, &[])?;
-        Ok(Self { symbol: symbol(request)? })
+        let query = Query::of(request, PARAMETERS)?;
+        Ok(Self { symbol: symbol(request)?, as_of: query.as_of()? })
     }
 
     fn canonical(&self, version: i64) -> String {
-        format!("v{version}/quote/{}", self.symbol)
+        stock_key(version, "quote", self.symbol, self.as_of)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
-        DependsOn::Stock(self.symbol)
+        DependsOn::stock(self.symbol, self.as_of)
     }
 
     fn content(&self) -> Content {

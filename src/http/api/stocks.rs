@@ -6,13 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cache::{Content, DependsOn};
-use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
+use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_key, stock_of};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
-use crate::http::request::query::{Query, invalid, symbol};
+use crate::http::request::query::{AS_OF, Query, invalid, symbol};
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
-use crate::market::{Identifier, IdentifierKind, InstrumentType, Symbol};
+use crate::market::{AsOf, Identifier, IdentifierKind, InstrumentType, Symbol};
 use crate::store::{ListPage, StockFilter, StockIdentifiers, StockRecord, StockSearch};
 
 const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
@@ -40,7 +40,9 @@ pub const LIST_PARAMETERS: &[Parameter] = &[
     ),
     Parameter::new("limit", Takes::Number(LIMIT), "The maximum number of stocks on a page."),
     Parameter::new("offset", Takes::Number(OFFSET), "The number of stocks to skip."),
+    AS_OF,
 ];
+pub const PARAMETERS: &[Parameter] = &[AS_OF];
 /// The size of a [`Stock`] in JSON, rounded up.
 const STOCK_BYTES: usize = 640;
 
@@ -49,6 +51,7 @@ pub struct StockListQuery {
     search: Option<StockSearch>,
     filter: StockFilter,
     page: ListPage,
+    as_of: Option<AsOf>,
 }
 
 /// A stock.
@@ -78,8 +81,8 @@ pub struct Stock {
     figi: Option<String>,
     /// The number of the company at the US Securities and Exchange Commission, 10 digits.
     cik: Option<String>,
-    /// When the stock or its prices last changed on this server.
-    updated_at: DateTime<Utc>,
+    /// When the stock or its prices last changed on this server; null with `asof`.
+    updated_at: Option<DateTime<Utc>>,
     /// The last trading day; null while the stock is listed.
     delisted_on: Option<NaiveDate>,
     /// Earlier symbols, newest first. Each still finds the stock, until another stock takes it.
@@ -141,14 +144,14 @@ pub async fn list(
     Parsed(query): Parsed<StockListQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let StockListQuery { search, filter, page } = query;
-    let store = &state.store;
+    let StockListQuery { search, filter, page, as_of } = query;
+    let snapshot = state.store.as_of(as_of);
     let version = state.versions.to_read();
     let found = match search {
-        Some(search) => store.search_stocks(&search, &filter, page, version).await?,
-        None => store.list_stocks(&filter, page, version).await?,
+        Some(search) => snapshot.search_stocks(&search, &filter, page, version).await?,
+        None => snapshot.list_stocks(&filter, page, version).await?,
     };
-    let stocks = store.stocks(&found.ids, version).await?;
+    let stocks = snapshot.stocks(&found.ids, version).await?;
     let stocks: Vec<_> = stocks.into_iter().map(Stock::from).collect();
     let count = stocks.len();
     Ok(json(to_json(&StockList { stocks, count, total: found.total }, count * STOCK_BYTES)))
@@ -195,14 +198,14 @@ impl CacheableQuery for StockListQuery {
             limit: query.number("limit", LIMIT)?,
             offset: query.number("offset", OFFSET)?,
         };
-        Ok(Self { search, filter, page })
+        Ok(Self { search, filter, page, as_of: query.as_of()? })
     }
 
     fn canonical(&self, version: i64) -> String {
-        let Self { search, filter, page: ListPage { limit, offset } } = self;
+        let Self { search, filter, page: ListPage { limit, offset }, as_of } = self;
         let q = search.as_ref().map(StockSearch::as_str);
         // Debug formatting quotes the texts, so no value can look like another parameter.
-        format!("v{version}/stocks?q={q:?}&{filter:?}&limit={limit}&offset={offset}")
+        format!("v{version}/stocks?q={q:?}&{filter:?}&limit={limit}&offset={offset}&{as_of:?}")
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
@@ -217,6 +220,7 @@ impl CacheableQuery for StockListQuery {
 #[derive(Clone)]
 pub struct StockQuery {
     symbol: Symbol,
+    as_of: Option<AsOf>,
 }
 
 /// One stock.
@@ -230,23 +234,24 @@ pub async fn stock(
     Parsed(query): Parsed<StockQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let found = state.store.find_stock(stock_of(state, query.symbol).await?).await?;
+    let stock = stock_of(state, query.symbol, query.as_of).await?;
+    let found = state.store.as_of(query.as_of).find_stock(stock).await?;
     let stock = found.ok_or(Problem::UnknownSymbol(query.symbol))?;
     Ok(json(to_json(&SingleStock { stock: stock.into() }, STOCK_BYTES)))
 }
 
 impl CacheableQuery for StockQuery {
     fn parse(request: &HttpRequest) -> Result<Self, Problem> {
-        Query::of(request, &[])?;
-        Ok(Self { symbol: symbol(request)? })
+        let query = Query::of(request, PARAMETERS)?;
+        Ok(Self { symbol: symbol(request)?, as_of: query.as_of()? })
     }
 
     fn canonical(&self, version: i64) -> String {
-        format!("v{version}/stock/{}", self.symbol)
+        stock_key(version, "stock", self.symbol, self.as_of)
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
-        DependsOn::Stock(self.symbol)
+        DependsOn::stock(self.symbol, self.as_of)
     }
 
     fn content(&self) -> Content {

@@ -64,6 +64,12 @@ fn value_of(name: &str, example: ExampleValues) -> Option<serde_json::Value> {
 fn schema(takes: Takes) -> RefOr<Schema> {
     match takes {
         Takes::Date => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).into(),
+        Takes::DateOrTime => {
+            let formats = [KnownFormat::Date, KnownFormat::DateTime];
+            let formats =
+                formats.map(|format| text().format(Some(SchemaFormat::KnownFormat(format))));
+            formats.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item).into()
+        }
         Takes::Number(Whole { min, max, default }) => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(min))

@@ -5,6 +5,7 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
     (400, "invalid_parameter", "a parameter is not as expected, or is given twice"),
     (400, "missing_parameter", "a parameter that is required is not given"),
     (400, "unknown_parameter", "there is no such parameter here"),
+    (400, "before_history", "`asof` is before this server began to keep replaced data"),
     (400, "bad_request", "the request could not be understood"),
     (400, "invalid_body", "the body is not the JSON that is described, or has an unknown field"),
     (400, "too_heavy", "the request counts as more than the limit of the key in a minute"),

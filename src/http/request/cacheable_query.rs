@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use crate::cache::{Content, DependsOn};
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
-use crate::market::Symbol;
+use crate::market::{AsOf, Symbol};
 use crate::store::StockRef;
 
 /// The parameters of a route that is served through the cache.
@@ -34,12 +34,34 @@ pub trait CacheableQuery: Clone + 'static {
     fn content(&self) -> Content;
 }
 
-/// The stock of a symbol: from memory if this instance knows it, otherwise from Postgres.
-pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem> {
+/// The stock of a symbol: from memory if this instance knows it, otherwise from Postgres. With
+/// `as_of`, the stock that had the symbol then.
+pub async fn stock_of(
+    state: &State,
+    symbol: Symbol,
+    as_of: Option<AsOf>,
+) -> Result<StockRef, Problem> {
+    if let Some(as_of) = as_of {
+        let found = stocks_then(state, &[symbol], as_of).await?.pop();
+        return found.map(|(_, stock)| stock).ok_or(Problem::UnknownSymbolThen { symbol, as_of });
+    }
     match state.versions.stock(symbol) {
         Some(stock) => Ok(stock),
-        None => state.store.stock_of(symbol).await?.ok_or(Problem::UnknownSymbol(symbol)),
+        None => state.store.now().stock_of(symbol).await?.ok_or(Problem::UnknownSymbol(symbol)),
     }
+}
+
+/// The stocks that had these symbols then.
+async fn stocks_then(
+    state: &State,
+    symbols: &[Symbol],
+    as_of: AsOf,
+) -> Result<Vec<(Symbol, StockRef)>, Problem> {
+    let mut stocks = state.store.as_of(Some(as_of)).stocks_of(symbols).await?;
+    // A replica that has replayed all that this instance knows also has what was published then.
+    let version = state.versions.to_read();
+    stocks.iter_mut().for_each(|(_, stock)| stock.version = version);
+    Ok(stocks)
 }
 
 /// The stocks of several symbols, and the symbols that no stock has.
@@ -48,14 +70,21 @@ pub async fn stock_of(state: &State, symbol: Symbol) -> Result<StockRef, Problem
 pub async fn stocks_of(
     state: &State,
     symbols: &[Symbol],
+    as_of: Option<AsOf>,
 ) -> Result<(Vec<(Symbol, StockRef)>, Vec<Symbol>), Problem> {
-    let known = |symbol: &Symbol| state.versions.stock(*symbol);
+    let known = |symbol: &Symbol| match as_of {
+        Some(_) => None,
+        None => state.versions.stock(*symbol),
+    };
     let mut stocks: Vec<_> =
         symbols.iter().filter_map(|symbol| Some((*symbol, known(symbol)?))).collect();
     let mut unknown: Vec<Symbol> =
         symbols.iter().copied().filter(|symbol| known(symbol).is_none()).collect();
     if !unknown.is_empty() {
-        let found = state.store.stocks_of(&unknown).await?;
+        let found = match as_of {
+            Some(as_of) => stocks_then(state, &unknown, as_of).await?,
+            None => state.store.now().stocks_of(&unknown).await?,
+        };
         unknown.retain(|symbol| found.iter().all(|(under, _)| under != symbol));
         stocks.extend(found);
     }
@@ -63,6 +92,14 @@ pub async fn stocks_of(
     let mut seen = HashSet::new();
     stocks.retain(|(_, stock)| seen.insert(stock.id));
     Ok((stocks, unknown))
+}
+
+/// The cache key of a response about one stock that has no parameter but `asof`.
+pub fn stock_key(version: i64, what: &str, symbol: Symbol, as_of: Option<AsOf>) -> String {
+    match as_of {
+        None => format!("v{version}/{what}/{symbol}"),
+        Some(as_of) => format!("v{version}/{what}/{symbol}?asof={as_of}"),
+    }
 }
 
 /// Extracts the query of a handler. The cache has usually parsed it already.

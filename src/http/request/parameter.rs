@@ -15,6 +15,8 @@ pub struct Parameter {
 pub enum Takes {
     /// `YYYY-MM-DD`.
     Date,
+    /// `YYYY-MM-DD`, or a time of RFC 3339.
+    DateOrTime,
     Number(Whole),
     /// A number, or `all`.
     NumberOrAll(Whole),

@@ -6,18 +6,25 @@ use std::str::FromStr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
 
-use super::parameter::{Parameter, Whole};
+use super::parameter::{Parameter, Takes, Whole};
 use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
 use crate::http::respond::paging::decode_cursor;
 use crate::http::server::state::State;
 use crate::keys::TOKEN_PREFIX;
-use crate::market::{Symbol, parse_date};
+use crate::market::{AsOf, Symbol, parse_date};
 
 /// The parameter for an API key.
 pub const KEY: &str = "apikey";
+/// The time as of which data is read.
+pub const AS_OF: Parameter = Parameter::new(
+    "asof",
+    Takes::DateOrTime,
+    "The data as it was published at this time, or at the end of this day in UTC, with the stocks \
+     that had the symbols then. Default: now.",
+);
 /// The longest text of a filter, in characters.
 const TEXT_CHARS_MAX: usize = 100;
 
@@ -79,6 +86,13 @@ impl<'a> Query<'a> {
         parse_date(text).map(Some).ok_or_else(|| {
             invalid(name, "is not a date: expected YYYY-MM-DD, a day of the calendar")
         })
+    }
+
+    /// The time as of which data is asked for, from [`AS_OF`].
+    pub fn as_of(&self) -> Result<Option<AsOf>, Problem> {
+        let Some(text) = self.given(AS_OF.name) else { return Ok(None) };
+        let as_of = AsOf::parse(text, Utc::now());
+        as_of.map(Some).map_err(|error| invalid(AS_OF.name, format!("is not valid: {error}")))
     }
 
     pub fn number(&self, name: &'static str, whole: Whole) -> Result<u32, Problem> {
@@ -186,7 +200,6 @@ pub fn invalid(name: &'static str, expected: impl Into<String>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::request::parameter::Takes;
     use crate::http::respond::paging::url_after;
     use actix_web::test::TestRequest;
     use proptest::prelude::*;

@@ -1,12 +1,20 @@
 //! Converts the errors of the modules below into the problems that clients get.
 
+use chrono::DateTime;
+
 use super::error::Problem;
 use crate::keys::{KeyServiceError, VerifyError};
 use crate::store::StoreError;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        if error.is_transient() { Self::Unavailable(error) } else { Self::Internal(error) }
+        match error {
+            StoreError::BeforeHistory { start } => Self::BeforeHistory {
+                start: DateTime::from_timestamp_micros(start).unwrap_or_default(),
+            },
+            error if error.is_transient() => Self::Unavailable(error),
+            error => Self::Internal(error),
+        }
     }
 }
 

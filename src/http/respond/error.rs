@@ -7,11 +7,11 @@
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::document::{self, Parts};
 use crate::keys::{HashError, KeyServiceError};
-use crate::market::{Calendar, Symbol};
+use crate::market::{AsOf, Calendar, Symbol};
 use crate::store::{StoreError, WATCHLISTS_PER_OWNER_MAX};
 
 /// The `Retry-After` of errors that end at an unknown time.
@@ -39,6 +39,13 @@ pub enum Problem {
     Unauthorized,
     #[error("no stock has the symbol {0}")]
     UnknownSymbol(Symbol),
+    #[error("no stock had the symbol {symbol} as of {as_of}")]
+    UnknownSymbolThen { symbol: Symbol, as_of: AsOf },
+    #[error(
+        "asof is before {}, when this server began to keep replaced data: expected a later time",
+        start.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )]
+    BeforeHistory { start: DateTime<Utc> },
     #[error("there is no such watchlist: see GET /api/watchlists")]
     UnknownWatchlist,
     #[error("a watchlist with the name {0:?} exists already: expected another name")]
@@ -120,7 +127,10 @@ impl Problem {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "invalid_body"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::UnknownSymbol(_) => (StatusCode::NOT_FOUND, "unknown_symbol"),
+            Self::UnknownSymbol(_) | Self::UnknownSymbolThen { .. } => {
+                (StatusCode::NOT_FOUND, "unknown_symbol")
+            }
+            Self::BeforeHistory { .. } => (StatusCode::BAD_REQUEST, "before_history"),
             Self::UnknownWatchlist => (StatusCode::NOT_FOUND, "unknown_watchlist"),
             Self::WatchlistExists(_) => (StatusCode::CONFLICT, "watchlist_exists"),
             Self::TooManyWatchlists => (StatusCode::CONFLICT, "too_many_watchlists"),

@@ -154,6 +154,21 @@ impl Loader {
         Ok(of_stocks)
     }
 
+    /// Recomputes the adjusted closes of all bars of these stocks, which were computed before.
+    /// Returns the changes.
+    ///
+    /// The triggers keep no history of them: for an earlier time they are computed from the closes
+    /// and actions of that time.
+    pub(super) async fn readjust_computed(
+        &self,
+        stocks: &[i32],
+    ) -> Result<Vec<MergedStock>, StoreError> {
+        self.client.batch_execute("SET LOCAL tickerd.only_computes = on").await?;
+        let changes = self.readjust(stocks).await?;
+        self.client.batch_execute("SET LOCAL tickerd.only_computes = off").await?;
+        Ok(changes)
+    }
+
     /// Recomputes the adjusted closes of all bars of these stocks. Returns the changes.
     pub(super) async fn readjust(&self, stocks: &[i32]) -> Result<Vec<MergedStock>, StoreError> {
         if stocks.is_empty() {

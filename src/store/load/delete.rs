@@ -153,7 +153,7 @@ impl Loader {
     async fn readjust_stock(&self, stock_id: i32) -> Result<i64, StoreError> {
         let stock = MergedStock { stock_id, ..MergedStock::default() };
         let stocks = self.compute_factors_of_merged(&[stock]).await?;
-        let changed = self.readjust(&stocks).await?;
+        let changed = self.readjust_computed(&stocks).await?;
         Ok(changed.iter().map(|stock| stock.readjusted).sum())
     }
 

@@ -96,9 +96,9 @@ impl Loader {
     /// of deadlocking.
     async fn insert_prices(&self) -> Result<(), StoreError> {
         let sql = concat!(
-            "INSERT INTO prices (stock_id, ",
+            "INSERT INTO prices (change_id, stock_id, ",
             bar_columns!(),
-            ") SELECT stock_id, ",
+            ") SELECT (SELECT current_change()), stock_id, ",
             bar_columns!(),
             " FROM staging ORDER BY stock_id, date"
         );

@@ -162,7 +162,11 @@ impl Loader {
         if self.table == Table::Actions {
             stale = self.compute_factors_of_merged(&merged).await?;
         }
-        merge::add_changes(&mut merged, self.readjust(&stale).await?);
+        let was_computed =
+            |id: &i32| stocks.iter().any(|stock| stock.id == *id && stock.computes_adjusted_close);
+        let (stale, from_feed): (Vec<_>, Vec<_>) = stale.into_iter().partition(was_computed);
+        merge::add_changes(&mut merged, self.readjust(&from_feed).await?);
+        merge::add_changes(&mut merged, self.readjust_computed(&stale).await?);
         let mut converted_rows = converted_dividends;
         match self.table {
             Table::Prices => converted_rows = converted.iter().map(|of| of.converted).sum(),

@@ -161,9 +161,9 @@ impl Table {
             Self::Prices => {
                 concat!(
                     "WITH merged AS (
-                         INSERT INTO prices AS p (stock_id, ",
+                         INSERT INTO prices AS p (change_id, stock_id, ",
                     bar_columns!(),
-                    ") SELECT s.stock_id, ",
+                    ") SELECT (SELECT current_change()), s.stock_id, ",
                     bar_columns!(staged),
                     " FROM staging s
                       LEFT JOIN prices old ON old.stock_id = s.stock_id AND old.date = s.date
@@ -172,7 +172,8 @@ impl Table {
                     ") IS DISTINCT FROM (",
                     bar_values!(staged),
                     ") ORDER BY s.stock_id, s.date
-                         ON CONFLICT (stock_id, date) DO UPDATE SET ",
+                         ON CONFLICT (stock_id, date) DO UPDATE SET
+                             change_id = excluded.change_id, ",
                     bar_values!(assigned),
                     " WHERE (",
                     bar_values!(stored),

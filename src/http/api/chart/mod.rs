@@ -57,8 +57,9 @@ pub async fn chart(
 ) -> Result<HttpResponse, Problem> {
     let ChartQuery { symbol, start, range, width, height, theme, adjust } = query;
     let end = range.end();
-    let stock = stock_of(state, symbol).await?;
-    let found = state.store.chart_data(stock, start, end, adjust.needs_dividends()).await?;
+    let stock = stock_of(state, symbol, None).await?;
+    let with_dividends = adjust.needs_dividends();
+    let found = state.store.now().chart_data(stock, start, end, with_dividends).await?;
     let found = found.ok_or(Problem::UnknownSymbol(symbol))?;
     let bars: Vec<Bar> =
         found.bars.into_iter().map(|bar| adjust.apply(bar, &found.adjustments)).collect();

@@ -7,10 +7,10 @@ use actix_web::HttpRequest;
 
 use super::columns::{ColumnSelection, PriceColumn};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
-use crate::http::request::query::{Query, invalid};
+use crate::http::request::query::{AS_OF, Query, invalid};
 use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
-use crate::market::{Adjust, DateRange, DateText, Interval, Order};
+use crate::market::{Adjust, AsOf, DateRange, DateText, Interval, Order};
 
 /// The limit of a JSON page.
 const JSON_LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
@@ -47,6 +47,7 @@ pub const PARAMETERS_OF_MANY: &[Parameter] = &[
     ),
     COLUMNS,
     FORMAT,
+    AS_OF,
 ];
 /// The parameters of a query for one stock: the same without `symbols`, as the path has the symbol.
 pub const PARAMETERS_OF_ONE: &[Parameter] = PARAMETERS_OF_MANY.split_at(1).1;
@@ -84,6 +85,7 @@ pub struct BarsQuery {
     pub interval: Interval,
     pub columns: ColumnSelection,
     pub format: Format,
+    pub as_of: Option<AsOf>,
     has_symbols: bool,
 }
 
@@ -113,8 +115,14 @@ impl BarsQuery {
             interval,
             columns: query.value("columns")?.unwrap_or_else(default),
             format,
+            as_of: query.as_of()?,
             has_symbols,
         })
+    }
+
+    /// Whether the rows are the bars as they are stored.
+    pub fn is_unadjusted(&self) -> bool {
+        self.adjust == Adjust::None && self.interval == Interval::Day
     }
 
     /// Appends the parameters to a URL in canonical form: fixed order, no default values.
@@ -144,6 +152,9 @@ impl BarsQuery {
         if let RowLimit::Rows(rows) = self.limit {
             // Writing to a String can't fail.
             let _ = write!(url, "&limit={rows}");
+        }
+        if let Some(as_of) = self.as_of {
+            let _ = write!(url, "&asof={as_of}");
         }
         let default =
             ColumnSelection::default_for(self.has_symbols, self.interval != Interval::Day);

@@ -12,14 +12,14 @@ use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
 use crate::http::request::cost::DAY_LIMIT;
 use crate::http::request::parameter::{Parameter, Takes};
-use crate::http::request::query::{Query, invalid};
+use crate::http::request::query::{AS_OF, Query, invalid};
 use crate::http::respond::error::Problem;
 use crate::http::respond::format::Format;
 use crate::http::respond::paging::{page_key, set_next_link, url_after};
 use crate::http::respond::success::{json, media_type, to_json};
 use crate::http::server::state::State;
-use crate::market::{Calendar, DEFAULT_EXCHANGE, DateRange, Symbol, parse_date};
-use crate::store::DayRow;
+use crate::market::{AsOf, Calendar, DEFAULT_EXCHANGE, DateRange, Symbol, parse_date};
+use crate::store::{DayRow, Snapshot, StockRef};
 
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
@@ -31,7 +31,11 @@ pub const PARAMETERS: &[Parameter] = &[
     super::bars_query::CURSOR,
     super::bars_query::COLUMNS,
     super::bars_query::FORMAT,
+    AS_OF,
 ];
+
+/// The number of stocks whose corporate actions are read by one statement.
+const STOCKS_PER_READ: usize = 200;
 
 #[derive(Clone)]
 pub struct DayQuery {
@@ -40,6 +44,7 @@ pub struct DayQuery {
     limit: u32,
     columns: ColumnSelection,
     format: Format,
+    as_of: Option<AsOf>,
     after: Option<Symbol>,
 }
 
@@ -59,16 +64,19 @@ pub async fn prices(
     Parsed(query): Parsed<DayQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let DayQuery { range, exchange, limit, columns, format, after } = &query;
+    let DayQuery { range, exchange, limit, columns, format, as_of, after } = &query;
     let date = range.start();
     let version = state.versions.to_read();
-    let found = state.store.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
+    let snapshot = state.store.as_of(*as_of);
+    let found = snapshot.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
     if found.is_empty() && after.is_none() {
         let calendar = Calendar::of(exchange.as_deref().unwrap_or(DEFAULT_EXCHANGE));
         let why = calendar.and_then(|calendar| calendar.closure(date));
         return Err(Problem::NoDay { date, exchange: exchange.clone(), why });
     }
-    let row = |stock: &DayRow| PriceRow::daily(stock.symbol, stock.symbol, stock.bar);
+    let found =
+        if as_of.is_some() { adjust_closes(snapshot, found, version).await? } else { found };
+    let row = |DayRow { stock, bar }: &DayRow| PriceRow::daily(stock.symbol, stock.symbol, *bar);
     let mut rows: Vec<PriceRow> = found.iter().map(row).collect();
     let has_more = rows.len() > *limit as usize;
     rows.truncate(*limit as usize);
@@ -88,6 +96,22 @@ pub async fn prices(
     Ok(response)
 }
 
+/// Replaces the stored adjusted closes, which follow from what is known now, by those of then.
+async fn adjust_closes(
+    snapshot: Snapshot<'_>,
+    mut rows: Vec<DayRow>,
+    version: i64,
+) -> Result<Vec<DayRow>, Problem> {
+    for chunk in rows.chunks_mut(STOCKS_PER_READ) {
+        let stocks: Vec<_> = chunk.iter().map(|row| StockRef { version, ..row.stock }).collect();
+        let data = snapshot.adjustment_data(&stocks, true).await?;
+        for (row, data) in chunk.iter_mut().zip(data) {
+            row.bar = data.adjustments.with_adjusted_close(row.bar);
+        }
+    }
+    Ok(rows)
+}
+
 impl DayQuery {
     /// The URL of the first page in canonical form.
     fn url(&self) -> String {
@@ -99,6 +123,9 @@ impl DayQuery {
             query.append_pair("exchange", exchange);
         }
         let mut url = query.finish();
+        if let Some(as_of) = self.as_of {
+            url.push_str(&format!("&asof={as_of}"));
+        }
         if self.columns != ColumnSelection::default_for(true, false) {
             url.push_str("&columns=");
             self.columns.write_names(&mut url);
@@ -127,6 +154,7 @@ impl CacheableQuery for DayQuery {
                 .value("columns")?
                 .unwrap_or_else(|| ColumnSelection::default_for(true, false)),
             format: query.format(request)?,
+            as_of: query.as_of()?,
             after: query.cursor("cursor")?,
         })
     }

@@ -54,14 +54,15 @@ pub async fn prices(
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
     let bars = query.bars;
-    let (stocks, unknown_symbols) = stocks_of(state, &query.symbols).await?;
+    let (stocks, unknown_symbols) = stocks_of(state, &query.symbols, bars.as_of).await?;
     let page = PricePage::read(state, bars, &stocks, query.after).await?;
     let next = page.last.map(|last| url_after(query.url(), last));
     let unknown_symbols: Vec<String> = unknown_symbols.iter().map(Symbol::to_string).collect();
     let mut response = match bars.format {
         Format::Json => {
             let stocks: Vec<_> = stocks.into_iter().map(|(_, stock)| stock).collect();
-            let ids_without = state.store.stocks_without(&stocks, bars.range).await?;
+            let snapshot = state.store.as_of(bars.as_of);
+            let ids_without = snapshot.stocks_without(&stocks, bars.range).await?;
             let no_data = stocks.iter().filter(|stock| ids_without.contains(&stock.id));
             let body = MultiStockPrices {
                 count: page.rows.len(),
@@ -125,7 +126,10 @@ impl CacheableQuery for ManyQuery {
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
-        DependsOn::Stocks(&self.symbols)
+        match self.bars.as_of {
+            Some(_) => DependsOn::All,
+            None => DependsOn::Stocks(&self.symbols),
+        }
     }
 
     fn content(&self) -> Content {

@@ -64,7 +64,7 @@ pub async fn prices(
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
     let PricesQuery { symbol, bars, after } = query;
-    let stock = stock_of(state, symbol).await?;
+    let stock = stock_of(state, symbol, bars.as_of).await?;
     let cursor = after.map(|DateCursor(date)| RowCursor { symbol, date });
     let page = PricePage::read(state, bars, &[(symbol, stock)], cursor).await?;
     if page.is_empty() && after.is_none() {
@@ -132,7 +132,7 @@ impl CacheableQuery for PricesQuery {
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
-        DependsOn::Stock(self.symbol)
+        DependsOn::stock(self.symbol, self.bars.as_of)
     }
 
     fn content(&self) -> Content {

@@ -7,7 +7,9 @@ use super::bars_query::BarsQuery;
 use super::rows::PriceRow;
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
-use crate::market::{Adjust, DateRange, Interval, Order, PeriodBar, Resampler, Symbol, parse_date};
+use crate::market::{
+    Adjustments, Bar, DateRange, Interval, Order, PeriodBar, Resampler, Symbol, parse_date,
+};
 use crate::store::{AdjustmentData, BatchRow, StockRef};
 
 /// Reads the bars of several stocks, one stock after the other. It holds one batch at most.
@@ -48,10 +50,14 @@ impl BarReader {
     ) -> Result<Self, Problem> {
         let (requested_symbols, stocks): (Vec<Symbol>, Vec<StockRef>) =
             stocks.iter().copied().unzip();
-        let is_plain = query.adjust == Adjust::None && query.interval == Interval::Day;
+        // As of an earlier time, even adjusted closes are computed here.
+        let is_plain = query.is_unadjusted() && query.as_of.is_none();
         let adjustment_data = match is_plain {
             true => Vec::new(),
-            false => state.store.adjustment_data(&stocks, query.adjust.needs_dividends()).await?,
+            false => {
+                let with_dividends = query.adjust.needs_dividends() || query.as_of.is_some();
+                state.store.as_of(query.as_of).adjustment_data(&stocks, with_dividends).await?
+            }
         };
         if !is_plain && adjustment_data.len() != stocks.len() {
             return Err(Problem::Restated);
@@ -117,8 +123,8 @@ impl BarReader {
         let whole_range = self.whole_range();
         let order = self.query.order;
         let stocks = &self.stocks[first_index..];
-        let store = &self.state.store;
-        let batch = store.bars_batch(stocks, first_range, whole_range, order, bars_max).await?;
+        let snapshot = self.state.store.as_of(self.query.as_of);
+        let batch = snapshot.bars_batch(stocks, first_range, whole_range, order, bars_max).await?;
         let mut rows = Vec::with_capacity(batch.len());
         for row in &batch {
             self.process(first_index + row.place, row, &mut rows)?;
@@ -146,7 +152,7 @@ impl BarReader {
             return Err(Problem::Restated);
         }
         let data = self.adjustment_data.get(index);
-        let bar = data.map_or(row.bar, |data| self.query.adjust.apply(row.bar, &data.adjustments));
+        let bar = data.map_or(row.bar, |data| self.adjust(row.bar, &data.adjustments));
         let listing = data.and_then(|data| data.listing);
         let Some(listing) = listing.filter(|_| self.query.interval != Interval::Day) else {
             self.emit(index, PeriodBar { bar, unfinished: false }, rows);
@@ -161,6 +167,15 @@ impl BarReader {
             self.emit(index, period, rows);
         }
         Ok(())
+    }
+
+    fn adjust(&self, bar: Bar, adjustments: &Adjustments) -> Bar {
+        // The stored adjusted close follows from what is known now.
+        let bar = match self.query.as_of {
+            Some(_) => adjustments.with_adjusted_close(bar),
+            None => bar,
+        };
+        self.query.adjust.apply(bar, adjustments)
     }
 
     fn finish_period(&mut self, rows: &mut Vec<PriceRow>) {

@@ -19,7 +19,7 @@ use crate::http::request::context::RequestContext;
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{VARY_NEGOTIATED, media_type};
 use crate::http::server::state::State;
-use crate::market::{Adjust, Interval, Symbol};
+use crate::market::{Interval, Symbol};
 use crate::route::Route;
 use crate::store::StockRef;
 use crate::usage::KeyUsage;
@@ -50,8 +50,9 @@ impl PricePage {
         stocks: &[(Symbol, StockRef)],
         after: Option<RowCursor>,
     ) -> Result<Self, Problem> {
-        if let (RowLimit::Rows(limit), [(symbol, stock)], Adjust::None, Interval::Day) =
-            (query.limit, stocks, query.adjust, query.interval)
+        if let (RowLimit::Rows(limit), [(symbol, stock)]) = (query.limit, stocks)
+            && query.is_unadjusted()
+            && query.as_of.is_none()
         {
             return Self::read_plain(state, query, (*symbol, *stock), after, limit).await;
         }
@@ -77,7 +78,7 @@ impl PricePage {
             None => Some(query.range),
         };
         let bars = match range {
-            Some(range) => state.store.bars(stock, range, query.order, limit + 1).await?,
+            Some(range) => state.store.now().bars(stock, range, query.order, limit + 1).await?,
             None => Vec::new(),
         };
         let row = |bar| PriceRow::daily(stock.symbol, requested_symbol, bar);

@@ -98,7 +98,7 @@ pub async fn quotes(
     let id = id(&request)?;
     let found = state.store.watchlist_stocks(owner.name(), &id).await?;
     let (name, stocks) = found.ok_or(Problem::UnknownWatchlist)?;
-    let quotes = state.store.quotes(&stocks).await?;
+    let quotes = state.store.now().quotes(&stocks).await?;
     let is_quoted = |id: i32| quotes.iter().any(|(stock, _)| stock.id == id);
     let missing = stocks
         .iter()

@@ -114,7 +114,7 @@ async fn stocks(
     let mut ids = Vec::with_capacity(symbols.len());
     for symbol in symbols {
         let symbol: Symbol = value(field, symbol)?;
-        let stock = stock_of(state, symbol).await.map_err(|problem| match problem {
+        let stock = stock_of(state, symbol, None).await.map_err(|problem| match problem {
             Problem::UnknownSymbol(_) => invalid(field, format!("is not valid: {problem}")),
             other => other,
         })?;

@@ -27,7 +27,7 @@ fn list_stock_events() -> Operation {
     let summary = "List splits and dividends of a stock";
     Operation {
         parameters: events::STOCK_PARAMETERS,
-        problems: &["unknown_symbol"],
+        problems: &["unknown_symbol", "before_history"],
         example: &[("symbol", "MSFT"), ("start", "2003-01-01"), ("end", "2003-12-31")],
         ..read::<StockEvents<'static>>("listStockEvents", Route::StockEvents, TAG, summary, example)
             .paged()
@@ -39,7 +39,7 @@ fn list_events() -> Operation {
     let summary = "List splits and dividends of all stocks";
     Operation {
         parameters: events::PARAMETERS,
-        problems: &["missing_parameter"],
+        problems: &["missing_parameter", "before_history"],
         links: &[OperationLink {
             name: "stock",
             operation: "getStock",

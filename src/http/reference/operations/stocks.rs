@@ -5,8 +5,9 @@ use crate::http::api::chart;
 use crate::http::api::prices::day::{self, MarketDay};
 use crate::http::api::prices::many::{self, MultiStockPrices};
 use crate::http::api::prices::{self, Prices};
-use crate::http::api::quote::QuoteAnswer;
-use crate::http::api::stocks::{LIST_PARAMETERS, SingleStock, StockList};
+use crate::http::api::quote::{self, QuoteAnswer};
+use crate::http::api::revisions::{self, StockRevisions};
+use crate::http::api::stocks::{self, SingleStock, StockList};
 use crate::http::reference::operation::{Operation, OperationLink, Success};
 use crate::http::reference::responses::MULTI_STOCK;
 use crate::http::reference::schema::BodySchema;
@@ -46,6 +47,7 @@ pub fn operations() -> Vec<Operation> {
         list_prices_of_many(),
         list_prices_of_day(),
         get_quote(),
+        list_revisions(),
         get_chart(),
     ]
 }
@@ -54,7 +56,8 @@ fn list_stocks() -> Operation {
     let example = include_str!("../examples/listStocks.json");
     let summary = "List or search stocks";
     Operation {
-        parameters: LIST_PARAMETERS,
+        parameters: stocks::LIST_PARAMETERS,
+        problems: &["before_history"],
         links: &[OperationLink {
             name: "stock",
             operation: "getStock",
@@ -68,7 +71,8 @@ fn list_stocks() -> Operation {
 fn get_stock() -> Operation {
     let example = include_str!("../examples/getStock.json");
     Operation {
-        problems: &["unknown_symbol"],
+        parameters: stocks::PARAMETERS,
+        problems: &["unknown_symbol", "before_history"],
         links: STOCK_LINKS,
         example: &[("symbol", "AAPL")],
         ..read::<SingleStock>("getStock", Route::Stock, "Stocks", "Get a stock", example)
@@ -81,7 +85,7 @@ fn list_prices() -> Operation {
     Operation {
         description: PAGES,
         parameters: prices::PARAMETERS,
-        problems: &["missing_parameter", "unknown_symbol", "no_data", "restated"],
+        problems: &["missing_parameter", "unknown_symbol", "no_data", "before_history", "restated"],
         links: &[OperationLink {
             name: "quote",
             operation: "getQuote",
@@ -104,7 +108,7 @@ fn list_prices_of_many() -> Operation {
     Operation {
         description: MULTI_STOCK_PAGES,
         parameters: many::PARAMETERS,
-        problems: &["missing_parameter", "too_heavy", "restated"],
+        problems: &["missing_parameter", "too_heavy", "before_history", "restated"],
         example: &[("symbols", "AAPL,MSFT"), ("start", "2012-12-31"), ("end", "2012-12-31")],
         ..operation
     }
@@ -116,7 +120,7 @@ fn list_prices_of_day() -> Operation {
     Operation {
         description: "The cost is `limit` / 100 requests, rounded up, and at least 10.",
         parameters: day::PARAMETERS,
-        problems: &["no_data", "too_heavy"],
+        problems: &["no_data", "too_heavy", "before_history"],
         example: &[("date", "2012-12-31"), ("limit", "2")],
         ..read_rows::<MarketDay<'static>>("listPricesOfDay", Route::PricesOfDay, summary, example)
     }
@@ -126,9 +130,30 @@ fn get_quote() -> Operation {
     let example = include_str!("../examples/getQuote.json");
     let summary = "Get the latest bar of a stock and its change";
     Operation {
-        problems: &["unknown_symbol", "no_data"],
+        parameters: quote::PARAMETERS,
+        problems: &["unknown_symbol", "no_data", "before_history"],
         example: &[("symbol", "MSFT")],
         ..read::<QuoteAnswer>("getQuote", Route::Quote, "Prices", summary, example)
+    }
+}
+
+fn list_revisions() -> Operation {
+    let example = include_str!("../examples/listRevisions.json");
+    let summary = "List what was restated of a stock, newest first";
+    Operation {
+        description: "Bars, events and stocks that were replaced or removed, and events that were \
+            added after a bar that they adjust. `asof` of other requests reads what was before.",
+        parameters: revisions::PARAMETERS,
+        problems: &["unknown_symbol"],
+        example: &[("symbol", "MSFT"), ("kind", "price")],
+        ..read::<StockRevisions<'static>>(
+            "listRevisions",
+            Route::StockRevisions,
+            "Stocks",
+            summary,
+            example,
+        )
+        .paged()
     }
 }
 
