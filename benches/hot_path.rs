@@ -111,6 +111,8 @@ fn json(c: &mut Criterion) {
         close: 532.17,
         adjusted_close: 69.405672871547,
         volume: 23_553_300,
+        vwap: None,
+        trades: None,
     };
     for rows in [20, 250, 1000] {
         let bars: Vec<_> =

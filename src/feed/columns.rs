@@ -65,6 +65,8 @@ const PRICES: &[FeedColumn] = &[
     with_fallbacks(required("close", &["closelast"]), &["c"]),
     with_fallbacks(required("volume", &["vol"]), &["v"]),
     optional("adjusted_close", &["adjclose", "adjusted"]),
+    with_fallbacks(optional("vwap", &["volumeweightedaverageprice"]), &["vw"]),
+    with_fallbacks(optional("trades", &["transactions", "tradecount", "numberoftrades"]), &["n"]),
     // They are not loaded, but tell whether the other values are what they seem to be.
     optional("currency", &["currencycode", "pricecurrency"]),
     optional("period", &["per"]),

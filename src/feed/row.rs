@@ -102,6 +102,13 @@ impl<'a> FeedRow<'a> {
         if self.is_blank(column) { Ok(None) } else { self.number(column).map(Some) }
     }
 
+    pub fn optional_whole_number(&self, column: &'static str) -> Result<Option<i64>, RowError> {
+        if self.is_blank(column) {
+            return Ok(None);
+        }
+        self.whole_number(column).map(|whole| Some(whole.number))
+    }
+
     /// A whole number of 0 or more. Some feeds write fractions, which are rounded.
     pub fn whole_number(&self, column: &'static str) -> Result<WholeNumber, RowError> {
         let number = values::whole_number(self.text(column));

@@ -79,6 +79,7 @@ fn scaled(bar: Bar, ratio: &Ratio) -> Bar {
         high: ratio.of_price(bar.high),
         low: ratio.of_price(bar.low),
         close: ratio.of_price(bar.close),
+        vwap: bar.vwap.map(|vwap| ratio.of_price(vwap)),
         ..bar
     }
 }
@@ -112,6 +113,8 @@ mod tests {
             close: 88.99,
             adjusted_close: 6.1,
             volume: 32_000_001,
+            vwap: Some(89.5),
+            trades: Some(9),
         }
     }
 
@@ -132,6 +135,7 @@ mod tests {
             (44.81, 44.955, 44.095, 44.495)
         );
         assert_eq!((before.volume, before.adjusted_close), (64_000_002, 6.1));
+        assert_eq!((before.vwap, before.trades), (Some(44.75), Some(9)));
         assert_eq!(Adjust::Splits.apply(bar(3), &splits), bar(3));
         assert_eq!(Adjust::None.apply(bar(2), &splits), bar(2));
     }
@@ -194,6 +198,8 @@ mod tests {
                 high: prices[3],
                 adjusted_close,
                 volume,
+                vwap: Some(prices[2]),
+                trades: None,
             };
             let split = Effect::Split { from: ratio.0.into(), to: ratio.1.into() };
             let dividend = Effect::Dividend { amount: dividend.0.into(), close: dividend.1.into() };

@@ -16,6 +16,11 @@ pub struct Bar {
     /// The close adjusted for splits and dividends, as of the newest action known.
     pub adjusted_close: f64,
     pub volume: i64,
+    /// The volume-weighted average price. Some feeds count trades in it that high and low leave
+    /// out. `None`, here and below, if no feed has it or if it was not asked for.
+    pub vwap: Option<f64>,
+    /// The number of trades.
+    pub trades: Option<i64>,
 }
 
 /// The rule that a bar breaks, and the column that breaks it.
@@ -40,7 +45,8 @@ impl Bar {
             ("close", self.close),
             ("adjusted_close", self.adjusted_close),
         ];
-        for (column, price) in prices {
+        let vwap = self.vwap.map(|vwap| ("vwap", vwap));
+        for (column, price) in prices.into_iter().chain(vwap) {
             if !price.is_finite() || price <= 0.0 {
                 return Err(BarError { column, expected: "expected a price above 0" });
             }
@@ -57,6 +63,9 @@ impl Bar {
         }
         if self.volume < 0 {
             return error("volume", "expected a volume of 0 or more");
+        }
+        if self.trades.is_some_and(|trades| trades < 0) {
+            return error("trades", "expected a number of trades of 0 or more");
         }
         Ok(())
     }
@@ -76,6 +85,8 @@ mod tests {
             close: 11.0,
             adjusted_close: 11.0,
             volume: 100,
+            vwap: Some(10.5),
+            trades: Some(7),
         }
     }
 
@@ -90,6 +101,8 @@ mod tests {
             (Bar { adjusted_close: f64::INFINITY, ..bar() }, "adjusted_close"),
             (Bar { low: 0.0, ..bar() }, "low"),
             (Bar { volume: -1, ..bar() }, "volume"),
+            (Bar { vwap: Some(0.0), ..bar() }, "vwap"),
+            (Bar { trades: Some(-1), ..bar() }, "trades"),
         ];
         for (bar, column) in cases {
             assert_eq!(bar.check().unwrap_err().column, column, "{bar:?}");

@@ -143,6 +143,23 @@ impl Ratio {
     }
 }
 
+/// The average of prices, each weighted by a number of shares, rounded as adjusted prices are.
+/// `None` if there are no shares.
+pub fn weighted_average(of: &[(f64, i64)]) -> Option<f64> {
+    let weighted: Vec<_> = of.iter().filter(|(_, shares)| *shares > 0).collect();
+    let decimals: Vec<_> = weighted.iter().map(|(price, _)| Decimal::of(*price)).collect();
+    let unit = smallest_unit(&decimals);
+    let (mut total, mut shares) = (BigUint::ZERO, BigUint::ZERO);
+    for (decimal, (_, of_price)) in decimals.iter().zip(weighted) {
+        total += decimal.in_units(unit) * of_price.unsigned_abs();
+        shares += of_price.unsigned_abs();
+    }
+    (shares != BigUint::ZERO).then(|| {
+        let numerator = total * power_of_10(unit);
+        rounded_to_digits(&numerator, &(shares * power_of_10(-unit)))
+    })
+}
+
 fn quotient(numerator: &BigUint, denominator: &BigUint) -> f64 {
     let double = |number: &BigUint| number.to_f64().unwrap_or(f64::INFINITY);
     double(numerator) / double(denominator)

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use super::ratio::weighted_average;
 use super::{Bar, Calendar, Interval, Period};
 
 /// The state of a stock's listing. It decides whether the newest period is over.
@@ -29,11 +30,13 @@ pub struct Resampler {
     interval: Interval,
     listing: ListingState,
     current: Option<(Period, Bar)>,
+    /// The average prices and volumes of the current period's bars.
+    averages: Vec<(f64, i64)>,
 }
 
 impl Resampler {
     pub fn new(interval: Interval, listing: ListingState) -> Self {
-        Self { interval, listing, current: None }
+        Self { interval, listing, current: None, averages: Vec::new() }
     }
 
     /// Adds the next daily bar. Returns the previous period when the bar begins another one.
@@ -42,16 +45,20 @@ impl Resampler {
             && (period.first..=period.last).contains(&bar.date)
         {
             *merged = merge(*merged, bar);
+            self.averages.extend(bar.vwap.map(|vwap| (vwap, bar.volume)));
             return None;
         }
         let done = self.finish();
         self.current = Some((self.interval.period(bar.date), bar));
+        self.averages.extend(bar.vwap.map(|vwap| (vwap, bar.volume)));
         done
     }
 
     /// Returns the last period, after the last daily bar.
     pub fn finish(&mut self) -> Option<PeriodBar> {
-        let (period, bar) = self.current.take()?;
+        let (period, mut bar) = self.current.take()?;
+        let averages = std::mem::take(&mut self.averages);
+        bar.vwap = bar.vwap.and_then(|_| weighted_average(&averages));
         Some(PeriodBar { bar, unfinished: self.listing.leaves_open(period, bar.date) })
     }
 }
@@ -67,6 +74,15 @@ impl ListingState {
     }
 }
 
+/// Some value if both bars have an average price, or no volume. The resampler computes it.
+fn merged_average(a: Bar, b: Bar) -> Option<f64> {
+    match (a.vwap, b.vwap) {
+        (None, average) if a.volume == 0 => average,
+        (average, None) if b.volume == 0 => average,
+        (a, b) => a.and(b),
+    }
+}
+
 /// Merges the bars of two consecutive trading days.
 fn merge(a: Bar, b: Bar) -> Bar {
     let (earlier, later) = if a.date < b.date { (a, b) } else { (b, a) };
@@ -75,6 +91,8 @@ fn merge(a: Bar, b: Bar) -> Bar {
         high: earlier.high.max(later.high),
         low: earlier.low.min(later.low),
         volume: earlier.volume.saturating_add(later.volume),
+        vwap: merged_average(earlier, later),
+        trades: earlier.trades.zip(later.trades).map(|(a, b)| a.saturating_add(b)),
         ..later
     }
 }
@@ -97,6 +115,8 @@ mod tests {
             close: price + 1.0,
             adjusted_close: price,
             volume: 10,
+            vwap: Some(price),
+            trades: Some(3),
         }
     }
 
@@ -129,9 +149,29 @@ mod tests {
             close: 21.0,
             adjusted_close: 20.0,
             volume: 30,
+            vwap: Some(20.0),
+            trades: Some(9),
         };
         assert_eq!(weeks[0], PeriodBar { bar: expected, unfinished: false });
         assert_eq!((weeks.len(), weeks[1].unfinished), (2, true));
+    }
+
+    #[test]
+    fn an_average_price_is_weighted_by_volume_and_missing_if_a_traded_day_lacks_it() {
+        let day_of = |n: u64| day("2013-03-25") + chrono::Days::new(n);
+        let bar = |n, vwap, volume| Bar { vwap, volume, ..bar(day_of(n), 10.0) };
+        for (bars, expected) in [
+            // (10.1 * 3 + 10.3 * 7) / 10
+            ([bar(0, Some(10.1), 3), bar(1, Some(10.3), 7)], Some(10.24)),
+            ([bar(0, Some(10.0), 1), bar(1, Some(11.0), 2)], Some(10.666_666_67)),
+            ([bar(0, Some(10.1), 3), bar(1, None, 7)], None),
+            ([bar(0, Some(10.1), 3), bar(1, None, 0)], Some(10.1)),
+            ([bar(0, None, 0), bar(1, Some(10.3), 7)], Some(10.3)),
+            ([bar(0, Some(10.1), 0), bar(1, Some(10.3), 0)], None),
+        ] {
+            let weeks = resample(Interval::Week, listing("2013-04-01"), &bars);
+            assert_eq!(weeks[0].bar.vwap, expected, "{bars:?}");
+        }
     }
 
     #[test]

@@ -38,6 +38,14 @@ macro_rules! bar_values {
     };
 }
 
+/// The columns of a bar that the index of `prices` does not have. They are read only if they are
+/// asked for, because each row must then be fetched from the table.
+macro_rules! bar_details {
+    () => {
+        "vwap, trades"
+    };
+}
+
 macro_rules! column_name {
     ($name:literal, $type:literal) => {
         $name
@@ -61,7 +69,14 @@ pub(super) fn bar(row: &Row) -> Result<Bar, StoreError> {
         close: row.try_get("close")?,
         adjusted_close: row.try_get("adjusted_close")?,
         volume: row.try_get("volume")?,
+        vwap: None,
+        trades: None,
     })
+}
+
+/// The bar in a row that has the columns of [`bar_columns!`] and of [`bar_details!`].
+pub(super) fn bar_with_details(row: &Row) -> Result<Bar, StoreError> {
+    Ok(Bar { vwap: row.try_get("vwap")?, trades: row.try_get("trades")?, ..bar(row)? })
 }
 
 /// The bars in a row that has an array of values in each column of [`bar_columns!`].
@@ -81,6 +96,8 @@ pub(super) fn bars_of_arrays(row: &Row) -> Result<Vec<Bar>, StoreError> {
         close: close[n],
         adjusted_close: adjusted_close[n],
         volume: volume[n],
+        vwap: None,
+        trades: None,
     };
     Ok(dates.into_iter().enumerate().map(bar).collect())
 }

@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::bar_columns::bar;
+use super::bar_columns::{bar, bar_with_details};
 use super::effective_actions::adjustments;
 use super::{Params, Snapshot, StockRef, StoreError};
 use crate::market::{Adjustments, Bar, Calendar, DateRange, ListingState, Order, Symbol};
@@ -38,14 +38,14 @@ pub struct DayRow {
 /// The statement of [`Snapshot::bars_batch`]. Stocks come in the order given, so Postgres sorts one
 /// stock after the other and stops when the batch is full.
 macro_rules! batch_sql {
-    ($order:literal) => {
+    ($order:literal, $columns:expr) => {
         concat!(
             "SELECT a.place, s.data_version, p.*
              FROM unnest($1::int4[]) WITH ORDINALITY a (stock_id, place)
              CROSS JOIN LATERAL (SELECT data_version FROM stocks WHERE id = a.stock_id LIMIT 1) s
              CROSS JOIN LATERAL (
                  SELECT ",
-            bar_columns!(),
+            $columns,
             " FROM prices
                  WHERE stock_id = a.stock_id
                  AND date >= CASE a.place WHEN 1 THEN $2::date ELSE $4 END
@@ -62,9 +62,28 @@ macro_rules! batch_sql {
     };
 }
 
+/// The statement of [`Snapshot::day`]. One index lookup per stock: an index by date would slow down
+/// every load.
+macro_rules! day_sql {
+    ($columns:expr) => {
+        concat!(
+            "SELECT s.id, s.symbol, s.data_version, p.* FROM stocks s
+             CROSS JOIN LATERAL (
+                 SELECT ",
+            $columns,
+            " FROM prices WHERE stock_id = s.id AND date = $1 LIMIT 1
+             ) p
+             WHERE ($2::text IS NULL OR s.exchange = $2)
+               AND s.symbol COLLATE \"C\" > $3 COLLATE \"C\"
+             ORDER BY s.symbol COLLATE \"C\" LIMIT $4"
+        )
+    };
+}
+
 impl Snapshot<'_> {
     /// The first `limit` bars of these stocks, one stock after the other in the order given, each
     /// by date. The first stock has a range of its own: an earlier batch may have ended within it.
+    /// `with_details`: whether average prices and trades are read.
     pub async fn bars_batch(
         &self,
         stocks: &[StockRef],
@@ -72,15 +91,22 @@ impl Snapshot<'_> {
         range: DateRange,
         order: Order,
         limit: u32,
+        with_details: bool,
     ) -> Result<Vec<BatchRow>, StoreError> {
-        let sql = match order {
-            Order::Desc => batch_sql!("DESC"),
-            Order::Asc => batch_sql!("ASC"),
+        let sql = match (order, with_details) {
+            (Order::Desc, false) => batch_sql!("DESC", bar_columns!()),
+            (Order::Asc, false) => batch_sql!("ASC", bar_columns!()),
+            (Order::Desc, true) => {
+                batch_sql!("DESC", concat!(bar_columns!(), ", ", bar_details!()))
+            }
+            (Order::Asc, true) => batch_sql!("ASC", concat!(bar_columns!(), ", ", bar_details!())),
         };
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
         let params: Params<'_> =
             &[&ids, &first.start(), &first.end(), &range.start(), &range.end(), &i64::from(limit)];
-        self.query(newest(stocks), sql, params).await?.iter().map(batch_row).collect()
+        let bar = if with_details { bar_with_details } else { bar };
+        let rows = self.query(newest(stocks), sql, params).await?;
+        rows.iter().map(|row| batch_row(row, bar)).collect()
     }
 
     /// The data that the bars of these stocks are adjusted and merged with, in the order given.
@@ -133,31 +159,28 @@ impl Snapshot<'_> {
         after: Option<Symbol>,
         limit: u32,
         version: i64,
+        with_details: bool,
     ) -> Result<Vec<DayRow>, StoreError> {
-        // One index lookup per stock: an index by date would slow down every load.
-        let sql = concat!(
-            "SELECT s.id, s.symbol, s.data_version, p.* FROM stocks s
-             CROSS JOIN LATERAL (
-                 SELECT ",
-            bar_columns!(),
-            " FROM prices WHERE stock_id = s.id AND date = $1 LIMIT 1
-             ) p
-             WHERE ($2::text IS NULL OR s.exchange = $2)
-               AND s.symbol COLLATE \"C\" > $3 COLLATE \"C\"
-             ORDER BY s.symbol COLLATE \"C\" LIMIT $4"
-        );
+        let (sql, bar): (_, ReadBar) = match with_details {
+            false => (day_sql!(bar_columns!()), bar),
+            true => (day_sql!(concat!(bar_columns!(), ", ", bar_details!())), bar_with_details),
+        };
         let after = after.as_ref().map_or("", Symbol::as_str);
         let params: Params<'_> = &[&date, &exchange, &after, &i64::from(limit)];
+        let day_row = |row| Ok(DayRow { stock: StockRef::of(row)?, bar: bar(row)? });
         self.query(version, sql, params).await?.iter().map(day_row).collect()
     }
 }
+
+/// Reads the bar in a row.
+type ReadBar = fn(&Row) -> Result<Bar, StoreError>;
 
 /// The version from which on all of these stocks are up to date.
 fn newest(stocks: &[StockRef]) -> i64 {
     stocks.iter().map(|stock| stock.version).max().unwrap_or_default()
 }
 
-fn batch_row(row: &Row) -> Result<BatchRow, StoreError> {
+fn batch_row(row: &Row, bar: ReadBar) -> Result<BatchRow, StoreError> {
     // Places in SQL are counted from 1.
     let place: i64 = row.try_get("place")?;
     let place = place.unsigned_abs() as usize - 1;
@@ -171,8 +194,4 @@ fn background(row: &Row) -> Result<AdjustmentData, StoreError> {
     let listing = newest.map(|newest| ListingState { newest, is_delisted, calendar });
     let version = row.try_get("data_version")?;
     Ok(AdjustmentData { version, adjustments: adjustments(row)?, listing })
-}
-
-fn day_row(row: &Row) -> Result<DayRow, StoreError> {
-    Ok(DayRow { stock: StockRef::of(row)?, bar: bar(row)? })
 }

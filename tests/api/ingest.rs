@@ -209,7 +209,7 @@ async fn a_load_that_is_killed_leaves_nothing_behind_and_can_be_repeated() {
     let out = files.path();
     let years = ["--from", "2000-01-01", "--to", "2024-12-31", "--out", out, "--json"];
     let generated = CommandOutput::of(&mut tickerd(
-        &[["generate", "--stocks", "60"].as_slice(), &years].concat(),
+        &[["generate", "--stocks", "25"].as_slice(), &years].concat(),
     ))
     .json();
     let (stocks, prices) = (format!("{out}/stocks.csv"), format!("{out}/prices.csv.gz"));

@@ -13,6 +13,7 @@ mod admin_keys;
 mod anonymous_limits;
 mod audit;
 mod auth;
+mod average_prices;
 mod bad_input;
 mod cache;
 mod calendar;

@@ -270,7 +270,7 @@ async fn revisions_list_what_was_replaced_removed_or_added_late() {
     };
     let bar = |close: f64, volume: u32| {
         json!({"open": close - 0.25, "high": close + 0.5, "low": close - 0.75, "close": close,
-               "volume": volume})
+               "volume": volume, "vwap": null, "trades": null})
     };
     let dividend = json!({
         "type": "cash", "splitFrom": null, "splitTo": null, "dividend": 0.5,

@@ -264,7 +264,7 @@ async fn the_file_of_each_vendor_is_stored_to_the_digit() {
 async fn what_a_load_did_not_take_as_written_is_reported() {
     let files = Files::new();
     let database = with_stocks(&files).await;
-    let text = "date,open,high,low,close,adjusted,volume,Stock Splits,Dividends,VWAP\n\
+    let text = "date,open,high,low,close,adjusted,volume,Stock Splits,Dividends,Turnover\n\
                 01/30/2024,10,12,9,11,11,99.5,0,0.25,10.5\n\
                 01/31/2024,10,12,9,11,11,100,2,0,10.5\n\
                 01/31/2024,10,12,9,11,11,100,2,0,10.5\n\
@@ -282,14 +282,14 @@ async fn what_a_load_did_not_take_as_written_is_reported() {
             "1 rows repeat an earlier one exactly",
             "2 rows have a split, which is not loaded: use ingest actions",
             "1 rows have a dividend, which is not loaded: use ingest actions",
-            "ignored columns: VWAP",
+            "ignored columns: Turnover",
         ],
         "{output:?}"
     );
     let report = database.output(&[&arguments[..], &["--json"]].concat()).json();
     for (field, value) in [
         ("unchanged", 2.into()),
-        ("ignoredColumns", serde_json::json!(["VWAP"])),
+        ("ignoredColumns", serde_json::json!(["Turnover"])),
         ("rowsWithoutPrices", 1.into()),
         ("roundedVolumes", 1.into()),
         ("identicalRows", 1.into()),
@@ -302,7 +302,7 @@ async fn what_a_load_did_not_take_as_written_is_reported() {
     // The file's adjusted closes are not read on request, and this is said too.
     let computed = [&arguments[..], &["--adjusted-close", "computed", "--yes", "--json"]].concat();
     let report = database.output(&computed).json();
-    assert_eq!(report["ignoredColumns"], serde_json::json!(["VWAP", "adjusted"]));
+    assert_eq!(report["ignoredColumns"], serde_json::json!(["Turnover", "adjusted"]));
 }
 
 #[tokio::test]

@@ -69,10 +69,13 @@ fn stage_bar<W: Write>(
         close,
         adjusted_close: adjusted_close.unwrap_or(close),
         volume: volume.number,
+        vwap: average_price(row, volume.number)?,
+        trades: row.optional_whole_number("trades")?,
     };
     bar.check().map_err(|error| row.error(error.column, error.expected))?;
-    let Bar { date, open, high, low, close, volume: shares, .. } = bar;
-    out.serialize((row.line, stock.id, date, open, high, low, close, adjusted_close, shares))
+    let Bar { date, open, high, low, close, volume: shares, vwap, trades, .. } = bar;
+    let prices = (open, high, low, close, adjusted_close);
+    out.serialize((row.line, stock.id, date, prices, shares, vwap, trades))
         .expect(WRITES_TO_MEMORY);
     Ok(RowNotes {
         is_on_closed_day: closure.is_some(),
@@ -81,6 +84,12 @@ fn stage_bar<W: Write>(
         has_dividend: row.has("dividends") && is_event(row.text("dividends"), false),
         ..RowNotes::default()
     })
+}
+
+/// The volume-weighted average price. Feeds write 0 for a day without trades, which has none.
+fn average_price(row: &FeedRow<'_>, volume: i64) -> Result<Option<f64>, RowError> {
+    let vwap = row.optional_number("vwap")?;
+    Ok(vwap.filter(|vwap| volume > 0 || *vwap != 0.0))
 }
 
 /// Rejects the bars of shorter and of longer periods.

@@ -135,6 +135,8 @@ fn adjustment_agrees_with_the_published_example() {
         close,
         volume: 100,
         adjusted_close: 0.0,
+        vwap: None,
+        trades: None,
     });
     let actions = [
         Action { ex_date: date("2003-02-18"), kind: ActionKind::Split { from: 1.0, to: 2.0 } },

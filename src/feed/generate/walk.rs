@@ -85,6 +85,8 @@ impl Character {
             close: close_rounded,
             volume: (shares / 100.0).round() as i64 * 100,
             adjusted_close: f64::NAN,
+            vwap: None,
+            trades: None,
         }
     }
 }

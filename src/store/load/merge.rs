@@ -98,8 +98,12 @@ impl Loader {
         let sql = concat!(
             "INSERT INTO prices (change_id, stock_id, ",
             bar_columns!(),
+            ", ",
+            bar_details!(),
             ") SELECT (SELECT current_change()), stock_id, ",
             bar_columns!(),
+            ", ",
+            bar_details!(),
             " FROM staging ORDER BY stock_id, date"
         );
         Ok(self.client.batch_execute(sql).await?)

@@ -155,18 +155,20 @@ impl Loader {
             true => self.convert_dividends().await?,
             false => 0,
         };
-        let mut stale = self.apply_origin(origin, &stocks, may_replace).await?;
-        let mut merged = self.merge_all().await?;
-        // Before adjusted closes are computed anew, which writes to more bars.
-        self.check_splits(basis).await?;
-        if self.table == Table::Actions {
-            stale = self.compute_factors_of_merged(&merged).await?;
-        }
+        let stale = self.apply_origin(origin, &stocks, may_replace).await?;
         let was_computed =
             |id: &i32| stocks.iter().any(|stock| stock.id == *id && stock.computes_adjusted_close);
-        let (stale, from_feed): (Vec<_>, Vec<_>) = stale.into_iter().partition(was_computed);
+        let (computed, from_feed): (Vec<_>, Vec<_>) = stale.into_iter().partition(was_computed);
+        // Before the merge: it keeps a history of all bars that it changes.
+        let readjusted = self.readjust_computed(&computed).await?;
+        let mut merged = self.merge_all().await?;
+        self.check_splits(basis).await?;
+        merge::add_changes(&mut merged, readjusted);
         merge::add_changes(&mut merged, self.readjust(&from_feed).await?);
-        merge::add_changes(&mut merged, self.readjust_computed(&stale).await?);
+        if self.table == Table::Actions {
+            let computed = self.compute_factors_of_merged(&merged).await?;
+            merge::add_changes(&mut merged, self.readjust_computed(&computed).await?);
+        }
         let mut converted_rows = converted_dividends;
         match self.table {
             Table::Prices => converted_rows = converted.iter().map(|of| of.converted).sum(),

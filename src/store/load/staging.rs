@@ -40,20 +40,6 @@ macro_rules! old {
     };
 }
 
-/// The stored value of a row of `prices p`.
-macro_rules! stored {
-    ($name:literal, $type:literal) => {
-        concat!("p.", $name)
-    };
-}
-
-/// The staged value that conflicts with it.
-macro_rules! excluded {
-    ($name:literal, $type:literal) => {
-        concat!("excluded.", $name)
-    };
-}
-
 /// Replaces the stored value by the staged one.
 macro_rules! assigned {
     ($name:literal, $type:literal) => {
@@ -75,7 +61,7 @@ impl Table {
                 concat!(
                     "CREATE TEMP TABLE staging (line bigint, stock_id int, ",
                     bar_columns!(declared),
-                    ") ON COMMIT DROP"
+                    ", vwap float8, trades bigint) ON COMMIT DROP"
                 )
             }
             Self::Actions => {
@@ -163,23 +149,32 @@ impl Table {
                     "WITH merged AS (
                          INSERT INTO prices AS p (change_id, stock_id, ",
                     bar_columns!(),
+                    ", ",
+                    bar_details!(),
                     ") SELECT (SELECT current_change()), s.stock_id, ",
                     bar_columns!(staged),
-                    " FROM staging s
+                    ", s.vwap, s.trades FROM staging s
                       LEFT JOIN prices old ON old.stock_id = s.stock_id AND old.date = s.date
                       WHERE (",
                     bar_values!(old),
                     ") IS DISTINCT FROM (",
                     bar_values!(staged),
-                    ") ORDER BY s.stock_id, s.date
+                    ") OR (num_nonnulls(s.vwap, s.trades) > 0 AND (
+                             SELECT (d.vwap, d.trades) IS DISTINCT FROM
+                                    (coalesce(s.vwap, d.vwap), coalesce(s.trades, d.trades))
+                             FROM prices d WHERE d.stock_id = s.stock_id AND d.date = s.date))
+                         ORDER BY s.stock_id, s.date
                          ON CONFLICT (stock_id, date) DO UPDATE SET
                              change_id = excluded.change_id, ",
                     bar_values!(assigned),
-                    " WHERE (",
-                    bar_values!(stored),
-                    ") IS DISTINCT FROM (",
-                    bar_values!(excluded),
-                    ") RETURNING stock_id, date, xmax = 0 AS added)
+                    // A file without details keeps those of a bar that it does not change.
+                    ", (vwap, trades) = (
+                         SELECT coalesce(excluded.vwap, CASE WHEN is_same THEN p.vwap END),
+                                coalesce(excluded.trades, CASE WHEN is_same THEN p.trades END)
+                         FROM (SELECT (p.open, p.high, p.low, p.close, p.volume)
+                                      = (excluded.open, excluded.high, excluded.low, excluded.close,
+                                         excluded.volume) AS is_same) bar)
+                     RETURNING stock_id, date, xmax = 0 AS added)
                      SELECT stock_id, count(*) FILTER (WHERE added) AS added,
                             count(*) FILTER (WHERE NOT added) AS changed,
                             min(date) FILTER (WHERE NOT added) AS first,

@@ -15,7 +15,7 @@ pub const STATE: &str =
                          (SELECT sum(volume) FROM prices), (SELECT count(*) FROM corporate_actions),
                          (SELECT current FROM revision), (SELECT max(data_version) FROM stocks))";
 /// Every bar, adjusted closes included.
-pub const ALL_BARS: &str = "SELECT concat_ws(' ', symbol, p)
+pub const ALL_BARS: &str = "SELECT concat_ws(' ', symbol, to_jsonb(p) - 'change_id')
                             FROM prices p JOIN stocks ON id = stock_id ORDER BY symbol, date";
 
 /// Generates 20 years of prices for new stocks. Returns the paths of the stock file and the price

@@ -174,6 +174,8 @@ mod tests {
                 close,
                 adjusted_close: close,
                 volume: close as i64,
+                vwap: None,
+                trades: None,
             }
         };
         (0..count).map(bar).collect()

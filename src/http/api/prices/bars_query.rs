@@ -120,7 +120,7 @@ impl BarsQuery {
         })
     }
 
-    /// Whether the rows are the bars as they are stored.
+    /// Whether the rows are the stored bars, without change.
     pub fn is_unadjusted(&self) -> bool {
         self.adjust == Adjust::None && self.interval == Interval::Day
     }

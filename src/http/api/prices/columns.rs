@@ -17,6 +17,8 @@ word_enum! {
         AdjustedClose = "adjustedClose",
         Volume = "volume",
         Unfinished = "unfinished",
+        Vwap = "vwap",
+        Trades = "trades",
     }
 }
 
@@ -37,12 +39,18 @@ pub enum ColumnSelectionError {
 }
 
 impl ColumnSelection {
+    /// Whether a column is selected that the index of prices does not have.
+    pub fn has_details(&self) -> bool {
+        self.iter().any(|column| matches!(column, PriceColumn::Vwap | PriceColumn::Trades))
+    }
+
     /// The default: `symbol` only for queries of several stocks, `unfinished` only for intervals
-    /// longer than a day.
+    /// longer than a day, `vwap` and `trades` only on request.
     pub fn default_for(has_symbols: bool, has_periods: bool) -> Self {
         let is_default = |column: &PriceColumn| match column {
             PriceColumn::Symbol => has_symbols,
             PriceColumn::Unfinished => has_periods,
+            PriceColumn::Vwap | PriceColumn::Trades => false,
             _ => true,
         };
         Self::of(PriceColumn::ALL.into_iter().filter(is_default))

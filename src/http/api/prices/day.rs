@@ -68,7 +68,9 @@ pub async fn prices(
     let date = range.start();
     let version = state.versions.to_read();
     let snapshot = state.store.as_of(*as_of);
-    let found = snapshot.day(date, exchange.as_deref(), *after, limit + 1, version).await?;
+    let exchange_code = exchange.as_deref();
+    let with_details = columns.has_details();
+    let found = snapshot.day(date, exchange_code, *after, limit + 1, version, with_details).await?;
     if found.is_empty() && after.is_none() {
         let calendar = Calendar::of(exchange.as_deref().unwrap_or(DEFAULT_EXCHANGE));
         let why = calendar.and_then(|calendar| calendar.closure(date));

@@ -124,7 +124,10 @@ impl BarReader {
         let order = self.query.order;
         let stocks = &self.stocks[first_index..];
         let snapshot = self.state.store.as_of(self.query.as_of);
-        let batch = snapshot.bars_batch(stocks, first_range, whole_range, order, bars_max).await?;
+        let with_details = self.query.columns.has_details();
+        let batch = snapshot
+            .bars_batch(stocks, first_range, whole_range, order, bars_max, with_details)
+            .await?;
         let mut rows = Vec::with_capacity(batch.len());
         for row in &batch {
             self.process(first_index + row.place, row, &mut rows)?;

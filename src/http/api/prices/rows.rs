@@ -117,6 +117,9 @@ fn write_csv(out: &mut Vec<u8>, columns: &ColumnSelection, row: &PriceRow) {
             PriceColumn::AdjustedClose => write_json(out, &bar.adjusted_close),
             PriceColumn::Volume => write_json(out, &bar.volume),
             PriceColumn::Unfinished => write_json(out, &row.unfinished),
+            // A missing value is an empty field.
+            PriceColumn::Vwap => bar.vwap.iter().for_each(|vwap| write_json(out, vwap)),
+            PriceColumn::Trades => bar.trades.iter().for_each(|trades| write_json(out, trades)),
         }
     }
     out.extend_from_slice(b"\r\n");
@@ -148,6 +151,8 @@ impl Serialize for JsonRow<'_> {
                 PriceColumn::AdjustedClose => map.serialize_entry(name, &bar.adjusted_close)?,
                 PriceColumn::Volume => map.serialize_entry(name, &bar.volume)?,
                 PriceColumn::Unfinished => map.serialize_entry(name, &row.unfinished)?,
+                PriceColumn::Vwap => map.serialize_entry(name, &bar.vwap)?,
+                PriceColumn::Trades => map.serialize_entry(name, &bar.trades)?,
             }
         }
         map.end()
@@ -169,7 +174,7 @@ fn iso_8601<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::
 
 impl From<Bar> for Price {
     fn from(bar: Bar) -> Self {
-        let Bar { date, open, high, low, close, adjusted_close, volume } = bar;
+        let Bar { date, open, high, low, close, adjusted_close, volume, .. } = bar;
         Self { date, open, high, low, close, adjusted_close, volume }
     }
 }
@@ -188,6 +193,8 @@ mod tests {
             close: 27.95,
             adjusted_close: 23.5,
             volume: 34_849_700,
+            vwap: Some(27.8),
+            trades: None,
         };
         let symbol = "MSFT".parse().unwrap();
         PriceRow { symbol, requested_symbol: symbol, bar, unfinished: true }
@@ -209,6 +216,10 @@ mod tests {
         let csv = "34849700,2013-03-01,MSFT,true\r\n";
         assert_eq!(text(Format::Csv, false), csv);
         assert_eq!(text(Format::Csv, true), format!("volume,date,symbol,unfinished\r\n{csv}"));
+        let details = "trades,vwap".parse().unwrap();
+        assert_eq!(lines(Format::Csv, &details, &[row()], false), b",27.8\r\n");
+        let object = b"{\"trades\":null,\"vwap\":27.8}\n";
+        assert_eq!(lines(Format::Ndjson, &details, &[row()], false), object);
         let object = "{\"volume\":34849700,\"date\":\"2013-03-01\",\"symbol\":\"MSFT\",\
                       \"unfinished\":true}\n";
         assert_eq!(text(Format::Ndjson, true), object);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, SchemaType};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -50,7 +50,25 @@ fn column_schema(column: PriceColumn) -> ObjectBuilder {
         PriceColumn::Unfinished => {
             (Type::Boolean, None, "Whether the week, month or year may still get more bars.")
         }
+        PriceColumn::Vwap => {
+            let description = "The volume-weighted average price, only if `columns` has it; null \
+                               if the feed lacks it. Of a week, month or year it is the average \
+                               of its days.";
+            return nullable(Type::Number, KnownFormat::Double, description);
+        }
+        PriceColumn::Trades => {
+            let description = "The number of trades, only if `columns` has it; null if the feed \
+                               lacks it.";
+            return nullable(Type::Integer, KnownFormat::Int64, description);
+        }
     };
     let format = format.map(SchemaFormat::KnownFormat);
     ObjectBuilder::new().schema_type(kind).format(format).description(Some(description))
+}
+
+fn nullable(kind: Type, format: KnownFormat, description: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([kind, Type::Null]))
+        .format(Some(SchemaFormat::KnownFormat(format)))
+        .description(Some(description))
 }

@@ -53,6 +53,7 @@ impl PricePage {
         if let (RowLimit::Rows(limit), [(symbol, stock)]) = (query.limit, stocks)
             && query.is_unadjusted()
             && query.as_of.is_none()
+            && !query.columns.has_details()
         {
             return Self::read_plain(state, query, (*symbol, *stock), after, limit).await;
         }
