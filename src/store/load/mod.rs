@@ -147,14 +147,14 @@ impl Loader {
     async fn merge_staged(&self, options: CommitOptions) -> Result<LoadReport, LoadError> {
         let CommitOptions { origin, may_replace, basis, are_dividends_adjusted } = options;
         let stocks = self.lock_stocks().await?;
-        if let Some(conflicts) = self.action_conflicts().await? {
-            return Err(conflicts.into());
-        }
         let converted = self.convert_to_raw(basis).await?;
         let converted_dividends = match are_dividends_adjusted {
             true => self.convert_dividends().await?,
             false => 0,
         };
+        if let Some(conflicts) = self.action_conflicts().await? {
+            return Err(conflicts.into());
+        }
         let stale = self.apply_origin(origin, &stocks, may_replace).await?;
         let was_computed =
             |id: &i32| stocks.iter().any(|stock| stock.id == *id && stock.computes_adjusted_close);
@@ -168,6 +168,7 @@ impl Loader {
         if self.table == Table::Actions {
             let computed = self.compute_factors_of_merged(&merged).await?;
             merge::add_changes(&mut merged, self.readjust_computed(&computed).await?);
+            self.state_types().await?;
         }
         let mut converted_rows = converted_dividends;
         match self.table {

@@ -67,20 +67,42 @@ pub struct SplitMove {
     pub close_after: f64,
 }
 
-/// A row of an action that may be an event that is stored under another type. To load both would
-/// count it twice.
-#[derive(Debug, PartialEq, thiserror::Error)]
-#[error(
-    "line {line}: {symbol} has an event of the type {stored_type} on {ex_date}, and this row of \
-     the type {row_type} may be the same one; give each row its type, and if both happened, load \
-     both from one file (tickerd actions delete takes a wrong one back)"
-)]
+/// A row of an action that may be an event that is stored under another type, or a part of it. To
+/// load both would count it twice.
+#[derive(Debug, PartialEq)]
 pub struct ActionConflict {
     pub line: u64,
     pub symbol: String,
     pub ex_date: NaiveDate,
-    pub stored_type: String,
+    pub kind: String,
     pub row_type: String,
+    pub stored_type: String,
+    /// The amount or the ratio.
+    pub stored_value: String,
+    /// Whether the stored one, whose type is not known to be stated, may include the row.
+    pub may_be_included: bool,
+}
+
+impl fmt::Display for ActionConflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, symbol, ex_date, kind, row_type, stored_type, stored_value, .. } = self;
+        if self.may_be_included {
+            return write!(
+                f,
+                "line {line}: {symbol} has a {kind} of {stored_value} on {ex_date} whose type is \
+                 not known, and which may include this one of the type {row_type}; load a row \
+                 that states the type {stored_type} for that day, before or in the same file, or \
+                 take the stored one back (tickerd actions delete --symbol {symbol} --from \
+                 {ex_date} --kind {kind})"
+            );
+        }
+        write!(
+            f,
+            "line {line}: {symbol} has an event of the type {stored_type} on {ex_date}, and this \
+             row of the type {row_type} may be the same one; give each row its type, and if both \
+             happened, load both from one file (tickerd actions delete takes a wrong one back)"
+        )
+    }
 }
 
 /// Why a load was rejected, although Postgres works.

@@ -186,9 +186,9 @@ impl Table {
                 "WITH merged AS (
                      INSERT INTO corporate_actions AS a (
                          stock_id, ex_date, kind, type, split_from, split_to, dividend,
-                         declaration_date, record_date, pay_date, frequency)
+                         declaration_date, record_date, pay_date, frequency, is_type_stated)
                      SELECT stock_id, ex_date, kind, type, split_from, split_to, dividend,
-                            declaration_date, record_date, pay_date, frequency
+                            declaration_date, record_date, pay_date, frequency, has_type
                      FROM staging ORDER BY stock_id, ex_date, kind, type
                      ON CONFLICT (stock_id, ex_date, kind, type) DO UPDATE SET
                          split_from = excluded.split_from, split_to = excluded.split_to,
@@ -196,7 +196,12 @@ impl Table {
                          declaration_date = coalesce(excluded.declaration_date, a.declaration_date),
                          record_date = coalesce(excluded.record_date, a.record_date),
                          pay_date = coalesce(excluded.pay_date, a.pay_date),
-                         frequency = coalesce(excluded.frequency, a.frequency)
+                         frequency = coalesce(excluded.frequency, a.frequency),
+                         -- Another amount or ratio without a type may be one of several events.
+                         is_type_stated = CASE
+                             WHEN (a.split_from, a.split_to, a.dividend) IS DISTINCT FROM
+                                  (excluded.split_from, excluded.split_to, excluded.dividend)
+                             THEN excluded.is_type_stated ELSE a.is_type_stated END
                      WHERE (a.split_from, a.split_to, a.dividend, a.declaration_date, a.record_date,
                             a.pay_date, a.frequency) IS DISTINCT FROM
                            (excluded.split_from, excluded.split_to, excluded.dividend,
