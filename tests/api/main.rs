@@ -61,6 +61,7 @@ mod secrets;
 mod skipped_rows;
 mod soak;
 mod spellings;
+mod stale_closes;
 mod stated_types;
 mod stock_search;
 mod structure;

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::read::ReadReport;
-use crate::store::{LoadReport, RestatedStock};
+use crate::store::{LoadReport, RestatedStock, first_symbols};
 
 /// The output of `--json`.
 #[derive(Serialize)]
@@ -19,6 +19,8 @@ pub struct ReportJson<'a> {
     stocks_touched: usize,
     restated: Vec<RestatedStockJson<'a>>,
     // The fields below are left out if they are empty or 0.
+    #[serde(skip_serializing_if = "is_empty")]
+    stale_adjusted_closes: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
     ignored_columns: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
@@ -64,9 +66,8 @@ struct RestatedStockJson<'a> {
 
 impl<'a> ReportJson<'a> {
     pub fn of(report: &'a LoadReport, reading: &'a ReadReport) -> Self {
-        let LoadReport { added, changed, unchanged, converted, stocks_touched, ref restated } =
-            *report;
-        let restated = restated.iter().map(RestatedStockJson::from).collect();
+        let LoadReport { added, changed, unchanged, converted, stocks_touched, .. } = *report;
+        let restated = report.restated.iter().map(RestatedStockJson::from).collect();
         Self {
             added,
             changed,
@@ -74,6 +75,7 @@ impl<'a> ReportJson<'a> {
             converted,
             stocks_touched,
             restated,
+            stale_adjusted_closes: &report.stale_closes,
             ignored_columns: &reading.ignored_columns,
             notes: &reading.notes,
             rows_without_prices: reading.rows_without_prices,
@@ -115,7 +117,7 @@ const RESTATED_NAMED_MAX: usize = 10;
 const SYMBOLS_NAMED_MAX: usize = 20;
 
 pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
-    let LoadReport { added, changed, unchanged, converted, stocks_touched, restated } = report;
+    let LoadReport { added, changed, unchanged, converted, stocks_touched, restated, .. } = report;
     let total = format!(
         "{file}: {added} added, {changed} changed, {unchanged} unchanged; \
          {stocks_touched} stocks touched"
@@ -129,10 +131,29 @@ pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
     let details = converted
         .into_iter()
         .chain(restated)
+        .chain(stale_closes(report))
         .chain(read_otherwise(reading))
         .chain(left_out(reading));
     let details = details.map(|detail| format!("  {detail}"));
     std::iter::once(total).chain(details).collect::<Vec<_>>().join("\n")
+}
+
+/// Which adjusted closes of feeds lack actions of the file, and what to do.
+fn stale_closes(report: &LoadReport) -> Vec<String> {
+    let symbols = &report.stale_closes;
+    if symbols.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        format!(
+            "the adjusted closes of {} stocks come from a feed and lack these actions: {}",
+            symbols.len(),
+            first_symbols(symbols)
+        ),
+        "load their prices again, from the feed or with ingest prices --adjusted-close computed \
+         --yes"
+            .to_owned(),
+    ]
 }
 
 /// What was read otherwise than it is written, one sentence a line.

@@ -49,6 +49,9 @@ impl Loader {
     /// Stores that the file states the types of its actions. Nothing that is served changes, so it
     /// counts as no change.
     pub(super) async fn state_types(&self) -> Result<(), StoreError> {
+        if self.table != Table::Actions {
+            return Ok(());
+        }
         let sql = "UPDATE corporate_actions a SET is_type_stated = true FROM staging s
                    WHERE (a.stock_id, a.ex_date, a.kind, a.type)
                          = (s.stock_id, s.ex_date, s.kind, s.type)

@@ -12,6 +12,7 @@ mod reference_data;
 mod report;
 mod split_check;
 mod staging;
+mod stale_closes;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,7 +25,9 @@ use crate::market::PriceBasis;
 pub use delete::{DeletedRows, Deletion, FoundRows};
 pub use reference_data::{KnownStock, ReferenceData};
 use report::MergedStock;
-pub use report::{DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock, SplitMove};
+pub use report::{
+    DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock, SplitMove, first_symbols,
+};
 pub use staging::{StagingWriter, Table};
 
 /// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit
@@ -168,8 +171,9 @@ impl Loader {
         if self.table == Table::Actions {
             let computed = self.compute_factors_of_merged(&merged).await?;
             merge::add_changes(&mut merged, self.readjust_computed(&computed).await?);
-            self.state_types().await?;
         }
+        let stale_closes = self.stale_closes().await?;
+        self.state_types().await?;
         let mut converted_rows = converted_dividends;
         match self.table {
             Table::Prices => converted_rows = converted.iter().map(|of| of.converted).sum(),
@@ -177,6 +181,7 @@ impl Loader {
         }
         let mut report = self.report(&merged).await?;
         report.converted = converted_rows;
+        report.stale_closes = stale_closes;
         if !merged.is_empty() {
             let ids: Vec<_> = merged.iter().map(|stock| stock.stock_id).collect();
             self.update_data_versions(&ids).await?;
@@ -232,7 +237,14 @@ impl Loader {
         restated.sort_by(|a, b| a.symbol.cmp(&b.symbol));
         let unchanged = staged - added - changed;
         let stocks_touched = merged.len();
-        Ok(LoadReport { added, changed, unchanged, converted: 0, stocks_touched, restated })
+        Ok(LoadReport {
+            added,
+            changed,
+            unchanged,
+            stocks_touched,
+            restated,
+            ..LoadReport::default()
+        })
     }
 
     /// Gives the stocks a new data version. Runs last before the commit, because it locks the

@@ -18,6 +18,8 @@ pub struct LoadReport {
     pub stocks_touched: usize,
     /// The stocks with changes to data that was served before, ordered by symbol.
     pub restated: Vec<RestatedStock>,
+    /// The symbols of stocks whose adjusted closes come from a feed and lack actions of the file.
+    pub stale_closes: Vec<String>,
 }
 
 impl LoadReport {
@@ -182,7 +184,8 @@ fn first_lines(splits: &[SplitMove]) -> String {
     lines
 }
 
-fn first_symbols(symbols: &[String]) -> String {
+/// The first symbols, and how many more there are.
+pub fn first_symbols(symbols: &[String]) -> String {
     let first = symbols[..symbols.len().min(SYMBOLS_NAMED_MAX)].join(", ");
     match symbols.len() - symbols.len().min(SYMBOLS_NAMED_MAX) {
         0 => first,
