@@ -76,6 +76,48 @@ async fn rows_of_closed_days_are_refused_unless_they_are_to_be_kept() {
 }
 
 #[tokio::test]
+async fn ex_dates_of_closed_days_are_refused_unless_they_are_to_be_kept() {
+    let (database, files) = (one_stock().await, Files::new());
+    // The last is far in the future, and the first two of the others are out of the calendar.
+    let fine = "ex_date,dividend\n1997-07-04,1\n2100-01-02,1\n2024-07-05,1\n2098-06-02,1\n";
+    let fine = files.write("fine.csv", fine);
+    assert_eq!(ingest(&database, "actions", &fine, &[]).code, Some(0));
+    let rows =
+        "ex_date,dividend,split\n2024-07-04,1,\n2024-07-06,,2\n2098-06-07,1,\n2024-07-07,0,1\n";
+    let file = files.write("closed.csv", rows);
+    let refused = ingest(&database, "actions", &file, &[]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for (line, reason) in [(2, "Independence Day"), (3, "weekend"), (4, "weekend")] {
+        let expected = format!(
+            "line {line}, column ex_date: expected a trading day, but the exchange was closed \
+             ({reason}); --closed-days keep loads the row"
+        );
+        assert!(refused.stderr.contains(&expected), "{refused:?}");
+    }
+    // A row of a history without an event is no action.
+    assert!(!refused.stderr.contains("line 5"), "{refused:?}");
+    let kept = ingest(&database, "actions", &file, &["--closed-days", "keep"]);
+    let text = "3 rows are of days on which the exchange was closed";
+    assert!(kept.code == Some(0) && kept.stderr.contains(text), "{kept:?}");
+    let stocks = ["ingest", "stocks", &file, "--closed-days", "keep"];
+    assert_eq!(database.output(&stocks).code, Some(2));
+}
+
+#[tokio::test]
+async fn an_ex_date_after_the_delisting_is_refused() {
+    let (database, files) = (one_stock().await, Files::new());
+    let delist = ["stocks", "delist", "WIDG", "--on", "2024-07-05"];
+    assert_eq!(database.output(&delist).code, Some(0));
+    let last = files.write("last.csv", "ex_date,dividend\n2024-07-05,1\n");
+    assert_eq!(ingest(&database, "actions", &last, &[]).code, Some(0));
+    let later = files.write("later.csv", "ex_date,dividend\n2024-07-08,1\n");
+    let refused = ingest(&database, "actions", &later, &["--closed-days", "keep"]);
+    let message = "line 2, column ex_date: expected no day after 2024-07-05, on which WIDG was \
+                   delisted (tickerd stocks relist)";
+    assert!(refused.code == Some(1) && refused.stderr.contains(message), "{refused:?}");
+}
+
+#[tokio::test]
 async fn days_of_an_exchange_without_a_known_calendar_are_not_judged() {
     let (database, files) = (Database::empty().await, Files::new());
     assert_eq!(database.output(&["migrate"]).code, Some(0));
@@ -86,6 +128,8 @@ async fn days_of_an_exchange_without_a_known_calendar_are_not_judged() {
     // A Sunday, on which that exchange trades.
     let file = files.write("sunday.csv", flat_rows(&[("2024-07-07", 10.0, 5)]));
     assert_eq!(ingest(&database, "prices", &file, &[]).code, Some(0));
+    let file = files.write("actions.csv", "ex_date,dividend\n2024-07-07,1\n");
+    assert_eq!(ingest(&database, "actions", &file, &[]).code, Some(0));
 }
 
 #[tokio::test]

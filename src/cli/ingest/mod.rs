@@ -60,7 +60,7 @@ pub struct IngestArgs {
     /// What the dividends are; raw, as paid, by default
     #[arg(long, value_enum, default_value_t = DividendsAre::Raw, help_heading = "Options")]
     dividends_are: DividendsAre,
-    /// Whether to load prices of days on which the exchange was closed
+    /// Whether to load prices and actions of days on which the exchange was closed
     #[arg(long, value_enum, default_value_t = ClosedDays::Refuse, help_heading = "Options")]
     closed_days: ClosedDays,
     /// Replace a feed's adjusted closes by computed ones without asking
@@ -120,8 +120,8 @@ impl IngestArgs {
             FileKind::Stocks | FileKind::Actions if self.adjusted_close.is_some() || self.yes => {
                 "--adjusted-close and --yes are for files of prices"
             }
-            FileKind::Stocks | FileKind::Actions if self.closed_days != ClosedDays::Refuse => {
-                "--closed-days is for files of prices"
+            FileKind::Stocks if self.closed_days != ClosedDays::Refuse => {
+                "--closed-days is for files of prices or actions"
             }
             FileKind::Stocks | FileKind::Prices if self.dividends_are != DividendsAre::Raw => {
                 "--dividends-are is for files of actions"

@@ -21,7 +21,7 @@ pub struct LoadRequest {
     pub basis: Option<PriceBasis>,
     /// Whether dividends are divided by the ratios of later splits.
     pub are_dividends_adjusted: bool,
-    /// Whether prices of days without trading are loaded.
+    /// Whether prices and actions of days without trading are loaded.
     pub keeps_closed_days: bool,
     pub skip: SkipRules,
     /// A file to write bad rows to.

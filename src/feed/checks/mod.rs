@@ -94,6 +94,35 @@ fn stock_on(
     Ok((stock, day))
 }
 
+/// Rejects a day after the delisting and, unless such days are kept, a day on which the exchange
+/// was closed. Returns whether it was closed. Without a calendar for the day nothing is claimed.
+fn check_trading_day(
+    row: &FeedRow<'_>,
+    reference: &ReferenceData,
+    stock: KnownStock,
+    column: &'static str,
+    day: NaiveDate,
+) -> Result<bool, RowError> {
+    if let Some(last) = stock.delisted_on.filter(|last| day > *last) {
+        let symbol = stock.symbol;
+        let expected = format!(
+            "expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)"
+        );
+        return Err(row.error(column, expected));
+    }
+    let calendar = stock.calendar.filter(|calendar| calendar.covers(day));
+    match calendar.and_then(|calendar| calendar.closure(day)) {
+        Some(reason) if !reference.keeps_closed_days => {
+            let expected = format!(
+                "expected a trading day, but the exchange was closed ({reason}); --closed-days \
+                 keep loads the row"
+            );
+            Err(row.error(column, expected))
+        }
+        closure => Ok(closure.is_some()),
+    }
+}
+
 /// Prices and dividends are in the currency of their stock. A file that says otherwise is not
 /// believed: a price in pence is not one in pounds.
 fn check_currency(

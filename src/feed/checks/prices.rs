@@ -2,14 +2,12 @@
 
 use std::io::Write;
 
-use chrono::NaiveDate;
-
-use super::{RowNotes, WRITES_TO_MEMORY, check_currency, stock_on};
+use super::{RowNotes, WRITES_TO_MEMORY, check_currency, check_trading_day, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values;
 use crate::market::Bar;
-use crate::store::{KnownStock, ReferenceData};
+use crate::store::ReferenceData;
 
 const PRICES: [&str; 4] = ["open", "high", "low", "close"];
 /// The words for a period of one day.
@@ -40,21 +38,7 @@ fn stage_bar<W: Write>(
             format!("expected a day up to {today}, because later ones are in the future");
         return Err(row.error("date", expected));
     }
-    if let Some(last) = stock.delisted_on.filter(|last| date > *last) {
-        let symbol = stock.symbol;
-        let expected = format!(
-            "expected no day after {last}, on which {symbol} was delisted (tickerd stocks relist)"
-        );
-        return Err(row.error("date", expected));
-    }
-    let closure = closure(stock, date);
-    if let Some(reason) = closure.filter(|_| !reference.keeps_closed_days) {
-        let expected = format!(
-            "expected a trading day, but the exchange was closed ({reason}); --closed-days keep \
-             loads the row"
-        );
-        return Err(row.error("date", expected));
-    }
+    let is_on_closed_day = check_trading_day(row, reference, stock, "date", date)?;
     check_is_daily(row)?;
     check_currency(row, stock, reference)?;
     let adjusted_close =
@@ -78,7 +62,7 @@ fn stage_bar<W: Write>(
     out.serialize((row.line, stock.id, date, prices, shares, vwap, trades))
         .expect(WRITES_TO_MEMORY);
     Ok(RowNotes {
-        is_on_closed_day: closure.is_some(),
+        is_on_closed_day,
         is_volume_rounded: volume.is_rounded,
         has_split: row.has("splits") && is_event(row.text("splits"), true),
         has_dividend: row.has("dividends") && is_event(row.text("dividends"), false),
@@ -101,12 +85,6 @@ fn check_is_daily(row: &FeedRow<'_>) -> Result<(), RowError> {
         return Err(row.error("time", "expected midnight, as in the bar of a day"));
     }
     Ok(())
-}
-
-/// Why the stock's exchange did not trade on `date`. `None` if it traded, or if its calendar is not
-/// known for that day.
-fn closure(stock: KnownStock, date: NaiveDate) -> Option<&'static str> {
-    stock.calendar.filter(|calendar| calendar.covers(date))?.closure(date)
 }
 
 /// Whether a field holds a dividend or a split. Most rows hold 0; a split of 1 is none either.

@@ -29,7 +29,7 @@ pub struct ReferenceData {
     pub free_since: HashMap<Symbol, NaiveDate>,
     /// The present time: no trading day is later. `None` for no bound.
     pub now: Option<DateTime<Utc>>,
-    /// Whether prices of days without trading are accepted.
+    /// Whether prices and actions of days without trading are accepted.
     pub keeps_closed_days: bool,
 }
 

@@ -46,11 +46,9 @@ async fn loaded(histories: &[(String, History)]) -> Database {
     database.load("stocks", &stocks);
     // Random prices do not fall at splits, and random days are no trading days.
     let files = Files::new();
-    for (kind, text, options) in [
-        ("prices", prices, ["--closed-days", "keep"]),
-        ("actions", actions, ["--prices-are", "raw"]),
-    ] {
+    for (kind, text) in [("prices", prices), ("actions", actions)] {
         let file = files.write(kind, text);
+        let options = ["--closed-days", "keep", "--prices-are", "raw"];
         let output = database.output(&[&["ingest", kind, &file], options.as_slice()].concat());
         assert_eq!(output.code, Some(0), "{output:?}");
     }

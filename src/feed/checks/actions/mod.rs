@@ -9,7 +9,7 @@ use std::io::Write;
 use chrono::NaiveDate;
 
 use self::ratio::Split;
-use super::{RowNotes, WRITES_TO_MEMORY, check_currency, stock_on};
+use super::{RowNotes, WRITES_TO_MEMORY, check_currency, check_trading_day, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values;
@@ -34,6 +34,7 @@ pub(super) fn stage_action<W: Write>(
         return Ok(RowNotes { has_no_action: true, ..RowNotes::default() });
     }
     let (stock, ex_date) = stock_on(row, reference, "ex_date")?;
+    let is_on_closed_day = check_trading_day(row, reference, stock, "ex_date", ex_date)?;
     let details = Details {
         line: row.line,
         stock_id: stock.id,
@@ -47,7 +48,7 @@ pub(super) fn stage_action<W: Write>(
     if dividend.is_some() {
         check_currency(row, stock, reference)?;
     }
-    let mut notes = RowNotes::default();
+    let mut notes = RowNotes { is_on_closed_day, ..RowNotes::default() };
     if let Some(Split { from, to }) = split {
         let given = given.action_of(EventKind::Split);
         let action = given.unwrap_or_else(|| type_of_ratio(from, to));
