@@ -92,6 +92,45 @@ async fn bad_rows_are_left_out_on_request_and_written_with_their_reasons() {
 }
 
 #[tokio::test]
+async fn actions_that_may_be_counted_twice_or_contradict_each_other_are_left_out_on_request() {
+    let (database, files) = (Database::sample().await, Files::new());
+    database.load("actions", "symbol,ex_date,dividend,type\nIBM,2013-01-10,0.9,special\n");
+    let rows = [
+        "IBM,2013-01-10,1.25,,",
+        // A row is left out as a whole, with its split.
+        "IBM,2013-01-11,0.2,1:2,",
+        "IBM,2013-01-11,0.3,,",
+        "IBM,2013-01-14,0.4,,cash",
+    ]
+    .join("\n");
+    let file = files.write("actions.csv", format!("symbol,ex_date,dividend,split,type\n{rows}\n"));
+    let rejects = format!("{}/rejects.csv", files.path());
+    let load = ["ingest", "actions", &file, "--json", "--prices-are", "raw"];
+    assert_eq!(database.output(&load).code, Some(1));
+    let skip = ["--skip", "bad-rows", "--rejects", &rejects];
+    let output = database.output(&[&load[..], &skip].concat());
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let report = output.json();
+    for (field, count) in [("added", 1), ("unchanged", 0), ("skipped", 3)] {
+        assert_eq!(report[field], count, "{field}: {report}");
+    }
+    assert_eq!(report["identicalRows"], json!(null), "{report}");
+    let lines: Vec<_> = report["firstSkipped"].as_array().unwrap().iter().collect();
+    let starts = ["line 2: IBM has an event of the type special", "line 3: ", "line 4: "];
+    for start in starts {
+        let named = lines.iter().filter(|line| line.as_str().unwrap().starts_with(start));
+        assert_eq!(named.count(), 1, "{start}: {report}");
+    }
+    let stored = "SELECT concat_ws(' ', ex_date, type, dividend) FROM corporate_actions
+                  WHERE ex_date BETWEEN '2013-01-10' AND '2013-01-14' ORDER BY 1";
+    assert_eq!(database.texts(stored).await, ["2013-01-10 special 0.9", "2013-01-14 cash 0.4"]);
+    assert_eq!(std::fs::read_to_string(&rejects).unwrap().lines().count(), 4);
+    // They count as left out for the bound, too.
+    let few = [&load[..], &skip, &["--skip-max", "2"]].concat();
+    assert!(database.output(&few).stderr.contains("3 of 4 rows would be left out"));
+}
+
+#[tokio::test]
 async fn the_loaded_file_is_never_overwritten_by_its_rejects() {
     let (database, files) = (Database::sample().await, Files::new());
     let text = format!("{HEADER}\nNOPE,2024-01-02,1,2,1,1,5\n");

@@ -99,11 +99,11 @@ impl BadRows {
         self.reject(error.line().unwrap_or_default(), "", &error.to_string(), fields)
     }
 
-    /// Adds a row that contradicts another one, and is left out.
+    /// Adds a row that contradicts another one or a stored one, and is left out.
     ///
     /// # Errors
     /// If the file of rejects can't be written.
-    pub fn add_duplicate(&mut self, line: u64, reason: &str) -> Result<(), CliError> {
+    pub fn add_contradicting(&mut self, line: u64, reason: &str) -> Result<(), CliError> {
         self.left_out.add(|| reason.to_owned());
         self.reject(line, "", reason, &StringRecord::new())
     }

@@ -52,7 +52,7 @@ pub async fn load(
     let Reading { origin, mut report, mut bad_rows } = reading.await??;
     let mut staged = rows.close().await.map_err(|error| nothing_loaded(&error))?;
     if request.skip.rows.contains(&SkippedRows::BadRows) {
-        staged -= leave_out_duplicates(&loader, request.table, &mut bad_rows).await?;
+        staged -= leave_out_contradicting(&loader, request.table, &mut bad_rows).await?;
     }
     bad_rows.flush()?;
     report.left_out = bad_rows.left_out;
@@ -88,17 +88,22 @@ pub async fn load(
     }
 }
 
-/// Leaves out rows that contradict each other. Returns their number.
-async fn leave_out_duplicates(
+/// Leaves out rows that contradict each other, and actions that may be stored already. Returns the
+/// number of staged rows.
+async fn leave_out_contradicting(
     loader: &Loader,
     table: Table,
     bad_rows: &mut BadRows,
 ) -> Result<u64, CliError> {
-    let rows = loader.leave_out_duplicates().await?;
-    for row in &rows {
-        bad_rows.add_duplicate(row.line, &feed::describe_duplicate(table, row))?;
+    let duplicates = loader.leave_out_duplicates().await?;
+    for row in &duplicates.rows {
+        bad_rows.add_contradicting(row.line, &feed::describe_duplicate(table, row))?;
     }
-    Ok(rows.len() as u64)
+    let conflicts = loader.leave_out_conflicts().await?;
+    for row in &conflicts.rows {
+        bad_rows.add_contradicting(row.line, &row.to_string())?;
+    }
+    Ok(duplicates.staged_rows + conflicts.staged_rows)
 }
 
 fn too_many_left_out(name: &str, request: &LoadRequest, report: &ReadReport) -> CliError {

@@ -8,7 +8,7 @@ use crate::feed::RowErrorKind;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SkippedRows {
-    /// Rows with an invalid value, and rows that contradict each other
+    /// Rows with an invalid value, and rows that contradict each other or a stored event
     BadRows,
     /// Rows of symbols that no stock has
     UnknownSymbols,

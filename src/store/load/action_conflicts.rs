@@ -2,20 +2,53 @@
 
 use tokio_postgres::Row;
 
-use super::report::ActionConflict;
-use super::{LoadRejection, Loader, Table};
+use super::{ActionConflict, LeftOut, LoadError, LoadRejection, Loader, Table, with_timeout};
 use crate::store::StoreError;
 
+/// The most conflicts that are reported.
+const CONFLICTS_NAMED_MAX: i64 = 10;
+
 impl Loader {
-    /// The first staged actions that may be, or may be a part of, a stored one of the same stock,
+    /// Rejects a load with actions that may be stored already under another type.
+    pub(super) async fn check_conflicts(&self) -> Result<(), LoadError> {
+        match self.action_conflicts(Some(CONFLICTS_NAMED_MAX)).await? {
+            conflicts if conflicts.is_empty() => Ok(()),
+            conflicts => Err(LoadRejection::Conflicts(conflicts).into()),
+        }
+    }
+
+    /// Deletes all rows that may be stored already under another type. Returns them. Dividends that
+    /// [`Self::commit`] converts are compared as written, so it may reject others.
+    ///
+    /// # Errors
+    /// If Postgres fails.
+    pub async fn leave_out_conflicts(&self) -> Result<LeftOut<ActionConflict>, StoreError> {
+        with_timeout(self.timeout, self.delete_conflicts()).await
+    }
+
+    async fn delete_conflicts(&self) -> Result<LeftOut<ActionConflict>, StoreError> {
+        let mut left_out = LeftOut { rows: Vec::new(), staged_rows: 0 };
+        loop {
+            let mut conflicts = self.action_conflicts(None).await?;
+            if conflicts.is_empty() {
+                return Ok(left_out);
+            }
+            conflicts.dedup_by_key(|conflict| conflict.line);
+            // A row that is left out may have justified another one.
+            left_out.staged_rows += self.delete_lines(conflicts.iter().map(|row| row.line)).await?;
+            left_out.rows.extend(conflicts);
+        }
+    }
+
+    /// The staged actions that may be, or may be a part of, a stored one of the same stock,
     /// day and kind under another type. Not if the file has the stored one too.
     ///
     /// A staged action without a type may be any stored one, or their sum. A stored action may
     /// include a new one unless its type was stated. Null is taken for not stated: the refusal says
     /// what to do, and nobody sees a dividend that counts twice.
-    pub(super) async fn action_conflicts(&self) -> Result<Option<LoadRejection>, StoreError> {
+    async fn action_conflicts(&self, max: Option<i64>) -> Result<Vec<ActionConflict>, StoreError> {
         if self.table != Table::Actions {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let sql = "
             SELECT s.line, st.symbol, s.ex_date, s.kind, s.type AS row_type, a.type AS stored_type,
@@ -40,10 +73,8 @@ impl Loader {
                   SELECT FROM staging other
                   WHERE (other.stock_id, other.ex_date, other.type)
                         = (a.stock_id, a.ex_date, a.type))
-            ORDER BY s.line LIMIT 10";
-        let rows = self.client.query(sql, &[]).await?;
-        let conflicts = rows.iter().map(conflict).collect::<Result<Vec<_>, StoreError>>()?;
-        Ok((!conflicts.is_empty()).then_some(LoadRejection::Conflicts(conflicts)))
+            ORDER BY s.line LIMIT $1";
+        self.client.query(sql, &[&max]).await?.iter().map(conflict).collect()
     }
 
     /// Stores that the file states the types of its actions. Nothing that is served changes, so it

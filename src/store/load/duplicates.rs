@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use super::{DuplicateRow, Loader, with_timeout};
+use super::{DuplicateRow, LeftOut, Loader, with_timeout};
 use crate::store::StoreError;
 
 /// The most duplicates that are reported.
@@ -35,29 +35,43 @@ impl Loader {
         Ok(self.client.batch_execute(&sql).await?)
     }
 
-    /// Deletes all staged rows whose key occurs with different values: none of them can be
-    /// trusted. Returns them, the first row of each key included.
+    /// Deletes all rows whose key occurs with different values: none of them can be trusted.
+    /// Returns them, the first row of each key included.
     ///
     /// # Errors
     /// If Postgres fails.
-    pub async fn leave_out_duplicates(&self) -> Result<Vec<DuplicateRow>, StoreError> {
+    pub async fn leave_out_duplicates(&self) -> Result<LeftOut<DuplicateRow>, StoreError> {
         with_timeout(self.timeout, self.delete_duplicates()).await
     }
 
-    async fn delete_duplicates(&self) -> Result<Vec<DuplicateRow>, StoreError> {
+    async fn delete_duplicates(&self) -> Result<LeftOut<DuplicateRow>, StoreError> {
         self.delete_identical().await?;
         let sql = format!(
-            "WITH keys AS (
-                 SELECT ctid AS row, min(line) OVER same AS first, count(*) OVER same AS rows
-                 FROM staging WINDOW same AS (PARTITION BY {}))
-             DELETE FROM staging d USING keys k WHERE d.ctid = k.row AND k.rows > 1
-             RETURNING d.line, k.first",
+            "SELECT line, min(first) AS first
+             FROM (SELECT line, min(line) OVER same AS first, count(*) OVER same AS rows
+                   FROM staging WINDOW same AS (PARTITION BY {})) keys
+             WHERE rows > 1 GROUP BY line ORDER BY line",
             self.table.key()
         );
-        let mut rows: Vec<DuplicateRow> =
+        let rows: Vec<DuplicateRow> =
             self.client.query(&sql, &[]).await?.iter().map(duplicate).collect::<Result<_, _>>()?;
-        rows.sort_unstable_by_key(|row| row.line);
-        Ok(rows)
+        let staged_rows = self.delete_lines(rows.iter().map(|row| row.line)).await?;
+        Ok(LeftOut { rows, staged_rows })
+    }
+
+    /// Deletes what was staged of these lines. Returns the number of staged rows: a line of a file
+    /// of actions may have two.
+    pub(super) async fn delete_lines(
+        &self,
+        lines: impl Iterator<Item = u64>,
+    ) -> Result<u64, StoreError> {
+        let lines: Vec<_> = lines.map(u64::cast_signed).collect();
+        if lines.is_empty() {
+            return Ok(0);
+        }
+        let sql = "DELETE FROM staging USING unnest($1::bigint[]) bad (line)
+                   WHERE staging.line = bad.line";
+        Ok(self.client.execute(sql, &[&lines]).await?)
     }
 }
 

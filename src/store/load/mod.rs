@@ -26,7 +26,8 @@ pub use delete::{DeletedRows, Deletion, FoundRows};
 pub use reference_data::{KnownStock, ReferenceData};
 use report::MergedStock;
 pub use report::{
-    DuplicateRow, LoadError, LoadRejection, LoadReport, RestatedStock, SplitMove, first_symbols,
+    ActionConflict, DuplicateRow, LeftOut, LoadError, LoadRejection, LoadReport, RestatedStock,
+    SplitMove, first_symbols,
 };
 pub use staging::{StagingWriter, Table};
 
@@ -155,9 +156,7 @@ impl Loader {
             true => self.convert_dividends().await?,
             false => 0,
         };
-        if let Some(conflicts) = self.action_conflicts().await? {
-            return Err(conflicts.into());
-        }
+        self.check_conflicts().await?;
         let stale = self.apply_origin(origin, &stocks, may_replace).await?;
         let was_computed =
             |id: &i32| stocks.iter().any(|stock| stock.id == *id && stock.computes_adjusted_close);

@@ -58,6 +58,15 @@ pub struct DuplicateRow {
     pub first_line: u64,
 }
 
+/// Rows of a file that are left out before the load.
+#[derive(Debug)]
+pub struct LeftOut<T> {
+    /// Each row once.
+    pub rows: Vec<T>,
+    /// The number of staged rows.
+    pub staged_rows: u64,
+}
+
 /// A split, and the move of the close over it, which contradicts what prices are said to be.
 #[derive(Debug, PartialEq)]
 pub struct SplitMove {
