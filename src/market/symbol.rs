@@ -58,14 +58,24 @@ impl Symbol {
 
     /// The spellings of other vendors: with the other mark of a share class, without `.US`.
     pub fn other_spellings(self) -> impl Iterator<Item = Self> {
-        let without_suffix: Option<Self> =
-            self.as_str().strip_suffix(US_SUFFIX).and_then(|text| text.parse().ok());
+        let without_suffix = self.without_suffix();
         let others = [
             self.with_other_mark(),
             without_suffix,
             without_suffix.and_then(Self::with_other_mark),
         ];
         others.into_iter().flatten()
+    }
+
+    /// Whether it is `listed` with the other mark of a share class. The two may also be two stocks:
+    /// `AGM.A` is a share class, and some vendors write a preferred share as `AGM-A`.
+    pub fn has_other_mark_than(self, listed: Self) -> bool {
+        let spellings = [Some(self), self.without_suffix()];
+        spellings.into_iter().flatten().any(|symbol| symbol.with_other_mark() == Some(listed))
+    }
+
+    fn without_suffix(self) -> Option<Self> {
+        self.as_str().strip_suffix(US_SUFFIX).and_then(|text| text.parse().ok())
     }
 
     /// `BRK-B` for `BRK.B`, and the reverse. `None` unless a share class follows the only mark: one
@@ -202,6 +212,23 @@ mod tests {
         assert_eq!(found(&["BC.PRC"], "BC-PRC"), "BC.PRC");
         for (listed, text) in [("RY.TO", "RY-TO"), ("A.B-C", "A-B-C"), ("BRKB", "BRK.B")] {
             assert_eq!(found(&[listed], text), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_mark_of_a_share_class_makes_another_spelling_that_may_be_another_stock() {
+        for (written, listed, is_other) in [
+            ("AGM-A", "AGM.A", true),
+            ("AGM.A", "AGM-A", true),
+            ("AGM-A.US", "AGM.A", true),
+            ("AGM.A", "AGM.A", false),
+            ("AGM.A.US", "AGM.A", false),
+            ("AAPL.US", "AAPL", false),
+            ("AGM-A", "AGM.B", false),
+        ] {
+            let (written, listed): (Symbol, Symbol) =
+                (written.parse().unwrap(), listed.parse().unwrap());
+            assert_eq!(written.has_other_mark_than(listed), is_other, "{written} {listed}");
         }
     }
 

@@ -57,6 +57,34 @@ async fn a_share_class_is_found_under_every_spelling_unless_another_stock_has_it
 }
 
 #[tokio::test]
+async fn two_spellings_in_one_file_of_stocks_are_two_stocks() {
+    let header = "symbol,name,exchange,currency";
+    let listed = |a: &str, b: &str| format!("{header}\n{a},Own,NYSE,USD\n{b},Own,NYSE,USD\n");
+    for first in [None, Some("OWN.A"), Some("OWN-A")] {
+        for (a, b) in [("OWN.A", "OWN-A"), ("OWN-A", "OWN/A")] {
+            let (database, files) = (Database::sample().await, Files::new());
+            if let Some(symbol) = first {
+                database.load("stocks", &format!("{header}\n{symbol},Own,NYSE,USD\n"));
+            }
+            let file = files.write("both.csv", listed(a, b));
+            for (skip, added) in [(&[][..], 2), (&["--skip", "bad-rows"], 0)] {
+                let load = [&["ingest", "stocks", &file, "--json"], skip].concat();
+                let report = database.output(&load).json();
+                let added = if first.is_some() && added == 2 { 1 } else { added };
+                assert_eq!(report["added"], added, "{first:?} {a} {b}: {report}");
+                let stored = database.texts(STOCKS).await;
+                assert_eq!(stored, ["OWN-A NYSE USD", "OWN.A NYSE USD"], "{first:?} {a} {b}");
+            }
+        }
+    }
+    // The same spelling twice is one stock.
+    let (database, files) = (Database::sample().await, Files::new());
+    let file = files.write("twice.csv", listed("OWN.A", "OWN/A"));
+    let report = database.output(&["ingest", "stocks", &file, "--json"]).json();
+    assert_eq!((&report["added"], &report["identicalRows"]), (&json!(1), &json!(1)), "{report}");
+}
+
+#[tokio::test]
 async fn symbols_that_differ_by_case_alone_are_never_taken_for_one_another() {
     let (database, files) = (Database::sample().await, Files::new());
     let header = "symbol,name,exchange,currency";

@@ -15,7 +15,10 @@ pub(super) fn stage_stock<W: Write>(
     out: &mut csv::Writer<W>,
 ) -> Result<RowNotes, RowError> {
     let mut details = Details { row, unread: Vec::new() };
-    let symbol = current_symbol(row, reference)?;
+    let written = row.symbol("symbol")?;
+    let (found, symbol) = current_symbol(row, reference, written)?;
+    // Two stocks, if the file lists the other spelling as well.
+    let other_spelling = written.has_other_mark_than(found).then(|| written.as_str());
     let Some(exchange) = exchange_code(row.required_text("exchange")?, &reference.exchanges) else {
         let mut codes: Vec<_> = reference.exchanges.values().map(String::as_str).collect();
         codes.sort_unstable();
@@ -35,6 +38,7 @@ pub(super) fn stage_stock<W: Write>(
     out.serialize((
         row.line,
         symbol.as_str(),
+        other_spelling,
         row.required_text("name")?,
         exchange,
         row.optional_text("sector")?,
@@ -78,10 +82,14 @@ impl Details<'_> {
     }
 }
 
-/// The current symbol of the stock in a row of stocks. Under a former symbol the row must have the
-/// stored name of the stock: another company may have the symbol by now.
-fn current_symbol(row: &FeedRow<'_>, reference: &ReferenceData) -> Result<Symbol, RowError> {
-    let written = row.symbol("symbol")?;
+/// The spelling of a written symbol that finds a stock, and the current symbol of the stock. Under
+/// a former symbol the row must have the stored name of the stock: another company may have the
+/// symbol by now.
+fn current_symbol(
+    row: &FeedRow<'_>,
+    reference: &ReferenceData,
+    written: Symbol,
+) -> Result<(Symbol, Symbol), RowError> {
     let (symbol, current) =
         reference.find(written).map_or((written, written), |(found, stock)| (found, stock.symbol));
     match reference.inherited.get(&symbol) {
@@ -93,7 +101,7 @@ fn current_symbol(row: &FeedRow<'_>, reference: &ReferenceData) -> Result<Symbol
             );
             Err(row.error("name", expected))
         }
-        _ => Ok(current),
+        _ => Ok((symbol, current)),
     }
 }
 

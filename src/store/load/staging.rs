@@ -53,9 +53,10 @@ impl Table {
     pub(super) fn create_staging(self) -> &'static str {
         match self {
             Self::Stocks => {
-                "CREATE TEMP TABLE staging (line bigint, symbol text, name text, exchange text,
-                 sector text, industry text, currency text, market_cap bigint, type text,
-                 country text, isin text, cusip text, figi text, cik text) ON COMMIT DROP"
+                "CREATE TEMP TABLE staging (line bigint, symbol text, other_spelling text,
+                 name text, exchange text, sector text, industry text, currency text,
+                 market_cap bigint, type text, country text, isin text, cusip text, figi text,
+                 cik text) ON COMMIT DROP"
             }
             Self::Prices => {
                 concat!(
@@ -94,7 +95,7 @@ impl Table {
     /// The columns whose values no two rows of a file may share.
     pub(super) fn key(self) -> &'static str {
         match self {
-            Self::Stocks => "symbol",
+            Self::Stocks => "symbol, other_spelling",
             Self::Prices => "stock_id, date",
             Self::Actions => "stock_id, ex_date, kind, type",
         }
@@ -106,6 +107,9 @@ impl Table {
     ///
     /// Prices that equal the stored ones are left out by a join, because each conflict locks a row
     /// and writes to it.
+    ///
+    /// A row of stocks whose symbol is another spelling of a stored one updates that stock, unless
+    /// the file lists both spellings: then they are two stocks.
     pub(super) fn merge(self) -> &'static str {
         match self {
             Self::Stocks => {
@@ -113,9 +117,11 @@ impl Table {
                      INSERT INTO stocks AS s (symbol, name, exchange, sector, industry, currency,
                                               market_cap, type, country, isin, cusip, figi, cik,
                                               data_version)
-                     SELECT symbol, name, exchange, sector, industry, currency, market_cap, type,
-                            country, isin, cusip, figi, cik, 0
-                     FROM staging ORDER BY symbol
+                     SELECT CASE count(*) OVER (PARTITION BY symbol)
+                                WHEN 1 THEN symbol ELSE coalesce(other_spelling, symbol) END AS own,
+                            name, exchange, sector, industry, currency, market_cap, type, country,
+                            isin, cusip, figi, cik, 0
+                     FROM staging ORDER BY own
                      ON CONFLICT (symbol) DO UPDATE SET
                          name = excluded.name, exchange = excluded.exchange,
                          sector = coalesce(excluded.sector, s.sector),
