@@ -32,7 +32,8 @@ async fn bars(database: &Database) -> Vec<String> {
     database.texts(sql).await
 }
 
-/// A 20-for-1 split on 2023-06-05, in prices that its vendor has adjusted for it.
+/// A 20-for-1 split on 2023-06-05, in prices that its vendor has adjusted for it. As traded, the
+/// volume of the second day is 100000.5, which is rounded to the even number.
 const ADJUSTED: [(&str, f64, u64); 4] = [
     ("2023-06-01", 50.125, 2_000_000),
     ("2023-06-02", 50.368_500_000_000_004, 2_000_010),
@@ -41,7 +42,7 @@ const ADJUSTED: [(&str, f64, u64); 4] = [
 ];
 const AS_TRADED: [&str; 4] = [
     "2023-06-01 1002.5 1002.5 100000",
-    "2023-06-02 1007.37 1007.37 100001",
+    "2023-06-02 1007.37 1007.37 100000",
     "2023-06-05 51.1 51.1 900000",
     "2023-06-06 50.8 50.8 800000",
 ];
@@ -262,6 +263,31 @@ async fn dividends_that_are_divided_by_later_splits_are_converted_on_request() {
                          ORDER BY ex_date";
         assert_eq!(database.texts(dividends).await, ["0.25", "0.5", "0.3"]);
     }
+}
+
+#[tokio::test]
+async fn converted_numbers_are_the_exact_ones_and_a_tie_is_rounded_to_the_even_digit() {
+    // Times 5 / 3 * 6, times 6, and as it is. Of the ends 05, 15 and 105, the 5 is the tie.
+    let splits = "ex_date,split_from,split_to\n2023-06-05,3,5\n2023-06-06,1,6\n";
+    let rows = "2023-06-02,0.20000000015,0.20000000015,0.2,0.20000000005,25\n\
+                2023-06-05,0.20000000175,0.20000000175,0.2,0.2,15\n2023-06-06,0.2,0.2,0.2,0.2,9\n";
+    let dividends = "ex_date,dividend\n2023-06-02,0.20000000005\n2023-06-05,0.20000000175\n";
+    let (database, files) = (one_stock().await, Files::new());
+    let splits = files.write("splits.csv", splits);
+    let dividends = files.write("dividends.csv", dividends);
+    let prices = files.write("prices.csv", format!("{HEADER}\n{rows}"));
+    assert_eq!(ingest(&database, "actions", &splits, &[]).code, Some(0));
+    let convert = ["--prices-are", "split-adjusted"];
+    let loaded = ingest(&database, "prices", &prices, &convert);
+    assert_eq!(loaded.code, Some(0), "{loaded:?}");
+    let loaded = ingest(&database, "actions", &dividends, &["--dividends-are", "split-adjusted"]);
+    assert_eq!(loaded.code, Some(0), "{loaded:?}");
+    let sql = "SELECT concat_ws(' ', open, low, close, volume) FROM prices ORDER BY date";
+    let expected = ["2.000000002 2 2 2", "1.20000001 1.2 1.2 2", "0.2 0.2 0.2 9"];
+    assert_eq!(database.texts(sql).await, expected);
+    let sql = "SELECT dividend::text FROM corporate_actions WHERE kind = 'dividend'
+               ORDER BY ex_date";
+    assert_eq!(database.texts(sql).await, ["2", "1.20000001"]);
 }
 
 #[tokio::test]

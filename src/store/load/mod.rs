@@ -5,6 +5,7 @@ mod action_conflicts;
 mod adjust;
 mod adjusted_close_origin;
 mod computed_close;
+mod convert;
 mod delete;
 mod duplicates;
 mod merge;

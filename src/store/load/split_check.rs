@@ -1,13 +1,12 @@
-//! Prices that a vendor has adjusted for splits already: found, and converted to as traded.
-//! Spin-offs are no splits here.
+//! Finds prices that a vendor has adjusted for splits already. Spin-offs are no splits here.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::report::{LoadError, LoadRejection, MergedStock, SplitMove};
-use super::{Loader, Table};
+use super::convert::SplitToUndo;
+use super::{LoadError, LoadRejection, Loader, SplitMove, Table};
 use crate::market::{PriceBasis, SplitEvidence};
 use crate::store::StoreError;
 
@@ -19,8 +18,9 @@ struct SplitWithCloses {
     stock_id: i32,
     symbol: String,
     ex_date: NaiveDate,
-    /// New shares for each old one.
-    ratio: f64,
+    /// Old shares that became new ones.
+    from: f64,
+    to: f64,
     /// Whether the split was known before this load.
     is_known: bool,
     before: (NaiveDate, f64),
@@ -29,17 +29,10 @@ struct SplitWithCloses {
     is_changed: bool,
 }
 
-/// A split by which prices were divided.
-struct SplitToUndo {
-    stock_id: i32,
-    ex_date: NaiveDate,
-    ratio: f64,
-}
-
 /// The known splits near the staged prices of their stocks.
 fn near_staged_prices() -> String {
     format!(
-        "SELECT a.stock_id, a.ex_date, a.split_to / a.split_from AS ratio, true AS is_known,
+        "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, true AS is_known,
                 false AS is_changed
          FROM staged t JOIN corporate_actions a ON a.stock_id = t.stock_id AND a.type = 'split'
           AND a.ex_date > t.first - {GAP_DAYS_MAX} AND a.ex_date <= t.last + {GAP_DAYS_MAX}"
@@ -47,7 +40,7 @@ fn near_staged_prices() -> String {
 }
 
 /// The staged splits, before or after their merge.
-const STAGED: &str = "SELECT s.stock_id, s.ex_date, s.split_to / s.split_from AS ratio,
+const STAGED: &str = "SELECT s.stock_id, s.ex_date, s.split_from, s.split_to,
             a.stock_id IS NOT NULL AS is_known,
             coalesce(age(a.xmin) <= age(pg_current_xact_id()::xid), true) AS is_changed
      FROM staging s LEFT JOIN corporate_actions a
@@ -65,7 +58,7 @@ fn with_closes(splits: &str) -> String {
         )
     };
     format!(
-        "SELECT a.stock_id, s.symbol, a.ex_date, a.ratio, a.is_known,
+        "SELECT a.stock_id, s.symbol, a.ex_date, a.split_from, a.split_to, a.is_known,
                 before.date AS before, before.close AS close_before,
                 after.date AS after, after.close AS close_after,
                 a.is_changed OR before.is_changed OR after.is_changed AS is_changed
@@ -77,127 +70,10 @@ fn with_closes(splits: &str) -> String {
     )
 }
 
-/// Sets a row `p` of prices to as traded, for the product `ratio` of later splits. Converted prices
-/// have 10 significant digits, as adjusted ones.
-macro_rules! as_traded {
-    ($column:literal) => {
-        concat!(
-            $column,
-            " = round((p.",
-            $column,
-            " * ratio)::numeric, 9 - floor(log(p.",
-            $column,
-            " * ratio))::int)::float8"
-        )
-    };
-}
-const AS_TRADED: &str = concat!(
-    as_traded!("open"),
-    ", ",
-    as_traded!("high"),
-    ", ",
-    as_traded!("low"),
-    ", ",
-    as_traded!("close"),
-    ", volume = round(p.volume / ratio)::bigint"
-);
-
 impl Loader {
-    /// Converts split-adjusted prices to as traded, before the merge. Returns the number of bars of
-    /// each stock.
-    ///
-    /// Staged prices are converted for all known splits with a bar on or after their ex-date. If
-    /// actions are staged, the stored prices are converted for those splits for which they are
-    /// adjusted.
-    pub(super) async fn convert_to_raw(
-        &self,
-        basis: Option<PriceBasis>,
-    ) -> Result<Vec<MergedStock>, StoreError> {
-        if basis != Some(PriceBasis::SplitAdjusted) {
-            return Ok(Vec::new());
-        }
-        match self.table {
-            Table::Stocks => Ok(Vec::new()),
-            Table::Prices => self.convert("staging", &self.splits_in_effect().await?).await,
-            Table::Actions => {
-                let splits = self.splits_with_closes(STAGED).await?;
-                self.convert("prices", &prices_are_adjusted_for(splits)).await
-            }
-        }
-    }
-
-    /// The known splits of the staged stocks with a bar on or after their ex-date.
-    async fn splits_in_effect(&self) -> Result<Vec<SplitToUndo>, StoreError> {
-        let sql = "SELECT a.stock_id, a.ex_date, a.split_to / a.split_from AS ratio
-                   FROM staged t JOIN corporate_actions a
-                     ON a.stock_id = t.stock_id AND a.type = 'split'
-                   WHERE a.ex_date <= greatest(t.last, (
-                       SELECT max(date) FROM prices WHERE stock_id = t.stock_id))";
-        let split = |row: &Row| {
-            Ok(SplitToUndo {
-                stock_id: row.try_get("stock_id")?,
-                ex_date: row.try_get("ex_date")?,
-                ratio: row.try_get("ratio")?,
-            })
-        };
-        self.client.query(sql, &[]).await?.iter().map(split).collect()
-    }
-
-    /// Multiplies the prices before each split by its ratio, in `staging` or `prices`.
-    async fn convert(
-        &self,
-        table: &str,
-        splits: &[SplitToUndo],
-    ) -> Result<Vec<MergedStock>, StoreError> {
-        let sql = format!(
-            "WITH splits AS (
-                 SELECT * FROM unnest($1::int[], $2::date[], $3::float8[]) a
-                     (stock_id, ex_date, ratio)
-             ), converted AS (
-                 UPDATE {table} p SET {AS_TRADED}
-                 FROM (SELECT p.stock_id, p.date, exp(sum(ln(s.ratio))) AS ratio
-                       FROM {table} p JOIN splits s
-                         ON s.stock_id = p.stock_id AND s.ex_date > p.date
-                       GROUP BY p.stock_id, p.date) later
-                 WHERE later.stock_id = p.stock_id AND later.date = p.date
-                 RETURNING p.stock_id, p.date)
-             SELECT stock_id, count(*) AS bars, min(date) AS first, max(date) AS last
-             FROM converted GROUP BY stock_id"
-        );
-        let stocks: Vec<_> = splits.iter().map(|split| split.stock_id).collect();
-        let days: Vec<_> = splits.iter().map(|split| split.ex_date).collect();
-        let ratios: Vec<_> = splits.iter().map(|split| split.ratio).collect();
-        let rows = self.client.query(&sql, &[&stocks, &days, &ratios]).await?;
-        rows.iter().map(converted).collect()
-    }
-
-    /// Multiplies staged dividends by the ratios of later splits, up to today. Returns how many. A
-    /// split of the file replaces the stored one of its day.
-    pub(super) async fn convert_dividends(&self) -> Result<i64, StoreError> {
-        let sql = "
-            WITH splits AS (
-                SELECT DISTINCT ON (stock_id, ex_date) stock_id, ex_date, ratio
-                FROM (SELECT stock_id, ex_date, split_to / split_from AS ratio, 0 AS rank
-                      FROM staging WHERE type = 'split'
-                      UNION ALL
-                      SELECT a.stock_id, a.ex_date, a.split_to / a.split_from, 1
-                      FROM corporate_actions a JOIN staged t ON t.stock_id = a.stock_id
-                      WHERE a.type = 'split') known
-                WHERE ex_date <= current_date
-                ORDER BY stock_id, ex_date, rank
-            ), later AS (
-                SELECT d.ctid AS row, d.dividend * exp(sum(ln(s.ratio))) AS dividend
-                FROM staging d JOIN splits s ON s.stock_id = d.stock_id AND s.ex_date > d.ex_date
-                WHERE d.dividend IS NOT NULL GROUP BY d.ctid, d.dividend
-            )
-            UPDATE staging d
-            SET dividend = round(later.dividend::numeric,
-                                 9 - floor(log(later.dividend))::int)::float8
-            FROM later WHERE later.row = d.ctid";
-        match self.table {
-            Table::Actions => Ok(self.client.execute(sql, &[]).await?.cast_signed()),
-            Table::Stocks | Table::Prices => Ok(0),
-        }
+    /// The splits of the file for which the stored prices are still adjusted.
+    pub(super) async fn splits_in_stored_prices(&self) -> Result<Vec<SplitToUndo>, StoreError> {
+        Ok(prices_are_adjusted_for(self.splits_with_closes(STAGED).await?))
     }
 
     /// Rejects the load if prices contradict what `basis` says about them. Only splits and bars
@@ -244,8 +120,8 @@ fn prices_are_adjusted_for(splits: Vec<SplitWithCloses>) -> Vec<SplitToUndo> {
     let undone = between_same_bars(splits).filter(is_adjusted).flatten();
     undone
         .map(|split| {
-            let SplitWithCloses { stock_id, ex_date, ratio, .. } = split;
-            SplitToUndo { stock_id, ex_date, ratio }
+            let SplitWithCloses { stock_id, ex_date, from, to, .. } = split;
+            SplitToUndo { stock_id, ex_date, from, to }
         })
         .collect()
 }
@@ -267,8 +143,9 @@ fn evidence(splits: &[SplitWithCloses]) -> Option<SplitEvidence> {
     (gap_days <= GAP_DAYS_MAX).then(|| SplitEvidence::of(ratio(splits), before.1, after.1))
 }
 
+/// New shares for each old one.
 fn ratio(splits: &[SplitWithCloses]) -> f64 {
-    splits.iter().map(|split| split.ratio).product()
+    splits.iter().map(|split| split.to / split.from).product()
 }
 
 fn split_with_closes(row: &Row) -> Result<SplitWithCloses, StoreError> {
@@ -276,19 +153,11 @@ fn split_with_closes(row: &Row) -> Result<SplitWithCloses, StoreError> {
         stock_id: row.try_get("stock_id")?,
         symbol: row.try_get("symbol")?,
         ex_date: row.try_get("ex_date")?,
-        ratio: row.try_get("ratio")?,
+        from: row.try_get("split_from")?,
+        to: row.try_get("split_to")?,
         is_known: row.try_get("is_known")?,
         before: (row.try_get("before")?, row.try_get("close_before")?),
         after: (row.try_get("after")?, row.try_get("close_after")?),
         is_changed: row.try_get("is_changed")?,
-    })
-}
-
-fn converted(row: &Row) -> Result<MergedStock, StoreError> {
-    Ok(MergedStock {
-        stock_id: row.try_get("stock_id")?,
-        converted: row.try_get("bars")?,
-        days: Some((row.try_get("first")?, row.try_get("last")?)),
-        ..MergedStock::default()
     })
 }
