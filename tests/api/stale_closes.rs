@@ -44,9 +44,9 @@ async fn a_load_of_actions_names_the_stocks_whose_adjusted_closes_lack_them() {
         assert_eq!(stale(&database, actions), Value::Null);
     }
     let text = ingest(&fed("21.5").await, DIVIDEND, &[]).stderr;
-    let expected = "\n  the adjusted closes of 1 stocks come from a feed and lack these actions: \
-                    FEED\n  load their prices again, from the feed or with ingest prices \
-                    --adjusted-close computed --yes\n";
+    let expected = "\n  the adjusted closes of 1 stocks come from a feed, and earlier ones lack a \
+                    split or dividend: FEED\n  load all their prices again, from the feed or with \
+                    ingest prices --adjusted-close computed --yes\n";
     assert!(text.contains(expected), "{text}");
 }
 
@@ -75,6 +75,36 @@ async fn adjusted_closes_that_contain_an_action_or_that_it_does_not_reach_are_no
     assert_eq!(stale(&database, &actions), Value::Null);
 }
 
+/// The report of a load of prices with the bars of 2024-05-13 and 14, after announced dividends.
+async fn stale_after_bars(ex_dates: &[&str], adjusted: [&str; 2]) -> Value {
+    let database = fed("21.5").await;
+    for ex_date in ex_dates {
+        assert_eq!(stale(&database, &DIVIDEND.replace("2024-05-10", ex_date)), Value::Null);
+    }
+    let header = "symbol,date,open,high,low,close,volume,adjusted_close";
+    let row = |day: u8, adjusted: &str| format!("FEED,2024-05-{day},20,20,20,20,5,{adjusted}\n");
+    let rows = format!("{header}\n{}{}", row(13, adjusted[0]), row(14, adjusted[1]));
+    let files = Files::new();
+    let load = ["ingest", "prices", &files.write("bars.csv", rows), "--json"];
+    database.output(&load).json()["staleAdjustedCloses"].clone()
+}
+
+#[tokio::test]
+async fn a_load_of_prices_names_the_stocks_whose_earlier_adjusted_closes_lack_an_action() {
+    for (ex_dates, adjusted, expected) in [
+        (&["2024-05-13"][..], ["20", "20"], json!(["FEED"])),
+        // The file is adjusted for a dividend within it, and the bars before it are not.
+        (&["2024-05-14"], ["19.65", "20"], json!(["FEED"])),
+        (&["2024-05-15"], ["20", "20"], Value::Null),
+        (&[], ["20", "20"], Value::Null),
+        // 20 / 20.35 on both days: a feed may count from any day.
+        (&["2024-05-13"], ["20.35", "20.35"], Value::Null),
+    ] {
+        let stale = stale_after_bars(ex_dates, adjusted).await;
+        assert_eq!(stale, expected, "{ex_dates:?} {adjusted:?}");
+    }
+}
+
 #[tokio::test]
 async fn computed_adjusted_closes_are_never_stale() {
     let database = fed("21.5").await;
@@ -101,7 +131,7 @@ async fn ten_stale_stocks_are_named_and_the_others_counted() {
     let actions = rows(&|symbol| format!("{symbol},2024-05-10,0.25\n"));
     let actions = format!("symbol,ex_date,dividend\n{actions}");
     let text = ingest(&database, &actions, &[]).stderr;
-    let expected = "of 12 stocks come from a feed and lack these actions: F10, F11, F12, F13, \
-                    F14, F15, F16, F17, F18, F19 and 2 more\n  load their prices again";
+    let expected = "of 12 stocks come from a feed, and earlier ones lack a split or dividend: F10, \
+                    F11, F12, F13, F14, F15, F16, F17, F18, F19 and 2 more\n";
     assert!(text.contains(expected), "{text}");
 }

@@ -138,7 +138,7 @@ pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
     std::iter::once(total).chain(details).collect::<Vec<_>>().join("\n")
 }
 
-/// Which adjusted closes of feeds lack actions of the file, and what to do.
+/// Which adjusted closes of feeds lack an action, and what to do.
 fn stale_closes(report: &LoadReport) -> Vec<String> {
     let symbols = &report.stale_closes;
     if symbols.is_empty() {
@@ -146,12 +146,13 @@ fn stale_closes(report: &LoadReport) -> Vec<String> {
     }
     vec![
         format!(
-            "the adjusted closes of {} stocks come from a feed and lack these actions: {}",
+            "the adjusted closes of {} stocks come from a feed, and earlier ones lack a split or \
+             dividend: {}",
             symbols.len(),
             first_symbols(symbols)
         ),
-        "load their prices again, from the feed or with ingest prices --adjusted-close computed \
-         --yes"
+        "load all their prices again, from the feed or with ingest prices --adjusted-close \
+         computed --yes"
             .to_owned(),
     ]
 }

@@ -18,7 +18,7 @@ pub struct LoadReport {
     pub stocks_touched: usize,
     /// The stocks with changes to data that was served before, ordered by symbol.
     pub restated: Vec<RestatedStock>,
-    /// The symbols of stocks whose adjusted closes come from a feed and lack actions of the file.
+    /// The symbols of stocks whose adjusted closes come from a feed and lack an action.
     pub stale_closes: Vec<String>,
 }
 
