@@ -161,7 +161,14 @@ BEGIN
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER corporate_actions_history BEFORE UPDATE OR DELETE ON corporate_actions
+CREATE TRIGGER corporate_actions_history BEFORE UPDATE ON corporate_actions FOR EACH ROW
+    WHEN ((OLD.stock_id, OLD.ex_date, OLD.kind, OLD.type, OLD.split_from, OLD.split_to, OLD.dividend,
+           OLD.declaration_date, OLD.record_date, OLD.pay_date, OLD.frequency)
+          IS DISTINCT FROM
+          (NEW.stock_id, NEW.ex_date, NEW.kind, NEW.type, NEW.split_from, NEW.split_to, NEW.dividend,
+           NEW.declaration_date, NEW.record_date, NEW.pay_date, NEW.frequency))
+    EXECUTE FUNCTION keep_action();
+CREATE TRIGGER corporate_actions_history_deleted BEFORE DELETE ON corporate_actions
     FOR EACH ROW EXECUTE FUNCTION keep_action();
 
 CREATE FUNCTION keep_stock() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use tokio_postgres::Row;
 
-use super::computed_close::{CREATE_FACTORS, computed};
+use super::computed_close::{CREATE_FACTORS, computed, replace_staging};
 use super::{Loader, MergedStock, stock_ids};
 use crate::market::{AdjustmentFactor, EffectiveAction, factors};
 use crate::store::StoreError;
@@ -24,15 +24,14 @@ impl Loader {
         &self,
         newly_computed: &[i32],
     ) -> Result<Vec<i32>, StoreError> {
-        self.index_staging().await?;
         let stocks = self.stocks_to_adjust(newly_computed).await?;
+        if !stocks.is_empty() {
+            self.index_staging().await?;
+        }
         self.compute_factors(&stocks, &["staging", "prices"]).await?;
-        // The update rewrites each row, and would rewrite its index entry as well.
-        let computed = computed();
-        let sql =
-            format!("DROP INDEX staging_key; UPDATE staging p SET adjusted_close = {computed}");
-        self.client.batch_execute(&sql).await?;
-        Ok(stocks)
+        self.client.batch_execute(&replace_staging()).await?;
+        // Other stocks have no earlier adjusted closes.
+        self.with_prices(&stocks).await
     }
 
     /// Which of these computed stocks have staged adjusted closes that all equal the computed ones,

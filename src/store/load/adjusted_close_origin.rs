@@ -54,7 +54,7 @@ impl Loader {
     }
 
     /// Which of these stocks have prices.
-    async fn with_prices(&self, stocks: &[i32]) -> Result<Vec<i32>, StoreError> {
+    pub(super) async fn with_prices(&self, stocks: &[i32]) -> Result<Vec<i32>, StoreError> {
         let sql = "SELECT stock_id FROM unnest($1::int[]) a (stock_id)
                    WHERE EXISTS (SELECT FROM prices p WHERE p.stock_id = a.stock_id)";
         stock_ids(&self.client.query(sql, &[&stocks]).await?)

@@ -150,7 +150,7 @@ impl Loader {
         table: &str,
         splits: Vec<SplitToUndo>,
     ) -> Result<Vec<MergedStock>, StoreError> {
-        let prices = ["open", "high", "low", "close"];
+        let prices = ["open", "high", "low", "close", "vwap"];
         let prices = prices.map(|price| format!("{price} = {}", multiplied(&format!("p.{price}"))));
         let volume = rounded("p.volume * m.denominator", "m.numerator");
         let sql = format!(

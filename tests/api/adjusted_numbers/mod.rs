@@ -4,6 +4,8 @@ mod exact;
 mod history;
 mod worked;
 
+use std::collections::BTreeSet;
+
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
@@ -22,7 +24,8 @@ fn histories() -> Vec<(String, History)> {
     (0..STOCKS).map(next).collect()
 }
 
-async fn loaded(histories: &[(String, History)]) -> Database {
+/// Loads the histories, with these kinds of files in this order.
+async fn loaded(histories: &[(String, History)], order: [&str; 2]) -> Database {
     let database = Database::empty().await;
     assert_eq!(database.output(&["migrate"]).code, Some(0));
     let mut stocks = "symbol,name,exchange,currency\n".to_owned();
@@ -46,9 +49,9 @@ async fn loaded(histories: &[(String, History)]) -> Database {
     database.load("stocks", &stocks);
     // Random prices do not fall at splits, and random days are no trading days.
     let files = Files::new();
-    for (kind, text) in [("prices", prices), ("actions", actions)] {
-        let file = files.write(kind, text);
-        let options = ["--closed-days", "keep", "--prices-are", "raw"];
+    let options = ["--closed-days", "keep", "--prices-are", "raw"];
+    for kind in order {
+        let file = files.write(kind, if kind == "prices" { &prices } else { &actions });
         let output = database.output(&[&["ingest", kind, &file], options.as_slice()].concat());
         assert_eq!(output.code, Some(0), "{output:?}");
     }
@@ -82,7 +85,7 @@ async fn rows(app: &App, key: &str, symbol: &str, query: &str) -> Vec<Value> {
 #[tokio::test]
 async fn every_shape_of_a_price_is_the_exact_number_rounded_once() {
     let histories = histories();
-    let database = loaded(&histories).await;
+    let database = loaded(&histories, ["prices", "actions"]).await;
     let (app, key) = (App::without_redis(&database).await, database.issue("enterprise"));
     let mut adjusted = 0;
     for (symbol, history) in &histories {
@@ -118,6 +121,27 @@ async fn every_shape_of_a_price_is_the_exact_number_rounded_once() {
         }
     }
     assert!(adjusted > 400, "{adjusted}");
+}
+
+/// Prices that are loaded after the actions are adjusted by the load, not by an update of stored
+/// ones.
+#[tokio::test]
+async fn adjusted_closes_of_prices_loaded_after_actions_are_exact() {
+    let histories = histories();
+    let database = loaded(&histories, ["actions", "prices"]).await;
+    let sql = "SELECT symbol || ' ' || date || ' ' || adjusted_close
+               FROM prices JOIN stocks ON id = stock_id";
+    let found: BTreeSet<_> = database.texts(sql).await.into_iter().collect();
+    let mut expected = 0;
+    for (symbol, history) in &histories {
+        for bar in &history.bars {
+            let close = history.prices(bar, Of::All)[3];
+            let row = format!("{symbol} {} {close}", date(bar.day));
+            assert!(found.contains(&row), "{row}");
+            expected += 1;
+        }
+    }
+    assert_eq!(found.len(), expected);
 }
 
 /// With the adjusted closes of a feed, prices move as these do, which come back as loaded.
