@@ -14,7 +14,7 @@ CREATE TABLE changes (
 -- Nothing is known of the time before.
 INSERT INTO changes (revision) VALUES ((extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
 
--- The change of this transaction. `next_revision` sets its time, last in the transaction.
+-- The change of this transaction.
 CREATE FUNCTION current_change() RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     change integer := nullif(current_setting('tickerd.change', true), '')::integer;
@@ -28,17 +28,16 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION next_revision() RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    drawn bigint;
+-- The time is that of the commit: of two changes of one row, the one that waited for the other is
+-- the later one, whatever each did before.
+CREATE FUNCTION publish_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE revision SET current = greatest(current + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
-    RETURNING current INTO drawn;
-    UPDATE changes SET revision = drawn
-    WHERE id = nullif(current_setting('tickerd.change', true), '')::integer;
-    RETURN drawn;
+    UPDATE changes SET revision = next_revision() WHERE id = NEW.id;
+    RETURN NULL;
 END
 $$;
+CREATE CONSTRAINT TRIGGER changes_published AFTER INSERT ON changes DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION publish_change();
 
 -- Null: published before the first change. The default is set apart: existing rows stay null.
 ALTER TABLE prices ADD COLUMN change_id integer;
@@ -104,6 +103,7 @@ CREATE TABLE stocks_history (
 );
 CREATE INDEX stocks_history_id ON stocks_history (id);
 CREATE INDEX stocks_history_symbol ON stocks_history (symbol);
+CREATE INDEX stocks_history_symbol_c ON stocks_history (symbol COLLATE "C");
 
 CREATE TABLE former_symbols_history (
     symbol      text NOT NULL,
@@ -117,11 +117,15 @@ CREATE INDEX former_symbols_history_symbol ON former_symbols_history (symbol);
 -- A row that this very change has published was never visible, and leaves no history.
 CREATE FUNCTION keep_prices() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    change integer := current_change();
+    change integer;
 BEGIN
-    INSERT INTO prices_history (stock_id, date, open, high, low, close, adjusted_close, volume, since, until)
-    SELECT stock_id, date, open, high, low, close, adjusted_close, volume, change_id, change
-    FROM replaced WHERE change_id IS DISTINCT FROM change;
+    -- Statements that change nothing are no change.
+    IF EXISTS (SELECT FROM replaced) THEN
+        change := current_change();
+        INSERT INTO prices_history (stock_id, date, open, high, low, close, adjusted_close, volume, since, until)
+        SELECT stock_id, date, open, high, low, close, adjusted_close, volume, change_id, change
+        FROM replaced WHERE change_id IS DISTINCT FROM change;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -173,8 +177,16 @@ CREATE TRIGGER corporate_actions_history_deleted BEFORE DELETE ON corporate_acti
 
 CREATE FUNCTION keep_stock() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    change integer := current_change();
+    change integer;
 BEGIN
+    -- The first load of prices sets the origin of adjusted closes. Nothing was published before.
+    IF TG_OP = 'UPDATE' AND OLD.computes_adjusted_close <> NEW.computes_adjusted_close
+        AND (to_jsonb(OLD) - '{computes_adjusted_close,data_version,updated_at}'::text[])
+            = (to_jsonb(NEW) - '{computes_adjusted_close,data_version,updated_at}'::text[])
+        AND NOT EXISTS (SELECT FROM prices WHERE stock_id = OLD.id) THEN
+        RETURN NEW;
+    END IF;
+    change := current_change();
     IF OLD.change_id IS DISTINCT FROM change THEN
         INSERT INTO stocks_history (
             id, symbol, name, exchange, sector, industry, currency, market_cap, delisted_on, computes_adjusted_close,
@@ -199,6 +211,28 @@ CREATE TRIGGER stocks_history BEFORE UPDATE ON stocks FOR EACH ROW
            NEW.computes_adjusted_close, NEW.type, NEW.country, NEW.isin, NEW.cusip, NEW.figi, NEW.cik))
     EXECUTE FUNCTION keep_stock();
 CREATE TRIGGER stocks_history_deleted BEFORE DELETE ON stocks FOR EACH ROW EXECUTE FUNCTION keep_stock();
+
+-- Later, computed adjusted closes are replaced without a history. Those of the feed get one now,
+-- also where the computed ones are the same.
+CREATE FUNCTION keep_feed_closes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE prices SET adjusted_close = adjusted_close WHERE stock_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER stocks_origin AFTER UPDATE OF computes_adjusted_close ON stocks FOR EACH ROW
+    WHEN (NEW.computes_adjusted_close AND NOT OLD.computes_adjusted_close) EXECUTE FUNCTION keep_feed_closes();
+
+-- It would remove what was published without a trace.
+CREATE FUNCTION refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'TRUNCATE would lose what % had published: use DELETE, which keeps it', TG_TABLE_NAME;
+END
+$$;
+CREATE TRIGGER prices_truncate BEFORE TRUNCATE ON prices EXECUTE FUNCTION refuse_truncate();
+CREATE TRIGGER corporate_actions_truncate BEFORE TRUNCATE ON corporate_actions EXECUTE FUNCTION refuse_truncate();
+CREATE TRIGGER stocks_truncate BEFORE TRUNCATE ON stocks EXECUTE FUNCTION refuse_truncate();
+CREATE TRIGGER former_symbols_truncate BEFORE TRUNCATE ON former_symbols EXECUTE FUNCTION refuse_truncate();
 
 CREATE FUNCTION keep_former_symbol() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -269,37 +303,37 @@ $$;
 CREATE VIEW as_of.prices AS
     SELECT stock_id, date, open, high, low, close, adjusted_close, volume
     FROM price_versions
-    WHERE (since IS NULL OR (SELECT revision FROM changes WHERE id = since)
-                            <= (SELECT current_setting('tickerd.as_of')::bigint))
-      AND (until IS NULL OR (SELECT revision FROM changes WHERE id = until)
-                            > (SELECT current_setting('tickerd.as_of')::bigint));
+    WHERE (since IS NULL OR since IN (SELECT id FROM changes
+                                      WHERE revision <= (SELECT current_setting('tickerd.as_of')::bigint)))
+      AND (until IS NULL OR until IN (SELECT id FROM changes
+                                      WHERE revision > (SELECT current_setting('tickerd.as_of')::bigint)));
 
 CREATE VIEW as_of.corporate_actions AS
     SELECT stock_id, ex_date, kind, type, split_from, split_to, dividend, declaration_date, record_date, pay_date,
            frequency
     FROM corporate_action_versions
-    WHERE (since IS NULL OR (SELECT revision FROM changes WHERE id = since)
-                            <= (SELECT current_setting('tickerd.as_of')::bigint))
-      AND (until IS NULL OR (SELECT revision FROM changes WHERE id = until)
-                            > (SELECT current_setting('tickerd.as_of')::bigint));
+    WHERE (since IS NULL OR since IN (SELECT id FROM changes
+                                      WHERE revision <= (SELECT current_setting('tickerd.as_of')::bigint)))
+      AND (until IS NULL OR until IN (SELECT id FROM changes
+                                      WHERE revision > (SELECT current_setting('tickerd.as_of')::bigint)));
 
 -- What was published at a time has one version: 0. When a stock or its prices had changed is not kept.
 CREATE VIEW as_of.stocks AS
     SELECT id, symbol, name, exchange, sector, industry, currency, market_cap, 0::bigint AS data_version,
            NULL::timestamptz AS updated_at, delisted_on, computes_adjusted_close, type, country, isin, cusip, figi, cik
     FROM stock_versions
-    WHERE (since IS NULL OR (SELECT revision FROM changes WHERE id = since)
-                            <= (SELECT current_setting('tickerd.as_of')::bigint))
-      AND (until IS NULL OR (SELECT revision FROM changes WHERE id = until)
-                            > (SELECT current_setting('tickerd.as_of')::bigint));
+    WHERE (since IS NULL OR since IN (SELECT id FROM changes
+                                      WHERE revision <= (SELECT current_setting('tickerd.as_of')::bigint)))
+      AND (until IS NULL OR until IN (SELECT id FROM changes
+                                      WHERE revision > (SELECT current_setting('tickerd.as_of')::bigint)));
 
 CREATE VIEW as_of.former_symbols AS
     SELECT symbol, stock_id, replaced_on
     FROM former_symbol_versions
-    WHERE (since IS NULL OR (SELECT revision FROM changes WHERE id = since)
-                            <= (SELECT current_setting('tickerd.as_of')::bigint))
-      AND (until IS NULL OR (SELECT revision FROM changes WHERE id = until)
-                            > (SELECT current_setting('tickerd.as_of')::bigint));
+    WHERE (since IS NULL OR since IN (SELECT id FROM changes
+                                      WHERE revision <= (SELECT current_setting('tickerd.as_of')::bigint)))
+      AND (until IS NULL OR until IN (SELECT id FROM changes
+                                      WHERE revision > (SELECT current_setting('tickerd.as_of')::bigint)));
 
 CREATE VIEW as_of.inherited_symbols AS
     SELECT symbol, stock_id, replaced_on FROM as_of.former_symbols f

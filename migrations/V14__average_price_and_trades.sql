@@ -11,12 +11,16 @@ ALTER TABLE prices_history
 
 CREATE OR REPLACE FUNCTION keep_prices() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    change integer := current_change();
+    change integer;
 BEGIN
-    INSERT INTO prices_history (
-        stock_id, date, open, high, low, close, adjusted_close, volume, vwap, trades, since, until)
-    SELECT stock_id, date, open, high, low, close, adjusted_close, volume, vwap, trades, change_id, change
-    FROM replaced WHERE change_id IS DISTINCT FROM change;
+    -- Statements that change nothing are no change.
+    IF EXISTS (SELECT FROM replaced) THEN
+        change := current_change();
+        INSERT INTO prices_history (
+            stock_id, date, open, high, low, close, adjusted_close, volume, vwap, trades, since, until)
+        SELECT stock_id, date, open, high, low, close, adjusted_close, volume, vwap, trades, change_id, change
+        FROM replaced WHERE change_id IS DISTINCT FROM change;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -32,7 +36,7 @@ CREATE OR REPLACE VIEW price_versions AS
 CREATE OR REPLACE VIEW as_of.prices AS
     SELECT stock_id, date, open, high, low, close, adjusted_close, volume, vwap, trades
     FROM price_versions
-    WHERE (since IS NULL OR (SELECT revision FROM changes WHERE id = since)
-                            <= (SELECT current_setting('tickerd.as_of')::bigint))
-      AND (until IS NULL OR (SELECT revision FROM changes WHERE id = until)
-                            > (SELECT current_setting('tickerd.as_of')::bigint));
+    WHERE (since IS NULL OR since IN (SELECT id FROM changes
+                                      WHERE revision <= (SELECT current_setting('tickerd.as_of')::bigint)))
+      AND (until IS NULL OR until IN (SELECT id FROM changes
+                                      WHERE revision > (SELECT current_setting('tickerd.as_of')::bigint)));

@@ -40,6 +40,11 @@ impl AsOf {
         self.0.timestamp_micros()
     }
 
+    /// This time, or `now` if it is later: until then, the answer may change.
+    pub fn until(self, now: DateTime<Utc>) -> Self {
+        Self(self.0.min(now))
+    }
+
     fn end_of(day: NaiveDate) -> Option<Self> {
         let next = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN).and_utc();
         Some(Self(next - TimeDelta::microseconds(1)))

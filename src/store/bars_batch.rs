@@ -109,11 +109,12 @@ impl Snapshot<'_> {
         rows.iter().map(|row| batch_row(row, bar)).collect()
     }
 
-    /// The data that the bars of these stocks are adjusted and merged with, in the order given.
-    /// `with_dividends`: whether bars are adjusted for dividends too.
+    /// The data that the bars of these stocks from the day `first` on are adjusted and merged with,
+    /// in the order given. `with_dividends`: whether bars are adjusted for dividends too.
     pub async fn adjustment_data(
         &self,
         stocks: &[StockRef],
+        first: NaiveDate,
         with_dividends: bool,
     ) -> Result<Vec<AdjustmentData>, StoreError> {
         let sql = concat!(
@@ -126,12 +127,12 @@ impl Snapshot<'_> {
                  SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
              ) newest ON true
              CROSS JOIN LATERAL (",
-            effective_actions!("$2"),
+            effective_actions!("$2", "$3"),
             ") actions
              ORDER BY a.place"
         );
         let ids: Vec<i32> = stocks.iter().map(|stock| stock.id).collect();
-        let rows = self.query(newest(stocks), sql, &[&ids, &with_dividends]).await?;
+        let rows = self.query(newest(stocks), sql, &[&ids, &with_dividends, &first]).await?;
         rows.iter().map(background).collect()
     }
 

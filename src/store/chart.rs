@@ -42,7 +42,7 @@ impl Snapshot<'_> {
                  SELECT date FROM prices WHERE stock_id = s.id ORDER BY date DESC LIMIT 1
              ) newest ON true
              CROSS JOIN LATERAL (",
-            effective_actions!("$5"),
+            effective_actions!("$5", "NULL"),
             ") actions
              CROSS JOIN LATERAL (
                  SELECT ",

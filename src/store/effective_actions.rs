@@ -10,10 +10,11 @@ use crate::market::{
 };
 
 /// Selects one row with the actions in effect of a stock `s`, whose newest bar has the date
-/// `newest.date`, as arrays. The dividends are left out unless `$with_dividends` holds and the
+/// `newest.date`, as arrays: those after the day `$after`, which bars from that day on are adjusted
+/// by, or all if it is null. The dividends are left out unless `$with_dividends` holds and the
 /// adjusted closes of the stock are computed: nothing else depends on them.
 macro_rules! effective_actions {
-    ($with_dividends:literal) => {
+    ($with_dividends:literal, $after:literal) => {
         concat!(
             "SELECT array_agg(a.ex_date) AS action_days, array_agg(a.type) AS action_types,
                     array_agg(a.split_from) AS action_split_from,
@@ -24,6 +25,9 @@ macro_rules! effective_actions {
                         ORDER BY date LIMIT 1) END) AS action_close
              FROM corporate_actions a
              WHERE a.stock_id = s.id AND a.ex_date <= newest.date
+               AND a.ex_date > coalesce(",
+            $after,
+            "::date, '-infinity')
                AND (a.kind = 'split' OR (s.computes_adjusted_close AND ",
             $with_dividends,
             "))"

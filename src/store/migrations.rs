@@ -98,8 +98,8 @@ impl Database {
 /// Takes all rights on the tables from the roles of a data API, where these roles exist.
 async fn revoke_from_data_api(client: &Client) -> Result<(), StoreError> {
     let sql = "SELECT format('REVOKE ALL ON %s FROM %I', c.oid::regclass, r.rolname) AS revoke
-               FROM pg_class c CROSS JOIN pg_roles r
-               WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY($1)
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_roles r
+               WHERE n.nspname = current_schema() AND c.relname = ANY($1)
                  AND c.relkind IN ('r', 'v') AND r.rolname = ANY($2)";
     let tables: &[&str] = &TABLES;
     let roles: &[&str] = &DATA_API_ROLES;

@@ -29,9 +29,6 @@ pub struct RevisionRecord {
     pub was: Option<RowValues>,
     /// `None` if the row was removed.
     pub became: Option<RowValues>,
-    /// Whether the adjusted closes of the stock are computed now: the stored ones follow from what
-    /// is known now.
-    pub computes_adjusted_close: bool,
 }
 
 /// The position of a revision among those of a stock. Newest first; at one time by kind and date.
@@ -65,19 +62,36 @@ pub struct Revisions {
     pub last: Option<RevisionPlace>,
 }
 
-/// A stock whose adjusted closes are from another origin now is not listed.
+/// A version whose published values do not differ from those of the next one is no revision: an
+/// adjusted close is published if it came from a feed before and after.
+///
 /// An event is late if a bar that it adjusts, or the bar of its ex-date, was published before it.
 /// The rows of the page are read after it is chosen.
 const REVISIONS: &str = "
-    WITH restated AS (
-        SELECT 'price' AS kind, date, '' AS event_type, until AS change
-        FROM prices_history WHERE stock_id = $1
+    WITH origins AS (
+        SELECT s.computes_adjusted_close AS computes, coalesce(b.revision, 0) AS first,
+               coalesce(e.revision, 9223372036854775807) AS ended
+        FROM stock_versions s LEFT JOIN changes b ON b.id = s.since
+             LEFT JOIN changes e ON e.id = s.until
+        WHERE s.id = $1
+    ), restated AS (
+        SELECT 'price' AS kind, was.date, '' AS event_type, was.until AS change
+        FROM prices_history was JOIN changes c ON c.id = was.until
+        LEFT JOIN price_versions n
+             ON n.stock_id = $1 AND n.date = was.date AND n.since = was.until
+        WHERE was.stock_id = $1
+          AND (n.date IS NULL
+               OR (was.open, was.high, was.low, was.close, was.volume, was.vwap, was.trades)
+                  IS DISTINCT FROM
+                  (n.open, n.high, n.low, n.close, n.volume, n.vwap, n.trades)
+               OR (was.adjusted_close <> n.adjusted_close AND NOT EXISTS (
+                       SELECT FROM origins o
+                       WHERE o.computes AND o.first <= c.revision AND o.ended >= c.revision)))
         UNION ALL
         SELECT 'stock', '0001-01-01', '', was.until
         FROM stocks_history was JOIN stock_versions became USING (id)
         WHERE id = $1 AND became.since = was.until
-          AND to_jsonb(was) - '{since,until,computes_adjusted_close}'::text[]
-              <> to_jsonb(became) - '{since,until,computes_adjusted_close}'::text[]
+          AND to_jsonb(was) - '{since,until}'::text[] <> to_jsonb(became) - '{since,until}'::text[]
         UNION ALL
         (SELECT 'event', ex_date, type, until FROM corporate_actions_history WHERE stock_id = $1
          UNION
@@ -96,7 +110,10 @@ const REVISIONS: &str = "
     )
     SELECT page.revision, page.kind, page.date, page.event_type, was.values AS was,
            became.values AS became,
-           (SELECT computes_adjusted_close FROM stocks WHERE id = $1)
+           EXISTS (SELECT FROM origins o WHERE o.computes
+                   AND o.first < page.revision AND o.ended >= page.revision) AS was_computed,
+           EXISTS (SELECT FROM origins o WHERE o.computes
+                   AND o.first <= page.revision AND o.ended > page.revision) AS is_computed
     FROM page
     LEFT JOIN LATERAL (
         SELECT to_json(v)::text AS values FROM price_versions v
@@ -158,16 +175,21 @@ fn revision(row: &Row) -> Result<RevisionRecord, StoreError> {
             date: row.try_get("date")?,
             event_type: row.try_get("event_type")?,
         },
-        was: values(row, "was")?,
-        became: values(row, "became")?,
-        computes_adjusted_close: row.try_get("computes_adjusted_close")?,
+        was: values(row, "was", row.try_get("was_computed")?)?,
+        became: values(row, "became", row.try_get("is_computed")?)?,
     })
 }
 
-fn values(row: &Row, column: &str) -> Result<Option<RowValues>, StoreError> {
+/// The values of a version. Its adjusted close is left out if it `is_computed`: the stored one
+/// follows from what is known now.
+fn values(row: &Row, column: &str, is_computed: bool) -> Result<Option<RowValues>, StoreError> {
     let Some(text) = row.try_get::<_, Option<&str>>(column)? else { return Ok(None) };
-    let values = serde_json::from_str(text);
-    values.map(Some).map_err(|error| StoreError::Corrupt(format!("{text}: {error}")))
+    let values: Result<RowValues, _> = serde_json::from_str(text);
+    let mut values = values.map_err(|error| StoreError::Corrupt(format!("{text}: {error}")))?;
+    if is_computed {
+        values.remove("adjusted_close");
+    }
+    Ok(Some(values))
 }
 
 impl RevisionPlace {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Database, Files, eventually};
+use crate::support::{App, Database, Files, eventually, unique};
 
 const STOCKS: &str = "symbol,name,exchange,currency,sector\nOLD,Old Works,NYSE,USD,Industrials\n\
                       FEED,Feed Holdings,NASDAQ,USD,Technology\n";
@@ -312,4 +312,106 @@ async fn a_cancelled_request_leaves_no_open_transaction_behind() {
     }
     let idle = "state = 'idle in transaction'";
     database.wait_for_connections(0, idle).await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_use_the_views_gets_an_error_and_never_the_data_of_today() {
+    let database = Database::empty().await;
+    let (time, role) = (corrected(&database).await, unique("app"));
+    let key = database.issue("pro");
+    let client = database.connect().await;
+    let grants = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'app';
+         GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
+    );
+    client.batch_execute(&grants).await.unwrap();
+    let url = database.url();
+    let (_, server) = url.split_once('@').unwrap();
+    let mut serve = database.tickerd(&["serve"]);
+    serve.env("DATABASE_URL", format!("postgres://{role}:app@{server}"));
+    let app = App::start(serve).await;
+    assert_eq!(closes(&app, &key, "").await, [40.0, 50.0, 42.0]);
+    let path = as_of("/api/stocks/OLD/prices?start=2024-01-01", &time);
+    let (status, body) = app.json(&key, &path).await;
+    assert_eq!(status, 500, "{body}");
+    let granted = format!(
+        "GRANT USAGE ON SCHEMA as_of TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA as_of TO {role}"
+    );
+    client.batch_execute(&granted).await.unwrap();
+    let is_then = async || app.json(&key, &path).await.1["prices"][1]["close"] == 41.0;
+    eventually("the role reads the views", Duration::from_secs(10), is_then).await;
+}
+
+#[tokio::test]
+async fn a_feeds_adjusted_closes_are_given_again_after_they_are_computed_and_a_dividend_follows() {
+    let database = Database::empty().await;
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    database.load("stocks", STOCKS);
+    let feed = "symbol,date,open,high,low,close,volume,adjusted_close\n\
+                OLD,2024-01-04,40,41,39,40,5,40\nOLD,2024-01-05,40,41,39,41,5,41\n";
+    database.load("prices", feed);
+    let time = now(&database).await;
+    let files = Files::new();
+    let raw = files.write("raw.csv", format!("{RAW}OLD,2024-01-08,40,41,39,40,5\n"));
+    assert_eq!(database.output(&["ingest", "prices", &raw, "--yes"]).code, Some(0));
+    database.load("actions", "symbol,ex_date,dividend\nOLD,2024-01-08,2\n");
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let path = "/api/stocks/OLD/prices?start=2024-01-01&adjust=all&columns=close,adjustedClose";
+    let (_, body) = app.json(&key, &as_of(path, &time)).await;
+    assert_eq!(
+        body["prices"],
+        json!([{"close": 41.0, "adjustedClose": 41.0}, {"close": 40.0, "adjustedClose": 40.0}])
+    );
+    // Another origin of the same values is no revision.
+    let (_, body) = app.json(&key, "/api/stocks/OLD/revisions?kind=price").await;
+    assert_eq!(body["count"], 0, "{body}");
+    let (_, body) = app.json(&key, "/api/stocks/OLD/revisions?kind=stock").await;
+    let origin = &body["revisions"][0];
+    assert_eq!(
+        (&origin["was"], &origin["became"]),
+        (&json!({"adjustedCloses": "feed"}), &json!({"adjustedCloses": "computed"}))
+    );
+}
+
+#[tokio::test]
+async fn changes_are_ordered_by_their_commits_even_if_a_later_one_began_first() {
+    let database = Database::empty().await;
+    corrected(&database).await;
+    let slow = database.connect().await;
+    slow.batch_execute("BEGIN; UPDATE stocks SET sector = 'Slow' WHERE symbol = 'FEED'")
+        .await
+        .unwrap();
+    database.load("prices", &format!("{RAW}{}", bars("OLD", &DAYS[1..2], 60.0)));
+    let between = now(&database).await;
+    slow.batch_execute(
+        "UPDATE prices SET high = 99, close = 70, adjusted_close = 70 WHERE date = '2024-01-05';
+         UPDATE stocks SET data_version = next_revision() WHERE symbol = 'OLD'; COMMIT",
+    )
+    .await
+    .unwrap();
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    assert_eq!(closes(&app, &key, &format!("&asof={between}")).await, [40.0, 60.0, 42.0]);
+    let after = now(&database).await;
+    assert_eq!(closes(&app, &key, &format!("&asof={after}")).await, [40.0, 70.0, 42.0]);
+    let (_, body) = app.json(&key, "/api/stocks/OLD/revisions?kind=price").await;
+    let became: Vec<_> =
+        body["revisions"].as_array().unwrap().iter().map(|of| &of["became"]["close"]).collect();
+    assert_eq!(became, [&json!(70.0), &json!(60.0), &json!(50.0)]);
+}
+
+#[tokio::test]
+async fn truncate_is_refused_and_a_load_that_changes_nothing_is_no_change() {
+    let database = Database::empty().await;
+    corrected(&database).await;
+    let client = database.connect().await;
+    for table in ["prices", "corporate_actions", "former_symbols", "stocks CASCADE"] {
+        let error = client.batch_execute(&format!("TRUNCATE {table}")).await.unwrap_err();
+        let message = error.as_db_error().map(|error| error.message().to_owned());
+        assert!(message.is_some_and(|of| of.contains("use DELETE")), "{table}: {error:?}");
+    }
+    let changes = "SELECT count(*)::text FROM changes";
+    let before = database.texts(changes).await;
+    database.load("prices", &format!("{RAW}{}", bars("OLD", &DAYS[1..2], 50.0)));
+    assert_eq!(database.texts(changes).await, before);
 }

@@ -30,8 +30,7 @@ pub const PARAMETERS: &[Parameter] = &[
 /// The size of a [`Revision`] in JSON, rounded up.
 const REVISION_BYTES: usize = 400;
 /// Columns that are not part of what is published, or that a revision has beside its values.
-const LEFT_OUT: [&str; 7] =
-    ["stock_id", "date", "ex_date", "kind", "since", "until", "computes_adjusted_close"];
+const LEFT_OUT: [&str; 6] = ["stock_id", "date", "ex_date", "kind", "since", "until"];
 
 /// The columns with whole numbers.
 const COUNTS: [&str; 3] = ["volume", "market_cap", "frequency"];
@@ -47,8 +46,9 @@ pub struct Revision {
     /// The day of the bar, or the ex-date of the event; null for a stock.
     date: Option<NaiveDate>,
     /// The values before, named as in other responses: all of a bar or an event, and those of a
-    /// stock that changed. Null for an event that was added. `adjustedClose` is left out if this
-    /// server computes it: ask for prices with `asof`.
+    /// stock that changed; its `adjustedCloses` are from the `feed` or `computed`. Null for an event
+    /// that was added. `adjustedClose` is left out if this server computed it: ask for prices with
+    /// `asof`.
     #[schema(value_type = Option<Object>)]
     was: Option<Map<String, Value>>,
     /// The values after; null if the bar or event was removed.
@@ -92,7 +92,7 @@ pub async fn revisions(
 
 impl From<RevisionRecord> for Revision {
     fn from(record: RevisionRecord) -> Self {
-        let RevisionRecord { place, mut was, mut became, computes_adjusted_close } = record;
+        let RevisionRecord { place, mut was, mut became } = record;
         if let (RevisionKind::Stock, Some(was), Some(became)) = (place.kind, &mut was, &mut became)
         {
             let unchanged: Vec<String> = was
@@ -106,12 +106,8 @@ impl From<RevisionRecord> for Revision {
             }
         }
         let fields = |values: RowValues| -> Map<String, Value> {
-            let is_shown = |name: &str| {
-                let is_computed = name == "adjusted_close" && computes_adjusted_close;
-                !is_computed && !LEFT_OUT.contains(&name)
-            };
-            let shown = values.into_iter().filter(|(name, _)| is_shown(name));
-            shown.map(|(name, value)| (field_name(&name), number(&name, value))).collect()
+            let shown = values.into_iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+            shown.map(|(name, value)| (field_name(&name), field_value(&name, value))).collect()
         };
         Self {
             published_at: place.published_at(),
@@ -123,16 +119,22 @@ impl From<RevisionRecord> for Revision {
     }
 }
 
-/// Prices and ratios are written as elsewhere: `40.0`, not `40`.
-fn number(column: &str, value: Value) -> Value {
+/// Prices and ratios are written as elsewhere: `40.0`, not `40`. The only truth value is the origin
+/// of adjusted closes.
+fn field_value(column: &str, value: Value) -> Value {
+    if let Value::Bool(is_computed) = value {
+        return if is_computed { "computed" } else { "feed" }.into();
+    }
     if COUNTS.contains(&column) { value } else { value.as_f64().map_or(value, Value::from) }
 }
 
 /// The name of a column in responses: `adjusted_close` is `adjustedClose`. The symbol of a stock is
 /// its id.
 fn field_name(column: &str) -> String {
-    if column == "symbol" {
-        return "id".to_owned();
+    match column {
+        "symbol" => return "id".to_owned(),
+        "computes_adjusted_close" => return "adjustedCloses".to_owned(),
+        _ => {}
     }
     let mut name = String::with_capacity(column.len());
     let mut words = column.split('_');

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 
 use super::computed_close::{CREATE_FACTORS, computed, replace_staging};
+use super::rounding::EXACT_TEXTS;
 use super::{Loader, MergedStock, stock_ids};
 use crate::market::{AdjustmentFactor, EffectiveAction, factors};
 use crate::store::StoreError;
@@ -88,6 +89,7 @@ impl Loader {
     /// Fills the temporary table `factors`. A close is read from the first of `tables` that has the
     /// day.
     async fn compute_factors(&self, stocks: &[i32], tables: &[&str]) -> Result<(), StoreError> {
+        self.client.batch_execute(EXACT_TEXTS).await?;
         self.client.batch_execute(CREATE_FACTORS).await?;
         for chunk in stocks.chunks(STOCKS_PER_CHUNK) {
             let of_stocks = self.actions_in_effect(chunk, tables).await?;

@@ -1,5 +1,4 @@
-//! Converts numbers that a vendor has divided by later splits to as traded. The results are those
-//! of [`Ratio::of_price`] and [`Ratio::of_shares`], for many rows at once.
+//! Converts numbers that a vendor has divided by later splits to as traded.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +6,9 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::rounding::{EXACT_TEXTS, exact_price, places, rounded_price, rounded_quotient};
 use super::{Loader, MergedStock, Table};
-use crate::market::{
-    CLEAR_MAX, CLEAR_MIN, POWERS_OF_10, PRICE_DIGITS, PriceBasis, Ratio, UNCLEAR_WITHIN,
-};
+use crate::market::{PriceBasis, Ratio};
 use crate::store::StoreError;
 
 /// A split by which numbers before its ex-date were divided.
@@ -33,14 +31,12 @@ struct Multipliers {
     denominators: Vec<String>,
 }
 
-/// The multipliers as a table. The server's own setting of `extra_float_digits` may be to write
-/// fewer digits than a double has, so [`EXACT_TEXTS`] comes before a statement with it.
+/// The multipliers as a table.
 const MULTIPLIERS: &str = "multipliers AS MATERIALIZED (
     SELECT stock_id, coalesce(first, '-infinity') AS first, before, double,
            numerator::numeric, denominator::numeric
     FROM unnest($1::int[], $2::date[], $3::date[], $4::float8[], $5::text[], $6::text[])
         a (stock_id, first, before, double, numerator, denominator))";
-const EXACT_TEXTS: &str = "SET LOCAL extra_float_digits = 1";
 
 impl Multipliers {
     /// Numbers are multiplied by all later splits. A product of 1 changes nothing.
@@ -81,34 +77,14 @@ impl Multipliers {
     }
 }
 
-/// The quotient of two whole numbers, rounded half to even, as SQL.
-fn rounded(exact: &str, unit: &str) -> String {
-    format!(
-        "(SELECT whole + CASE WHEN 2 * rest > unit OR (2 * rest = unit AND whole % 2 = 1)
-                              THEN 1 ELSE 0 END
-          FROM (SELECT {exact} AS exact, {unit} AS unit) a
-          CROSS JOIN LATERAL (SELECT div(exact, unit) AS whole) b
-          CROSS JOIN LATERAL (SELECT exact - whole * unit AS rest) c)"
-    )
-}
-
-/// A price times the multiplier of a row `m` of `multipliers`, as SQL. Doubles decide the rounding
-/// unless they are close to the middle of two results.
+/// A price times the multiplier of a row `m` of `multipliers`, as SQL.
 fn multiplied(price: &str) -> String {
-    let powers: Vec<_> = POWERS_OF_10.iter().map(|power| format!("{power:e}")).collect();
-    let power = format!("('{{{}}}'::float8[])[places + 1]", powers.join(","));
-    let digits = PRICE_DIGITS - 1;
-    let exact = format!("{price}::text::numeric * m.numerator * ('1e' || places)::numeric");
-    let rounded = rounded(&exact, "m.denominator");
+    let places = places("value");
+    let rounded = rounded_price(&exact_price(price, "m.numerator", "m.denominator"));
     format!(
-        "(SELECT CASE
-              WHEN value >= {CLEAR_MIN:e} AND value < {CLEAR_MAX:e}
-                   AND abs(scaled - floor(scaled) - 0.5) >= {UNCLEAR_WITHIN:e}
-              THEN round(scaled) / {power}
-              ELSE ({rounded} * ('1e' || -places)::numeric)::float8 END
+        "(SELECT {rounded}
           FROM (SELECT {price} * m.double AS value) of_double
-          CROSS JOIN LATERAL (SELECT {digits} - floor(log10(value))::int AS places) of_value
-          CROSS JOIN LATERAL (SELECT value * {power} AS scaled) of_places)"
+          CROSS JOIN LATERAL (SELECT {places} AS places) of_value)"
     )
 }
 
@@ -152,7 +128,7 @@ impl Loader {
     ) -> Result<Vec<MergedStock>, StoreError> {
         let prices = ["open", "high", "low", "close", "vwap"];
         let prices = prices.map(|price| format!("{price} = {}", multiplied(&format!("p.{price}"))));
-        let volume = rounded("p.volume * m.denominator", "m.numerator");
+        let volume = rounded_quotient("p.volume * m.denominator", "m.numerator");
         let sql = format!(
             "WITH {MULTIPLIERS}, converted AS (
                  UPDATE {table} p SET {}, volume = {volume}::bigint FROM multipliers m

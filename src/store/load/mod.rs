@@ -11,6 +11,7 @@ mod duplicates;
 mod merge;
 mod reference_data;
 mod report;
+mod rounding;
 mod split_check;
 mod staging;
 mod stale_closes;

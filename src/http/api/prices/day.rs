@@ -1,7 +1,7 @@
 //! `GET /api/prices/daily/{date}`: the bars of all stocks on one day.
 
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
 use form_urlencoded::Serializer;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -67,7 +67,7 @@ pub async fn prices(
     let DayQuery { range, exchange, limit, columns, format, as_of, after } = &query;
     let date = range.start();
     let version = state.versions.to_read();
-    let snapshot = state.store.as_of(*as_of);
+    let snapshot = state.store.as_of(as_of.map(|as_of| as_of.until(Utc::now())));
     let exchange_code = exchange.as_deref();
     let with_details = columns.has_details();
     let found = snapshot.day(date, exchange_code, *after, limit + 1, version, with_details).await?;
@@ -77,7 +77,7 @@ pub async fn prices(
         return Err(Problem::NoDay { date, exchange: exchange.clone(), why });
     }
     let found =
-        if as_of.is_some() { adjust_closes(snapshot, found, version).await? } else { found };
+        if as_of.is_some() { adjust_closes(snapshot, date, found, version).await? } else { found };
     let row = |DayRow { stock, bar }: &DayRow| PriceRow::daily(stock.symbol, stock.symbol, *bar);
     let mut rows: Vec<PriceRow> = found.iter().map(row).collect();
     let has_more = rows.len() > *limit as usize;
@@ -101,12 +101,13 @@ pub async fn prices(
 /// Replaces the stored adjusted closes, which follow from what is known now, by those of then.
 async fn adjust_closes(
     snapshot: Snapshot<'_>,
+    date: NaiveDate,
     mut rows: Vec<DayRow>,
     version: i64,
 ) -> Result<Vec<DayRow>, Problem> {
     for chunk in rows.chunks_mut(STOCKS_PER_READ) {
         let stocks: Vec<_> = chunk.iter().map(|row| StockRef { version, ..row.stock }).collect();
-        let data = snapshot.adjustment_data(&stocks, true).await?;
+        let data = snapshot.adjustment_data(&stocks, date, true).await?;
         for (row, data) in chunk.iter_mut().zip(data) {
             row.bar = data.adjustments.with_adjusted_close(row.bar);
         }

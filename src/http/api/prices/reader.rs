@@ -55,8 +55,10 @@ impl BarReader {
         let adjustment_data = match is_plain {
             true => Vec::new(),
             false => {
+                let first = query.range.whole(query.interval).start();
                 let with_dividends = query.adjust.needs_dividends() || query.as_of.is_some();
-                state.store.as_of(query.as_of).adjustment_data(&stocks, with_dividends).await?
+                let snapshot = state.store.as_of(query.as_of);
+                snapshot.adjustment_data(&stocks, first, with_dividends).await?
             }
         };
         if !is_plain && adjustment_data.len() != stocks.len() {

@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
+use chrono::Utc;
 use flate2::write::GzEncoder;
 use futures_util::stream;
 
@@ -46,7 +47,7 @@ impl PricePage {
     /// of Postgres.
     pub async fn read(
         state: &'static State,
-        query: BarsQuery,
+        mut query: BarsQuery,
         stocks: &[(Symbol, StockRef)],
         after: Option<RowCursor>,
     ) -> Result<Self, Problem> {
@@ -57,6 +58,8 @@ impl PricePage {
         {
             return Self::read_plain(state, query, (*symbol, *stock), after, limit).await;
         }
+        // All parts of a response are of one time.
+        query.as_of = query.as_of.map(|as_of| as_of.until(Utc::now()));
         for _ in 1..TRIES_MAX {
             match Self::try_read(state, query, stocks, after).await {
                 Err(Problem::Restated) => {}
