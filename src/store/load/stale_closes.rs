@@ -15,7 +15,8 @@ const AROUND_ACTIONS: &str = "
         FROM staging s JOIN corporate_actions a
           ON (a.stock_id, a.ex_date, a.type) = (s.stock_id, s.ex_date, s.type)
         JOIN stocks st ON st.id = a.stock_id
-        WHERE NOT st.computes_adjusted_close AND age(a.xmin) <= age(pg_current_xact_id()::xid)
+        WHERE NOT st.computes_adjusted_close
+          AND a.change_id = nullif(current_setting('tickerd.change', true), '')::int4
     ), between_bars AS (
         SELECT DISTINCT w.stock_id, before.date AS before, after.date AS after, after.close,
                ln(before.adjusted_close / before.close * after.close / after.adjusted_close)
