@@ -67,6 +67,9 @@ pub fn date(text: &str, zone: Tz, order: Option<DateOrder>) -> Result<NaiveDate,
             _ => day_of_instant(instant(text).ok_or(DateError::Form)?, zone),
         };
     }
+    if let Some(day) = named_month(text) {
+        return Ok(day);
+    }
     let Some((day, time)) = text.split_once([' ', 'T']) else { return day_alone(text, order) };
     let day = day_alone(day, order)?;
     let (time, offset) = time_of_day(time.trim()).ok_or(DateError::Form)?;
@@ -111,10 +114,24 @@ fn compact_day(text: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year.try_into().ok()?, part(4..6)?, part(6..8)?)
 }
 
-/// `2024/03/04`.
+/// `2024/03/04` or `2024-3-4`.
 fn year_first(text: &str) -> Option<NaiveDate> {
     let [year, month, day] = parts(text).filter(|[year, ..]| year.len() == 4)?;
-    (month.len() == 2 && day.len() == 2).then(|| day_of(year, month, day)).flatten()
+    (month.len() <= 2 && day.len() <= 2).then(|| day_of(year, month, day)).flatten()
+}
+
+/// `Mar 4, 2024`, `March 04, 2024`, `04-Mar-2024` or `4 March 2024`, in English.
+fn named_month(text: &str) -> Option<NaiveDate> {
+    let mut words = text.split([' ', '-', '/', ',']).filter(|word| !word.is_empty());
+    let (first, second, year) = (words.next()?, words.next()?, words.next()?);
+    let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
+    if words.next().is_some() || year.len() != 4 || !is_number(year) {
+        return None;
+    }
+    let (month, day) = if is_number(first) { (second, first) } else { (first, second) };
+    let is_day = is_number(day) && day.len() <= 2;
+    let month: chrono::Month = month.parse().ok().filter(|_| is_day && month.len() >= 3)?;
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.number_from_month(), day.parse().ok()?)
 }
 
 /// `03/04/2024` or `3/4/2024`, also with `-` or `.`.
@@ -217,6 +234,12 @@ mod tests {
             "2024-01-02T05:00:00Z",
             "20240102",
             "2024/01/02",
+            "2024-1-2",
+            "2024/1/2",
+            "Jan 2, 2024",
+            "JANUARY 02, 2024",
+            "02-Jan-2024",
+            "2 january 2024",
             "1704171600",
             "1704171600000",
             "1704171600000000",
@@ -247,7 +270,6 @@ mod tests {
         for text in [
             "",
             "2024-02-30",
-            "2024-1-2",
             "20241301",
             "99990101",
             "17041716",
@@ -256,11 +278,15 @@ mod tests {
             "1/2/3",
             "2024-01-02Tnoon",
             "2024-01-02 00:00:00+5",
-            "Jan 2, 2024",
+            "Jan 2, 24",
+            "Ja 2, 2024",
+            "Janu 2, 2024",
+            "Jan 31 Feb 2024",
+            "30-Feb-2024",
+            "2024-Jan-02",
             "2024-01-02 24:00",
-            "02-Jan-2024",
             "+2024-01-02",
-            "2024/1/2",
+            "2024-001-2",
         ] {
             assert_eq!(read(text, New_York), Err(DateError::Form), "{text}");
         }
@@ -289,7 +315,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_any_text_does_not_panic(text in "[-0-9TZ:+./ ]{0,30}|.{0,30}") {
+        fn reading_any_text_does_not_panic(text in "[-0-9TZ:+./ ]{0,30}|.{0,30}|[0-9A-Za-z, -]{0,20}") {
             for order in [None, Some(DateOrder::Mdy), Some(DateOrder::Dmy)] {
                 let _ = date(&text, New_York, order);
             }
@@ -308,6 +334,9 @@ mod tests {
             let utc = midnight.with_timezone(&Utc).format("%Y-%m-%d %H:%M:%S+00:00").to_string();
             prop_assert_eq!(date(&midnight.timestamp().to_string(), zone, None), Ok(day));
             prop_assert_eq!(date(&utc, zone, None), Ok(day));
+            for form in ["%b %-d, %Y", "%d-%b-%Y", "%d %B %Y", "%Y-%-m-%-d"] {
+                prop_assert_eq!(date(&day.format(form).to_string(), zone, None), Ok(day));
+            }
         }
     }
 }
