@@ -71,6 +71,7 @@ const PRICES: &[FeedColumn] = &[
     optional("currency", &["currencycode", "pricecurrency"]),
     optional("period", &["per"]),
     optional("time", &[]),
+    optional("unfinished", &[]),
     optional("splits", &["stocksplits", "split", "splitfactor", "splitcoefficient", "splitratio"]),
     optional("dividends", &["dividend", "divcash", "dividendamount", "exdividend"]),
 ];
@@ -114,6 +115,7 @@ const ACTIONS: &[FeedColumn] = &[
             "amount",
         ],
     ),
+    optional("capital_gains", &["capitalgain"]),
     optional("kind", &[]),
     optional("type", &["dividendtype", "distributiontype", "adjustmenttype", "actiontype"]),
     optional("currency", &["currencycode", "dividendcurrency"]),

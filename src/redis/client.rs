@@ -125,8 +125,8 @@ impl Redis {
 
     /// Tries in the background whether scripts are allowed. Commands that end soon run none.
     pub fn check_scripts(&self) {
-        let shared = self.shared.clone();
-        tokio::spawn(async move { shared.permissions.check_scripts(&shared.client).await });
+        let (shared, key) = (self.shared.clone(), self.name("probe"));
+        tokio::spawn(async move { shared.permissions.check_scripts(&shared.client, key).await });
     }
 
     /// Whether messages of other instances can arrive.

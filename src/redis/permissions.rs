@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use fred::prelude::*;
 
+/// Every command of `limiter/window.lua`.
+const SCRIPT: &str = "redis.call('TIME')
+                      redis.call('SET', KEYS[1], '1', 'EX', 1)
+                      redis.call('GET', KEYS[1])
+                      return 1";
 /// How often a refused command is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -64,20 +69,23 @@ impl Permissions {
         }
     }
 
-    /// Tries whether scripts are allowed, until they are.
-    pub async fn check_scripts(&self, client: &Client) {
+    /// Tries whether a script may do what that of the limits does, until it may. `key` is any key
+    /// of this deployment.
+    pub async fn check_scripts(&self, client: &Client, key: String) {
         if client.wait_for_connect().await.is_err() {
             return;
         }
-        let effect = "the user of REDIS_URL may not run scripts: limits are counted per instance";
-        let run =
-            || client.eval::<i64, _, _, _>("return 1", Vec::<String>::new(), Vec::<i64>::new());
+        let effect = "the user of REDIS_URL may not run scripts, or what they call: limits are \
+                      counted per instance";
+        let run = || client.eval::<i64, _, _, _>(SCRIPT, key.clone(), Vec::<i64>::new());
         while !self.scripts.is_granted(&run().await, effect) {
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 }
 
+/// The second text is that of a command within a script.
 pub(super) fn is_refusal(error: &Error) -> bool {
-    error.details().starts_with("NOPERM")
+    let details = error.details();
+    details.starts_with("NOPERM") || details.contains("The user executing the script can't")
 }

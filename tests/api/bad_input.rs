@@ -82,7 +82,7 @@ async fn each_bad_request_says_what_was_expected_and_where() {
         ("/api/stocks?limit=101".to_owned(), 400, "invalid_parameter", "from 1 to 100"),
         ("/api/stocks?offset=-1".to_owned(), 400, "invalid_parameter", "offset"),
         ("/api/stocks?exchange=".to_owned(), 400, "invalid_parameter", "exchange"),
-        ("/api/stocks/AAPL?x=1".to_owned(), 400, "unknown_parameter", "expected no parameters"),
+        ("/api/exchanges?x=1".to_owned(), 400, "unknown_parameter", "expected no parameters"),
         ("/api/stocks/A%20B".to_owned(), 400, "invalid_parameter", "symbol is not valid"),
         ("/api/stocks/%FF%FE/quote".to_owned(), 400, "invalid_parameter", "symbol is not valid"),
         ("/api/stocks/ABCDEFGHIJKLM/quote".to_owned(), 400, "invalid_parameter", "1 to 12"),

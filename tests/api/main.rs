@@ -11,6 +11,7 @@ mod adjustment;
 mod admin;
 mod admin_keys;
 mod anonymous_limits;
+mod assumptions;
 mod audit;
 mod auth;
 mod average_prices;

@@ -28,7 +28,8 @@ fn warnings(app: &App, text: &str) -> usize {
     app.warnings_and_errors().iter().filter(|line| line.contains(text)).count()
 }
 
-const COMMANDS: [&str; 5] = ["+@read", "+@write", "+@scripting", "+@pubsub", "+@connection"];
+const COMMANDS: [&str; 6] =
+    ["+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+time"];
 
 #[tokio::test]
 async fn a_user_with_the_documented_permissions_can_do_everything() {
@@ -63,10 +64,22 @@ async fn a_user_without_the_channel_polls_for_changes_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_user_whose_scripts_may_not_do_all_they_need_is_restricted_and_the_log_says_so() {
+    let (scratch, database) = (scratch(), Database::sample().await);
+    let redis = RedisServer::start(scratch.path()).await;
+    for lacking in ["-time", "-set", "resetkeys"] {
+        let all = [["&tickerd:*"].as_slice(), &COMMANDS, &[lacking]].concat();
+        let app = app_of_user(&database, &redis, &all).await;
+        is_restricted(&app).await;
+        assert_eq!(warnings(&app, "or what they call"), 1, "{lacking}: {:?}", app.log());
+    }
+}
+
+#[tokio::test]
 async fn a_user_without_scripts_is_limited_per_instance_and_the_log_says_so() {
     let (scratch, database) = (scratch(), Database::sample().await);
     let redis = RedisServer::start(scratch.path()).await;
-    let permissions = ["&tickerd:*", "+@read", "+@write", "+@pubsub", "+@connection"];
+    let permissions = ["&tickerd:*", "+@read", "+@write", "+@pubsub", "+@connection", "+time"];
     let (app, key) = (app_of_user(&database, &redis, &permissions).await, database.issue("free"));
     is_restricted(&app).await;
     assert_eq!(warnings(&app, "may not run scripts"), 1, "{:?}", app.log());

@@ -157,12 +157,17 @@ fn open(
     Ok((reader, origin))
 }
 
-/// What is assumed about prices that may not be as traded, as the header tells.
+/// What is assumed about prices or dividends that may not be as traded, as the header tells.
 fn assumption(request: &LoadRequest, reader: &FeedReader) -> Option<String> {
+    let has = |name: &str| reader.names().iter().any(|own| own == name);
+    if request.table == Table::Actions && has("Dividends") && !request.are_dividends_adjusted {
+        let vendor = "those of Yahoo are divided by later splits: use --dividends-are \
+                      split-adjusted, after the splits are loaded";
+        return Some(format!("dividends were taken as paid, but {vendor}"));
+    }
     if request.table != Table::Prices || request.basis.is_some() {
         return None;
     }
-    let has = |name: &str| reader.names().iter().any(|own| own == name);
     let has_adjusted_close =
         reader.names().iter().any(|own| own.to_ascii_lowercase().starts_with("adj"));
     let vendor = if has("Close/Last") {

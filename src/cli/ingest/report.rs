@@ -21,6 +21,10 @@ pub struct ReportJson<'a> {
     // The fields below are left out if they are empty or 0.
     #[serde(skip_serializing_if = "is_empty")]
     stale_adjusted_closes: &'a [String],
+    #[serde(skip_serializing_if = "is_zero")]
+    stocks_with_sparse_bars: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    kept_spin_offs: u64,
     #[serde(skip_serializing_if = "is_empty")]
     ignored_columns: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
@@ -76,6 +80,8 @@ impl<'a> ReportJson<'a> {
             stocks_touched,
             restated,
             stale_adjusted_closes: &report.stale_closes,
+            stocks_with_sparse_bars: report.sparse_stocks.unsigned_abs(),
+            kept_spin_offs: report.kept_spin_offs.unsigned_abs(),
             ignored_columns: &reading.ignored_columns,
             notes: &reading.notes,
             rows_without_prices: reading.rows_without_prices,
@@ -132,6 +138,7 @@ pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
         .into_iter()
         .chain(restated)
         .chain(stale_closes(report))
+        .chain(assumed(report))
         .chain(read_otherwise(reading))
         .chain(left_out(reading));
     let details = details.map(|detail| format!("  {detail}"));
@@ -139,6 +146,23 @@ pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
 }
 
 /// Which adjusted closes of feeds lack an action, and what to do.
+fn assumed(report: &LoadReport) -> impl Iterator<Item = String> {
+    let LoadReport { sparse_stocks, kept_spin_offs, .. } = *report;
+    let sparse = (sparse_stocks > 0).then(|| {
+        format!(
+            "the bars of {sparse_stocks} stocks are days apart, as those of weeks or months, and \
+             were loaded as days: tickerd prices delete takes them back"
+        )
+    });
+    let kept = (kept_spin_offs > 0).then(|| {
+        format!(
+            "{kept_spin_offs} spin-offs were not undone: if the vendor has divided prices by them, \
+             as Yahoo does, earlier prices are too low"
+        )
+    });
+    sparse.into_iter().chain(kept)
+}
+
 fn stale_closes(report: &LoadReport) -> Vec<String> {
     let symbols = &report.stale_closes;
     if symbols.is_empty() {

@@ -81,6 +81,11 @@ fn check_is_daily(row: &FeedRow<'_>) -> Result<(), RowError> {
     if row.has("period") && !DAY.iter().any(|day| row.text("period").eq_ignore_ascii_case(day)) {
         return Err(row.error("period", "expected a day (D)"));
     }
+    if row.has("unfinished") {
+        let expected = "expected the bars of days: this API writes the column for weeks, months \
+                        and years alone";
+        return Err(row.error("unfinished", expected));
+    }
     if row.has("time") && !row.text("time").bytes().all(|b| matches!(b, b'0' | b':' | b'.')) {
         return Err(row.error("time", "expected midnight, as in the bar of a day"));
     }

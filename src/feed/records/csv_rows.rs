@@ -16,6 +16,8 @@ pub struct CsvRows {
     csv: csv::Reader<Take<Box<dyn Read + Send>>>,
     /// Rows that were read to find the names of the columns, last first.
     read_ahead: Vec<(u64, StringRecord)>,
+    /// The first line.
+    first: StringRecord,
 }
 
 /// The mark that occurs most often in the first line.
@@ -35,9 +37,11 @@ impl CsvRows {
             .trim(csv::Trim::All)
             .delimiter(delimiter)
             .from_reader(text.take(ROW_BYTES_MAX));
-        let mut rows = Box::new(Self { name: name.to_owned(), csv, read_ahead: Vec::new() });
-        let first = rows.csv.headers().map_err(|e| not_csv(name, &e))?.clone();
-        let mut lines = HeaderLines::of(first);
+        let (own_name, read_ahead) = (name.to_owned(), Vec::new());
+        let mut rows =
+            Box::new(Self { name: own_name, csv, read_ahead, first: StringRecord::new() });
+        rows.first = rows.csv.headers().map_err(|e| not_csv(name, &e))?.clone();
+        let mut lines = HeaderLines::of(rows.first.clone());
         while lines.wants_more() {
             let mut record = StringRecord::new();
             let Ok(Some(line)) = rows.read_next(&mut record) else { break };
@@ -51,13 +55,19 @@ impl CsvRows {
         Ok(Opened { symbol, ..Opened::of(names, rows) })
     }
 
+    /// Files that were joined repeat the first line, which is no row.
     pub fn read(&mut self, into: &mut StringRecord) -> Result<Option<u64>, FeedError> {
-        match self.read_ahead.pop() {
-            Some((line, record)) => {
-                *into = record;
-                Ok(Some(line))
+        loop {
+            let line = match self.read_ahead.pop() {
+                Some((line, record)) => {
+                    *into = record;
+                    Some(line)
+                }
+                None => self.read_next(into)?,
+            };
+            if line.is_none() || *into != self.first {
+                return Ok(line);
             }
-            None => self.read_next(into),
         }
     }
 

@@ -315,7 +315,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_any_text_does_not_panic(text in "[-0-9TZ:+./ ]{0,30}|.{0,30}|[0-9A-Za-z, -]{0,20}") {
+        fn reading_any_text_does_not_panic(
+            text in "[-0-9TZ:+./ ]{0,30}|.{0,30}|[0-9A-Za-z, -]{0,20}"
+        ) {
             for order in [None, Some(DateOrder::Mdy), Some(DateOrder::Dmy)] {
                 let _ = date(&text, New_York, order);
             }

@@ -33,7 +33,7 @@ const REVISION_BYTES: usize = 400;
 const LEFT_OUT: [&str; 6] = ["stock_id", "date", "ex_date", "kind", "since", "until"];
 
 /// The columns with whole numbers.
-const COUNTS: [&str; 3] = ["volume", "market_cap", "frequency"];
+const COUNTS: [&str; 4] = ["volume", "trades", "market_cap", "frequency"];
 
 /// Data that was replaced, removed, or added after what it changes was published.
 #[derive(Serialize, ToSchema)]
@@ -46,9 +46,9 @@ pub struct Revision {
     /// The day of the bar, or the ex-date of the event; null for a stock.
     date: Option<NaiveDate>,
     /// The values before, named as in other responses: all of a bar or an event, and those of a
-    /// stock that changed; its `adjustedCloses` are from the `feed` or `computed`. Null for an event
-    /// that was added. `adjustedClose` is left out if this server computed it: ask for prices with
-    /// `asof`.
+    /// stock that changed; its `adjustedCloses` are from the `feed` or `computed`. Null for an
+    /// event that was added. `adjustedClose` is left out if this server computed it: ask for prices
+    /// with `asof`.
     #[schema(value_type = Option<Object>)]
     was: Option<Map<String, Value>>,
     /// The values after; null if the bar or event was removed.

@@ -25,7 +25,7 @@ use crate::config::HttpConfig;
 use crate::http::request::context::{CacheOutcome, RequestContext};
 use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::NO_STORE;
-use crate::http::server::log::without_keys;
+use crate::http::server::log::{shown_method, without_keys};
 use crate::http::server::progress::{Progress, RespondingGuard};
 use crate::http::server::state::State;
 use crate::keys::TOKEN_PREFIX;
@@ -251,7 +251,7 @@ fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: In
     let key = key.as_ref().map(|key| key.as_str());
     let code = problem_of(response).map(Problem::code);
     let cause = problem_of(response).and_then(Problem::cause).map(ToString::to_string);
-    let method = request.method().as_str();
+    let method = shown_method(request.method());
     let status = status.as_u16();
     let ms = started.elapsed().as_secs_f64() * 1000.0;
     if failed {

@@ -8,6 +8,7 @@ use actix_web::{Error, FromRequest, Handler, HttpRequest, Resource, Responder, R
 use super::cache::cache;
 use crate::http::request::cacheable_query::CacheableQuery;
 use crate::http::respond::error::Problem;
+use crate::http::server::log::shown_method;
 
 /// A resource for GET and HEAD whose responses are cached by its query `Q`.
 pub fn cached<Q: CacheableQuery, H: Handler<Args>, Args: FromRequest + 'static>(
@@ -40,6 +41,6 @@ where
 /// The response to all other methods than `allowed`.
 pub fn only(allowed: &'static str) -> Route {
     web::to(move |request: HttpRequest| async move {
-        Problem::MethodNotAllowed { method: request.method().clone(), allowed }
+        Problem::MethodNotAllowed { method: shown_method(request.method()), allowed }
     })
 }

@@ -5,11 +5,13 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::shared::routed_path;
+use crate::http::server::log::shown_method;
 use crate::route::Route;
 
 /// Opens the span of a request. Its parent is the span that the client sent (W3C Trace Context).
 /// Without traces it costs the check of a flag.
 pub fn span(request: &ServiceRequest) -> Span {
+    let method = shown_method(request.method());
     let route = || Route::of(routed_path(request)).pattern();
     // Names and attributes follow OpenTelemetry's semantic conventions for HTTP.
     let span = tracing::trace_span!(
@@ -17,14 +19,14 @@ pub fn span(request: &ServiceRequest) -> Span {
         otel.name = Empty,
         otel.kind = "server",
         otel.status_code = Empty,
-        http.request.method = request.method().as_str(),
+        http.request.method = method,
         http.route = route(),
         http.response.status_code = Empty,
         tickerd.outcome = Empty,
         tickerd.key = Empty,
     );
     if !span.is_disabled() {
-        span.record("otel.name", format_args!("{} {}", request.method(), route()).to_string());
+        span.record("otel.name", format_args!("{method} {}", route()).to_string());
         #[cfg(feature = "traces")]
         parent::set(&span, request.headers());
     }

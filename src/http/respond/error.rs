@@ -4,8 +4,8 @@
 //! published code. Handlers and middleware return a `Problem`. The outermost middleware
 //! (`middleware/boundary.rs`) writes the body, because only it knows the id of the request.
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
@@ -66,7 +66,7 @@ pub enum Problem {
     #[error("there is nothing at this path: see {see}")]
     NotFound { see: &'static str },
     #[error("{method} is not allowed here: expected {}", allowed.replace(", ", " or "))]
-    MethodNotAllowed { method: Method, allowed: &'static str },
+    MethodNotAllowed { method: &'static str, allowed: &'static str },
     #[error(
         "/admin is disabled: set ADMIN_TOKEN or ADMIN_TOKEN_FILE to a secret and restart tickerd"
     )]

@@ -3,9 +3,13 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
+use actix_web::http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::keys::TOKEN_PREFIX;
+
+/// The bytes of a URL in a line. A line has some hundred more.
+const URL_BYTES_MAX: usize = 2048;
 
 /// Bounds the lines per second, separately for server errors and for all other requests.
 pub struct RequestLog {
@@ -79,11 +83,33 @@ impl Budget {
     }
 }
 
+/// The method of a request, for the log, traces and errors. A client may send any text as a method,
+/// a key too, so only the standard ones are shown.
+pub fn shown_method(method: &Method) -> &'static str {
+    const STANDARD: [Method; 9] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::CONNECT,
+        Method::TRACE,
+    ];
+    const NAMES: [&str; 9] =
+        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+    let standard = STANDARD.iter().position(|standard| standard == method);
+    standard.map_or("_OTHER", |at| NAMES[at])
+}
+
 /// A path and query for the log.
 ///
-/// Three dots replace each part that contains what looks like a token, and each parameter whose
-/// name suggests one.
+/// Three dots replace each part that contains what looks like a token, each parameter whose name
+/// suggests one, and what is beyond [`URL_BYTES_MAX`].
 pub fn without_keys(url: &str) -> String {
+    let end = url.floor_char_boundary(URL_BYTES_MAX);
+    let (url, is_cut) = (&url[..end], end < url.len());
     let (path, query) =
         url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let mut shown = String::with_capacity(url.len());
@@ -92,6 +118,9 @@ pub fn without_keys(url: &str) -> String {
         shown.push('?');
         // A value may contain any other character, so it is replaced as a whole.
         show_parts(&mut shown, query, '&');
+    }
+    if is_cut {
+        shown.push_str("...");
     }
     shown
 }
@@ -105,7 +134,15 @@ fn show_parts(shown: &mut String, text: &str, separator: char) {
 }
 
 fn may_contain_key(part: &str) -> bool {
-    let part = percent_decode_str(part).decode_utf8_lossy().to_ascii_lowercase();
+    let mut part = part.to_ascii_lowercase();
+    // Some clients encode twice. Each round makes the text shorter.
+    while part.contains('%') {
+        let decoded = percent_decode_str(&part).decode_utf8_lossy().to_ascii_lowercase();
+        if decoded == part {
+            break;
+        }
+        part = decoded;
+    }
     let name = part.split_once('=').map(|(name, _)| name.replace(['-', '_'], ""));
     let is_named_like_key = name.is_some_and(|name| {
         ["apikey", "xapikey", "key", "token", "accesstoken"].contains(&name.as_str())
@@ -133,8 +170,30 @@ mod tests {
             ("/x?limit=5&APIKEY=%61%2Fb%26c", "/x?limit=5&..."),
             ("/x?%61pikey=a&&=b", "/x?...&&=b"),
             ("/x?apikey", "/x?apikey"),
+            ("/x?symbol=tk%255Flive_abc&%2561pikey=abc&y=%25", "/x?...&...&y=%25"),
         ] {
             assert_eq!(without_keys(url), shown);
+        }
+    }
+
+    #[test]
+    fn a_long_url_is_cut_and_no_key_is_logged_at_the_cut() {
+        let url = |length: usize| format!("/api/stocks/{}", "é".repeat(length));
+        assert_eq!(without_keys(&url(10)), url(10));
+        let cut = without_keys(&url(30_000));
+        assert!(cut.len() <= URL_BYTES_MAX + 3 && cut.ends_with("é..."), "{}", cut.len());
+        for length in 2000..2060 {
+            let url = format!("/x?{}&symbol=tk_live_secret_part", "y".repeat(length));
+            assert!(!without_keys(&url).contains("tk_live_"), "{length}");
+        }
+    }
+
+    #[test]
+    fn only_standard_methods_are_shown() {
+        let shown = |text: &[u8]| shown_method(&Method::from_bytes(text).unwrap());
+        assert_eq!([shown(b"GET"), shown(b"PATCH")], ["GET", "PATCH"]);
+        for other in [b"tk_live_abc".as_slice(), b"get", &[b'A'; 5000]] {
+            assert_eq!(shown(other), "_OTHER");
         }
     }
 

@@ -4,6 +4,7 @@
 mod action_conflicts;
 mod adjust;
 mod adjusted_close_origin;
+mod assumptions;
 mod computed_close;
 mod convert;
 mod delete;
@@ -183,6 +184,8 @@ impl Loader {
         let mut report = self.report(&merged).await?;
         report.converted = converted_rows;
         report.stale_closes = stale_closes;
+        report.sparse_stocks = self.sparse_stocks().await?;
+        report.kept_spin_offs = self.kept_spin_offs(basis).await?;
         if !merged.is_empty() {
             let ids: Vec<_> = merged.iter().map(|stock| stock.stock_id).collect();
             self.update_data_versions(&ids).await?;

@@ -20,6 +20,10 @@ pub struct LoadReport {
     pub restated: Vec<RestatedStock>,
     /// The symbols of stocks whose adjusted closes come from a feed and lack an action.
     pub stale_closes: Vec<String>,
+    /// Stocks whose bars are as far apart as those of weeks or months.
+    pub sparse_stocks: i64,
+    /// Spin-offs that were not undone in split-adjusted prices.
+    pub kept_spin_offs: i64,
 }
 
 impl LoadReport {

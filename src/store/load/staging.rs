@@ -47,6 +47,14 @@ macro_rules! assigned {
     };
 }
 
+/// Whether a file does not change the bar of a row of `prices p`.
+macro_rules! same_bar {
+    () => {
+        "p.close = excluded.close AND p.volume = excluded.volume AND p.open = excluded.open
+         AND p.high = excluded.high AND p.low = excluded.low"
+    };
+}
+
 impl Table {
     /// Creates the staging table. Its first column is the line of the file. `feed` writes rows in
     /// the order of these columns.
@@ -174,12 +182,11 @@ impl Table {
                              change_id = excluded.change_id, ",
                     bar_values!(assigned),
                     // A file without details keeps those of a bar that it does not change.
-                    ", (vwap, trades) = (
-                         SELECT coalesce(excluded.vwap, CASE WHEN is_same THEN p.vwap END),
-                                coalesce(excluded.trades, CASE WHEN is_same THEN p.trades END)
-                         FROM (SELECT (p.open, p.high, p.low, p.close, p.volume)
-                                      = (excluded.open, excluded.high, excluded.low, excluded.close,
-                                         excluded.volume) AS is_same) bar)
+                    ", vwap = coalesce(excluded.vwap, CASE WHEN ",
+                    same_bar!(),
+                    " THEN p.vwap END), trades = coalesce(excluded.trades, CASE WHEN ",
+                    same_bar!(),
+                    " THEN p.trades END)
                      RETURNING stock_id, date, xmax = 0 AS added)
                      SELECT stock_id, count(*) FILTER (WHERE added) AS added,
                             count(*) FILTER (WHERE NOT added) AS changed,

@@ -79,6 +79,9 @@ async fn misplace(app: &App, key: &str, valid: &str) {
         format!("/api/stocks?sector={key}&exchange={key}"),
         format!("/api/stocks?{key}"),
         format!("/api/stocks?{encoded}=1"),
+        format!("/api/stocks?name={}", encoded.replace('%', "%25")),
+        format!("/{}", encoded.replace('%', "%25")),
+        format!("/nothing?{}&y={key}", "x".repeat(2030)),
         format!("/api/events?start=2012-01-01&cursor={key}"),
         format!("/api/prices?start=2012-01-01&symbols={key}"),
         format!("/api/stocks?apikey={key}&apikey={key}"),
@@ -116,6 +119,12 @@ async fn misplace(app: &App, key: &str, valid: &str) {
             .await
             .unwrap();
         app.request("GET", "/api/nothing").header(name, key).send().await.unwrap();
+    }
+    let method = reqwest::Method::from_bytes(key.as_bytes()).unwrap();
+    for path in ["/api/status", "/nothing"] {
+        let request = reqwest::Client::new().request(method.clone(), app.url(path));
+        let answer = request.header("x-api-key", valid).send().await.unwrap();
+        assert!(!answer.text().await.unwrap().contains(key), "{path}");
     }
     for value in [format!("Basic {key}"), key.to_owned(), format!("Bearer  {key} x")] {
         app.request("GET", "/api/status").header("authorization", value).send().await.unwrap();

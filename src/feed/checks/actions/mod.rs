@@ -17,7 +17,7 @@ use crate::market::{ActionType, EventKind, type_of_ratio};
 use crate::store::{KnownStock, ReferenceData};
 
 /// The columns that hold a split or a dividend.
-const VALUES: [&str; 4] = ["split_from", "split_to", "split", "dividend"];
+const VALUES: [&str; 5] = ["split_from", "split_to", "split", "dividend", "capital_gains"];
 /// The columns of splits in which some vendors write the old shares first, and others the new ones.
 const AMBIGUOUS: [&str; 3] = ["from_factor", "to_factor", "ratio"];
 
@@ -28,9 +28,10 @@ pub(super) fn stage_action<W: Write>(
 ) -> Result<RowNotes, RowError> {
     check_columns(row)?;
     let given = Given::of(row)?;
-    let (split, dividend) = (split(row)?, dividend(row)?);
+    let (split, dividend) = (split(row)?, cash(row, "dividend")?);
+    let capital_gain = cash(row, "capital_gains")?;
     given.check(row, split.is_some(), dividend.is_some())?;
-    if split.is_none() && dividend.is_none() {
+    if split.is_none() && dividend.is_none() && capital_gain.is_none() {
         return Ok(RowNotes { has_no_action: true, ..RowNotes::default() });
     }
     let (stock, ex_date) = stock_on(row, reference, "ex_date")?;
@@ -45,7 +46,7 @@ pub(super) fn stage_action<W: Write>(
         frequency: frequency(row)?,
     };
     // All checks come first: a row is staged as a whole or not at all.
-    if dividend.is_some() {
+    if dividend.is_some() || capital_gain.is_some() {
         check_currency(row, stock, reference)?;
     }
     let mut notes = RowNotes { is_on_closed_day, ..RowNotes::default() };
@@ -58,7 +59,12 @@ pub(super) fn stage_action<W: Write>(
     if let Some(dividend) = dividend {
         let given = given.action_of(EventKind::Dividend);
         let action = given.unwrap_or(ActionType::Cash);
-        details.stage(action, given.is_some(), (None, None, Some(dividend)), out);
+        // Beside its capital gains, the dividend of a fund is no sum.
+        let is_stated = given.is_some() || row.has("capital_gains");
+        details.stage(action, is_stated, (None, None, Some(dividend)), out);
+    }
+    if let Some(gain) = capital_gain {
+        details.stage(ActionType::CapitalGain, true, (None, None, Some(gain)), out);
     }
     Ok(notes)
 }
@@ -151,10 +157,10 @@ fn split(row: &FeedRow<'_>) -> Result<Option<Split>, RowError> {
     Ok(split.filter(|split| !split.is_none()))
 }
 
-/// The dividend of a row; `None` if it has none.
-fn dividend(row: &FeedRow<'_>) -> Result<Option<f64>, RowError> {
-    match row.optional_number("dividend")? {
-        Some(amount) if amount < 0.0 => Err(row.error("dividend", "expected a dividend above 0")),
+/// The amount of a dividend in a column; `None` if the row has none.
+fn cash(row: &FeedRow<'_>, column: &'static str) -> Result<Option<f64>, RowError> {
+    match row.optional_number(column)? {
+        Some(amount) if amount < 0.0 => Err(row.error(column, "expected a dividend above 0")),
         amount => Ok(amount.filter(|amount| *amount > 0.0)),
     }
 }

@@ -1,0 +1,76 @@
+//! What a load can't know of a file, it refuses or says.
+
+use serde_json::json;
+
+use crate::support::{App, Database, Files};
+
+async fn with_stock() -> (Database, Files) {
+    let (database, files) = (Database::empty().await, Files::new());
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    database.load("stocks", "symbol,name,exchange,currency\nWIDG,Widget Corp,NYSE,USD\n");
+    (database, files)
+}
+
+fn bars(dates: &[&str]) -> String {
+    let rows = dates.iter().map(|date| format!("WIDG,{date},10,11,9,10,5\n"));
+    "symbol,date,open,high,low,close,volume\n".to_owned() + &rows.collect::<String>()
+}
+
+#[tokio::test]
+async fn bars_of_weeks_are_named_and_those_of_this_api_are_refused() {
+    let (database, files) = with_stock().await;
+    let days = ["2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09", "2024-01-10"];
+    let fridays = ["2024-01-05", "2024-01-12", "2024-01-19", "2024-01-26", "2024-02-02"];
+    for (dates, expected) in [(days, json!(null)), (fridays, json!(1))] {
+        let file = files.write("bars.csv", bars(&dates));
+        let report = database.output(&["ingest", "prices", &file, "--json"]).json();
+        assert_eq!(report["stocksWithSparseBars"], expected, "{report}");
+    }
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for format in ["csv", "ndjson", "json"] {
+        let path = "/api/stocks/WIDG/prices?start=2024-01-01&interval=1w&format=";
+        let answer = app.get(&key, &format!("{path}{format}")).await.text().await.unwrap();
+        let file = files.write(&format!("weeks.{format}"), answer);
+        let output = database.output(&["ingest", "prices", &file, "--symbol", "WIDG"]);
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(output.stderr.contains("expected the bars of days"), "{output:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_capital_gains_of_a_fund_count_beside_its_dividend() {
+    let (database, files) = with_stock().await;
+    database.load("prices", &bars(&["2024-01-04", "2024-01-05"]));
+    let rows = "Date,Close,Dividends,Stock Splits,Capital Gains\n\
+                2024-01-04 00:00:00-05:00,10,0,0,0\n2024-01-05 00:00:00-05:00,10,0.5,0,2\n";
+    let file = files.write("fund.csv", rows);
+    let arguments = ["ingest", "actions", &file, "--symbol", "WIDG"];
+    let output = database.output(&arguments);
+    assert!(output.stderr.contains("dividends were taken as paid"), "{output:?}");
+    let converted = [&arguments[..], &["--dividends-are", "split-adjusted"]].concat();
+    assert!(!database.output(&converted).stderr.contains("taken as paid"));
+    let events = "SELECT concat_ws(' ', type, dividend) FROM corporate_actions ORDER BY type";
+    assert_eq!(database.texts(events).await, ["capital_gain 2", "cash 0.5"]);
+    // 10 * 10 / 12.5
+    let closes = "SELECT adjusted_close::text FROM prices ORDER BY date";
+    assert_eq!(database.texts(closes).await, ["8", "10"]);
+}
+
+#[tokio::test]
+async fn spin_offs_that_are_not_undone_in_split_adjusted_prices_are_counted() {
+    let (database, files) = with_stock().await;
+    let actions = "symbol,ex_date,split_from,split_to,type\nWIDG,2024-01-05,1000,1253,spin_off\n";
+    database.load("actions", actions);
+    let file = files.write("bars.csv", bars(&["2024-01-04", "2024-01-05"]));
+    let arguments = ["ingest", "prices", &file, "--prices-are", "split-adjusted", "--json"];
+    assert_eq!(database.output(&arguments).json()["keptSpinOffs"], 1);
+}
+
+#[tokio::test]
+async fn files_that_were_joined_with_their_headers_are_read() {
+    let (database, files) = with_stock().await;
+    let joined = bars(&["2024-01-04"]) + &bars(&["2024-01-05"]);
+    let report =
+        database.output(&["ingest", "prices", &files.write("joined.csv", joined), "--json"]).json();
+    assert_eq!(report["added"], 2, "{report}");
+}
