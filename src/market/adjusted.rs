@@ -145,7 +145,7 @@ mod tests {
         let effects = [
             (9, TWO_FOR_ONE),
             (6, Effect::SpinOff { from: 4.0, to: 5.0 }),
-            (3, Effect::Dividend { amount: 11.01, close: 99.09 }),
+            (3, Effect::Dividend { amount: 11.01, close: 99.09, bar_date: day(3) }),
         ];
         let of = adjustments(AdjustedCloseOrigin::Computed, &effects);
         for (n, splits, all, volume) in [
@@ -202,7 +202,8 @@ mod tests {
                 trades: None,
             };
             let split = Effect::Split { from: ratio.0.into(), to: ratio.1.into() };
-            let dividend = Effect::Dividend { amount: dividend.0.into(), close: dividend.1.into() };
+            let (amount, close) = (dividend.0.into(), dividend.1.into());
+            let dividend = Effect::Dividend { amount, close, bar_date: day(2) };
             let origin =
                 if is_computed { AdjustedCloseOrigin::Computed } else { AdjustedCloseOrigin::Feed };
             let adjustments = adjustments(origin, &[(2, split), (2, dividend)]);

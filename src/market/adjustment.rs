@@ -24,8 +24,8 @@ pub enum Effect {
     Split { from: f64, to: f64 },
     /// The price fell as in a split from `from` to `to`. The shares are the same.
     SpinOff { from: f64, to: f64 },
-    /// Cash per share, and the raw close of the first trading day from the ex-date on.
-    Dividend { amount: f64, close: f64 },
+    /// Cash per share, and the raw close of the first bar from the ex-date on.
+    Dividend { amount: f64, close: f64, bar_date: NaiveDate },
 }
 
 /// The factors of the days before `before`, back to the `before` of the next older ones. From the
@@ -44,16 +44,20 @@ pub struct AdjustmentFactor {
 impl Effect {
     /// # Errors
     /// If the values are not those of the type. The error says so.
+    ///
+    /// `dividend` is its amount, and the close and the date of the bar.
     pub fn of(
         kind: ActionType,
         split: Option<(f64, f64)>,
-        dividend: Option<(f64, f64)>,
+        dividend: Option<(f64, f64, NaiveDate)>,
     ) -> Result<Self, &'static str> {
         match (kind, split, dividend) {
             (ActionType::Split, Some((from, to)), None) => Ok(Self::Split { from, to }),
             (ActionType::SpinOff, Some((from, to)), None) => Ok(Self::SpinOff { from, to }),
             (ActionType::Split | ActionType::SpinOff, ..) => Err("a split has no ratio"),
-            (_, None, Some((amount, close))) => Ok(Self::Dividend { amount, close }),
+            (_, None, Some((amount, close, bar_date))) => {
+                Ok(Self::Dividend { amount, close, bar_date })
+            }
             _ => Err("a dividend has no amount"),
         }
     }
@@ -63,7 +67,8 @@ impl Effect {
 ///
 /// The factor of a split is `from / to`. Of the dividends of a day it is `c / (c + d)`, with their
 /// sum `d`: they buy shares at `c`, the first raw close from the ex-date on. On a day with both,
-/// the dividends are paid on the shares after the split.
+/// the dividends are paid on the shares after the split. If there is a split between the ex-date and
+/// the bar of `c`, the close is converted to the shares of the ex-date.
 ///
 /// Source: the total return of the Center for Research in Security Prices (CRSP US Stock & Indexes
 /// Databases, Data Descriptions Guide), `(p(t) f(t) + d(t)) / p(t') - 1`.
@@ -71,6 +76,7 @@ pub fn factors(mut actions: Vec<EffectiveAction>) -> Vec<AdjustmentFactor> {
     actions.sort_by_key(|action| Reverse(action.ex_date));
     let one = Ratio::one();
     let (mut splits, mut shares, mut all) = (one.clone(), one.clone(), one);
+    let mut newer: Vec<EffectiveAction> = Vec::new();
     let of_day = |of_day: &[EffectiveAction]| {
         for action in of_day {
             match action.effect {
@@ -88,9 +94,10 @@ pub fn factors(mut actions: Vec<EffectiveAction>) -> Vec<AdjustmentFactor> {
                 Effect::Dividend { .. } => {}
             }
         }
-        if let Some(ratio) = dividends(of_day) {
+        if let Some(ratio) = dividends(of_day, &newer) {
             all = all.times(&ratio);
         }
+        newer.extend(of_day);
         AdjustmentFactor {
             before: of_day[0].ex_date,
             splits: splits.clone(),
@@ -101,15 +108,23 @@ pub fn factors(mut actions: Vec<EffectiveAction>) -> Vec<AdjustmentFactor> {
     actions.chunk_by(|a, b| a.ex_date == b.ex_date).map(of_day).collect()
 }
 
-/// The factor of the dividends of one day; `None` if it has none. All have the same close.
-fn dividends(of_day: &[EffectiveAction]) -> Option<Ratio> {
+/// The factor of the dividends of one day; `None` if it has none. All have the same bar. `newer`
+/// are the actions of later days.
+fn dividends(of_day: &[EffectiveAction], newer: &[EffectiveAction]) -> Option<Ratio> {
     let dividend = |action: &EffectiveAction| match action.effect {
-        Effect::Dividend { amount, close } => Some((amount, close)),
+        Effect::Dividend { amount, close, bar_date } => Some((amount, close, bar_date)),
         Effect::Split { .. } | Effect::SpinOff { .. } => None,
     };
-    let (_, close) = of_day.iter().find_map(dividend)?;
-    let amounts = of_day.iter().filter_map(dividend).map(|(amount, _)| amount);
-    Some(Ratio::of_dividends(close, amounts))
+    let (_, close, bar_date) = of_day.iter().find_map(dividend)?;
+    let amounts = of_day.iter().filter_map(dividend).map(|(amount, ..)| amount);
+    let until_bar = newer.iter().filter(|action| action.ex_date <= bar_date);
+    let splits = until_bar.fold(Ratio::one(), |ratio, action| match action.effect {
+        Effect::Split { from, to } | Effect::SpinOff { from, to } => {
+            ratio.times(&Ratio::of(from, to))
+        }
+        Effect::Dividend { .. } => ratio,
+    });
+    Some(Ratio::of_dividends(close, amounts, &splits))
 }
 
 #[cfg(test)]
@@ -130,7 +145,13 @@ mod tests {
     }
 
     fn dividend(n: u64, amount: f64, close: f64) -> EffectiveAction {
-        EffectiveAction { ex_date: day(n), effect: Effect::Dividend { amount, close } }
+        dividend_until(n, amount, close, n)
+    }
+
+    /// A dividend whose first bar from its ex-date on is that of the day `bar`.
+    fn dividend_until(n: u64, amount: f64, close: f64, bar: u64) -> EffectiveAction {
+        let effect = Effect::Dividend { amount, close, bar_date: day(bar) };
+        EffectiveAction { ex_date: day(n), effect }
     }
 
     /// The adjusted closes of 100 before each ex-date, newest first.
@@ -151,6 +172,19 @@ mod tests {
         for actions in [vec![dividend, split], vec![split, dividend]] {
             assert_eq!(hundreds(actions), [(day(10), 49.0)]);
         }
+    }
+
+    #[test]
+    fn a_split_between_an_ex_date_and_the_next_bar_converts_the_close_of_the_dividend() {
+        // 100 before; a dividend of 4 without a bar; then four for one, and a close of 25.
+        let forward = vec![dividend_until(10, 4.0, 25.0, 12), split(11, 1.0, 4.0)];
+        assert_eq!(hundreds(forward), [(day(11), 25.0), (day(10), 24.038_461_54)]);
+        // 10 before; a dividend of 1; then one for ten, and a close of 90.
+        let reverse = factors(vec![dividend_until(10, 1.0, 90.0, 12), split(12, 10.0, 1.0)]);
+        assert_eq!(reverse[1].all.of_price(10.0), 90.0);
+        // A split after the bar is no matter of the dividend.
+        let later = vec![dividend_until(10, 4.0, 96.0, 12), split(13, 1.0, 4.0)];
+        assert_eq!(hundreds(later), [(day(13), 25.0), (day(10), 24.0)]);
     }
 
     #[test]

@@ -49,13 +49,20 @@ impl Ratio {
         Self::exact(a, b)
     }
 
-    /// `close / (close + dividends)`.
-    pub fn of_dividends(close: f64, dividends: impl IntoIterator<Item = f64>) -> Self {
+    /// `close / (close + dividends * splits)`: the close is that of shares after the splits, and
+    /// the dividends were paid on those before.
+    pub fn of_dividends(
+        close: f64,
+        dividends: impl IntoIterator<Item = f64>,
+        splits: &Self,
+    ) -> Self {
         let mut decimals = vec![Decimal::of(close)];
         decimals.extend(dividends.into_iter().map(Decimal::of));
         let unit = smallest_unit(&decimals);
-        let total = decimals.iter().map(|decimal| decimal.in_units(unit)).sum();
-        Self::exact(decimals[0].in_units(unit), total)
+        let close = decimals[0].in_units(unit) * &splits.denominator;
+        let dividends: BigUint = decimals[1..].iter().map(|decimal| decimal.in_units(unit)).sum();
+        let total = &close + dividends * &splits.numerator;
+        Self { is_exact: splits.is_exact, ..Self::exact(close, total) }
     }
 
     fn exact(numerator: BigUint, denominator: BigUint) -> Self {

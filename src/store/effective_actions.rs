@@ -22,7 +22,10 @@ macro_rules! effective_actions {
                     array_agg(a.dividend) AS action_dividend,
                     array_agg(CASE WHEN a.kind = 'dividend' THEN (
                         SELECT close FROM prices WHERE stock_id = a.stock_id AND date >= a.ex_date
-                        ORDER BY date LIMIT 1) END) AS action_close
+                        ORDER BY date LIMIT 1) END) AS action_close,
+                    array_agg(CASE WHEN a.kind = 'dividend' THEN (
+                        SELECT date FROM prices WHERE stock_id = a.stock_id AND date >= a.ex_date
+                        ORDER BY date LIMIT 1) END) AS action_bar_date
              FROM corporate_actions a
              WHERE a.stock_id = s.id AND a.ex_date <= newest.date
                AND a.ex_date > coalesce(",
@@ -44,9 +47,11 @@ pub(super) fn adjustments(row: &Row) -> Result<Adjustments, StoreError> {
     let to: Vec<Option<f64>> = array(row, "action_split_to")?;
     let dividends: Vec<Option<f64>> = array(row, "action_dividend")?;
     let closes: Vec<Option<f64>> = array(row, "action_close")?;
+    let bar_dates: Vec<Option<NaiveDate>> = array(row, "action_bar_date")?;
     let action = |(n, ex_date): (usize, NaiveDate)| {
-        let (split, dividend) = (from[n].zip(to[n]), dividends[n].zip(closes[n]));
-        effective_action(ex_date, types[n], split, dividend)
+        let bar = closes[n].zip(bar_dates[n]);
+        let dividend = dividends[n].zip(bar).map(|(amount, (close, date))| (amount, close, date));
+        effective_action(ex_date, types[n], from[n].zip(to[n]), dividend)
     };
     let actions = days.into_iter().enumerate().map(action).collect::<Result<_, _>>()?;
     let origin = match row.try_get("computes_adjusted_close")? {
@@ -56,12 +61,13 @@ pub(super) fn adjustments(row: &Row) -> Result<Adjustments, StoreError> {
     Ok(Adjustments { factors: factors(actions), origin })
 }
 
-/// An action from its columns. `dividend` is its amount and the close of its ex-date.
+/// An action from its columns. `dividend` is its amount, and the close and the date of the first
+/// bar from its ex-date on.
 pub(super) fn effective_action(
     ex_date: NaiveDate,
     kind: &str,
     split: Option<(f64, f64)>,
-    dividend: Option<(f64, f64)>,
+    dividend: Option<(f64, f64, NaiveDate)>,
 ) -> Result<EffectiveAction, StoreError> {
     let effect = Effect::of(action_type(kind)?, split, dividend);
     let effect = effect.map_err(|error| StoreError::Corrupt(error.to_owned()))?;

@@ -141,10 +141,11 @@ impl Loader {
         };
         let firsts = tables.iter().enumerate().map(first).collect::<Vec<_>>().join(" UNION ALL ");
         let sql = format!(
-            "SELECT a.stock_id, a.ex_date, a.type, a.split_from, a.split_to, a.dividend, first.close
+            "SELECT a.stock_id, a.ex_date, a.type, a.split_from, a.split_to, a.dividend, first.close,
+                    first.date AS bar_date
              FROM corporate_actions a
              JOIN LATERAL (
-                 SELECT close FROM ({firsts}) days ORDER BY date, preference LIMIT 1
+                 SELECT close, date FROM ({firsts}) days ORDER BY date, preference LIMIT 1
              ) first ON true
              WHERE a.stock_id = ANY($1)"
         );
@@ -201,13 +202,13 @@ impl Loader {
 }
 
 fn taken_effect(row: &Row) -> Result<EffectiveAction, StoreError> {
-    let close: f64 = row.try_get("close")?;
+    let (close, bar_date) = (row.try_get("close")?, row.try_get("bar_date")?);
     let split_from: Option<f64> = row.try_get("split_from")?;
     let dividend: Option<f64> = row.try_get("dividend")?;
     effective_action(
         row.try_get("ex_date")?,
         row.try_get("type")?,
         split_from.zip(row.try_get("split_to")?),
-        dividend.map(|amount| (amount, close)),
+        dividend.map(|amount| (amount, close, bar_date)),
     )
 }

@@ -45,6 +45,19 @@ impl History {
         self.bars.last().unwrap().day
     }
 
+    /// The close of a bar in the shares of an earlier day.
+    fn close_before_splits(&self, bar: &RawBar, day: u64) -> Fraction {
+        let mut close = bar.close();
+        let between = |action: &&RawAction| action.day > day && action.day <= bar.day;
+        for action in self.actions.iter().filter(between) {
+            if let Effect::Split { from, to } | Effect::SpinOff { from, to } = &action.effect {
+                let whole = |side: &u32| Fraction::of(&side.to_string());
+                close = close.times(&whole(to)).over(&whole(from));
+            }
+        }
+        close
+    }
+
     /// The product of the factors of the actions from the day after `after` to `until`.
     pub fn factor(&self, after: u64, until: u64, of: Of) -> Fraction {
         let days = after + 1..=until;
@@ -67,7 +80,8 @@ impl History {
                 factor = factor.times(&whole(ratio.0)).over(&whole(ratio.1));
             }
             if let Some(paid) = paid {
-                let close = self.bars.iter().find(|bar| bar.day >= day).unwrap().close();
+                let bar = self.bars.iter().find(|bar| bar.day >= day).unwrap();
+                let close = self.close_before_splits(bar, day);
                 factor = factor.times(&close).over(&close.plus(&paid));
             }
         }
