@@ -218,7 +218,8 @@ mod tests {
             let mut date = day("2000-01-03");
             let bars: Vec<Bar> = prices.into_iter().map(|(gap, price, volume)| {
                 date = date + chrono::Days::new(gap);
-                Bar { volume, ..bar(date, price) }
+                // An average of rounded averages is another one.
+                Bar { volume, vwap: None, ..bar(date, price) }
             }).collect();
             let listing =
                 ListingState { newest: date, is_delisted: true, ..listing("2000-01-03") };
