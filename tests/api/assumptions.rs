@@ -74,3 +74,33 @@ async fn files_that_were_joined_with_their_headers_are_read() {
         database.output(&["ingest", "prices", &files.write("joined.csv", joined), "--json"]).json();
     assert_eq!(report["added"], 2, "{report}");
 }
+
+#[tokio::test]
+async fn prices_that_the_header_shows_to_be_adjusted_are_named() {
+    let (database, files) = with_stock().await;
+    let row = "2024-01-05,10,11,9,10,5";
+    for (name, text, note) in [
+        ("a.csv", format!("date,open,high,low,close,volume,adjusted\n{row},10\n"), "Yahoo"),
+        ("b.csv", "Date,Close,High,Low,Open,Volume\n2024-01-05,10,11,9,10,5\n".into(), "auto_adjust"),
+        (
+            "c.csv",
+            "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n\
+             WIDG.US,D,20240105,000000,10,11,9,10,5,0\n"
+                .into(),
+            "Stooq",
+        ),
+        ("d.csv", format!("date,open,high,low,close,volume,Name\n{row},WIDG\n"), "Kaggle"),
+        ("e.csv", format!("date,open,high,low,close,volume\n{row}\n"), ""),
+    ] {
+        let file = files.write(name, text);
+        let symbol = ["--symbol", "WIDG"];
+        let symbol = if "cd".contains(&name[..1]) { &[][..] } else { &symbol };
+        let arguments = [&["ingest", "prices", &file, "--yes", "--json"], symbol].concat();
+        let output = database.output(&arguments);
+        let notes = output.json()["notes"].to_string();
+        assert_eq!(notes.contains("taken as traded"), !note.is_empty(), "{name}: {notes}");
+        assert!(notes.contains(note), "{name}: {notes}");
+        let delete = ["prices", "delete", "--symbol", "WIDG", "--from", "2024-01-01", "--yes"];
+        assert_eq!(database.output(&[&delete[..], &["--to", "2024-12-31"]].concat()).code, Some(0));
+    }
+}

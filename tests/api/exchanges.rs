@@ -64,6 +64,13 @@ async fn an_exchange_may_have_a_code_of_its_own_and_take_the_rest_by_its_mic() {
         (&added["code"], &added["mic"], &added["calendar"], &added["timeZone"]),
         (&"LSE".into(), &"XLON".into(), &"XLON".into(), &"Europe/London".into())
     );
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let path = "/api/calendar?exchange=lse&start=2024-12-24&end=2024-12-27";
+    let (status, calendar) = app.json(&key, path).await;
+    assert_eq!(
+        (status, &calendar["timeZone"], &calendar["tradingDays"]),
+        (200, &"Europe/London".into(), &serde_json::json!(["2024-12-24", "2024-12-27"]))
+    );
     let other = database.output(&[
         "exchanges",
         "add",

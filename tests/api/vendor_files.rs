@@ -277,6 +277,8 @@ async fn what_a_load_did_not_take_as_written_is_reported() {
         lines,
         [
             "dates are read as MM/DD/YYYY, the only order that all of them fit",
+            "prices were taken as traded, but those of Yahoo are adjusted for splits: use \
+             --prices-are split-adjusted",
             "1 rows without prices are no bars",
             "1 volumes with a fraction were rounded",
             "1 rows repeat an earlier one exactly",

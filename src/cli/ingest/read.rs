@@ -159,7 +159,8 @@ fn open(
 
 /// What is assumed about prices or dividends that may not be as traded, as the header tells.
 fn assumption(request: &LoadRequest, reader: &FeedReader) -> Option<String> {
-    let has = |name: &str| reader.names().iter().any(|own| own == name);
+    let names = reader.names();
+    let has = |name: &str| names.iter().any(|own| own == name);
     if request.table == Table::Actions && has("Dividends") && !request.are_dividends_adjusted {
         let vendor = "those of Yahoo are divided by later splits: use --dividends-are \
                       split-adjusted, after the splits are loaded";
@@ -168,15 +169,23 @@ fn assumption(request: &LoadRequest, reader: &FeedReader) -> Option<String> {
     if request.table != Table::Prices || request.basis.is_some() {
         return None;
     }
-    let has_adjusted_close =
-        reader.names().iter().any(|own| own.to_ascii_lowercase().starts_with("adj"));
+    let has_adjusted_close = names.iter().any(|own| own.to_ascii_lowercase().starts_with("adj"));
+    // yfinance orders its columns by name, and R's packages read Yahoo.
+    let is_of_yfinance =
+        names.windows(4).any(|names| names == ["Close", "High", "Low", "Open"]) || has("Stock Splits");
+    let is_of_r = names.iter().any(|own| own == "adjusted" || own.ends_with(".Adjusted"));
     let vendor = if has("Close/Last") {
         "those of nasdaq.com are adjusted for splits: use --prices-are split-adjusted"
-    } else if has("Adj Close") {
+    } else if has("Adj Close") || is_of_r {
         "those of Yahoo are adjusted for splits: use --prices-are split-adjusted"
-    } else if has("Stock Splits") && !has_adjusted_close {
+    } else if is_of_yfinance && !has_adjusted_close {
         "those of yfinance without \"Adj Close\" are adjusted for dividends too: use \
          auto_adjust=False"
+    } else if has("<TICKER>") {
+        "those of Stooq are adjusted for splits and dividends, which can't be undone: use another \
+         source"
+    } else if has("Name") && has("close") {
+        "those of Kaggle's S&P 500 are adjusted for splits: use --prices-are split-adjusted"
     } else {
         return None;
     };

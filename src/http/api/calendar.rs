@@ -12,7 +12,9 @@ use crate::http::request::parameter::{Parameter, Takes};
 use crate::http::request::query::{Query, invalid};
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{json, to_json};
+use crate::http::server::state::State;
 use crate::market::{Calendar, DEFAULT_EXCHANGE};
+use crate::store::StoreError;
 
 /// The longest range of one request: five years.
 const DAYS_MAX: i64 = 1830;
@@ -20,8 +22,7 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::new(
         "exchange",
         Takes::Text,
-        "The code or the MIC of an exchange whose calendar is built in, in any case. \
-         Default: NYSE.",
+        "The code or the MIC of an exchange with a calendar, in any case. Default: NYSE.",
     ),
     Parameter::new(
         "start",
@@ -100,14 +101,22 @@ pub struct SpecialSessionDay {
 
 #[derive(Clone)]
 pub struct CalendarQuery {
+    /// Upper case.
     exchange: String,
-    calendar: &'static Calendar,
-    start: NaiveDate,
-    end: NaiveDate,
+    start: Option<NaiveDate>,
+    end: Option<NaiveDate>,
+    /// The year without a start and an end: this one, in UTC.
+    year: i32,
 }
 
-pub async fn calendar(Parsed(query): Parsed<CalendarQuery>) -> HttpResponse {
-    let CalendarQuery { exchange, calendar, start, end } = query;
+pub async fn calendar(
+    Parsed(query): Parsed<CalendarQuery>,
+    state: &'static State,
+) -> Result<HttpResponse, Problem> {
+    let CalendarQuery { exchange, start, end, year } = query;
+    let calendar = calendar_of(state, &exchange).await?;
+    let calendar = calendar.ok_or_else(|| Problem::NoCalendar { exchange: exchange.clone() })?;
+    let (start, end) = years(start, end, year, calendar)?;
     let trading_days: Vec<_> = calendar.trading_days(start, end).collect();
     let days = start.iter_days().take_while(|day| *day <= end);
     let holidays =
@@ -136,7 +145,19 @@ pub async fn calendar(Parsed(query): Parsed<CalendarQuery>) -> HttpResponse {
         special_sessions: trading_days.iter().filter_map(special).collect(),
         trading_days,
     };
-    json(to_json(&body, body.count * DAY_BYTES))
+    Ok(json(to_json(&body, body.count * DAY_BYTES)))
+}
+
+/// The calendar of an exchange of this server, or else a built-in one.
+async fn calendar_of(
+    state: &State,
+    exchange: &str,
+) -> Result<Option<&'static Calendar>, StoreError> {
+    let records = state.store.markets(state.versions.to_read()).await?;
+    let found = records
+        .iter()
+        .find(|record| record.code == exchange || record.mic.as_deref() == Some(exchange));
+    Ok(found.map_or_else(|| Calendar::of(exchange), |record| record.market.calendar))
 }
 
 impl CacheableQuery for CalendarQuery {
@@ -145,18 +166,13 @@ impl CacheableQuery for CalendarQuery {
         let code = query
             .text("exchange")?
             .map_or_else(|| DEFAULT_EXCHANGE.to_owned(), |code| code.to_ascii_uppercase());
-        let Some(calendar) = Calendar::of(&code) else {
-            return Err(Problem::NoCalendar { exchange: code });
-        };
-        let (start, end) = years(query.date("start")?, query.date("end")?, calendar)?;
-        Ok(Self { exchange: code, calendar, start, end })
+        let (start, end) = (query.date("start")?, query.date("end")?);
+        Ok(Self { exchange: code, start, end, year: Utc::now().year() })
     }
 
     fn canonical(&self, version: i64) -> String {
-        format!(
-            "v{version}/calendar?exchange={}&start={}&end={}",
-            self.exchange, self.start, self.end
-        )
+        let Self { exchange, start, end, year } = self;
+        format!("v{version}/calendar?exchange={exchange:?}&{start:?}&{end:?}&{year}")
     }
 
     fn depends_on(&self) -> DependsOn<'_> {
@@ -168,16 +184,16 @@ impl CacheableQuery for CalendarQuery {
     }
 }
 
-/// The first and the last day, both included. A missing one is that of the other's year, or of this
-/// year.
+/// The first and the last day, both included. A missing one is that of the other's year, or of the
+/// default one.
 fn years(
     start: Option<NaiveDate>,
     end: Option<NaiveDate>,
+    default_year: i32,
     calendar: &Calendar,
 ) -> Result<(NaiveDate, NaiveDate), Problem> {
-    let Calendar { first_year, last_year, zone, .. } = calendar;
-    let today = || Utc::now().with_timezone(zone).date_naive();
-    let year = start.or(end).unwrap_or_else(today).year();
+    let Calendar { first_year, last_year, .. } = calendar;
+    let year = start.or(end).map_or(default_year, |date| date.year());
     let first = start.or_else(|| NaiveDate::from_ymd_opt(year, 1, 1)).unwrap_or(NaiveDate::MIN);
     let last = end.or_else(|| NaiveDate::from_ymd_opt(year, 12, 31)).unwrap_or(NaiveDate::MAX);
     if first > last {
