@@ -29,7 +29,7 @@ END
 $$;
 
 -- The time is that of the commit: of two changes of one row, the one that waited for the other is
--- the later one, whatever each did before.
+-- the later one, whatever each did before. A change that is deleted meanwhile draws none.
 CREATE FUNCTION publish_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE changes SET revision = next_revision() WHERE id = NEW.id;

@@ -67,8 +67,8 @@ impl Effect {
 ///
 /// The factor of a split is `from / to`. Of the dividends of a day it is `c / (c + d)`, with their
 /// sum `d`: they buy shares at `c`, the first raw close from the ex-date on. On a day with both,
-/// the dividends are paid on the shares after the split. If there is a split between the ex-date and
-/// the bar of `c`, the close is converted to the shares of the ex-date.
+/// the dividends are paid on the shares after the split. If there is a split between the ex-date
+/// and the bar of `c`, the close is converted to the shares of the ex-date.
 ///
 /// Source: the total return of the Center for Research in Security Prices (CRSP US Stock & Indexes
 /// Databases, Data Descriptions Guide), `(p(t) f(t) + d(t)) / p(t') - 1`.

@@ -81,7 +81,11 @@ async fn prices_that_the_header_shows_to_be_adjusted_are_named() {
     let row = "2024-01-05,10,11,9,10,5";
     for (name, text, note) in [
         ("a.csv", format!("date,open,high,low,close,volume,adjusted\n{row},10\n"), "Yahoo"),
-        ("b.csv", "Date,Close,High,Low,Open,Volume\n2024-01-05,10,11,9,10,5\n".into(), "auto_adjust"),
+        (
+            "b.csv",
+            "Date,Close,High,Low,Open,Volume\n2024-01-05,10,11,9,10,5\n".into(),
+            "auto_adjust",
+        ),
         (
             "c.csv",
             "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n\

@@ -334,9 +334,11 @@ async fn a_long_history_is_counted_correctly_whether_or_not_rows_exist() {
     for (rows, [added, changed, unchanged, touched]) in cases {
         let before = database.texts(VERSIONS).await;
         let text = format!("{HEADER}\n{}", rows.join("\n"));
-        let report = database
+        let mut report = database
             .output(&["ingest", "prices", &files.write("prices.csv", text), "--json"])
             .json();
+        // One bar a year.
+        report.as_object_mut().unwrap().remove("stocksWithSparseBars");
         let mut expected = counts(added, changed, unchanged, touched);
         if changed > 0 {
             let day = "2012-12-31";

@@ -171,8 +171,9 @@ fn assumption(request: &LoadRequest, reader: &FeedReader) -> Option<String> {
     }
     let has_adjusted_close = names.iter().any(|own| own.to_ascii_lowercase().starts_with("adj"));
     // yfinance orders its columns by name, and R's packages read Yahoo.
-    let is_of_yfinance =
-        names.windows(4).any(|names| names == ["Close", "High", "Low", "Open"]) || has("Stock Splits");
+    let order = ["Close", "High", "Low", "Open"];
+    let is_ordered_by_name = (0..names.len()).any(|at| names.iter().skip(at).take(4).eq(order));
+    let is_of_yfinance = is_ordered_by_name || has("Stock Splits");
     let is_of_r = names.iter().any(|own| own == "adjusted" || own.ends_with(".Adjusted"));
     let vendor = if has("Close/Last") {
         "those of nasdaq.com are adjusted for splits: use --prices-are split-adjusted"

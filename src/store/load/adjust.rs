@@ -141,8 +141,8 @@ impl Loader {
         };
         let firsts = tables.iter().enumerate().map(first).collect::<Vec<_>>().join(" UNION ALL ");
         let sql = format!(
-            "SELECT a.stock_id, a.ex_date, a.type, a.split_from, a.split_to, a.dividend, first.close,
-                    first.date AS bar_date
+            "SELECT a.stock_id, a.ex_date, a.type, a.split_from, a.split_to, a.dividend,
+                    first.close, first.date AS bar_date
              FROM corporate_actions a
              JOIN LATERAL (
                  SELECT close, date FROM ({firsts}) days ORDER BY date, preference LIMIT 1

@@ -186,7 +186,9 @@ impl Loader {
         report.stale_closes = stale_closes;
         report.sparse_stocks = self.sparse_stocks().await?;
         report.kept_spin_offs = self.kept_spin_offs(basis).await?;
-        if !merged.is_empty() {
+        if merged.is_empty() {
+            self.forget_change().await?;
+        } else {
             let ids: Vec<_> = merged.iter().map(|stock| stock.stock_id).collect();
             self.update_data_versions(&ids).await?;
         }
@@ -249,6 +251,14 @@ impl Loader {
             restated,
             ..LoadReport::default()
         })
+    }
+
+    /// Deletes the change of a load that changes nothing. A merge names one for each row before it
+    /// knows whether the row differs.
+    async fn forget_change(&self) -> Result<(), StoreError> {
+        let sql = "DELETE FROM changes
+                   WHERE id = nullif(current_setting('tickerd.change', true), '')::int4";
+        Ok(self.client.batch_execute(sql).await?)
     }
 
     /// Gives the stocks a new data version. Runs last before the commit, because it locks the
