@@ -416,3 +416,22 @@ async fn truncate_is_refused_and_a_load_that_changes_nothing_is_no_change() {
     database.load("stocks", STOCKS);
     assert_eq!(database.texts(changes).await, before);
 }
+
+#[tokio::test]
+async fn a_load_that_changes_only_the_origin_of_adjusted_closes_loses_no_bar() {
+    let database = Database::empty().await;
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    database.load("stocks", STOCKS);
+    let feed = "symbol,date,open,high,low,close,volume,adjusted_close\n\
+                OLD,2024-01-04,40,41,39,40,5,40\nOLD,2024-01-05,40,41,39,41,5,41\n";
+    database.load("prices", feed);
+    let before = now(&database).await;
+    let files = Files::new();
+    let file = files.write("same.csv", feed);
+    let computed = ["ingest", "prices", &file, "--adjusted-close", "computed", "--yes", "--json"];
+    assert_eq!(database.output(&computed).json()["unchanged"], 2);
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for time in [before, now(&database).await] {
+        assert_eq!(closes(&app, &key, &format!("&asof={time}")).await, [40.0, 41.0], "{time}");
+    }
+}

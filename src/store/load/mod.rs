@@ -253,9 +253,13 @@ impl Loader {
         })
     }
 
-    /// Deletes the change of a load that changes nothing. A merge names one for each row before it
-    /// knows whether the row differs.
+    /// Deletes the change of a load that changes nothing. A merge of stocks or actions names one
+    /// for each row before it knows whether the row differs. A load of prices names one only to use
+    /// it, also if it changes nothing but the origin of adjusted closes.
     async fn forget_change(&self) -> Result<(), StoreError> {
+        if self.table == Table::Prices {
+            return Ok(());
+        }
         let sql = "DELETE FROM changes
                    WHERE id = nullif(current_setting('tickerd.change', true), '')::int4";
         Ok(self.client.batch_execute(sql).await?)
