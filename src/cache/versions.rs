@@ -3,6 +3,9 @@
 //! Each commit draws a revision, a number that only grows. The data version of a stock is the
 //! revision of its last change. Cache keys contain the version, so a change makes new keys.
 //! `http/server/changes.rs` keeps the versions up to date.
+//!
+//! If the history of the database goes back (`store/history.rs`), everything is read again under
+//! new keys: no version is lower than the revision at which that was found.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use chrono::NaiveTime;
 
 use crate::caller::KeyId;
 use crate::market::{AsOf, Exchange, Symbol};
-use crate::store::{Changes, StockRef, Store, StoreError};
+use crate::store::{ChangeSource, Changes, StockRef, StoreError};
 
 /// The time zone for lists of stocks, and for stocks of an unknown exchange.
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::America::New_York;
@@ -34,8 +37,20 @@ pub struct Versions {
     last_revision: AtomicI64,
     /// The highest version of a stock or an exchange: that of content that depends on all stocks.
     version_of_all: AtomicI64,
+    /// The revision at which the history of the database was found to have gone back; 0 if never.
+    restored_at: AtomicI64,
     /// The last check for changes failed.
     is_behind: AtomicBool,
+}
+
+/// What a check for changes has found, apart from changes of stocks.
+#[derive(Debug, Default)]
+pub struct CaughtUp {
+    pub keys: Vec<KeyId>,
+    /// Names of tiers.
+    pub tiers: Vec<String>,
+    /// The history of the database went back: anything known about keys and tiers may be wrong.
+    pub is_restored: bool,
 }
 
 impl DependsOn<'_> {
@@ -51,6 +66,7 @@ impl Default for Versions {
             stocks: ArcSwap::default(),
             last_revision: AtomicI64::new(-1),
             version_of_all: AtomicI64::new(0),
+            restored_at: AtomicI64::new(0),
             is_behind: AtomicBool::new(false),
         }
     }
@@ -60,7 +76,7 @@ impl Versions {
     /// The version for the cache key of a response, and the exchange that decides its lifetime.
     /// `None` if the version is unknown.
     pub fn of(&self, depends_on: &DependsOn<'_>) -> Option<(i64, Exchange)> {
-        match depends_on {
+        let (version, exchange) = match depends_on {
             DependsOn::Stock(symbol) => spelled(&self.stocks.load(), *symbol)
                 .map(|(stock, exchange)| (stock.version, exchange)),
             // The highest version suffices: the next change of any of them draws a higher one.
@@ -75,13 +91,15 @@ impl Versions {
             DependsOn::All => self
                 .revision()
                 .map(|_| (self.version_of_all.load(Ordering::Acquire), default_exchange())),
-        }
+        }?;
+        Some((version.max(self.restored_at()), exchange))
     }
 
     /// The stock of a symbol, or of the only other spelling of it that a stock has; `None` if the
     /// symbol is unknown.
     pub fn stock(&self, symbol: Symbol) -> Option<StockRef> {
-        spelled(&self.stocks.load(), symbol).map(|(stock, _)| stock)
+        let (stock, _) = spelled(&self.stocks.load(), symbol)?;
+        Some(StockRef { version: stock.version.max(self.restored_at()), ..stock })
     }
 
     /// The version that a replica must have replayed before content of all stocks is read from it:
@@ -91,24 +109,61 @@ impl Versions {
         self.of(&DependsOn::All).map_or(i64::MAX, |(version, _)| version)
     }
 
-    /// Reads and applies the changes since the last call. Returns the changed keys and tiers.
+    /// Reads and applies the changes since the last call. `applied_by_others` is a revision that
+    /// cached responses in Redis may be of; it matters before the first call.
     ///
     /// # Errors
     /// When Postgres can't be read. The next call applies all changes since the last success.
-    pub async fn catch_up(&self, store: &Store) -> Result<(Vec<KeyId>, Vec<String>), StoreError> {
-        let changes = store.changes_since(self.last_revision()).await?;
-        let exchanges =
-            if changes.stocks.is_empty() { HashMap::new() } else { store.exchanges().await? };
-        self.apply(&changes, &exchanges);
-        Ok((changes.keys, changes.tiers))
+    pub(crate) async fn catch_up(
+        &self,
+        source: &impl ChangeSource,
+        applied_by_others: Option<i64>,
+    ) -> Result<CaughtUp, StoreError> {
+        let last = self.revision().or(applied_by_others);
+        let applied = last.unwrap_or_default();
+        let mut position = source.history_position(applied).await?;
+        let is_lost = last.is_some() && !position.has_applied;
+        // Without a right to write, the number of this instance alone is higher.
+        let is_handled = self.restored_at() > position.restored_at;
+        let is_restored = is_lost || position.has_new_timeline && !is_handled;
+        if is_restored {
+            tracing::warn!(
+                applied,
+                is_lost,
+                "the history of the database may have gone back: a replica was promoted, or a \
+                 backup restored. All data and keys are read again, and nothing cached is used"
+            );
+            // Unless another instance has recorded it after the lost revision.
+            if position.has_new_timeline || position.restored_at <= applied {
+                position = source.record_restored_history(applied, position).await?;
+            }
+        }
+        let since = if is_restored { -1 } else { self.last_revision() };
+        let changes = if since == position.revision {
+            Changes { revision: since, ..Changes::default() }
+        } else {
+            source.changes_since(since, position.revision).await?
+        };
+        let exchanges = if changes.stocks.is_empty() {
+            HashMap::new()
+        } else {
+            source.known_exchanges().await?
+        };
+        self.apply(&changes, &exchanges, is_restored);
+        // After the versions: a key of the new version must not lead to what was known before. It
+        // stays where it was if nobody can record a lower one.
+        self.restored_at.fetch_max(position.restored_at, Ordering::Release);
+        Ok(CaughtUp { keys: changes.keys, tiers: changes.tiers, is_restored })
     }
 
-    /// Applies the changes since [`Self::last_revision`]. `exchanges` are by their codes.
-    pub(crate) fn apply(&self, changes: &Changes, exchanges: &HashMap<String, Exchange>) {
-        if !changes.stocks.is_empty() {
+    /// Applies the changes since [`Self::last_revision`], or all data if the history went back.
+    /// `exchanges` are by their codes.
+    fn apply(&self, changes: &Changes, exchanges: &HashMap<String, Exchange>, is_restored: bool) {
+        if is_restored || !changes.stocks.is_empty() {
             let exchange =
                 |code: &str| exchanges.get(code).copied().unwrap_or_else(default_exchange);
-            let mut stocks = HashMap::clone(&self.stocks.load());
+            let mut stocks =
+                if is_restored { HashMap::new() } else { HashMap::clone(&self.stocks.load()) };
             stocks.extend(
                 changes
                     .stocks
@@ -116,10 +171,14 @@ impl Versions {
                     .map(|change| (change.under, (change.stock, exchange(&change.exchange)))),
             );
             self.stocks.store(Arc::new(stocks));
-            let version = changes.stocks.iter().map(|change| change.stock.version).max();
-            self.version_of_all.fetch_max(version.unwrap_or_default(), Ordering::Release);
         }
-        self.version_of_all.fetch_max(changes.exchanges.unwrap_or_default(), Ordering::Release);
+        let of_stocks = changes.stocks.iter().map(|change| change.stock.version).max();
+        let version = of_stocks.max(changes.exchanges).unwrap_or_default();
+        if is_restored {
+            self.version_of_all.store(version, Ordering::Release);
+        } else {
+            self.version_of_all.fetch_max(version, Ordering::Release);
+        }
         // At least 0, because an empty database counts as read.
         self.last_revision.store(changes.revision.max(0), Ordering::Release);
     }
@@ -127,6 +186,10 @@ impl Versions {
     /// The last revision that was applied; -1 before the first.
     pub(crate) fn last_revision(&self) -> i64 {
         self.last_revision.load(Ordering::Acquire)
+    }
+
+    fn restored_at(&self) -> i64 {
+        self.restored_at.load(Ordering::Acquire)
     }
 
     /// The last revision that was applied; `None` before the first.

@@ -1,11 +1,14 @@
 //! The changes since a revision: rows of stocks, keys, tiers and exchanges, each with the revision
 //! of its last change.
 
+use std::collections::HashMap;
+
+use super::history::HistoryPosition;
 use super::keys::key_id;
 use super::stocks::symbol;
 use super::{StockRef, Store, StoreError};
 use crate::caller::KeyId;
-use crate::market::Symbol;
+use crate::market::{Exchange, Symbol};
 
 /// The rows that changed since a revision.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,9 +35,46 @@ pub struct StockChange {
     pub exchange: String,
 }
 
-impl Store {
-    /// The rows that changed after `revision`; all rows for -1.
-    pub async fn changes_since(&self, revision: i64) -> Result<Changes, StoreError> {
+/// A database whose changes an instance follows: Postgres, and its model in the simulation of the
+/// cache.
+pub(crate) trait ChangeSource {
+    /// Where the history stands for an instance that has applied everything up to `applied`.
+    async fn history_position(&self, applied: i64) -> Result<HistoryPosition, StoreError>;
+
+    /// Records that the history went back since `seen` was read, with a revision higher than
+    /// `applied`. Returns the position after it. Another instance may have recorded it first.
+    async fn record_restored_history(
+        &self,
+        applied: i64,
+        seen: HistoryPosition,
+    ) -> Result<HistoryPosition, StoreError>;
+
+    /// The rows that changed after the revision `since`; all rows for -1. `current` is the revision
+    /// of a commit that this read sees, and the one to continue from.
+    async fn changes_since(&self, since: i64, current: i64) -> Result<Changes, StoreError>;
+
+    /// The exchanges by their codes.
+    async fn known_exchanges(&self) -> Result<HashMap<String, Exchange>, StoreError>;
+}
+
+impl ChangeSource for Store {
+    async fn history_position(&self, applied: i64) -> Result<HistoryPosition, StoreError> {
+        self.read_history_position(applied).await
+    }
+
+    async fn record_restored_history(
+        &self,
+        applied: i64,
+        seen: HistoryPosition,
+    ) -> Result<HistoryPosition, StoreError> {
+        self.write_restored_history(applied, seen).await
+    }
+
+    async fn known_exchanges(&self) -> Result<HashMap<String, Exchange>, StoreError> {
+        self.exchanges().await
+    }
+
+    async fn changes_since(&self, since: i64, current: i64) -> Result<Changes, StoreError> {
         let sql = "
             SELECT symbol AS name, data_version, 'stock' AS kind, id, symbol, exchange
             FROM stocks WHERE data_version > $1
@@ -48,10 +88,8 @@ impl Store {
             UNION ALL
             SELECT code, revision, 'exchange', NULL, NULL, NULL
             FROM exchanges WHERE revision > greatest($1, 0)";
-        let mut changes = Changes { revision, ..Changes::default() };
-        for row in self.query_in_background(sql, &[&revision]).await? {
-            let of_row: i64 = row.try_get("data_version")?;
-            changes.revision = changes.revision.max(of_row);
+        let mut changes = Changes { revision: current, ..Changes::default() };
+        for row in self.query_in_background(sql, &[&since]).await? {
             match row.try_get("kind")? {
                 "stock" => changes.stocks.push(StockChange {
                     under: symbol(&row, "name")?,
@@ -59,7 +97,9 @@ impl Store {
                     exchange: row.try_get("exchange")?,
                 }),
                 "tier" => changes.tiers.push(row.try_get("name")?),
-                "exchange" => changes.exchanges = changes.exchanges.max(Some(of_row)),
+                "exchange" => {
+                    changes.exchanges = changes.exchanges.max(Some(row.try_get("data_version")?));
+                }
                 _ => changes.keys.push(key_id(&row, "name")?),
             }
         }

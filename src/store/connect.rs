@@ -1,10 +1,13 @@
 //! Connecting to Postgres: the URL, TLS, and connections that are driven by one shared runtime.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
@@ -75,8 +78,13 @@ impl Database {
             config: pg,
             connect_timeout,
             load_timeout,
-            connector: Connector { tls, runtime: Handle::current() },
+            connector: Connector { tls, runtime: Handle::current(), links: Arc::default() },
         })
+    }
+
+    /// What happens to the connections to this Postgres.
+    pub(super) fn links(&self) -> Arc<Links> {
+        self.connector.links.clone()
     }
 
     /// Creates the connections of a pool. The server cancels statements after `statement_timeout`.
@@ -119,10 +127,36 @@ impl Database {
     }
 }
 
+/// What happens to the connections to one Postgres. A new one may lead to another machine, or to
+/// another history of the data.
+#[derive(Default)]
+pub(super) struct Links {
+    opened: AtomicU64,
+    changed: Notify,
+}
+
+impl Links {
+    /// The number of connections that were opened so far.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Acquire)
+    }
+
+    /// Waits until a connection was opened or lost since the last call.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn open(&self) {
+        self.opened.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify_one();
+    }
+}
+
 #[derive(Clone)]
 struct Connector {
     tls: Option<MakeRustlsConnect>,
     runtime: Handle,
+    links: Arc<Links>,
 }
 
 /// Opens and drives every connection on one runtime. On the single thread of the HTTP worker that
@@ -140,18 +174,20 @@ impl Connect for Connector {
     > {
         let config = config.clone();
         let tls = self.tls.clone();
-        let runtime = self.runtime.clone();
+        let (runtime, links) = (self.runtime.clone(), self.links.clone());
         let connecting = self.runtime.spawn(async move {
-            match tls {
+            let connected = match tls {
                 Some(tls) => {
                     let (client, connection) = config.connect(tls).await?;
-                    Ok((client, runtime.spawn(drive(connection))))
+                    (client, runtime.spawn(drive(connection, links.clone())))
                 }
                 None => {
                     let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
-                    Ok((client, runtime.spawn(drive(connection))))
+                    (client, runtime.spawn(drive(connection, links.clone())))
                 }
-            }
+            };
+            links.open();
+            Ok(connected)
         });
         // A caller that stops waiting ends the attempt: otherwise a server that accepts and stays
         // silent would collect sockets.
@@ -172,9 +208,13 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+async fn drive(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
+    links: Arc<Links>,
+) {
     if let Err(e) = connection.await {
         tracing::warn!(cause = %describe(&e), "lost a connection to Postgres");
+        links.changed.notify_one();
     }
 }
 

@@ -32,13 +32,14 @@ const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 const EXTENSION: &str = "pg_trgm";
 
 /// All tables and views. A test compares the list with a migrated database.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 24] = [
     "api_keys",
     "audit",
     "changes",
     "corporate_action_versions",
     "corporate_actions",
     "corporate_actions_history",
+    "drawn_revisions",
     "exchanges",
     "former_symbol_versions",
     "former_symbols",

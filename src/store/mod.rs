@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod exchange_changes;
 mod exchanges;
+mod history;
 mod keys;
 mod load;
 mod migrations;
@@ -40,6 +41,7 @@ use tokio_postgres::Row;
 use crate::config::{DatabaseConfig, ReplicaConfig};
 pub use audit::{AuditFilter, AuditRecord, ENTRIES_PER_PAGE_MAX};
 pub use bars_batch::{AdjustmentData, BatchRow, DayRow};
+pub(crate) use changes::ChangeSource;
 pub use changes::{Changes, StockChange};
 pub use chart::ChartData;
 pub use connect::Database;
@@ -47,6 +49,7 @@ pub use error::StoreError;
 pub use events::{EventPage, EventPlace, EventRecord, Events};
 pub use exchange_changes::{ExchangeChange, ExchangeChangeError, ExchangeFields};
 pub use exchanges::{ExchangeRecord, MarketRecord, NewestDay};
+pub use history::HistoryPosition;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRecord, KeyRow, KeySearch, KeyStatus, KeyWrite,
     NewKey, Rotation,
@@ -117,7 +120,13 @@ impl Store {
         replica: &ReplicaConfig,
         config: &DatabaseConfig,
     ) -> Result<Self, StoreError> {
-        Ok(Self { replica: Replica::start(replica, config)?, ..self })
+        let replica = Replica::start(replica, config, self.primary.clone())?;
+        Ok(Self { replica, ..self })
+    }
+
+    /// Waits until a connection to the primary was opened or lost since the last call.
+    pub async fn connections_changed(&self) {
+        self.primary.links().changed().await;
     }
 
     /// The state of the connections to the primary.

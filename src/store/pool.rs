@@ -1,5 +1,6 @@
 //! The pools of one Postgres server, and how statements are sent.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Client, ManagerConfig, Pool, RecyclingMethod, Runtime, Status};
@@ -9,7 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tracing::Instrument;
 
-use super::connect::Database;
+use super::connect::{Database, Links};
 use super::error::StoreError;
 use super::typed::Param;
 use crate::config::{DatabaseConfig, Pooler};
@@ -62,6 +63,7 @@ pub(super) struct Postgres {
     pooler: Pooler,
     statement_timeout: Duration,
     runtime: Handle,
+    links: Arc<Links>,
 }
 
 /// A connection with a statement in progress.
@@ -77,7 +79,7 @@ impl Postgres {
         config: &DatabaseConfig,
         timeouts: PoolTimeouts,
     ) -> Result<Self, StoreError> {
-        let pooler = config.database_pooler;
+        let (pooler, links) = (config.database_pooler, database.links());
         let pool = |connections_max| {
             let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
             let manager = match pooler {
@@ -101,7 +103,13 @@ impl Postgres {
             pooler,
             statement_timeout: timeouts.statement,
             runtime: Handle::current(),
+            links,
         })
+    }
+
+    /// What happens to the connections.
+    pub(super) fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Runs a statement that is safe to repeat. A pooled connection may be dead, for example after

@@ -14,6 +14,9 @@ use crate::config::CacheConfig;
 use crate::redis::{Message, Redis};
 use crate::store::StoreError;
 
+/// The shortest time between two reads of which the second one is due to a new connection.
+const RECONNECTED_PAUSE: Duration = Duration::from_millis(50);
+
 /// An instance that follows changes: the server, and an instance in the simulation of the cache.
 pub trait ChangeFollower {
     /// Reads and applies the changes since the last call.
@@ -25,19 +28,37 @@ pub trait ChangeFollower {
     /// Whether messages can arrive now.
     fn receives_messages(&self) -> bool;
 
+    /// Waits until changes may be read from another database than before.
+    async fn connections_changed(&self);
+
     fn set_behind(&self, is_behind: bool);
 }
 
 impl ChangeFollower for State {
     async fn catch_up(&self) -> Result<(), StoreError> {
-        let (keys, tiers) = self.versions.catch_up(&self.store).await?;
-        if !keys.is_empty() || !tiers.is_empty() {
-            let keys: HashSet<_> = keys.into_iter().collect();
+        let applied_by_others = match &self.redis {
+            Some(redis) if self.versions.revision().is_none() => applied_revision(redis).await,
+            _ => None,
+        };
+        let found = self.versions.catch_up(&self.store, applied_by_others).await?;
+        if found.is_restored {
+            self.verifier.invalidate(|_| true);
+        } else if !found.keys.is_empty() || !found.tiers.is_empty() {
+            let keys: HashSet<_> = found.keys.into_iter().collect();
             self.verifier.invalidate(|caller| {
-                keys.contains(&caller.id) || tiers.contains(&caller.tier.name)
+                keys.contains(&caller.id) || found.tiers.contains(&caller.tier.name)
             });
         }
+        if let Some(redis) = &self.redis {
+            let revision = self.versions.last_revision().to_string();
+            // If it fails, an instance that starts relies on revisions being times.
+            drop(redis.set(APPLIED_REVISION, revision.into_bytes(), APPLIED_REVISION_TTL_MS).await);
+        }
         Ok(())
+    }
+
+    async fn connections_changed(&self) {
+        self.store.connections_changed().await;
     }
 
     fn handle_message(&self, message: Message) {
@@ -53,6 +74,18 @@ impl ChangeFollower for State {
     fn set_behind(&self, is_behind: bool) {
         self.versions.set_behind(is_behind);
     }
+}
+
+/// The value in Redis that holds the revision of which cached responses there may be. An instance
+/// that starts learns from it whether the history of the database went back while none ran.
+const APPLIED_REVISION: &str = "revision";
+
+/// Longer than any cached response is kept. Each check for changes stores the value again.
+const APPLIED_REVISION_TTL_MS: i64 = 7 * 24 * 3600 * 1000;
+
+async fn applied_revision(redis: &Redis) -> Option<i64> {
+    let value = redis.get(APPLIED_REVISION).await.ok().flatten()?;
+    std::str::from_utf8(&value).ok()?.parse().ok()
 }
 
 /// Follows changes until the process ends.
@@ -88,10 +121,18 @@ pub async fn follow(
             let pause = Duration::from_millis(
                 config.changes_poll_without_redis_ms.min(config.changes_poll_ms),
             );
-            let message = tokio::time::timeout(pause, next_message(&mut messages)).await;
-            if let Ok(message) = message {
-                follower.handle_message(message);
-                message_arrived = true;
+            tokio::select! {
+                biased;
+                message = next_message(&mut messages) => {
+                    follower.handle_message(message);
+                    message_arrived = true;
+                }
+                () = follower.connections_changed() => {
+                    // A server that closes each new connection must not cause a busy loop.
+                    tokio::time::sleep_until(read_at + RECONNECTED_PAUSE).await;
+                    break;
+                }
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -171,6 +212,10 @@ mod tests {
 
         fn receives_messages(&self) -> bool {
             true
+        }
+
+        async fn connections_changed(&self) {
+            std::future::pending().await
         }
 
         fn set_behind(&self, _: bool) {}

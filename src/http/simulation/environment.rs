@@ -19,7 +19,7 @@ const QUERIES: usize = 600;
 /// The time at the start, in epoch milliseconds.
 const START_MS: u64 = 1_700_000_000_000;
 /// The maximum network latency to Postgres, in one direction. Slow reads take longer.
-const LATENCY_MS: u64 = 90;
+const LATENCY_MS: u64 = 45;
 
 pub struct Environment {
     started: Instant,
@@ -83,15 +83,15 @@ impl Environment {
         self.below(INSTANCES as u64) as usize
     }
 
-    /// Reads the database from a slot, with the latency of the way there and back.
-    pub async fn read<T>(
+    /// Runs a statement on the database from a slot, with the latency of the way there and back.
+    pub async fn run<T>(
         &self,
         slot: usize,
-        read: impl FnOnce(&DatabaseModel) -> T,
+        statement: impl FnOnce(&mut DatabaseModel) -> T,
     ) -> Result<T, Unreachable> {
         self.pause(LATENCY_MS).await;
         let is_up = !self.networks[slot].postgres_is_down.get();
-        let result = is_up.then(|| read(&self.database.borrow()));
+        let result = is_up.then(|| statement(&mut self.database.borrow_mut()));
         self.pause(LATENCY_MS).await;
         result.ok_or(Unreachable)
     }

@@ -24,6 +24,7 @@ pub fn start(instances: &Rc<Instances>) {
     spawn_local(load(instances.clone()));
     spawn_local(interrupt_redis(instances.clone()));
     spawn_local(restart_processes(instances.clone()));
+    spawn_local(lose_commits(instances.clone()));
     spawn_local(stop_clients(instances.clone()));
     (0..INSTANCES).for_each(|slot| drop(spawn_local(interrupt_postgres(instances.clone(), slot))));
 }
@@ -101,6 +102,34 @@ async fn interrupt_redis(instances: Rc<Instances>) {
             environment.redis.forget();
         }
     }
+}
+
+/// Lets the history of the database go back: a replica is promoted without the last commits, or a
+/// backup is restored. Every instance loses its connections.
+async fn lose_commits(instances: Rc<Instances>) {
+    let environment = &instances.environment;
+    loop {
+        environment.pause(1_200_000).await;
+        // What was known to no instance is found by the timeline alone.
+        let revision = environment.database.borrow().revision();
+        let is_applied = |slot: usize| instances.get(slot).applied_revision() == revision;
+        let is_promotion = environment.once_in(2) || !(0..INSTANCES).all(is_applied);
+        let known_by_ms = (0..INSTANCES).map(|slot| reconnect(&instances, slot)).collect();
+        let lost = environment.below(4) as usize;
+        environment.database.borrow_mut().go_back(lost, is_promotion, known_by_ms);
+    }
+}
+
+/// Lets an instance open new connections soon. Returns the time at which it knows that the history
+/// went back, at the latest.
+fn reconnect(instances: &Rc<Instances>, slot: usize) -> u64 {
+    let delay_ms = instances.environment.below(200);
+    let reconnected = instances.clone();
+    spawn_local(async move {
+        wait(delay_ms).await;
+        reconnected.get(slot).reconnect();
+    });
+    instances.environment.now_ms() + delay_ms + NOTIFIED_MS
 }
 
 /// Makes Postgres unreachable from one instance: mostly briefly, sometimes longer than stale

@@ -2,15 +2,16 @@
 //! for the middleware and the handlers.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::DateTime;
-use tokio::sync::mpsc;
+use chrono::{DateTime, NaiveTime};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, spawn_local};
 
-use super::database::apply;
+use super::database::DatabaseModel;
 use super::environment::{Environment, INSTANCES, Unreachable, wait};
 use super::queries::SimulatedQuery;
 use crate::cache::{
@@ -18,8 +19,9 @@ use crate::cache::{
 };
 use crate::config::CacheConfig;
 use crate::http::server::changes::{ChangeFollower, follow};
+use crate::market::Exchange;
 use crate::redis::Message;
-use crate::store::StoreError;
+use crate::store::{ChangeSource, Changes, HistoryPosition, StoreError};
 
 /// The defaults, with two exceptions. Stale answers may be served longer than outages last. Memory
 /// is never full, as evictions depend on hashes that the seed does not determine; restarts empty
@@ -70,6 +72,7 @@ pub struct SimulatedInstance {
     versions: Versions,
     clock_ahead_ms: u64,
     messages: mpsc::Sender<Message>,
+    reconnected: Notify,
     follower: Cell<Option<AbortHandle>>,
 }
 
@@ -95,6 +98,7 @@ impl SimulatedInstance {
             versions: Versions::default(),
             clock_ahead_ms: environment.below(CLOCK_SKEW_MS),
             messages: sender,
+            reconnected: Notify::new(),
             follower: Cell::new(None),
         });
         let following = instance.clone();
@@ -107,6 +111,16 @@ impl SimulatedInstance {
     /// Delivers a message. It is lost if too many are waiting or the process was killed.
     pub fn deliver(&self, message: Message) {
         let _ = self.messages.try_send(message);
+    }
+
+    /// Opens new connections to Postgres, which may be another one than before.
+    pub fn reconnect(&self) {
+        self.reconnected.notify_one();
+    }
+
+    /// The last revision that it has applied.
+    pub fn applied_revision(&self) -> i64 {
+        self.versions.last_revision()
     }
 
     fn clock_ms(&self) -> u64 {
@@ -150,12 +164,20 @@ impl SimulatedInstance {
         }
     }
 
+    async fn query<T>(
+        &self,
+        statement: impl FnOnce(&mut DatabaseModel) -> T,
+    ) -> Result<T, StoreError> {
+        let result = self.environment.run(self.slot, statement).await;
+        result.map_err(|_| StoreError::Unreachable("simulated outage".to_owned()))
+    }
+
     /// Reads an answer as a handler does; `None` if it is not cacheable or not found. The body
     /// records the query, the content, the commit it was read from, and the time.
     async fn read(&self, query: &SimulatedQuery) -> Result<Option<CachedResponse>, Unreachable> {
         let (commit, content) = self
             .environment
-            .read(self.slot, |database| {
+            .run(self.slot, |database| {
                 let commit = database.latest();
                 (commit, database.content(commit, &query.names))
             })
@@ -175,18 +197,40 @@ impl SimulatedInstance {
     }
 }
 
+impl ChangeSource for SimulatedInstance {
+    async fn history_position(&self, applied: i64) -> Result<HistoryPosition, StoreError> {
+        self.query(|database| database.history_position(applied)).await
+    }
+
+    async fn record_restored_history(
+        &self,
+        applied: i64,
+        seen: HistoryPosition,
+    ) -> Result<HistoryPosition, StoreError> {
+        self.query(|database| database.record_restored_history(applied, seen)).await
+    }
+
+    async fn changes_since(&self, since: i64, current: i64) -> Result<Changes, StoreError> {
+        self.query(|database| database.changes_since(since, current)).await
+    }
+
+    async fn known_exchanges(&self) -> Result<HashMap<String, Exchange>, StoreError> {
+        let closes_at = NaiveTime::from_hms_opt(16, 0, 0).expect("a time of day");
+        let exchange = Exchange { zone: chrono_tz::America::New_York, closes_at };
+        Ok(HashMap::from([("NYSE".to_owned(), exchange)]))
+    }
+}
+
 impl ChangeFollower for SimulatedInstance {
     async fn catch_up(&self) -> Result<(), StoreError> {
-        let since = self.versions.last_revision();
-        let changes =
-            self.environment.read(self.slot, |database| database.changes_since(since)).await;
-        let changes =
-            changes.map_err(|_| StoreError::Unreachable("simulated outage".to_owned()))?;
-        apply(&self.versions, &changes);
-        Ok(())
+        self.versions.catch_up(self, None).await.map(drop)
     }
 
     fn handle_message(&self, _: Message) {}
+
+    async fn connections_changed(&self) {
+        self.reconnected.notified().await;
+    }
 
     fn receives_messages(&self) -> bool {
         !self.environment.networks[self.slot].redis_is_lost.get()

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use testkit::servers::LocalPostgres;
 
 use super::fixtures::{distinct_paths, issue_unlimited};
 use crate::support::{App, Database, Replicated, eventually, record};
@@ -11,13 +12,18 @@ use crate::support::{App, Database, Replicated, eventually, record};
 const LISTS: &str = "/api/watchlists";
 
 /// One URL for both servers. The one that accepts writes is the primary.
-fn either(servers: &Replicated) -> String {
+pub fn either(servers: &Replicated) -> String {
     let authority = |url: &str| {
         url.rsplit('@').next().and_then(|end| end.split('/').next()).unwrap().to_owned()
     };
     let (primary, replica) = (authority(&servers.primary.url()), authority(&servers.replica.url()));
     let both = servers.primary.url().replace(&primary, &format!("{primary},{replica}"));
     format!("{both}?target_session_attrs=read-write")
+}
+
+pub fn kill(server: &LocalPostgres) {
+    let arguments = ["-s", "KILL", &server.pid().to_string()];
+    assert!(Command::new("kill").args(arguments).status().unwrap().success());
 }
 
 #[tokio::test]
@@ -42,11 +48,7 @@ async fn a_promoted_postgres_replica_serves_within_a_second_if_the_url_names_bot
     let operator = replica.connect().await;
     let arrived = async || replica.texts("SELECT name FROM watchlists").await == ["before"];
     eventually("the replica has the list", Duration::from_secs(10), arrived).await;
-    let kill = Command::new("kill")
-        .args(["-s", "KILL", &servers.primary.pid().to_string()])
-        .status()
-        .unwrap();
-    assert!(kill.success());
+    kill(&servers.primary);
     // No server accepts writes.
     let refused = async || write("meanwhile").await == 503;
     eventually("writes are refused", Duration::from_secs(5), refused).await;

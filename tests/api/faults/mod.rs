@@ -9,6 +9,7 @@ mod connections;
 mod disk;
 mod failover;
 mod fixtures;
+mod history;
 mod hostile;
 mod idle;
 mod ingest;
