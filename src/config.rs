@@ -21,7 +21,7 @@ pub use admin::{AdminConfig, AdminPort};
 pub use cache::CacheConfig;
 pub use database::{DatabaseConfig, Pooler, ReplicaConfig};
 pub use environment::{parse, warn_about_environment};
-pub use http::HttpConfig;
+pub use http::{AddressHeader, HttpConfig};
 pub use keys::{AnonymousConfig, KeysConfig, UsageConfig};
 pub use redis::RedisConfig;
 pub use telemetry::{LogConfig, LogFormat, TracesConfig};

@@ -1,8 +1,9 @@
 //! Settings of the listener for clients.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::{listen_address, milliseconds, threads, timeout};
@@ -93,6 +94,18 @@ pub struct HttpConfig {
     /// `X-Forwarded-For` that is not in this list. Any other sender's header is ignored.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// Header in which the trusted proxies name the client: `x-forwarded-for` or `forwarded`
+    ///
+    /// `forwarded` is that of RFC 7239. Only one is read, because a client could send the one that
+    /// its proxy does not write.
+    #[arg(
+        long,
+        env = "CLIENT_ADDRESS_HEADER",
+        value_enum,
+        ignore_case = true,
+        default_value_t = AddressHeader::XForwardedFor
+    )]
+    pub client_address_header: AddressHeader,
     /// Whether clients may send a key as `?apikey=KEY`
     ///
     /// It is for spreadsheets and other programs that cannot send headers. Proxies log URLs and
@@ -102,6 +115,23 @@ pub struct HttpConfig {
     /// URL of a pricing page, shown to clients of the tier `free` at their limit
     #[arg(long, env = "UPGRADE_URL")]
     pub upgrade_url: Option<String>,
+}
+
+/// The header in which proxies name the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AddressHeader {
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
+}
+
+impl fmt::Display for AddressHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::Forwarded => "forwarded",
+        })
+    }
 }
 
 /// Parses a network, or an address as the network of that address alone.

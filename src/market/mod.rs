@@ -10,6 +10,7 @@ mod calendar;
 mod date;
 mod decimal;
 mod exchange;
+mod exchange_code;
 mod identifier;
 mod instrument;
 mod market_state;
@@ -32,6 +33,7 @@ pub use calendar::{
 pub use date::{DateRange, DateRangeError, DateText, Order, parse_date};
 pub use decimal::{decimal_difference, percent_change};
 pub use exchange::Exchange;
+pub use exchange_code::exchange_code;
 pub use identifier::{Identifier, IdentifierError, IdentifierKind};
 pub use instrument::InstrumentType;
 pub use market_state::{Market, MarketState};

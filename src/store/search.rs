@@ -167,6 +167,14 @@ impl Snapshot<'_> {
         matches(&self.query(version, sql, &params).await?)
     }
 
+    /// The first `limit` sectors of stocks in alphabetical order, as of `version` or later.
+    pub async fn sectors(&self, limit: u32, version: i64) -> Result<Vec<String>, StoreError> {
+        let sql = "
+            SELECT DISTINCT sector FROM stocks WHERE sector IS NOT NULL ORDER BY sector LIMIT $1";
+        let rows = self.query(version, sql, &[&i64::from(limit)]).await?;
+        rows.iter().map(|row| Ok(row.try_get("sector")?)).collect()
+    }
+
     /// Searches stocks, best match first: exact symbol, its other spellings, former symbol, symbol
     /// prefix, former symbol prefix, word prefix in the name, then similar texts by similarity.
     /// Equal matches are ordered by symbol.

@@ -15,7 +15,7 @@ use crate::support::{
 /// The tests act as a proxy, so that requests can come from any address.
 const BEHIND_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
 
-/// Any page counts, also one that does not exist.
+/// Paths that lead nowhere count.
 const PAGE: &str = "/nothing";
 
 async fn get(app: &App, address: &str, path: &str) -> Response {
@@ -42,11 +42,14 @@ async fn anonymous_requests_are_limited_per_address_and_other_requests_are_not()
             "{answer:?}"
         );
     }
-    for path in ["/nothing", "/", "/docs"] {
+    for path in ["/nothing", "/elsewhere"] {
         let refused = get(&app, address, path).await;
         let wait_s: u64 = header(&refused, "retry-after").parse().unwrap();
         assert!((3590..=3660).contains(&wait_s), "{wait_s}");
         assert_eq!(header(&refused, "ratelimit"), format!("\"keyless\";r=0;t={wait_s}"));
+        let counts =
+            ["x-ratelimit-limit", "x-ratelimit-remaining"].map(|name| header(&refused, name));
+        assert_eq!(counts, ["3", "0"]);
         let body: Value = refused.json().await.unwrap();
         assert_eq!((&body["status"], &body["code"]), (&429.into(), &"address_limited".into()));
     }
@@ -58,7 +61,11 @@ async fn anonymous_requests_are_limited_per_address_and_other_requests_are_not()
             "health checks are not counted"
         );
     }
+    for (path, expected) in [("/", 200), ("/docs", 200), ("/openapi.json", 200)] {
+        assert_eq!(status(&app, address, path).await, expected, "{path} is not counted");
+    }
     assert_eq!(status(&app, address, "/assets/nothing.css").await, 404, "assets are not counted");
+    assert_eq!(status(&app, address, "//api/stocks").await, 404, "a slash too many is no crime");
     let with_key = app
         .request("GET", "/api/stocks")
         .header("x-forwarded-for", address)

@@ -97,12 +97,62 @@ async fn each_bad_request_says_what_was_expected_and_where() {
         ),
         ("/api/nothing".to_owned(), 404, "not_found", "/docs"),
         ("/nothing".to_owned(), 404, "not_found", "/docs"),
+        ("//api/stocks".to_owned(), 404, "not_found", "expected /api/stocks, without"),
+        ("/api/stocks/".to_owned(), 404, "not_found", "expected /api/stocks, without"),
+        ("/api//stocks/AAPL/".to_owned(), 404, "not_found", "expected /api/stocks/AAPL, without"),
+        (
+            "/api/stocks?exchange=NASDQ".to_owned(),
+            400,
+            "invalid_parameter",
+            "expected BATS, NASDAQ, NYSE,",
+        ),
+        (
+            "/api/events?exchange=NASDQ&start=2012-01-01".to_owned(),
+            400,
+            "invalid_parameter",
+            "NYSE",
+        ),
+        (
+            "/api/prices/daily/2012-12-31?exchange=NASDQ".to_owned(),
+            400,
+            "invalid_parameter",
+            "NYSE",
+        ),
+        (
+            "/api/stocks?sector=technology".to_owned(),
+            400,
+            "invalid_parameter",
+            "expected Communication Services or Technology",
+        ),
         (format!("/api/stocks?sector={}", "x".repeat(5000)), 414, "url_too_long", "4096 bytes"),
     ] {
         let (got_status, got_code, detail) = problem(app.get(&key, &path).await).await;
         assert_eq!((got_status, got_code.as_str()), (status, code), "{path}: {detail}");
         assert!(detail.contains(message), "{path}: {detail}");
     }
+}
+
+#[tokio::test]
+async fn an_error_outside_the_api_is_a_page_for_browsers_and_a_document_for_programs() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("ANONYMOUS_REQUESTS_PER_HOUR_MAX", "2")]).await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let page = async |path: &str| {
+        let answer = app.request("GET", path).header("accept", browser).send().await.unwrap();
+        let media = header(&answer, "content-type").to_owned();
+        (answer.status().as_u16(), media, answer.text().await.unwrap())
+    };
+    let (status, media, text) = page("/%3Cscript%3E").await;
+    assert_eq!((status, media.as_str()), (404, "text/html; charset=utf-8"));
+    assert!(text.contains("<h1>Not Found</h1>") && text.contains("href=\"/docs\""), "{text}");
+    assert!(!text.contains("<script"), "{text}");
+    let program = app.request("GET", "/nothing").header("accept", "*/*").send().await.unwrap();
+    assert_eq!(header(&program, "content-type"), "application/problem+json");
+    let (status, media, text) = page("/nothing").await;
+    assert_eq!((status, media.as_str()), (429, "text/html; charset=utf-8"));
+    assert!(text.contains("retry in"), "{text}");
+    let (status, media, _) = page("/api/stocks").await;
+    assert_eq!((status, media.as_str()), (401, "application/problem+json"));
 }
 
 #[tokio::test]

@@ -83,12 +83,15 @@ async fn stocks_are_listed_by_symbol_filtered_and_paged() {
         ids
     };
     assert_eq!(ids("").await, ["AAPL", "FB", "GOOG", "IBM", "MSFT"]);
-    assert_eq!(ids("?exchange=nyse").await, ["IBM"]);
+    for name in ["nyse", "XNYS", "New+York+Stock+Exchange"] {
+        assert_eq!(ids(&format!("?exchange={name}")).await, ["IBM"], "{name}");
+    }
+    assert!(ids("?exchange=AMEX").await.is_empty());
     assert_eq!(ids("?sector=Communication+Services").await, ["FB", "GOOG"]);
     assert_eq!(ids("?exchange=NASDAQ&sector=Technology").await, ["AAPL", "MSFT"]);
     assert_eq!(ids("?limit=2&offset=1").await, ["FB", "GOOG"]);
     assert!(ids("?offset=5").await.is_empty());
-    assert!(ids("?exchange=XETRA").await.is_empty());
+    assert!(ids("?exchange=BATS").await.is_empty());
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::io::Write;
 use super::{RowNotes, WRITES_TO_MEMORY};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
-use crate::feed::values::{currency, exchange_code};
-use crate::market::{Identifier, IdentifierKind, InstrumentType, Symbol};
+use crate::feed::values::currency;
+use crate::market::{Identifier, IdentifierKind, InstrumentType, Symbol, exchange_code};
 use crate::store::ReferenceData;
 
 pub(super) fn stage_stock<W: Write>(

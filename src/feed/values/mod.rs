@@ -2,10 +2,8 @@
 
 mod currency;
 mod date;
-mod exchange;
 mod number;
 
 pub use currency::currency;
 pub use date::{DateError, DateOrder, DateOrderClue, date, date_order_clue};
-pub use exchange::exchange_code;
 pub use number::{WholeNumber, is_blank, number, whole_number};

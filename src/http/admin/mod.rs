@@ -92,5 +92,5 @@ async fn metrics(state: &'static State) -> HttpResponse {
 }
 
 async fn not_found() -> Problem {
-    Problem::NotFound { see: "/admin/keys, /admin/tiers and /admin/audit" }
+    Problem::NotFound { see: "/admin/keys, /admin/tiers and /admin/audit", meant: None }
 }

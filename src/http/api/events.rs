@@ -7,6 +7,7 @@ use form_urlencoded::Serializer;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::exchange_filter::exchange_of;
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_of};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
@@ -47,7 +48,11 @@ pub const STOCK_PARAMETERS: &[Parameter] = &[
 pub const PARAMETERS: &[Parameter] = &[
     Parameter::required("start", Takes::Date, "The first ex-date."),
     END,
-    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
+    Parameter::new(
+        "exchange",
+        Takes::Text,
+        "An exchange: its code, MIC or common name, in any case.",
+    ),
     KIND,
     LIMIT_PARAMETER,
     CURSOR,
@@ -178,7 +183,8 @@ pub async fn market_events(
     Parsed(query): Parsed<EventsQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let exchange = query.exchange.as_deref();
+    let exchange = exchange_of(state, query.exchange.as_deref()).await?;
+    let exchange = exchange.as_deref();
     let version = state.versions.to_read();
     let snapshot = state.store.as_of(query.as_of);
     let found = snapshot.market_events(exchange, &query.page, version).await?;

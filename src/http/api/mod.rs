@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod chart;
 pub mod events;
+mod exchange_filter;
 pub mod exchanges;
 pub mod health;
 pub mod market_status;

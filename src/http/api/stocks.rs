@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::exchange_filter::{check_sector, exchange_of};
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_key, stock_of};
 use crate::http::request::parameter::{Parameter, Takes, Whole};
@@ -24,7 +25,11 @@ pub const LIST_PARAMETERS: &[Parameter] = &[
         Takes::Text,
         "A symbol or words of a name; typos are allowed. The best match comes first.",
     ),
-    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
+    Parameter::new(
+        "exchange",
+        Takes::Text,
+        "An exchange: its code, MIC or common name, in any case.",
+    ),
     Parameter::new("sector", Takes::Text, "The exact name of a sector."),
     Parameter::new("type", Takes::Only(&InstrumentType::WORDS), "A type of instrument."),
     Parameter::new("country", Takes::Text, "A country, ISO 3166-1 of two letters, in any case."),
@@ -144,13 +149,17 @@ pub async fn list(
     Parsed(query): Parsed<StockListQuery>,
     state: &'static State,
 ) -> Result<HttpResponse, Problem> {
-    let StockListQuery { search, filter, page, as_of } = query;
+    let StockListQuery { search, mut filter, page, as_of } = query;
+    filter.exchange = exchange_of(state, filter.exchange.as_deref()).await?;
     let snapshot = state.store.as_of(as_of);
     let version = state.versions.to_read();
     let found = match search {
         Some(search) => snapshot.search_stocks(&search, &filter, page, version).await?,
         None => snapshot.list_stocks(&filter, page, version).await?,
     };
+    if let (0, Some(sector)) = (found.total, &filter.sector) {
+        check_sector(snapshot, sector, version).await?;
+    }
     let stocks = snapshot.stocks(&found.ids, version).await?;
     let stocks: Vec<_> = stocks.into_iter().map(Stock::from).collect();
     let count = stocks.len();

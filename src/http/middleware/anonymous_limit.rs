@@ -1,12 +1,14 @@
-//! The rate limit of pages and documents, which need no key: by the address of the client.
+//! The rate limit of requests without a key: by the address of the client.
 
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
+use chrono::Utc;
 
-use super::rate_limit::write_policy_headers;
-use super::shared::{HeaderWriter, refuse, state};
+use super::rate_limit::write_address_headers;
+use super::shared::{refuse, state};
+use crate::clock::epoch_ms;
 use crate::http::request::client_address;
 use crate::http::request::context::RequestContext;
 use crate::http::respond::error::Problem;
@@ -18,16 +20,17 @@ const POLICY: &str = "keyless";
 /// The window of the limit: an hour.
 const HOUR_S: u64 = WINDOW_S * TIME_SCALE;
 
-/// The assets of a page are free: a browser requests them with the page, and caches them.
+/// The pages and their files do not count. They are in memory, and people load them.
 pub async fn anonymous_limit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = state(&request);
-    if RequestContext::of(request.request(), |context| context.route) == Route::Asset {
+    let route = RequestContext::of(request.request(), |context| context.route);
+    if route != Route::Other || is_misspelled_api(request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    let address = client_address::address(&request, &state.http.trusted_proxies);
+    let address = client_address::address(&request, &state.http);
     let Some(decision) =
         state.anonymous_limiter.admit(address, state.limiter.fallback_divisor()).await
     else {
@@ -41,7 +44,13 @@ pub async fn anonymous_limit(
             Problem::AddressLimited { limit: decision.limit, retry_after_s: decision.reset_in_s() },
         )
     };
-    let mut writer = HeaderWriter::new();
-    write_policy_headers(response.headers_mut(), &mut writer, POLICY, &decision, HOUR_S);
+    let now_ms = epoch_ms(Utc::now());
+    write_address_headers(response.headers_mut(), POLICY, &decision, HOUR_S, now_ms);
     Ok(response)
+}
+
+/// Whether a client with a key has put a slash too many before the path of the API. It gets the
+/// right path, and must not share the limit of its address.
+fn is_misspelled_api(path: &str) -> bool {
+    path.starts_with("//") && path.trim_start_matches('/').starts_with("api/")
 }

@@ -30,7 +30,7 @@ pub async fn authenticate(
     now: DateTime<Utc>,
 ) -> Result<Arc<Caller>, Problem> {
     let token = token(request, state.http.apikey_in_query)?.ok_or(Problem::Unauthorized)?;
-    let address = client_address::address(request, &state.http.trusted_proxies);
+    let address = client_address::address(request, &state.http);
     let verified = state.verifier.verify(&token, address, now).await;
     verified.map_err(|error| Problem::from_verify_error(error, epoch_ms(now)))
 }

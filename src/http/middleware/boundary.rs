@@ -23,6 +23,7 @@ use super::shared::{refuse, routed_path, state};
 use super::trace::span;
 use crate::config::HttpConfig;
 use crate::http::request::context::{CacheOutcome, RequestContext};
+use crate::http::request::negotiation::wants_html;
 use crate::http::respond::error::Problem;
 use crate::http::respond::uncached::NO_STORE;
 use crate::http::server::log::{shown_method, without_keys};
@@ -160,22 +161,28 @@ fn oversized(request: &ServiceRequest, config: &HttpConfig) -> Option<Problem> {
         .then_some(Problem::BodyTooLarge { bytes_max: config.body_bytes_max })
 }
 
-/// Writes the body of an error response.
+/// Writes the body of an error response: a page for a browser outside of the API, a document
+/// otherwise.
 fn with_document(mut response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+    let request = response.request();
+    let is_page = !request.path().starts_with("/api/") && wants_html(request.headers());
+    let text = |problem: &Problem| {
+        if is_page { problem.page(id).into_bytes() } else { problem.document(id) }
+    };
     let document = match problem_of(&response) {
-        Some(problem) => problem.document(id),
+        Some(problem) => text(problem),
         // A readiness check has a body of its own.
         None if response.headers().contains_key(header::CONTENT_TYPE) => return response,
         // An error response of actix.
         None => {
             let problem = Problem::from_status(response.status());
             response.response_mut().head_mut().status = problem.status_code();
-            problem.document(id)
+            text(&problem)
         }
     };
+    let media_type = if is_page { "text/html; charset=utf-8" } else { "application/problem+json" };
     response.map_body(|head, _| {
-        head.headers
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         head.headers.insert(header::CACHE_CONTROL, NO_STORE);
         BoxBody::new(document)
     })

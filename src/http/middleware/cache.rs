@@ -17,6 +17,7 @@ use crate::cache::{
 use crate::clock::epoch_ms;
 use crate::http::request::cacheable_query::CacheableQuery;
 use crate::http::request::context::{CacheOutcome, RequestContext};
+use crate::http::request::negotiation::{accepts_gzip, names_tag};
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{UNKNOWN, VARY, VARY_NEGOTIATED, media_of, media_type};
 
@@ -167,36 +168,13 @@ fn matching_tag<'a>(headers: &HeaderMap, entry: &'a Entry, sent: &'a Bytes) -> O
     if !headers.contains_key(header::IF_NONE_MATCH) {
         return None;
     }
-    let is_named = |etag: &Bytes| {
-        let lines = headers.get_all(header::IF_NONE_MATCH).filter_map(|tags| tags.to_str().ok());
-        let mut tags =
-            lines.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
-        tags.any(|tag| tag == "*" || tag.as_bytes() == etag)
-    };
     // Without Accept-Encoding, the client accepts all encodings (RFC 9110, 12.5.3).
     let takes_gzip = accepts_gzip(headers) || !headers.contains_key(header::ACCEPT_ENCODING);
     let gzip = takes_gzip.then(|| entry.gzip_etag());
     [Some(sent), Some(&entry.variant(false).etag), gzip]
         .into_iter()
         .flatten()
-        .find(|etag| is_named(etag))
-}
-
-/// Whether `Accept-Encoding` names gzip with a quality value above 0. If it does not name gzip, `*`
-/// counts instead (RFC 9110, 12.5.3).
-pub fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let quality_of = |wanted: &str| {
-        let accepted = headers
-            .get_all(header::ACCEPT_ENCODING)
-            .filter_map(|encodings| encodings.to_str().ok());
-        accepted.flat_map(|encodings| encodings.split(',')).find_map(|encoding| {
-            let (name, quality) = encoding.split_once(';').unwrap_or((encoding, "q=1"));
-            let quality =
-                quality.trim().strip_prefix("q=").and_then(|quality| quality.parse::<f32>().ok());
-            name.trim().eq_ignore_ascii_case(wanted).then(|| quality.unwrap_or(0.0))
-        })
-    };
-    quality_of("gzip").or_else(|| quality_of("*")).is_some_and(|quality| quality > 0.0)
+        .find(|etag| names_tag(headers, etag))
 }
 
 /// A number that differs between cache keys, for the jitter of lifetimes.

@@ -15,5 +15,4 @@ pub use anonymous_limit::anonymous_limit;
 pub use authenticate::operators_only;
 pub use authorize::authorize;
 pub use boundary::{boundary, closed_boundary};
-pub use cache::accepts_gzip;
 pub use resource::{cached, only, uncached};

@@ -42,20 +42,43 @@ pub fn write_headers(
     tier: &Tier,
     now_ms: u64,
 ) {
-    let Decision { limit, remaining, reset_in_ms, .. } = *decision;
-    let reset_ms = now_ms + reset_in_ms;
     let mut writer = HeaderWriter::new();
-    writer.put(headers, X_LIMIT, format_args!("{limit}"));
-    writer.put(headers, X_REMAINING, format_args!("{remaining}"));
-    writer.put(headers, X_RESET, format_args!("{reset_ms}"));
+    write_counts(headers, &mut writer, decision, now_ms);
     if cost > 1 {
         writer.put(headers, X_COST, format_args!("{cost}"));
     }
-    write_policy_headers(headers, &mut writer, &tier.name, decision, WINDOW_S);
+    write_policy(headers, &mut writer, &tier.name, decision, WINDOW_S);
+}
+
+/// Writes the state of the limit of an address, which is called `name` and holds in any `window_s`
+/// seconds.
+pub fn write_address_headers(
+    headers: &mut HeaderMap,
+    name: &str,
+    decision: &Decision,
+    window_s: u64,
+    now_ms: u64,
+) {
+    let mut writer = HeaderWriter::new();
+    write_counts(headers, &mut writer, decision, now_ms);
+    write_policy(headers, &mut writer, name, decision, window_s);
+}
+
+fn write_counts(
+    headers: &mut HeaderMap,
+    writer: &mut HeaderWriter,
+    decision: &Decision,
+    now_ms: u64,
+) {
+    let Decision { limit, remaining, reset_in_ms, .. } = *decision;
+    let reset_ms = now_ms + reset_in_ms;
+    writer.put(headers, X_LIMIT, format_args!("{limit}"));
+    writer.put(headers, X_REMAINING, format_args!("{remaining}"));
+    writer.put(headers, X_RESET, format_args!("{reset_ms}"));
 }
 
 /// Writes the headers of the IETF. The limit is called `name` and holds in any `window_s` seconds.
-pub fn write_policy_headers(
+fn write_policy(
     headers: &mut HeaderMap,
     writer: &mut HeaderWriter,
     name: &str,

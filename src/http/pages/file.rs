@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::sync::OnceLock;
 
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-use crate::http::middleware::accepts_gzip;
+use crate::http::request::negotiation::{accepts_gzip, names_tag};
 
 /// A file that is the same for all clients. It is stored compressed, and decompressed on the first
 /// request of a client without gzip support.
@@ -72,7 +72,7 @@ impl File {
     pub fn respond(&self, request: &HttpRequest, cache: BrowserCache) -> HttpResponse {
         let gzip = accepts_gzip(request.headers());
         let etag = format!("\"{}{}\"", self.tag, if gzip { "-gz" } else { "" });
-        let mut response = if client_has(request.headers(), &etag) {
+        let mut response = if names_tag(request.headers(), etag.as_bytes()) {
             HttpResponse::NotModified().finish()
         } else if gzip {
             let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -94,15 +94,6 @@ impl File {
         }
         response
     }
-}
-
-/// Whether `If-None-Match` contains this tag, by weak comparison (RFC 9110, 13.1.2).
-fn client_has(headers: &HeaderMap, etag: &str) -> bool {
-    let lines = headers.get_all(header::IF_NONE_MATCH).filter_map(|tags| tags.to_str().ok());
-    lines.flat_map(|tags| tags.split(',')).any(|tag| {
-        let tag = tag.trim();
-        tag == "*" || tag.trim_start_matches("W/") == etag
-    })
 }
 
 fn decompressed(gzipped: &[u8]) -> Bytes {

@@ -7,5 +7,6 @@ pub mod cacheable_query;
 pub mod client_address;
 pub mod context;
 pub mod cost;
+pub mod negotiation;
 pub mod parameter;
 pub mod query;

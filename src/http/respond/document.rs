@@ -60,3 +60,23 @@ pub fn to_json(problem: &Parts<'_>, request_id: &str) -> Vec<u8> {
     };
     serde_json::to_vec(&document).unwrap_or_default()
 }
+
+/// A page that says the same to people. It loads nothing.
+pub fn to_html(status: StatusCode, detail: &str, request_id: &str) -> String {
+    let title = status.canonical_reason().unwrap_or_default();
+    let detail = escaped(detail);
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
+         <h1>{title}</h1><p>{detail}</p>\
+         <p><a href=\"/\">Prices</a> · <a href=\"/docs\">API reference</a></p>\
+         <p><small>Status {code}, request {request_id}</small></p></html>\n",
+        code = status.as_u16(),
+    )
+}
+
+/// Text for HTML, outside of tags.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

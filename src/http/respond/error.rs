@@ -17,8 +17,11 @@ use crate::store::{StoreError, WATCHLISTS_PER_OWNER_MAX};
 /// The `Retry-After` of errors that end at an unknown time.
 const RETRY_AFTER_S: u64 = 1;
 
+/// The longest path that an error repeats.
+const PATH_SHOWN_CHARS_MAX: usize = 100;
+
 /// A 404 that points to the documentation.
-pub const NOTHING_HERE: Problem = Problem::NotFound { see: "/docs" };
+pub const NOTHING_HERE: Problem = Problem::NotFound { see: "/docs", meant: None };
 
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
@@ -63,8 +66,9 @@ pub enum Problem {
     NoDay { date: NaiveDate, exchange: Option<String>, why: Option<&'static str> },
     #[error("the data changed while it was read: retry in {RETRY_AFTER_S} s")]
     Restated,
-    #[error("there is nothing at this path: see {see}")]
-    NotFound { see: &'static str },
+    /// `meant` is the path without superfluous slashes.
+    #[error("there is nothing at this path: {}", meant_or_see(meant.as_deref(), see))]
+    NotFound { see: &'static str, meant: Option<String> },
     #[error("{method} is not allowed here: expected {}", allowed.replace(", ", " or "))]
     MethodNotAllowed { method: &'static str, allowed: &'static str },
     #[error(
@@ -205,6 +209,11 @@ impl Problem {
         document::to_json(&parts, request_id)
     }
 
+    /// The body, as a page for people.
+    pub fn page(&self, request_id: &str) -> String {
+        document::to_html(self.kind().0, &self.to_string(), request_id)
+    }
+
     /// The problem that stands for an error response of actix.
     pub fn from_status(status: StatusCode) -> Self {
         match status {
@@ -268,7 +277,23 @@ fn rate_limited(limit: u32, cost: u32) -> String {
     }
 }
 
+fn meant_or_see(meant: Option<&str>, see: &str) -> String {
+    match meant {
+        Some(path) => format!("expected {path}, without the superfluous slashes"),
+        None => format!("see {see}"),
+    }
+}
+
 /// The handler of all paths without a route.
-pub async fn not_found() -> Problem {
-    NOTHING_HERE
+pub async fn not_found(request: HttpRequest) -> Problem {
+    Problem::NotFound { see: "/docs", meant: without_superfluous_slashes(request.path()) }
+}
+
+/// The path that a client meant whose base URL ends with a slash; `None` if it has no superfluous
+/// one. Longer paths than those of the API are not repeated.
+fn without_superfluous_slashes(path: &str) -> Option<String> {
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let meant = format!("/{}", segments.join("/"));
+    (meant != path && meant.starts_with("/api/") && meant.len() <= PATH_SHOWN_CHARS_MAX)
+        .then_some(meant)
 }

@@ -6,6 +6,7 @@ use form_urlencoded::Serializer;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::exchange_filter::exchange_of;
 use super::columns::ColumnSelection;
 use super::rows::{self, PriceRow, PriceRows, lines};
 use crate::cache::{Content, DependsOn};
@@ -22,7 +23,11 @@ use crate::market::{AsOf, Calendar, DEFAULT_EXCHANGE, DateRange, Symbol, parse_d
 use crate::store::{DayRow, Snapshot, StockRef};
 
 pub const PARAMETERS: &[Parameter] = &[
-    Parameter::new("exchange", Takes::Text, "The code of an exchange, in any case."),
+    Parameter::new(
+        "exchange",
+        Takes::Text,
+        "An exchange: its code, MIC or common name, in any case.",
+    ),
     Parameter::new(
         "limit",
         Takes::Number(DAY_LIMIT),
@@ -68,6 +73,7 @@ pub async fn prices(
     let date = range.start();
     let version = state.versions.to_read();
     let snapshot = state.store.as_of(as_of.map(|as_of| as_of.until(Utc::now())));
+    let exchange = exchange_of(state, exchange.as_deref()).await?;
     let exchange_code = exchange.as_deref();
     let with_details = columns.has_details();
     let found = snapshot.day(date, exchange_code, *after, limit + 1, version, with_details).await?;

@@ -1,4 +1,4 @@
-//! Exchanges as vendors write them.
+//! Exchanges as vendors and clients write them.
 
 use std::collections::HashMap;
 
