@@ -1,5 +1,6 @@
 //! The command line: one module per subcommand.
 
+mod cache;
 mod console;
 mod deletions;
 mod demo;
@@ -59,6 +60,8 @@ enum Command {
     Stocks(stocks::StocksArgs),
     /// List exchanges, add them and change their hours and calendars
     Exchanges(exchanges::ExchangesArgs),
+    /// Forget cached responses
+    Cache(cache::CacheArgs),
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
 }
@@ -114,6 +117,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Usage(args) => usage::run(args).await,
             Command::Stocks(args) => stocks::run(args).await,
             Command::Exchanges(args) => exchanges::run(args).await,
+            Command::Cache(args) => cache::run(args).await,
             Command::Generate(_) | Command::Demo(_) => Ok(()),
         }
     });

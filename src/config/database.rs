@@ -69,6 +69,16 @@ pub struct DatabaseConfig {
     /// Both the server (`statement_timeout`) and tickerd enforce it. Loads are exempt.
     #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 5000)]
     pub database_statement_timeout_ms: u64,
+    /// Time after which a connection that no request has used is closed
+    ///
+    /// A burst opens up to `DATABASE_CONNECTIONS_MAX` connections, each a process of Postgres.
+    #[arg(
+        long,
+        env = "DATABASE_IDLE_TIMEOUT_S",
+        default_value_t = 600,
+        value_parser = clap::value_parser!(u64).range(1..=604_800)
+    )]
+    pub database_idle_timeout_s: u64,
     /// Time-out of one step of a load: sending more rows, or merging all of them
     ///
     /// It ends a load when Postgres hangs. Merging 30 million rows takes minutes.

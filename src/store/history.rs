@@ -61,6 +61,24 @@ impl Store {
             Err(error) => Err(error),
         }
     }
+
+    /// Lets every instance use new cache keys, as after a history that went back. Returns the
+    /// revision that was drawn for it.
+    pub async fn forget_cached_responses(&self) -> Result<i64, StoreError> {
+        let sql = "
+            WITH cleared AS (
+                UPDATE revision SET current = drawn.revision, restored_at = drawn.revision
+                FROM (SELECT greatest(current, (extract(epoch FROM now()) * 1000000)::int8) + 1
+                          AS revision FROM revision) AS drawn
+                RETURNING revision.current
+            )
+            INSERT INTO drawn_revisions (revision) SELECT current FROM cleared RETURNING revision";
+        let rows = self.query_once(sql, &[]).await?;
+        let row = rows.first();
+        row.ok_or_else(|| StoreError::Corrupt("revision has no row".to_owned()))?
+            .try_get("revision")
+            .map_err(StoreError::from)
+    }
 }
 
 /// Where the history of one Postgres stands for an instance, or a replica, that has applied

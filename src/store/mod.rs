@@ -129,6 +129,12 @@ impl Store {
         self.primary.links().changed().await;
     }
 
+    /// Closes the connections that no request has used for a long time.
+    pub fn close_unused_connections(&self) {
+        self.primary.close_unused();
+        self.replica.iter().for_each(|replica| replica.close_unused_connections());
+    }
+
     /// The state of the connections to the primary.
     pub fn connections(&self) -> ConnectionCounts {
         self.primary.connections()

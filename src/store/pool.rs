@@ -62,6 +62,7 @@ pub(super) struct Postgres {
     background: Pool,
     pooler: Pooler,
     statement_timeout: Duration,
+    idle_timeout: Duration,
     runtime: Handle,
     links: Arc<Links>,
 }
@@ -102,6 +103,7 @@ impl Postgres {
             background: pool(BACKGROUND_CONNECTIONS_MAX)?,
             pooler,
             statement_timeout: timeouts.statement,
+            idle_timeout: Duration::from_secs(config.database_idle_timeout_s),
             runtime: Handle::current(),
             links,
         })
@@ -205,6 +207,11 @@ impl Postgres {
             self.evict_idle(sent);
         }
         rows
+    }
+
+    /// Closes the connections that no request has used for a long time.
+    pub(super) fn close_unused(&self) {
+        self.requests.retain(|_, metrics| metrics.last_used() < self.idle_timeout);
     }
 
     /// Closes the idle connections that were not used after `sent`. If one connection is dead or

@@ -95,6 +95,10 @@ impl Replica {
         }
     }
 
+    pub(super) fn close_unused_connections(&self) {
+        self.postgres.close_unused();
+    }
+
     async fn revision(&self) -> Result<i64, StoreError> {
         let rows = self.postgres.probe("SELECT current FROM revision", self.timeout).await?;
         let row = rows.first();

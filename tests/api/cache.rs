@@ -4,13 +4,46 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::support::{App, Database, eventually, header, redis_url, run, unique};
+use crate::support::{App, CommandOutput, Database, eventually, header, redis_url, run, unique};
 
 const CLOSED: &str = "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=1000";
 const OPEN: &str = "/api/stocks/AAPL/prices?start=2012-01-01";
 
 fn max_age_s(answer: &reqwest::Response) -> u32 {
     header(answer, "cache-control").strip_prefix("private, max-age=").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn clearing_the_cache_makes_every_instance_read_rows_that_were_changed_by_hand() {
+    let database = Database::sample().await;
+    let key = database.issue("enterprise");
+    let prefix = format!("{}:", unique("test"));
+    let redis = [("REDIS_URL", &*redis_url()), ("REDIS_KEY_PREFIX", &prefix)];
+    let mut apps = vec![App::without_redis(&database).await];
+    for _ in 0..2 {
+        apps.push(App::with(&database, &redis).await);
+    }
+    let path = "/api/stocks/IBM/prices?start=2012-12-31&end=2012-12-31";
+    let close = async |app: &App| app.json(&key, path).await.1["prices"][0]["close"].as_f64();
+    let before = close(&apps[0]).await;
+    assert!(before.is_some_and(|close| close > 100.0), "{before:?}");
+    for app in &apps {
+        assert_eq!(close(app).await, before);
+    }
+    // By hand: no revision is drawn.
+    let change = "UPDATE prices SET close = low WHERE date = '2012-12-31'";
+    database.connect().await.batch_execute(change).await.unwrap();
+    for app in &apps {
+        assert_eq!(close(app).await, before, "it is cached");
+    }
+    let mut clear = database.tickerd(&["cache", "clear", "--json"]);
+    clear.envs(redis);
+    let cleared = CommandOutput::of(&mut clear).json();
+    assert!(cleared["revision"].as_i64().is_some_and(|revision| revision > 0), "{cleared}");
+    for app in &apps {
+        let is_read = async || close(app).await < before;
+        eventually("the row is read again", Duration::from_secs(2), is_read).await;
+    }
 }
 
 #[tokio::test]

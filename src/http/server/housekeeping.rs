@@ -1,5 +1,5 @@
-//! Background tasks: storing usage, removing idle windows, counting instances. `changes.rs` has the
-//! task that follows changes.
+//! Background tasks: storing usage, removing idle windows, closing unused connections, counting
+//! instances. `changes.rs` has the task that follows changes.
 
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ pub async fn housekeeping(state: &'static State) {
     loop {
         tick.tick().await;
         state.limiter.sweep();
+        state.store.close_unused_connections();
         if let Some(redis) = &state.redis
             && let Ok(instances) = redis.listeners().await
         {

@@ -338,3 +338,23 @@ async fn a_read_only_database_serves_reads_and_usage_is_kept_until_it_is_writabl
     );
     record("a_read_only_database_serves_reads_and_usage_is_kept_until_it_is_writable", &figures);
 }
+
+#[tokio::test]
+async fn connections_of_a_burst_are_closed_once_no_request_uses_them() {
+    let database = Database::sample().await;
+    let key = issue_unlimited(&database).await;
+    let app = App::with(&database, &[("DATABASE_IDLE_TIMEOUT_S", "1")]).await;
+    let paths = distinct_paths(60);
+    let answers = join_all(paths.iter().map(|path| app.get(&key, path))).await;
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+    let open = async || {
+        let count = "SELECT count(*)::text FROM pg_stat_activity
+                     WHERE datname = current_database() AND application_name = 'tickerd'";
+        database.texts(count).await[0].parse::<u32>().unwrap()
+    };
+    assert!(open().await > 3, "{} connections", open().await);
+    // Two are for background tasks.
+    let are_closed = async || open().await <= 2;
+    eventually("unused connections are closed", Duration::from_secs(25), are_closed).await;
+    assert_eq!(app.get(&key, &distinct_paths(61)[60]).await.status(), 200);
+}
