@@ -3,6 +3,7 @@
 mod cached;
 mod cold;
 mod histories;
+mod loads;
 mod mixed;
 mod opening;
 mod shapes;
@@ -71,6 +72,9 @@ pub async fn run(options: &Options) -> Result<(), LoadtestError> {
     }
     if options.wants(Case::Cold) {
         report.cold = Some(cold::run(&run).await?);
+    }
+    if options.wants(Case::Loads) {
+        report.loads = Some(loads::run(&run).await?);
     }
     run.progress.finish_and_clear();
     report::write(&report, &options.results())

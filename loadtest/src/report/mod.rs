@@ -27,6 +27,7 @@ pub struct Report {
     pub settings: Settings,
     pub rows: Vec<CaseResult>,
     pub cold: Option<ColdStart>,
+    pub loads: Option<LoadSpeeds>,
 }
 
 #[derive(Serialize)]
@@ -62,11 +63,31 @@ pub struct ColdStart {
     pub prices_ms_each: Vec<f64>,
 }
 
+/// Speeds of loads of the same rows: medians over the rounds.
+#[derive(Serialize)]
+pub struct LoadSpeeds {
+    pub rows: u64,
+    pub rounds: usize,
+    /// COPY into a plain table.
+    pub copy_rows_per_s: f64,
+    /// `tickerd ingest prices` into fresh stocks.
+    pub fresh_rows_per_s: f64,
+    /// The same file again.
+    pub same_rows_per_s: f64,
+    /// A file that corrects every bar.
+    pub corrected_rows_per_s: f64,
+    /// The speed of a fresh load as a part of that of COPY.
+    pub fresh_to_copy: f64,
+    /// The other speeds as parts of that of a fresh load.
+    pub same_to_fresh: f64,
+    pub corrected_to_fresh: f64,
+}
+
 impl Report {
     pub fn new(machine: Machine, options: &Options) -> Self {
         let Options { seconds, connections, rounds, paced_seconds, .. } = *options;
         let settings = Settings { seconds, connections, rounds, paced_seconds };
-        Self { machine, settings, rows: Vec::new(), cold: None }
+        Self { machine, settings, rows: Vec::new(), cold: None, loads: None }
     }
 }
 
@@ -185,7 +206,18 @@ mod tests {
             health_ms_each: vec![15.0],
             prices_ms_each: vec![60.0],
         };
+        let loads = LoadSpeeds {
+            rows: 950_000,
+            rounds: 5,
+            copy_rows_per_s: 200_000.0,
+            fresh_rows_per_s: 100_000.0,
+            same_rows_per_s: 150_000.0,
+            corrected_rows_per_s: 50_000.0,
+            fresh_to_copy: 0.5,
+            same_to_fresh: 1.5,
+            corrected_to_fresh: 0.5,
+        };
         let rows = vec![row("first & <case>", Some(ceiling)), row("second", None)];
-        Report { machine: Machine::default(), settings, rows, cold: Some(cold) }
+        Report { machine: Machine::default(), settings, rows, cold: Some(cold), loads: Some(loads) }
     }
 }

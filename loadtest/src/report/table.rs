@@ -1,12 +1,13 @@
 //! The report as Markdown, with aligned columns that are also readable on a terminal.
 
-use super::{CaseResult, Machine, Report, number};
+use super::{CaseResult, LoadSpeeds, Machine, Report, number};
 use crate::probe::PROCESSES;
 
 const MISSING: &str = "-";
 
 pub fn text(report: &Report) -> String {
-    let mut parts = vec!["# Load test\n".to_owned(), table(&report.rows)];
+    let mut parts = vec!["# Load test\n".to_owned()];
+    parts.extend((!report.rows.is_empty()).then(|| table(&report.rows)));
     if report.rows.iter().any(|row| row.usage.is_none()) {
         parts.push("The usage of processes is missing: it needs Linux's /proc.\n".to_owned());
     }
@@ -27,8 +28,30 @@ pub fn text(report: &Report) -> String {
             list(&cold.prices_ms_each)
         )
     }));
+    parts.extend(report.loads.as_ref().map(loads));
     parts.push(conditions(report));
     parts.join("\n")
+}
+
+fn loads(speeds: &LoadSpeeds) -> String {
+    let LoadSpeeds { rows, rounds, fresh_to_copy, same_to_fresh, corrected_to_fresh, .. } = speeds;
+    let [copy, fresh, same, corrected] = [
+        speeds.copy_rows_per_s,
+        speeds.fresh_rows_per_s,
+        speeds.same_rows_per_s,
+        speeds.corrected_rows_per_s,
+    ]
+    .map(number);
+    let rows = number(*rows as f64);
+    format!(
+        "Loads of {rows} bars, rows/s of elapsed time, medians of {rounds} rounds:\n\n\
+         | load | rows/s | ratio | to |\n\
+         |---|--:|--:|---|\n\
+         | COPY into a plain table | {copy} | | |\n\
+         | ingest prices, fresh stocks | {fresh} | {fresh_to_copy:.2} | COPY |\n\
+         | the same file again | {same} | {same_to_fresh:.2} | fresh |\n\
+         | every bar corrected | {corrected} | {corrected_to_fresh:.2} | fresh |\n"
+    )
 }
 
 fn conditions(report: &Report) -> String {
@@ -126,6 +149,7 @@ mod tests {
         let mut report = sample();
         assert!(text(&report).contains("median of 1: first 200 of `/health` after 15 ms (15)"));
         assert!(!text(&report).contains("is missing"));
+        assert!(text(&report).contains("| every bar corrected | 50,000 | 0.50 | fresh |"));
         report.rows[1].usage = None;
         assert!(text(&report).contains("is missing"));
     }
