@@ -61,6 +61,7 @@ mod secret_hints;
 mod secrets;
 mod skipped_rows;
 mod soak;
+mod sparse_bars;
 mod spellings;
 mod stale_closes;
 mod stated_types;

@@ -61,8 +61,13 @@ pub async fn load(
         return Err(too_many_left_out(&name, request, &report));
     }
     progress.merging();
-    let LoadRequest { may_replace, basis, are_dividends_adjusted, .. } = *request;
-    let options = CommitOptions { origin, may_replace, basis, are_dividends_adjusted };
+    let options = CommitOptions {
+        origin,
+        may_replace: request.may_replace,
+        basis: request.basis,
+        are_dividends_adjusted: request.are_dividends_adjusted,
+        keeps_sparse_bars: request.keeps_sparse_bars,
+    };
     match loader.commit(options).await {
         Ok(merged) => {
             report.identical_rows = staged.saturating_sub(merged.rows());

@@ -63,6 +63,9 @@ pub struct IngestArgs {
     /// Whether to load prices and actions of days on which the exchange was closed
     #[arg(long, value_enum, default_value_t = ClosedDays::Refuse, help_heading = "Options")]
     closed_days: ClosedDays,
+    /// Whether to load bars that are unmistakably those of weeks or months
+    #[arg(long, value_enum, default_value_t = SparseBars::Refuse, help_heading = "Options")]
+    sparse_bars: SparseBars,
     /// Replace a feed's adjusted closes by computed ones without asking
     #[arg(long, help_heading = "Options")]
     yes: bool,
@@ -110,6 +113,14 @@ enum ClosedDays {
     Keep,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SparseBars {
+    /// Refuse the file if a stock has one bar a week or month, always at its beginning or end
+    Refuse,
+    /// Load them as bars of days
+    Keep,
+}
+
 impl IngestArgs {
     /// Exits with 2 if an option does not apply to this kind of file.
     fn check(&self) {
@@ -122,6 +133,9 @@ impl IngestArgs {
             }
             FileKind::Stocks if self.closed_days != ClosedDays::Refuse => {
                 "--closed-days is for files of prices or actions"
+            }
+            FileKind::Stocks | FileKind::Actions if self.sparse_bars != SparseBars::Refuse => {
+                "--sparse-bars is for files of prices"
             }
             FileKind::Stocks | FileKind::Prices if self.dividends_are != DividendsAre::Raw => {
                 "--dividends-are is for files of actions"
@@ -170,6 +184,7 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
         }),
         are_dividends_adjusted: args.dividends_are == DividendsAre::SplitAdjusted,
         keeps_closed_days: args.closed_days == ClosedDays::Keep,
+        keeps_sparse_bars: args.sparse_bars == SparseBars::Keep,
         skip: SkipRules { rows: args.skip, max: args.skip_max.unwrap_or_default() },
         rejects: args.rejects,
     };

@@ -4,24 +4,7 @@ use super::{Loader, Table};
 use crate::market::PriceBasis;
 use crate::store::StoreError;
 
-/// Stocks with fewer staged bars are not judged.
-const BARS_JUDGED_MIN: i64 = 5;
-/// The average days between the bars of weeks are 7, and between those of days 1.5.
-const SPARSE_FROM_DAYS: i64 = 5;
-
 impl Loader {
-    /// The number of staged stocks whose bars are as far apart as those of weeks or months.
-    pub(super) async fn sparse_stocks(&self) -> Result<i64, StoreError> {
-        if self.table != Table::Prices {
-            return Ok(0);
-        }
-        let sql = format!(
-            "SELECT count(*) AS stocks FROM staged WHERE rows >= {BARS_JUDGED_MIN}
-             AND last - first >= {SPARSE_FROM_DAYS} * (rows - 1)"
-        );
-        Ok(self.client.query_one(&sql, &[]).await?.try_get("stocks")?)
-    }
-
     /// The number of spin-offs by which split-adjusted prices of the file may be divided, and which
     /// the load does not undo: vendors differ.
     pub(super) async fn kept_spin_offs(

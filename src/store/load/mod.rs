@@ -13,6 +13,7 @@ mod merge;
 mod reference_data;
 mod report;
 mod rounding;
+mod sparse_bars;
 mod split_check;
 mod staging;
 mod stale_closes;
@@ -32,6 +33,7 @@ pub use report::{
     ActionConflict, DuplicateRow, LeftOut, LoadError, LoadRejection, LoadReport, RestatedStock,
     SplitMove, first_symbols,
 };
+pub use sparse_bars::LongBars;
 pub use staging::{StagingWriter, Table};
 
 /// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit
@@ -70,6 +72,8 @@ pub struct CommitOptions {
     pub basis: Option<PriceBasis>,
     /// Whether dividends are divided by the ratios of later splits.
     pub are_dividends_adjusted: bool,
+    /// Whether bars that are unmistakably those of weeks or months are loaded as days.
+    pub keeps_sparse_bars: bool,
 }
 
 /// A stock with staged rows.
@@ -152,8 +156,9 @@ impl Loader {
 
     /// Merges the staged rows, without the commit.
     async fn merge_staged(&self, options: CommitOptions) -> Result<LoadReport, LoadError> {
-        let CommitOptions { origin, may_replace, basis, are_dividends_adjusted } = options;
+        let CommitOptions { origin, may_replace, basis, are_dividends_adjusted, .. } = options;
         let stocks = self.lock_stocks().await?;
+        self.check_periods(options.keeps_sparse_bars).await?;
         let converted = self.convert_to_raw(basis).await?;
         let converted_dividends = match are_dividends_adjusted {
             true => self.convert_dividends().await?,

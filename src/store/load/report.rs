@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
+use super::LongBars;
 use crate::store::StoreError;
 
 /// The changes by a load.
@@ -139,16 +140,22 @@ pub enum LoadRejection {
     )]
     WouldMix(Vec<String>),
     #[error(
+        "bars of weeks or months would be loaded as days:{}\nrequest the bars of days from the \
+         vendor; --sparse-bars keep loads all as it is",
+        first_lines(.0, "stocks")
+    )]
+    LongPeriods(Vec<LongBars>),
+    #[error(
         "prices contradict splits: they are adjusted for them already, or a split is turned \
          round:{}\n--prices-are split-adjusted converts adjusted prices, --prices-are raw loads \
          all as it is",
-        first_lines(.0)
+        first_lines(.0, "splits")
     )]
     LooksSplitAdjusted(Vec<SplitMove>),
     #[error(
         "some prices would be converted that are not split-adjusted:{}\n\
          load stocks whose prices are as traded in a file of their own, without --prices-are",
-        first_lines(.0)
+        first_lines(.0, "splits")
     )]
     WouldConvertTwice(Vec<SplitMove>),
 }
@@ -187,12 +194,12 @@ impl From<tokio_postgres::Error> for LoadError {
 /// The most symbols or splits in a message; the others are counted.
 const SYMBOLS_NAMED_MAX: usize = 10;
 
-/// A line for each of the first splits, and one that counts the others.
-fn first_lines(splits: &[SplitMove]) -> String {
-    let (named, others) = splits.split_at(splits.len().min(SYMBOLS_NAMED_MAX));
-    let mut lines: String = named.iter().map(|split| format!("\n  {split}")).collect();
+/// A line for each of the first, and one that counts the others.
+fn first_lines(all: &[impl fmt::Display], what: &str) -> String {
+    let (named, others) = all.split_at(all.len().min(SYMBOLS_NAMED_MAX));
+    let mut lines: String = named.iter().map(|one| format!("\n  {one}")).collect();
     if !others.is_empty() {
-        lines.push_str(&format!("\n  and {} more splits", others.len()));
+        lines.push_str(&format!("\n  and {} more {what}", others.len()));
     }
     lines
 }
