@@ -69,7 +69,7 @@ const PRICES: &[FeedColumn] = &[
     with_fallbacks(optional("trades", &["transactions", "tradecount", "numberoftrades"]), &["n"]),
     // They are not loaded, but tell whether the other values are what they seem to be.
     optional("currency", &["currencycode", "pricecurrency"]),
-    optional("period", &["per"]),
+    with_fallbacks(optional("period", &["per"]), &["interval", "timeframe", "timespan"]),
     optional("time", &[]),
     optional("unfinished", &[]),
     optional("splits", &["stocksplits", "split", "splitfactor", "splitcoefficient", "splitratio"]),

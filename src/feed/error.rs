@@ -47,6 +47,11 @@ pub enum FeedError {
          adjusted=false), or --prices-are split-adjusted"
     )]
     AdjustedPrices { name: String },
+    #[error(
+        "{name} says that the interval of its rows is {interval:?}: expected rows of days, as \
+         \"1day\""
+    )]
+    OtherInterval { name: String, interval: String },
     #[error("{name} line {line} can't be read: {reason}")]
     BadRecord { name: String, line: u64, reason: String },
     #[error("{name} is not Parquet that can be loaded: {reason}")]

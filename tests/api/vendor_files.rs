@@ -173,7 +173,8 @@ const VENDOR_FILES: [VendorFile; 24] = [
     VendorFile {
         vendor: "Twelve Data: JSON",
         arguments: &[],
-        text: "{\"meta\":{\"symbol\":\"VNA\",\"interval\":\"1day\"},\"values\":[{\"datetime\":\
+        text: "{\"meta\":{\"symbol\":\"VNA\",\"interval\":\"1day\",\"currency\":\"USD\",\
+               \"exchange\":\"NYSE\"},\"values\":[{\"datetime\":\
                \"2023-03-10\",\"open\":\"20.10000\",\"high\":\"20.90000\",\"low\":\"19.80000\",\
                \"close\":\"20.50000\",\"volume\":\"51200\"}],\"status\":\"ok\"}",
         bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
@@ -307,6 +308,13 @@ async fn what_a_load_did_not_take_as_written_is_reported() {
     assert_eq!(report["ignoredColumns"], serde_json::json!(["Turnover", "adjusted"]));
 }
 
+/// A bar of VNA in Twelve Data's JSON, with further fields of `meta`.
+fn twelve_data(meta: &str) -> String {
+    let values = r#"[{"datetime":"2024-01-02","open":"1","high":"2","low":"1","close":"1",
+                      "volume":"5"}]"#;
+    format!(r#"{{"meta":{{"symbol":"VNA",{meta}}},"values":{values},"status":"ok"}}"#)
+}
+
 #[tokio::test]
 async fn a_doubtful_file_is_refused_with_a_sentence() {
     let files = Files::new();
@@ -365,6 +373,15 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
             "{\"ticker\":\"VNA\",\"adjusted\":true,\"results\":[{\"t\":1}]}".to_owned(),
             "FILE says that its prices are adjusted: expected prices as traded",
         ),
+        (
+            twelve_data("\"interval\":\"1week\",\"currency\":\"USD\""),
+            "FILE says that the interval of its rows is \"1week\": expected rows of days",
+        ),
+        (
+            twelve_data("\"interval\":\"1day\",\"currency\":\"EUR\""),
+            "line 1, column currency: expected USD, the currency of VNA, found \"EUR\"",
+        ),
+        (format!("{header},interval\nVNA,2024-01-02,1,2,1,1,5,1wk\n"), "column period: expected"),
     ] {
         let file = files.write("prices.csv", &text);
         let output = database.output(&["ingest", "prices", &file]);

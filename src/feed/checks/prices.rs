@@ -10,8 +10,6 @@ use crate::market::Bar;
 use crate::store::ReferenceData;
 
 const PRICES: [&str; 4] = ["open", "high", "low", "close"];
-/// The words for a period of one day.
-const DAY: [&str; 6] = ["D", "1D", "DAY", "1DAY", "DAILY", "EOD"];
 
 pub(super) fn stage_price<W: Write>(
     row: &FeedRow<'_>,
@@ -78,7 +76,7 @@ fn average_price(row: &FeedRow<'_>, volume: i64) -> Result<Option<f64>, RowError
 
 /// Rejects the bars of shorter and of longer periods.
 fn check_is_daily(row: &FeedRow<'_>) -> Result<(), RowError> {
-    if row.has("period") && !DAY.iter().any(|day| row.text("period").eq_ignore_ascii_case(day)) {
+    if !row.is_blank("period") && !values::is_day(row.text("period")) {
         return Err(row.error("period", "expected a day (D)"));
     }
     if row.has("unfinished") {

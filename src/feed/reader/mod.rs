@@ -10,7 +10,7 @@ use super::header::{ColumnSource, FileSymbol, Header, find_columns};
 use super::records::{self, Opened, Rows};
 use super::row::FeedRow;
 use super::source::{Source, decompressed};
-use super::values::{DateOrder, DateOrderClue, date_order_clue};
+use super::values::{DateOrder, DateOrderClue, date_order_clue, is_day};
 use crate::market::Symbol;
 
 /// The most rows that are read ahead to learn the order of day and month in dates.
@@ -54,8 +54,11 @@ impl FeedReader {
         let Source { name, raw, .. } = source;
         let text = decompressed(raw);
         let text = text.map_err(|e| FeedError::Io { name: name.clone(), reason: e.to_string() })?;
-        let Opened { names, symbol, are_prices_adjusted, notes, rows } =
+        let Opened { names, symbol, interval, are_prices_adjusted, notes, rows } =
             records::open(&name, text)?;
+        if let Some(interval) = interval.filter(|interval| !is_day(interval)) {
+            return Err(FeedError::OtherInterval { name, interval });
+        }
         if are_prices_adjusted && !hints.is_price_basis_given {
             return Err(FeedError::AdjustedPrices { name });
         }

@@ -8,18 +8,13 @@ use serde_json::{Map, Value};
 
 use super::json_record::{fields, names};
 use super::opened::Opened;
+use super::stated::Stated;
 use crate::feed::error::FeedError;
 
 /// The largest document, in bytes: it is held in memory, unlike NDJSON.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 const PAGE_NOTE: &str = "the file is one page of several, and names the next one";
-
-/// The fields in which documents name the symbol of all rows.
-const SYMBOL_FIELDS: [&str; 2] = ["symbol", "ticker"];
-
-/// The fields that name the next page.
-const NEXT_FIELDS: [&str; 3] = ["next", "next_url", "next_page_token"];
 
 /// # Errors
 /// If the text is no JSON, is too long, or has no rows.
@@ -34,14 +29,16 @@ pub fn open(name: &str, text: impl Read) -> Result<Opened<Vec<StringRecord>>, Fe
     }
     let document = serde_json::from_slice(&bytes).map_err(|e| error(e.to_string()))?;
     drop(bytes);
-    let Found { records, symbol, is_adjusted, is_page } = found(document).map_err(&error)?;
+    let (stated, mut records) = found(document).map_err(&error)?;
+    stated.add_currency(&mut records);
     let names = all_names(&records);
     let row = |(at, record): (usize, &Map<String, Value>)| {
         fields(record, &names).map_err(|reason| error(format!("record {}: {reason}", at + 1)))
     };
     let rows = records.iter().enumerate().map(row).collect::<Result<_, FeedError>>()?;
+    let Stated { symbol, interval, are_prices_adjusted, is_page, .. } = stated;
     let notes = if is_page { vec![PAGE_NOTE.to_owned()] } else { Vec::new() };
-    Ok(Opened { names, symbol, are_prices_adjusted: is_adjusted, notes, rows })
+    Ok(Opened { names, symbol, interval, are_prices_adjusted, notes, rows })
 }
 
 /// The names of the fields of all records, those of the first record first.
@@ -60,26 +57,14 @@ fn key_texts(record: &Map<String, Value>) -> impl Iterator<Item = &str> {
     record.keys().map(String::as_str)
 }
 
-/// What a document holds.
-#[derive(Default)]
-struct Found {
-    records: Vec<Map<String, Value>>,
-    symbol: Option<String>,
-    /// Massive: whether prices are adjusted for splits.
-    is_adjusted: bool,
-    is_page: bool,
-}
-
-fn found(document: Value) -> Result<Found, String> {
+/// What a document says about its records, and the records.
+fn found(document: Value) -> Result<(Stated, Vec<Map<String, Value>>), String> {
     let rest = match document {
-        Value::Array(list) => {
-            return Ok(Found { records: objects(list)?, ..Found::default() });
-        }
+        Value::Array(list) => return Ok((Stated::default(), objects(list)?)),
         Value::Object(object) => object,
         _ => return Err("expected records".to_owned()),
     };
-    let (symbol, is_page) = (symbol(&rest), is_page(&rest));
-    let is_adjusted = rest.get("adjusted") == Some(&Value::Bool(true));
+    let stated = Stated::of(&rest);
     let mut lists: Vec<Vec<Map<String, Value>>> = Vec::new();
     for (name, value) in rest {
         match value {
@@ -93,7 +78,7 @@ fn found(document: Value) -> Result<Found, String> {
     }
     let count = lists.len();
     match lists.pop() {
-        Some(records) if count == 1 => Ok(Found { records, symbol, is_adjusted, is_page }),
+        Some(records) if count == 1 => Ok((stated, records)),
         _ => Err(format!("expected one list of records, found {count}")),
     }
 }
@@ -118,17 +103,4 @@ fn with_symbols(by_symbol: Map<String, Value>) -> Result<Vec<Map<String, Value>>
         }));
     }
     Ok(records)
-}
-
-/// The symbol of all rows: beside them, or as Twelve Data writes it in `meta`.
-fn symbol(document: &Map<String, Value>) -> Option<String> {
-    let named = |object: &Map<String, Value>| {
-        SYMBOL_FIELDS.iter().find_map(|field| object.get(*field)?.as_str().map(str::to_owned))
-    };
-    named(document).or_else(|| named(document.get("meta")?.as_object()?))
-}
-
-/// Whether the document is one page of an answer.
-fn is_page(document: &Map<String, Value>) -> bool {
-    NEXT_FIELDS.iter().any(|field| document.get(*field).is_some_and(|next| !next.is_null()))
 }

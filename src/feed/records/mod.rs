@@ -7,6 +7,7 @@ mod json_lines;
 mod json_record;
 mod opened;
 mod parquet_rows;
+mod stated;
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 

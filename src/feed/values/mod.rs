@@ -1,9 +1,11 @@
-//! Values as vendors write them: dates, numbers, exchanges and currencies.
+//! Values as vendors write them: dates, periods, numbers, exchanges and currencies.
 
 mod currency;
 mod date;
 mod number;
+mod period;
 
 pub use currency::currency;
 pub use date::{DateError, DateOrder, DateOrderClue, date, date_order_clue};
 pub use number::{WholeNumber, is_blank, number, whole_number};
+pub use period::is_day;

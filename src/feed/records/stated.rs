@@ -1,0 +1,127 @@
+//! What a JSON document says beside its records about all of them.
+
+use serde_json::{Map, Value};
+
+/// The objects beside the records that describe them.
+const DESCRIPTIONS: [&str; 3] = ["meta", "metadata", "query"];
+/// The fields with the symbol of all rows.
+const SYMBOLS: [&str; 2] = ["symbol", "ticker"];
+/// The fields with the period of the bars.
+const INTERVALS: [&str; 6] =
+    ["interval", "timeframe", "timespan", "granularity", "dataGranularity", "resolution"];
+/// The fields with the currency of prices or amounts.
+const CURRENCIES: [&str; 2] = ["currency", "currency_code"];
+/// The fields that say what prices are adjusted for.
+const ADJUSTMENTS: [&str; 3] = ["adjusted", "adjustment", "adjust"];
+/// The words for prices as traded, in lower case.
+const AS_TRADED: [&str; 4] = ["", "none", "raw", "false"];
+/// The fields that name the next page.
+const NEXT: [&str; 3] = ["next", "next_url", "next_page_token"];
+
+/// What a document says about all of its records.
+#[derive(Debug, Default, PartialEq)]
+pub struct Stated {
+    pub symbol: Option<String>,
+    /// The period of each bar.
+    pub interval: Option<String>,
+    pub currency: Option<String>,
+    /// Whether prices are not as traded.
+    pub are_prices_adjusted: bool,
+    /// Whether the document is one page of an answer.
+    pub is_page: bool,
+}
+
+impl Stated {
+    /// Reads the fields of the document, and those of an object that describes the records, such
+    /// as Twelve Data's `meta`.
+    pub fn of(document: &Map<String, Value>) -> Self {
+        let descriptions = DESCRIPTIONS.iter().filter_map(|name| document.get(*name)?.as_object());
+        let described: Vec<_> = std::iter::once(document).chain(descriptions).collect();
+        let find = |names: &[&str]| {
+            described
+                .iter()
+                .find_map(|object| names.iter().find_map(|name| text(object.get(*name)?)))
+        };
+        let adjustment = find(&ADJUSTMENTS).unwrap_or_default().to_ascii_lowercase();
+        Self {
+            symbol: find(&SYMBOLS),
+            interval: find(&INTERVALS),
+            currency: find(&CURRENCIES),
+            are_prices_adjusted: !AS_TRADED.contains(&adjustment.as_str()),
+            is_page: NEXT
+                .iter()
+                .any(|name| document.get(*name).is_some_and(|next| !next.is_null())),
+        }
+    }
+
+    /// Adds the currency to the records, unless they have their own.
+    pub fn add_currency(&self, records: &mut [Map<String, Value>]) {
+        let Some(currency) = &self.currency else { return };
+        let has_own = |record: &Map<String, Value>| {
+            record.keys().any(|name| name.to_ascii_lowercase().contains("currency"))
+        };
+        if records.iter().any(has_own) {
+            return;
+        }
+        for record in records {
+            record.insert("currency".to_owned(), Value::String(currency.clone()));
+        }
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn stated(document: Value) -> Stated {
+        Stated::of(document.as_object().unwrap())
+    }
+
+    #[test]
+    fn what_a_document_says_is_found_beside_the_records_and_in_meta() {
+        let twelve_data = json!({
+            "meta": {"symbol": "AAPL", "interval": "1week", "currency": "USD"}, "values": []
+        });
+        let expected = Stated {
+            symbol: Some("AAPL".to_owned()),
+            interval: Some("1week".to_owned()),
+            currency: Some("USD".to_owned()),
+            ..Stated::default()
+        };
+        assert_eq!(stated(twelve_data), expected);
+        for (document, is_adjusted) in [
+            (json!({"adjusted": true}), true),
+            (json!({"adjusted": "true"}), true),
+            (json!({"adjusted": false}), false),
+            (json!({"adjustment": "split"}), true),
+            (json!({"adjustment": "raw"}), false),
+            (json!({"meta": {"adjust": "all"}}), true),
+            (json!({"adjust": "none"}), false),
+            (json!({"adjusted": null}), false),
+        ] {
+            assert_eq!(stated(document.clone()).are_prices_adjusted, is_adjusted, "{document}");
+        }
+    }
+
+    #[test]
+    fn a_currency_is_added_to_records_without_their_own() {
+        let record = |value: Value| value.as_object().unwrap().clone();
+        let stated = stated(json!({"meta": {"currency": "GBp"}}));
+        let mut records = [record(json!({"close": 1}))];
+        stated.add_currency(&mut records);
+        assert_eq!(records[0]["currency"], "GBp");
+        let mut records = [record(json!({"close": 1, "Currency_Code": "USD"}))];
+        stated.add_currency(&mut records);
+        assert_eq!(records[0].len(), 2);
+    }
+}
