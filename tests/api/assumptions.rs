@@ -57,13 +57,55 @@ async fn the_capital_gains_of_a_fund_count_beside_its_dividend() {
 }
 
 #[tokio::test]
-async fn spin_offs_that_are_not_undone_in_split_adjusted_prices_are_counted() {
+async fn spin_offs_that_are_not_undone_in_split_adjusted_prices_are_named() {
     let (database, files) = with_stock().await;
     let actions = "symbol,ex_date,split_from,split_to,type\nWIDG,2024-01-05,1000,1253,spin_off\n";
     database.load("actions", actions);
     let file = files.write("bars.csv", bars(&["2024-01-04", "2024-01-05"]));
-    let arguments = ["ingest", "prices", &file, "--prices-are", "split-adjusted", "--json"];
-    assert_eq!(database.output(&arguments).json()["keptSpinOffs"], 1);
+    let arguments = ["ingest", "prices", &file, "--prices-are", "split-adjusted"];
+    let said = database.output(&arguments).stderr;
+    let expected = "the prices before 1 spin-offs were taken as not divided by them: WIDG on \
+                    2024-01-05; if the vendor divides by them, as Yahoo does, those prices are too \
+                    low: load them as traded";
+    assert!(said.contains(expected), "{said}");
+    let report = database.output(&[&arguments[..], &["--json"]].concat()).json();
+    assert_eq!(report["keptSpinOffs"], 1, "{report}");
+}
+
+#[tokio::test]
+async fn dividends_that_a_late_split_has_divided_are_named_until_they_are_loaded_again() {
+    let (database, files) = with_stock().await;
+    let dividends = "symbol,ex_date,dividend\nWIDG,2020-02-07,0.25\nWIDG,2023-08-04,0.5\n";
+    let dividends = files.write("dividends.csv", dividends);
+    let split = files.write("split.csv", "symbol,ex_date,split\nWIDG,2023-06-05,4\n");
+    let load = |file: &str, options: &[&str]| {
+        let output = database.output(&[&["ingest", "actions", file], options].concat());
+        assert_eq!(output.code, Some(0), "{output:?}");
+        output.stderr
+    };
+    let convert = ["--dividends-are", "split-adjusted"];
+    let said = load(&dividends, &convert);
+    let no_split = "no split of 1 stocks is known, so their dividends were taken as paid";
+    assert!(said.contains(no_split), "{said}");
+    let said = load(&split, &[]);
+    let late = "dividends before a new split were loaded when it had taken effect, and without it: \
+                WIDG; if they are divided by it, as Yahoo's are, load them again with";
+    assert!(said.contains(late), "{said}");
+    let said = load(&dividends, &convert);
+    assert!(said.contains("1 changed, 1 unchanged") && !said.contains(no_split), "{said}");
+    let amounts = "SELECT dividend::text FROM corporate_actions WHERE kind = 'dividend'
+                   ORDER BY ex_date";
+    assert_eq!(database.texts(amounts).await, ["1", "0.5"]);
+    // Nothing is said of a split that is known already, or has not divided anything yet.
+    for (text, options) in [
+        ("symbol,ex_date,split\nWIDG,2023-06-05,4\n", &[][..]),
+        ("symbol,ex_date,split,pay_date\nWIDG,2023-06-05,4,2023-06-05\n", &[]),
+        ("symbol,ex_date,split\nWIDG,2099-06-01,2\n", &[]),
+        ("symbol,ex_date,split,dividend\nWIDG,2023-08-04,0,0.5\n", &convert),
+    ] {
+        let said = load(&files.write("more.csv", text), options);
+        assert!(!said.contains(late) && !said.contains(no_split), "{text}: {said}");
+    }
 }
 
 #[tokio::test]

@@ -69,7 +69,11 @@ pub async fn load(
         keeps_sparse_bars: request.keeps_sparse_bars,
     };
     match loader.commit(options).await {
-        Ok(merged) => {
+        Ok(mut merged) => {
+            if report.has_splits {
+                // The file says itself which of its stocks have split.
+                merged.stocks_without_splits = 0;
+            }
             report.identical_rows = staged.saturating_sub(merged.rows());
             Ok(LoadOutcome::Committed(merged, Box::new(report), Box::new(loader)))
         }

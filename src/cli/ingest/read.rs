@@ -24,6 +24,8 @@ pub struct ReadReport {
     pub rows: u64,
     /// Whether the line of a row is its number, because the file has no lines.
     pub counts_records: bool,
+    /// Whether the file has a column of splits.
+    pub has_splits: bool,
     pub ignored_columns: Vec<String>,
     /// What was assumed about the file, as sentences.
     pub notes: Vec<String>,
@@ -88,6 +90,7 @@ pub fn read(
         ignored_columns: reader.ignored_columns().to_vec(),
         notes: reader.notes().iter().cloned().chain(assumption(request, &reader)).collect(),
         counts_records: reader.counts_records(),
+        has_splits: ["split", "split_to"].iter().any(|column| reader.has(column)),
         ..ReadReport::default()
     };
     let rejects = request.rejects.as_deref();

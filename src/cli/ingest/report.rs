@@ -24,7 +24,11 @@ pub struct ReportJson<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     stocks_with_sparse_bars: u64,
     #[serde(skip_serializing_if = "is_zero")]
-    kept_spin_offs: u64,
+    kept_spin_offs: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    stocks_without_splits: u64,
+    #[serde(skip_serializing_if = "is_empty")]
+    late_splits: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
     ignored_columns: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
@@ -81,7 +85,9 @@ impl<'a> ReportJson<'a> {
             restated,
             stale_adjusted_closes: &report.stale_closes,
             stocks_with_sparse_bars: report.sparse_stocks.unsigned_abs(),
-            kept_spin_offs: report.kept_spin_offs.unsigned_abs(),
+            kept_spin_offs: report.kept_spin_offs.len(),
+            stocks_without_splits: report.stocks_without_splits.unsigned_abs(),
+            late_splits: &report.late_splits,
             ignored_columns: &reading.ignored_columns,
             notes: &reading.notes,
             rows_without_prices: reading.rows_without_prices,
@@ -105,8 +111,8 @@ fn is_empty(texts: &[String]) -> bool {
     texts.is_empty()
 }
 
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_zero<N: Default + PartialEq>(count: &N) -> bool {
+    *count == N::default()
 }
 
 impl<'a> From<&'a RestatedStock> for RestatedStockJson<'a> {
@@ -145,24 +151,42 @@ pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
     std::iter::once(total).chain(details).collect::<Vec<_>>().join("\n")
 }
 
-/// Which adjusted closes of feeds lack an action, and what to do.
+/// What was assumed, and what to do if it is wrong.
 fn assumed(report: &LoadReport) -> impl Iterator<Item = String> {
-    let LoadReport { sparse_stocks, kept_spin_offs, .. } = *report;
+    let LoadReport { sparse_stocks, stocks_without_splits, .. } = *report;
+    let LoadReport { kept_spin_offs, late_splits, .. } = report;
     let sparse = (sparse_stocks > 0).then(|| {
         format!(
             "the bars of {sparse_stocks} stocks are days apart, as those of weeks or months, and \
              were loaded as days: tickerd prices delete takes them back"
         )
     });
-    let kept = (kept_spin_offs > 0).then(|| {
+    let kept = (!kept_spin_offs.is_empty()).then(|| {
         format!(
-            "{kept_spin_offs} spin-offs were not undone: if the vendor has divided prices by them, \
-             as Yahoo does, earlier prices are too low"
+            "the prices before {} spin-offs were taken as not divided by them: {}; if the vendor \
+             divides by them, as Yahoo does, those prices are too low: load them as traded",
+            kept_spin_offs.len(),
+            first_symbols(kept_spin_offs)
         )
     });
-    sparse.into_iter().chain(kept)
+    let without = (stocks_without_splits > 0).then(|| {
+        format!(
+            "no split of {stocks_without_splits} stocks is known, so their dividends were taken as \
+             paid: if they have split, load the splits, and then this file again"
+        )
+    });
+    let late = (!late_splits.is_empty()).then(|| {
+        format!(
+            "dividends before a new split were loaded when it had taken effect, and without it: \
+             {}; if they are divided by it, as Yahoo's are, load them again with --dividends-are \
+             split-adjusted",
+            first_symbols(late_splits)
+        )
+    });
+    [sparse, kept, without, late].into_iter().flatten()
 }
 
+/// Which adjusted closes of feeds lack an action, and what to do.
 fn stale_closes(report: &LoadReport) -> Vec<String> {
     let symbols = &report.stale_closes;
     if symbols.is_empty() {

@@ -5,17 +5,22 @@ use crate::market::PriceBasis;
 use crate::store::StoreError;
 
 impl Loader {
-    /// The number of spin-offs by which split-adjusted prices of the file may be divided, and which
-    /// the load does not undo: vendors differ.
+    /// The spin-offs by which split-adjusted prices of the file may be divided, and which the load
+    /// does not undo: vendors differ. Each is the symbol of its stock and its ex-date.
     pub(super) async fn kept_spin_offs(
         &self,
         basis: Option<PriceBasis>,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<Vec<String>, StoreError> {
         if self.table != Table::Prices || basis != Some(PriceBasis::SplitAdjusted) {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        let sql = "SELECT count(*) AS spin_offs FROM staged t JOIN corporate_actions a
-                   ON a.stock_id = t.stock_id AND a.type = 'spin_off' AND a.ex_date > t.first";
-        Ok(self.client.query_one(sql, &[]).await?.try_get("spin_offs")?)
+        let sql = "SELECT s.symbol || ' on ' || a.ex_date AS spin_off
+                   FROM staged t JOIN corporate_actions a
+                     ON a.stock_id = t.stock_id AND a.type = 'spin_off' AND a.ex_date > t.first
+                   JOIN stocks s ON s.id = t.stock_id
+                   WHERE a.ex_date <= current_date
+                   ORDER BY s.symbol, a.ex_date";
+        let rows = self.client.query(sql, &[]).await?;
+        rows.iter().map(|row| Ok(row.try_get("spin_off")?)).collect()
     }
 }

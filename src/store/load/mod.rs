@@ -9,6 +9,7 @@ mod computed_close;
 mod convert;
 mod delete;
 mod duplicates;
+mod late_splits;
 mod merge;
 mod reference_data;
 mod report;
@@ -191,6 +192,8 @@ impl Loader {
         report.stale_closes = stale_closes;
         report.sparse_stocks = self.sparse_stocks().await?;
         report.kept_spin_offs = self.kept_spin_offs(basis).await?;
+        report.stocks_without_splits = self.stocks_without_splits(are_dividends_adjusted).await?;
+        report.late_splits = self.stocks_with_late_splits().await?;
         if merged.is_empty() {
             self.forget_change().await?;
         } else {

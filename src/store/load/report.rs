@@ -23,8 +23,13 @@ pub struct LoadReport {
     pub stale_closes: Vec<String>,
     /// Stocks whose bars are as far apart as those of weeks or months.
     pub sparse_stocks: i64,
-    /// Spin-offs that were not undone in split-adjusted prices.
-    pub kept_spin_offs: i64,
+    /// Spin-offs that were not undone in split-adjusted prices, each as its stock and ex-date.
+    pub kept_spin_offs: Vec<String>,
+    /// Stocks whose dividends are said to be split-adjusted, and of which no split is known.
+    pub stocks_without_splits: i64,
+    /// The symbols of stocks with a new split, by which dividends that were loaded later may have
+    /// been divided.
+    pub late_splits: Vec<String>,
 }
 
 impl LoadReport {
