@@ -90,7 +90,7 @@ impl<'a> FeedRow<'a> {
     /// A finite number.
     pub fn number(&self, column: &'static str) -> Result<f64, RowError> {
         let number = values::number(self.text(column));
-        number.ok_or_else(|| self.error(column, "expected a number"))
+        number.ok_or_else(|| self.error(column, values::expected_number(self.text(column))))
     }
 
     /// Whether the field stands for a missing value, such as an empty field or `null`.
@@ -102,11 +102,11 @@ impl<'a> FeedRow<'a> {
         if self.is_blank(column) { Ok(None) } else { self.number(column).map(Some) }
     }
 
-    pub fn optional_whole_number(&self, column: &'static str) -> Result<Option<i64>, RowError> {
-        if self.is_blank(column) {
-            return Ok(None);
-        }
-        self.whole_number(column).map(|whole| Some(whole.number))
+    pub fn optional_whole_number(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<WholeNumber>, RowError> {
+        if self.is_blank(column) { Ok(None) } else { self.whole_number(column).map(Some) }
     }
 
     /// A whole number of 0 or more. Some feeds write fractions, which are rounded.

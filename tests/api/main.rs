@@ -56,6 +56,7 @@ mod reference_data;
 mod release;
 mod restart;
 mod rotation;
+mod same_day_dividends;
 mod scale;
 mod secret_hints;
 mod secrets;

@@ -131,6 +131,32 @@ async fn actions_that_may_be_counted_twice_or_contradict_each_other_are_left_out
 }
 
 #[tokio::test]
+async fn rows_that_contradict_others_are_written_although_the_file_is_refused() {
+    let (database, files) = (Database::sample().await, Files::new());
+    database.load("actions", "symbol,ex_date,dividend,type\nIBM,2013-01-10,0.9,special\n");
+    let rejects = format!("{}/rejects.csv", files.path());
+    let bars = "AAPL,2024-01-08,1,2,1,1.5,5,1\nAAPL,2024-01-08,1,2,1,1.5,6,1\n\
+                AAPL,2024-01-09,1,2,1,1.5,6,1\n";
+    let actions = "IBM,2013-01-10,1.25\nIBM,2013-01-11,0.2\nIBM,2013-01-11,0.3\n";
+    for (kind, text, lines) in [
+        ("prices", format!("{HEADER},adjusted_close\n{bars}"), ["2", "3", ""]),
+        ("actions", format!("symbol,ex_date,dividend\n{actions}"), ["2", "3", "4"]),
+    ] {
+        let file = files.write("rows.csv", text);
+        let refused = database.output(&["ingest", kind, &file, "--rejects", &rejects]);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let written = std::fs::read_to_string(&rejects).unwrap();
+        let mut rejected: Vec<_> =
+            written.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+        rejected.sort_unstable();
+        let expected: Vec<_> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+        assert_eq!(rejected, expected, "{written}");
+        assert!(written.contains("duplicate of line"), "{written}");
+    }
+    assert_eq!(database.texts(STORED).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn the_loaded_file_is_never_overwritten_by_its_rejects() {
     let (database, files) = (Database::sample().await, Files::new());
     let text = format!("{HEADER}\nNOPE,2024-01-02,1,2,1,1,5\n");

@@ -19,6 +19,11 @@ async fn a_share_class_is_found_under_every_spelling_unless_another_stock_has_it
         files.write("b.csv", format!("{header}\nOWN/B,Own B,NYSE,USD\nOWNpL,Own L,NYSE,USD\n"));
     let report = database.output(&["ingest", "stocks", &others, "--json"]).json();
     assert_eq!(report["unchanged"], 2, "{report}");
+    assert_eq!(report["otherSpellings"], json!(null), "{report}");
+    let others = files.write("b.csv", format!("{header}\nOWN-B,Own B,NYSE,USD\n"));
+    let said = database.output(&["ingest", "stocks", &others]).stderr;
+    let spelling = "1 rows are of stored stocks under another spelling: OWN-B is OWN.B";
+    assert!(said.contains(spelling), "{said}");
     assert_eq!(database.texts(STOCKS).await, ["OWN.B NYSE USD", "OWN.PRL NYSE USD"]);
     let prices = "symbol,date,open,high,low,close,volume\n\
                   OWN-B,2024-06-03,410,415,409,412,3000\nown/b,2024-06-04,410,415,409,413,3000\n\
@@ -141,7 +146,12 @@ async fn exchanges_and_currencies_are_known_under_their_common_names() {
     ];
     assert_eq!(database.texts(STOCKS).await, expected);
     for (row, message) in [
-        ("OWH,Own H,OTC,USD", "column exchange: expected a known exchange, a row of the table"),
+        (
+            "OWH,Own H,OTC,USD",
+            "column exchange: expected a known exchange (BATS, FRANKFURT, NASDAQ",
+        ),
+        ("OWH,Own H,OTC,USD", "or one that tickerd exchanges add has added, found \"OTC\""),
+        ("OWH,Own H,XLON,GBP", "tickerd exchanges add XLON adds London Stock Exchange"),
         ("OWH,Own H,NYSE,GbP", "column currency: expected an ISO 4217 code such as USD, or a"),
     ] {
         let file = files.write("bad.csv", format!("{header}\n{row}\n"));

@@ -265,11 +265,11 @@ async fn the_file_of_each_vendor_is_stored_to_the_digit() {
 async fn what_a_load_did_not_take_as_written_is_reported() {
     let files = Files::new();
     let database = with_stocks(&files).await;
-    let text = "date,open,high,low,close,adjusted,volume,Stock Splits,Dividends,Turnover\n\
-                01/30/2024,10,12,9,11,11,99.5,0,0.25,10.5\n\
-                01/31/2024,10,12,9,11,11,100,2,0,10.5\n\
-                01/31/2024,10,12,9,11,11,100,2,0,10.5\n\
-                02/01/2024,,,,,,,,,\n";
+    let text = "date,open,high,low,close,adjusted,volume,trades,Stock Splits,Dividends,Turnover\n\
+                01/30/2024,10,12,9,11,11,99.5,7,0,0.25,10.5\n\
+                01/31/2024,10,12,9,11,11,100,7.5,2,0,10.5\n\
+                01/31/2024,10,12,9,11,11,100,7.5,2,0,10.5\n\
+                02/01/2024,,,,,,,,,,\n";
     let file = files.write("prices.csv", text);
     let arguments = ["ingest", "prices", &file, "--symbol", "VNA"];
     let output = database.output(&arguments);
@@ -282,6 +282,7 @@ async fn what_a_load_did_not_take_as_written_is_reported() {
              --prices-are split-adjusted",
             "1 rows without prices are no bars",
             "1 volumes with a fraction were rounded",
+            "2 numbers of trades with a fraction were rounded",
             "1 rows repeat an earlier one exactly",
             "2 rows have a split, which is not loaded: use ingest actions",
             "1 rows have a dividend, which is not loaded: use ingest actions",
@@ -295,6 +296,7 @@ async fn what_a_load_did_not_take_as_written_is_reported() {
         ("ignoredColumns", serde_json::json!(["Turnover"])),
         ("rowsWithoutPrices", 1.into()),
         ("roundedVolumes", 1.into()),
+        ("roundedTrades", 2.into()),
         ("identicalRows", 1.into()),
         ("rowsWithSplits", 2.into()),
         ("rowsWithDividends", 1.into()),
@@ -372,6 +374,11 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
         (
             "{\"ticker\":\"VNA\",\"adjusted\":true,\"results\":[{\"t\":1}]}".to_owned(),
             "FILE says that its prices are adjusted: expected prices as traded",
+        ),
+        (
+            "symbol;date;open;high;low;close;volume\nVNA;2024-01-02;1,5;2,25;1;1;5\n".to_owned(),
+            "column open: expected a number with a decimal point, as 1.23: decimal commas are not \
+             read, found \"1,5\"",
         ),
         (
             twelve_data("\"interval\":\"1week\",\"currency\":\"USD\""),

@@ -51,12 +51,17 @@ pub async fn load(
     }
     let Reading { origin, mut report, mut bad_rows } = reading.await??;
     let mut staged = rows.close().await.map_err(|error| nothing_loaded(&error))?;
+    if request.adds_same_day_dividends {
+        let added = loader.add_same_day_dividends().await.map_err(|e| nothing_loaded(&e))?;
+        report.summed_dividends = added.sums;
+        staged -= added.rows_gone;
+    }
     if request.skip.rows.contains(&SkippedRows::BadRows) {
         staged -= leave_out_contradicting(&loader, request.table, &mut bad_rows).await?;
     }
     bad_rows.flush()?;
-    report.left_out = bad_rows.left_out;
-    report.unknown_symbols = bad_rows.unknown_symbols;
+    report.left_out = std::mem::take(&mut bad_rows.left_out);
+    report.unknown_symbols = std::mem::take(&mut bad_rows.unknown_symbols);
     if !request.skip.max.allows(report.left_out.count, report.rows) {
         return Err(too_many_left_out(&name, request, &report));
     }
@@ -68,7 +73,18 @@ pub async fn load(
         are_dividends_adjusted: request.are_dividends_adjusted,
         keeps_sparse_bars: request.keeps_sparse_bars,
     };
-    match loader.commit(options).await {
+    let outcome = loader.commit(options).await;
+    let contradicts = |rejection: &LoadRejection| {
+        matches!(rejection, LoadRejection::Duplicates(_) | LoadRejection::Conflicts(_))
+    };
+    if request.rejects.is_some()
+        && matches!(&outcome, Err(LoadError::Rejected(rejection)) if contradicts(rejection))
+    {
+        // The message names the first of these rows, and the file of rejects has all.
+        leave_out_contradicting(&loader, request.table, &mut bad_rows).await?;
+        bad_rows.flush()?;
+    }
+    match outcome {
         Ok(mut merged) => {
             if report.has_splits {
                 // The file says itself which of its stocks have split.

@@ -60,6 +60,9 @@ pub struct IngestArgs {
     /// What the dividends are; raw, as paid, by default
     #[arg(long, value_enum, default_value_t = DividendsAre::Raw, help_heading = "Options")]
     dividends_are: DividendsAre,
+    /// What to do with dividends of one day and type with different amounts
+    #[arg(long, value_enum, default_value_t = SameDayDividends::Refuse, help_heading = "Options")]
+    same_day_dividends: SameDayDividends,
     /// Whether to load prices and actions of days on which the exchange was closed
     #[arg(long, value_enum, default_value_t = ClosedDays::Refuse, help_heading = "Options")]
     closed_days: ClosedDays,
@@ -121,6 +124,14 @@ enum SparseBars {
     Keep,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SameDayDividends {
+    /// Such rows contradict each other
+    Refuse,
+    /// Load their sum
+    Add,
+}
+
 impl IngestArgs {
     /// Exits with 2 if an option does not apply to this kind of file.
     fn check(&self) {
@@ -139,6 +150,11 @@ impl IngestArgs {
             }
             FileKind::Stocks | FileKind::Prices if self.dividends_are != DividendsAre::Raw => {
                 "--dividends-are is for files of actions"
+            }
+            FileKind::Stocks | FileKind::Prices
+                if self.same_day_dividends != SameDayDividends::Refuse =>
+            {
+                "--same-day-dividends is for files of actions"
             }
             FileKind::Stocks if self.prices_are.is_some() => {
                 "--prices-are is for files of prices or actions"
@@ -183,6 +199,7 @@ pub async fn run(args: IngestArgs) -> Result<(), CliError> {
             PricesAre::SplitAdjusted => PriceBasis::SplitAdjusted,
         }),
         are_dividends_adjusted: args.dividends_are == DividendsAre::SplitAdjusted,
+        adds_same_day_dividends: args.same_day_dividends == SameDayDividends::Add,
         keeps_closed_days: args.closed_days == ClosedDays::Keep,
         keeps_sparse_bars: args.sparse_bars == SparseBars::Keep,
         skip: SkipRules { rows: args.skip, max: args.skip_max.unwrap_or_default() },

@@ -37,12 +37,16 @@ pub struct ReadReport {
     /// Rows of days on which the exchange was closed.
     pub rows_of_closed_days: u64,
     pub rounded_volumes: u64,
+    /// Numbers of trades with a fraction.
+    pub rounded_trades: u64,
     /// Rows of prices beside which the file has a split, which is not loaded.
     pub rows_with_splits: u64,
     /// The same for dividends.
     pub rows_with_dividends: u64,
     /// Optional values that were not understood and are left out.
     pub unread_values: NamedRows,
+    /// Dividends that are the sums of several rows.
+    pub summed_dividends: u64,
     /// Rows that are the same as an earlier one.
     pub identical_rows: u64,
     pub left_out: NamedRows,
@@ -64,6 +68,7 @@ impl ReadReport {
         self.assumed_spin_offs += u64::from(notes.is_taken_for_spin_off);
         self.rows_of_closed_days += u64::from(notes.is_on_closed_day);
         self.rounded_volumes += u64::from(notes.is_volume_rounded);
+        self.rounded_trades += u64::from(notes.are_trades_rounded);
         self.rows_with_splits += u64::from(notes.has_split);
         self.rows_with_dividends += u64::from(notes.has_dividend);
         for value in &notes.unread {

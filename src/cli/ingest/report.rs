@@ -30,6 +30,8 @@ pub struct ReportJson<'a> {
     #[serde(skip_serializing_if = "is_empty")]
     late_splits: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
+    other_spellings: &'a [String],
+    #[serde(skip_serializing_if = "is_empty")]
     ignored_columns: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
     notes: &'a [String],
@@ -43,6 +45,10 @@ pub struct ReportJson<'a> {
     rows_of_closed_days: u64,
     #[serde(skip_serializing_if = "is_zero")]
     rounded_volumes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    rounded_trades: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    summed_dividends: u64,
     #[serde(skip_serializing_if = "is_zero")]
     rows_with_splits: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -88,6 +94,7 @@ impl<'a> ReportJson<'a> {
             kept_spin_offs: report.kept_spin_offs.len(),
             stocks_without_splits: report.stocks_without_splits.unsigned_abs(),
             late_splits: &report.late_splits,
+            other_spellings: &report.other_spellings,
             ignored_columns: &reading.ignored_columns,
             notes: &reading.notes,
             rows_without_prices: reading.rows_without_prices,
@@ -95,6 +102,8 @@ impl<'a> ReportJson<'a> {
             assumed_spin_offs: reading.assumed_spin_offs,
             rows_of_closed_days: reading.rows_of_closed_days,
             rounded_volumes: reading.rounded_volumes,
+            rounded_trades: reading.rounded_trades,
+            summed_dividends: reading.summed_dividends,
             rows_with_splits: reading.rows_with_splits,
             rows_with_dividends: reading.rows_with_dividends,
             unread_values: reading.unread_values.count,
@@ -183,7 +192,15 @@ fn assumed(report: &LoadReport) -> impl Iterator<Item = String> {
             first_symbols(late_splits)
         )
     });
-    [sparse, kept, without, late].into_iter().flatten()
+    let other_spellings = (!report.other_spellings.is_empty()).then(|| {
+        let spellings = &report.other_spellings;
+        format!(
+            "{} rows are of stored stocks under another spelling: {}",
+            spellings.len(),
+            first_symbols(spellings)
+        )
+    });
+    [sparse, kept, without, late, other_spellings].into_iter().flatten()
 }
 
 /// Which adjusted closes of feeds lack an action, and what to do.
@@ -218,6 +235,8 @@ fn read_otherwise(reading: &ReadReport) -> Vec<String> {
         ),
         (reading.rows_of_closed_days, "rows are of days on which the exchange was closed"),
         (reading.rounded_volumes, "volumes with a fraction were rounded"),
+        (reading.rounded_trades, "numbers of trades with a fraction were rounded"),
+        (reading.summed_dividends, "dividends are the sums of several rows of a day and type"),
         (reading.identical_rows, "rows repeat an earlier one exactly"),
         (reading.rows_with_splits, "rows have a split, which is not loaded: use ingest actions"),
         (

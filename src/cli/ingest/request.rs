@@ -23,6 +23,8 @@ pub struct LoadRequest {
     pub are_dividends_adjusted: bool,
     /// Whether prices and actions of days without trading are loaded.
     pub keeps_closed_days: bool,
+    /// Whether dividends of one day and type with different amounts are added.
+    pub adds_same_day_dividends: bool,
     /// Whether bars that are unmistakably those of weeks or months are loaded as days.
     pub keeps_sparse_bars: bool,
     pub skip: SkipRules,
@@ -42,6 +44,7 @@ impl LoadRequest {
             basis: None,
             are_dividends_adjusted: false,
             keeps_closed_days: false,
+            adds_same_day_dividends: false,
             keeps_sparse_bars: false,
             skip: SkipRules::default(),
             rejects: None,

@@ -21,6 +21,7 @@ pub struct RowNotes {
     /// The exchange was closed on its day.
     pub is_on_closed_day: bool,
     pub is_volume_rounded: bool,
+    pub are_trades_rounded: bool,
     /// It holds a split, which a load of prices does not read.
     pub has_split: bool,
     /// It holds a dividend, which a load of prices does not read.
@@ -57,8 +58,17 @@ pub fn describe_duplicate(table: Table, row: &DuplicateRow) -> String {
         Table::Prices => "symbol and date",
         Table::Actions => "symbol, ex_date and type of action",
     };
-    let DuplicateRow { line, first_line } = row;
-    format!("line {line}: expected one row for each {key}, found a duplicate of line {first_line}")
+    let DuplicateRow { line, first_line, is_dividend } = row;
+    let what_to_do = if *is_dividend {
+        "; if both were paid, give one of them another type, or write their sum \
+         (--same-day-dividends add)"
+    } else {
+        ""
+    };
+    format!(
+        "line {line}: expected one row for each {key}, found a duplicate of line \
+         {first_line}{what_to_do}"
+    )
 }
 
 const WRITES_TO_MEMORY: &str = "writing to memory does not fail";

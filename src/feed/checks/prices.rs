@@ -43,6 +43,7 @@ fn stage_bar<W: Write>(
         if row.has("adjusted_close") { Some(row.number("adjusted_close")?) } else { None };
     let close = row.number("close")?;
     let volume = row.whole_number("volume")?;
+    let trades = row.optional_whole_number("trades")?;
     let bar = Bar {
         date,
         open: row.number("open")?,
@@ -52,8 +53,9 @@ fn stage_bar<W: Write>(
         adjusted_close: adjusted_close.unwrap_or(close),
         volume: volume.number,
         vwap: average_price(row, volume.number)?,
-        trades: row.optional_whole_number("trades")?,
+        trades: trades.map(|trades| trades.number),
     };
+    let are_trades_rounded = trades.is_some_and(|trades| trades.is_rounded);
     bar.check().map_err(|error| row.error(error.column, error.expected))?;
     let Bar { date, open, high, low, close, volume: shares, vwap, trades, .. } = bar;
     let prices = (open, high, low, close, adjusted_close);
@@ -62,6 +64,7 @@ fn stage_bar<W: Write>(
     Ok(RowNotes {
         is_on_closed_day,
         is_volume_rounded: volume.is_rounded,
+        are_trades_rounded,
         has_split: row.has("splits") && is_event(row.text("splits"), true),
         has_dividend: row.has("dividends") && is_event(row.text("dividends"), false),
         ..RowNotes::default()

@@ -6,7 +6,9 @@ use super::{RowNotes, WRITES_TO_MEMORY};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values::currency;
-use crate::market::{Identifier, IdentifierKind, InstrumentType, Symbol, exchange_code};
+use crate::market::{
+    Identifier, IdentifierKind, InstrumentType, KnownExchange, Symbol, exchange_code,
+};
 use crate::store::ReferenceData;
 
 pub(super) fn stage_stock<W: Write>(
@@ -20,12 +22,7 @@ pub(super) fn stage_stock<W: Write>(
     // Two stocks, if the file lists the other spelling as well.
     let other_spelling = written.has_other_mark_than(found).then(|| written.as_str());
     let Some(exchange) = exchange_code(row.required_text("exchange")?, &reference.exchanges) else {
-        let mut codes: Vec<_> = reference.exchanges.values().map(String::as_str).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        let codes = codes.join(", ");
-        let expected = format!("expected a known exchange, a row of the table exchanges ({codes})");
-        return Err(row.error("exchange", expected));
+        return Err(row.error("exchange", expected_exchange(row.text("exchange"), reference)));
     };
     let Some(currency) = currency(row.text("currency")) else {
         let expected = "expected an ISO 4217 code such as USD, or a minor unit such as GBX";
@@ -54,6 +51,22 @@ pub(super) fn stage_stock<W: Write>(
     ))
     .expect(WRITES_TO_MEMORY);
     Ok(RowNotes { unread: details.unread, ..RowNotes::default() })
+}
+
+/// What was expected in the place of an exchange that is not stored.
+fn expected_exchange(text: &str, reference: &ReferenceData) -> String {
+    let mut codes: Vec<_> = reference.exchanges.values().map(String::as_str).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let codes = codes.join(", ");
+    match KnownExchange::of(&text.to_ascii_uppercase()) {
+        Some(KnownExchange { code, name, .. }) => {
+            format!("expected a known exchange ({codes}): tickerd exchanges add {code} adds {name}")
+        }
+        None => format!(
+            "expected a known exchange ({codes}), or one that tickerd exchanges add has added"
+        ),
+    }
 }
 
 /// Reads the details of a stock. A detail that can't be read is left out: the stock and its prices

@@ -36,6 +36,21 @@ pub fn number(text: &str) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// What was expected in the place of a text that is no [`number`].
+pub fn expected_number(text: &str) -> &'static str {
+    let is_number = |part: &str| part.bytes().any(|b| b.is_ascii_digit());
+    match text.split_once(',') {
+        Some((whole, rest)) if is_number(whole) && is_number(rest) && !rest.contains(',') => {
+            if rest.len() == 3 && !whole.contains('.') {
+                "expected a number without the comma, which may separate thousands or decimals"
+            } else {
+                "expected a number with a decimal point, as 1.23: decimal commas are not read"
+            }
+        }
+        _ => "expected a number",
+    }
+}
+
 /// A number of shares, or another number that is whole by its nature. Halves are rounded up.
 pub fn whole_number(text: &str) -> Option<WholeNumber> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -146,6 +161,21 @@ mod tests {
             "1_000",
         ] {
             assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_comma_is_explained_if_the_text_is_a_number_otherwise() {
+        for (text, expected) in [
+            ("1,23", "decimal commas are not read"),
+            ("1.234,56", "decimal commas are not read"),
+            ("-0,5", "decimal commas are not read"),
+            ("1,234", "may separate thousands or decimals"),
+            ("x", "expected a number"),
+            ("1,23,4", "expected a number"),
+        ] {
+            assert_eq!(number(text), None, "{text}");
+            assert!(expected_number(text).ends_with(expected), "{text}");
         }
     }
 

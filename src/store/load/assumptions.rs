@@ -5,6 +5,20 @@ use crate::market::PriceBasis;
 use crate::store::StoreError;
 
 impl Loader {
+    /// The rows of a stocks file that have updated a stock under another spelling of its symbol, as
+    /// `BRK-B is BRK.B`.
+    pub(super) async fn other_spellings(&self) -> Result<Vec<String>, StoreError> {
+        if self.table != Table::Stocks {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT other_spelling || ' is ' || symbol AS spelling
+                   FROM (SELECT symbol, other_spelling,
+                                count(*) OVER (PARTITION BY symbol) AS rows FROM staging) listed
+                   WHERE other_spelling IS NOT NULL AND rows = 1 ORDER BY symbol";
+        let rows = self.client.query(sql, &[]).await?;
+        rows.iter().map(|row| Ok(row.try_get("spelling")?)).collect()
+    }
+
     /// The spin-offs by which split-adjusted prices of the file may be divided, and which the load
     /// does not undo: vendors differ. Each is the symbol of its stock and its ex-date.
     pub(super) async fn kept_spin_offs(

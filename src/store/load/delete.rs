@@ -6,8 +6,8 @@
 use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::report::{LoadError, MergedStock};
-use super::{Loader, Table, with_timeout};
+use super::report::MergedStock;
+use super::{LoadError, Loader, Table, with_timeout};
 use crate::caller::Actor;
 use crate::market::{DateRange, EventKind, Symbol};
 use crate::store::{Database, StoreError};

@@ -12,9 +12,11 @@ impl Loader {
     /// The first rows that repeat the key of an earlier one with other values.
     pub(super) async fn duplicates(&self) -> Result<Vec<DuplicateRow>, StoreError> {
         let sql = format!(
-            "SELECT line, first
-             FROM (SELECT line, min(line) OVER (PARTITION BY {}) AS first FROM staging) rows
+            "SELECT line, first, is_dividend
+             FROM (SELECT line, {} AS is_dividend, min(line) OVER (PARTITION BY {}) AS first
+                   FROM staging) rows
              WHERE line > first ORDER BY line LIMIT {DUPLICATES_NAMED_MAX}",
+            self.table.is_dividend(),
             self.table.key()
         );
         self.client.query(&sql, &[]).await?.iter().map(duplicate).collect()
@@ -47,10 +49,12 @@ impl Loader {
     async fn delete_duplicates(&self) -> Result<LeftOut<DuplicateRow>, StoreError> {
         self.delete_identical().await?;
         let sql = format!(
-            "SELECT line, min(first) AS first
-             FROM (SELECT line, min(line) OVER same AS first, count(*) OVER same AS rows
+            "SELECT line, min(first) AS first, bool_or(is_dividend) AS is_dividend
+             FROM (SELECT line, {} AS is_dividend, min(line) OVER same AS first,
+                          count(*) OVER same AS rows
                    FROM staging WINDOW same AS (PARTITION BY {})) keys
              WHERE rows > 1 GROUP BY line ORDER BY line",
+            self.table.is_dividend(),
             self.table.key()
         );
         let rows: Vec<DuplicateRow> =
@@ -77,5 +81,6 @@ impl Loader {
 
 fn duplicate(row: &Row) -> Result<DuplicateRow, StoreError> {
     let line = |column| row.try_get(column).map(i64::unsigned_abs);
-    Ok(DuplicateRow { line: line("line")?, first_line: line("first")? })
+    let is_dividend = row.try_get("is_dividend")?;
+    Ok(DuplicateRow { line: line("line")?, first_line: line("first")?, is_dividend })
 }

@@ -12,8 +12,10 @@ mod duplicates;
 mod late_splits;
 mod merge;
 mod reference_data;
+mod rejection;
 mod report;
 mod rounding;
+mod same_day;
 mod sparse_bars;
 mod split_check;
 mod staging;
@@ -29,12 +31,12 @@ pub use crate::market::AdjustedCloseOrigin;
 use crate::market::PriceBasis;
 pub use delete::{DeletedRows, Deletion, FoundRows};
 pub use reference_data::{KnownStock, ReferenceData};
-use report::MergedStock;
-pub use report::{
-    ActionConflict, DuplicateRow, LeftOut, LoadError, LoadRejection, LoadReport, RestatedStock,
+pub use rejection::{
+    ActionConflict, DuplicateRow, LeftOut, LoadError, LoadRejection, LongBars, LongPeriod,
     SplitMove, first_symbols,
 };
-pub use sparse_bars::LongBars;
+use report::MergedStock;
+pub use report::{LoadReport, RestatedStock};
 pub use staging::{StagingWriter, Table};
 
 /// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit
@@ -193,6 +195,7 @@ impl Loader {
         report.sparse_stocks = self.sparse_stocks().await?;
         report.kept_spin_offs = self.kept_spin_offs(basis).await?;
         report.stocks_without_splits = self.stocks_without_splits(are_dividends_adjusted).await?;
+        report.other_spellings = self.other_spellings().await?;
         report.late_splits = self.stocks_with_late_splits().await?;
         if merged.is_empty() {
             self.forget_change().await?;

@@ -5,12 +5,9 @@
 //! month without one. By chance, ten such weeks or six such months occur in less than one of ten
 //! million stocks, however often they trade.
 
-use std::fmt;
-
-use chrono::NaiveDate;
 use tokio_postgres::Row;
 
-use super::{LoadError, LoadRejection, Loader, Table};
+use super::{LoadError, LoadRejection, Loader, LongBars, LongPeriod, Table};
 use crate::store::StoreError;
 
 /// Stocks with fewer staged bars are not judged.
@@ -25,34 +22,6 @@ const MONTHS_MIN: i64 = 6;
 const EXCEPTION_IN: i64 = 10;
 /// The days at the beginning and at the end of a month on which its bar may lie.
 const EDGE_DAYS: i64 = 4;
-
-/// The period of a stock's bars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LongPeriod {
-    Week,
-    Month,
-}
-
-/// A stock of a file whose bars are those of weeks or months.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LongBars {
-    pub symbol: String,
-    pub period: LongPeriod,
-    pub bars: i64,
-    pub first: NaiveDate,
-    pub last: NaiveDate,
-}
-
-impl fmt::Display for LongBars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { symbol, period, bars, first, last } = self;
-        let period = match period {
-            LongPeriod::Week => "week, on its first or last days",
-            LongPeriod::Month => "month, at its beginning or end",
-        };
-        write!(f, "{symbol}: {bars} bars from {first} to {last}, one a {period}")
-    }
-}
 
 impl Loader {
     /// Rejects stocks whose staged bars are unmistakably those of weeks or months.

@@ -109,6 +109,14 @@ impl Table {
         }
     }
 
+    /// Whether a staged row is a dividend.
+    pub(super) fn is_dividend(self) -> &'static str {
+        match self {
+            Self::Stocks | Self::Prices => "false",
+            Self::Actions => "kind = 'dividend'",
+        }
+    }
+
     /// Merges the staged rows. Returns for each stock with changes its id, the number of added and
     /// of changed rows, and the first and the last changed day. Rows are merged in key order, so
     /// that concurrent loads wait for each other instead of deadlocking.
