@@ -45,6 +45,23 @@ impl History {
         self.bars.last().unwrap().day
     }
 
+    /// The number of dividends whose ex-date has no bar, with a split before the next one.
+    pub fn dividends_before_a_split_without_a_bar(&self) -> usize {
+        let is_dividend = |action: &&RawAction| matches!(action.effect, Effect::Dividend { .. });
+        let is_split_off = |dividend: &&RawAction| {
+            let next = self.bars.iter().find(|bar| bar.day >= dividend.day);
+            next.is_some_and(|bar| {
+                let between = |action: &RawAction| {
+                    matches!(action.effect, Effect::Split { .. } | Effect::SpinOff { .. })
+                        && action.day > dividend.day
+                        && action.day <= bar.day
+                };
+                self.actions.iter().any(between)
+            })
+        };
+        self.actions.iter().filter(is_dividend).filter(is_split_off).count()
+    }
+
     /// The close of a bar in the shares of an earlier day.
     fn close_before_splits(&self, bar: &RawBar, day: u64) -> Fraction {
         let mut close = bar.close();
@@ -157,17 +174,27 @@ fn key(action: &RawAction) -> (u64, &'static str) {
     (action.day, kind)
 }
 
-/// Some 30 bars with gaps, and actions on any day, also after the newest bar.
+/// Some 30 bars with gaps of days and weeks, and actions on any day, also after the newest bar. In
+/// half of the gaps of weeks two actions follow each other.
 pub fn history() -> impl Strategy<Value = History> {
-    let bars = prop::collection::vec((1u64..4, bar()), 2..30);
+    let gap = prop_oneof![4 => 1u64..4, 1 => 5u64..12];
+    let bars = prop::collection::vec((gap, bar()), 2..30);
     let actions = prop::collection::vec((2u64..90, effect()), 0..9);
-    (bars, actions).prop_map(|(bars, actions)| {
+    let in_gaps = prop::collection::vec(prop::option::of((effect(), 1u64..4, effect())), 6);
+    (bars, actions, in_gaps).prop_map(|(bars, mut actions, in_gaps)| {
         let mut day = 0;
         let mut next = |(gap, (prices, volume))| {
             day += gap;
             RawBar { day, prices, volume }
         };
         let bars: Vec<_> = bars.into_iter().map(&mut next).collect();
+        let weeks = bars.windows(2).filter(|pair| pair[1].day - pair[0].day >= 5);
+        for (pair, two) in weeks.zip(in_gaps) {
+            if let Some((first, days, second)) = two {
+                actions.push((pair[0].day + 1, first));
+                actions.push((pair[0].day + 1 + days, second));
+            }
+        }
         let mut actions: Vec<_> =
             actions.into_iter().map(|(day, effect)| RawAction { day, effect }).collect();
         actions.sort_by_key(key);

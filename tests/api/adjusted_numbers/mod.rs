@@ -89,38 +89,74 @@ async fn every_shape_of_a_price_is_the_exact_number_rounded_once() {
     let (app, key) = (App::without_redis(&database).await, database.issue("enterprise"));
     let mut adjusted = 0;
     for (symbol, history) in &histories {
-        let [none, splits, all] = [
-            rows(&app, &key, symbol, "adjust=none").await,
-            rows(&app, &key, symbol, "adjust=splits").await,
-            rows(&app, &key, symbol, "adjust=all").await,
-        ];
-        assert_eq!(none.len(), history.bars.len(), "{symbol}");
-        for (n, bar) in history.bars.iter().enumerate() {
-            let day = format!("{symbol} {}", date(bar.day));
-            let raw = bar.prices.clone().map(|text| text.parse::<f64>().unwrap());
-            let expected = [Of::Splits, Of::All].map(|of| history.prices(bar, of));
-            assert_eq!(prices_of(&none[n]), raw, "{day}");
-            assert_eq!(prices_of(&splits[n]), expected[0], "{day}");
-            assert_eq!(prices_of(&all[n]), expected[1], "{day}");
-            for rows in [&none, &splits, &all] {
-                assert_eq!(number(&rows[n]["adjustedClose"]), expected[1][3], "{day}");
-            }
-            for rows in [&splits, &all] {
-                assert_eq!(rows[n]["volume"], history.volume(bar), "{day}");
-                for name in ["open", "high", "low", "close", "adjustedClose"] {
-                    assert!(digits(&rows[n][name]) <= 10, "{day}: {}", rows[n][name]);
-                }
-            }
-            adjusted += usize::from(raw != expected[1]);
-        }
-        check_quote(&app, &key, symbol, history).await;
-        for (adjust, daily) in [("splits", &splits), ("all", &all)] {
+        let daily = check_prices(&app, &key, symbol, history, "").await;
+        adjusted += daily[0].iter().zip(&daily[2]).filter(|(none, all)| none != all).count();
+        check_quote(&app, &key, symbol, history, "").await;
+        for (adjust, daily) in [("splits", &daily[1]), ("all", &daily[2])] {
             let months = format!("adjust={adjust}&interval=1mo");
             check_months(&rows(&app, &key, symbol, &months).await, daily);
             check_chart(&app, &key, symbol, adjust, daily).await;
         }
     }
     assert!(adjusted > 400, "{adjusted}");
+    let of = |(_, history): &(_, History)| history.dividends_before_a_split_without_a_bar();
+    let between_bars = histories.iter().map(of).sum::<usize>();
+    assert!(between_bars > 20, "{between_bars}");
+}
+
+/// The numbers of an earlier time follow from the bars and actions of then.
+#[tokio::test]
+async fn prices_as_of_an_earlier_time_are_the_exact_numbers_of_then() {
+    let histories = histories();
+    let database = loaded(&histories, ["prices", "actions"]).await;
+    let sql = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC',
+                              'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+    let asof = format!("&asof={}", database.texts(sql).await[0]);
+    let client = database.connect().await;
+    let changes = "DELETE FROM corporate_actions WHERE ex_date < '2020-01-20';
+                   UPDATE corporate_actions SET dividend = dividend * 2 WHERE dividend IS NOT NULL;
+                   UPDATE prices SET close = low, volume = volume / 2;
+                   UPDATE stocks SET data_version = next_revision()";
+    client.batch_execute(&format!("BEGIN; {changes}; COMMIT")).await.unwrap();
+    let (app, key) = (App::without_redis(&database).await, database.issue("enterprise"));
+    for (symbol, history) in &histories {
+        check_prices(&app, &key, symbol, history, &asof).await;
+        check_quote(&app, &key, symbol, history, &asof).await;
+    }
+}
+
+/// Checks the prices of a stock: not adjusted, for splits, and for all. Returns them.
+async fn check_prices(
+    app: &App,
+    key: &str,
+    symbol: &str,
+    history: &History,
+    asof: &str,
+) -> [Vec<Value>; 3] {
+    let [none, splits, all] = [
+        rows(app, key, symbol, &format!("adjust=none{asof}")).await,
+        rows(app, key, symbol, &format!("adjust=splits{asof}")).await,
+        rows(app, key, symbol, &format!("adjust=all{asof}")).await,
+    ];
+    assert_eq!(none.len(), history.bars.len(), "{symbol}");
+    for (n, bar) in history.bars.iter().enumerate() {
+        let day = format!("{symbol} {}", date(bar.day));
+        let raw = bar.prices.clone().map(|text| text.parse::<f64>().unwrap());
+        let expected = [Of::Splits, Of::All].map(|of| history.prices(bar, of));
+        assert_eq!(prices_of(&none[n]), raw, "{day}");
+        assert_eq!(prices_of(&splits[n]), expected[0], "{day}");
+        assert_eq!(prices_of(&all[n]), expected[1], "{day}");
+        for rows in [&none, &splits, &all] {
+            assert_eq!(number(&rows[n]["adjustedClose"]), expected[1][3], "{day}");
+        }
+        for rows in [&splits, &all] {
+            assert_eq!(rows[n]["volume"], history.volume(bar), "{day}");
+            for name in ["open", "high", "low", "close", "adjustedClose"] {
+                assert!(digits(&rows[n][name]) <= 10, "{day}: {}", rows[n][name]);
+            }
+        }
+    }
+    [none, splits, all]
 }
 
 /// Prices that are loaded after the actions are adjusted by the load, not by an update of stored
@@ -172,8 +208,9 @@ async fn prices_adjusted_as_a_feeds_adjusted_close_are_exact() {
     }
 }
 
-async fn check_quote(app: &App, key: &str, symbol: &str, history: &History) {
-    let (_, quote) = app.json(key, &format!("/api/stocks/{symbol}/quote")).await;
+async fn check_quote(app: &App, key: &str, symbol: &str, history: &History, asof: &str) {
+    let query = asof.replacen('&', "?", 1);
+    let (_, quote) = app.json(key, &format!("/api/stocks/{symbol}/quote{query}")).await;
     let [before, latest] = history.bars.last_chunk().unwrap();
     let factor = history.factor(before.day, latest.day, Of::Splits);
     let previous = match factor.is_one() {
