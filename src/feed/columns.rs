@@ -152,6 +152,14 @@ impl FeedColumn {
     }
 }
 
+/// Whether a column holds closes or volumes as traded beside adjusted ones: Sharadar's
+/// `closeunadj`, and the `unadjustedVolume` of Financial Modeling Prep.
+pub(super) fn is_unadjusted(name: &str) -> bool {
+    let name = normalized(name);
+    (name.contains("unadj") || name.starts_with("raw"))
+        && ["close", "price", "volume"].iter().any(|value| name.contains(value))
+}
+
 /// A column's name without the differences between vendors: case, spaces, underscores, brackets, a
 /// byte order mark. A single letter keeps its case: Massive's `T` is a ticker, and `t` a time.
 pub(super) fn normalized(name: &str) -> String {

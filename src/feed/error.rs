@@ -48,6 +48,12 @@ pub enum FeedError {
     )]
     AdjustedPrices { name: String },
     #[error(
+        "{name} has unadjusted values in the column {column:?}, so its other prices or volumes are \
+         adjusted: expected a file of prices as traded, --prices-are split-adjusted, or \
+         --prices-are raw if only that column says so"
+    )]
+    AdjustedBeside { name: String, column: String },
+    #[error(
         "{name} says that the interval of its rows is {interval:?}: expected rows of days, as \
          \"1day\""
     )]

@@ -62,6 +62,28 @@ async fn a_share_class_is_found_under_every_spelling_unless_another_stock_has_it
 }
 
 #[tokio::test]
+async fn the_suffix_of_the_us_never_finds_a_stock_of_another_country() {
+    let (database, files) = (Database::empty().await, Files::new());
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    assert_eq!(database.output(&["exchanges", "add", "XPAR"]).code, Some(0));
+    let header = "symbol,name,exchange,currency";
+    database.load("stocks", &format!("{header}\nOWN,Own Paris,XPAR,EUR\nOWL,Own L,NYSE,USD\n"));
+    let prices = |symbol: &str| {
+        let header = "symbol,date,open,high,low,close,volume";
+        files.write("prices.csv", format!("{header}\n{symbol},2024-06-03,4,5,4,4.5,3\n"))
+    };
+    let found = database.output(&["ingest", "prices", &prices("OWL.US")]);
+    assert_eq!(found.code, Some(0), "{found:?}");
+    let refused = database.output(&["ingest", "prices", &prices("OWN.US")]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("a known symbol"), "{refused:?}");
+    let other = files.write("us.csv", format!("{header}\nOWN.US,Own ADR,NYSE,USD\n"));
+    let report = database.output(&["ingest", "stocks", &other, "--json"]).json();
+    assert_eq!((&report["added"], &report["changed"]), (&json!(1), &json!(0)), "{report}");
+    let stored = ["OWL NYSE USD", "OWN XPAR EUR", "OWN.US NYSE USD"];
+    assert_eq!(database.texts(STOCKS).await, stored);
+}
+
+#[tokio::test]
 async fn two_spellings_in_one_file_of_stocks_are_two_stocks() {
     let header = "symbol,name,exchange,currency";
     let listed = |a: &str, b: &str| format!("{header}\n{a},Own,NYSE,USD\n{b},Own,NYSE,USD\n");

@@ -376,6 +376,11 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
             "FILE says that its prices are adjusted: expected prices as traded",
         ),
         (
+            format!("{header},closeadj,closeunadj\nVNA,2024-01-02,1,2,1,1,5,1,4\n"),
+            "FILE has unadjusted values in the column \"closeunadj\", so its other prices or \
+             volumes are adjusted",
+        ),
+        (
             "symbol;date;open;high;low;close;volume\nVNA;2024-01-02;1,5;2,25;1;1;5\n".to_owned(),
             "column open: expected a number with a decimal point, as 1.23: decimal commas are not \
              read, found \"1,5\"",

@@ -22,6 +22,7 @@ fn read(text: &str) -> (String, Vec<String>) {
         id: 7,
         symbol,
         zone: chrono_tz::America::New_York,
+        may_be_in_us: true,
         delisted_on: crate::market::parse_date("2030-01-02"),
         calendar: Calendar::of("NASDAQ"),
     };

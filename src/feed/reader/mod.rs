@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use csv::StringRecord;
 
-use super::columns::FeedColumn;
+use super::columns::{FeedColumn, is_unadjusted};
 use super::error::FeedError;
 use super::header::{ColumnSource, FileSymbol, Header, find_columns};
 use super::records::{self, Opened, Rows};
@@ -61,6 +61,12 @@ impl FeedReader {
         }
         if are_prices_adjusted && !hints.is_price_basis_given {
             return Err(FeedError::AdjustedPrices { name });
+        }
+        let is_of_prices = wanted.iter().any(|column| column.name == "close");
+        let unadjusted = names.iter().find(|name| is_unadjusted(name));
+        if let (Some(column), true, false) = (unadjusted, is_of_prices, hints.is_price_basis_given)
+        {
+            return Err(FeedError::AdjustedBeside { column: column.to_owned(), name });
         }
         let symbol = FileSymbol { given: hints.symbol, named: symbol.as_deref() };
         let Header { mut sources, ignored } = find_columns(&name, &names, wanted, symbol)?;

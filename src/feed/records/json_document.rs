@@ -14,7 +14,7 @@ use crate::feed::error::FeedError;
 /// The largest document, in bytes: it is held in memory, unlike NDJSON.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-const PAGE_NOTE: &str = "the file is one page of several, and names the next one";
+const PAGE_NOTE: &str = "the file is one page of several: load the others, too";
 
 /// # Errors
 /// If the text is no JSON, is too long, or has no rows.

@@ -50,7 +50,8 @@ impl Stated {
             are_prices_adjusted: !AS_TRADED.contains(&adjustment.as_str()),
             is_page: NEXT
                 .iter()
-                .any(|name| document.get(*name).is_some_and(|next| !next.is_null())),
+                .any(|name| document.get(*name).is_some_and(|next| !next.is_null()))
+                || is_part(document),
         }
     }
 
@@ -67,6 +68,12 @@ impl Stated {
             record.insert("currency".to_owned(), Value::String(currency.clone()));
         }
     }
+}
+
+/// Whether marketstack's `pagination` counts more records in total than in the document.
+fn is_part(document: &Map<String, Value>) -> bool {
+    let count = |name: &str| document.get("pagination")?.get(name)?.as_u64();
+    count("count").zip(count("total")).is_some_and(|(count, total)| count < total)
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -110,6 +117,19 @@ mod tests {
             (json!({"adjusted": null}), false),
         ] {
             assert_eq!(stated(document.clone()).are_prices_adjusted, is_adjusted, "{document}");
+        }
+    }
+
+    #[test]
+    fn one_page_of_several_is_known() {
+        for (document, is_page) in [
+            (json!({"next_url": "https://example.com", "data": []}), true),
+            (json!({"next": null, "data": []}), false),
+            (json!({"pagination": {"count": 100, "total": 253}, "data": []}), true),
+            (json!({"pagination": {"count": 100, "total": 100}, "data": []}), false),
+            (json!({"pagination": {"limit": 100, "total": 1}, "data": []}), false),
+        ] {
+            assert_eq!(stated(document.clone()).is_page, is_page, "{document}");
         }
     }
 

@@ -40,6 +40,8 @@ pub struct KnownStock {
     pub symbol: Symbol,
     /// The time zone of its exchange.
     pub zone: Tz,
+    /// Whether its exchange is one of the US, as far as its country is known.
+    pub may_be_in_us: bool,
     /// The last trading day; `None` while the stock is listed.
     pub delisted_on: Option<NaiveDate>,
     /// The calendar of its exchange; `None` where it is not known.
@@ -56,9 +58,14 @@ pub struct InheritedSymbol {
 }
 
 impl ReferenceData {
-    /// The stock of a symbol, and the spelling of the symbol that finds it.
+    /// The stock of a symbol, and the spelling of the symbol that finds it. `SAN.US` is not the
+    /// `SAN` of Paris.
     pub fn find(&self, symbol: Symbol) -> Option<(Symbol, KnownStock)> {
-        symbol.find_spelled(|spelling| Some((spelling, *self.stocks.get(&spelling)?)))
+        let is_of_us = |spelling: Symbol| is_marked_us(symbol) && !is_marked_us(spelling);
+        symbol.find_spelled(|spelling| {
+            let stock = *self.stocks.get(&spelling)?;
+            (stock.may_be_in_us || !is_of_us(spelling)).then_some((spelling, stock))
+        })
     }
 
     /// Frees these symbols for new stocks, as far as they are former symbols.
@@ -69,6 +76,11 @@ impl ReferenceData {
             }
         }
     }
+}
+
+/// Whether a symbol has the suffix that some vendors give every US stock.
+fn is_marked_us(symbol: Symbol) -> bool {
+    symbol.as_str().ends_with(".US")
 }
 
 impl Loader {
@@ -88,11 +100,12 @@ impl Loader {
         let mut data = ReferenceData { now: Some(Utc::now()), ..ReferenceData::default() };
         let sql = "
             SELECT s.symbol AS found_by, s.id, s.symbol, s.delisted_on, e.calendar_name, s.name,
-                   e.time_zone, NULL AS replaced_on
+                   e.time_zone, coalesce(e.country, 'US') = 'US' AS may_be_in_us,
+                   NULL AS replaced_on
             FROM stocks s JOIN exchanges e ON e.code = s.exchange
             UNION ALL
             SELECT i.symbol, s.id, s.symbol, s.delisted_on, e.calendar_name, s.name,
-                   e.time_zone, i.replaced_on
+                   e.time_zone, coalesce(e.country, 'US') = 'US', i.replaced_on
             FROM inherited_symbols i JOIN stocks s ON s.id = i.stock_id
             JOIN exchanges e ON e.code = s.exchange";
         for row in self.client.query(sql, &[]).await? {
@@ -101,6 +114,7 @@ impl Loader {
                 id: row.try_get("id")?,
                 symbol: symbol(&row, "symbol")?,
                 zone: zone(&row)?,
+                may_be_in_us: row.try_get("may_be_in_us")?,
                 delisted_on: row.try_get("delisted_on")?,
                 calendar: Calendar::of(row.try_get("calendar_name")?),
             };

@@ -10,7 +10,7 @@ use tickerd::market::parse_date;
 use crate::LoadtestError;
 
 /// With ten years of days they have some 950,000 bars.
-const STOCKS: u32 = 430;
+const STOCKS: u32 = 420;
 const FROM: &str = "2016-01-01";
 const TO: &str = "2025-12-31";
 const SEED: u64 = 1;
