@@ -16,6 +16,8 @@ pub struct FeedRow<'a> {
     pub(super) record: &'a StringRecord,
     pub(super) columns: &'a [(&'static str, ColumnSource)],
     pub(super) date_order: Option<DateOrder>,
+    /// Whether semicolons separate the fields of the file.
+    pub(super) has_semicolons: bool,
 }
 
 impl<'a> FeedRow<'a> {
@@ -111,7 +113,12 @@ impl<'a> FeedRow<'a> {
 
     /// A whole number of 0 or more. Some feeds write fractions, which are rounded.
     pub fn whole_number(&self, column: &'static str) -> Result<WholeNumber, RowError> {
-        let number = values::whole_number(self.text(column));
+        let text = self.text(column);
+        if self.has_semicolons && values::may_be_thousands(text) {
+            let expected = "expected a whole number without points, which may separate thousands";
+            return Err(self.error(column, expected));
+        }
+        let number = values::whole_number(text);
         number.ok_or_else(|| self.error(column, "expected a whole number of 0 or more"))
     }
 }

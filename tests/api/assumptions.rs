@@ -73,6 +73,20 @@ async fn spin_offs_that_are_not_undone_in_split_adjusted_prices_are_named() {
 }
 
 #[tokio::test]
+async fn a_dividend_above_the_close_before_its_ex_date_is_named() {
+    let (database, files) = with_stock().await;
+    database.load("prices", &bars(&["2024-01-04", "2024-01-05"]));
+    // The first has no close before it.
+    let rows = "symbol,ex_date,dividend\nWIDG,2023-12-08,12\nWIDG,2024-01-05,10\n\
+                WIDG,2024-01-08,10.5\n";
+    let file = files.write("dividends.csv", rows);
+    let said = database.output(&["ingest", "actions", &file]).stderr;
+    let expected = "dividends above the close before their ex-date, which may be in another unit: \
+                    WIDG on 2024-01-08 (10.5, close 10)\n";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[tokio::test]
 async fn dividends_that_a_late_split_has_divided_are_named_until_they_are_loaded_again() {
     let (database, files) = with_stock().await;
     let dividends = "symbol,ex_date,dividend\nWIDG,2020-02-07,0.25\nWIDG,2023-08-04,0.5\n";

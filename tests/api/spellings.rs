@@ -62,6 +62,16 @@ async fn a_share_class_is_found_under_every_spelling_unless_another_stock_has_it
 }
 
 #[tokio::test]
+async fn a_currency_that_a_file_of_stocks_changes_under_stored_prices_is_named() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let rows = "symbol,name,exchange,currency\nIBM,IBM,NYSE,EUR\nOWN,Own,NYSE,EUR\n";
+    let output = database.output(&["ingest", "stocks", &files.write("stocks.csv", rows)]);
+    let expected = "stocks with prices have another currency now, and their stored prices count as \
+                    in it: IBM from USD to EUR\n";
+    assert!(output.code == Some(0) && output.stderr.contains(expected), "{output:?}");
+}
+
+#[tokio::test]
 async fn the_suffix_of_the_us_never_finds_a_stock_of_another_country() {
     let (database, files) = (Database::empty().await, Files::new());
     assert_eq!(database.output(&["migrate"]).code, Some(0));

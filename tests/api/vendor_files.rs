@@ -376,6 +376,11 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
             "FILE says that its prices are adjusted: expected prices as traded",
         ),
         (
+            "symbol;date;open;high;low;close;volume\nVNA;2024-01-02;1;2;1;1;51.200\n".to_owned(),
+            "line 2, column volume: expected a whole number without points, which may separate \
+             thousands, found \"51.200\"",
+        ),
+        (
             format!("{header},closeadj,closeunadj\nVNA,2024-01-02,1,2,1,1,5,1,4\n"),
             "FILE has unadjusted values in the column \"closeunadj\", so its other prices or \
              volumes are adjusted",

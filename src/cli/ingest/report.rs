@@ -30,6 +30,10 @@ pub struct ReportJson<'a> {
     #[serde(skip_serializing_if = "is_empty")]
     late_splits: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
+    large_dividends: &'a [String],
+    #[serde(skip_serializing_if = "is_empty")]
+    changed_currencies: &'a [String],
+    #[serde(skip_serializing_if = "is_empty")]
     other_spellings: &'a [String],
     #[serde(skip_serializing_if = "is_empty")]
     ignored_columns: &'a [String],
@@ -94,6 +98,8 @@ impl<'a> ReportJson<'a> {
             kept_spin_offs: report.kept_spin_offs.len(),
             stocks_without_splits: report.stocks_without_splits.unsigned_abs(),
             late_splits: &report.late_splits,
+            large_dividends: &report.large_dividends,
+            changed_currencies: &report.changed_currencies,
             other_spellings: &report.other_spellings,
             ignored_columns: &reading.ignored_columns,
             notes: &reading.notes,
@@ -200,7 +206,20 @@ fn assumed(report: &LoadReport) -> impl Iterator<Item = String> {
             first_symbols(spellings)
         )
     });
-    [sparse, kept, without, late, other_spellings].into_iter().flatten()
+    let currencies = (!report.changed_currencies.is_empty()).then(|| {
+        format!(
+            "stocks with prices have another currency now, and their stored prices count as in it: \
+             {}",
+            first_symbols(&report.changed_currencies)
+        )
+    });
+    let large = (!report.large_dividends.is_empty()).then(|| {
+        format!(
+            "dividends above the close before their ex-date, which may be in another unit: {}",
+            first_symbols(&report.large_dividends)
+        )
+    });
+    [sparse, kept, without, late, large, currencies, other_spellings].into_iter().flatten()
 }
 
 /// Which adjusted closes of feeds lack an action, and what to do.

@@ -36,6 +36,7 @@ pub struct FeedReader {
     ignored: Vec<String>,
     notes: Vec<String>,
     date_order: Option<DateOrder>,
+    has_semicolons: bool,
     ahead: VecDeque<Result<(u64, StringRecord), FeedError>>,
     record: StringRecord,
 }
@@ -54,7 +55,7 @@ impl FeedReader {
         let Source { name, raw, .. } = source;
         let text = decompressed(raw);
         let text = text.map_err(|e| FeedError::Io { name: name.clone(), reason: e.to_string() })?;
-        let Opened { names, symbol, interval, are_prices_adjusted, notes, rows } =
+        let Opened { names, symbol, interval, has_semicolons, are_prices_adjusted, notes, rows } =
             records::open(&name, text)?;
         if let Some(interval) = interval.filter(|interval| !is_day(interval)) {
             return Err(FeedError::OtherInterval { name, interval });
@@ -80,6 +81,7 @@ impl FeedReader {
             ignored,
             notes,
             date_order: hints.date_order,
+            has_semicolons,
             ahead: VecDeque::new(),
             record: StringRecord::new(),
         };
@@ -145,6 +147,7 @@ impl FeedReader {
             record: &self.record,
             columns: &self.columns,
             date_order: self.date_order,
+            has_semicolons: self.has_semicolons,
         }))
     }
 

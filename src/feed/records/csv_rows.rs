@@ -52,7 +52,7 @@ impl CsvRows {
         // What is no line of the header is a row.
         rows.read_ahead.drain(..lines - 1);
         rows.read_ahead.reverse();
-        Ok(Opened { symbol, ..Opened::of(names, rows) })
+        Ok(Opened { symbol, has_semicolons: delimiter == b';', ..Opened::of(names, rows) })
     }
 
     /// Files that were joined repeat the first line, which is no row.

@@ -38,7 +38,7 @@ pub fn open(name: &str, text: impl Read) -> Result<Opened<Vec<StringRecord>>, Fe
     let rows = records.iter().enumerate().map(row).collect::<Result<_, FeedError>>()?;
     let Stated { symbol, interval, are_prices_adjusted, is_page, .. } = stated;
     let notes = if is_page { vec![PAGE_NOTE.to_owned()] } else { Vec::new() };
-    Ok(Opened { names, symbol, interval, are_prices_adjusted, notes, rows })
+    Ok(Opened { symbol, interval, are_prices_adjusted, notes, ..Opened::of(names, rows) })
 }
 
 /// The names of the fields of all records, those of the first record first.

@@ -13,6 +13,8 @@ pub struct Opened<R> {
     pub symbol: Option<String>,
     /// The period of all bars, if the file states it outside of its rows.
     pub interval: Option<String>,
+    /// Whether semicolons separate its fields. Where they do, `.` may separate thousands.
+    pub has_semicolons: bool,
     /// Whether the file says that its prices are not as traded.
     pub are_prices_adjusted: bool,
     /// What the operator should know, as sentences.
@@ -23,13 +25,27 @@ pub struct Opened<R> {
 impl<R> Opened<R> {
     /// Rows under these names, of which the file says no more.
     pub fn of(names: StringRecord, rows: R) -> Self {
-        let (symbol, interval, notes) = (None, None, Vec::new());
-        Self { names, symbol, interval, are_prices_adjusted: false, notes, rows }
+        Self {
+            names,
+            symbol: None,
+            interval: None,
+            has_semicolons: false,
+            are_prices_adjusted: false,
+            notes: Vec::new(),
+            rows,
+        }
     }
 
     /// The same with other rows.
     pub fn map<T>(self, rows: impl FnOnce(R) -> T) -> Opened<T> {
-        let Self { names, symbol, interval, are_prices_adjusted, notes, rows: own } = self;
-        Opened { names, symbol, interval, are_prices_adjusted, notes, rows: rows(own) }
+        Opened {
+            names: self.names,
+            symbol: self.symbol,
+            interval: self.interval,
+            has_semicolons: self.has_semicolons,
+            are_prices_adjusted: self.are_prices_adjusted,
+            notes: self.notes,
+            rows: rows(self.rows),
+        }
     }
 }

@@ -7,5 +7,5 @@ mod period;
 
 pub use currency::currency;
 pub use date::{DateError, DateOrder, DateOrderClue, date, date_order_clue};
-pub use number::{WholeNumber, expected_number, is_blank, number, whole_number};
+pub use number::{WholeNumber, expected_number, is_blank, may_be_thousands, number, whole_number};
 pub use period::is_day;

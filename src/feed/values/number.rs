@@ -72,6 +72,17 @@ pub fn whole_number(text: &str) -> Option<WholeNumber> {
     (!is_negative || number == 0 && !is_rounded).then_some(WholeNumber { number, is_rounded })
 }
 
+/// Whether the points of a number may separate thousands, as in `51.200` and `1.234.567`.
+pub fn may_be_thousands(text: &str) -> bool {
+    let is_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let mut groups = text.split('.');
+    let is_first = groups.next().is_some_and(|first| (1..=3).contains(&first.len()));
+    is_first
+        && text.contains('.')
+        && text.split('.').all(is_digits)
+        && groups.all(|group| group.len() == 3)
+}
+
 /// The parts of a decimal number.
 struct Decimal {
     is_negative: bool,
@@ -176,6 +187,16 @@ mod tests {
         ] {
             assert_eq!(number(text), None, "{text}");
             assert!(expected_number(text).ends_with(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn points_between_groups_of_three_digits_may_separate_thousands() {
+        for text in ["51.200", "1.234.567", "1.000"] {
+            assert!(may_be_thousands(text), "{text}");
+        }
+        for text in ["", "51200", "51.2", "51.2000", "1234.567", "1.234,5", ".200", "1.23e4"] {
+            assert!(!may_be_thousands(text), "{text}");
         }
     }
 

@@ -19,6 +19,39 @@ impl Loader {
         rows.iter().map(|row| Ok(row.try_get("spelling")?)).collect()
     }
 
+    /// The dividends of the file above the last close before their ex-date, as `WIDG on 2024-03-01
+    /// (500, close 10)`. Runs after the merge.
+    pub(super) async fn large_dividends(&self) -> Result<Vec<String>, StoreError> {
+        if self.table != Table::Actions {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT format('%s on %s (%s, close %s)', s.symbol, d.ex_date, d.dividend,
+                                 before.close) AS dividend
+                   FROM staging d JOIN stocks s ON s.id = d.stock_id
+                   CROSS JOIN LATERAL (
+                       SELECT close FROM prices
+                       WHERE stock_id = d.stock_id AND date < d.ex_date
+                       ORDER BY date DESC LIMIT 1) before
+                   WHERE d.dividend > before.close ORDER BY s.symbol, d.ex_date, d.type";
+        let rows = self.client.query(sql, &[]).await?;
+        rows.iter().map(|row| Ok(row.try_get("dividend")?)).collect()
+    }
+
+    /// The stocks with prices whose currency a stocks file has changed, as `VOD from GBP to USD`.
+    pub(super) async fn changed_currencies(&self) -> Result<Vec<String>, StoreError> {
+        if self.table != Table::Stocks {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT s.symbol || ' from ' || h.currency || ' to ' || s.currency AS change
+                   FROM stocks_history h JOIN stocks s USING (id)
+                   WHERE h.until = nullif(current_setting('tickerd.change', true), '')::int4
+                     AND h.currency <> s.currency
+                     AND EXISTS (SELECT FROM prices WHERE stock_id = s.id)
+                   ORDER BY s.symbol";
+        let rows = self.client.query(sql, &[]).await?;
+        rows.iter().map(|row| Ok(row.try_get("change")?)).collect()
+    }
+
     /// The spin-offs by which split-adjusted prices of the file may be divided, and which the load
     /// does not undo: vendors differ. Each is the symbol of its stock and its ex-date.
     pub(super) async fn kept_spin_offs(

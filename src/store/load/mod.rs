@@ -195,6 +195,8 @@ impl Loader {
         report.sparse_stocks = self.sparse_stocks().await?;
         report.kept_spin_offs = self.kept_spin_offs(basis).await?;
         report.stocks_without_splits = self.stocks_without_splits(are_dividends_adjusted).await?;
+        report.large_dividends = self.large_dividends().await?;
+        report.changed_currencies = self.changed_currencies().await?;
         report.other_spellings = self.other_spellings().await?;
         report.late_splits = self.stocks_with_late_splits().await?;
         if merged.is_empty() {

@@ -25,6 +25,10 @@ pub struct LoadReport {
     /// The symbols of stocks with a new split, by which dividends that were loaded later may have
     /// been divided.
     pub late_splits: Vec<String>,
+    /// Dividends above the last close before their ex-date, with both.
+    pub large_dividends: Vec<String>,
+    /// Stocks with prices that have another currency now, as `VOD from GBP to USD`.
+    pub changed_currencies: Vec<String>,
     /// Rows of stocks under another spelling of a stored symbol, as `BRK-B is BRK.B`.
     pub other_spellings: Vec<String>,
 }
