@@ -16,7 +16,7 @@ use crate::store::{CommitOptions, Database, LoadError, LoadRejection, LoadReport
 const CHUNKS_WAITING_MAX: usize = 8;
 
 pub enum LoadOutcome {
-    Committed(LoadReport, Box<ReadReport>, Box<Loader>),
+    Committed(Box<LoadReport>, Box<ReadReport>, Box<Loader>),
     /// Nothing was loaded: the operator must confirm this loss first.
     NeedsConfirmation(String),
 }
@@ -91,7 +91,7 @@ pub async fn load(
                 merged.stocks_without_splits = 0;
             }
             report.identical_rows = staged.saturating_sub(merged.rows());
-            Ok(LoadOutcome::Committed(merged, Box::new(report), Box::new(loader)))
+            Ok(LoadOutcome::Committed(Box::new(merged), Box::new(report), Box::new(loader)))
         }
         Err(LoadError::Store(error)) => Err(nothing_loaded(&error)),
         Err(LoadError::OutcomeUnknown(error)) => Err(format!(
