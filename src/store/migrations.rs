@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::error::describe;
+use super::server_role::grant_to_server;
 use super::{Database, StoreError};
 
 // MIGRATIONS: the name and the SQL of each file of migrations/, in their order. See build.rs.
@@ -91,6 +92,7 @@ impl Database {
         }
         let report = report.map_err(|e| StoreError::Migration(reason(&e)))?;
         revoke_from_data_api(&client).await?;
+        grant_to_server(&client).await?;
         client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
         Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
     }

@@ -55,6 +55,7 @@ mod reference;
 mod reference_data;
 mod release;
 mod restart;
+mod roles;
 mod rotation;
 mod same_day_dividends;
 mod scale;

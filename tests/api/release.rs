@@ -8,7 +8,7 @@ use std::process::Command;
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// Files that the archive must hold, below its one folder.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "tickerd",
     "README.md",
     "LICENSE",
@@ -22,6 +22,7 @@ const FILES: [&str; 13] = [
     "deploy/Caddyfile",
     "deploy/backup",
     "deploy/restore",
+    "deploy/roles.sql",
 ];
 
 /// Runs a command that has to succeed, and returns its stdout.

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use rand::distr::{Alphanumeric, SampleString};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Runtime;
 
 use super::console::{CliError, print_line};
@@ -18,7 +20,7 @@ use crate::config::{
     Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig,
 };
 use crate::http::Listeners;
-use crate::store::{Database, Store};
+use crate::store::{Database, SERVER_ROLE, Store};
 use servers::Servers;
 use steps::Steps;
 
@@ -92,8 +94,10 @@ async fn prepare_and_serve(
     steps.end();
     let address = listeners.public.local_addr()?;
     print_line(&introduction::text(&keys, address, servers))?;
+    let mut served_database = connections.database;
+    served_database.database_url = server_role_url(&database, servers).await?;
     let config = ServeConfig {
-        database: connections.database,
+        database: served_database,
         replica: connections.replica,
         redis: connections.redis,
         http: args.http,
@@ -109,6 +113,13 @@ async fn prepare_and_serve(
     };
     serve::start(listeners, config, log)?.run(announce_stop).await?;
     Ok(())
+}
+
+/// Creates the role that the server uses, and returns its URL. It has a new password each time.
+async fn server_role_url(database: &Database, servers: &Servers) -> Result<SecretString, CliError> {
+    let password = SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), 24));
+    database.create_server_role(password.expose_secret()).await?;
+    servers.database_url_of(SERVER_ROLE, &password)
 }
 
 /// The demo connects to its own servers alone, whatever servers the environment names.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use testkit::servers::{
     Durability, LocalPostgres, LocalRedis, LocalServerError, choose_dir, embedded,
     installed_postgres,
@@ -49,6 +49,21 @@ impl Servers {
 
     pub fn database_url(&self) -> SecretString {
         self.postgres.url().into()
+    }
+
+    /// The URL for another role.
+    ///
+    /// # Errors
+    /// If the URL of the owner names no user.
+    pub fn database_url_of(
+        &self,
+        role: &str,
+        password: &SecretString,
+    ) -> Result<SecretString, CliError> {
+        let owner = self.postgres.url();
+        let (_, server) = owner.split_once('@').ok_or("the URL of Postgres names no user")?;
+        let password = password.expose_secret();
+        Ok(format!("postgres://{role}:{password}@{server}").into())
     }
 
     pub fn redis_url(&self) -> Option<SecretString> {

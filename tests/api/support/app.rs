@@ -51,6 +51,7 @@ impl App {
     /// A server with these variables set.
     pub async fn with(database: &Database, variables: &[(&str, &str)]) -> Self {
         let mut command = database.tickerd(&["serve"]);
+        command.env("DATABASE_URL", database.serve_url());
         command.envs(variables.iter().copied());
         Self::start(command).await
     }

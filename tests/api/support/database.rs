@@ -4,11 +4,15 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use super::{CommandOutput, eventually, run, servers, tickerd, unique};
 
 pub struct Database {
     name: String,
     url: String,
+    /// For the server: a role with no more rights than it needs.
+    serve_url: String,
 }
 
 impl Database {
@@ -24,22 +28,28 @@ impl Database {
     }
 
     async fn create(options: &str) -> Self {
-        let name = unique("test");
-        admin()
-            .await
+        let (name, admin) = (unique("test"), admin().await);
+        create_serve_role(&admin).await;
+        admin
             .batch_execute(&format!("CREATE DATABASE {name} {options}"))
             .await
             .expect("a database is made");
-        Self { url: url_of(&name), name }
+        let url = url_of(&name);
+        Self { serve_url: with_serve_role(&url), url, name }
     }
 
     /// A database on a server that the test started.
     pub fn at(url: &str) -> Self {
-        Self { name: String::new(), url: url.to_owned() }
+        Self { name: String::new(), url: url.to_owned(), serve_url: url.to_owned() }
     }
 
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// The URL for a server: a role with no more rights than it needs.
+    pub fn serve_url(&self) -> &str {
+        &self.serve_url
     }
 
     /// A connection to inspect or damage the database.
@@ -154,13 +164,31 @@ fn template() -> &'static str {
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime
             .block_on(async {
-                admin().await.batch_execute(&format!("CREATE DATABASE {name}")).await
+                let admin = admin().await;
+                create_serve_role(&admin).await;
+                admin.batch_execute(&format!("CREATE DATABASE {name}")).await
             })
             .expect("created");
-        let database = Database { url: url_of(name), name: name.to_owned() };
-        database.load_sample();
+        Database::at(&url_of(name)).load_sample();
         name
     })
+}
+
+/// The name and the password of the role for servers.
+const SERVE_ROLE: (&str, &str) = ("tickerd_serve", "of-the-tests");
+
+/// Creates the role before any migration, which grants it its rights.
+async fn create_serve_role(admin: &tokio_postgres::Client) {
+    static CREATED: OnceCell<()> = OnceCell::const_new();
+    let (name, password) = SERVE_ROLE;
+    let create = format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'");
+    CREATED.get_or_init(async || admin.batch_execute(&create).await.expect("created")).await;
+}
+
+fn with_serve_role(url: &str) -> String {
+    let (_, server) = url.split_once('@').expect("the URL names a user");
+    let (name, password) = SERVE_ROLE;
+    format!("postgres://{name}:{password}@{server}")
 }
 
 fn url_of(database: &str) -> String {
