@@ -22,7 +22,8 @@ test-scale: tools-scale ## test instances behind nginx and Caddy, a Redis Cluste
 test-openapi: tools-openapi ## send requests that the OpenAPI document allows, and some that it forbids; a minute
 	python3 -m venv target/schemathesis
 	target/schemathesis/bin/pip install --quiet --requirement tests/openapi/requirements.txt
-	timeout 900 cargo test --workspace --locked --test api reference:: -- --include-ignored
+	npm ci --silent --prefix tests/openapi
+	timeout 900 cargo test --workspace --locked --test api -- --include-ignored reference:: generated_clients::
 
 test-calendars: tools ## compare the built-in calendars with the Python package exchange_calendars; a minute
 	python3 -m venv target/calendars

@@ -35,6 +35,7 @@ mod exchanges;
 mod faults;
 mod feeds;
 mod generate;
+mod generated_clients;
 mod getting_started;
 mod ingest;
 mod ingest_killed;

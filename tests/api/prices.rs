@@ -43,6 +43,22 @@ fn dates(rows: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn a_list_may_be_repeated_instead_of_separated_by_commas() {
+    let database = Database::sample().await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let get = async |query: &str| {
+        let answer = app.get(&key, &format!("/api/prices?start=2012-12-24&{query}")).await;
+        (header(&answer, "x-ratelimit-cost").to_owned(), answer.text().await.unwrap())
+    };
+    let (cost, commas) = get("symbols=AAPL,MSFT,IBM&columns=symbol,close").await;
+    let repeated = "symbols=AAPL&columns=symbol&symbols=MSFT,IBM&columns=close";
+    assert_eq!(get(repeated).await, (cost.clone(), commas));
+    assert_eq!(cost, "3");
+    let (_, twice) = get("symbols=AAPL&limit=1&limit=2").await;
+    assert!(twice.contains("limit is given twice"), "{twice}");
+}
+
+#[tokio::test]
 async fn pages_show_every_row_once_in_either_order_from_the_cache_too() {
     let database = Database::sample().await;
     let (app, key) = (App::without_redis(&database).await, database.issue("pro"));

@@ -72,6 +72,7 @@ pub struct CalendarDays {
 /// A holiday.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Holiday)]
 pub struct NamedDay {
     date: NaiveDate,
     name: &'static str,

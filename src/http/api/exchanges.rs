@@ -28,6 +28,7 @@ pub struct Exchanges {
 /// An exchange.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Exchange)]
 pub struct ListedExchange {
     code: String,
     name: String,

@@ -12,7 +12,7 @@ use crate::http::respond::uncached::no_store;
 use crate::http::server::state::State;
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Alive)]
+#[schema(as = Health)]
 pub struct Liveness {
     /// `ok`.
     status: &'static str,

@@ -37,6 +37,7 @@ pub struct MarketStatus {
 /// Whether an exchange is open.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TradingState)]
 pub struct OpenState {
     /// The code of the exchange.
     exchange: String,

@@ -26,6 +26,7 @@ pub struct QuoteQuery {
 /// The latest bar of a stock and its change from the previous trading day.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Quote)]
 pub struct QuoteAnswer {
     /// The current symbol of the stock.
     symbol: String,

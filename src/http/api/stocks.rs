@@ -235,6 +235,7 @@ pub struct StockQuery {
 /// One stock.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = StockResponse)]
 pub struct SingleStock {
     stock: Stock,
 }

@@ -23,7 +23,7 @@ pub const PARAMETERS: &[Parameter] = &[
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Used)]
+#[schema(as = Usage)]
 pub struct UsageReport<'a> {
     /// The public id of the key.
     key: &'a str,

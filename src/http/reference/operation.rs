@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, HttpMethod, Required, Response, SecurityRe
 
 use super::parameters::{self, ExampleValues};
 use super::problems::{ANYWHERE, OF_A_QUERY, WITH_A_KEY, by_status};
-use super::responses::{ADDRESS_LIMIT, ALWAYS, CACHED, KEY_LIMIT, PAGED, problem, with_headers};
+use super::responses::{ALWAYS, CACHED, KEY_LIMIT, PAGED, problem, with_headers};
 use super::schema::{BodySchema, TypeSchema};
 use crate::http::request::parameter::Parameter;
 
@@ -40,8 +40,6 @@ pub struct Operation {
 pub enum LimitedBy {
     /// The limit of the key. The operation requires a key.
     Key,
-    /// The limit of the client's address.
-    Address,
     Nothing,
 }
 
@@ -49,7 +47,6 @@ impl LimitedBy {
     fn headers(self) -> &'static [&'static str] {
         match self {
             Self::Key => KEY_LIMIT,
-            Self::Address => ADDRESS_LIMIT,
             Self::Nothing => &[],
         }
     }
@@ -155,7 +152,6 @@ impl Operation {
     fn codes(&self) -> Vec<&'static str> {
         let of_limit: &[&[&str]] = match self.limited_by {
             LimitedBy::Key => &[WITH_A_KEY, OF_A_QUERY],
-            LimitedBy::Address => &[&["address_limited"]],
             LimitedBy::Nothing => &[],
         };
         let of_body: &[&str] =

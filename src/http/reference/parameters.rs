@@ -1,6 +1,7 @@
 //! The representation of path and query parameters in the document.
 
 use serde_json::json;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{self, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaFormat};
 use utoipa::openapi::{KnownFormat, RefOr, Required, Schema, Type};
@@ -47,8 +48,8 @@ pub fn in_query(parameter: &Parameter, example: ExampleValues) -> path::Paramete
         .name(parameter.name)
         .parameter_in(ParameterIn::Query)
         .required(required);
-    if matches!(parameter.takes, Takes::SomeOf(_) | Takes::Symbols) {
-        builder = builder.style(Some(ParameterStyle::Form)).explode(Some(false));
+    if parameter.takes.is_list() {
+        builder = builder.style(Some(ParameterStyle::Form)).explode(Some(true));
     }
     builder
         .example(value_of(parameter.name, example))
@@ -92,6 +93,7 @@ fn schema(takes: Takes) -> RefOr<Schema> {
         Takes::OneOf(words) => text()
             .enum_values(Some(words.iter().copied()))
             .default(words.first().map(|word| json!(word)))
+            .extensions(names_of(words))
             .into(),
         Takes::Only(words) => text().enum_values(Some(words.iter().copied())).into(),
         Takes::SomeOf(words) => {
@@ -105,6 +107,22 @@ fn schema(takes: Takes) -> RefOr<Schema> {
             .into(),
         Takes::Cursor => text().min_length(Some(1)).into(),
     }
+}
+
+/// Names of the words for generated code, if the words are no names themselves.
+fn names_of(words: &[&str]) -> Option<Extensions> {
+    if !words.iter().any(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
+        return None;
+    }
+    let name = |word: &&str| match *word {
+        "1d" => "Day".to_owned(),
+        "1w" => "Week".to_owned(),
+        "1mo" => "Month".to_owned(),
+        "1y" => "Year".to_owned(),
+        other => format!("Value{other}"),
+    };
+    let names: Vec<String> = words.iter().map(name).collect();
+    Some(Extensions::builder().add("x-enum-varnames", names).build())
 }
 
 fn text() -> ObjectBuilder {

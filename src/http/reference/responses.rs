@@ -40,7 +40,6 @@ pub const KEY_LIMIT: &[&str] = &[
     "RateLimit-Policy",
     "RateLimit",
 ];
-pub const ADDRESS_LIMIT: &[&str] = &["RateLimit-Policy", "RateLimit"];
 pub const CACHED: &[&str] = &["ETag", "Age", "X-Cache", "Cache-Control"];
 pub const CREATED: &[&str] = &["Location"];
 pub const PAGED: &[&str] = &["Link"];

@@ -4,6 +4,8 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 
+use crate::http::api::prices::BAR;
+
 /// The schema of a type, and the schemas that it refers to.
 #[derive(Clone)]
 pub struct TypeSchema {
@@ -31,10 +33,11 @@ pub fn of_request<T: ToSchema>() -> TypeSchema {
     TypeSchema { name, all }
 }
 
-/// The schema of a response body, which has all its fields.
+/// The schema of a response body, which has all its fields, but for bars with some of the columns.
 pub fn of_response<T: ToSchema>() -> TypeSchema {
     let mut schema = of_request::<T>();
-    schema.all.iter_mut().for_each(|(_, schema)| require_nullable_fields(schema));
+    let complete = schema.all.iter_mut().filter(|(name, _)| name != BAR);
+    complete.for_each(|(_, schema)| require_nullable_fields(schema));
     schema
 }
 

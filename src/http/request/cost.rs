@@ -24,8 +24,10 @@ const WATCHLIST_QUOTES_COST: u32 = 5;
 pub fn cost(route: Route, query: &str) -> u32 {
     match route {
         Route::PricesOfMany => {
-            let symbols = first(query, "symbols").map_or(1, |symbols| symbols.split(',').count());
-            if symbols <= SYMBOLS_MAX { symbols as u32 } else { 1 }
+            let lists = form_urlencoded::parse(query.as_bytes());
+            let lists = lists.filter(|(given, _)| given == "symbols");
+            let symbols: usize = lists.map(|(_, symbols)| symbols.split(',').count()).sum();
+            if symbols <= SYMBOLS_MAX { symbols.max(1) as u32 } else { 1 }
         }
         Route::PricesOfDay => {
             let limit = first(query, "limit");
@@ -56,6 +58,7 @@ mod tests {
         for (query, expected) in [
             ("symbols=AAPL", 1),
             ("symbols=AAPL,MSFT,IBM", 3),
+            ("symbols=AAPL&symbols=MSFT&start=2012-01-01&s%79mbols=IBM,FB", 4),
             ("symbols=AAPL%2CMSFT%2cIBM&start=2012-01-01", 3),
             ("start=2012-01-01&s%79mbols=AAPL,MSFT", 2),
             (&format!("symbols={most}"), 100),

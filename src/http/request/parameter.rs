@@ -36,6 +36,13 @@ pub enum Takes {
     Cursor,
 }
 
+impl Takes {
+    /// Whether it takes several values, separated by commas or given one by one.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::SomeOf(_) | Self::Symbols)
+    }
+}
+
 /// A whole number from `min` to `max`.
 #[derive(Debug, Clone, Copy)]
 pub struct Whole {

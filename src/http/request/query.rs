@@ -28,7 +28,8 @@ pub const AS_OF: Parameter = Parameter::new(
 /// The longest text of a filter, in characters.
 const TEXT_CHARS_MAX: usize = 100;
 
-/// The parameters of a request, all known to its route, each given once.
+/// The parameters of a request, all known to its route, each given once. The values of a list that
+/// is given several times, as generated clients do, are joined by commas.
 pub struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
@@ -40,30 +41,31 @@ impl<'a> Query<'a> {
     /// When a parameter is not in `known`, or is given twice.
     pub fn of(request: &'a HttpRequest, known: &[Parameter]) -> Result<Self, Problem> {
         let takes_key = || State::of(request).http.apikey_in_query;
-        Self::parse(request.query_string(), known.iter().map(|known| known.name), takes_key)
+        let known = known.iter().map(|known| (known.name, known.takes.is_list()));
+        Self::parse(request.query_string(), known, takes_key)
     }
 
     /// The query of a route that is not in the public reference.
     pub fn naming(request: &'a HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
-        Self::parse(request.query_string(), known.iter().copied(), || false)
+        Self::parse(request.query_string(), known.iter().map(|name| (*name, false)), || false)
     }
 
-    /// `takes_key` returns whether a key may be among the parameters. Authentication has read it.
+    /// `known` has names, each with whether the parameter is a list. `takes_key` returns whether a
+    /// key may be among the parameters. Authentication has read it.
     fn parse(
         query: &'a str,
-        known: impl Iterator<Item = &'static str> + Clone,
+        known: impl Iterator<Item = (&'static str, bool)> + Clone,
         takes_key: impl Fn() -> bool,
     ) -> Result<Self, Problem> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let key = || (name == KEY && takes_key()).then_some(KEY);
-            let Some(known_name) = known.clone().find(|known| *known == name).or_else(key) else {
+            let key = || (name == KEY && takes_key()).then_some((KEY, false));
+            let found = known.clone().find(|(known, _)| *known == name).or_else(key);
+            let Some((known_name, is_list)) = found else {
                 let name = name.chars().take(TEXT_CHARS_MAX).collect();
-                return Err(Problem::UnknownParameter { name, expected: names(known) });
+                let expected = names(known.map(|(name, _)| name));
+                return Err(Problem::UnknownParameter { name, expected });
             };
-            if pairs.iter().any(|(earlier, _)| *earlier == name) {
-                return Err(twice(known_name));
-            }
             // Otherwise the key would be sent to Postgres and stored in cache keys.
             if value.contains(TOKEN_PREFIX) && name != KEY {
                 return Err(invalid(
@@ -71,7 +73,11 @@ impl<'a> Query<'a> {
                     "contains what looks like an API key: send the key in X-API-Key",
                 ));
             }
-            pairs.push((name, value));
+            match pairs.iter_mut().find(|(earlier, _)| *earlier == name) {
+                None => pairs.push((name, value)),
+                Some((_, list)) if is_list => *list = format!("{list},{value}").into(),
+                Some(_) => return Err(twice(known_name)),
+            }
         }
         Ok(Self { pairs })
     }
@@ -207,7 +213,7 @@ mod tests {
     const LIMIT: Whole = Whole { min: 1, max: 1000, default: 100 };
 
     fn limit(query: &str) -> Result<u32, Problem> {
-        Query::parse(query, ["limit"].into_iter(), || true)?.number("limit", LIMIT)
+        Query::parse(query, [("limit", false)].into_iter(), || true)?.number("limit", LIMIT)
     }
 
     #[test]
@@ -260,7 +266,7 @@ mod tests {
         assert_eq!(key_in("apikey=a&apikey=a").unwrap_err().to_string(), twice);
         assert_eq!(limit("limit=5&apikey=a&api%6bey=a").unwrap_err().to_string(), twice);
         assert_eq!(limit("limit=5&apikey=a").unwrap(), 5);
-        let off = Query::parse("apikey=tk_live_a", ["limit"].into_iter(), || false)
+        let off = Query::parse("apikey=tk_live_a", [("limit", false)].into_iter(), || false)
             .err()
             .unwrap()
             .to_string();
@@ -276,7 +282,7 @@ mod tests {
         #[test]
         fn any_query_is_parsed_or_rejected_without_a_panic(query in ".{0,80}") {
             let _ = limit(&query);
-            let _ = Query::parse(&query, ["start"].into_iter(), || false)
+            let _ = Query::parse(&query, [("start", false)].into_iter(), || false)
                 .and_then(|query| query.date("start"));
         }
 

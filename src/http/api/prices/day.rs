@@ -54,7 +54,7 @@ pub struct DayQuery {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Day)]
+#[schema(as = PricesOfDay)]
 pub struct MarketDay<'a> {
     date: NaiveDate,
     /// The number of rows in this response.

@@ -34,7 +34,7 @@ pub struct ManyQuery {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Many)]
+#[schema(as = PricesOfMany)]
 pub struct MultiStockPrices<'a> {
     /// The number of rows in this response.
     count: usize,

@@ -32,6 +32,7 @@ use crate::market::{Symbol, parse_date};
 use bars_query::{BarsQuery, range_text};
 use reader::RowCursor;
 pub use rows::{Price, PriceRow};
+pub use schema::BAR;
 use stream::PricePage;
 
 pub const PARAMETERS: &[Parameter] = bars_query::PARAMETERS_OF_ONE;

@@ -31,6 +31,7 @@ impl PriceRow {
 /// A daily bar.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DailyBar)]
 pub struct Price {
     /// The trading day, in the exchange's time zone.
     #[serde(serialize_with = "iso_8601")]

@@ -3,25 +3,32 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, SchemaType};
-use utoipa::openapi::{KnownFormat, RefOr, Schema, Type};
+use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::columns::PriceColumn;
 use super::rows::PriceRows;
 
+/// The name of the schema of one row, which has the requested columns alone.
+pub const BAR: &str = "Bar";
+
 impl PartialSchema for PriceRows<'_> {
     fn schema() -> RefOr<Schema> {
-        let row = ObjectBuilder::new().description(Some("The requested columns."));
-        let row = PriceColumn::ALL
-            .into_iter()
-            .fold(row, |row, column| row.property(column.as_str(), column_schema(column)));
-        ArrayBuilder::new().items(row).into()
+        ArrayBuilder::new().items(Ref::from_schema_name(BAR)).into()
     }
 }
 
 impl ToSchema for PriceRows<'_> {
     fn name() -> Cow<'static, str> {
-        "Rows".into()
+        "Bars".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        let bar = ObjectBuilder::new().description(Some("The requested columns."));
+        let bar = PriceColumn::ALL
+            .into_iter()
+            .fold(bar, |bar, column| bar.property(column.as_str(), column_schema(column)));
+        schemas.push((BAR.to_owned(), bar.into()));
     }
 }
 

@@ -80,7 +80,7 @@ fn open(
         tag: "This server",
         summary,
         description: "",
-        limited_by: LimitedBy::Address,
+        limited_by: LimitedBy::Nothing,
         parameters: &[],
         request_body: None,
         responses: vec![Success::ok(vec![(media_type, body)])],

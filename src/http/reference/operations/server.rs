@@ -2,11 +2,13 @@
 
 use super::{JSON, open};
 use crate::http::api::health::{Liveness, Readiness};
-use crate::http::reference::operation::{LimitedBy, Operation, Success};
+use crate::http::reference::operation::{Operation, Success};
 use crate::http::reference::schema::{BodySchema, json};
 use crate::route::Route;
 
 const HTML: &str = "text/html";
+const CSS: &str = "text/css";
+const JAVASCRIPT: &str = "text/javascript";
 
 pub fn operations() -> Vec<Operation> {
     let page = || BodySchema::Text("An HTML page");
@@ -29,16 +31,13 @@ pub fn operations() -> Vec<Operation> {
         description: "Postgres or its tables are missing, or this server is stopping",
         ..Success::ok(vec![(JSON, json::<Readiness>())])
     });
-    let asset = open(
-        "getAsset",
-        Route::Asset.pattern(),
-        "Get a file of a web page",
-        "*/*",
-        BodySchema::Text("A file"),
-    );
+    let file = || BodySchema::Text("A style sheet or script");
+    let mut asset =
+        open("getAsset", Route::Asset.pattern(), "Get a file of a web page", CSS, file());
+    asset.responses = vec![Success::ok(vec![(CSS, file()), (JAVASCRIPT, file())])];
     vec![
-        Operation { limited_by: LimitedBy::Nothing, ..health },
-        Operation { limited_by: LimitedBy::Nothing, ..readiness },
+        health,
+        readiness,
         open("getPage", Route::Page.pattern(), "Get the web page for people", HTML, page()),
         open(
             "getReference",
@@ -54,6 +53,6 @@ pub fn operations() -> Vec<Operation> {
             JSON,
             BodySchema::Object("An OpenAPI 3.1 document"),
         ),
-        Operation { limited_by: LimitedBy::Nothing, problems: &["not_found"], ..asset },
+        Operation { problems: &["not_found"], ..asset },
     ]
 }
