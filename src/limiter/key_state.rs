@@ -62,13 +62,13 @@ impl RenewalTask {
         let lease = &key_state.lease;
         let _calling = key_state.call_lock.lock().await;
         let sent_ms = clock.now_ms();
-        let Some(take) = lease.prepare_renewal(sent_ms, lease_ends_ms, limit, instances) else {
+        let Some(take) = lease.prepare_renewal(sent_ms, lease_ends_ms, instances) else {
             return;
         };
         match redis_window.take(key, limit, take).await {
             Ok(grant) => {
                 metrics::lease(grant.prefetched);
-                lease.apply_renewal(sent_ms, clock.now_ms(), take, grant);
+                lease.apply_renewal(sent_ms, clock.now_ms(), take, grant, limit);
             }
             // Requests have waited for this answer. They must not wait for another timeout.
             Err(_) if key_state.waiting_cost() > 0 => lease.call_failed(clock.now_ms()),

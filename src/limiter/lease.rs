@@ -9,6 +9,9 @@
 //! 3. [`Lease::prepare_renewal`] and [`Lease::apply_renewal`] do the same in the background when
 //!    half of a large lease is used, so that requests of a hot key do not wait.
 //!
+//! A lease lasts at most [`LEASE_MS`], because the remaining permits that clients are told are as
+//! old as the lease. It ends at once when the limit of the key changes.
+//!
 //! The window counts the permits of a lease as if all were used at the end of the lease. A permit
 //! is used before that end, so it stays in the window for at least 60 s after its use. The limit
 //! therefore holds over all instances, whatever their clocks say and even if some of them crash.
@@ -18,11 +21,13 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::lease_state::{HOT_PREFETCH_S, LeaseState, PrefetchVerdict};
-use super::permit_pool::{PermitPool, Remainder};
+use super::lease_state::{LeaseState, PrefetchVerdict};
+use super::permit_pool::PermitPool;
 use super::rejections::Rejections;
-use super::take::{Grant, TakeRequest};
+use super::take::{Grant, LEASE_S, TakeRequest};
 
+/// A lease ends this long after the answer of Redis. A key prefetches what it uses in this time.
+const LEASE_MS: u64 = 250;
 /// After a failed call, requests are decided locally for this long before the next call.
 const LOCAL_FALLBACK_MS: u64 = 100;
 /// Only leases with at least this many permits are renewed in the background.
@@ -40,6 +45,8 @@ const IDLE_MS: u64 = 10 * 60 * 1000;
 #[derive(Debug, Default)]
 pub struct Lease {
     permits: PermitPool,
+    /// The limit under which the permits were taken.
+    limit: AtomicU32,
     /// The request that leaves this many permits or fewer starts the renewal. 0 for no renewal.
     renew_at_permits: AtomicU32,
     rejections: Rejections,
@@ -47,6 +54,9 @@ pub struct Lease {
     local_until_ms: AtomicU64,
     /// Permits free in the window as of the last call, plus those that go back with the next one.
     window_free: AtomicU32,
+    /// When Redis last answered, and how many permits per second the other instances used then.
+    answered_ms: AtomicU64,
+    others_per_s: AtomicU32,
     /// When the window frees the next permit, as of the last call.
     reset_ms: AtomicU64,
     /// Used for calls only.
@@ -76,7 +86,9 @@ pub enum LeaseDecision {
 impl Lease {
     /// Decides on a request from memory if possible.
     pub fn decide(&self, now_ms: u64, limit: u32, cost: u32) -> LeaseDecision {
-        if let Some((left, lease_ends_ms)) = self.permits.take(cost, now_ms) {
+        // Under another limit, the permits go back with the call.
+        let has_same_limit = self.limit.load(Ordering::Relaxed) == limit;
+        if has_same_limit && let Some((left, lease_ends_ms)) = self.permits.take(cost, now_ms) {
             // The number of permits left only decreases. Exactly one request brings it from above
             // `renew_at_permits` to that number or below, and that request starts the renewal.
             let renew_at_permits = self.renew_at_permits.load(Ordering::Relaxed);
@@ -85,14 +97,14 @@ impl Lease {
             // the next request call Redis anyway.
             let starts_renewal = left > 0 && passes_renew_at;
             return LeaseDecision::Admit {
-                remaining: self.window_free.load(Ordering::Relaxed).saturating_add(left),
+                remaining: self.estimate_window_free(now_ms).saturating_add(left),
                 reset_in_ms: self.reset_ms.load(Ordering::Relaxed).saturating_sub(now_ms),
                 lease_to_renew_ends_ms: starts_renewal.then_some(lease_ends_ms),
             };
         }
         if let Some(until_ms) = self.rejections.until_ms(now_ms, cost, limit) {
             let available = self.permits.available(now_ms);
-            let free = self.window_free.load(Ordering::Relaxed).saturating_add(available);
+            let free = self.estimate_window_free(now_ms).saturating_add(available);
             // The sum may reach the cost: the values are read one after the other, and other
             // instances may have returned permits since the rejection.
             LeaseDecision::Reject { remaining: free.min(cost - 1), reset_in_ms: until_ms - now_ms }
@@ -120,21 +132,16 @@ impl Lease {
             self.window_free.store(limit, Ordering::Relaxed);
         }
         let left = self.permits.take_all();
-        let verdict = state.judge_prefetch(now_ms, left.permits, cost);
-        state.observe(now_ms, left.permits, verdict);
+        let verdict = state.judge_prefetch(now_ms, left, cost);
+        state.observe(now_ms, left, verdict);
         state.end_lease(left);
-        let free = self.window_free.load(Ordering::Relaxed).saturating_add(left.permits);
+        let free = self.window_free.fetch_add(left, Ordering::Relaxed) + left;
         // Instances share the permits that this request does not take. Its first permit is not
         // subtracted, as in a renewal.
         let free_to_prefetch = free.saturating_sub(cost - 1);
-        let mut prefetch =
-            state.choose_prefetch(limit, free).at_most_share_of(free_to_prefetch, instances);
+        let prefetch = state.choose_prefetch(free_to_prefetch, instances);
         state.other_waiting_cost = total_cost.saturating_sub(cost);
-        if state.other_waiting_cost > 0 {
-            // Waiting requests use their permits at once, so prefetch them for the shortest time.
-            prefetch.seconds = HOT_PREFETCH_S;
-        }
-        prefetch.permits = prefetch.permits.saturating_add(state.other_waiting_cost);
+        let prefetch = prefetch.saturating_add(state.other_waiting_cost);
         state.next_take(now_ms, cost, prefetch)
     }
 
@@ -151,7 +158,7 @@ impl Lease {
         let mut state = self.state();
         let taken = if grant.admitted { take.cost } else { 0 };
         state.permits_since_call = grant.prefetched + taken;
-        self.start_lease(&mut state, sent_ms, now_ms, take, grant);
+        self.start_lease(&mut state, sent_ms, now_ms, take, grant, limit);
         let Grant { admitted, remaining, reset_in_ms, .. } = grant;
         if !admitted {
             self.rejections.add(now_ms, take.cost, limit, now_ms + reset_in_ms);
@@ -173,7 +180,6 @@ impl Lease {
         &self,
         now_ms: u64,
         lease_ends_ms: u64,
-        limit: u32,
         instances: u32,
     ) -> Option<TakeRequest> {
         let mut state = self.state();
@@ -182,13 +188,20 @@ impl Lease {
         state.permits_since_call = left;
         state.other_waiting_cost = 0;
         let free = self.window_free.load(Ordering::Relaxed).saturating_add(left);
-        let prefetch = state.choose_prefetch(limit, free).at_most_share_of(free, instances);
+        let prefetch = state.choose_prefetch(free, instances);
         Some(state.next_take(now_ms, RENEWAL_COST, prefetch))
     }
 
     /// Replaces the old lease with the answer to a renewal that was sent at `sent_ms`. The unused
     /// permits of the old lease go back with the next call.
-    pub fn apply_renewal(&self, sent_ms: u64, now_ms: u64, take: TakeRequest, grant: Grant) {
+    pub fn apply_renewal(
+        &self,
+        sent_ms: u64,
+        now_ms: u64,
+        take: TakeRequest,
+        grant: Grant,
+        limit: u32,
+    ) {
         let mut state = self.state();
         if !grant.admitted {
             // The window is full. Keep the old lease.
@@ -196,13 +209,13 @@ impl Lease {
             return;
         }
         let left = self.permits.take_all();
-        let used_during_renewal = state.permits_since_call.saturating_sub(left.permits);
+        let used_during_renewal = state.permits_since_call.saturating_sub(left);
         // The renewal's call took one permit that no request uses. Charge it to the request that
         // started the renewal: return one permit that this request used from the old lease, as if
         // unused. Each request then counts once.
-        state.end_lease(Remainder { permits: left.permits + RENEWAL_COST, ..left });
+        state.end_lease(left + RENEWAL_COST);
         state.permits_since_call = grant.prefetched + used_during_renewal;
-        self.start_lease(&mut state, sent_ms, now_ms, take, grant);
+        self.start_lease(&mut state, sent_ms, now_ms, take, grant, limit);
     }
 
     /// Handles a renewal without an answer. No request waits for it, and Redis is called again when
@@ -213,8 +226,8 @@ impl Lease {
 
     /// Makes the prefetched permits of `grant` the lease.
     ///
-    /// The duration of the lease begins when the call was sent. Redis handled the call later, so no
-    /// permit can be used after the second in which Redis counts it.
+    /// No permit is used later than [`LEASE_S`] after the call was sent. Redis handled the call
+    /// later, so no permit can be used after the second in which Redis counts it.
     fn start_lease(
         &self,
         state: &mut LeaseState,
@@ -222,26 +235,52 @@ impl Lease {
         now_ms: u64,
         take: TakeRequest,
         grant: Grant,
+        limit: u32,
     ) {
-        state.prefetched = grant.prefetched;
+        self.observe_others(now_ms, take, grant, limit);
+        self.limit.store(limit, Ordering::Relaxed);
         state.bucket_s = grant.bucket_s;
         let window_free = grant.remaining.saturating_add(state.lease_return.unused);
         self.window_free.store(window_free, Ordering::Relaxed);
         self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
         self.local_until_ms.store(0, Ordering::Relaxed);
         let spare = grant.prefetched.saturating_sub(state.other_waiting_cost);
-        let is_hot = take.prefetch_s == HOT_PREFETCH_S;
-        let is_renewed = is_hot && spare >= RENEWED_PERMITS_MIN;
+        let is_renewed = spare >= RENEWED_PERMITS_MIN;
         self.renew_at_permits.store(if is_renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
-        // The end identifies a lease, so ends must differ. If two calls were sent in the same
+        // The end identifies a lease, so ends must differ. If two answers came in the same
         // millisecond, the second lease ends 1 ms earlier.
-        let mut lease_ends_ms = sent_ms + u64::from(take.prefetch_s) * 1000;
-        if state.lease_sent_ms == Some(sent_ms) {
+        let mut lease_ends_ms = (sent_ms + LEASE_S * 1000).min(now_ms + LEASE_MS);
+        if state.answered_ms == Some(now_ms) {
             lease_ends_ms = lease_ends_ms.min(state.lease_ends_ms.saturating_sub(1));
         }
         state.lease_ends_ms = lease_ends_ms;
-        state.lease_sent_ms = Some(sent_ms);
+        state.answered_ms = Some(now_ms);
         self.permits.fill(grant.prefetched, lease_ends_ms);
+    }
+
+    /// Measures how fast other instances use the window: what is missing since the last answer, and
+    /// was not taken by this instance. Requests that left the window meanwhile hide some of it.
+    fn observe_others(&self, now_ms: u64, take: TakeRequest, grant: Grant, limit: u32) {
+        let elapsed_ms = now_ms.saturating_sub(self.answered_ms.swap(now_ms, Ordering::Relaxed));
+        if self.limit.load(Ordering::Relaxed) != limit {
+            self.others_per_s.store(0, Ordering::Relaxed);
+            return;
+        }
+        let own = if grant.admitted { take.cost + grant.prefetched } else { 0 };
+        let free_before = self.window_free.load(Ordering::Relaxed);
+        let used = free_before.saturating_sub(own).saturating_sub(grant.remaining);
+        let per_s = u64::from(used) * 1000 / elapsed_ms.max(1);
+        let old_per_s = u64::from(self.others_per_s.load(Ordering::Relaxed));
+        let mean_per_s = (old_per_s + per_s).div_ceil(2).min(u64::from(limit));
+        self.others_per_s.store(mean_per_s as u32, Ordering::Relaxed);
+    }
+
+    /// The permits free in the window, if the other instances have continued as fast as before.
+    fn estimate_window_free(&self, now_ms: u64) -> u32 {
+        let age_ms = now_ms.saturating_sub(self.answered_ms.load(Ordering::Relaxed));
+        let others_per_s = u64::from(self.others_per_s.load(Ordering::Relaxed));
+        let used = (others_per_s * age_ms).div_ceil(1000).min(u64::from(u32::MAX)) as u32;
+        self.window_free.load(Ordering::Relaxed).saturating_sub(used)
     }
 
     /// Whether the lease can be removed from memory without any effect.

@@ -2,37 +2,23 @@
 //!
 //! One 64-bit word holds the whole state, so every worker sees consistent values:
 //!
-//! - the end of the lease in milliseconds: 37 bits, 4 years
-//! - the idle time, in whole seconds between the last use and the end: 7 bits
+//! - the end of the lease in milliseconds: 44 bits, 500 years
 //! - the number of permits: 20 bits, as many as a key uses in 250 ms at 4 million requests per
 //!   second
 
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use super::take::PREFETCH_S_MAX;
 
 #[derive(Debug, Default)]
 pub struct PermitPool(AtomicU64);
 
 const COUNT_BITS: u32 = 20;
 const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
-const IDLE_BITS: u32 = 7;
-/// The idle time of a lease that was not used at all.
-const IDLE_MAX_S: u64 = PREFETCH_S_MAX as u64;
-
-/// The rest of a pool at the end of its lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remainder {
-    pub permits: u32,
-    /// No permit was used in this many whole seconds before the end of the lease.
-    pub idle_s: u64,
-}
 
 impl PermitPool {
     /// Replaces the content of the pool.
     pub fn fill(&self, permits: u32, lease_ends_ms: u64) {
         let count = u64::from(permits).min(COUNT_MAX);
-        self.0.store(word(lease_ends_ms, IDLE_MAX_S, count), Ordering::Release);
+        self.0.store(word(lease_ends_ms, count), Ordering::Release);
     }
 
     /// Takes `permits` if the pool has that many and has not ended. Returns how many are left, and
@@ -40,11 +26,8 @@ impl PermitPool {
     pub fn take(&self, permits: u32, now_ms: u64) -> Option<(u32, u64)> {
         let permits = u64::from(permits);
         let take = |word: u64| {
-            (count(word) >= permits && now_ms < ends_ms(word)).then(|| {
-                // The minimum, because another worker may have read its clock later.
-                let idle_s = idle_s(word).min((ends_ms(word) - now_ms) / 1000);
-                self::word(ends_ms(word), idle_s, count(word) - permits)
-            })
+            (count(word) >= permits && now_ms < ends_ms(word))
+                .then(|| self::word(ends_ms(word), count(word) - permits))
         };
         let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok()?;
         Some(((count(before) - permits) as u32, ends_ms(before)))
@@ -63,10 +46,9 @@ impl PermitPool {
         (ends_ms(word) == lease_ends_ms).then_some(count(word) as u32)
     }
 
-    /// Empties the pool, whether or not the lease has ended.
-    pub fn take_all(&self) -> Remainder {
-        let word = self.0.swap(0, Ordering::AcqRel);
-        Remainder { permits: count(word) as u32, idle_s: idle_s(word) }
+    /// Empties the pool, whether or not the lease has ended. Returns the permits that were left.
+    pub fn take_all(&self) -> u32 {
+        count(self.0.swap(0, Ordering::AcqRel)) as u32
     }
 
     pub fn has_ended(&self, now_ms: u64) -> bool {
@@ -74,16 +56,12 @@ impl PermitPool {
     }
 }
 
-fn word(ends_ms: u64, idle_s: u64, count: u64) -> u64 {
-    ends_ms << (COUNT_BITS + IDLE_BITS) | idle_s << COUNT_BITS | count
+fn word(ends_ms: u64, count: u64) -> u64 {
+    ends_ms << COUNT_BITS | count
 }
 
 fn ends_ms(word: u64) -> u64 {
-    word >> (COUNT_BITS + IDLE_BITS)
-}
-
-fn idle_s(word: u64) -> u64 {
-    word >> COUNT_BITS & ((1 << IDLE_BITS) - 1)
+    word >> COUNT_BITS
 }
 
 fn count(word: u64) -> u64 {
@@ -103,6 +81,6 @@ mod tests {
             let workers: Vec<_> = (0..4).map(|_| scope.spawn(take_threes)).collect();
             workers.into_iter().map(|worker| worker.join().unwrap()).sum()
         });
-        assert_eq!((taken, pool.take_all().permits), (3333, 1));
+        assert_eq!((taken, pool.take_all()), (3333, 1));
     }
 }

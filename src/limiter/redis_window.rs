@@ -70,11 +70,11 @@ impl RedisWindow {
         take: TakeRequest,
         now_ms: Option<u64>,
     ) -> Result<Grant, RedisError> {
-        let TakeRequest { cost, prefetch, prefetch_s, lease_return } = take;
-        let LeaseReturn { bucket_s, unused, used, used_by_s } = lease_return;
-        let taken = [limit, cost, prefetch, prefetch_s].map(u64::from);
-        let settled = [bucket_s, unused.into(), used.into(), used_by_s];
-        let numbers = taken.into_iter().chain(settled).chain([kind.time_scale, kind.ttl_s]);
+        let TakeRequest { cost, prefetch, lease_return } = take;
+        let LeaseReturn { bucket_s, unused } = lease_return;
+        let taken = [limit, cost, prefetch].map(u64::from);
+        let given_back = [bucket_s, unused.into()];
+        let numbers = taken.into_iter().chain(given_back).chain([kind.time_scale, kind.ttl_s]);
         let mut arguments: Vec<_> = numbers.map(|number| number.to_string()).collect();
         arguments.push(now_ms.map_or(String::new(), |ms| ms.to_string()));
         let answer: (u8, u32, u64, u32, u64) =
@@ -171,6 +171,6 @@ mod tests {
         assert_eq!(take(START_MS).prefetched, 2);
         assert!(!take(START_MS - 100_000).admitted);
         assert!(!take(START_MS + 60_499).admitted);
-        assert_eq!(take(START_MS + 60_500).prefetched, 2);
+        assert_eq!(take(START_MS + 61_500).prefetched, 2);
     }
 }

@@ -19,7 +19,7 @@ pub struct Rejections {
 #[derive(Debug)]
 struct Rejection {
     until_ms: u64,
-    /// The limit at that time. A higher limit may admit the request.
+    /// The limit at that time. Under another limit, the time is another one.
     limit: u32,
 }
 
@@ -36,7 +36,7 @@ impl Rejections {
             let rejection = costly.get(&cost)?;
             (rejection.until_ms, rejection.limit)
         };
-        (now_ms < until_ms && limit <= rejected_limit).then_some(until_ms)
+        (now_ms < until_ms && limit == rejected_limit).then_some(until_ms)
     }
 
     /// Adds the rejection of a request at `now_ms`.
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_cost_is_rejected_until_its_own_time_unless_the_limit_is_raised() {
+    fn each_cost_is_rejected_until_its_own_time_under_its_limit() {
         let rejections = Rejections::default();
         rejections.add(1000, 1, 10, 5000);
         rejections.add(1000, 4, 10, 8000);
@@ -78,7 +78,8 @@ mod tests {
             (5000, 1, 10, None),
             (4999, 1, 11, None),
             (4999, 4, 10, Some(8000)),
-            (7999, 4, 9, Some(8000)),
+            (4999, 1, 9, None),
+            (7999, 4, 9, None),
             (7999, 4, 11, None),
             (4999, 3, 10, None),
             (4999, 5, 10, None),

@@ -174,7 +174,7 @@ impl Simulation {
         if let Some(SentCall { at_ms, take, grant }) = sent {
             self.stats.answered_renewals += u32::from(grant.is_some());
             match grant {
-                Some(grant) => lease.apply_renewal(at_ms, clock_ms, take, grant),
+                Some(grant) => lease.apply_renewal(at_ms, clock_ms, take, grant, LIMITS[key]),
                 None => lease.renewal_failed(),
             }
             return;
@@ -188,7 +188,7 @@ impl Simulation {
         }
         let limit = LIMITS[key];
         let instances = self.random.random_range(1..=INSTANCES as u32);
-        let Some(take) = lease.prepare_renewal(clock_ms, lease_ends_ms, limit, instances) else {
+        let Some(take) = lease.prepare_renewal(clock_ms, lease_ends_ms, instances) else {
             return;
         };
         self.stats.calls += 1;

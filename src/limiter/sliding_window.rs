@@ -5,16 +5,15 @@
 //! last 61 seconds are therefore live at once. A request can count for up to a second too long,
 //! which makes the limit stricter, never looser.
 //!
-//! Prefetched permits are counted in the last second in which they can be used. Until they are
-//! settled they can also count too long, but not too short. A [`LeaseReturn`] settles them: the
-//! used ones move to the second in which they were used, and the unused ones are removed.
+//! Prefetched permits are counted in the last second in which they can be used, so they can also
+//! count too long, but not too short. A [`LeaseReturn`] removes the unused ones.
 
-use super::take::{Grant, LeaseReturn, PREFETCH_S_MAX, TakeRequest, WINDOW_S};
+use super::take::{Grant, LEASE_S, LeaseReturn, TakeRequest, WINDOW_S};
 
 /// The clock of a window of one hour runs slower by this factor: a second of it is a minute.
 pub const TIME_SCALE: u64 = 60;
-/// One bucket per second: the past 60, the present one, and those of prefetched permits.
-const BUCKETS: usize = WINDOW_S as usize + 1 + PREFETCH_S_MAX as usize;
+/// One bucket per second: the past 60, the present one, and that of prefetched permits.
+const BUCKETS: usize = WINDOW_S as usize + 1 + LEASE_S as usize;
 
 #[derive(Debug, Clone)]
 pub struct SlidingWindow {
@@ -22,8 +21,8 @@ pub struct SlidingWindow {
     newest_s: u64,
     /// The sum of all buckets.
     total: u64,
-    /// The permits of the seconds from `newest_s - 60` to `newest_s + 120`. Second s is at index
-    /// s modulo `BUCKETS`.
+    /// The permits of the seconds from `newest_s - 60` to `newest_s + 1`. Second s is at index s
+    /// modulo `BUCKETS`.
     buckets: [u32; BUCKETS],
 }
 
@@ -38,9 +37,9 @@ impl SlidingWindow {
     /// `limit`.
     pub fn take(&mut self, now_ms: u64, limit: u32, take: TakeRequest) -> Grant {
         self.advance(now_ms / 1000);
-        self.settle(take.lease_return);
+        self.give_back(take.lease_return);
         let free = u64::from(limit).saturating_sub(self.total) as u32;
-        let bucket_s = self.newest_s + u64::from(take.prefetch_s.min(PREFETCH_S_MAX));
+        let bucket_s = self.newest_s + LEASE_S;
         let Some(left) = free.checked_sub(take.cost) else {
             let total_max = u64::from(limit).saturating_sub(take.cost.into());
             let reset_in_ms = self.ms_until_below(total_max + 1, now_ms);
@@ -75,19 +74,14 @@ impl SlidingWindow {
         self.total += u64::from(permits);
     }
 
-    /// Moves the used permits of a lease to the second of their use, and removes the unused ones.
-    fn settle(&mut self, lease_return: LeaseReturn) {
-        let LeaseReturn { bucket_s, unused, used, used_by_s } = lease_return;
+    /// Removes the unused permits of a lease.
+    fn give_back(&mut self, lease_return: LeaseReturn) {
+        let LeaseReturn { bucket_s, unused } = lease_return;
         let oldest_s = self.newest_s.saturating_sub(WINDOW_S);
-        let live_s = oldest_s..=self.newest_s + u64::from(PREFETCH_S_MAX);
-        if !live_s.contains(&bucket_s) {
-            return;
-        }
-        let settled = unused.saturating_add(used).min(*self.bucket(bucket_s));
-        *self.bucket(bucket_s) -= settled;
-        self.total -= u64::from(settled);
-        if live_s.contains(&used_by_s) {
-            self.add(used_by_s, settled.saturating_sub(unused));
+        if (oldest_s..=self.newest_s + LEASE_S).contains(&bucket_s) {
+            let removed = unused.min(*self.bucket(bucket_s));
+            *self.bucket(bucket_s) -= removed;
+            self.total -= u64::from(removed);
         }
     }
 
@@ -101,7 +95,7 @@ impl SlidingWindow {
             return;
         }
         for second in self.newest_s..now_s {
-            // The bucket of second - 60. It becomes the bucket of second + 121.
+            // The bucket of second - 60. It becomes the bucket of second + 2.
             let permits = std::mem::take(self.bucket(second + BUCKETS as u64 - WINDOW_S));
             self.total -= u64::from(permits);
         }
@@ -112,7 +106,7 @@ impl SlidingWindow {
     fn ms_until_below(&self, permits: u64, now_ms: u64) -> u64 {
         let mut left = self.total;
         let oldest_s = self.newest_s.saturating_sub(WINDOW_S);
-        let newest_bucket_s = self.newest_s + u64::from(PREFETCH_S_MAX);
+        let newest_bucket_s = self.newest_s + LEASE_S;
         let below_at_s = (oldest_s..=newest_bucket_s)
             .find(|second| {
                 left -= u64::from(self.buckets[*second as usize % BUCKETS]);

@@ -6,33 +6,27 @@
 /// The length of the window in seconds.
 pub const WINDOW_S: u64 = 60;
 
-/// The longest time for which permits can be prefetched, in seconds.
-pub const PREFETCH_S_MAX: u32 = 120;
+/// The time within which prefetched permits are used, in seconds.
+pub const LEASE_S: u64 = 1;
 
 /// Takes the permits of one request, and optionally prefetches permits for later requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakeRequest {
     /// The permits of the request that calls, 1 to the limit. It gets all of them or none.
     pub cost: u32,
-    /// The permits to prefetch. Fewer are granted if fewer are left.
+    /// The permits to prefetch, to be used within [`LEASE_S`]. Fewer are granted if fewer are left.
     pub prefetch: u32,
-    /// The time within which prefetched permits are used, at most [`PREFETCH_S_MAX`] seconds.
-    pub prefetch_s: u32,
-    /// Settles permits that were prefetched earlier.
+    /// Gives back permits that were prefetched earlier.
     pub lease_return: LeaseReturn,
 }
 
-/// Reports how many prefetched permits were used, and when. It is sent once, after the last use.
+/// Gives back prefetched permits that were not used. It is sent once, after the last use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeaseReturn {
     /// The second in which the window counts these permits.
     pub bucket_s: u64,
     /// Permits that were not used. The window stops counting them.
     pub unused: u32,
-    /// Permits that were used. The window counts them in the second `used_by_s` instead.
-    pub used: u32,
-    /// The second by whose end all of them were used. It is not later than `bucket_s`.
-    pub used_by_s: u64,
 }
 
 /// The answer of a window to a [`TakeRequest`].
@@ -70,12 +64,12 @@ impl TakeRequest {
 
     /// The permits of a request, without a prefetch.
     pub const fn of(cost: u32) -> Self {
-        Self { cost, prefetch: 0, prefetch_s: 0, lease_return: LeaseReturn::NOTHING }
+        Self { cost, prefetch: 0, lease_return: LeaseReturn::NOTHING }
     }
 }
 
 impl LeaseReturn {
-    pub const NOTHING: Self = Self { bucket_s: 0, unused: 0, used: 0, used_by_s: 0 };
+    pub const NOTHING: Self = Self { bucket_s: 0, unused: 0 };
 }
 
 impl Decision {

@@ -6,26 +6,23 @@
 -- ARGV[1]   limit: permits in any trailing 60 s
 -- ARGV[2]   cost: permits for the present request, at most the limit; it gets all of them or none
 -- ARGV[3]   prefetch: permits to prefetch; fewer are granted if fewer are left
--- ARGV[4]   prefetch_s: the seconds within which prefetched permits are used
--- ARGV[5]   bucket_s: the second that counts the permits which an earlier call prefetched
--- ARGV[6]   unused: how many of those were not used and are counted no longer
--- ARGV[7]   used: how many of those were used and are counted in an earlier second,
--- ARGV[8]   used_by_s: which is this one
--- ARGV[9]   time_scale: the clock of the window runs slower by this factor. With 60, each second in
+-- ARGV[4]   bucket_s: the second that counts the permits which an earlier call prefetched
+-- ARGV[5]   unused: how many of those were not used and are counted no longer
+-- ARGV[6]   time_scale: the clock of the window runs slower by this factor. With 60, each second in
 --           this script lasts a minute, and the window is an hour
--- ARGV[10]  ttl_s: the string expires after this many real seconds; 0 for no expiry
--- ARGV[11]  the present in epoch milliseconds; empty for the clock of this Redis
+-- ARGV[7]   ttl_s: the string expires after this many real seconds; 0 for no expiry
+-- ARGV[8]   the present in epoch milliseconds; empty for the clock of this Redis
 --
 -- Returns { admitted (0 or 1), prefetched permits, the second that counts them, remaining, reset }.
 -- The reset is in milliseconds of the window's clock: the time until the oldest permit leaves the
 -- window or, if the request is not admitted, until its cost is available.
 local WINDOW_S = 60
+-- Prefetched permits are used within this time, so they are counted this much later.
+local LEASE_S = 1
 
-local limit, cost = tonumber(ARGV[1]), tonumber(ARGV[2])
-local prefetch, prefetch_s = tonumber(ARGV[3]), tonumber(ARGV[4])
-local returned_bucket_s, unused = tonumber(ARGV[5]), tonumber(ARGV[6])
-local used, used_by_s = tonumber(ARGV[7]), tonumber(ARGV[8])
-local time_scale, ttl_s, now_ms = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local limit, cost, prefetch = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local returned_bucket_s, unused = tonumber(ARGV[4]), tonumber(ARGV[5])
+local time_scale, ttl_s, now_ms = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 if not now_ms then
   local time = redis.call('TIME')
   now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -33,9 +30,9 @@ end
 now_ms = math.floor(now_ms / time_scale)
 local now_s = math.floor(now_ms / 1000)
 
--- Reads the window into two lists, without the seconds that have left it. Settles the permits of
--- the earlier call: `moved` of them are counted again below, in the second used_by_s.
-local seconds, counts, total, moved = {}, {}, 0, 0
+-- Reads the window into two lists, without the seconds that have left it and the permits that were
+-- not used.
+local seconds, counts, total = {}, {}, 0
 local window = redis.call('GET', KEYS[1])
 if window then
   -- If the clock stepped back, the newest second seen counts as the present.
@@ -45,8 +42,6 @@ if window then
     if now_s - second <= WINDOW_S then
       if second == returned_bucket_s then
         count = math.max(0, count - unused)
-        moved = math.min(used, count)
-        count = count - moved
       end
       seconds[#seconds + 1], counts[#counts + 1] = second, count
       total = total + count
@@ -67,10 +62,6 @@ local function add(second, permits)
   end
 end
 
-if now_s - used_by_s <= WINDOW_S then
-  add(used_by_s, moved)
-end
-
 -- Milliseconds until the window holds fewer than `permits` permits.
 local function ms_until_below(permits)
   local left, second = total, now_s
@@ -81,9 +72,9 @@ local function ms_until_below(permits)
   return math.max(0, (second + WINDOW_S + 1) * 1000 - now_ms)
 end
 
-local free, bucket_s = math.max(0, limit - total), now_s + prefetch_s
+local free, bucket_s = math.max(0, limit - total), now_s + LEASE_S
 local admitted = free >= cost
-if not admitted and unused + moved == 0 then
+if not admitted and unused == 0 then
   -- Nothing changed, so nothing is written.
   return { 0, 0, bucket_s, free, ms_until_below(limit - cost + 1) }
 end

@@ -5,7 +5,7 @@ use std::iter::repeat_n;
 
 use proptest::prelude::*;
 
-use super::take::{Grant, LeaseReturn, TakeRequest, WINDOW_S};
+use super::take::{Grant, LEASE_S, LeaseReturn, TakeRequest, WINDOW_S};
 
 /// A window of whole seconds: a list of the second of every permit, counted anew for each call.
 #[derive(Default)]
@@ -19,13 +19,13 @@ impl ReferenceWindow {
         self.newest_s = self.newest_s.max(now_ms / 1000);
         let now_s = self.newest_s;
         self.permits_s.retain(|permit_s| permit_s + WINDOW_S >= now_s);
-        self.settle(take.lease_return);
+        self.give_back(take.lease_return);
         let free = (limit as usize).saturating_sub(self.permits_s.len());
         let cost = take.cost as usize;
         let admitted = free >= cost;
         let taken = if admitted { cost } else { 0 };
         let prefetched = if admitted { (take.prefetch as usize).min(free - cost) } else { 0 };
-        let bucket_s = now_s + u64::from(take.prefetch_s);
+        let bucket_s = now_s + LEASE_S;
         self.permits_s.extend(repeat_n(now_s, taken));
         self.permits_s.extend(repeat_n(bucket_s, prefetched));
         self.permits_s.sort_unstable();
@@ -41,16 +41,12 @@ impl ReferenceWindow {
         }
     }
 
-    fn settle(&mut self, lease_return: LeaseReturn) {
-        let LeaseReturn { bucket_s, unused, used, used_by_s } = lease_return;
-        let removed = repeat_n(None, unused as usize);
-        let moved = repeat_n(Some(used_by_s), used as usize);
-        for used_s in removed.chain(moved) {
+    fn give_back(&mut self, lease_return: LeaseReturn) {
+        let LeaseReturn { bucket_s, unused } = lease_return;
+        for _ in 0..unused {
             if let Some(position) = self.permits_s.iter().position(|permit_s| *permit_s == bucket_s)
             {
                 self.permits_s.remove(position);
-                let is_live = |used_s: &u64| used_s + WINDOW_S >= self.newest_s;
-                self.permits_s.extend(used_s.filter(is_live));
             }
         }
     }
@@ -90,12 +86,8 @@ pub struct ModelStep {
     pub limit: u32,
     pub cost: u32,
     pub prefetch: u32,
-    pub prefetch_s: u32,
-    /// How many of the permits that the last call prefetched are returned.
+    /// How many of the permits that the last call prefetched are given back.
     pub unused: u32,
-    /// How many of the others were used, and how many seconds before the end of the lease.
-    pub used: u32,
-    pub used_early_s: u64,
 }
 
 /// Random test cases.
@@ -107,19 +99,14 @@ pub fn steps() -> impl Strategy<Value = Vec<ModelStep>> {
         1 => 100_000u64..200_000,
     ];
     let limit = prop_oneof![9 => Just(9u32), 1 => 1u32..20];
-    let prefetch_s = prop_oneof![Just(1u32), Just(120), 0u32..=120];
     let cost = prop_oneof![2 => Just(1u32), 1 => 2u32..20];
-    let returned = (0u32..4, 0u32..4, 0u64..=120);
-    let step = (wait_ms, limit, cost, 0u32..4, prefetch_s, returned).prop_map(
-        |(wait_ms, limit, cost, prefetch, prefetch_s, (unused, used, used_early_s))| ModelStep {
+    let step = (wait_ms, limit, cost, 0u32..4, 0u32..4).prop_map(
+        |(wait_ms, limit, cost, prefetch, unused)| ModelStep {
             wait_ms,
             limit,
             cost: cost.min(limit),
             prefetch,
-            prefetch_s,
             unused,
-            used,
-            used_early_s,
         },
     );
     proptest::collection::vec(step, 1..150)
@@ -128,19 +115,9 @@ pub fn steps() -> impl Strategy<Value = Vec<ModelStep>> {
 /// The call of a step. `last` is the answer to the step before it.
 pub fn take_request(step: &ModelStep, last: Option<Grant>) -> TakeRequest {
     let lease_return =
-        last.map_or(LeaseReturn::NOTHING, |Grant { prefetched, bucket_s, .. }| {
-            let unused = step.unused.min(prefetched);
-            LeaseReturn {
-                bucket_s,
-                unused,
-                used: step.used.min(prefetched - unused),
-                used_by_s: bucket_s - step.used_early_s,
-            }
+        last.map_or(LeaseReturn::NOTHING, |Grant { prefetched, bucket_s, .. }| LeaseReturn {
+            bucket_s,
+            unused: step.unused.min(prefetched),
         });
-    TakeRequest {
-        cost: step.cost,
-        prefetch: step.prefetch,
-        prefetch_s: step.prefetch_s,
-        lease_return,
-    }
+    TakeRequest { cost: step.cost, prefetch: step.prefetch, lease_return }
 }

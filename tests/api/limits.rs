@@ -48,6 +48,29 @@ async fn after_a_burst_on_one_instance_another_admits_at_least_half_of_the_rest(
     assert!(((100 - first) / 2..=100 - first).contains(&second), "{second}");
 }
 
+/// A client that sends one request after the other, most of them to the second instance.
+#[tokio::test]
+async fn the_remaining_requests_are_at_most_a_quarter_of_a_second_old() {
+    let database = Database::sample().await;
+    let (apps, key) = (App::with_shared_redis(&database, 2).await, database.issue("free"));
+    let (mut left, mut answered) = (100, Vec::new());
+    for sent in 0..90 {
+        // Of 20 requests, two in a row go to the first instance.
+        let app = &apps[usize::from(sent % 20 >= 2)];
+        let answer = app.get(&key, PATH).await;
+        assert_eq!(answer.status(), 200, "request {sent}");
+        left -= 1;
+        let remaining: u32 = header(&answer, "x-ratelimit-remaining").parse().unwrap();
+        let recent = answered.iter().filter(|at: &&Instant| at.elapsed().as_millis() < 260).count();
+        assert!(
+            remaining as usize <= left + recent,
+            "request {sent}: {remaining}, {left} are left, {recent} are recent"
+        );
+        answered.push(Instant::now());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn of_300_concurrent_requests_to_one_instance_without_redis_exactly_100_are_admitted() {
     let database = Database::sample().await;

@@ -67,6 +67,34 @@ async fn a_better_tier_ends_a_limit_within_a_second() {
     assert!(left < 900, "earlier requests count under the new limit: {left}");
 }
 
+/// Each of four instances has admitted a request when the limit becomes 1. Permits that an instance
+/// took under the old limit must not admit another one.
+#[tokio::test]
+async fn a_lowered_limit_admits_nothing_more_and_all_headers_agree_with_it() {
+    let database = Database::sample().await;
+    let prefix = format!("{}:", unique("lower"));
+    let shared = [("REDIS_URL", redis_url()), ("REDIS_KEY_PREFIX", prefix)];
+    let variables: Vec<_> = shared.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (mut apps, key) = (Vec::new(), database.issue("free"));
+    for _ in 0..4 {
+        apps.push(App::with(&database, &variables).await);
+    }
+    for app in &apps {
+        assert_eq!(app.get(&key, PATH).await.status(), 200);
+    }
+    let mut set = database.tickerd(&[SET.as_slice(), &["1", "--yes"]].concat());
+    assert!(run(set.envs(variables.iter().copied())).status.success());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for app in apps.iter().cycle().take(8) {
+        let answer = app.get(&key, PATH).await;
+        assert_eq!(answer.status(), 429);
+        let retry_after_s: u32 = header(&answer, "retry-after").parse().unwrap();
+        assert!((50..=62).contains(&retry_after_s), "{retry_after_s}");
+        assert_eq!(header(&answer, "ratelimit-policy"), "\"free\";q=1;w=60");
+        assert_eq!(header(&answer, "ratelimit"), format!("\"free\";r=0;t={retry_after_s}"));
+    }
+}
+
 #[tokio::test]
 async fn a_tier_can_be_created_and_keys_moved_to_it() {
     let database = Database::sample().await;
