@@ -83,6 +83,7 @@ struct Metrics {
     /// By basis: refused, admitted.
     decisions: [[IntCounter; 2]; BASES.len()],
     lease_permits: Histogram,
+    windows_lost: IntCounter,
     /// By tier: misses, hits.
     lookups: [[IntCounter; 2]; TIERS.len()],
     redis_calls: HistogramVec,
@@ -110,6 +111,10 @@ impl Metrics {
             ),
             by_outcome: Default::default(),
             decisions: decisions(&families),
+            windows_lost: families.counter(
+                "tickerd_limiter_windows_lost_total",
+                "Windows of keys that Redis had lost when this instance asked for them",
+            ),
             lease_permits: families.histogram(
                 "tickerd_limiter_lease_permits",
                 "Permits that a call to the window in Redis took ahead",
@@ -210,6 +215,10 @@ pub fn decision(basis: Basis, admitted: bool) {
 }
 
 /// Records the permits that a call to the window in Redis took ahead.
+pub fn window_lost() {
+    METRICS.windows_lost.inc();
+}
+
 pub fn lease(permits: u32) {
     METRICS.lease_permits.observe(permits.into());
 }

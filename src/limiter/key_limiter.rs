@@ -2,7 +2,7 @@
 //!
 //! [`KeyLimiter::admit`] first tries to decide from the key's lease in memory. If the lease cannot
 //! decide, one request of the key calls Redis, and the others wait for its result. If Redis does
-//! not answer, this instance decides from its own window, up to its share of the limit.
+//! not answer, this instance decides from what it admitted itself, up to its share of the limit.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use super::key_state::{KeyState, RenewalTask};
 use super::lease::LeaseDecision;
 use super::local_windows::LocalWindows;
 use super::redis_window::RedisWindow;
-use super::take::Decision;
+use super::take::{Decision, Grant, TakeRequest, WindowAnswer};
 use crate::caller::{Caller, KeyId};
 use crate::clock::MonotonicClock;
 use crate::metrics::{self, Basis};
-use crate::redis::Redis;
+use crate::redis::{Redis, RedisError};
 
 pub struct KeyLimiter {
     clock: MonotonicClock,
@@ -26,6 +26,7 @@ pub struct KeyLimiter {
     shared: Option<Shared>,
     /// One entry per key in use. Only verified callers get here.
     keys: DashMap<KeyId, Arc<KeyState>>,
+    /// Used without Redis.
     local_windows: LocalWindows,
     instances: InstanceCount,
 }
@@ -72,7 +73,9 @@ impl KeyLimiter {
         let limit = caller.tier.requests_per_minute;
         let request = KeyRequest { key: caller.limit_id, limit, cost };
         let Some(shared) = &self.shared else {
-            return self.decide_in_process(request, limit);
+            let now_ms = self.clock.now_ms();
+            let grant = self.local_windows.take(request.key, limit, cost, now_ms);
+            return to_local_decision(grant, limit);
         };
         let key_state = self.key_state(request.key);
         match self.decide_from_memory(shared, &key_state, request) {
@@ -107,7 +110,7 @@ impl KeyLimiter {
             shared.runtime.spawn(renewal.run());
         }
         match lease_decision {
-            LeaseDecision::DecideLocally => Some(self.decide_by_share(request)),
+            LeaseDecision::DecideLocally => Some(self.decide_by_share(key_state, request)),
             decided => to_decision(decided, limit, Basis::Memory),
         }
     }
@@ -119,7 +122,7 @@ impl KeyLimiter {
         key_state: &Arc<KeyState>,
         request: KeyRequest,
     ) -> Decision {
-        let KeyRequest { key, limit, cost } = request;
+        let KeyRequest { limit, cost, .. } = request;
         let _waiting = key_state.wait(cost);
         let _calling = key_state.call_lock.lock().await;
         // The call before this one may have brought permits for this request.
@@ -130,8 +133,9 @@ impl KeyLimiter {
         let sent_ms = self.clock.now_ms();
         // `_waiting` counts this request as well.
         let total_cost = key_state.waiting_cost();
-        let take = lease.prepare_call(sent_ms, cost, total_cost, limit, self.instances());
-        let decision = match shared.redis_window.take(key, limit, take).await {
+        let (instances, share) = (self.instances(), self.share(limit));
+        let take = lease.prepare_call(sent_ms, cost, total_cost, limit, instances, share);
+        let decision = match self.take_or_report(shared, key_state, request, take).await {
             Ok(grant) => {
                 metrics::lease(grant.prefetched);
                 let now_ms = self.clock.now_ms();
@@ -143,24 +147,50 @@ impl KeyLimiter {
                 None
             }
         };
-        decision.unwrap_or_else(|| self.decide_by_share(request))
+        decision.unwrap_or_else(|| self.decide_by_share(key_state, request))
     }
 
-    /// Decides while Redis is unavailable: this instance admits its share of the limit, and at
-    /// least one request per minute of any cost.
-    ///
-    /// An instance that has not counted any other takes the whole limit.
-    fn decide_by_share(&self, request: KeyRequest) -> Decision {
-        let share = (request.limit / self.fallback_divisor()).max(request.cost);
-        self.decide_in_process(request, share)
+    /// Takes permits from Redis. If it has lost the window of the key, tells it first what this
+    /// instance has admitted.
+    async fn take_or_report(
+        &self,
+        shared: &Shared,
+        key_state: &KeyState,
+        request: KeyRequest,
+        take: TakeRequest,
+    ) -> Result<Grant, RedisError> {
+        let KeyRequest { key, limit, .. } = request;
+        match shared.redis_window.take(key, limit, take).await? {
+            WindowAnswer::Decided(grant) => Ok(grant),
+            WindowAnswer::Lost => {
+                metrics::window_lost();
+                let (take, report) = key_state.lease.prepare_report(self.clock.now_ms(), take);
+                shared.redis_window.report_and_take(key, limit, take, &report).await
+            }
+        }
     }
 
-    /// Decides from the window of this instance, which may hold `share` permits.
-    fn decide_in_process(&self, request: KeyRequest, share: u32) -> Decision {
-        let KeyRequest { key, limit, cost } = request;
-        let grant = self.local_windows.take(key, share, cost, self.clock.now_ms());
-        metrics::decision(Basis::LocalFallback, grant.admitted);
-        Decision::from_grant(grant, limit)
+    /// Decides while Redis is unavailable: this instance admits its share of the limit, less all
+    /// that it admitted in the last minute, and at least one request per minute of any cost.
+    fn decide_by_share(&self, key_state: &KeyState, request: KeyRequest) -> Decision {
+        let KeyRequest { limit, cost, .. } = request;
+        let grant = key_state.lease.decide_locally(self.clock.now_ms(), self.share(limit), cost);
+        to_local_decision(grant, limit)
+    }
+
+    /// What this instance admits while Redis can't tell what others admit. An instance that has not
+    /// counted any other takes the whole limit.
+    fn share(&self, limit: u32) -> u32 {
+        limit / self.fallback_divisor()
+    }
+
+    /// Makes Redis remember since when it has had data, so that it notices a loss. Called
+    /// regularly, because a window of a key that was never used must not look like a lost one.
+    pub async fn mark_generations(&self) {
+        if let Some(shared) = &self.shared {
+            // Without an answer, the next call of a key does the same.
+            let _ = shared.redis_window.mark_generations().await;
+        }
     }
 
     fn key_state(&self, key: KeyId) -> Arc<KeyState> {
@@ -196,6 +226,11 @@ impl KeyLimiter {
             Arc::strong_count(key_state) > 1 || !key_state.lease.is_idle(now_ms)
         });
     }
+}
+
+fn to_local_decision(grant: Grant, limit: u32) -> Decision {
+    metrics::decision(Basis::LocalFallback, grant.admitted);
+    Decision::from_grant(grant, limit)
 }
 
 /// `None` if the lease did not decide.

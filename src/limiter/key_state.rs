@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::lease::Lease;
 use super::redis_window::RedisWindow;
+use super::take::WindowAnswer;
 use crate::caller::KeyId;
 use crate::clock::MonotonicClock;
 use crate::metrics;
@@ -66,7 +67,8 @@ impl RenewalTask {
             return;
         };
         match redis_window.take(key, limit, take).await {
-            Ok(grant) => {
+            Ok(WindowAnswer::Lost) => lease.renewal_lost(clock.now_ms()),
+            Ok(WindowAnswer::Decided(grant)) => {
                 metrics::lease(grant.prefetched);
                 lease.apply_renewal(sent_ms, clock.now_ms(), take, grant, limit);
             }

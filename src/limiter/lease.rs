@@ -16,6 +16,12 @@
 //! is used before that end, so it stays in the window for at least 60 s after its use. The limit
 //! therefore holds over all instances, whatever their clocks say and even if some of them crash.
 //!
+//! Redis may lose the window. The instance knows when its window was created, and Redis answers that
+//! it has another one. [`Lease::prepare_report`] then tells the new window what this instance has
+//! admitted. Until the new window counts every request of the last minute, this instance takes from
+//! it only as much as it would admit without Redis ([`Lease::decide_locally`]): its share of the
+//! limit, less all that it has admitted in the last minute.
+//!
 //! A lease does no I/O. Times are arguments, in milliseconds of the instance's monotonic clock.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -24,7 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::lease_state::{LeaseState, PrefetchVerdict};
 use super::permit_pool::PermitPool;
 use super::rejections::Rejections;
-use super::take::{Grant, LEASE_S, TakeRequest};
+use super::take::{Grant, LEASE_S, LeaseReturn, Report, TakeRequest};
 
 /// A lease ends this long after the answer of Redis. A key prefetches what it uses in this time.
 const LEASE_MS: u64 = 250;
@@ -118,7 +124,8 @@ impl Lease {
     /// Ends the lease and prepares the call to Redis for a request of this `cost`.
     ///
     /// `total_cost` is the cost of all requests that wait for the answer, including this one. The
-    /// call prefetches permits for the others. `instances` share the Redis.
+    /// call prefetches permits for the others. `instances` share the Redis, and this one has a
+    /// `share` of the limit.
     pub fn prepare_call(
         &self,
         now_ms: u64,
@@ -126,15 +133,17 @@ impl Lease {
         total_cost: u32,
         limit: u32,
         instances: u32,
+        share: u32,
     ) -> TakeRequest {
         let mut state = self.state();
+        state.share = share;
         if state.last_call_ms.is_none() {
             self.window_free.store(limit, Ordering::Relaxed);
         }
         let left = self.permits.take_all();
         let verdict = state.judge_prefetch(now_ms, left, cost);
         state.observe(now_ms, left, verdict);
-        state.end_lease(left);
+        state.end_lease(now_ms, left);
         let free = self.window_free.fetch_add(left, Ordering::Relaxed) + left;
         // Instances share the permits that this request does not take. Its first permit is not
         // subtracted, as in a renewal.
@@ -143,6 +152,23 @@ impl Lease {
         state.other_waiting_cost = total_cost.saturating_sub(cost);
         let prefetch = prefetch.saturating_add(state.other_waiting_cost);
         state.next_take(now_ms, cost, prefetch)
+    }
+
+    /// Prepares the call after the one that Redis answered with [`WindowAnswer::Lost`].
+    ///
+    /// [`WindowAnswer::Lost`]: super::take::WindowAnswer::Lost
+    pub fn prepare_report(&self, now_ms: u64, take: TakeRequest) -> (TakeRequest, Report) {
+        let report = self.state().report(now_ms);
+        (TakeRequest { lease_return: LeaseReturn::NOTHING, ..take }, report)
+    }
+
+    /// Decides without Redis: from what this instance admitted in the last minute.
+    pub fn decide_locally(&self, now_ms: u64, share: u32, cost: u32) -> Grant {
+        let mut state = self.state();
+        // After a renewal without an answer, there may be a lease.
+        let left = self.permits.take_all();
+        state.end_lease(now_ms, left);
+        state.admitted.take(now_ms, share.max(cost), TakeRequest::of(cost))
     }
 
     /// Stores the answer to a call that was sent at `sent_ms`, and decides on the request that
@@ -159,8 +185,13 @@ impl Lease {
         let taken = if grant.admitted { take.cost } else { 0 };
         state.permits_since_call = grant.prefetched + taken;
         self.start_lease(&mut state, sent_ms, now_ms, take, grant, limit);
-        let Grant { admitted, remaining, reset_in_ms, .. } = grant;
+        state.admitted.record(now_ms, taken);
+        let Grant { admitted, remaining, mut reset_in_ms, incomplete_ms, .. } = grant;
         if !admitted {
+            // The share may be used up, until some of it is free or the window is complete.
+            let share = state.share.max(take.cost);
+            let share_in_ms = state.admitted.ms_until_fits(now_ms, share, take.cost);
+            reset_in_ms = reset_in_ms.max(share_in_ms.min(incomplete_ms));
             self.rejections.add(now_ms, take.cost, limit, now_ms + reset_in_ms);
             return LeaseDecision::Reject { remaining, reset_in_ms };
         }
@@ -213,9 +244,20 @@ impl Lease {
         // The renewal's call took one permit that no request uses. Charge it to the request that
         // started the renewal: return one permit that this request used from the old lease, as if
         // unused. Each request then counts once.
-        state.end_lease(left + RENEWAL_COST);
+        state.prefetched += RENEWAL_COST;
+        state.end_lease(now_ms, left + RENEWAL_COST);
         state.permits_since_call = grant.prefetched + used_during_renewal;
         self.start_lease(&mut state, sent_ms, now_ms, take, grant, limit);
+    }
+
+    /// Ends the lease, because the window that counts it was lost. The next call reports what it
+    /// admitted.
+    pub fn renewal_lost(&self, now_ms: u64) {
+        let mut state = self.state();
+        let left = self.permits.take_all();
+        state.end_lease(now_ms, left);
+        state.lease_return = LeaseReturn::NOTHING;
+        state.permits_since_call = 0;
     }
 
     /// Handles a renewal without an answer. No request waits for it, and Redis is called again when
@@ -239,6 +281,8 @@ impl Lease {
     ) {
         self.observe_others(now_ms, take, grant, limit);
         self.limit.store(limit, Ordering::Relaxed);
+        state.known_us = grant.created_us;
+        state.prefetched = grant.prefetched;
         state.bucket_s = grant.bucket_s;
         let window_free = grant.remaining.saturating_add(state.lease_return.unused);
         self.window_free.store(window_free, Ordering::Relaxed);

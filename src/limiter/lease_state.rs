@@ -5,7 +5,8 @@
 //! they are too few and halves while they suffice. A key that uses less than one permit in that
 //! time prefetches none, so each of its requests asks Redis.
 
-use super::take::{LEASE_S, LeaseReturn, TakeRequest};
+use super::sliding_window::SlidingWindow;
+use super::take::{LEASE_S, LeaseReturn, Report, TakeRequest};
 
 /// A key prefetches at most the permits that it uses within this time.
 const PREFETCH_WINDOW_S: f64 = 0.25;
@@ -15,8 +16,15 @@ const SHARE_DIVISOR: u32 = 2;
 
 #[derive(Debug, Default)]
 pub struct LeaseState {
-    /// The second in which the window counts the permits of the lease.
+    /// The permits of the lease at its begin, and the second in which the window counts them.
+    pub prefetched: u32,
     pub bucket_s: u64,
+    /// What this instance admitted in the last minute, without what the present lease admits.
+    pub admitted: SlidingWindow,
+    /// What this instance may admit in a minute while Redis is lost or its window is incomplete.
+    pub share: u32,
+    /// When the window in Redis was created, in epoch microseconds; 0 before the first answer.
+    pub known_us: u64,
     /// Permits that requests could use since the last call: the prefetched ones, and those that the
     /// call took for the request that waited for it. Without the unused ones they give the key's
     /// rate.
@@ -69,11 +77,14 @@ impl LeaseState {
         if left < cost && is_recent { PrefetchVerdict::TooSmall } else { PrefetchVerdict::Enough }
     }
 
-    /// Ends the lease, of which `unused` permits are left. The next call gives them back.
+    /// Ends the lease at `now_ms`, of which `unused` permits are left. The next call gives them
+    /// back.
     ///
     /// One call can give back permits of one second only. If there are some of two seconds, the
     /// fewer ones are dropped and expire.
-    pub fn end_lease(&mut self, unused: u32) {
+    pub fn end_lease(&mut self, now_ms: u64, unused: u32) {
+        let used = std::mem::take(&mut self.prefetched).saturating_sub(unused);
+        self.admitted.record(now_ms, used);
         let ended = LeaseReturn { bucket_s: self.bucket_s, unused };
         let earlier = self.lease_return;
         if ended.bucket_s == earlier.bucket_s {
@@ -93,6 +104,20 @@ impl LeaseState {
     /// What the next call takes. It also gives back permits of earlier leases.
     pub fn next_take(&mut self, now_ms: u64, cost: u32, prefetch: u32) -> TakeRequest {
         self.last_call_ms = Some(now_ms);
-        TakeRequest { cost, prefetch, lease_return: std::mem::take(&mut self.lease_return) }
+        // The whole lease counts, as if it was used.
+        let admitted = self.admitted.total(now_ms).saturating_add(self.prefetched);
+        TakeRequest {
+            cost,
+            prefetch,
+            lease_return: std::mem::take(&mut self.lease_return),
+            known_us: self.known_us,
+            incomplete_max: self.share.max(cost).saturating_sub(admitted),
+        }
+    }
+
+    /// Forgets the permits that the lost window counted. Returns what this instance admitted.
+    pub fn report(&mut self, now_ms: u64) -> Report {
+        self.lease_return = LeaseReturn::NOTHING;
+        self.admitted.report(now_ms)
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! - [`KeyLimiter`] limits keys. With Redis, all instances share one window per key
 //!   ([`redis_window`]), and each instance takes permits from it in advance ([`lease`]), so that
-//!   most requests need no Redis call. Without Redis, or while it is unavailable, each instance
-//!   counts in its own windows ([`local_windows`]).
+//!   most requests need no Redis call. While Redis is unavailable, each instance counts what it
+//!   admits itself. Without Redis, it has windows of its own ([`local_windows`]).
 //! - [`AnonymousLimiter`] limits requests without a key, by client network and hour.
 //!
 //! Both count with the same window ([`sliding_window`], or `window.lua` in Redis).
@@ -16,6 +16,8 @@ mod lease;
 mod lease_state;
 mod local_windows;
 mod permit_pool;
+#[cfg(test)]
+mod redis_model;
 mod redis_window;
 mod rejections;
 #[cfg(test)]

@@ -2,15 +2,24 @@
 //!
 //! The script is `window.lua`. It uses the clock of Redis, so the clocks of the instances do not
 //! matter.
+//!
+//! Redis has a *generation*, the time since when it has had data. An instance that knows an earlier
+//! one notices that Redis has lost its data. In a Redis Cluster, the masters lose data independently
+//! of each other, and a script uses keys of one hash slot only. Windows are therefore in [`GROUPS`]
+//! groups, each with a hash tag and a generation.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::sliding_window::TIME_SCALE;
-use super::take::{Grant, LeaseReturn, TakeRequest};
+use super::take::{Grant, LeaseReturn, Report, TakeRequest, WindowAnswer};
 use crate::caller::{ClientNetwork, KeyId};
 use crate::redis::{Redis, RedisError, Script};
 
 pub struct RedisWindow {
     redis: Redis,
     script: Script,
+    /// The generation of each group, as last seen; 0 before the first answer.
+    generations_us: [AtomicU64; GROUPS as usize],
 }
 
 /// The length and the lifetime of a window.
@@ -28,10 +37,22 @@ const KEY_WINDOW: WindowKind = WindowKind { time_scale: 1, ttl_s: 0 };
 /// The window of a client network: one hour. The number of networks is unbounded, so the windows
 /// expire. If a full Redis evicts one, that network gets a new hour.
 const NETWORK_WINDOW: WindowKind = WindowKind { time_scale: TIME_SCALE, ttl_s: 2 * 3600 };
+/// How many groups there are, and so how many masters of a cluster can share the windows.
+const GROUPS: u32 = 16;
+
+/// A call of the script besides the take.
+#[derive(Clone, Copy, Default)]
+struct CallOptions<'a> {
+    /// Sent after the answer that the window was lost.
+    report: Option<&'a Report>,
+    /// The clock of Redis in tests, in epoch milliseconds.
+    now_ms: Option<u64>,
+}
 
 impl RedisWindow {
     pub fn new(redis: Redis) -> Self {
-        Self { redis, script: Script::new(include_str!("window.lua")) }
+        let script = Script::new(include_str!("window.lua"));
+        Self { redis, script, generations_us: Default::default() }
     }
 
     /// Takes permits of a key.
@@ -44,8 +65,23 @@ impl RedisWindow {
         key: KeyId,
         limit: u32,
         take: TakeRequest,
+    ) -> Result<WindowAnswer, RedisError> {
+        self.call(&key.to_string(), KEY_WINDOW, limit, take, CallOptions::default()).await
+    }
+
+    /// Takes permits of a key whose window was lost, after counting what this instance admitted.
+    ///
+    /// # Errors
+    /// As [`RedisWindow::take`].
+    pub async fn report_and_take(
+        &self,
+        key: KeyId,
+        limit: u32,
+        take: TakeRequest,
+        report: &Report,
     ) -> Result<Grant, RedisError> {
-        self.take_at(&key_name(key), KEY_WINDOW, limit, take, None).await
+        let options = CallOptions { report: Some(report), ..CallOptions::default() };
+        self.call(&key.to_string(), KEY_WINDOW, limit, take, options).await.map(to_grant)
     }
 
     /// Takes one permit of a client network, whose window is an hour.
@@ -57,48 +93,117 @@ impl RedisWindow {
         network: ClientNetwork,
         limit: u32,
     ) -> Result<Grant, RedisError> {
-        let name = network_name(network);
-        self.take_at(&name, NETWORK_WINDOW, limit, TakeRequest::ONE, None).await
+        let (name, take) = (format!("ip:{network}"), TakeRequest::ONE);
+        self.call(&name, NETWORK_WINDOW, limit, take, CallOptions::default()).await.map(to_grant)
     }
 
-    /// `now_ms` replaces the clock of Redis in tests, in epoch milliseconds.
-    async fn take_at(
+    /// Creates the generation of each group that has none, and learns the others.
+    ///
+    /// # Errors
+    /// As [`RedisWindow::take`].
+    pub async fn mark_generations(&self) -> Result<(), RedisError> {
+        for group in 0..GROUPS {
+            // A take of nothing writes no window.
+            let take = TakeRequest::of(0);
+            self.call_group(group, "none", KEY_WINDOW, 0, take, CallOptions::default()).await?;
+        }
+        Ok(())
+    }
+
+    async fn call(
         &self,
         name: &str,
         kind: WindowKind,
         limit: u32,
         take: TakeRequest,
-        now_ms: Option<u64>,
-    ) -> Result<Grant, RedisError> {
-        let TakeRequest { cost, prefetch, lease_return } = take;
+        options: CallOptions<'_>,
+    ) -> Result<WindowAnswer, RedisError> {
+        self.call_group(group_of(name), name, kind, limit, take, options).await
+    }
+
+    async fn call_group(
+        &self,
+        group: u32,
+        name: &str,
+        kind: WindowKind,
+        limit: u32,
+        take: TakeRequest,
+        options: CallOptions<'_>,
+    ) -> Result<WindowAnswer, RedisError> {
+        let TakeRequest { cost, prefetch, lease_return, known_us, incomplete_max } = take;
         let LeaseReturn { bucket_s, unused } = lease_return;
-        let taken = [limit, cost, prefetch].map(u64::from);
-        let given_back = [bucket_s, unused.into()];
-        let numbers = taken.into_iter().chain(given_back).chain([kind.time_scale, kind.ttl_s]);
-        let mut arguments: Vec<_> = numbers.map(|number| number.to_string()).collect();
-        arguments.push(now_ms.map_or(String::new(), |ms| ms.to_string()));
-        let answer: (u8, u32, u64, u32, u64) =
-            self.redis.run(&self.script, name, arguments).await?;
-        let (admitted, prefetched, bucket_s, remaining, reset_in_scaled_ms) = answer;
-        let reset_in_ms = reset_in_scaled_ms * kind.time_scale;
-        Ok(Grant { admitted: admitted == 1, prefetched, bucket_s, remaining, reset_in_ms })
+        let known_generation_us = &self.generations_us[group as usize];
+        let report = options.report.map_or_else(|| "-".to_owned(), report_text);
+        let arguments = vec![
+            limit.to_string(),
+            cost.to_string(),
+            prefetch.to_string(),
+            bucket_s.to_string(),
+            unused.to_string(),
+            known_us.to_string(),
+            incomplete_max.to_string(),
+            known_generation_us.load(Ordering::Relaxed).to_string(),
+            u8::from(self.redis.may_evict_windows()).to_string(),
+            report,
+            kind.time_scale.to_string(),
+            kind.ttl_s.to_string(),
+            options.now_ms.map_or(String::new(), |ms| ms.to_string()),
+        ];
+        // The braces are the hash tag of Redis Cluster: all strings of a group are on one node.
+        let names = [format!("rl:{{{group}}}:{name}"), format!("rl:{{{group}}}:generation")];
+        let names = [names[0].as_str(), &names[1]];
+        let answer: (u8, u32, u64, u32, u64, u64, u64, u64) =
+            self.redis.run(&self.script, &names, arguments).await?;
+        let (state, prefetched, bucket_s, remaining, reset_in_ms, ..) = answer;
+        let (.., created_us, incomplete_ms, generation_us) = answer;
+        known_generation_us.store(generation_us, Ordering::Relaxed);
+        if state == LOST {
+            return Ok(WindowAnswer::Lost);
+        }
+        let [reset_in_ms, incomplete_ms] =
+            [reset_in_ms, incomplete_ms].map(|scaled_ms| scaled_ms * kind.time_scale);
+        let admitted = state == ADMITTED;
+        Ok(WindowAnswer::Decided(Grant {
+            admitted,
+            prefetched,
+            bucket_s,
+            remaining,
+            reset_in_ms,
+            created_us,
+            incomplete_ms,
+        }))
     }
 }
 
-// The braces are the hash tag of Redis Cluster: all strings of a key are on the same node.
-fn key_name(key: KeyId) -> String {
-    format!("rl:{{{key}}}")
+// The states of the script's answer.
+const ADMITTED: u8 = 1;
+const LOST: u8 = 2;
+
+/// The answer to a call with a report, or of an instance that knows no window. If it was
+/// [`WindowAnswer::Lost`], the request would be rejected.
+fn to_grant(answer: WindowAnswer) -> Grant {
+    match answer {
+        WindowAnswer::Decided(grant) => grant,
+        WindowAnswer::Lost => Grant::NOTHING,
+    }
 }
 
-fn network_name(network: ClientNetwork) -> String {
-    format!("rl:{{ip:{network}}}")
+fn report_text(report: &Report) -> String {
+    let permits: Vec<_> =
+        report.iter().map(|(age_s, permits)| format!("{age_s}:{permits}")).collect();
+    permits.join(",")
+}
+
+fn group_of(name: &str) -> u32 {
+    name.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into())) % GROUPS
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use proptest::test_runner::{Config, TestRunner};
+    use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
+    use super::super::redis_model::RedisModel;
     use super::super::sliding_window::SlidingWindow;
     use super::super::window_model::{ModelStep, ReferenceWindow, steps, take_request};
     use super::*;
@@ -122,15 +227,140 @@ mod tests {
         (scratch, server, RedisWindow::new(redis))
     }
 
+    /// What happens to Redis before a call.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Loss {
+        None,
+        All,
+        Window,
+        Generation,
+    }
+
+    /// Calls of two instances, and what Redis loses before each.
+    fn steps_with_losses() -> impl Strategy<Value = Vec<(ModelStep, usize, Loss)>> {
+        let loss = prop_oneof![
+            20 => Just(Loss::None),
+            1 => Just(Loss::All),
+            1 => Just(Loss::Window),
+            1 => Just(Loss::Generation),
+        ];
+        steps().prop_flat_map(move |steps| {
+            let count = steps.len();
+            let others = prop::collection::vec((0..2usize, loss.clone()), count);
+            (Just(steps), others).prop_map(|(steps, others)| {
+                let joined = steps.into_iter().zip(others);
+                joined.map(|(step, (instance, loss))| (step, instance, loss)).collect()
+            })
+        })
+    }
+
+    /// A call of the script at a time, with a report if Redis asks for it.
+    fn decide(
+        mut call: impl FnMut(TakeRequest, Option<&Report>) -> WindowAnswer,
+        take: TakeRequest,
+        report: &Report,
+    ) -> Grant {
+        match call(take, None) {
+            WindowAnswer::Decided(grant) => grant,
+            WindowAnswer::Lost => {
+                let take = TakeRequest { lease_return: LeaseReturn::NOTHING, ..take };
+                to_grant(call(take, Some(report)))
+            }
+        }
+    }
+
+    #[test]
+    fn the_script_answers_like_its_models_whatever_redis_loses() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (_scratch, server, redis_window) = redis_window(&runtime);
+        let mut runner = TestRunner::new(RunnerConfig {
+            cases: 64,
+            failure_persistence: None,
+            ..RunnerConfig::default()
+        });
+        let answers_are_equal = |steps: Vec<(ModelStep, usize, Loss)>| {
+            let key = KeyId::random();
+            let mut model = RedisModel::default();
+            let instances = [(); 2].map(|()| RedisWindow::new(redis_window.redis.clone()));
+            let mut generations_us = [0; 2];
+            let command = |arguments: &[&str]| {
+                let mut client = std::process::Command::new("redis-cli");
+                let url = server.url().replace("redis://:", "redis://default:");
+                client.args(["--no-auth-warning", "-e", "-u", &url]).args(arguments);
+                assert!(client.output().unwrap().status.success(), "{arguments:?}");
+            };
+            command(&["FLUSHALL"]);
+            let group = group_of(&key.to_string());
+            let mut now_ms = START_MS;
+            let (mut last, mut known_us) = ([None; 2], [0; 2]);
+            for (step, instance, loss) in steps {
+                now_ms += step.wait_ms;
+                match loss {
+                    Loss::None => {}
+                    Loss::All => {
+                        command(&["FLUSHALL"]);
+                        model.lose_all();
+                    }
+                    Loss::Window => {
+                        command(&["DEL", &format!("tickerd:rl:{{{group}}}:{key}")]);
+                        model.lose_window(0);
+                    }
+                    Loss::Generation => {
+                        command(&["DEL", &format!("tickerd:rl:{{{group}}}:generation")]);
+                        model.lose_generation();
+                    }
+                }
+                let take = TakeRequest {
+                    known_us: known_us[instance],
+                    incomplete_max: 5,
+                    ..take_request(&step, last[instance])
+                };
+                let report = vec![(0, step.unused), (7, 1), (60, 2)];
+                let by_script = decide(
+                    |take, report| {
+                        let options = CallOptions { report, now_ms: Some(now_ms) };
+                        runtime
+                            .block_on(instances[instance].call(
+                                &key.to_string(),
+                                KEY_WINDOW,
+                                step.limit,
+                                take,
+                                options,
+                            ))
+                            .unwrap()
+                    },
+                    take,
+                    &report,
+                );
+                let by_model = decide(
+                    |take, report| {
+                        let generation_us = &mut generations_us[instance];
+                        model.take(0, now_ms, step.limit, take, generation_us, report)
+                    },
+                    take,
+                    &report,
+                );
+                prop_assert_eq!(by_script, by_model, "{:?}, {:?}", step, loss);
+                (last[instance], known_us[instance]) = (Some(by_script), by_script.created_us);
+            }
+            Ok(())
+        };
+        // On a failure, the runner prints the smallest failing case.
+        runner.run(&steps_with_losses(), answers_are_equal).unwrap();
+    }
+
     #[test]
     fn the_script_and_the_window_in_process_answer_like_the_reference() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, redis_window) = redis_window(&runtime);
-        let mut runner =
-            TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+        let mut runner = TestRunner::new(RunnerConfig {
+            cases: 64,
+            failure_persistence: None,
+            ..RunnerConfig::default()
+        });
         for kind in [KEY_WINDOW, NETWORK_WINDOW] {
             let answers_are_equal = |steps: Vec<ModelStep>| {
-                let name = key_name(KeyId::random());
+                let name = KeyId::random().to_string();
                 let mut window = SlidingWindow::default();
                 let mut reference = ReferenceWindow::default();
                 let mut now_ms = START_MS;
@@ -140,11 +370,14 @@ mod tests {
                     let scaled_ms = now_ms / kind.time_scale;
                     let limit = step.limit;
                     let take = take_request(&step, last);
+                    let options = CallOptions { now_ms: Some(now_ms), ..CallOptions::default() };
                     let by_script = runtime
-                        .block_on(redis_window.take_at(&name, kind, limit, take, Some(now_ms)))
+                        .block_on(redis_window.call(&name, kind, limit, take, options))
                         .map_err(|error| TestCaseError::fail(error.to_string()))?;
+                    let by_script = to_grant(by_script);
                     let reset_in_ms = by_script.reset_in_ms / kind.time_scale;
-                    let by_script = Grant { reset_in_ms, ..by_script };
+                    let by_script =
+                        Grant { reset_in_ms, created_us: 0, incomplete_ms: 0, ..by_script };
                     let by_reference = reference.take(scaled_ms, limit, take);
                     let by_window = window.take(scaled_ms, limit, take);
                     prop_assert_eq!(by_script, by_reference, "{:?}", step);
@@ -162,11 +395,12 @@ mod tests {
     fn a_clock_that_steps_back_frees_no_permit() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (_scratch, _server, redis_window) = redis_window(&runtime);
-        let name = key_name(KeyId::random());
+        let name = KeyId::random().to_string();
         let prefetching = TakeRequest { prefetch: 2, ..TakeRequest::ONE };
         let take = |now_ms| {
-            let taken = redis_window.take_at(&name, KEY_WINDOW, 3, prefetching, Some(now_ms));
-            runtime.block_on(taken).unwrap()
+            let options = CallOptions { now_ms: Some(now_ms), ..CallOptions::default() };
+            let taken = redis_window.call(&name, KEY_WINDOW, 3, prefetching, options);
+            to_grant(runtime.block_on(taken).unwrap())
         };
         assert_eq!(take(START_MS).prefetched, 2);
         assert!(!take(START_MS - 100_000).admitted);

@@ -8,7 +8,7 @@
 //! Prefetched permits are counted in the last second in which they can be used, so they can also
 //! count too long, but not too short. A [`LeaseReturn`] removes the unused ones.
 
-use super::take::{Grant, LEASE_S, LeaseReturn, TakeRequest, WINDOW_S};
+use super::take::{Grant, LEASE_S, LeaseReturn, Report, TakeRequest, WINDOW_S};
 
 /// The clock of a window of one hour runs slower by this factor: a second of it is a minute.
 pub const TIME_SCALE: u64 = 60;
@@ -33,29 +33,70 @@ impl Default for SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// Takes permits at `now_ms` (epoch milliseconds), if the window then holds no more than
-    /// `limit`.
+    /// Takes permits at `now_ms`, if the window then holds no more than `limit`.
     pub fn take(&mut self, now_ms: u64, limit: u32, take: TakeRequest) -> Grant {
+        self.take_at_most(now_ms, limit, take, u32::MAX)
+    }
+
+    /// Takes permits at `now_ms`: no more than `permits_max`, and only if the window then holds no
+    /// more than `limit`.
+    pub(super) fn take_at_most(
+        &mut self,
+        now_ms: u64,
+        limit: u32,
+        take: TakeRequest,
+        permits_max: u32,
+    ) -> Grant {
         self.advance(now_ms / 1000);
         self.give_back(take.lease_return);
-        let free = u64::from(limit).saturating_sub(self.total) as u32;
+        let free = (u64::from(limit).saturating_sub(self.total) as u32).min(permits_max);
         let bucket_s = self.newest_s + LEASE_S;
         let Some(left) = free.checked_sub(take.cost) else {
             let total_max = u64::from(limit).saturating_sub(take.cost.into());
             let reset_in_ms = self.ms_until_below(total_max + 1, now_ms);
-            return Grant {
-                admitted: false,
-                prefetched: 0,
-                bucket_s,
-                remaining: free,
-                reset_in_ms,
-            };
+            return Grant { bucket_s, remaining: free, reset_in_ms, ..Grant::NOTHING };
         };
         let prefetched = take.prefetch.min(left);
         self.add(self.newest_s, take.cost);
         self.add(bucket_s, prefetched);
         let reset_in_ms = self.ms_until_below(self.total, now_ms);
-        Grant { admitted: true, prefetched, bucket_s, remaining: left - prefetched, reset_in_ms }
+        let remaining = left - prefetched;
+        Grant { admitted: true, prefetched, bucket_s, remaining, reset_in_ms, ..Grant::NOTHING }
+    }
+
+    /// Counts permits that were taken by `now_ms`, whatever the limit.
+    pub(super) fn record(&mut self, now_ms: u64, permits: u32) {
+        self.advance(now_ms / 1000);
+        self.add(self.newest_s, permits);
+    }
+
+    /// Counts permits that were taken `age_s` before `now_ms`, as the report of an instance says.
+    #[cfg(test)]
+    pub(super) fn record_earlier(&mut self, now_ms: u64, age_s: u64, permits: u32) {
+        self.advance(now_ms / 1000);
+        self.add(self.newest_s - age_s, permits);
+    }
+
+    /// The permits that count at `now_ms`.
+    pub(super) fn total(&mut self, now_ms: u64) -> u32 {
+        self.advance(now_ms / 1000);
+        u32::try_from(self.total).unwrap_or(u32::MAX)
+    }
+
+    /// Milliseconds from `now_ms` until a request of this cost fits the limit.
+    pub(super) fn ms_until_fits(&mut self, now_ms: u64, limit: u32, cost: u32) -> u64 {
+        self.advance(now_ms / 1000);
+        self.ms_until_below(u64::from(limit.saturating_sub(cost)) + 1, now_ms)
+    }
+
+    /// The permits that count at `now_ms`, by the least age that they can have.
+    pub(super) fn report(&mut self, now_ms: u64) -> Report {
+        self.advance(now_ms / 1000);
+        let newest_s = self.newest_s;
+        (0..=WINDOW_S.min(newest_s))
+            .map(|age_s| (age_s.saturating_sub(1), *self.bucket(newest_s - age_s)))
+            .filter(|(_, permits)| *permits > 0)
+            .collect()
     }
 
     /// Whether the window is empty at `now_ms`.
@@ -104,6 +145,9 @@ impl SlidingWindow {
 
     /// Milliseconds until the window holds fewer than `permits` permits.
     fn ms_until_below(&self, permits: u64, now_ms: u64) -> u64 {
+        if self.total < permits {
+            return 0;
+        }
         let mut left = self.total;
         let oldest_s = self.newest_s.saturating_sub(WINDOW_S);
         let newest_bucket_s = self.newest_s + LEASE_S;

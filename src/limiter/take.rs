@@ -18,6 +18,10 @@ pub struct TakeRequest {
     pub prefetch: u32,
     /// Gives back permits that were prefetched earlier.
     pub lease_return: LeaseReturn,
+    /// When the window that the instance knows was created; 0 if it knows none.
+    pub known_us: u64,
+    /// The permits that the call may take, if the window may lack requests of the last minute.
+    pub incomplete_max: u32,
 }
 
 /// Gives back prefetched permits that were not used. It is sent once, after the last use.
@@ -43,7 +47,25 @@ pub struct Grant {
     /// Milliseconds until the oldest counted permit leaves the window. If the request was not
     /// admitted: the exact time until its cost is available.
     pub reset_in_ms: u64,
+    /// When the window was created, in epoch microseconds.
+    pub created_us: u64,
+    /// Milliseconds until the window is complete, so that it counts every request of the last
+    /// minute; 0 if it is.
+    pub incomplete_ms: u64,
 }
+
+/// The answer of a shared window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowAnswer {
+    /// The window was not lost.
+    Decided(Grant),
+    /// The window that the instance knows was lost, and nothing was taken. The instance calls again
+    /// and reports what it admitted.
+    Lost,
+}
+
+/// What one instance admitted in the last minute: permits by their age in seconds.
+pub type Report = Vec<(u64, u32)>;
 
 /// The answer of a limiter to one request, which it makes from a [`Grant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +86,26 @@ impl TakeRequest {
 
     /// The permits of a request, without a prefetch.
     pub const fn of(cost: u32) -> Self {
-        Self { cost, prefetch: 0, lease_return: LeaseReturn::NOTHING }
+        Self {
+            cost,
+            prefetch: 0,
+            lease_return: LeaseReturn::NOTHING,
+            known_us: 0,
+            incomplete_max: u32::MAX,
+        }
     }
+}
+
+impl Grant {
+    pub(super) const NOTHING: Self = Self {
+        admitted: false,
+        prefetched: 0,
+        bucket_s: 0,
+        remaining: 0,
+        reset_in_ms: 0,
+        created_us: 0,
+        incomplete_ms: 0,
+    };
 }
 
 impl LeaseReturn {

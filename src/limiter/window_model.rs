@@ -38,6 +38,7 @@ impl ReferenceWindow {
             bucket_s,
             remaining: (free - taken - prefetched) as u32,
             reset_in_ms: (reset_s * 1000).saturating_sub(now_ms),
+            ..Grant::NOTHING
         }
     }
 
@@ -119,5 +120,5 @@ pub fn take_request(step: &ModelStep, last: Option<Grant>) -> TakeRequest {
             bucket_s,
             unused: step.unused.min(prefetched),
         });
-    TakeRequest { cost: step.cost, prefetch: step.prefetch, lease_return }
+    TakeRequest { prefetch: step.prefetch, lease_return, ..TakeRequest::of(step.cost) }
 }

@@ -129,6 +129,11 @@ impl Redis {
         tokio::spawn(async move { shared.permissions.check_scripts(&shared.client, key).await });
     }
 
+    /// Whether Redis may evict windows of keys when it is full, as last looked at.
+    pub fn may_evict_windows(&self) -> bool {
+        false
+    }
+
     /// Whether messages of other instances can arrive.
     pub fn receives_messages(&self) -> bool {
         self.is_connected() && !self.shared.permissions.channel.is_refused()
@@ -168,23 +173,24 @@ impl Redis {
         self.call("set", command).await
     }
 
-    /// Runs a script on one key.
+    /// Runs a script on keys of one hash slot.
     pub async fn run<R: FromValue>(
         &self,
         script: &Script,
-        name: &str,
+        names: &[&str],
         arguments: Vec<String>,
     ) -> Result<R, RedisError> {
         if self.shared.permissions.scripts.is_refused() {
             return Err(RedisError::CircuitOpen);
         }
-        let (client, name) = (&self.shared.client, self.name(name));
+        let client = &self.shared.client;
+        let names: Vec<_> = names.iter().map(|name| self.name(name)).collect();
         self.call("evalsha", async {
-            match client.evalsha(script.0.sha1().clone(), name.clone(), arguments.clone()).await {
+            match client.evalsha(script.0.sha1().clone(), names.clone(), arguments.clone()).await {
                 // The server does not know the script and ran nothing, so nothing is charged twice.
                 Err(e) if e.details().starts_with("NOSCRIPT") => {
                     let lua = script.0.lua().cloned().unwrap_or_default();
-                    client.eval(lua, name, arguments).await
+                    client.eval(lua, names, arguments).await
                 }
                 result => result,
             }

@@ -183,7 +183,7 @@ async fn a_full_redis_evicts_cache_entries_and_no_rate_limit_windows() {
             .args(arguments);
         String::from_utf8(run(&mut client).stdout).unwrap()
     };
-    let window = redis(&["--scan", "--pattern", &format!("*rl:{{{}}}", id_of(&key))]);
+    let window = redis(&["--scan", "--pattern", &format!("*rl:*:{}", id_of(&key))]);
     assert_eq!(redis(&["TTL", window.trim()]).trim(), "-1", "{window}");
     let (prefix, _) = window.split_once("rl:").unwrap();
     eventually("the answer is cached", Duration::from_secs(5), async || {

@@ -70,6 +70,7 @@ pub async fn housekeeping(state: &'static State) {
         tick.tick().await;
         state.limiter.sweep();
         state.store.close_unused_connections();
+        state.limiter.mark_generations().await;
         if let Some(redis) = &state.redis
             && let Ok(instances) = redis.listeners().await
         {

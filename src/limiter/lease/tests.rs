@@ -26,7 +26,7 @@ impl Instance {
 
     fn call(&mut self, now_ms: u64, limit: u32, cost: u32, total_cost: u32) -> LeaseDecision {
         self.calls += 1;
-        let take = self.lease.prepare_call(now_ms, cost, total_cost, limit, 1);
+        let take = self.lease.prepare_call(now_ms, cost, total_cost, limit, 1, limit);
         let grant = self.window.take(now_ms, limit, take);
         self.lease.apply_grant(now_ms, now_ms, take, grant, limit)
     }
@@ -67,7 +67,7 @@ fn a_long_outage_of_redis_does_not_overflow_the_prefetch() {
     for call in 0..1000 {
         let now_ms = call * LOCAL_FALLBACK_MS;
         assert_eq!(lease.decide(now_ms, LIMIT, 1), LeaseDecision::CallRedis);
-        lease.prepare_call(now_ms, 1, 1, LIMIT, 1);
+        lease.prepare_call(now_ms, 1, 1, LIMIT, 1, LIMIT);
         lease.call_failed(now_ms);
     }
 }
@@ -187,7 +187,7 @@ fn a_burst_on_a_new_key_strands_few_permits() {
     let mut window = SlidingWindow::default();
     let lease = Lease::default();
     for total_cost in [1, 60, 14] {
-        let take = lease.prepare_call(1000, 1, total_cost, 100, 2);
+        let take = lease.prepare_call(1000, 1, total_cost, 100, 2, 50);
         let grant = window.take(1000, 100, take);
         assert!(is_admitted(lease.apply_grant(1000, 1000, take, grant, 100)));
         for _ in 1..total_cost {
@@ -225,7 +225,7 @@ fn the_remaining_permits_are_those_that_the_other_instance_leaves() {
     let leases = [Lease::default(), Lease::default()];
     let mut decide = |of: usize, now_ms| match leases[of].decide(now_ms, 1000, 1) {
         LeaseDecision::CallRedis => {
-            let take = leases[of].prepare_call(now_ms, 1, 1, 1000, 2);
+            let take = leases[of].prepare_call(now_ms, 1, 1, 1000, 2, 500);
             let grant = window.take(now_ms, 1000, take);
             leases[of].apply_grant(now_ms, now_ms, take, grant, 1000)
         }

@@ -17,6 +17,7 @@ mod overload;
 mod pipelined;
 mod postgres;
 mod redis;
+mod redis_data_loss;
 mod redis_fixtures;
 mod redis_server;
 mod reliability_page;

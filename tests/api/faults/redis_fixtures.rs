@@ -63,3 +63,13 @@ pub async fn two_behind_proxies(database: &Database) -> ([Proxy; 2], Vec<App>) {
     wait_until_counted(&apps).await;
     (proxies, apps)
 }
+
+/// Waits until an instance asks Redis again, with requests of a key of its own.
+pub async fn wait_until_granted_by(app: &App, key: &str) {
+    let before = granted_count(app).await;
+    let grants = async || {
+        app.get(key, "/api/stocks/AAPL").await;
+        granted_count(app).await > before
+    };
+    eventually("Redis is shared again", Duration::from_secs(5), grants).await;
+}
