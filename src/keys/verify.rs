@@ -164,12 +164,13 @@ impl Verifier {
         };
         // The request before this one may have found the token to be invalid.
         self.check_rejected(&digest, now_ms).await?;
+        let attempt = self.failed_attempts.begin(address, now_ms, wait).await?;
         let invalidations = self.invalidations.load(Ordering::SeqCst);
         let VerifiedKey { secret_hash, caller } = match self.secret_verifier.verify(token).await {
             Err(VerifyError::Invalid) => {
                 let until_ms = now_ms + self.config.key_refusal_ttl_ms;
                 self.rejected_tokens.insert(digest, RejectedToken { until_ms, respond_at });
-                self.failed_attempts.record(address, now_ms);
+                attempt.fail(now_ms);
                 sleep_until(respond_at).await;
                 return Err(VerifyError::Invalid);
             }

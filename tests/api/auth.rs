@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use testkit::servers::{Durability, LocalPostgres, choose_dir};
 
+use crate::faults::wrong_keys::wrong_secret;
 use crate::support::{App, Database, eventually, header, id_of, redis_url, run, scratch, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
@@ -284,6 +286,18 @@ async fn an_address_with_too_many_wrong_keys_is_limited_while_cached_keys_work()
     assert!((55..=61).contains(&wait_s), "{wait_s}");
     assert!(refused.text().await.unwrap().contains("\"code\":\"too_many_failures\""));
     assert_eq!(app.get(&known, PATH).await.status(), 200);
+}
+
+#[tokio::test]
+async fn of_300_concurrent_wrong_keys_of_one_address_60_are_verified() {
+    let database = Database::sample().await;
+    let app = App::without_redis(&database).await;
+    let id = id_of(&database.issue("free")).to_owned();
+    let wrong: Vec<_> = (0..300).map(|n| wrong_secret(&id, n)).collect();
+    let path = "/api/stocks/AAPL";
+    let answers = join_all(wrong.iter().map(|key| app.get(key, path))).await;
+    let count = |status: u16| answers.iter().filter(|answer| answer.status() == status).count();
+    assert_eq!((count(401), count(429)), (60, 240));
 }
 
 #[tokio::test]
