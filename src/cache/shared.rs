@@ -18,10 +18,13 @@ use crate::redis::Redis;
 /// example by adding a field to a response, takes the next number.
 ///
 /// A value consists of this byte, the number of the media, the lengths of two headers (u16), three
-/// times in epoch milliseconds (u64), the two headers and the body. Numbers are big-endian. Only
-/// the uncompressed body is stored: compressing it again is faster than fetching both.
-const FORMAT: u8 = 4;
+/// times in epoch milliseconds (u64), the two headers, the body and a checksum of all of it.
+/// Numbers are big-endian. Only the uncompressed body is stored: compressing it again is faster
+/// than fetching both.
+const FORMAT: u8 = 5;
 const HEAD_BYTES: usize = 1 + 1 + 2 * 2 + 3 * 8;
+/// The first bytes of a BLAKE3 hash: a damaged value passes once in 2^64.
+const CHECKSUM_BYTES: usize = 8;
 
 pub struct SharedTier {
     redis: RedisOrModel,
@@ -95,20 +98,29 @@ fn encode(entry: &Entry) -> Vec<u8> {
     };
     let headers = [header(headers.link), header(headers.unknown)];
     let headers_bytes: usize = headers.iter().map(Bytes::len).sum();
-    let mut value = Vec::with_capacity(HEAD_BYTES + headers_bytes + body.len());
+    let mut value = Vec::with_capacity(HEAD_BYTES + headers_bytes + body.len() + CHECKSUM_BYTES);
     value.extend([FORMAT, media as u8]);
     headers.iter().for_each(|header| value.extend((header.len() as u16).to_be_bytes()));
     entry.times_ms().iter().for_each(|time| value.extend(time.to_be_bytes()));
     headers.iter().for_each(|header| value.extend_from_slice(header));
     value.extend_from_slice(&body);
+    value.extend(checksum(&value));
     value
 }
 
+fn checksum(value: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut checksum = [0; CHECKSUM_BYTES];
+    checksum.copy_from_slice(&blake3::hash(value).as_bytes()[..CHECKSUM_BYTES]);
+    checksum
+}
+
 fn decode(value: Vec<u8>) -> Option<Entry> {
-    let mut value = Bytes::from(value);
-    if value.len() < HEAD_BYTES || value[0] != FORMAT {
+    let (content, expected) = value.split_last_chunk::<CHECKSUM_BYTES>()?;
+    if content.len() < HEAD_BYTES || content[0] != FORMAT || checksum(content) != *expected {
         return None;
     }
+    let mut value = Bytes::from(value);
+    value.truncate(value.len() - CHECKSUM_BYTES);
     let head = value.split_to(HEAD_BYTES);
     let media = *Media::ALL.get(usize::from(head[1]))?;
     let time_ms =
@@ -172,6 +184,25 @@ mod tests {
         }
 
         #[test]
+        fn a_damaged_value_is_never_decoded(
+            body in prop::collection::vec(any::<u8>(), 0..200),
+            at: prop::sample::Index,
+            bits in 1u8..,
+            cut: bool
+        ) {
+            let headers = CachedHeaders { link: None, unknown: None };
+            let response = CachedResponse { body: body.into(), media: Media::Csv, headers };
+            let mut value = encode(&Entry::restored(response, 1, 2, 3));
+            let at = at.index(value.len());
+            if cut {
+                value.truncate(at);
+            } else {
+                value[at] ^= bits;
+            }
+            prop_assert!(decode(value).is_none());
+        }
+
+        #[test]
         fn any_bytes_are_decoded_or_rejected_without_a_panic(
             mut value in prop::collection::vec(any::<u8>(), 0..100),
             is_format: bool,
@@ -180,6 +211,7 @@ mod tests {
             // The headers may be longer than the value.
             if is_format && value.len() >= 6 {
                 value[..6].copy_from_slice(&[FORMAT, 0, 0, lengths[0], 0, lengths[1]]);
+                value.extend(checksum(&value));
             }
             if let Some(entry) = decode(value.clone()) {
                 prop_assert_eq!(encode(&entry), value);
