@@ -39,8 +39,8 @@ impl RedisModel {
         self.windows.remove(&key);
     }
 
-    /// The answer to a call at `now_ms`, the second one after `WindowAnswer::Lost` with a report, of
-    /// an instance that knows `known_generation_us`, or 0.
+    /// The answer to a call at `now_ms` of an instance that knows `known_generation_us`, or 0. The
+    /// call after `WindowAnswer::Lost` has a report.
     pub fn take(
         &mut self,
         key: usize,

@@ -4,9 +4,9 @@
 //! matter.
 //!
 //! Redis has a *generation*, the time since when it has had data. An instance that knows an earlier
-//! one notices that Redis has lost its data. In a Redis Cluster, the masters lose data independently
-//! of each other, and a script uses keys of one hash slot only. Windows are therefore in [`GROUPS`]
-//! groups, each with a hash tag and a generation.
+//! one notices that Redis has lost its data. In a Redis Cluster, the masters lose data
+//! independently of each other, and a script uses keys of one hash slot only. Windows are therefore
+//! in [`GROUPS`] groups, each with a hash tag and a generation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

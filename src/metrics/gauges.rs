@@ -14,6 +14,8 @@ pub struct Readings {
     pub argon2_waiting: usize,
     pub redis_configured: bool,
     pub redis_connected: bool,
+    pub redis_restricted: bool,
+    pub redis_evicts_windows: bool,
     pub instances: u32,
     pub changes_followed: bool,
     /// Each exchange with prices, and the end (epoch seconds, UTC) of its newest day.
@@ -28,6 +30,8 @@ pub struct Gauges {
     argon2_waiting: IntGauge,
     redis_configured: IntGauge,
     redis_connected: IntGauge,
+    redis_restricted: IntGauge,
+    redis_evicts_windows: IntGauge,
     instances: IntGauge,
     changes_followed: IntGauge,
     newest_day: IntGaugeVec,
@@ -57,6 +61,14 @@ impl Gauges {
                 .gauge("tickerd_redis_configured", "1 if Redis is configured"),
             redis_connected: families
                 .gauge("tickerd_redis_connected", "1 while this instance is connected to Redis"),
+            redis_restricted: families.gauge(
+                "tickerd_redis_restricted",
+                "1 while Redis refuses something that this instance needs",
+            ),
+            redis_evicts_windows: families.gauge(
+                "tickerd_redis_evicts_windows",
+                "1 if a full Redis evicts windows of limits (maxmemory-policy)",
+            ),
             instances: families
                 .gauge("tickerd_instances", "Instances that share this Redis, as last counted"),
             changes_followed: families.gauge(
@@ -81,6 +93,8 @@ impl Gauges {
         self.argon2_waiting.set(signed(readings.argon2_waiting));
         self.redis_configured.set(readings.redis_configured.into());
         self.redis_connected.set(readings.redis_connected.into());
+        self.redis_restricted.set(readings.redis_restricted.into());
+        self.redis_evicts_windows.set(readings.redis_evicts_windows.into());
         self.instances.set(readings.instances.into());
         self.changes_followed.set(readings.changes_followed.into());
         for (exchange, ends_s) in &readings.newest_days {

@@ -60,6 +60,11 @@ impl Breaker {
                 .is_ok()
     }
 
+    /// Whether commands fail. Unlike [`Breaker::allows`], this does not let one try again.
+    pub fn is_open(&self) -> bool {
+        self.retry_at_ms.load(Ordering::Relaxed) != CLOSED
+    }
+
     /// Whether a command timed out within the last `within_ms`. A request that can do without its
     /// next command then skips it.
     pub fn timed_out_recently(&self, within_ms: u64) -> bool {

@@ -22,6 +22,8 @@ use crate::tls;
 const CONNECT_TIMEOUT_MS: u64 = 2000;
 /// A connection that owes a response for this long is closed and opened again.
 const SILENCE_MAX_MS: u64 = 2000;
+/// The name of the calls that run scripts.
+const SCRIPT_CALL: &str = "evalsha";
 /// Commands that may wait for a connection at once.
 const COMMANDS_WAITING_MAX: usize = 10_000;
 /// The longest pause between attempts to connect. Instances share Redis again within a second of
@@ -64,6 +66,8 @@ pub(super) struct Shared {
     prefix: String,
     timeout_ms: u64,
     breaker: Breaker,
+    /// Opens when scripts fail, even if other commands succeed.
+    pub script_breaker: Breaker,
     /// Set by [`watch`], because the client calls itself connected while it reconnects.
     connected: Arc<AtomicBool>,
     /// Gets a report when the breaker opens.
@@ -101,6 +105,7 @@ impl Redis {
             prefix: config.redis_key_prefix.clone(),
             timeout_ms,
             breaker: Breaker::new(config.redis_breaker_open_ms),
+            script_breaker: Breaker::new(config.redis_breaker_open_ms),
             connected,
             reports,
             permissions: Permissions::default(),
@@ -123,15 +128,14 @@ impl Redis {
         self.shared.connected.load(Ordering::Relaxed)
     }
 
-    /// Tries in the background whether scripts are allowed. Commands that end soon run none.
-    pub fn check_scripts(&self) {
-        let (shared, key) = (self.shared.clone(), self.name("probe"));
-        tokio::spawn(async move { shared.permissions.check_scripts(&shared.client, key).await });
-    }
-
     /// Whether Redis may evict windows of keys when it is full, as last looked at.
     pub fn may_evict_windows(&self) -> bool {
-        false
+        self.shared.permissions.may_evict_windows()
+    }
+
+    /// The `maxmemory-policy` of Redis, as last looked at. `None` if it is unknown.
+    pub fn eviction_policy(&self) -> Option<String> {
+        self.shared.permissions.eviction_policy()
     }
 
     /// Whether messages of other instances can arrive.
@@ -141,7 +145,7 @@ impl Redis {
 
     /// Whether Redis has refused something that this program needs.
     pub fn is_restricted(&self) -> bool {
-        self.shared.permissions.are_restricted()
+        self.shared.permissions.are_restricted() || self.shared.script_breaker.is_open()
     }
 
     pub async fn ping(&self) -> Result<(), RedisError> {
@@ -185,7 +189,7 @@ impl Redis {
         }
         let client = &self.shared.client;
         let names: Vec<_> = names.iter().map(|name| self.name(name)).collect();
-        self.call("evalsha", async {
+        self.call(SCRIPT_CALL, async {
             match client.evalsha(script.0.sha1().clone(), names.clone(), arguments.clone()).await {
                 // The server does not know the script and ran nothing, so nothing is charged twice.
                 Err(e) if e.details().starts_with("NOSCRIPT") => {
@@ -210,7 +214,11 @@ impl Redis {
         command: impl Future<Output = Result<T, fred::error::Error>>,
     ) -> Result<T, RedisError> {
         // Without a connection, don't wait for one: the client reconnects in the background.
-        if !self.is_connected() || !self.shared.breaker.allows() {
+        let is_script = call == SCRIPT_CALL;
+        if !self.is_connected()
+            || !self.shared.breaker.allows()
+            || is_script && !self.shared.script_breaker.allows()
+        {
             return Err(RedisError::CircuitOpen);
         }
         // The timeout of fred does not cover every kind of command.
@@ -234,7 +242,7 @@ impl Redis {
             }
             Err(_) => CommandOutcome::Failed,
         };
-        if self.shared.breaker.record(outcome)
+        if self.record(is_script, outcome)
             && let Err(error) = &result
         {
             // If the channel is full, another command has just reported the same.
@@ -245,6 +253,21 @@ impl Redis {
         }
         metrics::redis_call(call, result.is_ok(), started.elapsed().as_secs_f64());
         result
+    }
+}
+
+impl Redis {
+    /// Records an outcome. Returns whether it opened a circuit, or left it open.
+    ///
+    /// A response means that Redis works, and a timeout that it may not: both count for all
+    /// commands. An error counts for commands of its kind, because others may succeed.
+    fn record(&self, is_script: bool, outcome: CommandOutcome) -> bool {
+        let Shared { breaker, script_breaker, .. } = &*self.shared;
+        if !is_script {
+            return breaker.record(outcome);
+        }
+        let opens_scripts = script_breaker.record(outcome);
+        outcome != CommandOutcome::Failed && breaker.record(outcome) || opens_scripts
     }
 }
 

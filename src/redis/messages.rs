@@ -13,6 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use super::client::{RECONNECT_DELAY_MS, Redis, RedisError};
+use super::permissions::ECHO_PREFIX;
 use crate::caller::KeyId;
 
 /// Messages that may wait for a busy instance.
@@ -78,22 +79,18 @@ impl Redis {
     pub fn subscribe(&self) -> Result<mpsc::Receiver<Message>, RedisError> {
         let subscriber = self.shared.builder.build_subscriber_client()?;
         let (sender, receiver) = mpsc::channel(MESSAGES_WAITING_MAX);
-        let (shared, channel) = (self.shared.clone(), self.channel());
-        tokio::spawn(async move {
-            let message = Message::DataChanged.to_string();
-            shared.permissions.check_channel(&shared.client, &channel, message).await;
-            forward(subscriber, channel, sender).await;
-        });
+        tokio::spawn(forward(subscriber, self.clone(), sender));
         Ok(receiver)
     }
 
-    fn channel(&self) -> String {
+    pub(super) fn channel(&self) -> String {
         self.name("changes")
     }
 }
 
 /// Subscribes to the channel and sends its messages to `sender`.
-async fn forward(subscriber: SubscriberClient, channel: String, sender: mpsc::Sender<Message>) {
+async fn forward(subscriber: SubscriberClient, redis: Redis, sender: mpsc::Sender<Message>) {
+    let channel = redis.channel();
     let (mut messages, mut reconnects) = (subscriber.message_rx(), subscriber.reconnect_rx());
     subscriber.connect();
     subscriber.manage_subscriptions();
@@ -108,8 +105,16 @@ async fn forward(subscriber: SubscriberClient, channel: String, sender: mpsc::Se
     }
     loop {
         let message = tokio::select! {
-            message = messages.recv() => message
-                .map(|message| Message::parse(&message.value.as_string().unwrap_or_default())),
+            message = messages.recv() => {
+                let text = message.map(|message| message.value.as_string().unwrap_or_default());
+                if let Ok(text) = &text
+                    && let Some(number) = text.strip_prefix(ECHO_PREFIX)
+                {
+                    redis.shared.permissions.handle_echo(number);
+                    continue;
+                }
+                text.map(|text| Message::parse(&text))
+            }
             // Messages that were published without a connection are lost.
             reconnect = reconnects.recv() => reconnect.map(|_| Message::DataChanged),
         };

@@ -3,9 +3,11 @@
 //!
 //! Redis holds only what can be lost, so a request goes on without it when a call fails. `client`
 //! has the commands, `breaker` the circuit breaker, `watch` follows whether there is a connection,
-//! and `messages` publishes and receives the messages between instances.
+//! `messages` publishes and receives the messages between instances, and `checks` proves that Redis
+//! grants what all of these need (`permissions`).
 
 mod breaker;
+mod checks;
 mod client;
 mod messages;
 mod permissions;

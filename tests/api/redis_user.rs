@@ -28,8 +28,8 @@ fn warnings(app: &App, text: &str) -> usize {
     app.warnings_and_errors().iter().filter(|line| line.contains(text)).count()
 }
 
-const COMMANDS: [&str; 6] =
-    ["+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+time"];
+const COMMANDS: [&str; 7] =
+    ["+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+time", "+info"];
 
 #[tokio::test]
 async fn a_user_with_the_documented_permissions_can_do_everything() {
@@ -41,18 +41,31 @@ async fn a_user_with_the_documented_permissions_can_do_everything() {
     for _ in 0..20 {
         assert_eq!(app.get(&key, path).await.status(), 200);
     }
-    assert!(redis.command(&["KEYS", "tickerd:*"]).contains("tickerd:"), "the window is in Redis");
+    assert!(redis.command(&["KEYS", "tickerd:rl:*"]).contains(id_of(&key)), "the window");
+    assert!(readiness(&app).await.contains("\"redisEvictionPolicy\":\"noeviction\""));
     assert!(readiness(&app).await.contains("\"status\":\"ok\""));
     assert_eq!(app.warnings_and_errors(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_user_without_the_channel_polls_for_changes_and_says_so() {
+    polls_for_changes_with(&COMMANDS).await;
+}
+
+/// It may publish, so only a message that does not come back shows what is missing.
+#[tokio::test]
+async fn a_user_who_may_not_subscribe_polls_for_changes_and_says_so() {
+    let lacking = ["&tickerd:*", "-subscribe", "-psubscribe", "-ssubscribe"];
+    polls_for_changes_with(&[COMMANDS.as_slice(), &lacking].concat()).await;
+}
+
+async fn polls_for_changes_with(permissions: &[&str]) {
     let (scratch, database) = (scratch(), Database::sample().await);
     let redis = RedisServer::start(scratch.path()).await;
-    let (app, key) = (app_of_user(&database, &redis, &COMMANDS).await, database.issue("free"));
+    let (app, key) = (app_of_user(&database, &redis, permissions).await, database.issue("free"));
     is_restricted(&app).await;
     assert_eq!(warnings(&app, "may not use the channel of changes"), 1, "{:?}", app.log());
+    assert_eq!(warnings(&app, "+publish, +subscribe"), 1, "the log says what to grant");
     let path = "/api/stocks/AAPL/quote";
     assert_eq!(app.get(&key, path).await.status(), 200);
     let revoked = Instant::now();
@@ -96,4 +109,16 @@ async fn a_user_without_scripts_is_limited_per_instance_and_the_log_says_so() {
     redis.command_ok(&["ACL", "SETUSER", "tickerd", "+@scripting"]);
     let is_ok = async || readiness(&app).await.contains("\"status\":\"ok\"");
     eventually("the permission is noticed", Duration::from_secs(15), is_ok).await;
+}
+
+#[tokio::test]
+async fn a_permission_that_is_taken_away_later_is_noticed() {
+    let (scratch, database) = (scratch(), Database::sample().await);
+    let redis = RedisServer::start(scratch.path()).await;
+    let all = [["&tickerd:*"].as_slice(), &COMMANDS].concat();
+    let app = app_of_user(&database, &redis, &all).await;
+    assert!(readiness(&app).await.contains("\"status\":\"ok\""));
+    redis.command_ok(&["ACL", "SETUSER", "tickerd", "-eval", "-evalsha"]);
+    is_restricted(&app).await;
+    assert_eq!(warnings(&app, "may not run scripts"), 1, "{:?}", app.log());
 }

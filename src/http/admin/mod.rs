@@ -84,6 +84,8 @@ async fn metrics(state: &'static State) -> HttpResponse {
         argon2_waiting: state.verifier.queue_length(),
         redis_configured: state.redis.is_some(),
         redis_connected: state.redis.as_ref().is_some_and(|redis| redis.is_connected()),
+        redis_restricted: state.redis.as_ref().is_some_and(|redis| redis.is_restricted()),
+        redis_evicts_windows: state.redis.as_ref().is_some_and(|redis| redis.may_evict_windows()),
         instances: state.limiter.instances(),
         changes_followed: state.versions.is_up_to_date(),
         newest_days: state.newest_days.get(&state.store, &state.versions).await,

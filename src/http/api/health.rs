@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::http::respond::uncached::no_store;
 use crate::http::server::state::State;
+use crate::redis::Redis;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
@@ -33,6 +34,10 @@ pub struct Readiness {
     redis: &'static str,
     /// `followed` if this instance knows all committed changes, else `behind`.
     changes: &'static str,
+    /// The `maxmemory-policy` of Redis. With one that begins with `allkeys`, a full Redis evicts
+    /// windows of limits. Absent if it is unknown.
+    #[serde(rename = "redisEvictionPolicy", skip_serializing_if = "Option::is_none")]
+    redis_eviction_policy: Option<String>,
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,7 +53,14 @@ pub async fn ready(state: &'static State) -> HttpResponse {
     if state.port_closes.load(Ordering::Relaxed) {
         // A load balancer that must go elsewhere does not wait for a Postgres that hangs.
         let (status, postgres, redis) = ("stopping", "not asked", "not asked");
-        let stopping = Readiness { status, version: VERSION, postgres, redis, changes: changes() };
+        let stopping = Readiness {
+            status,
+            version: VERSION,
+            postgres,
+            redis,
+            changes: changes(),
+            redis_eviction_policy: None,
+        };
         return no_store(StatusCode::SERVICE_UNAVAILABLE, &stopping);
     }
     let postgres = if state.postgres_probe.is_up(&state.store).await { "up" } else { "down" };
@@ -73,5 +85,10 @@ pub async fn ready(state: &'static State) -> HttpResponse {
         (_, "down" | "restricted", _) | (_, _, "behind") => (StatusCode::OK, "degraded"),
         _ => (StatusCode::OK, "ok"),
     };
-    no_store(http_status, &Readiness { status, version: VERSION, postgres, redis, changes })
+    let redis_eviction_policy = state.redis.as_ref().and_then(Redis::eviction_policy);
+    let version = VERSION;
+    no_store(
+        http_status,
+        &Readiness { status, version, postgres, redis, changes, redis_eviction_policy },
+    )
 }

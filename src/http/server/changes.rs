@@ -91,7 +91,7 @@ async fn applied_revision(redis: &Redis) -> Option<i64> {
 /// Follows changes until the process ends.
 pub async fn follow_changes(state: &'static State, config: CacheConfig) {
     if let Some(redis) = &state.redis {
-        redis.check_scripts();
+        redis.check_regularly();
     }
     let messages = state.redis.as_ref().and_then(|redis| redis.subscribe().ok());
     follow(state, messages, &config).await;

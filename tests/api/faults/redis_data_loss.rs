@@ -1,8 +1,10 @@
 //! Redis loses its data while instances hold on to their limits.
 
-use super::redis_fixtures::{wait_until_counted, wait_until_granted_by};
+use std::time::Duration;
+
+use super::redis_fixtures::{metric, wait_until_counted, wait_until_granted_by};
 use crate::limits::burst;
-use crate::support::{App, Database, RedisServer, id_of, record, scratch};
+use crate::support::{App, Database, RedisServer, eventually, id_of, record, scratch};
 
 const LIMIT: usize = 100;
 
@@ -116,5 +118,44 @@ async fn a_damaged_window_neither_locks_a_key_out_nor_frees_it_of_its_limit() {
     record(
         "a_damaged_window_neither_locks_a_key_out_nor_frees_it_of_its_limit",
         &format!("admitted of {LIMIT}: {results:?}"),
+    );
+}
+
+/// A hosted Redis often has such a policy. It evicts windows, though they have no time to live.
+#[tokio::test]
+async fn a_redis_that_evicts_windows_admits_at_most_twice_the_limit_and_says_so() {
+    let mut redis = LosingRedis::start(2).await;
+    for setting in [["maxmemory-policy", "allkeys-random"], ["maxmemory", "4mb"]] {
+        redis.server.command_ok(&[["CONFIG", "SET"], setting].concat());
+    }
+    // Instances look at the policy when they connect.
+    redis.server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let policy = "\"redisEvictionPolicy\":\"allkeys-random\"";
+    for app in &redis.apps {
+        let shown =
+            async || app.get("", "/health/ready").await.text().await.unwrap().contains(policy);
+        eventually("readiness shows the policy", Duration::from_secs(5), shown).await;
+        let warned = |line: &&String| line.contains("evicts windows of limits");
+        assert_eq!(app.warnings_and_errors().iter().filter(warned).count(), 1);
+        assert_eq!(metric(app, "tickerd_redis_evicts_windows").await, 1);
+    }
+    let fill = "for n = 1, 20000 do redis.call('SET', ARGV[1] .. n, string.rep('x', 300)) end";
+    let key = redis.database.issue("free");
+    let mut admitted = 0;
+    for round in 0..8 {
+        for app in redis.apps.chunks(1) {
+            admitted += burst(app, &key, LIMIT).await;
+        }
+        redis.apps.rotate_left(1);
+        redis.server.command(&["EVAL", fill, "0", &format!("round {round} ")]);
+        redis.server.command(&["SET", "one", "more"]);
+    }
+    let evicted = redis.server.command(&["INFO", "stats"]);
+    let evicted = evicted.lines().find_map(|line| line.strip_prefix("evicted_keys:")).unwrap();
+    assert!(evicted.trim().parse::<u64>().unwrap() > 10_000, "{evicted}");
+    assert!((LIMIT..=2 * LIMIT).contains(&admitted), "{admitted} of {LIMIT}");
+    record(
+        "a_redis_that_evicts_windows_admits_at_most_twice_the_limit_and_says_so",
+        &format!("{admitted} of {LIMIT}, with 2 instances"),
     );
 }

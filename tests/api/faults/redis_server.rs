@@ -158,6 +158,7 @@ async fn a_full_redis_that_may_not_evict_counts_as_lost() {
             async |server| server.command_ok(&bound("0")),
         )
         .await;
+    assert!(figures.contains("reported as restricted"), "{figures}");
     assert!(
         shared.apps[0]
             .log()
@@ -178,6 +179,7 @@ async fn a_redis_demoted_to_a_replica_counts_as_lost() {
             async |server| server.command_ok(&["REPLICAOF", "NO", "ONE"]),
         )
         .await;
+    assert!(figures.contains("reported as restricted"), "{figures}");
     assert!(
         shared.apps[0]
             .log()
