@@ -17,10 +17,10 @@
 //! therefore holds over all instances, whatever their clocks say and even if some of them crash.
 //!
 //! Redis may lose the window. The instance knows when its window was created, and Redis answers
-//! that it has another one. [`Lease::prepare_report`] then tells the new window what this instance has
-//! admitted. Until the new window counts every request of the last minute, this instance takes from
-//! it only as much as it would admit without Redis ([`Lease::decide_locally`]): its share of the
-//! limit, less all that it has admitted in the last minute.
+//! that it has another one. [`Lease::prepare_report`] then tells the new window what this instance
+//! has admitted. Until the new window counts every request of the last minute, this instance takes
+//! from it only as much as it would admit without Redis ([`Lease::decide_locally`]): its share of
+//! the limit, less all that it has admitted in the last minute.
 //!
 //! A lease does no I/O. Times are arguments, in milliseconds of the instance's monotonic clock.
 

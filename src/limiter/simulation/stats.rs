@@ -42,8 +42,8 @@ impl Stats {
         assert_eq!(over_bound, 0, "seed {seed}: {highest:?} of {LIMITS:?}");
         assert!(costly_admitted > 1000 && costly_rejected > 1000);
         assert!(answered_renewals > 1000, "too few renewals: {answered_renewals}");
-        // A limiter that rejects everything would keep the limit, too. Keys with a low limit must come
-        // close to it.
+        // A limiter that rejects everything would keep the limit, too. Keys with a low limit must
+        // come close to it.
         let low_limits_are_used =
             highest.iter().zip(LIMITS).take(4).all(|(highest, limit)| *highest * 10 >= limit * 9);
         assert!(low_limits_are_used, "{highest:?}");
