@@ -21,7 +21,7 @@ fn no_key_is_over_admitted_in_a_million_decisions() {
     let Stats { calls, decisions, over_limit, limit_changes, .. } =
         simulate(Faults::CrashesAndLimits);
     assert_eq!(over_limit, 0);
-    assert!(limit_changes > 5, "{limit_changes} limits changed");
+    assert!(limit_changes > 2, "{limit_changes} limits changed");
     assert!(calls * 4 < decisions, "{calls} calls for {decisions} decisions");
 }
 
