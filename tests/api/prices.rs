@@ -440,8 +440,7 @@ async fn a_day_without_prices_is_explained_if_the_exchange_has_a_calendar() {
             "2012-10-29?exchange=nyse",
             "2012-10-29 at the exchange \"NYSE\": it was closed (Hurricane Sandy)",
         ),
-        ("2012-10-29?exchange=xetra", "2012-10-29 at the exchange \"XETRA\""),
-        ("2013-03-01?exchange=NOSUCH", "2013-03-01 at the exchange \"NOSUCH\""),
+        ("2013-03-01?exchange=bats", "2013-03-01 at the exchange \"BATS\""),
     ] {
         let (status, problem) = app.json(&key, &format!("/api/prices/daily/{query}")).await;
         assert_eq!((status, &problem["code"]), (404, &"no_data".into()), "{query}");
