@@ -20,7 +20,7 @@ use clap::builder::{RangedI64ValueParser, RangedU64ValueParser, TypedValueParser
 pub use admin::{AdminConfig, AdminPort};
 pub use cache::CacheConfig;
 pub use database::{DatabaseConfig, Pooler, ReplicaConfig};
-pub use environment::{parse, warn_about_environment};
+pub use environment::{ParseError, Parsed, parse, parse_from};
 pub use http::{AddressHeader, HttpConfig};
 pub use keys::{AnonymousConfig, KeysConfig, UsageConfig};
 pub use redis::RedisConfig;
@@ -55,12 +55,18 @@ pub struct ServeConfig {
 
 /// An address to listen on.
 fn listen_address(text: &str) -> Result<IpAddr, &'static str> {
-    match text {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    match bare {
         "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        _ => text.parse().map_err(|_| {
+        _ => bare.parse().map_err(|_| {
             "expected an IP address such as 127.0.0.1, or 0.0.0.0 for all addresses of this machine"
         }),
     }
+}
+
+/// A port to listen on.
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "expected a port from 0 to 65535, where 0 is any free port")
 }
 
 /// A number of milliseconds from `min` to `max`.

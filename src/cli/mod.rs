@@ -18,11 +18,12 @@ mod tiers;
 mod usage;
 mod usage_error;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{self, LogConfig};
+use crate::config::{self, LogConfig, Parsed};
 use console::{CliError, ConfirmationRequired};
 
 /// A market data API that one person can run
@@ -31,6 +32,9 @@ use console::{CliError, ConfirmationRequired};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// File of variables (`NAME=value`), read where the environment has no value
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Options")]
+    env_file: Option<PathBuf>,
     #[command(flatten)]
     log: LogConfig,
 }
@@ -72,11 +76,11 @@ const WRONG_USAGE: u8 = 2;
 /// Runs the command line. Exit codes: 0 success; 1 failure, with the reason on stderr as one
 /// sentence; 2 wrong usage.
 pub fn main() -> ExitCode {
-    let cli: Cli = match config::parse() {
-        Ok(cli) => cli,
+    let parsed = match config::parse() {
+        Ok(parsed) => parsed,
         Err(error) => return usage_error::report(&error),
     };
-    match run(cli) {
+    match run(parsed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tickerd: {error}");
@@ -89,11 +93,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), CliError> {
+fn run(Parsed { cli, warnings }: Parsed<Cli>) -> Result<(), CliError> {
     let traces = if let Command::Serve(args) = &cli.command { Some(&args.traces) } else { None };
     let _telemetry = telemetry::start(&cli.log, traces)?;
     if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
-        config::warn_about_environment();
+        if let Some(file) = &cli.env_file {
+            tracing::info!(file = %file.display(), "variables are read from a file as well");
+        }
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
     }
     if let Command::Generate(args) = &cli.command {
         return Ok(generate::run(args)?);

@@ -2,43 +2,31 @@
 
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
-
+use super::WRONG_USAGE;
+use crate::config::ParseError;
 use crate::keys::TOKEN_PREFIX;
 
-/// Prints an error as clap does and returns clap's exit code. `--help` and `--version` are such
-/// errors too.
-pub fn report(error: &clap::Error) -> ExitCode {
-    let given = std::env::args_os().chain(std::env::vars_os().map(|(_, value)| value));
-    let given: Vec<_> = given.map(|text| text.to_string_lossy().into_owned()).collect();
-    let message = error.render().to_string();
-    match (without_secrets(&message, &given), variable(error)) {
-        (None, None) => error.exit(),
-        (hidden, variable) => {
-            eprint!("{}", hidden.unwrap_or(message));
-            if let Some(variable) = variable {
-                eprintln!("The value comes from the environment variable {variable}.");
-            }
+/// Prints what is wrong and returns clap's exit code. `--help` and `--version` arrive here too.
+pub fn report(error: &ParseError) -> ExitCode {
+    let error = match error {
+        ParseError::CommandLine(error) => error,
+        ParseError::EnvFile(_) | ParseError::Settings(_) => {
+            eprintln!("{error}\n\nFor more information, try '--help'.");
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    let given: Vec<_> =
+        std::env::args_os().map(|text| text.to_string_lossy().into_owned()).collect();
+    match without_secrets(&error.render().to_string(), &given) {
+        None => error.exit(),
+        Some(hidden) => {
+            eprint!("{hidden}");
             u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
 }
 
-/// The environment variable that an invalid value comes from. Its name is the flag's in upper case.
-fn variable(error: &clap::Error) -> Option<String> {
-    let (Some(ContextValue::String(argument)), Some(ContextValue::String(value))) =
-        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
-    else {
-        return None;
-    };
-    let flag = argument.strip_prefix("--")?.split(' ').next()?;
-    let is_given = std::env::args().any(|given| given.starts_with(&format!("--{flag}")));
-    let variable = flag.to_ascii_uppercase().replace('-', "_");
-    let is_set = std::env::var(&variable).is_ok_and(|set| set == *value);
-    (is_set && !is_given).then_some(variable)
-}
-
-/// Returns the message with all secrets of the arguments and variables in `given` replaced by
+/// Returns the message with all secrets of the arguments in `given` replaced by
 /// "..."; `None` if it contains none.
 fn without_secrets(message: &str, given: &[String]) -> Option<String> {
     let values = given.iter().filter_map(|text| text.split_once('=')).map(|(_, value)| value);

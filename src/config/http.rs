@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 
-use super::{listen_address, milliseconds, threads, timeout};
+use super::{listen_address, milliseconds, port, threads, timeout};
 
 /// The HTTP server.
 #[derive(Debug, Clone, Args)]
@@ -15,7 +15,7 @@ pub struct HttpConfig {
     /// Address to listen on; loopback by default, because a proxy adds TLS
     ///
     /// A socket that systemd passes (`LISTEN_FDS`) is used instead of HOST and PORT. A `HOST` that
-    /// is a name, as conda sets it, is ignored.
+    /// is a name, as conda sets it, is ignored; `TICKERD_HOST` is not.
     #[arg(
         long,
         env = "HOST",
@@ -24,7 +24,7 @@ pub struct HttpConfig {
     )]
     pub host: IpAddr,
     /// Port to listen on; 0 for any free port
-    #[arg(long, env = "PORT", default_value_t = 3000)]
+    #[arg(long, env = "PORT", default_value_t = 3000, value_parser = port)]
     pub port: u16,
     /// Threads that serve requests; 0 for one per core
     #[arg(long, env = "WORKERS", default_value_t = 0, value_parser = threads())]
@@ -136,6 +136,7 @@ impl fmt::Display for AddressHeader {
 
 /// Parses a network, or an address as the network of that address alone.
 fn network(text: &str) -> Result<IpNet, &'static str> {
+    let text = text.trim();
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.map_err(|_| "expected an address or a network, as in 127.0.0.1,10.0.0.0/8")
 }

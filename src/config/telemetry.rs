@@ -1,6 +1,8 @@
 //! Settings of the log and of traces.
 
 use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// The log, which goes to stderr.
 #[derive(Debug, Clone, Args)]
@@ -13,7 +15,8 @@ pub struct LogConfig {
         long,
         global = true,
         env = "LOG",
-        default_value = "info,actix_server=warn,actix_http=off"
+        default_value = "info,actix_server=warn,actix_http=off",
+        value_parser = levels
     )]
     pub log: String,
     /// Log format: `text`, `json`, or `auto` for text on a terminal and JSON otherwise
@@ -51,6 +54,23 @@ pub struct TracesConfig {
     pub otel_traces_sampler_arg: f64,
 }
 
+/// Checks log levels. A word alone is a level: tracing would take any other for the name of a
+/// module, and then log nothing.
+fn levels(text: &str) -> Result<String, String> {
+    const EXPECTED: &str = "expected levels (off, error, warn, info, debug, trace), as in \
+                            tickerd=debug,warn";
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let words = text.split(',').map(str::trim);
+    let wrong = words.into_iter().find(|word| {
+        word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !is_level(word)
+    });
+    match (wrong, EnvFilter::try_new(text)) {
+        (None | Some("tickerd"), Ok(_)) => Ok(text.to_owned()),
+        (Some(word), Ok(_)) => Err(format!("{word:?} is no level: {EXPECTED}")),
+        (_, Err(error)) => Err(format!("{error}: {EXPECTED}")),
+    }
+}
+
 fn endpoint(text: &str) -> Result<String, &'static str> {
     let host =
         text.strip_prefix("http://").filter(|host| !host.is_empty() && !host.starts_with('/'));
@@ -64,4 +84,21 @@ fn share(text: &str) -> Result<f64, &'static str> {
         .ok()
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or("expected a number from 0 to 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_levels_are_told_from_words_that_would_silence_the_log() {
+        for text in
+            ["info", "WARN", "tickerd=debug,warn", "off", "tickerd", "a::b", "info, a=off", "3"]
+        {
+            assert_eq!(levels(text), Ok(text.to_owned()));
+        }
+        for text in ["verbose", "warning", "info,verbose", "tickerd=verbose", "9"] {
+            assert!(levels(text).is_err_and(|error| error.contains("expected levels")), "{text}");
+        }
+    }
 }

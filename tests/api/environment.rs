@@ -107,6 +107,123 @@ async fn a_host_that_is_a_name_is_ignored_with_a_warning() {
     assert!(warnings.len() == 1 && warnings[0].contains("x86_64-conda-linux-gnu"), "{warnings:?}");
 }
 
+/// conda on macOS has dots in the name.
+#[tokio::test]
+async fn hosts_and_ports_as_other_programs_set_them_do_not_stop_the_server() {
+    let database = Database::sample().await;
+    let variables = [
+        ("HOST", "x86_64-apple-darwin13.4.0"),
+        ("TICKERD_PORT", "tcp://10.0.0.1:3000"),
+        ("TICKERD_ADMIN_PORT", "tcp://10.0.0.1:9900"),
+    ];
+    let app = App::with(&database, &variables).await;
+    assert!(app.address().starts_with("127.0.0.1:"), "{}", app.address());
+    for (name, value) in variables {
+        let warnings = warnings(&app, name);
+        assert!(warnings.len() == 1 && warnings[0].contains(value), "{name}: {:?}", app.log());
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_brackets_and_lists_with_spaces_are_read() {
+    let variables = [("HOST", "[::1]"), ("TRUSTED_PROXIES", " 127.0.0.1, ::1 , 10.0.0.0/8,")];
+    let app = App::with(&Database::sample().await, &variables).await;
+    assert!(app.address().starts_with("[::1]:"), "{}", app.address());
+    assert_eq!(limit_of(&app).await, "\"keyless\";q=100;w=3600");
+}
+
+/// Each of the three names a limit; the command line another one.
+#[tokio::test]
+async fn a_flag_comes_before_a_prefixed_variable_before_a_plain_one_before_the_file() {
+    let database = Database::sample().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("env");
+    // A password with characters that a shell would expand.
+    let text = format!(
+        "# settings\nexport DATABASE_URL='{}'\n\
+         ANONYMOUS_REQUESTS_PER_HOUR_MAX=\"11\" # a comment\n\
+         ADMIN_TOKEN='$HOME#0123456789abcdef0123'\n",
+        database.url()
+    );
+    std::fs::write(&file, text).unwrap();
+    let serve = |variables: &[(&str, &str)], flags: &[&str]| {
+        let mut command = tickerd(&["--env-file", file.to_str().unwrap(), "serve"]);
+        command.args(flags).envs(variables.iter().copied());
+        command
+    };
+    let name = "ANONYMOUS_REQUESTS_PER_HOUR_MAX";
+    let (plain, prefixed) = ((name, "22"), (&*format!("TICKERD_{name}"), "33"));
+    let flag = [&*flag(name), "44"];
+    let cases: [(&[(&str, &str)], &[&str], u32); 4] = [
+        (&[(name, "")], &[], 11),
+        (&[plain], &[], 22),
+        (&[plain, prefixed], &[], 33),
+        (&[plain, prefixed], &flag, 44),
+    ];
+    for (variables, flags, limit) in cases {
+        let app = App::start(serve(variables, flags)).await;
+        assert_eq!(limit_of(&app).await, format!("\"keyless\";q={limit};w=3600"));
+        let keys = app.admin("GET", "/admin/keys").bearer_auth("$HOME#0123456789abcdef0123");
+        assert_eq!(keys.send().await.unwrap().status(), 200);
+    }
+}
+
+#[test]
+fn a_missing_database_url_is_named_with_the_file_that_may_have_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = || {
+        let output = CommandOutput::of(tickerd(&["serve"]).current_dir(dir.path()));
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.stderr.contains("DATABASE_URL is not set"), "{output:?}");
+        output.stderr
+    };
+    assert!(run().contains("--env-file"), "{}", run());
+    std::fs::write(dir.path().join(".env"), "DATABASE_URL=postgres://localhost/none\n").unwrap();
+    assert!(run().contains("This directory has a file .env"), "{}", run());
+}
+
+#[test]
+fn a_file_of_variables_that_is_not_usable_is_named_without_its_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("env");
+    let run = || CommandOutput::of(&mut tickerd(&["serve", "--env-file", file.to_str().unwrap()]));
+    let absent = run();
+    assert!(absent.code == Some(2) && absent.stderr.contains("env can't be read"), "{absent:?}");
+    std::fs::write(&file, "PORT=1\nADMIN_TOKEN: sesame\n").unwrap();
+    let wrong = run();
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("env, line 2"), "{wrong:?}");
+    assert!(!wrong.stderr.contains("sesame"), "{wrong:?}");
+    std::fs::write(&file, "PORT=sesame\nDATABASE_URL=postgres://localhost/none\n").unwrap();
+    let value = run();
+    let source = format!("The value comes from PORT in {}.", file.display());
+    assert!(value.code == Some(2) && value.stderr.contains(&source), "{value:?}");
+}
+
+#[test]
+fn all_wrong_values_are_reported_at_once() {
+    let wrong = [("HOST", "0.0.0"), ("PORT", "x"), ("WORKERS", "many"), ("LOG", "verbose")];
+    let mut command = tickerd(&["serve"]);
+    let output = CommandOutput::of(command.envs(wrong));
+    assert_eq!(output.code, Some(2), "{output:?}");
+    for name in wrong.map(|(name, _)| name).into_iter().chain(["DATABASE_URL"]) {
+        assert!(output.stderr.contains(name), "{name}: {output:?}");
+    }
+    // A value that a flag replaces is not read.
+    let mut command = tickerd(&["serve", "--port", "y", "--database-url", "postgres://h/d"]);
+    let output = CommandOutput::of(command.env("PORT", "x"));
+    assert!(output.stderr.contains("'y'") && !output.stderr.contains("'x'"), "{output:?}");
+}
+
+#[test]
+fn two_variables_that_exclude_each_other_are_both_named() {
+    let mut command = tickerd(&["serve", "--database-url", "postgres://localhost/none"]);
+    command.env("ADMIN_TOKEN", "sesame").env("ADMIN_TOKEN_FILE", "/nowhere");
+    let output = CommandOutput::of(&mut command);
+    assert!(output.code == Some(2) && !output.stderr.contains("sesame"), "{output:?}");
+    assert!(output.stderr.contains("ADMIN_TOKEN and "), "{output:?}");
+    assert!(output.stderr.contains("ADMIN_TOKEN_FILE are both set"), "{output:?}");
+}
+
 #[tokio::test]
 async fn localhost_is_an_address_to_listen_on() {
     let app = App::with(&Database::sample().await, &[("HOST", "localhost")]).await;

@@ -17,7 +17,7 @@ use super::console::{CliError, print_line};
 use super::serve;
 use crate::config::{
     AdminConfig, AnonymousConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig,
-    Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig,
+    Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig, parse_from,
 };
 use crate::http::Listeners;
 use crate::store::{Database, SERVER_ROLE, Store};
@@ -125,7 +125,7 @@ async fn server_role_url(database: &Database, servers: &Servers) -> Result<Secre
 /// The demo connects to its own servers alone, whatever servers the environment names.
 fn connections(servers: &Servers) -> Result<Connections, CliError> {
     let mut connections =
-        Connections::try_parse_from(["tickerd", "--database-url", "postgres://localhost"])?;
+        parse_from::<Connections>(&["tickerd", "--database-url", "postgres://localhost"])?;
     connections.database.database_url = servers.database_url();
     connections.database.database_direct_url = None;
     connections.database.database_pooler = Pooler::None;

@@ -19,7 +19,7 @@ const LEVELS: [&[&str]; 8] = [
 ];
 
 /// Which modules may name which crate.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("actix_web", &["http"]),
     ("actix_http", &["http"]),
     ("actix_server", &["http"]),
@@ -28,6 +28,7 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("deadpool_postgres", &["store"]),
     ("fred", &["redis"]),
     ("clap", &["cli", "config"]),
+    ("dotenvy", &["config"]),
     ("utoipa", &["http"]),
     ("prometheus", &["metrics"]),
     ("parquet", &["feed"]),
