@@ -9,7 +9,9 @@ mod database;
 mod environment;
 mod http;
 mod keys;
+mod postgres_url;
 mod redis;
+mod redis_url;
 mod telemetry;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,16 +21,24 @@ use clap::builder::{RangedI64ValueParser, RangedU64ValueParser, TypedValueParser
 
 pub use admin::{AdminConfig, AdminPort};
 pub use cache::CacheConfig;
-pub use database::{DatabaseConfig, Pooler, ReplicaConfig};
-pub use environment::{ParseError, Parsed, parse, parse_from};
+pub use database::{DatabaseConfig, ReplicaConfig};
+pub use environment::{ParseError, Parsed, parse, parse_without};
 pub use http::{AddressHeader, HttpConfig};
 pub use keys::{AnonymousConfig, KeysConfig, UsageConfig};
-pub use redis::RedisConfig;
+pub use postgres_url::{Pooler, PostgresUrl};
+pub use redis::{RedisConfig, ServerOfRedis};
+pub use redis_url::RedisUrl;
 pub use telemetry::{LogConfig, LogFormat, TracesConfig};
 
 /// The environment variables whose values are secret. Programs that tickerd starts do not get them.
-pub const SECRETS: [&str; 5] =
-    ["DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_READ_URL", "REDIS_URL", "ADMIN_TOKEN"];
+pub const SECRETS: [&str; 6] = [
+    "DATABASE_URL",
+    "DATABASE_DIRECT_URL",
+    "DATABASE_READ_URL",
+    "REDIS_URL",
+    "UPSTASH_REDIS_REST_TOKEN",
+    "ADMIN_TOKEN",
+];
 
 /// All settings of the server.
 #[derive(Debug, Clone, Args)]

@@ -20,11 +20,14 @@ pub struct ServeArgs {
 }
 
 pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), CliError> {
+    for note in args.config.database.notes() {
+        tracing::info!("{note}");
+    }
     if args.migrate {
         Database::new(&args.config.database)?.migrate().await?;
     }
     let listeners = Listeners::take(&args.config.http, &args.config.admin)?;
-    let has_redis = args.config.redis.redis_url.is_some();
+    let has_redis = args.config.redis.server()?.is_some();
     let server = start(listeners, args.config, log)?;
     if !has_redis {
         tracing::info!("no REDIS_URL: limits and cache are in process, which suits one instance");

@@ -8,15 +8,17 @@ use crate::keys::TOKEN_PREFIX;
 
 /// Prints what is wrong and returns clap's exit code. `--help` and `--version` arrive here too.
 pub fn report(error: &ParseError) -> ExitCode {
+    let given = std::env::args_os().chain(std::env::vars_os().map(|(_, value)| value));
+    let given: Vec<_> = given.map(|text| text.to_string_lossy().into_owned()).collect();
     let error = match error {
         ParseError::CommandLine(error) => error,
         ParseError::EnvFile(_) | ParseError::Settings(_) => {
-            eprintln!("{error}\n\nFor more information, try '--help'.");
+            let text = error.to_string();
+            let text = without_secrets(&text, &given).unwrap_or(text);
+            eprintln!("{text}\n\nFor more information, try '--help'.");
             return ExitCode::from(WRONG_USAGE);
         }
     };
-    let given: Vec<_> =
-        std::env::args_os().map(|text| text.to_string_lossy().into_owned()).collect();
     match without_secrets(&error.render().to_string(), &given) {
         None => error.exit(),
         Some(hidden) => {
@@ -26,7 +28,7 @@ pub fn report(error: &ParseError) -> ExitCode {
     }
 }
 
-/// Returns the message with all secrets of the arguments in `given` replaced by
+/// Returns the message with all secrets of the arguments and variables in `given` replaced by
 /// "..."; `None` if it contains none.
 fn without_secrets(message: &str, given: &[String]) -> Option<String> {
     let values = given.iter().filter_map(|text| text.split_once('=')).map(|(_, value)| value);

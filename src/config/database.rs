@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use secrecy::SecretString;
 
-use super::{count, milliseconds};
+use super::Pooler;
+use super::{PostgresUrl, count, milliseconds};
 
 /// Postgres, which holds all data.
 #[derive(Debug, Clone, Args)]
@@ -16,21 +17,29 @@ pub struct DatabaseConfig {
     /// Without `sslmode`, connections to this machine use no TLS, and connections to other machines
     /// use TLS if the server offers it. `?sslmode=require` enforces TLS. Certificates are always
     /// verified. To survive a failover, name all servers:
-    /// `host1:5432,host2:5432` with `target_session_attrs=read-write`.
+    /// `host1:5432,host2:5432` with `target_session_attrs=read-write`. Parameters that other
+    /// programs need, such as `connection_limit`, are left out.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: SecretString,
+    pub database_url: PostgresUrl,
     /// URL that bypasses a transaction pooler, for migrations and loads; by default `DATABASE_URL`
-    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
-    pub database_direct_url: Option<SecretString>,
-    /// Pooler in front of Postgres: `none` or `transaction`
     ///
-    /// `transaction` suits PgBouncer in transaction mode and the poolers of hosted databases. It
+    /// For the poolers of Neon and Supabase the default is the server past the pooler, which their
+    /// host names tell.
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<PostgresUrl>,
+    /// Pooler in front of Postgres: `none` or `transaction`; by default what `DATABASE_URL` tells
+    ///
+    /// `pgbouncer=true` in the URL, a host of Neon with `-pooler`, and port 6543 of Supabase tell
+    /// of a transaction pooler; any other URL is taken for Postgres itself. `transaction` suits
+    /// PgBouncer in transaction mode and the poolers of hosted databases. It
     /// applies to `DATABASE_URL` and `DATABASE_READ_URL`. Statements are then sent whole, because
     /// such a pooler keeps no prepared statements. Statement time-outs are enforced by tickerd
     /// alone.
-    #[arg(long, env = "DATABASE_POOLER", default_value = "none")]
-    pub database_pooler: Pooler,
+    #[arg(long, env = "DATABASE_POOLER")]
+    pub database_pooler: Option<Pooler>,
     /// PEM file with the certificate of Postgres or of its authority; by default the system's
+    ///
+    /// `sslrootcert=FILE` in a URL has the same effect.
     #[arg(long, env = "DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
     /// Maximum connections that serve requests
@@ -91,13 +100,46 @@ pub struct DatabaseConfig {
     pub database_load_timeout_s: u64,
 }
 
-/// The pooler between tickerd and Postgres.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Pooler {
-    /// A direct connection, or a pooler that keeps one connection for each session.
-    None,
-    /// A pooler that assigns a connection for one transaction.
-    Transaction,
+impl DatabaseConfig {
+    /// The pooler in front of Postgres, as set or as the URL tells.
+    pub fn pooler(&self) -> Pooler {
+        self.database_pooler.unwrap_or_else(|| self.database_url.pooler())
+    }
+
+    /// The URL for work that needs a session of its own, and the setting that it comes from; `None`
+    /// if only a pooler is known.
+    pub fn direct_url(&self) -> Option<(&'static str, &SecretString)> {
+        match (&self.database_direct_url, self.pooler()) {
+            (Some(url), _) => Some(("DATABASE_DIRECT_URL", url.url())),
+            (None, Pooler::None) => Some(("DATABASE_URL", self.database_url.url())),
+            (None, Pooler::Transaction) => Some(("DATABASE_URL", self.database_url.direct()?)),
+        }
+    }
+
+    /// What was read out of the URLs beside an address, as sentences for the log.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let (None, Some(reason)) = (self.database_pooler, self.database_url.pooler_reason()) {
+            notes.push(format!(
+                "DATABASE_URL is a transaction pooler ({reason}): statements are sent whole, as \
+                 with DATABASE_POOLER=transaction"
+            ));
+            if self.database_direct_url.is_none() && self.database_url.direct().is_some() {
+                notes.push(
+                    "migrations and loads go past the pooler: DATABASE_DIRECT_URL names another way"
+                        .to_owned(),
+                );
+            }
+        }
+        let left_out = self.database_url.left_out();
+        if !left_out.is_empty() {
+            notes.push(format!(
+                "these parameters of DATABASE_URL are of other programs and have no effect: {}",
+                left_out.join(", ")
+            ));
+        }
+        notes
+    }
 }
 
 /// A replica of Postgres that serves reads.
@@ -109,7 +151,7 @@ pub struct ReplicaConfig {
     /// It names one server, not several behind one name. Data that the replica has not replayed yet
     /// is read from `DATABASE_URL`.
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
-    pub database_read_url: Option<SecretString>,
+    pub database_read_url: Option<PostgresUrl>,
     /// Interval at which tickerd asks the replica how far it has replayed
     ///
     /// After a load, reads of the loaded data go to `DATABASE_URL` for this long, and for as long

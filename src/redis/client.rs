@@ -82,8 +82,9 @@ impl Redis {
     /// # Errors
     /// When the URL or the certificate authority can't be read, not when Redis is down.
     pub fn start(config: &RedisConfig) -> Result<Option<Self>, RedisError> {
-        let Some(url) = &config.redis_url else { return Ok(None) };
-        let mut server = Config::from_url(url.expose_secret())
+        let server = config.server().map_err(|e| RedisError::Url(e.to_owned()))?;
+        let Some(server) = server else { return Ok(None) };
+        let mut server = Config::from_url(server.url.expose_secret())
             .map_err(|e| RedisError::Url(e.details().to_owned()))?;
         // If Redis is down at the start, connect when it returns.
         server.fail_fast = false;

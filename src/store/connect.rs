@@ -1,5 +1,6 @@
 //! Connecting to Postgres: the URL, TLS, and connections that are driven by one shared runtime.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
 use super::error::{NO_ANSWER, describe, is_from_pooler};
-use crate::config::{DatabaseConfig, Pooler};
+use crate::config::{DatabaseConfig, PostgresUrl};
 use crate::tls;
 
 /// How long sent data may go unacknowledged before a connection counts as dead.
@@ -45,17 +46,24 @@ impl Database {
     /// If only the URL of a transaction pooler is known, or the URL or the certificate authority
     /// can't be read.
     pub fn new(config: &DatabaseConfig) -> Result<Self, StoreError> {
-        match (&config.database_direct_url, config.database_pooler) {
-            (Some(url), _) => Self::at("DATABASE_DIRECT_URL", url, config),
-            (None, Pooler::None) => Self::at("DATABASE_URL", &config.database_url, config),
-            (None, Pooler::Transaction) => Err(StoreError::NeedsSession),
-        }
+        let (variable, url) = config.direct_url().ok_or(StoreError::NeedsSession)?;
+        let ca_file = config.database_direct_url.as_ref().unwrap_or(&config.database_url).ca_file();
+        Self::with_url(variable, url, ca_file, config)
     }
 
     /// The Postgres at the URL in `variable`.
     pub(super) fn at(
         variable: &'static str,
+        url: &PostgresUrl,
+        config: &DatabaseConfig,
+    ) -> Result<Self, StoreError> {
+        Self::with_url(variable, url.url(), url.ca_file(), config)
+    }
+
+    fn with_url(
+        variable: &'static str,
         url: &SecretString,
+        ca_file: Option<&Path>,
         config: &DatabaseConfig,
     ) -> Result<Self, StoreError> {
         let mut pg = parse_url(url.expose_secret())
@@ -71,7 +79,7 @@ impl Database {
         let tls = match pg.get_ssl_mode() {
             SslMode::Disable => None,
             _ => Some(MakeRustlsConnect::new(tls::client_config(
-                config.database_ca_file.as_deref(),
+                config.database_ca_file.as_deref().or(ca_file),
             )?)),
         };
         Ok(Self {
@@ -218,15 +226,11 @@ async fn drive(
     }
 }
 
-/// Parses a URL as hosting providers write it. TLS always verifies certificates, so `verify-full`
-/// and `verify-ca` mean `require`. Without `sslmode`, connections to this machine use no TLS, and
-/// others use it if the server offers it.
+/// Parses a URL. Without `sslmode`, connections to this machine use no TLS, and others use it if
+/// the server offers it.
 fn parse_url(url: &str) -> Result<Config, String> {
-    let strict = url
-        .replace("sslmode=verify-full", "sslmode=require")
-        .replace("sslmode=verify-ca", "sslmode=require");
     // The driver's error names the parameter or the part, never a value.
-    let mut config: Config = strict.parse().map_err(|e: tokio_postgres::Error| describe(&e))?;
+    let mut config: Config = url.parse().map_err(|e: tokio_postgres::Error| describe(&e))?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err("expected postgres://user:password@host:port/name".to_owned());
     }
@@ -257,7 +261,6 @@ mod tests {
             ("postgres://u:p@db.example/d", SslMode::Prefer),
             ("postgres://u:p@db.example/d?sslmode=disable", SslMode::Disable),
             ("postgres://u:p@localhost/d?sslmode=require", SslMode::Require),
-            ("postgres://u:p@db.example/d?sslmode=verify-full", SslMode::Require),
         ] {
             assert_eq!(parse_url(url).unwrap().get_ssl_mode(), mode, "{url}");
         }
@@ -295,12 +298,7 @@ mod tests {
 
     #[test]
     fn an_invalid_url_is_rejected_without_showing_its_password() {
-        for url in [
-            "postgres://u:sesame@h/d?sslmode=sesame",
-            "mysql://u:sesame@h/d",
-            "sesame",
-            "postgres://u:sesame@h:port/d",
-        ] {
+        for url in ["postgres://u:sesame@h/d?sslmode=sesame", "sesame", "postgres://u:sesame@/d"] {
             let error = parse_url(url).unwrap_err();
             assert!(!error.contains("sesame"), "{error}");
         }

@@ -80,7 +80,7 @@ impl Postgres {
         config: &DatabaseConfig,
         timeouts: PoolTimeouts,
     ) -> Result<Self, StoreError> {
-        let (pooler, links) = (config.database_pooler, database.links());
+        let (pooler, links) = (config.pooler(), database.links());
         let pool = |connections_max| {
             let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
             let manager = match pooler {

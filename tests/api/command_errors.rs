@@ -138,7 +138,42 @@ async fn an_invalid_redis_url_is_reported_before_any_change() {
     for arguments in [["ingest", "stocks", "seed/stocks.csv"], ["keys", "revoke", "000000000000"]] {
         let output =
             CommandOutput::of(database.tickerd(&arguments).env("REDIS_URL", "nonsense://"));
-        assert!(output.code == Some(1) && output.stderr.contains("REDIS_URL"), "{output:?}");
+        assert!(output.code == Some(2) && output.stderr.contains("REDIS_URL"), "{output:?}");
+    }
+}
+
+/// Each is told apart, and said without the password.
+#[test]
+fn urls_that_are_of_something_else_are_refused_with_what_is_expected() {
+    let (postgres, redis) = ("postgres://user:password@host", "redis://");
+    for (variable, value, expected) in [
+        ("DATABASE_URL", "mysql://u:sesame@h/d", "mysql:// is no URL of Postgres"),
+        ("DATABASE_URL", "localhost:5432/d", postgres),
+        ("DATABASE_URL", "sesame", postgres),
+        ("DATABASE_URL", "postgres://u:[YOUR-PASSWORD]@h/d", "placeholder"),
+        ("DATABASE_URL", "postgres://u:sesame@h/d?sslmod=require", "\"sslmod\" is unknown"),
+        ("DATABASE_DIRECT_URL", "http://u:sesame@h/d", "http:// is no URL of Postgres"),
+        ("DATABASE_READ_URL", "sesame@h", postgres),
+        ("REDIS_URL", "https://u:sesame@h", "https:// is no URL of Redis"),
+        ("REDIS_URL", "localhost:6379", "such as redis://localhost:6379"),
+        ("REDIS_URL", "sesame@h:6379", redis),
+    ] {
+        let mut command = tickerd(&["serve"]);
+        command.env("DATABASE_URL", "postgres://localhost:1/none").env(variable, value);
+        let output = CommandOutput::of(&mut command);
+        assert_eq!(output.code, Some(2), "{variable}={value}: {output:?}");
+        assert!(output.stderr.contains(expected) && output.stderr.contains(variable), "{output:?}");
+        assert!(!output.stderr.contains("sesame"), "{output:?}");
+    }
+}
+
+#[test]
+fn the_rest_address_of_upstash_is_told_from_the_url_of_a_client() {
+    for variable in ["REDIS_URL", "UPSTASH_REDIS_REST_URL"] {
+        let mut command = tickerd(&["serve", "--database-url", "postgres://localhost:1/none"]);
+        let output = CommandOutput::of(command.env(variable, "https://eu1-a.upstash.io"));
+        let line = output.error_line();
+        assert!(line.contains("rediss://") && line.contains("UPSTASH_REDIS_REST_TOKEN"), "{line}");
     }
 }
 

@@ -76,6 +76,14 @@ async fn postgres_is_reached_over_tls_only_under_a_trusted_certificate() {
             run(&["migrate"], &[("DATABASE_URL", url), ("DATABASE_CA_FILE", &ca(&trusted))]);
         assert!(migrated.status.success(), "{migrated:?}");
     }
+    // As providers print it, with the file in the URL.
+    let printed = format!(
+        "{}?ssl=true&sslrootcert={}&channel_binding=require",
+        server.url().replace("postgres://", "postgresql+asyncpg://"),
+        ca(&trusted)
+    );
+    let migrated = run(&["migrate"], &[("DATABASE_URL", &printed)]);
+    assert!(migrated.status.success(), "{migrated:?}");
     let by_name = url.replace("127.0.0.1", "localhost");
     let wrong_host = failure(&run(
         &["migrate"],

@@ -17,7 +17,7 @@ use super::console::{CliError, print_line};
 use super::serve;
 use crate::config::{
     AdminConfig, AnonymousConfig, CacheConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig,
-    Pooler, RedisConfig, ReplicaConfig, ServeConfig, UsageConfig, parse_from,
+    RedisConfig, RedisUrl, ReplicaConfig, ServeConfig, UsageConfig, parse_without,
 };
 use crate::http::Listeners;
 use crate::store::{Database, SERVER_ROLE, Store};
@@ -95,7 +95,8 @@ async fn prepare_and_serve(
     let address = listeners.public.local_addr()?;
     print_line(&introduction::text(&keys, address, servers))?;
     let mut served_database = connections.database;
-    served_database.database_url = server_role_url(&database, servers).await?;
+    let url = server_role_url(&database, servers).await?;
+    served_database.database_url = url.expose_secret().parse()?;
     let config = ServeConfig {
         database: served_database,
         replica: connections.replica,
@@ -124,12 +125,20 @@ async fn server_role_url(database: &Database, servers: &Servers) -> Result<Secre
 
 /// The demo connects to its own servers alone, whatever servers the environment names.
 fn connections(servers: &Servers) -> Result<Connections, CliError> {
-    let mut connections =
-        parse_from::<Connections>(&["tickerd", "--database-url", "postgres://localhost"])?;
-    connections.database.database_url = servers.database_url();
-    connections.database.database_direct_url = None;
-    connections.database.database_pooler = Pooler::None;
-    connections.replica.database_read_url = None;
-    connections.redis.redis_url = servers.redis_url();
+    const OTHER_SERVERS: [&str; 9] = [
+        "DATABASE_URL",
+        "DATABASE_DIRECT_URL",
+        "DATABASE_READ_URL",
+        "DATABASE_POOLER",
+        "DATABASE_CA_FILE",
+        "REDIS_URL",
+        "REDIS_CA_FILE",
+        "UPSTASH_REDIS_REST_URL",
+        "UPSTASH_REDIS_REST_TOKEN",
+    ];
+    let arguments = ["tickerd", "--database-url", "postgres://localhost"];
+    let mut connections: Connections = parse_without(&arguments, &OTHER_SERVERS)?;
+    connections.database.database_url = servers.database_url().expose_secret().parse()?;
+    connections.redis.redis_url = servers.redis_url().map(RedisUrl::Server);
     Ok(connections)
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, Id, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, Id, Parser, value_parser};
 
 pub use values::Source;
 use values::{Found, Values};
@@ -81,13 +81,14 @@ pub fn parse<P: Parser>() -> Result<Parsed<P>, ParseError> {
     parse_with(std::env::args_os().collect(), Values::of_process())
 }
 
-/// Parses other arguments than those of the process, and its environment.
+/// Parses other arguments than those of the process, and its environment without the settings
+/// `ignored`.
 ///
 /// # Errors
 /// As in [`parse`].
-pub fn parse_from<P: Parser>(arguments: &[&str]) -> Result<P, ParseError> {
+pub fn parse_without<P: Parser>(arguments: &[&str], ignored: &[&str]) -> Result<P, ParseError> {
     let arguments = arguments.iter().map(OsString::from).collect();
-    parse_with(arguments, Values::of_process()).map(|parsed| parsed.cli)
+    parse_with(arguments, Values::of_process().without(ignored)).map(|parsed| parsed.cli)
 }
 
 fn parse_with<P: Parser>(
@@ -95,9 +96,14 @@ fn parse_with<P: Parser>(
     mut values: Values,
 ) -> Result<Parsed<P>, ParseError> {
     let plain = || P::command().try_get_matches_from(&arguments);
+    // Values are not parsed yet: the parser of `-` reads stdin.
     let without_environment = every_argument(P::command(), &mut |argument| {
         let is_required = argument.is_required_set() && argument.get_env().is_none();
-        argument.env(Resettable::Reset).required(is_required)
+        let argument = argument.env(Resettable::Reset).required(is_required);
+        match argument.get_action() {
+            ArgAction::Set | ArgAction::Append => argument.value_parser(value_parser!(OsString)),
+            _ => argument,
+        }
     });
     let given = match without_environment.try_get_matches_from(&arguments) {
         Ok(given) => given,
@@ -108,8 +114,8 @@ fn parse_with<P: Parser>(
     command.build();
     let path = subcommands(&given);
     let Some(chain) = chain(&command, &path) else { return finish(plain(), Vec::new()) };
-    if let Ok(Some(file)) = given.try_get_one::<PathBuf>(ENV_FILE) {
-        values.read_file(file).map_err(ParseError::EnvFile)?;
+    if let Ok(Some(file)) = given.try_get_one::<OsString>(ENV_FILE) {
+        values.read_file(file.as_ref()).map_err(ParseError::EnvFile)?;
     }
     let settings = Settings::read(&chain, &given, &values);
     if !settings.errors.is_empty() {
@@ -173,7 +179,7 @@ impl Settings {
             Some(mut found) => {
                 found.value = as_list(argument, found.value);
                 if let Err(error) = check(argument, &found.value) {
-                    let message = message(argument, error);
+                    let message = message(argument, &found.value, error);
                     self.errors.push(SettingError { message, source: Some(found.source.clone()) });
                 }
                 self.found.push((argument.get_id().clone(), found));
@@ -284,9 +290,10 @@ fn check(argument: &Arg, value: &OsStr) -> Result<(), clap::Error> {
     command.try_get_matches_from([given.into_iter().collect::<OsString>()]).map(drop)
 }
 
-/// What clap says about a value, without the value if it is secret.
-fn message(argument: &Arg, mut error: clap::Error) -> String {
-    if argument.is_hide_env_values_set() {
+/// What clap says about a value, without the value if it is secret or a URL with a password.
+fn message(argument: &Arg, value: &OsStr, mut error: clap::Error) -> String {
+    let has_password = |url: &str| url.split_once("://").is_some_and(|it| it.1.contains('@'));
+    if argument.is_hide_env_values_set() || value.to_str().is_some_and(has_password) {
         error.insert(ContextKind::InvalidValue, ContextValue::String("...".to_owned()));
     }
     let text = error.render().to_string();

@@ -58,6 +58,15 @@ impl Values {
         Self { process: process.into_iter().collect(), file: HashMap::new(), path: PathBuf::new() }
     }
 
+    /// Removes settings, under each of their names.
+    pub fn without(mut self, settings: &[&str]) -> Self {
+        self.process.retain(|name, _| {
+            let name = name.strip_prefix(PREFIX).unwrap_or(name);
+            !settings.contains(&name)
+        });
+        self
+    }
+
     /// Adds the variables of a file. As in a shell, the last line of a name is the one that counts.
     ///
     /// # Errors

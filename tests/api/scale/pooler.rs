@@ -144,3 +144,24 @@ async fn errors_caused_by_a_pooler_name_the_variable_to_set() {
     let ran = run(&["keys", "list"], "statement");
     assert_eq!(ran.code, Some(2), "{ran:?}");
 }
+
+/// As Prisma and the consoles of providers write the URL of a pooler.
+#[tokio::test]
+#[ignore = "needs pgbouncer: make test-scale"]
+async fn a_url_that_says_pgbouncer_needs_no_other_setting() {
+    let scratch = scratch();
+    let database = Database::sample().await;
+    let bouncer = PgBouncer::before(&database, scratch.path()).await;
+    let mut command = tickerd(&["serve"]);
+    let url = format!("{}?pgbouncer=true&connection_limit=1&schema=public", bouncer.url);
+    command.env("DATABASE_URL", &url);
+    let key = database.issue("pro");
+    let app = App::start(command).await;
+    for path in PATHS {
+        let status = app.get(&key, path).await.status();
+        assert_eq!(status.as_u16(), if path.contains("NOSUCH") { 404 } else { 200 }, "{path}");
+    }
+    let log = app.log().join("\n");
+    assert!(log.contains("is a transaction pooler (pgbouncer=true)"), "{log}");
+    assert!(log.contains("connection_limit"), "{log}");
+}
