@@ -1,6 +1,7 @@
 //! The command line: one module per subcommand.
 
 mod cache;
+mod check;
 mod console;
 mod deletions;
 mod demo;
@@ -9,6 +10,7 @@ mod generate;
 mod ingest;
 mod keys;
 mod migrate;
+mod open_files;
 mod operator;
 mod serve;
 mod stock_list;
@@ -43,6 +45,10 @@ struct Cli {
 enum Command {
     /// Serve the API
     Serve(Box<serve::ServeArgs>),
+    /// Check settings, Postgres, Redis and this machine, and say what to do
+    ///
+    /// Exit codes: 0 if all is well, 1 with warnings, 2 if the server can't work so.
+    Check(Box<check::CheckArgs>),
     /// Try everything: its own Postgres and Redis, real sample data, one key per tier, a running
     /// server
     Demo(demo::DemoArgs),
@@ -81,7 +87,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage_error::report(&error),
     };
     match run(parsed) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("tickerd: {error}");
             if error.is::<ConfirmationRequired>() {
@@ -93,7 +99,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(Parsed { cli, warnings }: Parsed<Cli>) -> Result<(), CliError> {
+fn run(Parsed { cli, warnings }: Parsed<Cli>) -> Result<ExitCode, CliError> {
     let traces = if let Command::Serve(args) = &cli.command { Some(&args.traces) } else { None };
     let _telemetry = telemetry::start(&cli.log, traces)?;
     if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
@@ -105,17 +111,21 @@ fn run(Parsed { cli, warnings }: Parsed<Cli>) -> Result<(), CliError> {
         }
     }
     if let Command::Generate(args) = &cli.command {
-        return Ok(generate::run(args)?);
+        generate::run(args)?;
+        return Ok(ExitCode::SUCCESS);
     }
     // Drives the connections to Postgres and Redis. HTTP has its own threads.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let command = match cli.command {
         // The demo stops its servers after the runtime has ended.
-        Command::Demo(args) => return demo::run(args, &cli.log, runtime),
+        Command::Demo(args) => {
+            return demo::run(args, &cli.log, runtime).map(|()| ExitCode::SUCCESS);
+        }
         other => other,
     };
     let result = runtime.block_on(async {
         match command {
+            Command::Check(args) => return check::run(*args).await,
             Command::Serve(args) => serve::run(*args, &cli.log).await,
             Command::Migrate(args) => migrate::run(args).await,
             Command::Keys(args) => keys::run(args).await,
@@ -129,6 +139,7 @@ fn run(Parsed { cli, warnings }: Parsed<Cli>) -> Result<(), CliError> {
             Command::Cache(args) => cache::run(args).await,
             Command::Generate(_) | Command::Demo(_) => Ok(()),
         }
+        .map(|()| ExitCode::SUCCESS)
     });
     // Don't wait for a thread that still reads an idle pipe: it would delay the error message.
     runtime.shutdown_background();

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::console::CliError;
+use super::{check, open_files};
 use crate::config::{LogConfig, ServeConfig, TracesConfig};
 use crate::http::{Listeners, Server};
 use crate::store::Database;
@@ -20,16 +21,31 @@ pub struct ServeArgs {
 }
 
 pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), CliError> {
+    let redis = args.config.redis.server();
+    let redis = redis.map_err(|reason| format!("REDIS_URL is not usable: {reason}"))?;
     for note in args.config.database.notes() {
         tracing::info!("{note}");
+    }
+    if redis.as_ref().is_some_and(|redis| redis.is_rest_token) {
+        tracing::info!(
+            "Redis is used over TLS at the host of the REST interface, with its token as password: \
+             if it is refused, set REDIS_URL to the value that begins with rediss://"
+        );
     }
     if args.migrate {
         Database::new(&args.config.database)?.migrate().await?;
     }
-    let listeners = Listeners::take(&args.config.http, &args.config.admin)?;
-    let has_redis = args.config.redis.server()?.is_some();
+    let http = &args.config.http;
+    let listeners = Listeners::take(http, &args.config.admin)?;
+    let files = open_files::raise_limit();
+    if let Some(shortage) =
+        open_files::shortage(files, http.workers, http.connections_per_worker_max)
+    {
+        tracing::info!("{shortage}");
+    }
+    check::before_serving(&args.config.database).await?;
     let server = start(listeners, args.config, log)?;
-    if !has_redis {
+    if redis.is_none() {
         tracing::info!("no REDIS_URL: limits and cache are in process, which suits one instance");
     }
     server.run(|drains| tracing::info!(drains, "stopping")).await?;

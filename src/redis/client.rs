@@ -41,6 +41,11 @@ pub enum RedisError {
     CircuitOpen,
     #[error("Redis did not answer within {0} ms")]
     Timeout(u64),
+    /// Waiting does not help.
+    #[error("Redis refuses the password (REDIS_URL): {0}")]
+    Refused(String),
+    #[error("Redis can't be reached (REDIS_URL): {0}")]
+    Unreachable(String),
     #[error("Redis: {0}")]
     Command(#[from] fred::error::Error),
 }
@@ -82,16 +87,9 @@ impl Redis {
     /// # Errors
     /// When the URL or the certificate authority can't be read, not when Redis is down.
     pub fn start(config: &RedisConfig) -> Result<Option<Self>, RedisError> {
-        let server = config.server().map_err(|e| RedisError::Url(e.to_owned()))?;
-        let Some(server) = server else { return Ok(None) };
-        let mut server = Config::from_url(server.url.expose_secret())
-            .map_err(|e| RedisError::Url(e.details().to_owned()))?;
+        let Some(mut server) = server(config)? else { return Ok(None) };
         // If Redis is down at the start, connect when it returns.
         server.fail_fast = false;
-        if server.tls.is_some() {
-            let client_config = tls::client_config(config.redis_ca_file.as_deref())?;
-            server.tls = Some(TlsConfig::from(TlsConnector::from(client_config)));
-        }
         let timeout_ms = config.redis_command_timeout_ms;
         let timeout = Duration::from_millis(timeout_ms);
         let builder = builder(server, timeout);
@@ -270,6 +268,19 @@ impl Redis {
         let opens_scripts = script_breaker.record(outcome);
         outcome != CommandOutcome::Failed && breaker.record(outcome) || opens_scripts
     }
+}
+
+/// The server and how to connect to it; `None` if none is configured.
+pub(super) fn server(config: &RedisConfig) -> Result<Option<Config>, RedisError> {
+    let server = config.server().map_err(|e| RedisError::Url(e.to_owned()))?;
+    let Some(server) = server else { return Ok(None) };
+    let mut server = Config::from_url(server.url.expose_secret())
+        .map_err(|e| RedisError::Url(e.details().to_owned()))?;
+    if server.tls.is_some() {
+        let client_config = tls::client_config(config.redis_ca_file.as_deref())?;
+        server.tls = Some(TlsConfig::from(TlsConnector::from(client_config)));
+    }
+    Ok(Some(server))
 }
 
 fn builder(server: Config, timeout: Duration) -> Builder {

@@ -9,9 +9,11 @@
 mod breaker;
 mod checks;
 mod client;
+mod inspection;
 mod messages;
 mod permissions;
 mod watch;
 
 pub use client::{Redis, RedisError, Script};
+pub use inspection::Inspection;
 pub use messages::Message;

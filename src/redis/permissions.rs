@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// Every command of `limiter/window.lua`.
-const SCRIPT: &str = "redis.call('TIME')
+pub(super) const SCRIPT: &str = "redis.call('TIME')
                       redis.call('SET', KEYS[1], '1', 'EX', 1)
                       redis.call('MGET', KEYS[1], KEYS[1])
                       return 1";

@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
-use super::error::{NO_ANSWER, describe, is_from_pooler};
+use super::error::{NO_ANSWER, describe};
 use crate::config::{DatabaseConfig, PostgresUrl};
 use crate::tls;
 
@@ -117,18 +117,21 @@ impl Database {
         // Overrides the defaults of the role. A transaction pooler rejects options, which is how it
         // is detected.
         direct.add_options(&format!("-c lock_timeout={LOCK_TIMEOUT_S}s -c statement_timeout=0"));
-        // The driver's own time-out ends once the server accepts, and a hanging server accepts.
-        let connected =
-            tokio::time::timeout(self.connect_timeout, self.connector.connect(&direct.config))
-                .await;
-        match connected.map_err(|_| StoreError::Unreachable(NO_ANSWER.to_owned()))? {
-            Ok((client, _)) => Ok(client),
-            Err(e) if is_from_pooler(&e) => Err(StoreError::NeedsSession),
-            Err(e) => Err(StoreError::Unreachable(describe(&e))),
-        }
+        direct.connect().await.map_err(|error| match error {
+            StoreError::BehindPooler(_) => StoreError::NeedsSession,
+            error => error,
+        })
     }
 
-    fn add_options(&mut self, options: &str) {
+    pub(super) async fn connect(&self) -> Result<Client, StoreError> {
+        // The driver's own time-out ends once the server accepts, and a hanging server accepts.
+        let connected =
+            tokio::time::timeout(self.connect_timeout, self.connector.connect(&self.config)).await;
+        let connected = connected.map_err(|_| StoreError::Unreachable(NO_ANSWER.to_owned()))?;
+        connected.map(|(client, _)| client).map_err(|e| StoreError::from_connecting(&e))
+    }
+
+    pub(super) fn add_options(&mut self, options: &str) {
         let given =
             self.config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
         self.config.options(format!("{given}{options}"));

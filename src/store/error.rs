@@ -24,6 +24,11 @@ pub enum StoreError {
     Tls(#[from] crate::tls::TlsError),
     #[error("Postgres can't be reached: {0}")]
     Unreachable(String),
+    /// Waiting does not help: somebody has to change the settings or the server.
+    #[error("Postgres can't be used: {0}")]
+    Refused(String),
+    #[error("Postgres can't be used: {0}")]
+    BehindPooler(String),
     #[error("no connection to Postgres became free in time")]
     NoConnectionFree,
     #[error("too many requests wait for a connection to Postgres (DATABASE_QUEUE_MAX)")]
@@ -42,6 +47,22 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The error of an attempt to connect.
+    pub(super) fn from_connecting(error: &tokio_postgres::Error) -> Self {
+        if is_from_pooler(error) {
+            Self::BehindPooler(describe(error))
+        } else if is_permanent(error) {
+            Self::Refused(describe(error))
+        } else {
+            Self::Unreachable(describe(error))
+        }
+    }
+
+    /// Whether waiting can't mend it.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::BehindPooler(_) | Self::Url { .. } | Self::Tls(_))
+    }
+
     /// Whether the same request may succeed soon, when Postgres is back or less busy.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -49,7 +70,10 @@ impl StoreError {
                 true
             }
             Self::Statement(e) => {
-                is_connection_failure(e) || e.code().is_some_and(is_transient_state)
+                is_connection_failure(e)
+                    || e.code().is_some_and(is_transient_state)
+                    // `tickerd migrate` is still to run, or running.
+                    || e.code().is_some_and(is_missing_table)
             }
             _ => false,
         }
@@ -90,6 +114,29 @@ fn is_connection_failure(error: &tokio_postgres::Error) -> bool {
         || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
+/// Whether waiting can't mend a failure to connect: a wrong password, an unknown role or database
+/// (class 28, 3D), a server that refuses TLS or that is not trusted, a URL without a password.
+fn is_permanent(error: &tokio_postgres::Error) -> bool {
+    if let Some(state) = error.code() {
+        // Supabase reports an unknown project or role as an internal error.
+        let is_unknown_tenant = error.as_db_error().is_some_and(|db| {
+            db.message().to_ascii_lowercase().contains("tenant or user not found")
+        });
+        return ["28", "3D"].iter().any(|class| state.code().starts_with(class))
+            || is_unknown_tenant;
+    }
+    let cause = std::error::Error::source(error);
+    cause.is_some_and(|cause| {
+        crate::tls::is_untrusted(cause) || cause.to_string().contains("does not support TLS")
+    }) || error.to_string().starts_with("invalid configuration")
+}
+
+/// A table, a column or a function that a migration would create.
+fn is_missing_table(state: &SqlState) -> bool {
+    [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION]
+        .contains(state)
+}
+
 /// Classes 08 (connection), 25 (read-only), 53 (resources), 57 (operator intervention).
 fn is_transient_state(state: &SqlState) -> bool {
     ["08", "25", "53", "57"].iter().any(|class| state.code().starts_with(class))
@@ -113,14 +160,17 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
         return "the connection was lost".to_owned();
     }
     if let Some(db) = error.as_db_error() {
-        let missing =
-            [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_FUNCTION];
         let hint = match db.code() {
             // The text of Postgres names a file of its own.
             &SqlState::DISK_FULL => {
                 return "its disk is full (53100): free some space, then try again".to_owned();
             }
-            code if missing.contains(code) => ": run tickerd migrate first",
+            code if is_missing_table(code) => ": run tickerd migrate first",
+            &SqlState::INVALID_PASSWORD => ": check the user and the password in the URL",
+            &SqlState::INVALID_CATALOG_NAME => ": create it, or name another one in the URL",
+            &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                ": check the user in the URL, its sslmode, and pg_hba.conf of the server"
+            }
             _ if is_from_pooler(error) => {
                 ": behind a transaction pooler set DATABASE_POOLER=transaction"
             }

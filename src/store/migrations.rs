@@ -20,6 +20,12 @@ fn runner() -> Runner {
     Runner::new(&migrations)
 }
 
+/// The version and the name of each embedded migration, in their order.
+pub(super) fn embedded() -> impl Iterator<Item = (i32, String)> {
+    let migrations = runner().get_migrations().clone();
+    migrations.into_iter().map(|it| (it.version(), it.to_string()))
+}
+
 /// The advisory lock of a process that migrates.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"\0tickerd");
 
@@ -30,10 +36,10 @@ const TABLE_LOCK_TRIES: u32 = 120;
 const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 
 /// The only extension that the tables need.
-const EXTENSION: &str = "pg_trgm";
+pub(super) const EXTENSION: &str = "pg_trgm";
 
 /// All tables and views. A test compares the list with a migrated database.
-const TABLES: [&str; 24] = [
+pub(super) const TABLES: [&str; 24] = [
     "api_keys",
     "audit",
     "changes",

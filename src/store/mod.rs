@@ -15,6 +15,7 @@ mod events;
 mod exchange_changes;
 mod exchanges;
 mod history;
+mod inspection;
 mod keys;
 mod load;
 mod migrations;
@@ -51,6 +52,7 @@ pub use events::{EventPage, EventPlace, EventRecord, Events};
 pub use exchange_changes::{ExchangeChange, ExchangeChangeError, ExchangeFields};
 pub use exchanges::{ExchangeRecord, MarketRecord, NewestDay};
 pub use history::HistoryPosition;
+pub use inspection::Inspection;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRecord, KeyRow, KeySearch, KeyStatus, KeyWrite,
     NewKey, Rotation,
@@ -142,15 +144,15 @@ impl Store {
         self.primary.connections()
     }
 
-    /// Checks that Postgres answers within `timeout`, not counting the wait for a connection.
+    /// Checks that Postgres answers within `timeout`, not counting the wait for a connection, and
+    /// that it has the tables.
     ///
     /// # Errors
-    /// If it does not answer: the connection is closed then.
+    /// If it does not answer: the connection is closed then. If there are no tables.
     pub async fn ping(&self, timeout: Duration) -> Result<(), StoreError> {
-        match self.primary.probe("SELECT 1", timeout).await {
-            Err(error) if error.is_dead_connection() => {
-                self.primary.probe("SELECT 1", timeout).await
-            }
+        const SQL: &str = "SELECT FROM revision";
+        match self.primary.probe(SQL, timeout).await {
+            Err(error) if error.is_dead_connection() => self.primary.probe(SQL, timeout).await,
             answer => answer,
         }
         .map(drop)

@@ -3,7 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{App, CommandOutput, Database, eventually, scratch, tickerd};
+use crate::support::{
+    App, CommandOutput, Database, client, eventually, free_port, scratch, tickerd,
+};
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
 
@@ -199,4 +201,78 @@ async fn a_demo_prints_the_address_that_it_listens_on() {
     app.signal("TERM");
     app.wait_for_exit().await;
     assert!(lines.len() == 4 && right, "{lines:?}");
+}
+
+/// Starts a server that must refuse to start, and returns its last line.
+fn refusal(command: &mut Command) -> String {
+    let output = CommandOutput::of(command.env("PORT", "0").env("LOG", "error"));
+    output.error_line().to_owned()
+}
+
+/// Waiting mends none of these.
+#[tokio::test]
+async fn a_server_refuses_to_start_with_a_wrong_password_role_or_database() {
+    let database = Database::sample().await;
+    let url = database.url();
+    let (_, address) = url.split_once('@').unwrap();
+    let (server, _) = address.split_once('/').unwrap();
+    let own = database.url();
+    for (url, expected) in [
+        (format!("postgres://tickerd:sesame@{address}"), "check the user and the password"),
+        (format!("postgres://nobody:sesame@{address}"), "check the user"),
+        (own.replace(address, &format!("{server}/no_such_database")), "create it, or name another"),
+        (format!("postgres://tickerd@{address}"), "password missing"),
+        (format!("{own}?sslmode=require"), "does not support TLS"),
+    ] {
+        let line = refusal(tickerd(&["serve"]).env("DATABASE_URL", &url));
+        assert!(line.starts_with("Postgres can't be used: "), "{line}");
+        assert!(line.contains(expected) && !line.contains("sesame"), "{expected}: {line}");
+    }
+}
+
+/// It answers 503 until the tables are there, and needs no restart.
+#[tokio::test]
+async fn a_server_on_an_empty_database_is_not_ready_until_the_tables_are_made() {
+    let database = Database::empty().await;
+    let mut command = database.tickerd(&["serve"]);
+    let port = free_port().to_string();
+    command.env("PORT", &port).env("LOG_FORMAT", "json");
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let client = client();
+    let url = |path: &str| format!("http://127.0.0.1:{port}{path}");
+    let key = tickerd::keys::Token::random().reveal();
+    let key = secrecy::ExposeSecret::expose_secret(&key).to_owned();
+    let get = async |path: &str| client.get(url(path)).header("x-api-key", &key).send().await;
+    eventually("the server listens", Duration::from_secs(30), async || {
+        get("/health").await.is_ok()
+    })
+    .await;
+    assert_eq!(get("/health/ready").await.unwrap().status(), 503);
+    let answer = get("/api/stocks").await.unwrap();
+    assert!(answer.headers().contains_key("retry-after"), "{answer:?}");
+    assert_eq!(answer.status(), 503);
+    let body = answer.text().await.unwrap();
+    assert!(body.contains("temporarily unavailable") && !body.contains("migrate"), "{body}");
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    let is_ready = async || get("/health/ready").await.is_ok_and(|it| it.status() == 200);
+    eventually("the server is ready", Duration::from_secs(20), is_ready).await;
+    assert_eq!(get("/api/stocks").await.unwrap().status(), 401);
+    process.kill().unwrap();
+    let log = CommandOutput::wait_for(process).stderr;
+    let line = log.lines().find(|line| line.contains("the database has no tables")).unwrap();
+    assert!(line.contains("\"ERROR\"") && line.contains("tickerd migrate"), "{line}");
+}
+
+/// A database that is away comes back: the server starts, and is ready then.
+#[tokio::test]
+async fn a_server_starts_without_a_postgres_that_can_be_reached() {
+    let mut command = tickerd(&["serve", "--database-url", "postgres://u:p@127.0.0.1:1/d"]);
+    let port = free_port();
+    let mut process = command.env("PORT", port.to_string()).spawn().unwrap();
+    let url = format!("http://127.0.0.1:{port}/health");
+    let client = client();
+    let listens = async || client.get(&url).send().await.is_ok_and(|it| it.status() == 200);
+    eventually("the server listens", Duration::from_secs(30), listens).await;
+    process.kill().unwrap();
+    process.wait().unwrap();
 }

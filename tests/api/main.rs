@@ -20,6 +20,7 @@ mod cache;
 mod calendar;
 mod calendar_comparison;
 mod chart;
+mod check;
 mod command_errors;
 mod contract;
 mod costs;
