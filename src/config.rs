@@ -22,7 +22,7 @@ use clap::builder::{RangedI64ValueParser, RangedU64ValueParser, TypedValueParser
 pub use admin::{AdminConfig, AdminPort};
 pub use cache::CacheConfig;
 pub use database::{DatabaseConfig, ReplicaConfig};
-pub use environment::{ParseError, Parsed, parse, parse_without};
+pub use environment::{ParseError, Parsed, definition, parse, parse_without};
 pub use http::{AddressHeader, HttpConfig};
 pub use keys::{AnonymousConfig, KeysConfig, UsageConfig};
 pub use postgres_url::{Pooler, PostgresUrl};

@@ -7,12 +7,14 @@ mod deletions;
 mod demo;
 mod exchanges;
 mod generate;
+mod help;
 mod ingest;
 mod keys;
 mod migrate;
 mod open_files;
 mod operator;
 mod serve;
+mod shell;
 mod stock_list;
 mod stocks;
 mod telemetry;
@@ -23,7 +25,7 @@ mod usage_error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::config::{self, LogConfig, Parsed};
 use console::{CliError, ConfirmationRequired};
@@ -74,6 +76,10 @@ enum Command {
     Cache(cache::CacheArgs),
     /// Write synthetic history for load tests
     Generate(generate::GenerateArgs),
+    /// Print a script that completes arguments in a shell: bash, zsh, fish, elvish or powershell
+    Completions(shell::CompletionsArgs),
+    /// Write manual pages
+    Man(shell::ManArgs),
 }
 
 /// The exit code of wrong usage, the same as clap's.
@@ -84,7 +90,7 @@ const WRONG_USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let parsed = match config::parse() {
         Ok(parsed) => parsed,
-        Err(error) => return usage_error::report(&error),
+        Err(error) => return usage_error::report(&error, command()),
     };
     match run(parsed) {
         Ok(code) => code,
@@ -110,9 +116,14 @@ fn run(Parsed { cli, warnings }: Parsed<Cli>) -> Result<ExitCode, CliError> {
             tracing::warn!("{warning}");
         }
     }
-    if let Command::Generate(args) = &cli.command {
-        generate::run(args)?;
-        return Ok(ExitCode::SUCCESS);
+    let done = match &cli.command {
+        Command::Generate(args) => Some(generate::run(args).map_err(CliError::from)),
+        Command::Completions(args) => Some(shell::print_completions(args)),
+        Command::Man(args) => Some(shell::write_manual(args)),
+        _ => None,
+    };
+    if let Some(done) = done {
+        return done.map(|()| ExitCode::SUCCESS);
     }
     // Drives the connections to Postgres and Redis. HTTP has its own threads.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -137,7 +148,9 @@ fn run(Parsed { cli, warnings }: Parsed<Cli>) -> Result<ExitCode, CliError> {
             Command::Stocks(args) => stocks::run(args).await,
             Command::Exchanges(args) => exchanges::run(args).await,
             Command::Cache(args) => cache::run(args).await,
-            Command::Generate(_) | Command::Demo(_) => Ok(()),
+            Command::Completions(_) | Command::Man(_) | Command::Generate(_) | Command::Demo(_) => {
+                Ok(())
+            }
         }
         .map(|()| ExitCode::SUCCESS)
     });
@@ -146,7 +159,7 @@ fn run(Parsed { cli, warnings }: Parsed<Cli>) -> Result<ExitCode, CliError> {
     result
 }
 
-/// The definition of the command line, for tests that compare it with the documents.
+/// The definition of the command line.
 pub fn command() -> clap::Command {
-    Cli::command()
+    config::definition::<Cli>()
 }

@@ -1,7 +1,6 @@
 //! What the commands of operators share: the key service, the operator's name for the audit, and
 //! notifications of instances.
 
-use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use clap::Args;
@@ -105,9 +104,30 @@ pub async fn notify_of_data(redis: Option<Redis>) {
 fn user_name() -> String {
     let mut names =
         ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let uid = || {
-        std::fs::metadata("/proc/self")
-            .map_or_else(|_| "unknown".to_owned(), |own| own.uid().to_string())
+    let from_system = || {
+        let uid = rustix::process::getuid().as_raw();
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        name_of(uid, &users).unwrap_or_else(|| format!("uid-{uid}"))
     };
-    names.find(|name| name.parse::<Label>().is_ok()).unwrap_or_else(|| format!("uid-{}", uid()))
+    names.find(|name| name.parse::<Label>().is_ok()).unwrap_or_else(from_system)
+}
+
+/// The name of a user in the text of /etc/passwd, if it is a label.
+fn name_of(uid: u32, users: &str) -> Option<String> {
+    let users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let names = users.filter(|user| user.get(2).is_some_and(|id| *id == uid.to_string()));
+    names.map(|user| user[0].to_owned()).find(|name| name.parse::<Label>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_user_is_read_from_the_list_of_users() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n:x:7:\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        assert_eq!(name_of(1000, users).as_deref(), Some("ann"));
+        assert_eq!(name_of(0, users).as_deref(), Some("root"));
+        assert_eq!((name_of(7, users), name_of(100, users)), (None, None));
+    }
 }

@@ -16,7 +16,12 @@ pub struct ServeArgs {
     pub traces: TracesConfig,
     /// Bring the database's tables up to date first. Instances that start at the same time wait
     /// for each other
-    #[arg(long, env = "MIGRATE", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(
+        long,
+        env = "MIGRATE",
+        help_heading = "Options",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
     migrate: bool,
 }
 
@@ -38,13 +43,12 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), CliError> {
     let http = &args.config.http;
     let listeners = Listeners::take(http, &args.config.admin)?;
     let files = open_files::raise_limit();
-    if let Some(shortage) =
-        open_files::shortage(files, http.workers, http.connections_per_worker_max)
-    {
-        tracing::info!("{shortage}");
-    }
+    let (workers, per_worker) = (http.workers, http.connections_per_worker_max);
     check::before_serving(&args.config.database).await?;
     let server = start(listeners, args.config, log)?;
+    if let Some(shortage) = open_files::shortage(files, workers, per_worker) {
+        tracing::info!("{shortage}");
+    }
     if redis.is_none() {
         tracing::info!("no REDIS_URL: limits and cache are in process, which suits one instance");
     }

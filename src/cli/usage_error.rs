@@ -2,12 +2,17 @@
 
 use std::process::ExitCode;
 
+use clap::Command;
+use clap::error::ErrorKind;
+
 use super::WRONG_USAGE;
+use super::console::print_line;
+use super::help;
 use crate::config::ParseError;
 use crate::keys::TOKEN_PREFIX;
 
 /// Prints what is wrong and returns clap's exit code. `--help` and `--version` arrive here too.
-pub fn report(error: &ParseError) -> ExitCode {
+pub fn report(error: &ParseError, command: Command) -> ExitCode {
     let given = std::env::args_os().chain(std::env::vars_os().map(|(_, value)| value));
     let given: Vec<_> = given.map(|text| text.to_string_lossy().into_owned()).collect();
     let error = match error {
@@ -19,6 +24,12 @@ pub fn report(error: &ParseError) -> ExitCode {
             return ExitCode::from(WRONG_USAGE);
         }
     };
+    if error.kind() == ErrorKind::DisplayHelp
+        && let Some(help) = help::requested(command, std::env::args_os())
+    {
+        // A closed pipe is no error.
+        return print_line(&help).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     match without_secrets(&error.render().to_string(), &given) {
         None => error.exit(),
         Some(hidden) => {

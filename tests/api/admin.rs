@@ -135,3 +135,14 @@ async fn the_admin_listener_can_be_disabled_and_stops_with_the_server() {
     on.signal("TERM");
     assert_eq!(on.wait_for_exit().await, Some(0));
 }
+
+#[tokio::test]
+async fn the_port_for_operators_says_what_is_on_it() {
+    let app = App::without_redis(&Database::sample().await).await;
+    let answer = app.admin("GET", "/").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let text = answer.text().await.unwrap();
+    for path in ["/metrics", "/admin/keys", "/admin/tiers", "/admin/audit"] {
+        assert!(text.contains(path), "{text}");
+    }
+}

@@ -154,13 +154,12 @@ async fn a_flag_comes_before_a_prefixed_variable_before_a_plain_one_before_the_f
     let name = "ANONYMOUS_REQUESTS_PER_HOUR_MAX";
     let (plain, prefixed) = ((name, "22"), (&*format!("TICKERD_{name}"), "33"));
     let flag = [&*flag(name), "44"];
-    let cases: [(&[(&str, &str)], &[&str], u32); 4] = [
-        (&[(name, "")], &[], 11),
+    for (variables, flags, limit) in [
+        ([(name, "")].as_slice(), [].as_slice(), 11),
         (&[plain], &[], 22),
         (&[plain, prefixed], &[], 33),
         (&[plain, prefixed], &flag, 44),
-    ];
-    for (variables, flags, limit) in cases {
+    ] {
         let app = App::start(serve(variables, flags)).await;
         assert_eq!(limit_of(&app).await, format!("\"keyless\";q={limit};w=3600"));
         let keys = app.admin("GET", "/admin/keys").bearer_auth("$HOME#0123456789abcdef0123");

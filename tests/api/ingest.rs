@@ -155,7 +155,7 @@ async fn a_changed_row_touches_its_stock_and_no_other() {
     let output = database.output(&["ingest", "prices", &files.write("prices.csv", rows)]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:?}");
     assert!(
-        output.stderr.contains("0 added, 1 changed, 2 unchanged; 1 stocks touched"),
+        output.stderr.contains("0 added, 1 changed, 2 unchanged; 1 stock touched"),
         "{output:?}"
     );
     let after = database.texts(VERSIONS).await;

@@ -265,3 +265,14 @@ async fn on_a_terminal(mut command: Command, answer: &str) -> CommandOutput {
         stderr: String::from_utf8(shown).unwrap(),
     }
 }
+
+#[tokio::test]
+async fn a_second_revocation_says_when_the_first_was() {
+    let database = Database::sample().await;
+    let token = database.issue("pro");
+    let revoke = || database.output(&["keys", "revoke", id_of(&token), "--yes"]).stderr;
+    let first = revoke();
+    assert!(first.starts_with("Revoked "), "{first}");
+    let second = revoke();
+    assert!(second.contains(" was already revoked on 2"), "{second}");
+}

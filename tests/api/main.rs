@@ -38,6 +38,7 @@ mod feeds;
 mod generate;
 mod generated_clients;
 mod getting_started;
+mod help;
 mod ingest;
 mod ingest_killed;
 mod key_management;

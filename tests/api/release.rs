@@ -4,11 +4,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::tickerd;
+
 /// Any target will do: a given binary is packed as it is.
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// Files that the archive must hold, below its one folder.
-const FILES: [&str; 14] = [
+const FILES: [&str; 19] = [
     "tickerd",
     "README.md",
     "LICENSE",
@@ -23,6 +25,11 @@ const FILES: [&str; 14] = [
     "deploy/backup",
     "deploy/restore",
     "deploy/roles.sql",
+    "completions/tickerd.bash",
+    "completions/_tickerd",
+    "completions/tickerd.fish",
+    "man/man1/tickerd.1",
+    "man/man1/tickerd-serve.1",
 ];
 
 /// Runs a command that has to succeed, and returns its stdout.
@@ -35,7 +42,13 @@ fn succeed(command: &mut Command) -> String {
 /// Packs a stand-in for the binary into `dir` and returns the name of the archive.
 fn pack(dir: &Path) -> String {
     let binary = dir.join("stand-in");
-    std::fs::write(&binary, "#!/bin/sh\necho tickerd stand-in\n").unwrap();
+    // It must be small, and write what the binary writes.
+    let script = format!(
+        "#!/bin/sh\ncase ${{1:-}} in completions|man) exec {} \"$@\" ;; esac\n\
+         echo tickerd stand-in\n",
+        tickerd(&[]).get_program().display()
+    );
+    std::fs::write(&binary, script).unwrap();
     std::fs::set_permissions(&binary, PermissionsExt::from_mode(0o700)).unwrap();
     let mut script = Command::new("deploy/release-archive");
     script.args([TARGET, binary.to_str().unwrap()]).env("RELEASE_DIR", dir);

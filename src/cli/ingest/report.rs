@@ -147,7 +147,8 @@ pub fn text(file: &str, report: &LoadReport, reading: &ReadReport) -> String {
     let LoadReport { added, changed, unchanged, converted, stocks_touched, restated, .. } = report;
     let total = format!(
         "{file}: {added} added, {changed} changed, {unchanged} unchanged; \
-         {stocks_touched} stocks touched"
+         {stocks_touched} {} touched",
+        if *stocks_touched == 1 { "stock" } else { "stocks" }
     );
     let converted = (*converted > 0)
         .then(|| format!("{converted} rows converted from split-adjusted to as traded"));

@@ -141,10 +141,16 @@ async fn change(
 }
 
 async fn revoke(operator: &OperatorArgs, service: &KeyService, id: KeyId) -> Result<(), CliError> {
+    let revoked_before = service.find(id).await?.revoked_at;
     let revoked = service.revoke(id).await?;
     let json = NotifiedJson::<KeyJson<'_>>::from(&revoked);
-    operator
-        .report(&json, || format!("Revoked {id}. {}", notified_text(revoked.instances_notified)))
+    operator.report(&json, || {
+        let notified = notified_text(revoked.instances_notified);
+        match revoked_before {
+            Some(at) => format!("{id} was already revoked on {}. {notified}", print::time(at)),
+            None => format!("Revoked {id}. {notified}"),
+        }
+    })
 }
 
 async fn audit(

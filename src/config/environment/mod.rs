@@ -13,13 +13,16 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, Id, Parser, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, Id, Parser, value_parser};
 
 pub use values::Source;
 use values::{Found, Values};
 
 /// The id of the argument that names a file of variables.
 const ENV_FILE: &str = "env_file";
+
+/// The heading of options that no other command has, after a group of shared ones.
+const OWN_OPTIONS: &str = "Options";
 
 /// A command line that was read, and what the environment says beside plain values.
 pub struct Parsed<P> {
@@ -95,9 +98,9 @@ fn parse_with<P: Parser>(
     arguments: Vec<OsString>,
     mut values: Values,
 ) -> Result<Parsed<P>, ParseError> {
-    let plain = || P::command().try_get_matches_from(&arguments);
+    let plain = || definition::<P>().try_get_matches_from(&arguments);
     // Values are not parsed yet: the parser of `-` reads stdin.
-    let without_environment = every_argument(P::command(), &mut |argument| {
+    let without_environment = every_argument(definition::<P>(), &mut |argument| {
         let is_required = argument.is_required_set() && argument.get_env().is_none();
         let argument = argument.env(Resettable::Reset).required(is_required);
         match argument.get_action() {
@@ -110,7 +113,7 @@ fn parse_with<P: Parser>(
         Err(error) if is_help(&error) => return finish(plain(), Vec::new()),
         Err(error) => return Err(ParseError::CommandLine(error)),
     };
-    let mut command = P::command();
+    let mut command = definition::<P>();
     command.build();
     let path = subcommands(&given);
     let Some(chain) = chain(&command, &path) else { return finish(plain(), Vec::new()) };
@@ -121,7 +124,7 @@ fn parse_with<P: Parser>(
     if !settings.errors.is_empty() {
         return Err(ParseError::Settings(settings.errors));
     }
-    let command = along(P::command(), &path, &mut |argument| settings.apply(argument));
+    let command = along(definition::<P>(), &path, &mut |argument| settings.apply(argument));
     finish(command.try_get_matches_from(&arguments), settings.warnings)
 }
 
@@ -129,6 +132,15 @@ fn parse_with<P: Parser>(
 /// each default and variable.
 fn is_help(error: &clap::Error) -> bool {
     !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+}
+
+/// The definition of a command line. Options of a command itself come before the settings that it
+/// shares with others, which have headings.
+pub fn definition<P: CommandFactory>() -> Command {
+    every_argument(P::command(), &mut |argument| match argument.get_help_heading() {
+        Some(OWN_OPTIONS) => argument.help_heading(Resettable::Reset),
+        _ => argument,
+    })
 }
 
 fn finish<P: Parser>(
@@ -306,9 +318,10 @@ fn missing(argument: &Arg, name: &str) -> String {
     let file = if PathBuf::from(".env").is_file() {
         "This directory has a file .env: read it with --env-file .env"
     } else {
-        "Set the variable, or name a file that has it with --env-file"
+        "A file of variables is read with --env-file FILE"
     };
-    format!("{name} is not set. Expected: {meaning}.\n{file}.")
+    let flag = argument.get_long().unwrap_or_default();
+    format!("{name} is not set, nor is --{flag}. Expected: {meaning}.\n{file}.")
 }
 
 /// Changes every argument of a command and its subcommands.

@@ -65,6 +65,7 @@ pub fn app(
     App::new()
         .app_data(state)
         .app_data(body::bound(state.http.body_bytes_max))
+        .service(uncached("/", index))
         .service(uncached("/metrics", metrics))
         .service(admin)
         .default_service(web::to(not_found))
@@ -93,6 +94,16 @@ async fn metrics(state: &'static State) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text(&readings))
 }
 
+/// `GET /`: what there is on this port.
+async fn index() -> HttpResponse {
+    let body = "The port for operators of tickerd.\n\n\
+                /metrics      metrics for Prometheus\n\
+                /admin/keys   keys, with the header Authorization: Bearer ADMIN_TOKEN\n\
+                /admin/tiers  tiers and their limits, likewise\n\
+                /admin/audit  who changed what and when, likewise\n";
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(body)
+}
+
 async fn not_found() -> Problem {
-    Problem::NotFound { see: "/admin/keys, /admin/tiers and /admin/audit", meant: None }
+    Problem::NotFound { see: "/metrics, /admin/keys, /admin/tiers and /admin/audit", meant: None }
 }
