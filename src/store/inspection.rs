@@ -35,7 +35,18 @@ pub struct Inspection {
     /// The names of migrations that are not applied.
     pub pending_migrations: Vec<String>,
     /// What the role may not do: privileges, and the tables that each is missing on.
-    pub missing_privileges: BTreeMap<String, Vec<String>>,
+    missing_privileges: BTreeMap<String, Vec<String>>,
+}
+
+impl Inspection {
+    /// The statements that grant the role what it lacks.
+    pub fn missing_grants(&self) -> Vec<String> {
+        let missing = self.missing_privileges.iter();
+        let grant = |(privilege, tables): (&String, &Vec<String>)| {
+            format!("GRANT {privilege} ON {} TO {}", tables.join(", "), self.role)
+        };
+        missing.map(grant).collect()
+    }
 }
 
 impl Database {
@@ -94,17 +105,41 @@ async fn applied_migrations(client: &Client) -> Result<Vec<i32>, StoreError> {
     rows.iter().map(|row| Ok(row.try_get("version")?)).collect()
 }
 
+/// What the server does beyond reading, as deploy/roles.sql grants it: (privilege, tables).
+const WRITES: [(&str, &[&str]); 3] = [
+    (
+        "INSERT",
+        &[
+            "api_keys",
+            "audit",
+            "drawn_revisions",
+            "key_usage",
+            "tiers",
+            "usage_batches",
+            "watchlists",
+        ],
+    ),
+    ("UPDATE", &["api_keys", "key_usage", "revision", "tiers", "usage_batches", "watchlists"]),
+    ("DELETE", &["usage_batches", "watchlists"]),
+];
+
+/// The privileges that the role lacks, each with its tables.
 async fn missing_privileges(client: &Client) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
     let sql = "SELECT c.relname::text AS table_name, privilege
-               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-               CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
-               WHERE n.nspname = current_schema() AND c.relname = ANY($1)
-                 AND c.relname <> 'refinery_schema_history' AND c.relkind IN ('r', 'p')
-                 AND NOT has_table_privilege(c.oid, privilege)
+               FROM unnest($1, $2) AS needed (name, privilege)
+               JOIN pg_class c ON c.relname = name
+               JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = current_schema() AND NOT has_table_privilege(c.oid, privilege)
                ORDER BY table_name";
-    let tables: &(dyn ToSql + Sync) = &TABLES.as_slice();
+    let reads = TABLES.iter().map(|table| ("SELECT", *table));
+    let writes = WRITES
+        .iter()
+        .flat_map(|(privilege, tables)| tables.iter().map(move |table| (*privilege, *table)));
+    let (privileges, names): (Vec<&str>, Vec<&str>) = reads.chain(writes).unzip();
+    let (names, privileges): (&(dyn ToSql + Sync), &(dyn ToSql + Sync)) = (&names, &privileges);
+    let params = [(names, Type::TEXT_ARRAY), (privileges, Type::TEXT_ARRAY)];
     let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in client.query_typed(sql, &[(tables, Type::TEXT_ARRAY)]).await? {
+    for row in client.query_typed(sql, &params).await? {
         missing.entry(row.try_get("privilege")?).or_default().push(row.try_get("table_name")?);
     }
     Ok(missing)

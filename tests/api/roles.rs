@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{App, Database, id_of, read_text};
+use crate::support::{App, Database, id_of, read_text, run};
 
 const INSUFFICIENT: &str = "42501";
 
@@ -76,4 +76,24 @@ async fn the_script_of_roles_can_be_run_again_and_names_every_table() {
         .into_iter()
         .collect();
     assert_eq!(users, BTreeSet::from(["tickerd_serve".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_named_by_the_check_and_at_the_start() {
+    let database = Database::sample().await;
+    let check = async || {
+        let mut command = database.tickerd(&["check", "--json"]);
+        command.env("DATABASE_URL", database.serve_url());
+        String::from_utf8(run(&mut command).stdout).unwrap()
+    };
+    let complete = check().await;
+    assert!(!complete.contains("GRANT"), "{complete}");
+    let revoke = "REVOKE DELETE ON watchlists, usage_batches FROM tickerd_serve";
+    database.connect().await.batch_execute(revoke).await.unwrap();
+    let grant = "GRANT DELETE ON usage_batches, watchlists TO tickerd_serve";
+    let incomplete = check().await;
+    assert!(incomplete.contains(grant), "{incomplete}");
+    let app = App::without_redis(&database).await;
+    let named = app.warnings_and_errors().iter().filter(|line| line.contains(grant)).count();
+    assert_eq!(named, 1, "{:?}", app.log());
 }

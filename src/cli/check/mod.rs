@@ -76,5 +76,12 @@ pub async fn before_serving(config: &DatabaseConfig) -> Result<(), StoreError> {
         let pending = inspection.pending_migrations.join(", ");
         tracing::error!(pending, "the tables are of an older release: run tickerd migrate");
     }
+    let grants = inspection.missing_grants();
+    if !grants.is_empty() {
+        tracing::error!(
+            "the role of the server lacks rights; run deploy/roles.sql, or: {}",
+            grants.join("; ")
+        );
+    }
     Ok(())
 }

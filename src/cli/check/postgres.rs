@@ -72,8 +72,7 @@ fn tables(inspection: &Inspection, add: &mut impl FnMut(super::finding::Level, S
         let hint = "let a role that may do so run CREATE EXTENSION pg_trgm";
         add(Wrong, format!("the extension pg_trgm is missing: {hint}"));
     }
-    for (privilege, tables) in &inspection.missing_privileges {
-        let (role, on) = (&inspection.role, tables.join(", "));
-        add(Wrong, format!("the role may not {privilege}: GRANT {privilege} ON {on} TO {role}"));
+    for grant in inspection.missing_grants() {
+        add(Wrong, format!("the role lacks a right: run deploy/roles.sql, or {grant}"));
     }
 }

@@ -1,5 +1,6 @@
 //! `tickerd ingest stocks|prices|actions FILE`: loads a file, all of it or nothing.
 
+mod assumptions;
 mod bad_rows;
 mod load;
 mod progress;
