@@ -179,9 +179,9 @@ impl Verifier {
         let key = Arc::new(CachedKey::new(secret_hash, caller, now_ms, &self.config));
         let _ = guard.insert(key.clone());
         // If `invalidate` ran while the row was read, it missed this key, which was not cached yet.
-        // Remove it, so that the next request reads the row again.
+        // The next request reads the row again.
         if self.invalidations.load(Ordering::SeqCst) != invalidations {
-            self.cached_keys.remove(&digest);
+            key.invalidate();
         }
         Ok(key)
     }

@@ -88,7 +88,7 @@ async fn a_page_of_events_reads_few_blocks_and_at_most_the_whole_index() {
         ("&exchange=NYSE", BLOCKS_OF_A_PAGE, 10),
         ("&exchange=XETRA", BLOCKS_OF_A_PAGE, 10),
         // The planner reads the ends of an index.
-        ("&exchange=NOSUCH", 10, 0),
+        ("&exchange=BATS", 10, 0),
         ("&exchange=NASDAQ", index + BLOCKS_OF_A_PAGE, 0),
         ("&kind=split", index + BLOCKS_OF_A_PAGE, 0),
     ] {

