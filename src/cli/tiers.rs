@@ -1,4 +1,4 @@
-//! `tickerd tiers list|set`: the tiers and their limits.
+//! `tickerd tiers list|set|delete`: the tiers and their limits.
 
 use clap::{Args, Subcommand};
 
@@ -27,6 +27,13 @@ enum TiersCommand {
         #[arg(long)]
         requests_per_minute: RequestsPerMinute,
         /// Lower a limit without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Delete a tier that no key has; asks first
+    Delete {
+        name: TierName,
+        /// Delete without asking
         #[arg(long)]
         yes: bool,
     },
@@ -64,6 +71,18 @@ pub async fn run(args: TiersArgs) -> Result<(), CliError> {
                 let limit = result.requests_per_minute;
                 let notified = notified_text(*instances_notified);
                 format!("{subject} {name} has {limit} requests a minute. {notified}")
+            })
+        }
+        TiersCommand::Delete { name, yes } => {
+            let tier = service.find_tier(&name).await?;
+            let limit = tier.requests_per_minute;
+            confirm(
+                yes,
+                &format!("the tier {name} of {limit} requests a minute would be deleted"),
+            )?;
+            let deleted = service.delete_tier(&name).await?;
+            operator.report(&NotifiedJson::<TierJson<'_>>::from(&deleted), || {
+                format!("Tier {name} is deleted. {}", notified_text(deleted.instances_notified))
             })
         }
     }

@@ -32,6 +32,12 @@ pub enum KeyServiceError {
     NoKey(KeyId),
     #[error("there is no tier {:?}: expected one of {}", name.as_str(), tiers.join(", "))]
     NoTier { name: TierName, tiers: Vec<String> },
+    #[error(
+        "keys have the tier {:?}, of which {active} are active; revoked and expired ones count: move \
+         them to another tier first (tickerd keys set)",
+        name.as_str()
+    )]
+    TierInUse { name: TierName, active: i64 },
     #[error("there is a key {0} already: rotate it for a new token, or choose another id")]
     Taken(KeyId),
     #[error("{id} is {}: issue another key", state.as_str())]

@@ -187,6 +187,23 @@ impl KeyService {
         Ok(Notified { result: self.find_tier(name).await?, instances_notified })
     }
 
+    /// Deletes a tier that no key has.
+    ///
+    /// # Errors
+    /// [`KeyServiceError::NoTier`], `TierInUse` or `Store`.
+    pub async fn delete_tier(
+        &self,
+        name: &TierName,
+    ) -> Result<Notified<TierRecord>, KeyServiceError> {
+        let tier = self.find_tier(name).await?;
+        if !self.store.delete_tier(&self.actor, name).await? {
+            let active = tier.active_keys;
+            return Err(KeyServiceError::TierInUse { name: name.clone(), active });
+        }
+        let instances_notified = self.notify(&[Message::DataChanged]).await;
+        Ok(Notified { result: tier, instances_notified })
+    }
+
     /// # Errors
     /// [`KeyServiceError::NoTier`] or `Store`.
     pub async fn find_tier(&self, name: &TierName) -> Result<TierRecord, KeyServiceError> {

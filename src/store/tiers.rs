@@ -32,6 +32,18 @@ impl Store {
         self.query(sql, &[]).await?.iter().map(status).collect()
     }
 
+    /// Deletes a tier. False if a key has it, also a revoked or expired one.
+    pub async fn delete_tier(&self, actor: &Actor, name: &TierName) -> Result<bool, StoreError> {
+        let sql = "
+            WITH next AS (SELECT next_revision_by($1) AS current)
+            DELETE FROM tiers USING next WHERE name = $2 AND next.current > 0";
+        match self.query_once(sql, &[&actor.as_str(), &name.as_str()]).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_constraint_violation() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Creates a tier or changes its limit.
     pub async fn set_tier(
         &self,

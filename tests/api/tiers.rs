@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Database, eventually, header, redis_url, run, unique};
+use crate::support::{App, Database, eventually, header, id_of, redis_url, run, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
 const SET: [&str; 4] = ["tiers", "set", "free", "--requests-per-minute"];
@@ -113,6 +113,31 @@ async fn a_tier_can_be_created_and_keys_moved_to_it() {
     assert_eq!(names, ["free", "pro", "gold", "enterprise"]);
     let text = database.output(&["tiers", "list"]).stdout;
     assert!(text.lines().any(|line| line.split_whitespace().eq(["gold", "5000", "1"])), "{text}");
+}
+
+#[tokio::test]
+async fn a_tier_is_deleted_only_if_no_key_has_it_and_after_a_confirmation() {
+    let database = Database::sample().await;
+    let delete =
+        |arguments: &[&str]| database.output(&[["tiers", "delete"].as_slice(), arguments].concat());
+    assert_eq!(
+        database.output(&["tiers", "set", "gold", "--requests-per-minute", "5"]).code,
+        Some(0)
+    );
+    let key = database.issue("gold");
+    assert_eq!(delete(&["gold"]).code, Some(2), "it asks first");
+    let used = delete(&["gold", "--yes"]);
+    assert_eq!(used.code, Some(1));
+    assert!(used.stderr.contains("of which 1 are active"), "{used:?}");
+    let moved = database.output(&["keys", "set", id_of(&key), "--tier", "pro"]);
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    let deleted = delete(&["gold", "--yes", "--json", "--actor", "ann"]);
+    assert_eq!((deleted.code, &deleted.json()["name"]), (Some(0), &json!("gold")));
+    let unknown = delete(&["gold", "--yes"]);
+    assert!(unknown.stderr.contains("expected one of free, pro, enterprise"), "{unknown:?}");
+    let audited = "SELECT concat_ws(' ', actor, action, subject) FROM audit
+                   WHERE kind = 'tier' ORDER BY id DESC LIMIT 1";
+    assert_eq!(database.texts(audited).await, ["cli:ann delete gold"]);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl From<KeyServiceError> for Problem {
             KeyServiceError::NoTier { .. } => {
                 Self::InvalidParameter { name: "tier", expected: format!("is not known: {error}") }
             }
-            KeyServiceError::Taken(_) => Self::KeyExists(error),
+            KeyServiceError::Taken(_) | KeyServiceError::TierInUse { .. } => Self::KeyExists(error),
             KeyServiceError::NotActive { .. } => Self::KeyNotActive(error),
             KeyServiceError::Rotated { .. } => Self::KeyRotated(error),
             KeyServiceError::Store(error) => error.into(),
