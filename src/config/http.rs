@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 
-use super::{listen_address, milliseconds, port, threads, timeout};
+use super::{count, listen_address, milliseconds, port, threads, timeout};
 
 /// The HTTP server.
 #[derive(Debug, Clone, Args)]
@@ -63,6 +63,21 @@ pub struct HttpConfig {
         value_parser = timeout()
     )]
     pub client_stall_timeout_ms: u64,
+    /// Maximum streams in progress of one key; beyond it, the response is 429 with `Retry-After`
+    ///
+    /// A stream is a CSV or NDJSON response without a `limit` and with more than 1000 rows.
+    #[arg(
+        long,
+        env = "STREAMS_PER_KEY_MAX",
+        default_value_t = 100,
+        value_parser = count(1_000_000)
+    )]
+    pub streams_per_key_max: u32,
+    /// Maximum streams in progress; beyond it, the response is 503 with `Retry-After`
+    ///
+    /// A stream holds about 70 KiB while its client reads slowly, so 1000 streams hold 70 MiB.
+    #[arg(long, env = "STREAMS_MAX", default_value_t = 1000, value_parser = count(1_000_000))]
+    pub streams_max: u32,
     /// Maximum size of path and query; beyond it, the response is 414
     #[arg(long, env = "URL_BYTES_MAX", default_value_t = 4096)]
     pub url_bytes_max: usize,

@@ -71,6 +71,7 @@ mod spellings;
 mod stale_closes;
 mod stated_types;
 mod stock_search;
+mod streams;
 mod structure;
 mod symbols;
 mod table_layout;

@@ -25,6 +25,7 @@ use crate::config::HttpConfig;
 use crate::http::request::context::{CacheOutcome, RequestContext};
 use crate::http::request::negotiation::wants_html;
 use crate::http::respond::error::Problem;
+use crate::http::respond::pieces::in_pieces;
 use crate::http::respond::uncached::NO_STORE;
 use crate::http::server::log::{shown_method, without_keys};
 use crate::http::server::progress::{Progress, RespondingGuard};
@@ -99,10 +100,11 @@ async fn handle(
     }
     log(state, &response, id.to_str().unwrap_or_default(), started);
     // A streamed response is in progress until its body ends.
-    if matches!(response.response().body().size(), BodySize::Stream) {
-        response = response.map_body(|_, body| BoxBody::new(Streamed { body, _guard: responding }));
-    }
-    Ok(response)
+    let is_stream = matches!(response.response().body().size(), BodySize::Stream);
+    Ok(response.map_body(|_, body| match is_stream {
+        true => BoxBody::new(Streamed { body, _guard: responding }),
+        false => in_pieces(body),
+    }))
 }
 
 /// A body that is produced while it is sent.

@@ -24,10 +24,11 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
     (429, "rate_limited", "the limit of the key is reached"),
     (429, "address_limited", "the limit of this address without a key is reached"),
     (429, "too_many_failures", "too many wrong keys came from this address"),
+    (429, "too_many_streams", "the key has as many streams in progress as it may have"),
     (431, "headers_too_large", "the headers are larger than this server accepts"),
     (500, "internal", "something went wrong here"),
     (503, "restated", "the data was restated while it was read"),
-    (503, "busy", "too many keys are waiting for verification"),
+    (503, "busy", "too many keys are waiting for verification, or streams in progress"),
     (503, "unavailable", "the data can't be reached right now"),
 ];
 

@@ -108,6 +108,13 @@ pub enum Problem {
     AddressLimited { limit: u32, retry_after_s: u64 },
     #[error("too many invalid keys came from this address: retry in {retry_after_s} s")]
     TooManyFailures { retry_after_s: u64 },
+    #[error(
+        "{max} streams of this key are in progress, and no more are allowed: read or close one, \
+         or retry in {RETRY_AFTER_S} s"
+    )]
+    TooManyStreams { max: usize },
+    #[error("too many streams are in progress: retry in {RETRY_AFTER_S} s")]
+    StreamsBusy,
     #[error("too many keys are waiting for verification: retry in {RETRY_AFTER_S} s")]
     Busy,
     #[error("the data is temporarily unavailable: retry in {RETRY_AFTER_S} s")]
@@ -158,8 +165,9 @@ impl Problem {
             Self::CostAboveLimit { .. } => (StatusCode::BAD_REQUEST, "too_heavy"),
             Self::AddressLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "address_limited"),
             Self::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_failures"),
+            Self::TooManyStreams { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_streams"),
             Self::Restated => (StatusCode::SERVICE_UNAVAILABLE, "restated"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Busy | Self::StreamsBusy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable(_) | Self::RecentlyFailed => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
@@ -187,9 +195,12 @@ impl Problem {
             Self::RateLimited { retry_after_s, .. }
             | Self::AddressLimited { retry_after_s, .. }
             | Self::TooManyFailures { retry_after_s } => Some(*retry_after_s),
-            Self::Busy | Self::Restated | Self::Unavailable(_) | Self::RecentlyFailed => {
-                Some(RETRY_AFTER_S)
-            }
+            Self::TooManyStreams { .. }
+            | Self::StreamsBusy
+            | Self::Busy
+            | Self::Restated
+            | Self::Unavailable(_)
+            | Self::RecentlyFailed => Some(RETRY_AFTER_S),
             _ => None,
         }
     }

@@ -5,5 +5,6 @@ pub mod document;
 pub mod error;
 pub mod format;
 pub mod paging;
+pub mod pieces;
 pub mod success;
 pub mod uncached;

@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 use super::connection::{Connection, Timeouts};
 use crate::config::HttpConfig;
 
+/// The bytes of a response in a connection's buffer from which on no more are added.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
 /// For a client to disconnect after the response to a request whose body was not read.
 const HANG_UP: Duration = Duration::from_secs(1);
 
@@ -69,6 +72,7 @@ where
             .keep_alive(keep_alive)
             .client_request_timeout(timeouts.head)
             .client_disconnect_timeout(HANG_UP)
+            .h1_write_buffer_size(WRITE_BUFFER_BYTES)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }

@@ -15,6 +15,7 @@ mod postgres_probe;
 pub mod progress;
 pub mod shutdown;
 pub mod state;
+pub mod streams;
 mod systemd;
 
 use std::io;

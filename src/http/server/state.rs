@@ -13,6 +13,7 @@ use super::error::ServeError;
 use super::log::RequestLog;
 use super::newest_days::NewestDays;
 use super::postgres_probe::PostgresProbe;
+use super::streams::Streams;
 use crate::cache::{Cache, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
 use crate::keys::Verifier;
@@ -32,6 +33,7 @@ pub struct State {
     pub newest_days: NewestDays,
     pub postgres_probe: PostgresProbe,
     pub versions: Versions,
+    pub streams: Streams,
     pub http: HttpConfig,
     /// `None` if the admin API is disabled.
     pub admin_token: Option<AdminToken>,
@@ -61,6 +63,7 @@ impl State {
             usage: Usage::new(Utc::now()),
             newest_days: NewestDays::default(),
             postgres_probe: PostgresProbe::default(),
+            streams: Streams::new(&config.http),
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,
             log: RequestLog::new(log.log_requests_per_s_max),

@@ -73,7 +73,7 @@ pub async fn prices(
             };
             json(to_json(&body, rows::json_bytes(page.rows.len())))
         }
-        Format::Csv | Format::Ndjson => page.send_lines(&request, &bars),
+        Format::Csv | Format::Ndjson => page.send_lines(&request, &bars)?,
     };
     set_next_link(&mut response, next.as_deref());
     set_unknown_symbols(&mut response, &unknown_symbols);

@@ -4,6 +4,7 @@
 mod bars_query;
 mod columns;
 pub mod day;
+mod gzip;
 pub mod many;
 mod reader;
 mod rows;
@@ -77,7 +78,7 @@ pub async fn prices(
     let next = page.last.map(|last| url_after(query.url(), last.date));
     let mut response = match bars.format {
         Format::Json => json(query.body(stock.symbol, &page.rows, next.as_deref())),
-        Format::Csv | Format::Ndjson => page.send_lines(&request, &bars),
+        Format::Csv | Format::Ndjson => page.send_lines(&request, &bars)?,
     };
     set_next_link(&mut response, next.as_deref());
     Ok(response)

@@ -1,6 +1,5 @@
 //! Reads a page of rows, and sends CSV and NDJSON: a page at once, longer results as a stream.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -8,25 +7,27 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use chrono::Utc;
-use flate2::write::GzEncoder;
 use futures_util::stream;
 
 use super::bars_query::{BarsQuery, RowLimit};
+use super::gzip::GzipChunks;
 use super::reader::{BarReader, RowCursor};
 use super::rows::{PriceRow, lines};
-use crate::cache::Media;
 use crate::http::request::context::RequestContext;
 use crate::http::request::negotiation::accepts_gzip;
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{VARY_NEGOTIATED, media_type};
 use crate::http::server::state::State;
+use crate::http::server::streams::{StreamLimit, StreamPermit};
 use crate::market::{Interval, Symbol};
 use crate::route::Route;
 use crate::store::StockRef;
 use crate::usage::KeyUsage;
 
-/// The number of daily bars read at once. A stream holds one batch in memory, some 100 KB.
+/// The number of daily bars read at once. A stream holds one batch of lines in memory.
 const BATCH_BARS: u32 = 1000;
+/// The part of a batch that is given to the connection at once, which keeps a copy of it.
+const PIECE_BYTES: usize = 16 * 1024;
 /// How often a page is read if its stocks change while it is read.
 const TRIES_MAX: u32 = 3;
 
@@ -132,11 +133,18 @@ impl PricePage {
     }
 
     /// Responds with CSV or NDJSON. If there are rows after this page, it starts a stream.
-    pub fn send_lines(self, request: &HttpRequest, query: &BarsQuery) -> HttpResponse {
+    ///
+    /// # Errors
+    /// If too many streams are in progress.
+    pub fn send_lines(
+        self,
+        request: &HttpRequest,
+        query: &BarsQuery,
+    ) -> Result<HttpResponse, Problem> {
         let first = Bytes::from(lines(query.format, &query.columns, &self.rows, true));
         let mut response = HttpResponse::Ok();
         response.insert_header((header::CONTENT_TYPE, media_type(query.format.media())));
-        let Some(reader) = self.rest else { return response.body(first) };
+        let Some(reader) = self.rest else { return Ok(response.body(first)) };
         let gzip = accepts_gzip(request.headers()).then(|| GzipChunks::of(query.format.media()));
         if gzip.is_some() {
             response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
@@ -146,11 +154,25 @@ impl PricePage {
             .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")));
         if request.method() == Method::HEAD {
             // Don't read rows that nobody receives.
-            return response.streaming(stream::empty::<Result<Bytes, Problem>>());
+            return Ok(response.streaming(stream::empty::<Result<Bytes, Problem>>()));
         }
-        let sent_bytes = SentBytes::of(request);
-        response.streaming(RowStream { reader, query: *query, gzip, sent_bytes }.chunks(first))
+        let (sent_bytes, permit) = (SentBytes::of(request), permit(request)?);
+        let (query, unsent) = (*query, Bytes::new());
+        let stream = RowStream { reader, query, gzip, sent_bytes, unsent, _permit: permit };
+        Ok(response.streaming(stream.chunks(first)))
     }
+}
+
+/// Counts a stream of the key of a request.
+fn permit(request: &HttpRequest) -> Result<StreamPermit<'static>, Problem> {
+    let key = RequestContext::of(request, |context| {
+        context.client.get().map(|client| client.caller.limit_id)
+    });
+    let begun = State::of(request).streams.begin(key.ok_or(Problem::Unauthorized)?);
+    begun.map_err(|limit| match limit {
+        StreamLimit::OfKey(max) => Problem::TooManyStreams { max },
+        StreamLimit::OfInstance => Problem::StreamsBusy,
+    })
 }
 
 /// The unsent rest of a response.
@@ -160,28 +182,33 @@ struct RowStream {
     /// `None` if the client does not accept gzip.
     gzip: Option<GzipChunks>,
     sent_bytes: SentBytes,
+    /// The rest of the current batch, as it is sent.
+    unsent: Bytes,
+    _permit: StreamPermit<'static>,
 }
 
 impl RowStream {
-    /// Yields `first`, then one batch each time the client has received the previous chunk. After
-    /// an error the connection is closed without the final chunk, so clients notice that the
+    /// Yields `first`, then one batch each time the client has received the previous one, in pieces.
+    /// After an error the connection is closed without the final chunk, so clients notice that the
     /// response is incomplete.
     fn chunks(self, first: Bytes) -> impl stream::Stream<Item = Result<Bytes, Problem>> {
-        stream::try_unfold(Some((self, Some(first))), |state| async move {
-            let Some((mut stream, first)) = state else { return Ok(None) };
-            let lines = match first {
-                Some(first) => Some(first),
-                None => stream.next_lines().await?,
-            };
-            let is_last = lines.is_none();
-            let chunk = match (&mut stream.gzip, lines) {
-                (Some(gzip), Some(lines)) => gzip.compress(&lines),
-                (Some(gzip), None) => gzip.finish(),
-                (None, Some(lines)) => lines,
-                (None, None) => return Ok(None),
-            };
-            stream.sent_bytes.add(chunk.len());
-            Ok(Some((chunk, (!is_last).then_some((stream, None)))))
+        stream::try_unfold((self, Some(first), false), |(mut stream, first, is_last)| async move {
+            let mut is_last = is_last;
+            if stream.unsent.is_empty() && !is_last {
+                let lines = match first {
+                    Some(first) => Some(first),
+                    None => stream.next_lines().await?,
+                };
+                is_last = lines.is_none();
+                stream.unsent = match (&mut stream.gzip, lines) {
+                    (Some(gzip), Some(lines)) => gzip.compress(&lines),
+                    (Some(gzip), None) => gzip.finish(),
+                    (None, lines) => lines.unwrap_or_default(),
+                };
+            }
+            let piece = stream.unsent.split_to(stream.unsent.len().min(PIECE_BYTES));
+            stream.sent_bytes.add(piece.len());
+            Ok((!piece.is_empty()).then_some((piece, (stream, None, is_last))))
         })
     }
 
@@ -200,28 +227,6 @@ impl RowStream {
             }
         }
         Ok(None)
-    }
-}
-
-/// Compresses a body in chunks. Clients can decompress each chunk when it arrives.
-struct GzipChunks(GzEncoder<Vec<u8>>);
-
-impl GzipChunks {
-    fn of(media: Media) -> Self {
-        Self(GzEncoder::new(Vec::new(), media.gzip_level()))
-    }
-
-    fn compress(&mut self, chunk: &[u8]) -> Bytes {
-        self.0
-            .write_all(chunk)
-            .and_then(|()| self.0.flush())
-            .expect("writing to memory can't fail");
-        std::mem::take(self.0.get_mut()).into()
-    }
-
-    fn finish(&mut self) -> Bytes {
-        self.0.try_finish().expect("writing to memory can't fail");
-        std::mem::take(self.0.get_mut()).into()
     }
 }
 

@@ -85,7 +85,14 @@ fn list_prices() -> Operation {
     Operation {
         description: PAGES,
         parameters: prices::PARAMETERS,
-        problems: &["missing_parameter", "unknown_symbol", "no_data", "before_history", "restated"],
+        problems: &[
+            "missing_parameter",
+            "unknown_symbol",
+            "no_data",
+            "before_history",
+            "too_many_streams",
+            "restated",
+        ],
         links: &[OperationLink {
             name: "quote",
             operation: "getQuote",
@@ -108,7 +115,13 @@ fn list_prices_of_many() -> Operation {
     Operation {
         description: MULTI_STOCK_PAGES,
         parameters: many::PARAMETERS,
-        problems: &["missing_parameter", "too_heavy", "before_history", "restated"],
+        problems: &[
+            "missing_parameter",
+            "too_heavy",
+            "before_history",
+            "too_many_streams",
+            "restated",
+        ],
         example: &[("symbols", "AAPL,MSFT"), ("start", "2012-12-31"), ("end", "2012-12-31")],
         ..operation
     }

@@ -1,0 +1,70 @@
+//! Streams are bounded in number and in memory, and every client can read them.
+
+use std::time::Duration;
+
+use crate::support::{App, Database, ProcessStats, RawClient, eventually, header};
+
+/// The whole history of five stocks: a megabyte.
+const HISTORY: &str = "/api/prices?symbols=AAPL,GOOG,IBM,MSFT,AMZN&start=1990-01-01&format=csv";
+
+/// A client that begins to read a gzip stream and then reads nothing more.
+async fn slow_reader(app: &App, key: &str) -> RawClient {
+    let mut client = RawClient::with_small_buffer(app.address()).await;
+    let head = format!("GET {HISTORY} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n");
+    client.send(head + "accept-encoding: gzip\r\n\r\n").await;
+    let start = client.read_some(100).await;
+    assert!(start.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&start));
+    client
+}
+
+#[tokio::test]
+async fn a_key_and_an_instance_have_a_bounded_number_of_slow_streams() {
+    let database = Database::sample().await;
+    let bounds = [("STREAMS_PER_KEY_MAX", "2"), ("STREAMS_MAX", "3")];
+    let app = App::with(&database, &bounds).await;
+    let [first, second] = [database.issue("enterprise"), database.issue("enterprise")];
+    let slow = [slow_reader(&app, &first).await, slow_reader(&app, &first).await];
+    let refused = app.get(&first, HISTORY).await;
+    assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (429, "1"));
+    let problem: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "too_many_streams");
+    let detail = "2 streams of this key are in progress, and no more are allowed: \
+                  read or close one, or retry in 1 s";
+    assert_eq!(problem["detail"], detail);
+    // Pages are no streams.
+    assert_eq!(app.get(&first, &format!("{HISTORY}&limit=1000")).await.status(), 200);
+    let other = slow_reader(&app, &second).await;
+    let refused = app.get(&second, HISTORY).await;
+    assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (503, "1"));
+    let problem: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(
+        (&problem["code"], &problem["detail"]),
+        (&"busy".into(), &"too many streams are in progress: retry in 1 s".into())
+    );
+    drop((slow, other));
+    for key in [&first, &second] {
+        eventually("a stream that has ended makes room", Duration::from_secs(10), async || {
+            app.get(key, HISTORY).await.status() == 200
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_gzip_stream_holds_no_compressor() {
+    const READERS: u64 = 200;
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("STREAMS_PER_KEY_MAX", "1000")]).await;
+    let key = database.issue("enterprise");
+    for _ in 0..20 {
+        app.get(&key, HISTORY).await.bytes().await.unwrap();
+    }
+    let before = ProcessStats::of(app.pid()).memory_mib;
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        readers.push(slow_reader(&app, &key).await);
+    }
+    let held = ProcessStats::of(app.pid()).memory_mib;
+    let kib_each = (held - before) * 1024 / READERS;
+    assert!(kib_each < 300, "{kib_each} KiB for each stream: {before} MiB, then {held} MiB");
+}
