@@ -16,6 +16,7 @@
 //! Memory gets every new response. Redis gets a response on its second request: most keys are
 //! requested once, and a write to Redis costs as much as a read from Postgres.
 
+mod empty_days;
 mod entry;
 mod memory;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::clock::is_ahead;
 use crate::config::CacheConfig;
 use crate::metrics::{self, CacheTier};
 use crate::redis::Redis;
+pub use empty_days::{EmptyDay, EmptyDays};
 pub use entry::{CachedHeaders, CachedResponse, Encoding, Entry, Media, Variant};
 use memory::{FillGuard, MemoryTier, MemoryUsage, Slot};
 pub use policy::{Content, Lifetime, lifetime, lifetime_start};

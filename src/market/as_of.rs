@@ -11,7 +11,7 @@ use super::parse_date;
 /// nothing later.
 ///
 /// A day stands for its last microsecond in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AsOf(DateTime<Utc>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

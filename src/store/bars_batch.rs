@@ -169,7 +169,7 @@ impl Snapshot<'_> {
         let after = after.as_ref().map_or("", Symbol::as_str);
         let params: Params<'_> = &[&date, &exchange, &after, &i64::from(limit)];
         let day_row = |row| Ok(DayRow { stock: StockRef::of(row)?, bar: bar(row)? });
-        self.query(version, sql, params).await?.iter().map(day_row).collect()
+        self.scan(version, sql, params).await?.iter().map(day_row).collect()
     }
 }
 

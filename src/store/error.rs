@@ -33,6 +33,8 @@ pub enum StoreError {
     NoConnectionFree,
     #[error("too many requests wait for a connection to Postgres (DATABASE_QUEUE_MAX)")]
     QueueFull,
+    #[error("too many statements that read all stocks run or wait (DATABASE_SCANS_MAX)")]
+    ScansBusy,
     #[error("Postgres did not answer within {0} ms")]
     Timeout(u128),
     #[error("Postgres: {}", describe(.0))]
@@ -66,9 +68,11 @@ impl StoreError {
     /// Whether the same request may succeed soon, when Postgres is back or less busy.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::NoConnectionFree | Self::QueueFull | Self::Timeout(_) => {
-                true
-            }
+            Self::Unreachable(_)
+            | Self::NoConnectionFree
+            | Self::QueueFull
+            | Self::ScansBusy
+            | Self::Timeout(_) => true,
             Self::Statement(e) => {
                 is_connection_failure(e)
                     || e.code().is_some_and(is_transient_state)

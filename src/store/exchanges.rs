@@ -100,7 +100,7 @@ impl Store {
                        ) p ON true
                    ) stocks
                    GROUP BY exchange, newest ORDER BY exchange COLLATE \"C\"";
-        self.now().query(version, sql, &[]).await?.iter().map(newest_day).collect()
+        self.now().scan(version, sql, &[]).await?.iter().map(newest_day).collect()
     }
 }
 

@@ -24,6 +24,7 @@ mod prices;
 mod quotes;
 mod replica;
 mod revisions;
+mod scans;
 mod search;
 mod server_role;
 mod snapshot;
@@ -68,6 +69,7 @@ pub use prices::bars_sql;
 pub use quotes::Quote;
 use replica::Replica;
 pub use revisions::{RevisionKind, RevisionPage, RevisionRecord, RowValues};
+use scans::ScanShare;
 pub use search::{ListPage, StockFilter, StockIdentifiers, StockMatches, StockSearch};
 pub use server_role::SERVER_ROLE;
 pub use snapshot::Snapshot;
@@ -88,6 +90,7 @@ pub struct Store {
     replica: Option<Arc<Replica>>,
     /// One for each request that has a connection or waits for one.
     permits: Arc<Semaphore>,
+    scans: Arc<ScanShare>,
     /// The first revision whose data stays readable; read on first use.
     history_start: Arc<OnceCell<i64>>,
 }
@@ -105,12 +108,14 @@ impl Store {
             connect: Duration::from_millis(config.database_connect_timeout_ms),
             statement: Duration::from_millis(config.database_statement_timeout_ms),
         };
+        let scans = ScanShare::new(config.database_scans_max as usize, timeouts.wait);
         let primary = Postgres::new(database, config, timeouts)?;
         let permits = config.database_connections_max as usize + config.database_queue_max as usize;
         Ok(Self {
             primary,
             replica: None,
             permits: Arc::new(Semaphore::new(permits)),
+            scans: Arc::new(scans),
             history_start: Arc::default(),
         })
     }

@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use super::connect::{Database, Links};
 use super::error::StoreError;
+use super::scans::ScanPermit;
 use super::typed::Param;
 use crate::config::{DatabaseConfig, Pooler};
 use crate::market::AsOf;
@@ -26,11 +27,13 @@ pub(super) struct Statement<'a> {
     pub(super) params: Params<'a>,
     /// The time as of which it reads the tables; `None` for now.
     pub(super) as_of: Option<AsOf>,
+    /// Held until Postgres has answered, if the statement is a scan.
+    pub(super) scan: Option<&'a ScanPermit>,
 }
 
 impl<'a> Statement<'a> {
     pub(super) fn now(sql: &'static str, params: Params<'a>) -> Self {
-        Self { sql, params, as_of: None }
+        Self { sql, params, as_of: None, scan: None }
     }
 }
 
@@ -71,6 +74,7 @@ pub(super) struct Postgres {
 struct Checkout<'a> {
     client: Option<Client>,
     postgres: &'a Postgres,
+    scan: Option<ScanPermit>,
 }
 
 impl Postgres {
@@ -190,7 +194,8 @@ impl Postgres {
         statement: Statement<'_>,
         timeout: Duration,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut checkout = Checkout { client: Some(pool.get().await?), postgres: self };
+        let client = Some(pool.get().await?);
+        let mut checkout = Checkout { client, postgres: self, scan: statement.scan.cloned() };
         let client = checkout.client.as_ref().expect("it was checked out in the line above");
         let sent = Instant::now();
         let rows = tokio::time::timeout(timeout, send(client, self.pooler, statement)).await;
@@ -231,12 +236,13 @@ impl Drop for Checkout<'_> {
     /// request must not wait for the statement.
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
-        let timeout = self.postgres.statement_timeout;
+        let (timeout, scan) = (self.postgres.statement_timeout, self.scan.take());
         self.postgres.runtime.spawn(async move {
             let answered = tokio::time::timeout(timeout, client.check_connection()).await;
             if !matches!(answered, Ok(Ok(()))) {
                 drop(Client::take(client));
             }
+            drop(scan);
         });
     }
 }
@@ -246,12 +252,14 @@ impl Drop for Checkout<'_> {
 async fn send(
     client: &Client,
     pooler: Pooler,
-    Statement { sql, params, as_of }: Statement<'_>,
+    Statement { sql, params, as_of, scan }: Statement<'_>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     if let Some(as_of) = as_of {
         return send_as_of(client, as_of, sql, params).await;
     }
     match pooler {
+        // Planned for its values: a plan for any values would join all stocks with all matches.
+        Pooler::None if scan.is_some() => send_typed(client, sql, params).await,
         Pooler::None => {
             let statement = client.prepare_cached(sql).await?;
             // So every test of a statement also checks the types that a pooler needs.

@@ -164,14 +164,14 @@ impl Snapshot<'_> {
         let offset = i64::from(page.offset);
         let values = filter.values();
         let params = [values.params().as_slice(), &[&limit, &offset]].concat();
-        matches(&self.query(version, sql, &params).await?)
+        matches(&self.scan(version, sql, &params).await?)
     }
 
     /// The first `limit` sectors of stocks in alphabetical order, as of `version` or later.
     pub async fn sectors(&self, limit: u32, version: i64) -> Result<Vec<String>, StoreError> {
         let sql = "
             SELECT DISTINCT sector FROM stocks WHERE sector IS NOT NULL ORDER BY sector LIMIT $1";
-        let rows = self.query(version, sql, &[&i64::from(limit)]).await?;
+        let rows = self.scan(version, sql, &[&i64::from(limit)]).await?;
         rows.iter().map(|row| Ok(row.try_get("sector")?)).collect()
     }
 
@@ -222,7 +222,7 @@ impl Snapshot<'_> {
         let values = filter.values();
         let of_search: Params<'_> = &[&symbol, &pattern, &search.0, &offset, &limit, &spellings];
         let params = [values.params().as_slice(), of_search].concat();
-        matches(&self.query(version, sql, &params).await?)
+        matches(&self.scan(version, sql, &params).await?)
     }
 }
 

@@ -51,12 +51,28 @@ impl Snapshot<'_> {
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
+        self.run(version, Statement { as_of: self.as_of, ..Statement::now(sql, params) }).await
+    }
+
+    /// The same for a statement that may read every stock: only a few run at once.
+    pub(super) async fn scan(
+        &self,
+        version: i64,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let permit = self.store.scans.permit().await?;
+        let statement = Statement { sql, params, as_of: self.as_of, scan: Some(&permit) };
+        self.run(version, statement).await
+    }
+
+    async fn run(&self, version: i64, statement: Statement<'_>) -> Result<Vec<Row>, StoreError> {
         if let Some(as_of) = self.as_of {
             let start = self.store.history_start().await?;
             if as_of.revision() < start {
                 return Err(StoreError::BeforeHistory { start });
             }
         }
-        self.store.query_content(version, Statement { sql, params, as_of: self.as_of }).await
+        self.store.query_content(version, statement).await
     }
 }

@@ -62,6 +62,7 @@ mod roles;
 mod rotation;
 mod same_day_dividends;
 mod scale;
+mod scans;
 mod secret_hints;
 mod secrets;
 mod skipped_rows;

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::exchange_filter::{check_sector, exchange_of};
 use crate::cache::{Content, DependsOn};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed, stock_key, stock_of};
+use crate::http::request::cost::STOCKS_OFFSET;
 use crate::http::request::parameter::{Parameter, Takes, Whole};
 use crate::http::request::query::{AS_OF, Query, invalid, symbol};
 use crate::http::respond::error::Problem;
@@ -17,8 +18,6 @@ use crate::market::{AsOf, Identifier, IdentifierKind, InstrumentType, Symbol};
 use crate::store::{ListPage, StockFilter, StockIdentifiers, StockRecord, StockSearch};
 
 const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
-/// The maximum exceeds the number of stocks of any market.
-const OFFSET: Whole = Whole { min: 0, max: 10_000_000, default: 0 };
 pub const LIST_PARAMETERS: &[Parameter] = &[
     Parameter::new(
         "q",
@@ -44,7 +43,11 @@ pub const LIST_PARAMETERS: &[Parameter] = &[
         "`true`: only listed stocks. `false`: only delisted stocks.",
     ),
     Parameter::new("limit", Takes::Number(LIMIT), "The maximum number of stocks on a page."),
-    Parameter::new("offset", Takes::Number(OFFSET), "The number of stocks to skip."),
+    Parameter::new(
+        "offset",
+        Takes::Number(STOCKS_OFFSET),
+        "The number of stocks to skip. With `q`, the cost is 10 from 100 on.",
+    ),
     AS_OF,
 ];
 pub const PARAMETERS: &[Parameter] = &[AS_OF];
@@ -205,7 +208,7 @@ impl CacheableQuery for StockListQuery {
         let filter = filter(&query)?;
         let page = ListPage {
             limit: query.number("limit", LIMIT)?,
-            offset: query.number("offset", OFFSET)?,
+            offset: query.number("offset", STOCKS_OFFSET)?,
         };
         Ok(Self { search, filter, page, as_of: query.as_of()? })
     }

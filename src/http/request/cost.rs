@@ -13,6 +13,18 @@ pub const SYMBOLS_MAX: usize = 100;
 /// The `limit` of a request for one day of all stocks.
 pub const DAY_LIMIT: Whole = Whole { min: 1, max: 10_000, default: 1000 };
 
+/// The `offset` of a list of stocks. The maximum exceeds the number of stocks of any market.
+pub const STOCKS_OFFSET: Whole = Whole { min: 0, max: 10_000_000, default: 0 };
+
+/// The stocks that a list may skip without another cost.
+const SKIPPED_PER_COST: u32 = 10_000;
+/// The first `offset` that makes a search cost more: two pages of the default size are before it.
+const SEARCH_OFFSET_DEEP: u32 = 100;
+/// The cost of a page deep in a search, which ranks all matches again.
+const DEEP_SEARCH_COST: u32 = 10;
+/// The highest cost of any request.
+const COST_MAX: u32 = 100;
+
 /// The bars of one day that have a cost of 1.
 const BARS_PER_COST: u32 = 100;
 /// The lowest cost of a day: all stocks are searched, even if few have prices on that day.
@@ -33,6 +45,15 @@ pub fn cost(route: Route, query: &str) -> u32 {
             let limit = first(query, "limit");
             let bars = limit.map_or(Some(DAY_LIMIT.default), |limit| DAY_LIMIT.read(&limit));
             bars.map_or(1, |bars| bars.div_ceil(BARS_PER_COST).max(DAY_COST_MIN))
+        }
+        Route::Stocks => {
+            let offset = first(query, "offset").and_then(|offset| STOCKS_OFFSET.read(&offset));
+            match offset.unwrap_or(STOCKS_OFFSET.default) {
+                deep if deep >= SEARCH_OFFSET_DEEP && first(query, "q").is_some() => {
+                    DEEP_SEARCH_COST
+                }
+                offset => (1 + offset / SKIPPED_PER_COST).min(COST_MAX),
+            }
         }
         Route::WatchlistQuotes => WATCHLIST_QUOTES_COST,
         _ => 1,
@@ -89,6 +110,24 @@ mod tests {
             ("limit=many", 1),
         ] {
             assert_eq!(cost(Route::PricesOfDay, query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn the_first_pages_of_stocks_cost_one_and_deep_ones_more() {
+        for (query, expected) in [
+            ("", 1),
+            ("q=Inc", 1),
+            ("q=Inc&offset=99", 1),
+            ("q=Inc&offset=100", 10),
+            ("offset=%31000&q=", 10),
+            ("offset=9999", 1),
+            ("offset=10000", 2),
+            ("offset=10000000", 100),
+            ("q=Inc&offset=10000001", 1),
+            ("q=Inc&offset=-100", 1),
+        ] {
+            assert_eq!(cost(Route::Stocks, query), expected, "{query}");
         }
     }
 

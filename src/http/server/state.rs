@@ -14,7 +14,7 @@ use super::log::RequestLog;
 use super::newest_days::NewestDays;
 use super::postgres_probe::PostgresProbe;
 use super::streams::Streams;
-use crate::cache::{Cache, Versions};
+use crate::cache::{Cache, EmptyDays, Versions};
 use crate::config::{HttpConfig, LogConfig, ServeConfig};
 use crate::keys::Verifier;
 use crate::limiter::{AnonymousLimiter, KeyLimiter};
@@ -29,6 +29,7 @@ pub struct State {
     pub limiter: KeyLimiter,
     pub anonymous_limiter: AnonymousLimiter,
     pub cache: Cache,
+    pub empty_days: EmptyDays,
     pub usage: Usage,
     pub newest_days: NewestDays,
     pub postgres_probe: PostgresProbe,
@@ -59,6 +60,7 @@ impl State {
             limiter: KeyLimiter::new(redis.clone()),
             anonymous_limiter: AnonymousLimiter::new(&config.anonymous, redis.clone()),
             cache: Cache::new(&config.cache, redis.clone()),
+            empty_days: EmptyDays::default(),
             versions: Versions::default(),
             usage: Usage::new(Utc::now()),
             newest_days: NewestDays::default(),

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::super::exchange_filter::exchange_of;
 use super::columns::ColumnSelection;
 use super::rows::{self, PriceRow, PriceRows, lines};
-use crate::cache::{Content, DependsOn};
+use crate::cache::{Content, DependsOn, EmptyDay};
 use crate::http::request::cacheable_query::{CacheableQuery, Parsed};
 use crate::http::request::cost::DAY_LIMIT;
 use crate::http::request::parameter::{Parameter, Takes};
@@ -76,8 +76,15 @@ pub async fn prices(
     let exchange = exchange_of(state, exchange.as_deref()).await?;
     let exchange_code = exchange.as_deref();
     let with_details = columns.has_details();
-    let found = snapshot.day(date, exchange_code, *after, limit + 1, version, with_details).await?;
+    let day = EmptyDay { version, date, exchange: exchange.clone(), as_of: *as_of };
+    let found = match state.empty_days.contains(&day) {
+        true => Vec::new(),
+        false => {
+            snapshot.day(date, exchange_code, *after, limit + 1, version, with_details).await?
+        }
+    };
     if found.is_empty() && after.is_none() {
+        state.empty_days.add(day);
         let calendar = Calendar::of(exchange.as_deref().unwrap_or(DEFAULT_EXCHANGE));
         let why = calendar.and_then(|calendar| calendar.closure(date));
         return Err(Problem::NoDay { date, exchange: exchange.clone(), why });
