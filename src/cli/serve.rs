@@ -71,6 +71,12 @@ pub fn start(
     let server = Server::new(listeners, config, log)?;
     if let Some(address) = operators {
         tracing::info!(%address, "listening for operators");
+        if address.ip().is_unspecified() {
+            tracing::warn!(
+                "operators' port: it listens on all addresses (ADMIN_HOST), so metrics and /admin \
+                 are open to every network that reaches this machine"
+            );
+        }
     }
     tracing::info!(%address, "listening");
     Ok(server)

@@ -1,10 +1,13 @@
 //! The admin listener has its own address and its own token.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{ADMIN_TOKEN as TOKEN, App, CommandOutput, Database, header, scratch};
+use crate::support::{
+    ADMIN_TOKEN as TOKEN, App, CommandOutput, Database, RawClient, header, scratch,
+};
 
 #[tokio::test]
 async fn without_a_token_the_admin_api_explains_how_to_enable_it() {
@@ -145,4 +148,67 @@ async fn the_port_for_operators_says_what_is_on_it() {
     for path in ["/metrics", "/admin/keys", "/admin/tiers", "/admin/audit"] {
         assert!(text.contains(path), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_reach_the_admin_api_under_a_name_of_its_own() {
+    let database = Database::sample().await;
+    let app =
+        App::with(&database, &[("ADMIN_TOKEN", TOKEN), ("ADMIN_HOSTS", "ops.example,tickerd")])
+            .await;
+    for (host, status) in [
+        ("attacker.example", 403),
+        ("attacker.example:9900", 403),
+        ("127.0.0.1.attacker.example", 403),
+        ("ops.example", 200),
+        ("tickerd:9900", 200),
+        ("localhost:9900", 200),
+    ] {
+        let request = app.admin("GET", "/admin/tiers").bearer_auth(TOKEN).header("host", host);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{host}");
+        if status == 403 {
+            let problem: Value = answer.json().await.unwrap();
+            assert_eq!(problem["code"], "admin_host");
+            assert!(problem["detail"].as_str().unwrap().contains("ADMIN_HOSTS"), "{problem}");
+        }
+    }
+    // Collectors use any name.
+    let metrics = app.admin("GET", "/metrics").header("host", "tickerd.internal").send().await;
+    assert_eq!(metrics.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn requests_without_the_token_hold_no_connection_of_operators() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("ADMIN_TOKEN", TOKEN)]).await;
+    let mut idle = Vec::new();
+    for _ in 0..70 {
+        let mut client = RawClient::connect(app.admin_address()).await;
+        client.send("GET /admin/keys HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        idle.push(client);
+    }
+    for client in &mut idle {
+        let (refusal, took) = client.read_to_end().await;
+        assert!(refusal.starts_with("HTTP/1.1 401"), "{refusal}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    assert_eq!(
+        app.admin("GET", "/admin/tiers").bearer_auth(TOKEN).send().await.unwrap().status(),
+        200
+    );
+    // An idle collector of metrics keeps its connection for longer than it pauses, not for ever.
+    let mut collector = RawClient::connect(app.admin_address()).await;
+    collector.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let (index, took) = collector.read_to_end().await;
+    assert!(index.contains("/metrics") && index.contains("/admin/keys"), "{index}");
+    assert!((15..=25).contains(&took.as_secs()), "{took:?}");
+}
+
+#[tokio::test]
+async fn listening_for_operators_on_all_addresses_is_logged_as_a_warning() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("ADMIN_HOST", "0.0.0.0")]).await;
+    let warnings = app.warnings_and_errors();
+    assert!(warnings.iter().any(|line| line.contains("ADMIN_HOST")), "{warnings:?}");
 }

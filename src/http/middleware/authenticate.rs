@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::middleware::Next;
 use chrono::{DateTime, Utc};
@@ -35,18 +36,32 @@ pub async fn authenticate(
     verified.map_err(|error| Problem::from_verify_error(error, epoch_ms(now)))
 }
 
-/// Allows only requests with the admin token (`ADMIN_TOKEN`).
+/// Allows only requests with the admin token (`ADMIN_TOKEN`), under a known name of this machine.
+/// Other requests end their connection: there are few for operators.
 pub async fn operators_only(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(expected) = &state(&request).admin_token else {
-        return Ok(refuse(request, Problem::AdminOff));
-    };
-    if !bearer(&request).is_some_and(|given| expected.is(given)) {
-        return Ok(refuse(request, Problem::AdminUnauthorized));
+    if let Err(problem) = check_operator(&request) {
+        let mut refusal = refuse(request, problem);
+        refusal.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        return Ok(refusal);
     }
     Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+fn check_operator(request: &ServiceRequest) -> Result<(), Problem> {
+    let state = state(request);
+    // Browsers always send it.
+    if let Some(host) = request.headers().get(header::HOST) {
+        let host = String::from_utf8_lossy(host.as_bytes());
+        if !state.admin_hosts.knows(&host) {
+            return Err(Problem::AdminHost);
+        }
+    }
+    let expected = state.admin_token.as_ref().ok_or(Problem::AdminOff)?;
+    let is_valid = bearer(request).is_some_and(|given| expected.is(given));
+    if is_valid { Ok(()) } else { Err(Problem::AdminUnauthorized) }
 }
 
 /// The token of a request: `X-API-Key: TOKEN`, `Authorization: Bearer TOKEN` or `?apikey=TOKEN`, in

@@ -36,6 +36,7 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
 pub const OF_ADMIN: &[(u16, &str, &str)] = &[
     (401, "admin_unauthorized", "`/admin`: the token of operators is missing or wrong"),
     (403, "admin_off", "`/admin`: no token is configured"),
+    (403, "admin_host", "`/admin`: the name in `Host` is not one of this machine"),
     (404, "unknown_key", "`/admin`: there is no such key"),
     (409, "key_exists", "`/admin`: the id of the new key is in use"),
     (409, "key_not_active", "`/admin`: a revoked or expired key can't be rotated"),

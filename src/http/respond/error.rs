@@ -75,6 +75,11 @@ pub enum Problem {
         "/admin is disabled: set ADMIN_TOKEN or ADMIN_TOKEN_FILE to a secret and restart tickerd"
     )]
     AdminOff,
+    #[error(
+        "/admin is not available under this name: use localhost, a loopback address or the address \
+         of ADMIN_HOST, or add the name to ADMIN_HOSTS and restart tickerd"
+    )]
+    AdminHost,
     #[error("the admin token is required: send it as Authorization: Bearer TOKEN (ADMIN_TOKEN)")]
     AdminUnauthorized,
     // The command line prints the same text for these errors of a change of keys.
@@ -150,6 +155,7 @@ impl Problem {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::AdminOff => (StatusCode::FORBIDDEN, "admin_off"),
+            Self::AdminHost => (StatusCode::FORBIDDEN, "admin_host"),
             Self::AdminUnauthorized => (StatusCode::UNAUTHORIZED, "admin_unauthorized"),
             Self::UnknownKey(_) => (StatusCode::NOT_FOUND, "unknown_key"),
             Self::KeyExists(_) => (StatusCode::CONFLICT, "key_exists"),

@@ -28,6 +28,8 @@ pub struct Workers {
     pub count: Option<usize>,
     /// Connections of one worker.
     pub connections_max: usize,
+    /// How long a connection may be idle between requests.
+    pub keep_alive: Duration,
 }
 
 /// Starts workers that serve `app` to the clients of `listener`.
@@ -50,7 +52,7 @@ where
             InitError = (),
         > + 'static,
 {
-    let keep_alive = Duration::from_secs(http.keep_alive_s);
+    let keep_alive = workers.keep_alive;
     let stall = Duration::from_millis(http.client_stall_timeout_ms);
     let timeouts = Timeouts {
         head: Duration::from_millis(http.request_head_timeout_ms),

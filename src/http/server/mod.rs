@@ -2,6 +2,7 @@
 //!
 //! It does not know the routes. `http/mod.rs` passes the two apps, the public and the admin one.
 
+mod admin_hosts;
 mod admin_token;
 pub mod changes;
 pub mod connection;
@@ -36,6 +37,10 @@ const REDIS_START_WAIT: Duration = Duration::from_millis(500);
 
 /// Connections of operators at once: a few people, a sign-up page, a collector of metrics.
 const OPERATORS_MAX: usize = 64;
+
+/// How long an idle connection of an operator is kept: longer than the usual 15 s between two
+/// collections of metrics, and short because there are few connections.
+const OPERATORS_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// Starts the workers that serve one app on a listener.
 pub type StartApp = fn(&'static State, TcpListener, Workers) -> io::Result<actix_web::dev::Server>;
@@ -95,12 +100,15 @@ impl Server {
         let workers = Workers {
             count: (http.workers > 0).then(|| usize::from(http.workers)),
             connections_max: http.connections_per_worker_max,
+            keep_alive: Duration::from_secs(http.keep_alive_s),
         };
+        let keep_alive = workers.keep_alive.min(OPERATORS_KEEP_ALIVE);
         let public = (apps.public)(state, public, workers).map_err(ServeError::Run)?;
         let admin = match admin {
             None => None,
             Some(listener) => {
-                let workers = Workers { count: Some(1), connections_max: OPERATORS_MAX };
+                let (count, connections_max) = (Some(1), OPERATORS_MAX);
+                let workers = Workers { count, connections_max, keep_alive };
                 Some((apps.admin)(state, listener, workers).map_err(ServeError::Run)?)
             }
         };

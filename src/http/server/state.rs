@@ -8,6 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::Utc;
 
+use super::admin_hosts::AdminHosts;
 use super::admin_token::AdminToken;
 use super::error::ServeError;
 use super::log::RequestLog;
@@ -38,6 +39,7 @@ pub struct State {
     pub http: HttpConfig,
     /// `None` if the admin API is disabled.
     pub admin_token: Option<AdminToken>,
+    pub admin_hosts: AdminHosts,
     pub log: RequestLog,
     /// Set at shutdown: responses have `Connection: close`.
     pub draining: AtomicBool,
@@ -68,7 +70,8 @@ impl State {
             streams: Streams::new(&config.http),
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,
-            log: RequestLog::new(log.log_requests_per_s_max),
+            admin_hosts: AdminHosts::new(&config.admin),
+            log: RequestLog::new(log),
             draining: AtomicBool::new(false),
             port_closes: AtomicBool::new(false),
             store,
