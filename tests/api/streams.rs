@@ -68,3 +68,28 @@ async fn a_slow_gzip_stream_holds_no_compressor() {
     let kib_each = (held - before) * 1024 / READERS;
     assert!(kib_each < 300, "{kib_each} KiB for each stream: {before} MiB, then {held} MiB");
 }
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection() {
+    let database = Database::sample().await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let expected = app.get(&key, HISTORY).await.text().await.unwrap();
+    assert!(expected.lines().count() > 1000);
+    let mut client = RawClient::connect(app.address()).await;
+    let head = format!("GET {HISTORY} HTTP/1.0\r\nx-api-key: {key}\r\n");
+    client.send(head + "connection: keep-alive\r\n\r\n").await;
+    let (response, _) = client.read_to_end().await;
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.0 200") || head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(!head.to_lowercase().contains("transfer-encoding"), "{head}");
+    assert_eq!(body, expected);
+    // An answer of known length keeps the connection.
+    let mut client = RawClient::connect(app.address()).await;
+    let request = format!(
+        "GET /api/stocks/AAPL HTTP/1.0\r\nx-api-key: {key}\r\nconnection: keep-alive\r\n\r\n"
+    );
+    for _ in 0..2 {
+        client.send(&request).await;
+        assert!(client.read_until("}}").await.contains("content-length: "));
+    }
+}

@@ -12,7 +12,7 @@ use std::time::Instant;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, ResponseError};
@@ -101,6 +101,12 @@ async fn handle(
     log(state, &response, id.to_str().unwrap_or_default(), started);
     // A streamed response is in progress until its body ends.
     let is_stream = matches!(response.response().body().size(), BodySize::Stream);
+    // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+    if is_stream && response.request().version() < Version::HTTP_11 {
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
+    }
     Ok(response.map_body(|_, body| match is_stream {
         true => BoxBody::new(Streamed { body, _guard: responding }),
         false => in_pieces(body),
