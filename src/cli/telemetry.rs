@@ -72,12 +72,16 @@ mod traces {
 mod traces {
     use std::time::Duration;
 
-    use opentelemetry::trace::TracerProvider;
+    use opentelemetry::trace::{
+        Link, SpanContext, SpanKind, TraceContextExt, TraceId, TracerProvider,
+    };
+    use opentelemetry::{Context, KeyValue};
     use opentelemetry_otlp::{SpanExporter, WithExportConfig};
     use opentelemetry_sdk::Resource;
     use opentelemetry_sdk::propagation::TraceContextPropagator;
     use opentelemetry_sdk::trace::{
-        BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
+        BatchConfigBuilder, BatchSpanProcessor, SamplingDecision, SamplingResult,
+        SdkTracerProvider, ShouldSample,
     };
     use tracing_subscriber::filter::filter_fn;
     use tracing_subscriber::{Layer, Registry};
@@ -88,6 +92,40 @@ mod traces {
     const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
     /// Spans that wait for the collector, some 500 bytes each; more are lost.
     const SPANS_WAITING_MAX: usize = 2048;
+
+    /// Keeps a share of the requests, drawn for each one: a client chooses the id of its trace, so
+    /// the id must not decide. The middleware clears the flag of clients that may not decide either.
+    #[derive(Debug, Clone)]
+    struct Share(f64);
+
+    impl ShouldSample for Share {
+        fn should_sample(
+            &self,
+            parent: Option<&Context>,
+            _: TraceId,
+            _: &str,
+            _: &SpanKind,
+            _: &[KeyValue],
+            _: &[Link],
+        ) -> SamplingResult {
+            let parent = parent.map(|context| context.span().span_context().clone());
+            let parent = parent.filter(SpanContext::is_valid);
+            let is_kept = match &parent {
+                Some(parent) if parent.is_sampled() => true,
+                // A part of a request that is not kept.
+                Some(parent) if !parent.is_remote() => false,
+                _ => rand::random::<f64>() < self.0,
+            };
+            SamplingResult {
+                decision: match is_kept {
+                    true => SamplingDecision::RecordAndSample,
+                    false => SamplingDecision::Drop,
+                },
+                attributes: Vec::new(),
+                trace_state: parent.map(|of| of.trace_state().clone()).unwrap_or_default(),
+            }
+        }
+    }
 
     /// Sends what is left when it is dropped.
     pub struct Telemetry(Option<SdkTracerProvider>);
@@ -123,8 +161,7 @@ mod traces {
             SpanExporter::builder().with_http().with_endpoint(format!("{endpoint}/v1/traces"));
         let exporter = exporter.with_timeout(EXPORT_TIMEOUT).build()?;
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-        // By the trace's id, also where a client says that its trace is sampled: anybody could.
-        let share = Sampler::TraceIdRatioBased(config.otel_traces_sampler_arg);
+        let share = Share(config.otel_traces_sampler_arg);
         // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before ours.
         let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
         let resource = if named {

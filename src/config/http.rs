@@ -121,6 +121,12 @@ pub struct HttpConfig {
         default_value_t = AddressHeader::XForwardedFor
     )]
     pub client_address_header: AddressHeader,
+    /// Whether a client's `traceparent` decides that its trace is kept
+    ///
+    /// Otherwise its trace id is used, but `OTEL_TRACES_SAMPLER_ARG` alone decides, because anybody
+    /// can send the header. Set it to `true` if all clients are your own, or a proxy replaces it.
+    #[arg(long, env = "TRACEPARENT_TRUSTED", default_value_t = false, action = ArgAction::Set)]
+    pub traceparent_trusted: bool,
     /// Whether clients may send a key as `?apikey=KEY`
     ///
     /// It is for spreadsheets and other programs that cannot send headers. Proxies log URLs and

@@ -49,7 +49,8 @@ pub struct TracesConfig {
     pub otel_exporter_otlp_endpoint: Option<String>,
     /// Share of traces that are kept, from 0 to 1
     ///
-    /// The id of the trace decides, which is the client's own if its request has a `traceparent`.
+    /// It is decided anew for each request, whatever its `traceparent` says: see
+    /// `TRACEPARENT_TRUSTED`.
     #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 0.1, value_parser = share)]
     pub otel_traces_sampler_arg: f64,
 }

@@ -110,6 +110,34 @@ async fn a_request_is_a_child_span_of_its_clients_and_its_waits_are_child_spans(
 }
 
 #[tokio::test]
+async fn a_client_cannot_force_its_traces_to_be_kept_unless_it_is_trusted() {
+    const REQUESTS: usize = 50;
+    let database = Database::sample().await;
+    for (trusted, kept) in [("false", 0), ("true", REQUESTS)] {
+        let (url, bodies) = collector().await;
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.000001"),
+            ("TRACEPARENT_TRUSTED", trusted),
+        ];
+        let mut app = App::with(&database, &variables).await;
+        for _ in 0..REQUESTS {
+            // An id that a share of ids keeps first, and the flag that asks for it.
+            let traceparent = format!("00-{:032x}-{CALLER}-01", 1);
+            let request = app.request("GET", "/health").header("traceparent", traceparent);
+            assert_eq!(request.send().await.unwrap().status(), 200);
+        }
+        app.signal("TERM");
+        assert_eq!(app.wait_for_exit().await, Some(0));
+        let of_clients = spans(&bodies)
+            .iter()
+            .filter(|span| hex(&span.trace_id) == format!("{:032x}", 1))
+            .count();
+        assert_eq!(of_clients, kept, "trusted: {trusted}");
+    }
+}
+
+#[tokio::test]
 async fn an_unreachable_collector_does_not_affect_requests() {
     let database = Database::sample().await;
     // A port without a listener: it was just released.

@@ -4,11 +4,12 @@ use actix_web::dev::ServiceRequest;
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::shared::routed_path;
+use super::shared::{routed_path, state};
 use crate::http::server::log::shown_method;
 use crate::route::Route;
 
-/// Opens the span of a request. Its parent is the span that the client sent (W3C Trace Context).
+/// Opens the span of a request. Its parent is the span that the client sent (W3C Trace Context);
+/// only trusted clients decide whether it is kept.
 /// Without traces it costs the check of a flag.
 pub fn span(request: &ServiceRequest) -> Span {
     let method = shown_method(request.method());
@@ -28,7 +29,7 @@ pub fn span(request: &ServiceRequest) -> Span {
     if !span.is_disabled() {
         span.record("otel.name", format_args!("{method} {}", route()).to_string());
         #[cfg(feature = "traces")]
-        parent::set(&span, request.headers());
+        parent::set(&span, request.headers(), state(request).http.traceparent_trusted);
     }
     span
 }
@@ -36,15 +37,27 @@ pub fn span(request: &ServiceRequest) -> Span {
 #[cfg(feature = "traces")]
 mod parent {
     use actix_web::http::header::HeaderMap;
+    use opentelemetry::Context;
     use opentelemetry::propagation::Extractor;
+    use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags};
     use tracing::Span;
     use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-    pub fn set(span: &Span, headers: &HeaderMap) {
+    pub fn set(span: &Span, headers: &HeaderMap, is_trusted: bool) {
         let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.extract(&Headers(headers))
         });
+        let parent = if is_trusted { parent } else { unsampled(&parent) };
         let _ = span.set_parent(parent);
+    }
+
+    /// The same parent, with the flag cleared that asks to keep the trace.
+    fn unsampled(parent: &Context) -> Context {
+        let given = parent.span().span_context().clone();
+        let (trace, span) = (given.trace_id(), given.span_id());
+        let state = given.trace_state().clone();
+        let parent_span = SpanContext::new(trace, span, TraceFlags::NOT_SAMPLED, true, state);
+        Context::new().with_remote_span_context(parent_span)
     }
 
     pub struct Headers<'a>(pub &'a HeaderMap);
