@@ -29,6 +29,18 @@ pub struct LogConfig {
     /// have a limit of the same size for themselves.
     #[arg(long, global = true, env = "LOG_REQUESTS_PER_S_MAX", default_value_t = 100)]
     pub log_requests_per_s_max: u32,
+    /// Maximum bytes of log lines about requests in any second
+    ///
+    /// 100 ordinary lines have 30 KB. A client can make each of its lines 2.5 KB long with long
+    /// URLs, and gets fewer lines then. Server errors have a limit of the same size for themselves.
+    #[arg(
+        long,
+        global = true,
+        env = "LOG_REQUEST_BYTES_PER_S_MAX",
+        default_value_t = 64 * 1024,
+        value_parser = clap::value_parser!(u32).range(4096..)
+    )]
+    pub log_request_bytes_per_s_max: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

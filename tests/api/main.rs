@@ -57,6 +57,7 @@ mod redis_user;
 mod reference;
 mod reference_data;
 mod release;
+mod request_log;
 mod restart;
 mod roles;
 mod rotation;

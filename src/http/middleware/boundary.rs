@@ -255,10 +255,11 @@ fn outcome(status: StatusCode, cache: Option<CacheOutcome>) -> Outcome {
 fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
     let (request, status) = (response.request(), response.status());
     let failed = status.is_server_error();
-    if !state.log.allows_line(failed) {
+    let url = request.uri().path_and_query().map_or("", |url| url.as_str());
+    if !state.log.allows_line(failed, url.len()) {
         return;
     }
-    let url = without_keys(request.uri().path_and_query().map_or("", |url| url.as_str()));
+    let url = without_keys(url);
     let (key, cache) = RequestContext::of(request, |context| {
         let key = context.client.get().map(|client| client.caller.id);
         (key, context.cache.get().map(CacheOutcome::text))

@@ -1,4 +1,4 @@
-//! The request log: one line per request, without keys, and a bounded number of lines per second.
+//! The request log: one line per request, without keys. Lines and bytes per second are bounded.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
@@ -6,12 +6,15 @@ use std::time::Instant;
 use actix_web::http::Method;
 use percent_encoding::percent_decode_str;
 
+use crate::config::LogConfig;
 use crate::keys::TOKEN_PREFIX;
 
-/// The bytes of a URL in a line. A line has some hundred more.
+/// The bytes of a URL in a line.
 const URL_BYTES_MAX: usize = 2048;
+/// The bytes of a line beside the URL, rounded up. The cause of an error may be longer.
+const LINE_BYTES: usize = 300;
 
-/// Bounds the lines per second, separately for server errors and for all other requests.
+/// Bounds lines and bytes per second, separately for server errors and for all other requests.
 pub struct RequestLog {
     /// Whether the log level includes requests without a server error. Looked up once, because the
     /// lookup goes through every filter.
@@ -21,63 +24,78 @@ pub struct RequestLog {
 }
 
 impl RequestLog {
-    pub fn new(per_s_max: u32) -> Self {
+    pub fn new(config: &LogConfig) -> Self {
+        let budget =
+            || Budget::new(config.log_requests_per_s_max, config.log_request_bytes_per_s_max);
         Self {
             info_is_enabled: tracing::enabled!(tracing::Level::INFO),
-            errors: Budget::new(per_s_max),
-            others: Budget::new(per_s_max),
+            errors: budget(),
+            others: budget(),
         }
     }
 
-    /// Whether the line of a request may be written.
-    pub fn allows_line(&self, is_error: bool) -> bool {
+    /// Whether the line of a request may be written whose URL has `url_bytes`.
+    pub fn allows_line(&self, is_error: bool, url_bytes: usize) -> bool {
+        let bytes = (url_bytes.min(URL_BYTES_MAX) + LINE_BYTES) as u32;
         if is_error {
-            self.errors.take_line()
+            self.errors.take_line(bytes)
         } else {
-            self.info_is_enabled && self.others.take_line()
+            self.info_is_enabled && self.others.take_line(bytes)
         }
     }
 }
 
-/// Lines per second.
+/// Lines and bytes per second.
 struct Budget {
     started: Instant,
     per_s_max: u32,
+    bytes_per_s_max: u32,
     /// The current second since `started`.
     second: AtomicU64,
     /// Lines in this second.
     lines: AtomicU32,
+    /// Bytes of these lines.
+    bytes: AtomicU32,
     /// Lines that were left out since the last report.
     left_out: AtomicU64,
 }
 
 impl Budget {
-    fn new(per_s_max: u32) -> Self {
+    fn new(per_s_max: u32, bytes_per_s_max: u32) -> Self {
         Self {
             started: Instant::now(),
             per_s_max,
+            bytes_per_s_max,
             second: AtomicU64::new(0),
             lines: AtomicU32::new(0),
+            bytes: AtomicU32::new(0),
             left_out: AtomicU64::new(0),
         }
     }
 
-    /// Whether one more line fits. In a new second, first logs how many lines were left out.
-    fn take_line(&self) -> bool {
+    /// Whether one more line of so many bytes fits. In a new second, first logs how many lines were left out.
+    fn take_line(&self, bytes: u32) -> bool {
         let second = self.started.elapsed().as_secs();
         if self.second.load(Ordering::Relaxed) != second
             && self.second.swap(second, Ordering::Relaxed) != second
         {
             self.lines.store(0, Ordering::Relaxed);
+            self.bytes.store(0, Ordering::Relaxed);
             let left_out = self.left_out.swap(0, Ordering::Relaxed);
             if left_out > 0 {
-                tracing::info!(left_out, "requests not logged (LOG_REQUESTS_PER_S_MAX)");
+                tracing::info!(
+                    left_out,
+                    "requests not logged (LOG_REQUESTS_PER_S_MAX, LOG_REQUEST_BYTES_PER_S_MAX)"
+                );
             }
         }
         let fits = self.lines.load(Ordering::Relaxed) < self.per_s_max
+            && self.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= self.bytes_per_s_max
             && self.lines.fetch_add(1, Ordering::Relaxed) < self.per_s_max;
         if !fits {
             self.left_out.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         fits
     }
@@ -199,9 +217,27 @@ mod tests {
 
     #[test]
     fn the_lines_of_a_second_are_bounded() {
-        let log = RequestLog { info_is_enabled: true, ..RequestLog::new(3) };
-        assert_eq!((0..1000).filter(|_| log.allows_line(false)).count() % 3, 0);
+        let budget = || Budget::new(3, 10_000);
+        let log = RequestLog { info_is_enabled: true, errors: budget(), others: budget() };
+        assert_eq!((0..1000).filter(|_| log.allows_line(false, 20)).count() % 3, 0);
         assert!(log.others.left_out.load(Ordering::Relaxed) >= 991);
-        assert!(log.allows_line(true), "other requests do not use up the lines of errors");
+        assert!(log.allows_line(true, 20), "other requests do not use up the lines of errors");
+    }
+
+    #[test]
+    fn the_bytes_of_a_second_are_bounded_and_long_urls_get_fewer_lines() {
+        // Two seconds may begin while this runs, each with its own bytes.
+        let written = |url_bytes| {
+            let budget = Budget::new(100, 64 * 1024);
+            let log = RequestLog {
+                info_is_enabled: true,
+                errors: budget,
+                others: Budget::new(100, 64 * 1024),
+            };
+            (0..10_000).filter(|_| log.allows_line(false, url_bytes)).count()
+        };
+        assert!(written(20) >= 100);
+        let long = written(1_000_000);
+        assert!((27..=54).contains(&long), "{long} lines of 2348 bytes");
     }
 }

@@ -59,6 +59,10 @@ impl App {
     /// Runs a command that serves on a free port. Returns when it listens and follows changes.
     pub async fn start(mut command: Command) -> Self {
         command.env("PORT", "0").env("LOG_FORMAT", "json").env("LOG_REQUESTS_PER_S_MAX", "100000");
+        // Unless a test sets it, every request has its line.
+        if !command.get_envs().any(|(name, _)| name == "LOG_REQUEST_BYTES_PER_S_MAX") {
+            command.env("LOG_REQUEST_BYTES_PER_S_MAX", "1000000000");
+        }
         let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
