@@ -121,6 +121,14 @@ impl Store {
         self.query_in_background(sql, params).await.map(drop)
     }
 
+    /// The requests of a key on a day (UTC) that instances have stored so far.
+    pub async fn requests_of_day(&self, key: KeyId, day: NaiveDate) -> Result<i64, StoreError> {
+        let sql = "SELECT coalesce(sum(requests), 0)::bigint AS requests FROM key_usage
+                   WHERE key_id = $1 AND day = $2";
+        let rows = self.query(sql, &[&key.as_str(), &day]).await?;
+        rows.first().map_or(Ok(0), |row| Ok(row.try_get("requests")?))
+    }
+
     /// Totals, newest day first.
     pub async fn usage(
         &self,

@@ -159,7 +159,8 @@ async fn revoke_shows_when_the_key_was_last_used() {
     eventually("the time of use is stored", Duration::from_secs(10), async || shown().is_string())
         .await;
     assert!(database.output(&["keys", "revoke", &key]).stderr.contains("last used 2"));
-    assert!(database.output(&["keys", "show", &key]).stdout.contains("last used"));
+    let shown = database.output(&["keys", "show", &key]).stdout;
+    assert!(shown.contains("last used") && shown.contains("requests today"), "{shown}");
 }
 
 #[tokio::test]

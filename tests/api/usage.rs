@@ -289,3 +289,34 @@ async fn usage_is_printed_as_a_table_as_csv_and_as_json() {
     let wrong = database.output(&["usage", "--start", "2002-01-02", "--end", "2002-01-01"]);
     assert_eq!(wrong.error_line(), "--start (2002-01-02) is after --end (2002-01-01)");
 }
+
+#[tokio::test]
+async fn the_stored_requests_of_today_are_shown_to_the_holder_and_to_operators() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("USAGE_FLUSH_MS", "100")]).await;
+    let key = database.issue("pro");
+    let yesterday = (Utc::now() - chrono::TimeDelta::days(1)).date_naive();
+    let earlier = "INSERT INTO key_usage
+        (key_id, day, route, requests, refusals, cache_hits, bytes, last_used_at)
+        VALUES ($1, $2, '/api/stocks', 1000, 0, 0, 0, now() - interval '1 day')";
+    database.connect().await.execute(earlier, &[&id_of(&key), &yesterday]).await.unwrap();
+    for path in [RANGE, RANGE, "/api/stocks"] {
+        assert_eq!(app.get(&key, path).await.status(), 200);
+    }
+    let mut requests = 3;
+    eventually("the requests are stored", Duration::from_secs(10), async || {
+        let (status, report) = app.json(&key, "/api/usage").await;
+        assert_eq!(status, 200, "{report}");
+        let shown = report["requestsToday"].as_i64().expect("a number");
+        // This request and its predecessors count as well.
+        let is_shown = (3..=requests).contains(&shown);
+        requests += 1;
+        is_shown
+    })
+    .await;
+    eventually("operators see them", Duration::from_secs(10), async || {
+        let shown = database.output(&["keys", "show", id_of(&key), "--json"]).json();
+        shown["requestsToday"] == requests
+    })
+    .await;
+}

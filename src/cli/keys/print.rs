@@ -36,6 +36,7 @@ pub fn details(key: &KeyRecord) -> String {
         ("replaces", key.replaces.clone()),
         ("replaced by", key.replaced_by.clone()),
         ("last used", key.last_used_at.map(time)),
+        ("requests today", Some(key.requests_today.to_string())),
         ("created", Some(time(key.created_at))),
         ("expires", Some(key.expires_at.map_or_else(|| "never".to_owned(), time))),
         ("revoked", key.revoked_at.map(time)),

@@ -26,6 +26,7 @@ pub struct KeyJson<'a> {
     replaces: Option<&'a str>,
     replaced_by: Option<&'a str>,
     last_used_at: Option<DateTime<Utc>>,
+    requests_today: i64,
 }
 
 /// A new key with its token. No other JSON contains a token.
@@ -83,6 +84,7 @@ impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
             replaces: key.replaces.as_deref(),
             replaced_by: key.replaced_by.as_deref(),
             last_used_at: key.last_used_at,
+            requests_today: key.requests_today,
         }
     }
 }

@@ -24,7 +24,10 @@ macro_rules! status_of {
                     (SELECT max(u.last_used_at) FROM key_usage u
                      WHERE u.key_id = k.id
                        AND u.day = (SELECT max(day) FROM key_usage WHERE key_id = k.id)
-                    ) AS last_used_at
+                    ) AS last_used_at,
+                    (SELECT coalesce(sum(u.requests), 0)::bigint FROM key_usage u
+                     WHERE u.key_id = k.id AND u.day = (now() AT TIME ZONE 'UTC')::date
+                    ) AS requests_today
              FROM ",
             $rows,
             " k JOIN tiers t ON t.name = k.tier LEFT JOIN api_keys n ON n.replaces = k.id "
@@ -53,6 +56,8 @@ pub struct KeyRecord {
     pub replaced_by: Option<String>,
     /// The last use that instances have stored so far.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// The requests of the current day (UTC) that instances have stored so far.
+    pub requests_today: i64,
 }
 
 word_enum! {
@@ -139,6 +144,7 @@ impl KeyRecord {
             replaces: row.try_get("replaces")?,
             replaced_by: row.try_get("replaced_by")?,
             last_used_at: row.try_get("last_used_at")?,
+            requests_today: row.try_get("requests_today")?,
         })
     }
 }
