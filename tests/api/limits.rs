@@ -140,6 +140,11 @@ async fn a_429_says_exactly_when_to_retry() {
     let body: Value = refused.json().await.unwrap();
     assert_eq!((&body["code"], &body["retryAfter"]), (&"rate_limited".into(), &retry_after.into()));
     assert_eq!(body["upgrade"], "https://example.com/pricing");
+    let detail = format!(
+        "the limit of 2 requests a minute is reached: retry in {retry_after} s; \
+         a higher limit: https://example.com/pricing"
+    );
+    assert_eq!(body["detail"], detail);
     let (_, body) = app.json(&pro, PATH).await;
     assert!(body["upgrade"].is_null(), "only the free tier gets a hint to upgrade: {body}");
 }

@@ -290,6 +290,22 @@ async fn the_page_passes_the_accessibility_checks() {
 }
 
 #[tokio::test]
+async fn no_other_site_can_frame_or_embed_a_page() {
+    let database = Database::sample().await;
+    let app = App::without_redis(&database).await;
+    for path in ["/", "/docs"] {
+        let page = app.request("GET", path).send().await.unwrap();
+        for (name, value) in [
+            ("x-frame-options", "DENY"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(header(&page, name), value, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn pages_are_revalidated_and_assets_are_cached_forever() {
     let database = Database::sample().await;
     let app = App::without_redis(&database).await;

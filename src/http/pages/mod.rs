@@ -49,6 +49,12 @@ pub async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
 
 fn document(file: &File, request: &HttpRequest, policy: HeaderValue) -> HttpResponse {
     let mut response = file.respond(request, BrowserCache::Revalidate);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    // No other site may frame a page, keep a handle to its window, or embed it.
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    let same_origin = HeaderValue::from_static("same-origin");
+    headers.insert(header::CROSS_ORIGIN_OPENER_POLICY, same_origin.clone());
+    headers.insert(header::CROSS_ORIGIN_RESOURCE_POLICY, same_origin);
     response
 }

@@ -99,7 +99,11 @@ pub enum Problem {
     UrlTooLong { bytes_max: usize },
     #[error("expected headers of at most {bytes_max} bytes")]
     HeadersTooLarge { bytes_max: usize },
-    #[error("{}: retry in {retry_after_s} s", rate_limited(*limit, *cost))]
+    #[error(
+        "{}: retry in {retry_after_s} s{}",
+        rate_limited(*limit, *cost),
+        higher_limit(upgrade.as_deref())
+    )]
     RateLimited { limit: u32, cost: u32, retry_after_s: u64, upgrade: Option<String> },
     #[error(
         "this request has a cost of {cost}, more than the limit of {limit} requests a minute: \
@@ -292,6 +296,10 @@ fn rate_limited(limit: u32, cost: u32) -> String {
             "the limit of {limit} requests a minute does not leave enough for a cost of {cost}"
         ),
     }
+}
+
+fn higher_limit(upgrade: Option<&str>) -> String {
+    upgrade.map(|url| format!("; a higher limit: {url}")).unwrap_or_default()
 }
 
 fn meant_or_see(meant: Option<&str>, see: &str) -> String {
