@@ -94,7 +94,7 @@ mod traces {
     const SPANS_WAITING_MAX: usize = 2048;
 
     /// Keeps a share of the requests, drawn for each one: a client chooses the id of its trace, so
-    /// the id must not decide. The middleware clears the flag of clients that may not decide either.
+    /// the id must not decide. The middleware clears the flag of clients that may not decide.
     #[derive(Debug, Clone)]
     struct Share(f64);
 

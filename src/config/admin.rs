@@ -26,10 +26,10 @@ pub struct AdminConfig {
     pub admin_port: AdminPort,
     /// Names under which operators reach `/admin`, separated by commas
     ///
-    /// Requests to `/admin` under other names are refused, so that no web page can send them through
-    /// a name of its own (DNS rebinding). `localhost`, loopback addresses and `ADMIN_HOST` are
-    /// always accepted, and every address if `ADMIN_HOST` means all. Example: `tickerd` for the
-    /// service of that name in Docker Compose.
+    /// Requests to `/admin` under other names are refused, so that no web page can send them
+    /// through a name of its own (DNS rebinding). `localhost`, loopback addresses and `ADMIN_HOST`
+    /// are always accepted, and every address if `ADMIN_HOST` means all. Example: `tickerd` for
+    /// the service of that name in Docker Compose.
     #[arg(long, env = "ADMIN_HOSTS", value_delimiter = ',')]
     pub admin_hosts: Vec<String>,
     /// Token that `/admin` requires as `Authorization: Bearer TOKEN`, 24 characters or more

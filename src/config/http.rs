@@ -65,7 +65,8 @@ pub struct HttpConfig {
     pub client_stall_timeout_ms: u64,
     /// Maximum streams in progress of one key; beyond it, the response is 429 with `Retry-After`
     ///
-    /// A stream is a CSV or NDJSON response without a `limit` and with more than 1000 rows.
+    /// A stream is a CSV or NDJSON response without a `limit` and with more than 1000 rows. Any
+    /// other response of more than 256 KiB counts as one while it is sent.
     #[arg(
         long,
         env = "STREAMS_PER_KEY_MAX",
@@ -75,7 +76,8 @@ pub struct HttpConfig {
     pub streams_per_key_max: u32,
     /// Maximum streams in progress; beyond it, the response is 503 with `Retry-After`
     ///
-    /// A stream holds about 70 KiB while its client reads slowly, so 1000 streams hold 70 MiB.
+    /// A stream holds about 70 KiB while its client reads slowly, so 1000 streams hold 70 MiB. A
+    /// long page holds up to 1 MiB, unless it lies in the cache.
     #[arg(long, env = "STREAMS_MAX", default_value_t = 1000, value_parser = count(1_000_000))]
     pub streams_max: u32,
     /// Maximum size of path and query; beyond it, the response is 414

@@ -1,7 +1,8 @@
 //! The share of scans in the connections: of statements that may read every stock.
 //!
-//! A scan takes a hundred times as long as a look-up. Without a share of their own, the scans of one
-//! client would take all connections, and the processors of Postgres, from the look-ups of others.
+//! A scan takes a hundred times as long as a look-up. Without a share of their own, the scans of
+//! one client would take all connections, and the processors of Postgres, from the look-ups of
+//! others.
 
 use std::sync::Arc;
 use std::time::Duration;

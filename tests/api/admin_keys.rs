@@ -35,7 +35,7 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
         "requestsPerMinute": 1000, "status": "active", "createdAt": shown["createdAt"],
         "expiresAt": "2099-01-31T00:00:00Z", "revokedAt": null, "limitId": id_of(token),
         "replaces": null,
-        "replacedBy": null, "lastUsedAt": null
+        "replacedBy": null, "lastUsedAt": null, "requestsToday": 0
     });
     assert_eq!(shown, expected);
     let (_, listed) = app.admin_json("GET", "/admin/keys", Value::Null).await;
@@ -266,7 +266,7 @@ async fn bodies_are_bounded_with_and_without_a_declared_length() {
         .unwrap();
     assert_eq!(response.status(), 413);
     let head = format!(
-        "POST /admin/keys HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\
+        "POST /admin/keys HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\
          transfer-encoding: chunked\r\n\r\n"
     );
     let sent = format!("{head}{:x}\r\n{big}\r\n0\r\n\r\n", big.len());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{App, Database, ProcessStats, RawClient, eventually, header};
+use crate::support::{App, Database, ProcessStats, RawClient, eventually, get, header};
 
 /// The whole history of five stocks: a megabyte.
 const HISTORY: &str = "/api/prices?symbols=AAPL,GOOG,IBM,MSFT,AMZN&start=1990-01-01&format=csv";
@@ -91,5 +91,39 @@ async fn a_client_of_http_1_0_gets_a_stream_that_ends_with_its_connection() {
     for _ in 0..2 {
         client.send(&request).await;
         assert!(client.read_until("}}").await.contains("content-length: "));
+    }
+}
+
+#[tokio::test]
+async fn long_pages_count_as_streams_of_their_key_while_they_are_sent() {
+    let database = Database::sample().await;
+    let app = App::with(&database, &[("STREAMS_PER_KEY_MAX", "2")]).await;
+    let key = database.issue("enterprise");
+    let page = |limit: u32| format!("{HISTORY}&limit={limit}");
+    let mut slow = Vec::new();
+    for limit in [9999, 9998] {
+        let mut client = RawClient::with_small_buffer(app.address()).await;
+        client.send(get(&page(limit), &key)).await;
+        assert!(client.read_some(100).await.starts_with(b"HTTP/1.1 200"));
+        slow.push(client);
+    }
+    // Also from the cache.
+    for limit in [9999, 9997] {
+        let (status, problem) = app.json(&key, &page(limit)).await;
+        assert_eq!((status, &problem["code"]), (429, &"too_many_streams".into()), "{limit}");
+    }
+    assert_eq!(app.get(&key, &page(1000)).await.status(), 200);
+    drop(slow);
+    eventually("a page that is sent makes room", Duration::from_secs(10), async || {
+        app.get(&key, &page(9997)).await.status() == 200
+    })
+    .await;
+    // Readers that take their pages are not refused, one after the other.
+    for _ in 0..5 {
+        let answer = app.get(&key, &page(9996)).await;
+        assert_eq!(
+            (answer.status().as_u16(), answer.text().await.unwrap().lines().count()),
+            (200, 9997)
+        );
     }
 }

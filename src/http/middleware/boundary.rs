@@ -109,7 +109,7 @@ async fn handle(
     }
     Ok(response.map_body(|_, body| match is_stream {
         true => BoxBody::new(Streamed { body, _guard: responding }),
-        false => in_pieces(body),
+        false => in_pieces(body, None),
     }))
 }
 

@@ -4,7 +4,7 @@ use actix_web::dev::ServiceRequest;
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::shared::{routed_path, state};
+use super::shared::routed_path;
 use crate::http::server::log::shown_method;
 use crate::route::Route;
 
@@ -29,13 +29,14 @@ pub fn span(request: &ServiceRequest) -> Span {
     if !span.is_disabled() {
         span.record("otel.name", format_args!("{method} {}", route()).to_string());
         #[cfg(feature = "traces")]
-        parent::set(&span, request.headers(), state(request).http.traceparent_trusted);
+        parent::set(&span, request);
     }
     span
 }
 
 #[cfg(feature = "traces")]
 mod parent {
+    use actix_web::dev::ServiceRequest;
     use actix_web::http::header::HeaderMap;
     use opentelemetry::Context;
     use opentelemetry::propagation::Extractor;
@@ -43,10 +44,13 @@ mod parent {
     use tracing::Span;
     use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-    pub fn set(span: &Span, headers: &HeaderMap, is_trusted: bool) {
+    use crate::http::middleware::shared::state;
+
+    pub fn set(span: &Span, request: &ServiceRequest) {
         let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
-            propagator.extract(&Headers(headers))
+            propagator.extract(&Headers(request.headers()))
         });
+        let is_trusted = state(request).http.traceparent_trusted;
         let parent = if is_trusted { parent } else { unsampled(&parent) };
         let _ = span.set_parent(parent);
     }

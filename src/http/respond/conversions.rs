@@ -3,6 +3,7 @@
 use chrono::DateTime;
 
 use super::error::Problem;
+use crate::http::server::streams::StreamLimit;
 use crate::keys::{KeyServiceError, VerifyError};
 use crate::store::StoreError;
 
@@ -14,6 +15,15 @@ impl From<StoreError> for Problem {
             },
             error if error.is_transient() => Self::Unavailable(error),
             error => Self::Internal(error),
+        }
+    }
+}
+
+impl From<StreamLimit> for Problem {
+    fn from(limit: StreamLimit) -> Self {
+        match limit {
+            StreamLimit::OfKey(max) => Self::TooManyStreams { max },
+            StreamLimit::OfInstance => Self::StreamsBusy,
         }
     }
 }

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::document::{self, Parts};
+use super::sentences::{higher_limit, meant_or_see, no_day, rate_limited};
 use crate::keys::{HashError, KeyServiceError};
 use crate::market::{AsOf, Calendar, Symbol};
 use crate::store::{StoreError, WATCHLISTS_PER_OWNER_MAX};
@@ -276,36 +277,6 @@ impl actix_web::Responder for Problem {
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         HttpResponse::from_error(self)
-    }
-}
-
-/// The exchange that has no prices, and the reason.
-fn no_day(exchange: Option<&str>, why: Option<&str>) -> String {
-    let (at, closed) = match exchange {
-        Some(exchange) => (format!(" at the exchange {exchange:?}"), "it was closed"),
-        None => (String::new(), "US exchanges were closed"),
-    };
-    let why = why.map(|why| format!(": {closed} ({why})")).unwrap_or_default();
-    at + &why
-}
-
-fn rate_limited(limit: u32, cost: u32) -> String {
-    match cost {
-        1 => format!("the limit of {limit} requests a minute is reached"),
-        _ => format!(
-            "the limit of {limit} requests a minute does not leave enough for a cost of {cost}"
-        ),
-    }
-}
-
-fn higher_limit(upgrade: Option<&str>) -> String {
-    upgrade.map(|url| format!("; a higher limit: {url}")).unwrap_or_default()
-}
-
-fn meant_or_see(meant: Option<&str>, see: &str) -> String {
-    match meant {
-        Some(path) => format!("expected {path}, without the superfluous slashes"),
-        None => format!("see {see}"),
     }
 }
 

@@ -6,5 +6,6 @@ pub mod error;
 pub mod format;
 pub mod paging;
 pub mod pieces;
+mod sentences;
 pub mod success;
 pub mod uncached;

@@ -10,17 +10,31 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 
+use crate::http::server::streams::StreamPermit;
+
 /// The part of a body that is given to the connection at once.
 const PIECE_BYTES: usize = 64 * 1024;
+/// The size from which on a body counts as a stream of its key while it is sent: a slow reader
+/// would hold it.
+const LONG_BODY_BYTES: u64 = 256 * 1024;
 
 /// The unsent rest of a body.
-struct Pieces(Bytes);
+struct Pieces {
+    unsent: Bytes,
+    _permit: Option<StreamPermit<'static>>,
+}
 
-/// Sends a body in pieces if it is longer than one piece.
-pub fn in_pieces(body: BoxBody) -> BoxBody {
+/// Whether a body counts as a stream while it is sent.
+pub fn is_long(body: &BoxBody) -> bool {
+    matches!(body.size(), BodySize::Sized(bytes) if bytes > LONG_BODY_BYTES)
+}
+
+/// Sends a body in pieces if it is longer than one piece. `permit` lives until all are sent.
+pub fn in_pieces(body: BoxBody, permit: Option<StreamPermit<'static>>) -> BoxBody {
     match body.size() {
         BodySize::Sized(bytes) if bytes > PIECE_BYTES as u64 => match body.try_into_bytes() {
-            Ok(bytes) => BoxBody::new(Pieces(bytes)),
+            Ok(unsent) => BoxBody::new(Pieces { unsent, _permit: permit }),
+            // It is sent in pieces already.
             Err(body) => body,
         },
         _ => body,
@@ -31,19 +45,15 @@ impl MessageBody for Pieces {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
-        BodySize::Sized(self.0.len() as u64)
+        BodySize::Sized(self.unsent.len() as u64)
     }
 
     fn poll_next(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let piece_bytes = self.0.len().min(PIECE_BYTES);
-        let piece = self.0.split_to(piece_bytes);
+        let piece_bytes = self.unsent.len().min(PIECE_BYTES);
+        let piece = self.unsent.split_to(piece_bytes);
         Poll::Ready((!piece.is_empty()).then_some(Ok(piece)))
-    }
-
-    fn try_into_bytes(self) -> Result<Bytes, Self> {
-        Ok(self.0)
     }
 }

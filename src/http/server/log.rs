@@ -73,7 +73,8 @@ impl Budget {
         }
     }
 
-    /// Whether one more line of so many bytes fits. In a new second, first logs how many lines were left out.
+    /// Whether one more line of so many bytes fits. In a new second, first logs how many lines were
+    /// left out.
     fn take_line(&self, bytes: u32) -> bool {
         let second = self.started.elapsed().as_secs();
         if self.second.load(Ordering::Relaxed) != second
@@ -228,12 +229,8 @@ mod tests {
     fn the_bytes_of_a_second_are_bounded_and_long_urls_get_fewer_lines() {
         // Two seconds may begin while this runs, each with its own bytes.
         let written = |url_bytes| {
-            let budget = Budget::new(100, 64 * 1024);
-            let log = RequestLog {
-                info_is_enabled: true,
-                errors: budget,
-                others: Budget::new(100, 64 * 1024),
-            };
+            let budget = || Budget::new(100, 64 * 1024);
+            let log = RequestLog { info_is_enabled: true, errors: budget(), others: budget() };
             (0..10_000).filter(|_| log.allows_line(false, url_bytes)).count()
         };
         assert!(written(20) >= 100);

@@ -8,8 +8,8 @@ use flate2::{Compression, Crc};
 
 use crate::cache::Media;
 
-/// Compresses a body in chunks into one gzip file (RFC 1952). Clients can decompress each chunk when
-/// it arrives.
+/// Compresses a body in chunks into one gzip file (RFC 1952). Clients can decompress each chunk
+/// when it arrives.
 ///
 /// Each chunk is compressed by itself, as blocks that refer to no earlier chunk. So no state of the
 /// compressor, some 300 KB, lives on while a client reads.

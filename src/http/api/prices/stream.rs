@@ -18,7 +18,7 @@ use crate::http::request::negotiation::accepts_gzip;
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{VARY_NEGOTIATED, media_type};
 use crate::http::server::state::State;
-use crate::http::server::streams::{StreamLimit, StreamPermit};
+use crate::http::server::streams::StreamPermit;
 use crate::market::{Interval, Symbol};
 use crate::route::Route;
 use crate::store::StockRef;
@@ -168,11 +168,7 @@ fn permit(request: &HttpRequest) -> Result<StreamPermit<'static>, Problem> {
     let key = RequestContext::of(request, |context| {
         context.client.get().map(|client| client.caller.limit_id)
     });
-    let begun = State::of(request).streams.begin(key.ok_or(Problem::Unauthorized)?);
-    begun.map_err(|limit| match limit {
-        StreamLimit::OfKey(max) => Problem::TooManyStreams { max },
-        StreamLimit::OfInstance => Problem::StreamsBusy,
-    })
+    Ok(State::of(request).streams.begin(key.ok_or(Problem::Unauthorized)?)?)
 }
 
 /// The unsent rest of a response.
@@ -188,9 +184,9 @@ struct RowStream {
 }
 
 impl RowStream {
-    /// Yields `first`, then one batch each time the client has received the previous one, in pieces.
-    /// After an error the connection is closed without the final chunk, so clients notice that the
-    /// response is incomplete.
+    /// Yields `first`, then one batch each time the client has received the previous one, in
+    /// pieces. After an error the connection is closed without the final chunk, so clients notice
+    /// that the response is incomplete.
     fn chunks(self, first: Bytes) -> impl stream::Stream<Item = Result<Bytes, Problem>> {
         stream::try_unfold((self, Some(first), false), |(mut stream, first, is_last)| async move {
             let mut is_last = is_last;
