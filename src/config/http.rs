@@ -76,7 +76,7 @@ pub struct HttpConfig {
     pub streams_per_key_max: u32,
     /// Maximum streams in progress; beyond it, the response is 503 with `Retry-After`
     ///
-    /// A stream holds about 70 KiB while its client reads slowly, so 1000 streams hold 70 MiB. A
+    /// A stream holds 40 to 100 KiB while its client reads slowly, so 1000 hold 100 MiB. A
     /// long page holds up to 1 MiB, unless it lies in the cache.
     #[arg(long, env = "STREAMS_MAX", default_value_t = 1000, value_parser = count(1_000_000))]
     pub streams_max: u32,
