@@ -72,15 +72,6 @@ pub fn app(
         .wrap(from_fn(closed_boundary))
 }
 
-/// `GET /`: where to go.
-async fn index() -> &'static str {
-    "tickerd, the port for operators\n\n\
-     /metrics      metrics for Prometheus\n\
-     /admin/keys   keys, with the token of operators (ADMIN_TOKEN)\n\
-     /admin/tiers  tiers and their limits\n\
-     /admin/audit  changes of keys and tiers\n"
-}
-
 /// `GET /metrics`: the metrics in the text format of Prometheus.
 async fn metrics(state: &'static State) -> HttpResponse {
     let cache = state.cache.memory_usage();
