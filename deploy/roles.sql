@@ -6,6 +6,9 @@
 --
 -- Then set DATABASE_URL of the server to tickerd_serve. Migrations, loads and commands keep the owner of the tables, in
 -- DATABASE_URL or DATABASE_DIRECT_URL. Where the role exists, each `tickerd migrate` grants it what new tables need.
+--
+-- A role belongs to the whole cluster of Postgres, and each database of tickerd there grants it the same. On Postgres
+-- 14 everybody may create tables in the schema public: also run REVOKE CREATE ON SCHEMA public FROM PUBLIC.
 
 DO $$
 BEGIN

@@ -30,3 +30,21 @@ CREATE OR REPLACE FUNCTION next_revision() RETURNS bigint LANGUAGE sql AS $$
     )
     INSERT INTO drawn_revisions (revision) SELECT current FROM drawn RETURNING revision
 $$;
+
+-- Roles that draw revisions, or read them, do so without a new grant: those of the release before, too.
+DO $$
+DECLARE
+    granted record;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS role,
+               CASE privilege_type WHEN 'UPDATE' THEN 'INSERT' ELSE privilege_type END AS privilege
+        FROM pg_class, aclexplode(relacl)
+        WHERE oid = 'revision'::regclass AND privilege_type IN ('SELECT', 'UPDATE')
+    LOOP
+        EXECUTE format('GRANT %s ON drawn_revisions TO %s', granted.privilege, granted.role);
+        -- INSERT ... RETURNING reads the row.
+        EXECUTE format('GRANT SELECT ON drawn_revisions TO %s', granted.role);
+    END LOOP;
+END
+$$;

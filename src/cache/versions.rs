@@ -125,8 +125,11 @@ impl Versions {
         let is_lost = last.is_some() && !position.has_applied;
         // Without a right to write, the number of this instance alone is higher.
         let is_handled = self.restored_at() > position.restored_at;
-        let is_restored = is_lost || position.has_new_timeline && !is_handled;
-        if is_restored {
+        let is_found = is_lost || position.has_new_timeline && !is_handled;
+        // By another instance. This one may know rows of a commit whose revision it never applied.
+        let is_recorded = self.revision().is_some() && position.restored_at > self.restored_at();
+        let is_restored = is_found || is_recorded;
+        if is_found {
             tracing::warn!(
                 applied,
                 is_lost,

@@ -120,6 +120,12 @@ impl PostgresUrl {
     }
 }
 
+/// Whether a text can be the name of a parameter.
+fn is_name(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
 impl FromStr for PostgresUrl {
     type Err = String;
 
@@ -133,7 +139,11 @@ impl FromStr for PostgresUrl {
         };
         // SQLAlchemy names its driver: `postgresql+asyncpg`.
         if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) {
-            return Err(format!("{scheme}:// is no URL of Postgres: {EXPECTED}"));
+            // Anything else may hold a password: `PGPASSWORD=... psql postgres://`.
+            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+';
+            let is_shown = scheme.len() <= 20 && scheme.bytes().all(is_word);
+            let shown = if is_shown { scheme } else { "..." };
+            return Err(format!("{shown}:// is no URL of Postgres: {EXPECTED}"));
         }
         let (server, query) = rest.split_once('?').unwrap_or((rest, ""));
         let server = Server::parse(server)?;
@@ -268,7 +278,17 @@ impl Parameters {
             }
             key if DRIVERS.contains(&key) => self.kept.push(pair.to_owned()),
             key if OTHERS.contains(&key) => self.left_out.push(key.to_owned()),
-            key => return Err(format!("the parameter {key:?} is unknown: remove it")),
+            // Anything else may be a part of a password.
+            key if is_name(key) => {
+                return Err(format!("the parameter {key:?} is unknown: remove it"));
+            }
+            _ => {
+                return Err(
+                    "what follows the ? is no parameter: percent-encode a ? in the password \
+                            (%3F)"
+                        .to_owned(),
+                );
+            }
         }
         Ok(())
     }
@@ -376,6 +396,8 @@ mod tests {
             ("s3same", "expected postgres://"),
             ("postgres://u:s3s/ame@h/d", "percent-encode the password"),
             ("postgres://u:s3same@h:port/d", "the port is no number"),
+            ("postgres://tick:7?s3same@db:5432/tick", "percent-encode"),
+            ("PGPASSWORD=s3same psql postgres://h/d", "is no URL of Postgres"),
             ("postgres://u:[YOUR-PASSWORD]@h/d", "still a placeholder"),
             ("postgres://u:s3same@h/d?sslmode=s3same", "sslmode: expected"),
             ("postgres://u:s3same@h/d?sslmod=require", "\"sslmod\" is unknown"),

@@ -23,7 +23,14 @@ impl FromStr for RedisUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         // Upstash prints `redis-cli --tls -u redis://...`.
-        let is_tls_command = text.starts_with("redis-cli ") && text.contains(" --tls ");
+        let mut words = text.split_whitespace();
+        let is_command = words.next() == Some("redis-cli");
+        let has = |flag: &str| is_command && text.split_whitespace().any(|word| word == flag);
+        if has("-a") || has("--pass") {
+            return Err("a password beside the URL is not read: write redis://:PASSWORD@HOST:PORT"
+                .to_owned());
+        }
+        let is_tls_command = has("--tls");
         let url = text.split_whitespace().find(|word| word.contains("://")).unwrap_or(text);
         let Some((scheme, rest)) = url.split_once("://") else {
             let port = url.split_once(':').and_then(|(_, rest)| rest.split('/').next());
@@ -82,6 +89,7 @@ mod tests {
             ("valkeys://h", "valkeys://h"),
             ("rediss-cluster://:p@h?node=b:1", "rediss-cluster://:p@h?node=b:1"),
             ("redis-cli --tls -u redis://default:p@h:6379", "rediss://default:p@h:6379"),
+            ("redis-cli -u redis://default:p@h:6379 --tls", "rediss://default:p@h:6379"),
             ("redis://default:p@a.upstash.io:6379", "rediss://default:p@a.upstash.io:6379"),
         ] {
             let Ok(RedisUrl::Server(url)) = given.parse() else { panic!("{given}") };

@@ -33,8 +33,8 @@ pub enum KeyServiceError {
     #[error("there is no tier {:?}: expected one of {}", name.as_str(), tiers.join(", "))]
     NoTier { name: TierName, tiers: Vec<String> },
     #[error(
-        "keys have the tier {:?}, of which {active} are active; revoked and expired ones count: move \
-         them to another tier first (tickerd keys set)",
+        "keys have the tier {:?}, of which {active} are active; revoked and expired ones count: \
+         move them to another tier first (tickerd keys set)",
         name.as_str()
     )]
     TierInUse { name: TierName, active: i64 },

@@ -40,10 +40,11 @@ pub(super) struct Permission {
     is_refused: AtomicBool,
 }
 
-/// The last message to itself that arrived.
+/// A message to itself.
 #[derive(Debug, Default)]
 struct Echo {
-    arrived: AtomicU64,
+    expected: AtomicU64,
+    has_arrived: AtomicBool,
     notify: Notify,
 }
 
@@ -82,8 +83,9 @@ impl Permissions {
 
     /// A message that begins with [`ECHO_PREFIX`] arrived, with this rest.
     pub fn handle_echo(&self, number: &str) {
-        if let Ok(number) = number.parse() {
-            self.echo.arrived.store(number, Ordering::Relaxed);
+        // Those of other instances arrive on the same channel.
+        if number.parse() == Ok(self.echo.expected.load(Ordering::Relaxed)) {
+            self.echo.has_arrived.store(true, Ordering::Relaxed);
             self.echo.notify.notify_one();
         }
     }
@@ -116,6 +118,8 @@ impl Permissions {
     pub async fn check_channel(&self, client: &Client, channel: &str) -> Option<bool> {
         let number: u64 = rand::random();
         let text = format!("{ECHO_PREFIX}{number}");
+        self.echo.has_arrived.store(false, Ordering::Relaxed);
+        self.echo.expected.store(number, Ordering::Relaxed);
         if let Err(error) = client.publish::<i64, _, _>(channel, text).await {
             if is_refusal(&error) {
                 self.refuse_channel(&error.to_string());
@@ -123,7 +127,7 @@ impl Permissions {
             return None;
         }
         let arrives = async {
-            while self.echo.arrived.load(Ordering::Relaxed) != number {
+            while !self.echo.has_arrived.load(Ordering::Relaxed) {
                 self.echo.notify.notified().await;
             }
         };

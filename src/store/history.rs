@@ -54,8 +54,11 @@ impl Store {
             INSERT INTO drawn_revisions (revision) SELECT current FROM restored";
         match self.query_in_background(sql, &[&applied, &seen.restored_at]).await {
             Ok(_) => self.read_history_position(applied).await,
-            // Nobody can draw a revision: this number is one that no cached response is of.
-            Err(error) if error.has_state(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
+            // It can't draw a revision: this number is one that no cached response is of.
+            Err(error)
+                if error.has_state(&SqlState::READ_ONLY_SQL_TRANSACTION)
+                    || error.has_state(&SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
                 Ok(HistoryPosition { restored_at: applied.max(seen.revision) + 1, ..seen })
             }
             Err(error) => Err(error),

@@ -43,7 +43,8 @@ impl Inspection {
     pub fn missing_grants(&self) -> Vec<String> {
         let missing = self.missing_privileges.iter();
         let grant = |(privilege, tables): (&String, &Vec<String>)| {
-            format!("GRANT {privilege} ON {} TO {}", tables.join(", "), self.role)
+            let kind = if privilege == "USAGE" { "SCHEMA " } else { "" };
+            format!("GRANT {privilege} ON {kind}{} TO {}", tables.join(", "), self.role)
         };
         missing.map(grant).collect()
     }
@@ -71,7 +72,7 @@ impl Database {
 async fn inspect(client: &Client) -> Result<Inspection, StoreError> {
     let sent = (Instant::now(), Utc::now());
     let sql = "SELECT clock_timestamp() AS clock, current_setting('server_version') AS version,
-                      current_user::text AS role,
+                      quote_ident(current_user) AS role,
                       current_setting('max_connections')::int AS connections_max,
                       current_setting('transaction_read_only') = 'on' AS is_read_only,
                       EXISTS (SELECT FROM pg_extension WHERE extname = $1) AS has_extension,
@@ -123,19 +124,38 @@ const WRITES: [(&str, &[&str]); 3] = [
     ("DELETE", &["usage_batches", "watchlists"]),
 ];
 
+/// The schema with the data of earlier times, and its views.
+const AS_OF: &str = "as_of";
+const AS_OF_VIEWS: [&str; 5] = [
+    "as_of.corporate_actions",
+    "as_of.former_symbols",
+    "as_of.inherited_symbols",
+    "as_of.prices",
+    "as_of.stocks",
+];
+
 /// The privileges that the role lacks, each with its tables.
 async fn missing_privileges(client: &Client) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
-    let sql = "SELECT c.relname::text AS table_name, privilege
+    // A table of a migration that is not applied is missing for another reason. Without the right
+    // to use the schema, its views are found in the catalogue alone.
+    let sql = "SELECT name AS table_name, privilege
                FROM unnest($1, $2) AS needed (name, privilege)
-               JOIN pg_class c ON c.relname = name
-               JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE n.nspname = current_schema() AND NOT has_table_privilege(c.oid, privilege)
+               CROSS JOIN LATERAL (SELECT CASE WHEN name LIKE 'as_of.%' THEN (
+                       SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                       WHERE n.nspname = 'as_of' AND c.relname = substr(name, 7))
+                   WHEN privilege <> 'USAGE' THEN to_regclass(name)::oid END AS oid) AS found
+               WHERE CASE privilege
+                   WHEN 'USAGE' THEN to_regnamespace(name) IS NOT NULL
+                       AND NOT has_schema_privilege(name, privilege)
+                   ELSE oid IS NOT NULL AND NOT has_table_privilege(oid, privilege) END
                ORDER BY table_name";
-    let reads = TABLES.iter().map(|table| ("SELECT", *table));
+    let views = AS_OF_VIEWS.iter().map(|view| ("SELECT", *view));
+    let reads = TABLES.iter().map(|table| ("SELECT", *table)).chain(views);
     let writes = WRITES
         .iter()
         .flat_map(|(privilege, tables)| tables.iter().map(move |table| (*privilege, *table)));
-    let (privileges, names): (Vec<&str>, Vec<&str>) = reads.chain(writes).unzip();
+    let (privileges, names): (Vec<&str>, Vec<&str>) =
+        reads.chain(writes).chain([("USAGE", AS_OF)]).unzip();
     let (names, privileges): (&(dyn ToSql + Sync), &(dyn ToSql + Sync)) = (&names, &privileges);
     let params = [(names, Type::TEXT_ARRAY), (privileges, Type::TEXT_ARRAY)];
     let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -138,6 +138,11 @@ impl Store {
         self.primary.links().changed().await;
     }
 
+    /// Closes the idle connections to the primary.
+    pub fn close_idle_connections(&self) {
+        self.primary.close_idle();
+    }
+
     /// Closes the connections that no request has used for a long time.
     pub fn close_unused_connections(&self) {
         self.primary.close_unused();

@@ -214,6 +214,11 @@ impl Postgres {
         rows
     }
 
+    /// Closes all idle connections.
+    pub(super) fn close_idle(&self) {
+        [&self.requests, &self.background].iter().for_each(|pool| drop(pool.retain(|_, _| false)));
+    }
+
     /// Closes the connections that no request has used for a long time.
     pub(super) fn close_unused(&self) {
         self.requests.retain(|_, metrics| metrics.last_used() < self.idle_timeout);

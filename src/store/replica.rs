@@ -89,7 +89,8 @@ impl Replica {
             }
             // The primary is down. What it has confirmed stays readable.
             Err(_) => {
-                let replayed = confirmed.as_ref().map_or(UNAVAILABLE, |of| of.revision);
+                let replayed =
+                    confirmed.as_ref().map_or(UNAVAILABLE, |of| of.revision.min(revision));
                 (replayed, Found::Usable)
             }
         }

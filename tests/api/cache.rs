@@ -31,7 +31,8 @@ async fn clearing_the_cache_makes_every_instance_read_rows_that_were_changed_by_
         assert_eq!(close(app).await, before);
     }
     // By hand: no revision is drawn.
-    let change = "UPDATE prices SET close = low WHERE date = '2012-12-31'";
+    let change = "UPDATE prices SET close = low WHERE date = '2012-12-31';
+                  UPDATE stocks SET symbol = 'NEW' WHERE symbol = 'MSFT'";
     database.connect().await.batch_execute(change).await.unwrap();
     for app in &apps {
         assert_eq!(close(app).await, before, "it is cached");
@@ -43,6 +44,10 @@ async fn clearing_the_cache_makes_every_instance_read_rows_that_were_changed_by_
     for app in &apps {
         let is_read = async || close(app).await < before;
         eventually("the row is read again", Duration::from_secs(2), is_read).await;
+        let statuses = async |symbol: &str| {
+            app.get(&key, &format!("/api/stocks/{symbol}/quote")).await.status().as_u16()
+        };
+        assert_eq!((statuses("NEW").await, statuses("MSFT").await), (200, 404));
     }
 }
 

@@ -68,7 +68,8 @@ async fn missing_tables_rights_and_migrations_are_wrong_and_say_what_to_do() {
     let client = database.connect().await;
     let role = unique("reader");
     let sql = format!(
-        "CREATE ROLE {role} LOGIN PASSWORD 'sesame'; GRANT SELECT ON ALL TABLES IN SCHEMA public \
+        "CREATE ROLE {role} LOGIN PASSWORD 'sesame'; GRANT USAGE ON SCHEMA as_of TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA public, as_of \
          TO {role}; DELETE FROM refinery_schema_history WHERE version = 14"
     );
     client.batch_execute(&sql).await.unwrap();

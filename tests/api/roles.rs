@@ -88,11 +88,19 @@ async fn a_right_that_is_missing_is_named_by_the_check_and_at_the_start() {
     };
     let complete = check().await;
     assert!(!complete.contains("GRANT"), "{complete}");
-    let revoke = "REVOKE DELETE ON watchlists, usage_batches FROM tickerd_serve";
+    let revoke = "REVOKE DELETE ON watchlists, usage_batches FROM tickerd_serve;
+                  REVOKE USAGE ON SCHEMA as_of FROM tickerd_serve;
+                  REVOKE SELECT ON as_of.prices FROM tickerd_serve";
     database.connect().await.batch_execute(revoke).await.unwrap();
     let grant = "GRANT DELETE ON usage_batches, watchlists TO tickerd_serve";
     let incomplete = check().await;
-    assert!(incomplete.contains(grant), "{incomplete}");
+    for grant in [
+        grant,
+        "GRANT USAGE ON SCHEMA as_of TO tickerd_serve",
+        "GRANT SELECT ON as_of.prices TO tickerd_serve",
+    ] {
+        assert!(incomplete.contains(grant), "{incomplete}");
+    }
     let app = App::without_redis(&database).await;
     let named = app.warnings_and_errors().iter().filter(|line| line.contains(grant)).count();
     assert_eq!(named, 1, "{:?}", app.log());

@@ -57,13 +57,13 @@ impl FeedReader {
         let text = text.map_err(|e| FeedError::Io { name: name.clone(), reason: e.to_string() })?;
         let Opened { names, symbol, interval, has_semicolons, are_prices_adjusted, notes, rows } =
             records::open(&name, text)?;
-        if let Some(interval) = interval.filter(|interval| !is_day(interval)) {
+        let is_of_prices = wanted.iter().any(|column| column.name == "close");
+        if let Some(interval) = interval.filter(|interval| is_of_prices && !is_day(interval)) {
             return Err(FeedError::OtherInterval { name, interval });
         }
-        if are_prices_adjusted && !hints.is_price_basis_given {
+        if is_of_prices && are_prices_adjusted && !hints.is_price_basis_given {
             return Err(FeedError::AdjustedPrices { name });
         }
-        let is_of_prices = wanted.iter().any(|column| column.name == "close");
         let unadjusted = names.iter().find(|name| is_unadjusted(name));
         if let (Some(column), true, false) = (unadjusted, is_of_prices, hints.is_price_basis_given)
         {

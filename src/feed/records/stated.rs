@@ -14,7 +14,7 @@ const CURRENCIES: [&str; 2] = ["currency", "currency_code"];
 /// The fields that say what prices are adjusted for.
 const ADJUSTMENTS: [&str; 3] = ["adjusted", "adjustment", "adjust"];
 /// The words for prices as traded, in lower case.
-const AS_TRADED: [&str; 4] = ["", "none", "raw", "false"];
+const AS_TRADED: [&str; 9] = ["", "none", "raw", "false", "no", "n", "0", "off", "unadjusted"];
 /// The fields that name the next page.
 const NEXT: [&str; 3] = ["next", "next_url", "next_page_token"];
 

@@ -42,6 +42,8 @@ impl ChangeFollower for State {
         };
         let found = self.versions.catch_up(&self.store, applied_by_others).await?;
         if found.is_restored {
+            // One of them may lead to the server of the other history.
+            self.store.close_idle_connections();
             self.verifier.invalidate(|_| true);
         } else if !found.keys.is_empty() || !found.tiers.is_empty() {
             let keys: HashSet<_> = found.keys.into_iter().collect();
@@ -51,7 +53,8 @@ impl ChangeFollower for State {
         }
         if let Some(redis) = &self.redis {
             let revision = self.versions.last_revision().to_string();
-            // If it fails, an instance that starts relies on revisions being times.
+            // If it fails, an instance that starts relies on versions: revisions are times, and no
+            // history draws one of another again.
             drop(redis.set(APPLIED_REVISION, revision.into_bytes(), APPLIED_REVISION_TTL_MS).await);
         }
         Ok(())

@@ -2,8 +2,8 @@
 //!
 //! A stock that trades seldom has sparse bars as well, but not in this order: one bar a week on the
 //! first two or the last two days, or one a month at its beginning or its end, and hardly a week or
-//! month without one. By chance, ten such weeks or six such months occur in less than one of ten
-//! million stocks, however often they trade.
+//! month without one. By chance, ten such weeks or six such months occur in about one of a million
+//! stocks that trade on one day in five.
 
 use tokio_postgres::Row;
 
