@@ -68,8 +68,9 @@ async fn a_request_is_a_child_span_of_its_clients_and_its_waits_are_child_spans(
     let (url, bodies) = collector().await;
     let variables =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_TRACES_SAMPLER_ARG", "1")];
-    let mut app = App::with(&database, &variables).await;
+    // Issued before the server starts: a change of a key makes it read the row again.
     let key = database.issue("pro");
+    let mut app = App::with(&database, &variables).await;
     let traceparent = format!("00-{TRACE}-{CALLER}-01");
     let request =
         app.request("GET", RANGE).header("x-api-key", &key).header("traceparent", traceparent);
