@@ -37,6 +37,7 @@ pub struct Readiness {
     /// The `maxmemory-policy` of Redis. With one that begins with `allkeys`, a full Redis evicts
     /// windows of limits. Absent if it is unknown.
     #[serde(rename = "redisEvictionPolicy", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     redis_eviction_policy: Option<String>,
 }
 
