@@ -80,6 +80,7 @@ struct Metrics {
     requests: HistogramVec,
     /// The histograms of `requests`, each looked up once, because a lookup by labels takes a lock.
     by_outcome: [[OnceLock<Histogram>; OUTCOMES.len()]; Route::ALL.len()],
+    hot_path: IntCounter,
     /// By basis: refused, admitted.
     decisions: [[IntCounter; 2]; BASES.len()],
     lease_permits: Histogram,
@@ -110,6 +111,10 @@ impl Metrics {
                 &["route", "outcome"],
             ),
             by_outcome: Default::default(),
+            hot_path: families.counter(
+                "tickerd_http_hot_path_responses_total",
+                "Responses to repeated requests, sent from memory before routing",
+            ),
             decisions: decisions(&families),
             windows_lost: families.counter(
                 "tickerd_limiter_windows_lost_total",
@@ -207,6 +212,11 @@ pub fn request(route: Route, outcome: Outcome, seconds: f64) {
     metrics.by_outcome[route as usize][outcome as usize]
         .get_or_init(|| metrics.requests.with_label_values(&labels))
         .observe(seconds);
+}
+
+/// Records a response that was sent before routing.
+pub fn hot_path() {
+    METRICS.hot_path.inc();
 }
 
 /// Records a decision of the limiter.

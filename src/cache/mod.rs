@@ -121,6 +121,13 @@ impl Cache {
         Box::pin(self.wait_or_read_redis(key.into(), expired, now_ms)).await
     }
 
+    /// Counts a hit on an entry that the caller still holds. From time to time `key` makes the
+    /// memory tier keep it longer.
+    pub fn count_hit(&self, key: Option<&str>) {
+        metrics::lookup(CacheTier::Memory, true);
+        key.map(|key| self.memory.get(key));
+    }
+
     /// The result that a slot gives, or `None` if it can no longer be used.
     ///
     /// May claim the refresh for this request, or start the write to Redis.

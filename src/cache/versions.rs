@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use chrono::NaiveTime;
@@ -39,6 +39,8 @@ pub struct Versions {
     version_of_all: AtomicI64,
     /// The revision at which the history of the database was found to have gone back; 0 if never.
     restored_at: AtomicI64,
+    /// Counts the changes of what [`Versions::of`] returns.
+    epoch: AtomicU64,
     /// The last check for changes failed.
     is_behind: AtomicBool,
 }
@@ -67,6 +69,7 @@ impl Default for Versions {
             last_revision: AtomicI64::new(-1),
             version_of_all: AtomicI64::new(0),
             restored_at: AtomicI64::new(0),
+            epoch: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
         }
     }
@@ -93,6 +96,12 @@ impl Versions {
                 .map(|_| (self.version_of_all.load(Ordering::Acquire), default_exchange())),
         }?;
         Some((version.max(self.restored_at()), exchange))
+    }
+
+    /// Grows with every change of what [`Self::of`] returns. A version that was read after it stays
+    /// the current one as long as the epoch is the same.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// The stock of a symbol, or of the only other spelling of it that a stock has; `None` if the
@@ -155,7 +164,11 @@ impl Versions {
         self.apply(&changes, &exchanges, is_restored);
         // After the versions: a key of the new version must not lead to what was known before. It
         // stays where it was if nobody can record a lower one.
-        self.restored_at.fetch_max(position.restored_at, Ordering::Release);
+        if self.restored_at.fetch_max(position.restored_at, Ordering::Release)
+            < position.restored_at
+        {
+            self.epoch.fetch_add(1, Ordering::Release);
+        }
         Ok(CaughtUp { keys: changes.keys, tiers: changes.tiers, is_restored })
     }
 
@@ -177,10 +190,16 @@ impl Versions {
         }
         let of_stocks = changes.stocks.iter().map(|change| change.stock.version).max();
         let version = of_stocks.max(changes.exchanges).unwrap_or_default();
-        if is_restored {
-            self.version_of_all.store(version, Ordering::Release);
+        let version_before = if is_restored {
+            self.version_of_all.swap(version, Ordering::AcqRel)
         } else {
-            self.version_of_all.fetch_max(version, Ordering::Release);
+            self.version_of_all.fetch_max(version, Ordering::AcqRel)
+        };
+        // After the versions, so that nobody takes an earlier one for the current one, and before
+        // the revision, which says that the versions are applied. Changes of keys and tiers don't
+        // change versions.
+        if is_restored || !changes.stocks.is_empty() || version > version_before {
+            self.epoch.fetch_add(1, Ordering::Release);
         }
         // At least 0, because an empty database counts as read.
         self.last_revision.store(changes.revision.max(0), Ordering::Release);

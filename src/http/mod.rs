@@ -22,7 +22,10 @@ mod server;
 #[cfg(test)]
 mod simulation;
 
-use actix_web::body::MessageBody;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
@@ -33,11 +36,13 @@ use api::{
     calendar, chart, events, exchanges, health, market_status, quote, revisions, status, stocks,
     usage, watchlists,
 };
-use middleware::{anonymous_limit, authorize, boundary, cached, only, uncached};
+use middleware::{
+    RequestMemo, anonymous_limit, authorize, boundary, cached, hot_path, only, uncached,
+};
 pub use reference::problems;
 use respond::error::not_found;
 use server::Apps;
-use server::listener::serve;
+use server::listener::{serve, service_of};
 pub use server::shutdown::{ACCEPTOR, is_accept_on_closed_port};
 use server::state::State;
 pub use server::{Listeners, ServeError, Server};
@@ -45,11 +50,12 @@ pub use server::{Listeners, ServeError, Server};
 /// The public app of one worker. `cached` and `uncached` make routes for GET and HEAD.
 fn app(
     state: &'static State,
+    memo: Rc<RefCell<RequestMemo>>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
         Config = (),
-        Response = ServiceResponse<impl MessageBody>,
+        Response = ServiceResponse<BoxBody>,
         Error = Error,
         InitError = (),
     >,
@@ -106,6 +112,7 @@ fn app(
         .wrap(from_fn(anonymous_limit)); // 2. the rate limit of the address
     App::new()
         .app_data(state)
+        .app_data(memo) // filled by `cached`
         .app_data(request::body::bound(state.http.body_bytes_max))
         .service(api)
         .service(uncached("/health", health::alive))
@@ -127,10 +134,14 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let apps = Apps {
             public: |state, listener, workers| {
-                serve(listener, workers, &state.http, move || app(state))
+                serve(listener, workers, &state.http, move || {
+                    let memo = Rc::<RefCell<RequestMemo>>::default();
+                    // 0. answers repeated requests from memory
+                    hot_path(state, memo.clone(), service_of(app(state, memo)))
+                })
             },
             admin: |state, listener, workers| {
-                serve(listener, workers, &state.http, move || admin::app(state))
+                serve(listener, workers, &state.http, move || service_of(admin::app(state)))
             },
         };
         Self::with_apps(listeners, config, log, apps)

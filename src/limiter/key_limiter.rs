@@ -47,6 +47,12 @@ struct KeyRequest {
     cost: u32,
 }
 
+impl KeyRequest {
+    fn of(caller: &Caller, cost: u32) -> Self {
+        Self { key: caller.limit_id, limit: caller.tier.requests_per_minute, cost }
+    }
+}
+
 impl KeyLimiter {
     /// With Redis, renewals run on the current tokio runtime.
     ///
@@ -70,19 +76,28 @@ impl KeyLimiter {
     ///
     /// It takes `cost` permits, from 1 to the limit. A request gets all of its permits or none.
     pub async fn admit(&self, caller: &Caller, cost: u32) -> Decision {
-        let limit = caller.tier.requests_per_minute;
-        let request = KeyRequest { key: caller.limit_id, limit, cost };
-        let Some(shared) = &self.shared else {
-            let now_ms = self.clock.now_ms();
-            let grant = self.local_windows.take(request.key, limit, cost, now_ms);
-            return to_local_decision(grant, limit);
-        };
+        let request = KeyRequest::of(caller, cost);
+        let Some(shared) = &self.shared else { return self.decide_alone(request) };
         let key_state = self.key_state(request.key);
         match self.decide_from_memory(shared, &key_state, request) {
             Some(decision) => decision,
             // Boxed, which keeps the future small for requests that need no call.
             None => Box::pin(self.call_redis(shared, &key_state, request)).await,
         }
+    }
+
+    /// Admits or rejects a request as [`Self::admit`] does. `None`, with nothing taken, if that
+    /// needs a call to Redis.
+    pub fn admit_from_memory(&self, caller: &Caller, cost: u32) -> Option<Decision> {
+        let request = KeyRequest::of(caller, cost);
+        let Some(shared) = &self.shared else { return Some(self.decide_alone(request)) };
+        self.decide_from_memory(shared, &self.key_state(request.key), request)
+    }
+
+    /// Decides without a configured Redis.
+    fn decide_alone(&self, KeyRequest { key, limit, cost }: KeyRequest) -> Decision {
+        let grant = self.local_windows.take(key, limit, cost, self.clock.now_ms());
+        to_local_decision(grant, limit)
     }
 
     /// Decides without a call to Redis, and starts the renewal of a half-used lease. `None` if a

@@ -39,6 +39,7 @@ mod generate;
 mod generated_clients;
 mod getting_started;
 mod help;
+mod hot_path;
 mod ingest;
 mod ingest_killed;
 mod key_management;

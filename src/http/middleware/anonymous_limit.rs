@@ -6,7 +6,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use chrono::Utc;
 
-use super::rate_limit::write_address_headers;
+use super::rate_limit::PolicyHeaders;
 use super::shared::{refuse, state};
 use crate::clock::epoch_ms;
 use crate::http::request::client_address;
@@ -17,6 +17,8 @@ use crate::route::Route;
 
 /// The name of the limit in the headers.
 const POLICY: &str = "keyless";
+/// The cost of each request without a key.
+const COST: u32 = 1;
 /// The window of the limit: an hour.
 const HOUR_S: u64 = WINDOW_S * TIME_SCALE;
 
@@ -45,7 +47,8 @@ pub async fn anonymous_limit(
         )
     };
     let now_ms = epoch_ms(Utc::now());
-    write_address_headers(response.headers_mut(), POLICY, &decision, HOUR_S, now_ms);
+    let policy = PolicyHeaders::new(POLICY, decision.limit, HOUR_S);
+    policy.write(response.headers_mut(), &decision, COST, now_ms);
     Ok(response)
 }
 

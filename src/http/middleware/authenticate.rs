@@ -7,7 +7,7 @@ use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use chrono::{DateTime, Utc};
 
@@ -60,27 +60,33 @@ fn check_operator(request: &ServiceRequest) -> Result<(), Problem> {
         }
     }
     let expected = state.admin_token.as_ref().ok_or(Problem::AdminOff)?;
-    let is_valid = bearer(request).is_some_and(|given| expected.is(given));
+    let given = request.headers().get(header::AUTHORIZATION).and_then(bearer);
+    let is_valid = given.is_some_and(|given| expected.is(given));
     if is_valid { Ok(()) } else { Err(Problem::AdminUnauthorized) }
 }
 
 /// The token of a request: `X-API-Key: TOKEN`, `Authorization: Bearer TOKEN` or `?apikey=TOKEN`, in
 /// this order. The first that is present counts, even if it is not valid.
 fn token(request: &ServiceRequest, may_be_in_query: bool) -> Result<Option<Cow<'_, str>>, Problem> {
-    let headers = request.headers();
-    if let Some(key) = headers.get(API_KEY) {
-        return Ok(key.to_str().ok().map(Cow::Borrowed));
+    match token_header(request.headers()) {
+        Some(token) => Ok(token.map(Cow::Borrowed)),
+        None if may_be_in_query => key_in(request.query_string()),
+        None => Ok(None),
     }
-    if headers.contains_key(header::AUTHORIZATION) {
-        return Ok(bearer(request).map(Cow::Borrowed));
+}
+
+/// The token of the first header that may have one. `None` without such a header, `Some(None)` if
+/// its value is no token.
+pub fn token_header(headers: &HeaderMap) -> Option<Option<&str>> {
+    match headers.get(API_KEY) {
+        Some(key) => Some(key.to_str().ok()),
+        None => headers.get(header::AUTHORIZATION).map(bearer),
     }
-    if may_be_in_query { key_in(request.query_string()) } else { Ok(None) }
 }
 
 /// The token of `Authorization: Bearer TOKEN`, with the scheme in any case.
-fn bearer(request: &ServiceRequest) -> Option<&str> {
-    let (scheme, token) =
-        request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 

@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use chrono::Utc;
 
 use super::authenticate::authenticate;
-use super::rate_limit::{limit_exceeded, write_headers};
+use super::rate_limit::{PolicyHeaders, limit_exceeded};
 use super::shared::{refuse, state};
 use crate::caller::Caller;
 use crate::clock::epoch_ms;
@@ -45,7 +45,7 @@ pub async fn authorize(
         let upgrade_url = state.http.upgrade_url.as_deref();
         refuse(request, limit_exceeded(&decision, cost, &caller.tier, upgrade_url))
     };
-    write_headers(response.headers_mut(), &decision, cost, &caller.tier, now_ms);
+    PolicyHeaders::of_tier(&caller.tier).write(response.headers_mut(), &decision, cost, now_ms);
     Ok(response)
 }
 

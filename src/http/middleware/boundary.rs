@@ -5,33 +5,33 @@
 //! metrics, usage and the log line.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{ConnectionType, Method, StatusCode, Version};
+use actix_web::http::{ConnectionType, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage, ResponseError};
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::cors;
+use super::record::Finished;
 use super::shared::{refuse, routed_path, state};
 use super::trace::span;
 use crate::config::HttpConfig;
-use crate::http::request::context::{CacheOutcome, RequestContext};
+use crate::http::request::context::RequestContext;
 use crate::http::request::negotiation::wants_html;
 use crate::http::respond::error::Problem;
 use crate::http::respond::pieces::in_pieces;
 use crate::http::respond::uncached::NO_STORE;
-use crate::http::server::log::{shown_method, without_keys};
 use crate::http::server::progress::{Progress, RespondingGuard};
-use crate::http::server::state::State;
 use crate::keys::TOKEN_PREFIX;
-use crate::metrics::{self, Outcome};
+use crate::route::Route;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -48,9 +48,11 @@ pub async fn boundary(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let span = span(&request);
+    let route = || Route::of(routed_path(&request));
+    let span = span(request.request().head(), route, &state(&request).http);
     let response = handle(request, next, true, started).instrument(span.clone()).await?;
-    record(&response, started, &span);
+    let body = response.response().body().size();
+    with_finished(&response, started, |finished| finished.count(body, &span));
     Ok(response)
 }
 
@@ -69,11 +71,13 @@ async fn handle(
     started: Instant,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = state(&request);
-    let responding = Progress::begin(request.request(), request.chunked().unwrap_or(false));
+    let has_open_body = request.chunked().unwrap_or(false);
+    let progress = request.conn_data::<Rc<Progress>>();
+    let responding = Progress::begin(progress, request.request().head(), has_open_body);
     RequestContext::begin(&request, routed_path(&request));
     let id = request_id(request.headers());
     let has_origin = allows_any_origin && request.headers().contains_key(header::ORIGIN);
-    let mut response = if let Some(problem) = oversized(&request, &state.http) {
+    let mut response = if let Some(problem) = oversized(request.request().head(), &state.http) {
         refuse(request, problem)
     } else if let Some(preflight) = cors::preflight(&request).filter(|_| allows_any_origin) {
         request.into_response(preflight)
@@ -84,21 +88,13 @@ async fn handle(
     if status.is_client_error() || status.is_server_error() {
         response = with_document(response, id.to_str().unwrap_or_default());
     }
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    // The pages have a policy of their own, which allows their assets.
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE);
-    }
-    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
-    if has_origin {
-        cors::allow_any_origin(headers);
-    }
-    headers.insert(REQUEST_ID, id.clone());
+    add_headers(response.headers_mut(), id.clone(), has_origin);
     if state.draining.load(Ordering::Relaxed) || responding.leaves_body_open() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    log(state, &response, id.to_str().unwrap_or_default(), started);
+    with_finished(&response, started, |finished| {
+        finished.log(state, response.request().uri(), &id, problem_of(&response));
+    });
     // A streamed response is in progress until its body ends.
     let is_stream = matches!(response.response().body().size(), BodySize::Stream);
     // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
@@ -111,6 +107,20 @@ async fn handle(
         true => BoxBody::new(Streamed { body, _guard: responding }),
         false => in_pieces(body, None),
     }))
+}
+
+/// Adds the headers that every response has.
+pub fn add_headers(headers: &mut HeaderMap, id: HeaderValue, allows_any_origin: bool) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    // The pages have a policy of their own, which allows their assets.
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE);
+    }
+    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
+    if allows_any_origin {
+        cors::allow_any_origin(headers);
+    }
+    headers.insert(REQUEST_ID, id);
 }
 
 /// A body that is produced while it is sent.
@@ -135,7 +145,7 @@ impl MessageBody for Streamed {
 }
 
 /// The id that the client sent, if it can be logged, otherwise a new one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     let can_be_logged = |id: &str| {
         (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
@@ -154,9 +164,9 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 
 /// The problem with a request that is too large. The bounds of actix are wider: 128 KiB for the
 /// head, and 96 headers.
-fn oversized(request: &ServiceRequest, config: &HttpConfig) -> Option<Problem> {
-    let (url_bytes_max, headers) = (config.url_bytes_max, request.headers());
-    if request.uri().path_and_query().is_some_and(|url| url.as_str().len() > url_bytes_max) {
+pub fn oversized(head: &RequestHead, config: &HttpConfig) -> Option<Problem> {
+    let (url_bytes_max, headers) = (config.url_bytes_max, &head.headers);
+    if head.uri.path_and_query().is_some_and(|url| url.as_str().len() > url_bytes_max) {
         return Some(Problem::UrlTooLong { bytes_max: url_bytes_max });
     }
     let header_bytes: usize =
@@ -200,79 +210,14 @@ fn problem_of<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
     response.response().error().and_then(|error| error.as_error::<Problem>())
 }
 
-/// Records a response in the metrics, the usage of its key, and its span.
-fn record(response: &ServiceResponse<BoxBody>, started: Instant, span: &Span) {
+fn with_finished(
+    response: &ServiceResponse<BoxBody>,
+    started: Instant,
+    record: impl FnOnce(&Finished<'_>),
+) {
     let request = response.request();
-    let bytes = match response.response().body().size() {
-        // The head describes a body that is not sent.
-        _ if request.method() == Method::HEAD => 0,
-        BodySize::Sized(bytes) => bytes,
-        BodySize::None | BodySize::Stream => 0,
-    };
     RequestContext::of(request, |context| {
-        let outcome = outcome(response.status(), context.cache.get());
-        metrics::request(context.route, outcome, started.elapsed().as_secs_f64());
-        if !span.is_disabled() {
-            record_in_span(span, response.status(), outcome, context);
-        }
-        if let Some(client) = context.client.get() {
-            let from_cache = matches!(outcome, Outcome::CacheHit | Outcome::CacheStale);
-            client.usage.count_response(
-                context.route,
-                bytes,
-                outcome == Outcome::Limited,
-                from_cache,
-            );
-        }
+        let (method, status) = (request.method(), response.status());
+        record(&Finished { method, status, context, started });
     });
-}
-
-fn record_in_span(span: &Span, status: StatusCode, outcome: Outcome, context: &RequestContext) {
-    span.record("http.response.status_code", status.as_u16());
-    span.record("tickerd.outcome", outcome.text());
-    if let Some(client) = context.client.get() {
-        span.record("tickerd.key", client.caller.id.as_str());
-    }
-    if status.is_server_error() {
-        span.record("otel.status_code", "ERROR");
-    }
-}
-
-fn outcome(status: StatusCode, cache: Option<CacheOutcome>) -> Outcome {
-    match (status, cache) {
-        (_, Some(CacheOutcome::Hit)) => Outcome::CacheHit,
-        (_, Some(CacheOutcome::Stale)) => Outcome::CacheStale,
-        (_, Some(CacheOutcome::Miss)) => Outcome::CacheMiss,
-        (StatusCode::UNAUTHORIZED, None) => Outcome::Unauthorized,
-        (StatusCode::TOO_MANY_REQUESTS, None) => Outcome::Limited,
-        (status, None) if status.is_client_error() => Outcome::ClientError,
-        (status, None) if status.is_server_error() => Outcome::ServerError,
-        _ => Outcome::Uncached,
-    }
-}
-
-/// Writes the log line. It has the cause of a server error, which the client does not get.
-fn log(state: &State, response: &ServiceResponse<BoxBody>, id: &str, started: Instant) {
-    let (request, status) = (response.request(), response.status());
-    let failed = status.is_server_error();
-    let url = request.uri().path_and_query().map_or("", |url| url.as_str());
-    if !state.log.allows_line(failed, url.len()) {
-        return;
-    }
-    let url = without_keys(url);
-    let (key, cache) = RequestContext::of(request, |context| {
-        let key = context.client.get().map(|client| client.caller.id);
-        (key, context.cache.get().map(CacheOutcome::text))
-    });
-    let key = key.as_ref().map(|key| key.as_str());
-    let code = problem_of(response).map(Problem::code);
-    let cause = problem_of(response).and_then(Problem::cause).map(ToString::to_string);
-    let method = shown_method(request.method());
-    let status = status.as_u16();
-    let ms = started.elapsed().as_secs_f64() * 1000.0;
-    if failed {
-        tracing::error!(request_id = id, method, url, status, ms, key, code, cause, "request");
-    } else {
-        tracing::info!(request_id = id, method, url, status, ms, key, cache, code, "request");
-    }
 }

@@ -1,6 +1,6 @@
 //! Writes a decision of the limiter into the response: headers on every response, or a 429.
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::shared::HeaderWriter;
 use crate::caller::Tier;
@@ -34,59 +34,48 @@ pub fn limit_exceeded(
     }
 }
 
-/// Writes the state of the limit at `now_ms` (epoch milliseconds), and the cost if it is not 1.
-pub fn write_headers(
-    headers: &mut HeaderMap,
-    decision: &Decision,
-    cost: u32,
-    tier: &Tier,
-    now_ms: u64,
-) {
-    let mut writer = HeaderWriter::new();
-    write_counts(headers, &mut writer, decision, now_ms);
-    if cost > 1 {
-        writer.put(headers, X_COST, format_args!("{cost}"));
+/// The headers that describe a limit, whatever its state.
+pub struct PolicyHeaders {
+    /// The name of the limit: that of the tier.
+    name: String,
+    limit: u32,
+    x_limit: HeaderValue,
+    policy: HeaderValue,
+}
+
+impl PolicyHeaders {
+    /// A limit that is called `name` and holds in any `window_s` seconds.
+    pub fn new(name: &str, limit: u32, window_s: u64) -> Self {
+        let mut writer = HeaderWriter::new();
+        let x_limit = writer.number(limit).finish();
+        writer.text("\"").text(name).text("\";q=").number(limit).text(";w=").number(window_s);
+        Self { name: name.to_owned(), limit, x_limit, policy: writer.finish() }
     }
-    write_policy(headers, &mut writer, &tier.name, decision, WINDOW_S);
-}
 
-/// Writes the state of the limit of an address, which is called `name` and holds in any `window_s`
-/// seconds.
-pub fn write_address_headers(
-    headers: &mut HeaderMap,
-    name: &str,
-    decision: &Decision,
-    window_s: u64,
-    now_ms: u64,
-) {
-    let mut writer = HeaderWriter::new();
-    write_counts(headers, &mut writer, decision, now_ms);
-    write_policy(headers, &mut writer, name, decision, window_s);
-}
+    pub fn of_tier(tier: &Tier) -> Self {
+        Self::new(&tier.name, tier.requests_per_minute, WINDOW_S)
+    }
 
-fn write_counts(
-    headers: &mut HeaderMap,
-    writer: &mut HeaderWriter,
-    decision: &Decision,
-    now_ms: u64,
-) {
-    let Decision { limit, remaining, reset_in_ms, .. } = *decision;
-    let reset_ms = now_ms + reset_in_ms;
-    writer.put(headers, X_LIMIT, format_args!("{limit}"));
-    writer.put(headers, X_REMAINING, format_args!("{remaining}"));
-    writer.put(headers, X_RESET, format_args!("{reset_ms}"));
-}
+    /// Whether these are the headers of a tier.
+    pub fn are_of(&self, tier: &Tier) -> bool {
+        self.limit == tier.requests_per_minute && self.name == tier.name
+    }
 
-/// Writes the headers of the IETF. The limit is called `name` and holds in any `window_s` seconds.
-fn write_policy(
-    headers: &mut HeaderMap,
-    writer: &mut HeaderWriter,
-    name: &str,
-    decision: &Decision,
-    window_s: u64,
-) {
-    let (limit, remaining, reset_in_s) =
-        (decision.limit, decision.remaining, decision.reset_in_s());
-    writer.put(headers, POLICY, format_args!("\"{name}\";q={limit};w={window_s}"));
-    writer.put(headers, STATE, format_args!("\"{name}\";r={remaining};t={reset_in_s}"));
+    /// Writes the headers of a response to a request of this cost. `decision` is that of the limiter
+    /// at `now_ms` (epoch milliseconds).
+    pub fn write(&self, headers: &mut HeaderMap, decision: &Decision, cost: u32, now_ms: u64) {
+        let Decision { remaining, reset_in_ms, .. } = *decision;
+        let mut writer = HeaderWriter::new();
+        headers.insert(X_LIMIT, self.x_limit.clone());
+        headers.insert(X_REMAINING, writer.number(remaining).finish());
+        headers.insert(X_RESET, writer.number(now_ms + reset_in_ms).finish());
+        // The cost of most requests.
+        if cost != 1 {
+            headers.insert(X_COST, writer.number(cost).finish());
+        }
+        headers.insert(POLICY, self.policy.clone());
+        writer.text("\"").text(&self.name).text("\";r=").number(remaining);
+        writer.text(";t=").number(decision.reset_in_s());
+        headers.insert(STATE, writer.finish());
+    }
 }

@@ -1,12 +1,10 @@
 //! Functions that several middlewares use.
 
-use std::fmt::{self, Write};
-
 use actix_web::HttpMessage;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use bytes::BytesMut;
+use actix_web::http::header::HeaderValue;
+use bytes::{BufMut, BytesMut};
 
 use crate::http::respond::error::Problem;
 use crate::http::server::state::State;
@@ -42,12 +40,21 @@ impl HeaderWriter {
         Self(BytesMut::with_capacity(VALUES_BYTES))
     }
 
-    /// Adds a header to a response, unless its value can't be sent.
-    pub fn put(&mut self, headers: &mut HeaderMap, name: HeaderName, value: fmt::Arguments<'_>) {
-        if self.0.write_fmt(value).is_ok()
-            && let Ok(value) = HeaderValue::from_maybe_shared(self.0.split().freeze())
-        {
-            headers.insert(name, value);
-        }
+    /// Appends to the current value.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.0.put_slice(text.as_bytes());
+        self
+    }
+
+    /// Appends a number to the current value.
+    pub fn number(&mut self, number: impl itoa::Integer) -> &mut Self {
+        self.text(itoa::Buffer::new().format(number))
+    }
+
+    /// Ends the current value. It is empty if it can't be sent, which only a control character in
+    /// it would cause.
+    pub fn finish(&mut self) -> HeaderValue {
+        let value = self.0.split().freeze();
+        HeaderValue::from_maybe_shared(value).unwrap_or(HeaderValue::from_static(""))
     }
 }

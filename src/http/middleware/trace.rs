@@ -1,19 +1,19 @@
 //! The trace span of a request.
 
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::RequestHead;
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::shared::routed_path;
+use crate::config::HttpConfig;
 use crate::http::server::log::shown_method;
 use crate::route::Route;
 
 /// Opens the span of a request. Its parent is the span that the client sent (W3C Trace Context);
 /// only trusted clients decide whether it is kept.
 /// Without traces it costs the check of a flag.
-pub fn span(request: &ServiceRequest) -> Span {
-    let method = shown_method(request.method());
-    let route = || Route::of(routed_path(request)).pattern();
+pub fn span(head: &RequestHead, route: impl Fn() -> Route, http: &HttpConfig) -> Span {
+    let method = shown_method(&head.method);
+    let route = || route().pattern();
     // Names and attributes follow OpenTelemetry's semantic conventions for HTTP.
     let span = tracing::trace_span!(
         "request",
@@ -29,14 +29,13 @@ pub fn span(request: &ServiceRequest) -> Span {
     if !span.is_disabled() {
         span.record("otel.name", format_args!("{method} {}", route()).to_string());
         #[cfg(feature = "traces")]
-        parent::set(&span, request);
+        parent::set(&span, &head.headers, http.traceparent_trusted);
     }
     span
 }
 
 #[cfg(feature = "traces")]
 mod parent {
-    use actix_web::dev::ServiceRequest;
     use actix_web::http::header::HeaderMap;
     use opentelemetry::Context;
     use opentelemetry::propagation::Extractor;
@@ -44,13 +43,10 @@ mod parent {
     use tracing::Span;
     use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-    use crate::http::middleware::shared::state;
-
-    pub fn set(span: &Span, request: &ServiceRequest) {
+    pub fn set(span: &Span, headers: &HeaderMap, is_trusted: bool) {
         let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
-            propagator.extract(&Headers(request.headers()))
+            propagator.extract(&Headers(headers))
         });
-        let is_trusted = state(request).http.traceparent_trusted;
         let parent = if is_trusted { parent } else { unsampled(&parent) };
         let _ = span.set_parent(parent);
     }

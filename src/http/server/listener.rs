@@ -5,9 +5,9 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_http::{HttpService, Response};
+use actix_http::{HttpService, Request, Response};
 use actix_server::Server;
-use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_service::{Service, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error};
@@ -32,18 +32,18 @@ pub struct Workers {
     pub keep_alive: Duration,
 }
 
-/// Starts workers that serve `app` to the clients of `listener`.
-///
-/// # Errors
-/// When the listener can't be used.
-pub fn serve<B, S>(
-    listener: TcpListener,
-    workers: Workers,
-    http: &HttpConfig,
-    app: impl Fn() -> App<S> + Send + Clone + 'static,
-) -> io::Result<Server>
+/// The service of an app.
+pub fn service_of<B: MessageBody, S>(
+    app: App<S>,
+) -> impl ServiceFactory<
+    Request,
+    Config = (),
+    Response = ServiceResponse<B>,
+    Error = Error,
+    InitError = (),
+    Service: Service<Request, Future: 'static>,
+>
 where
-    B: MessageBody + 'static,
     S: ServiceFactory<
             ServiceRequest,
             Config = (),
@@ -51,6 +51,24 @@ where
             Error = Error,
             InitError = (),
         > + 'static,
+{
+    map_config(app, |()| AppConfig::default())
+}
+
+/// Starts workers that each serve a `service` to the clients of `listener`.
+///
+/// # Errors
+/// When the listener can't be used.
+pub fn serve<B, S>(
+    listener: TcpListener,
+    workers: Workers,
+    http: &HttpConfig,
+    service: impl Fn() -> S + Send + Clone + 'static,
+) -> io::Result<Server>
+where
+    B: MessageBody + 'static,
+    S: ServiceFactory<Request, Config = (), Error = Error, InitError = ()> + 'static,
+    S::Response: Into<Response<B>>,
 {
     let keep_alive = workers.keep_alive;
     let stall = Duration::from_millis(http.client_stall_timeout_ms);
@@ -69,7 +87,7 @@ where
     let stopping = builder.graceful_shutdown_signal();
     let builder = builder.listen("http", listener, move || {
         let stopping = stopping.clone();
-        let service = map_config(app(), |()| AppConfig::default());
+        let service = service();
         let http = HttpService::build()
             .keep_alive(keep_alive)
             .client_request_timeout(timeouts.head)

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
@@ -66,19 +67,33 @@ impl Progress {
     }
 
     /// Called when the head of a request is read. `body_is_open`: it has a body of unknown length.
-    pub fn begin(request: &HttpRequest, body_is_open: bool) -> RespondingGuard {
-        let progress = request.conn_data::<Rc<Self>>().cloned();
-        if let Some(progress) = &progress {
+    pub fn begin(
+        progress: Option<&Rc<Self>>,
+        head: &RequestHead,
+        body_is_open: bool,
+    ) -> RespondingGuard {
+        if let Some(progress) = progress {
+            progress.has_read_head(head);
             progress.turn.set(Turn::Responding);
-            progress.is_idle.set(false);
             progress.body_is_open.set(body_is_open);
-            let ahead = progress.ahead.get();
-            // Counted only for pipelined requests: a read after an idle moment starts anew.
-            if ahead > AHEAD_BYTES / 2 {
-                progress.ahead.set(ahead.saturating_sub(head_bytes(request)));
-            }
         }
-        RespondingGuard(progress)
+        RespondingGuard(progress.cloned())
+    }
+
+    /// Called in the place of [`Self::begin`] if the request has no body and is answered at once.
+    pub fn answer_at_once(&self, head: &RequestHead) {
+        self.has_read_head(head);
+        self.turn.set(Turn::awaiting_client(false));
+        self.body_is_open.set(false);
+    }
+
+    fn has_read_head(&self, head: &RequestHead) {
+        self.is_idle.set(false);
+        let ahead = self.ahead.get();
+        // Counted only for pipelined requests: a read after an idle moment starts anew.
+        if ahead > AHEAD_BYTES / 2 {
+            self.ahead.set(ahead.saturating_sub(head_bytes(head)));
+        }
     }
 
     /// Called when a handler reads the body, which then may be longer than [`AHEAD_BYTES`].
@@ -136,13 +151,13 @@ impl Progress {
 }
 
 /// The size of the head of a request in its usual form.
-fn head_bytes(request: &HttpRequest) -> usize {
-    let line =
-        request.method().as_str().len() + request.uri().to_string().len() + "  HTTP/1.1\r\n".len();
+fn head_bytes(head: &RequestHead) -> usize {
+    let url_bytes = head.uri.path_and_query().map_or(0, |url| url.as_str().len());
+    let line = head.method.as_str().len() + url_bytes + "  HTTP/1.1\r\n".len();
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
         name.as_str().len() + value.len() + ": \r\n".len()
     };
-    line + request.headers().iter().map(header).sum::<usize>() + "\r\n".len()
+    line + head.headers.iter().map(header).sum::<usize>() + "\r\n".len()
 }
 
 impl RespondingGuard {

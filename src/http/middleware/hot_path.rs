@@ -1,0 +1,162 @@
+//! Answers repeated requests before the app: from the cache entry that the worker remembers.
+//!
+//! The app does the same with a router, parsers and several layers of middleware, which cost more
+//! than key, limit and entry together. This service decides only on requests that it knows
+//! ([`RequestMemo`]), and only if memory suffices for the key and its limit. It passes everything
+//! else to the app unchanged. Headers, counts and log lines come from the functions that the app's
+//! middleware uses.
+
+use std::cell::RefCell;
+use std::future::ready;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use actix_http::{Payload, Request, Response};
+use actix_service::{Service, ServiceFactory, apply_fn_factory};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{Error, HttpResponse, ResponseError};
+use chrono::Utc;
+use futures_util::future::Either;
+
+use super::authenticate::token_header;
+use super::boundary::{add_headers, oversized, request_id};
+use super::memo::RequestMemo;
+use super::rate_limit::{PolicyHeaders, limit_exceeded};
+use super::record::Finished;
+use super::trace::span;
+use crate::caller::Tier;
+use crate::clock::epoch_ms;
+use crate::http::request::context::{CacheOutcome, Client, RequestContext};
+use crate::http::respond::error::Problem;
+use crate::http::respond::pieces::in_pieces;
+use crate::http::respond::uncached::NO_STORE;
+use crate::http::server::progress::Progress;
+use crate::http::server::state::State;
+use crate::limiter::Decision;
+use crate::metrics;
+
+/// Tiers whose headers a worker keeps: more than most operators have.
+const POLICIES_MAX: usize = 16;
+
+/// Puts the hot path before an app, whose cache fills `memo`.
+pub fn hot_path<S>(
+    state: &'static State,
+    memo: Rc<RefCell<RequestMemo>>,
+    app: S,
+) -> impl ServiceFactory<Request, Config = (), Response = Response<BoxBody>, Error = Error, InitError = ()>
+where
+    S: ServiceFactory<
+            Request,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        >,
+    <S::Service as Service<Request>>::Future: 'static,
+{
+    let worker = Rc::new(HotPath { state, memo, policies: RefCell::default() });
+    apply_fn_factory(app, move |mut request: Request, app: &S::Service| {
+        match worker.respond(&mut request) {
+            Some(response) => Either::Left(ready(Ok(response))),
+            // Boxed, because the connection moves the future of each request.
+            None => {
+                let response = app.call(request);
+                Either::Right(Box::pin(async move { Ok(response.await?.into()) }))
+            }
+        }
+    })
+}
+
+/// The hot path of one worker.
+struct HotPath {
+    state: &'static State,
+    memo: Rc<RefCell<RequestMemo>>,
+    /// The headers of the tiers whose keys this worker has seen.
+    policies: RefCell<Vec<PolicyHeaders>>,
+}
+
+impl HotPath {
+    /// The response to a request. `None`, with nothing counted, if the app must decide.
+    fn respond(&self, request: &mut Request) -> Option<Response<BoxBody>> {
+        let (state, started, now) = (self.state, Instant::now(), Utc::now());
+        let has_body = !matches!(request.payload(), Payload::None);
+        let head = request.head();
+        let is_read = head.method == Method::GET || head.method == Method::HEAD;
+        if has_body || !is_read || state.draining.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut memo = self.memo.borrow_mut();
+        let recalled = memo.recall(head, &state.versions, now)?;
+        let token = token_header(&head.headers)??;
+        if oversized(head, &state.http).is_some() {
+            return None;
+        }
+        let caller = state.verifier.verify_from_memory(token, now)?;
+        let (facts, now_ms) = (recalled.facts, epoch_ms(now));
+        if facts.cost > caller.tier.requests_per_minute {
+            return None;
+        }
+        // From here on the request counts.
+        let decision = state.limiter.admit_from_memory(&caller, facts.cost)?;
+        let span = span(head, || facts.route, &state.http);
+        let usage = state.usage.of(caller.id);
+        usage.count_request(facts.route, now_ms);
+        let id = request_id(&head.headers);
+        let context = RequestContext::of_client(facts.route, Client { caller, usage });
+        let tier = &context.client.get()?.caller.tier;
+        let problem = (!decision.admitted).then(|| {
+            limit_exceeded(&decision, facts.cost, tier, state.http.upgrade_url.as_deref())
+        });
+        let mut response = match &problem {
+            Some(problem) => with_document(problem, id.to_str().unwrap_or_default()),
+            None => {
+                state.cache.count_hit(recalled.cache_key);
+                context.cache.set(Some(CacheOutcome::Hit));
+                recalled.to_response(&head.headers, now_ms)
+            }
+        };
+        let headers = response.headers_mut();
+        self.write_policy(headers, &decision, facts.cost, tier, now_ms);
+        add_headers(headers, id.clone(), head.headers.contains_key(header::ORIGIN));
+        let status = response.status();
+        let finished = Finished { method: &head.method, status, context: &context, started };
+        finished.log(state, &head.uri, &id, problem.as_ref());
+        finished.count(response.body().size(), &span);
+        metrics::hot_path();
+        if let Some(progress) = request.conn_data::<Rc<Progress>>() {
+            progress.answer_at_once(head);
+        }
+        Some(response.map_body(|_, body| in_pieces(body, None)).into())
+    }
+
+    fn write_policy(
+        &self,
+        headers: &mut HeaderMap,
+        decision: &Decision,
+        cost: u32,
+        tier: &Tier,
+        now_ms: u64,
+    ) {
+        let mut policies = self.policies.borrow_mut();
+        let at = policies.iter().position(|policy| policy.are_of(tier)).unwrap_or_else(|| {
+            if policies.len() == POLICIES_MAX {
+                policies.clear();
+            }
+            policies.push(PolicyHeaders::of_tier(tier));
+            policies.len() - 1
+        });
+        policies[at].write(headers, decision, cost, now_ms);
+    }
+}
+
+fn with_document(problem: &Problem, id: &str) -> HttpResponse {
+    let mut response = problem.error_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    response.set_body(BoxBody::new(problem.document(id)))
+}
