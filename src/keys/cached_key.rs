@@ -44,6 +44,11 @@ impl CachedKey {
         self.caller.load_full()
     }
 
+    /// Whether the last read gave this very caller. It counts no reference.
+    pub fn has_caller(&self, caller: &Arc<Caller>) -> bool {
+        self.caller.load().as_ref().is_some_and(|current| Arc::ptr_eq(current, caller))
+    }
+
     /// Whether the row should be read again.
     pub fn needs_refresh(&self, now_ms: u64, config: &KeysConfig) -> bool {
         !is_ahead(self.refresh_at_ms.load(Ordering::Relaxed), now_ms, config.key_status_ttl_ms)

@@ -20,4 +20,4 @@ pub use hash::{HashError, hash_secret, hint_of};
 pub use service::{IssueRequest, Issued, KeyService, Notified, Rotated};
 pub use token::{TOKEN_PREFIX, Token};
 pub use validity::{Grace, ValidityError, expiry};
-pub use verify::Verifier;
+pub use verify::{KnownToken, TokenDigest, Verifier};

@@ -35,7 +35,7 @@ use crate::config::KeysConfig;
 use crate::store::{KeyRow, Store};
 
 /// The keyed BLAKE3 digest of a token.
-type TokenDigest = [u8; 32];
+pub type TokenDigest = [u8; 32];
 
 /// A well-formed token that fails verification is rejected at the later of two times: this long
 /// after its request began, or when verification ends. The response time therefore does not reveal
@@ -43,6 +43,13 @@ type TokenDigest = [u8; 32];
 /// the secret), or a secret that argon2id rejects after 15 ms. Malformed tokens are rejected at
 /// once.
 const REJECT_DELAY_MS: u64 = 50;
+
+/// A verified token, for [`Verifier::knows`].
+pub struct KnownToken {
+    key: Arc<CachedKey>,
+    /// The count of invalidations before the key was found.
+    invalidations: u64,
+}
 
 /// A token that is known to be invalid.
 #[derive(Clone, Copy)]
@@ -121,16 +128,32 @@ impl Verifier {
         }
     }
 
-    /// The caller of `token`, if memory can answer.
-    pub fn verify_from_memory(&self, token: &str, now: DateTime<Utc>) -> Option<Arc<Caller>> {
-        let key = self.cached_keys.get(&self.digest(token))?;
-        let caller = key.caller()?;
-        let is_expired = caller.expires_at.is_some_and(|expires_at| expires_at <= now);
-        (!is_expired && !key.needs_refresh(epoch_ms(now), &self.config)).then_some(caller)
+    pub fn digest(&self, token: &str) -> TokenDigest {
+        *blake3::keyed_hash(&self.digest_key, token.as_bytes()).as_bytes()
     }
 
-    fn digest(&self, token: &str) -> TokenDigest {
-        *blake3::keyed_hash(&self.digest_key, token.as_bytes()).as_bytes()
+    /// A token that memory holds, with its caller. `None` if the caller can't be told from memory.
+    pub fn known_token(
+        &self,
+        digest: &TokenDigest,
+        now: DateTime<Utc>,
+    ) -> Option<(KnownToken, Arc<Caller>)> {
+        // Before the key: a later invalidation must not be missed.
+        let invalidations = self.invalidations.load(Ordering::SeqCst);
+        let key = self.cached_keys.get(digest)?;
+        let caller = key.caller()?;
+        let token = KnownToken { key, invalidations };
+        self.knows(&token, &caller, now).then_some((token, caller))
+    }
+
+    /// Whether `caller` is still what memory holds for a token, and valid at `now`.
+    pub fn knows(&self, token: &KnownToken, caller: &Arc<Caller>, now: DateTime<Utc>) -> bool {
+        let KnownToken { key, invalidations } = token;
+        // Memory may have evicted the key, and then no invalidation reaches it.
+        self.invalidations.load(Ordering::SeqCst) == *invalidations
+            && key.has_caller(caller)
+            && caller.expires_at.is_none_or(|expires_at| expires_at > now)
+            && !key.needs_refresh(epoch_ms(now), &self.config)
     }
 
     /// Requires that the rows of the affected keys are read again before their next use. The

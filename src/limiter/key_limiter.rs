@@ -86,12 +86,17 @@ impl KeyLimiter {
         }
     }
 
-    /// Admits or rejects a request as [`Self::admit`] does. `None`, with nothing taken, if that
-    /// needs a call to Redis.
-    pub fn admit_from_memory(&self, caller: &Caller, cost: u32) -> Option<Decision> {
+    /// Admits or rejects a request as [`Self::admit`] does, with the state of the caller's key.
+    /// `None`, with nothing taken, if that needs a call to Redis.
+    pub fn admit_from_memory(
+        &self,
+        key_state: &Arc<KeyState>,
+        caller: &Caller,
+        cost: u32,
+    ) -> Option<Decision> {
         let request = KeyRequest::of(caller, cost);
         let Some(shared) = &self.shared else { return Some(self.decide_alone(request)) };
-        self.decide_from_memory(shared, &self.key_state(request.key), request)
+        self.decide_from_memory(shared, key_state, request)
     }
 
     /// Decides without a configured Redis.
@@ -208,7 +213,8 @@ impl KeyLimiter {
         }
     }
 
-    fn key_state(&self, key: KeyId) -> Arc<KeyState> {
+    /// The state of a key. It stays the only one of the key while anybody holds it.
+    pub fn key_state(&self, key: KeyId) -> Arc<KeyState> {
         if let Some(key_state) = self.keys.get(&key) {
             return key_state.clone();
         }

@@ -29,5 +29,6 @@ mod window_model;
 
 pub use anonymous::AnonymousLimiter;
 pub use key_limiter::KeyLimiter;
+pub use key_state::KeyState;
 pub use sliding_window::{SlidingWindow, TIME_SCALE};
 pub use take::{Decision, Grant, TakeRequest, WINDOW_S};

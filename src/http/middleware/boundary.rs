@@ -217,7 +217,13 @@ fn with_finished(
 ) {
     let request = response.request();
     RequestContext::of(request, |context| {
-        let (method, status) = (request.method(), response.status());
-        record(&Finished { method, status, context, started });
+        record(&Finished {
+            method: request.method(),
+            status: response.status(),
+            route: context.route,
+            client: context.client.get(),
+            cache: context.cache.get(),
+            started,
+        });
     });
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::entry_response::EntryHeaders;
-use super::memo::{Facts, RequestMemo};
+use super::request_memo::{Facts, RequestMemo};
 use super::shared::{put_extension, refuse, state};
 use crate::cache::{
     CachedHeaders, CachedResponse, Content, Entry, Found, Lifetime, Miss, lifetime, lifetime_start,

@@ -2,7 +2,7 @@
 //!
 //! The app does the same with a router, parsers and several layers of middleware, which cost more
 //! than key, limit and entry together. This service decides only on requests that it knows
-//! ([`RequestMemo`]), and only if memory suffices for the key and its limit. It passes everything
+//! ([`RequestMemo`]), and only if memory suffices for the key ([`KeyMemo`]) and its limit. It passes everything
 //! else to the app unchanged. Headers, counts and log lines come from the functions that the app's
 //! middleware uses.
 
@@ -17,35 +17,31 @@ use actix_service::{Service, ServiceFactory, apply_fn_factory};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{Error, HttpResponse, ResponseError};
 use chrono::Utc;
 use futures_util::future::Either;
 
 use super::authenticate::token_header;
 use super::boundary::{add_headers, oversized, request_id};
-use super::memo::RequestMemo;
-use super::rate_limit::{PolicyHeaders, limit_exceeded};
+use super::key_memo::KeyMemo;
+use super::rate_limit::limit_exceeded;
 use super::record::Finished;
+use super::request_memo::{Facts, RequestMemo};
 use super::trace::span;
-use crate::caller::Tier;
 use crate::clock::epoch_ms;
-use crate::http::request::context::{CacheOutcome, Client, RequestContext};
+use crate::http::request::context::CacheOutcome;
 use crate::http::respond::error::Problem;
 use crate::http::respond::pieces::in_pieces;
 use crate::http::respond::uncached::NO_STORE;
 use crate::http::server::progress::Progress;
 use crate::http::server::state::State;
-use crate::limiter::Decision;
 use crate::metrics;
 
-/// Tiers whose headers a worker keeps: more than most operators have.
-const POLICIES_MAX: usize = 16;
-
-/// Puts the hot path before an app, whose cache fills `memo`.
+/// Puts the hot path before an app, whose cache fills `requests`.
 pub fn hot_path<S>(
     state: &'static State,
-    memo: Rc<RefCell<RequestMemo>>,
+    requests: Rc<RefCell<RequestMemo>>,
     app: S,
 ) -> impl ServiceFactory<Request, Config = (), Response = Response<BoxBody>, Error = Error, InitError = ()>
 where
@@ -58,7 +54,7 @@ where
         >,
     <S::Service as Service<Request>>::Future: 'static,
 {
-    let worker = Rc::new(HotPath { state, memo, policies: RefCell::default() });
+    let worker = Rc::new(HotPath { state, requests, keys: RefCell::default() });
     apply_fn_factory(app, move |mut request: Request, app: &S::Service| {
         match worker.respond(&mut request) {
             Some(response) => Either::Left(ready(Ok(response))),
@@ -74,9 +70,8 @@ where
 /// The hot path of one worker.
 struct HotPath {
     state: &'static State,
-    memo: Rc<RefCell<RequestMemo>>,
-    /// The headers of the tiers whose keys this worker has seen.
-    policies: RefCell<Vec<PolicyHeaders>>,
+    requests: Rc<RefCell<RequestMemo>>,
+    keys: RefCell<KeyMemo>,
 }
 
 impl HotPath {
@@ -89,41 +84,38 @@ impl HotPath {
         if has_body || !is_read || state.draining.load(Ordering::Relaxed) {
             return None;
         }
-        let mut memo = self.memo.borrow_mut();
-        let recalled = memo.recall(head, &state.versions, now)?;
+        let mut requests = self.requests.borrow_mut();
+        let recalled = requests.recall(head, &state.versions, now)?;
         let token = token_header(&head.headers)??;
         if oversized(head, &state.http).is_some() {
             return None;
         }
-        let caller = state.verifier.verify_from_memory(token, now)?;
-        let (facts, now_ms) = (recalled.facts, epoch_ms(now));
-        if facts.cost > caller.tier.requests_per_minute {
+        let mut keys = self.keys.borrow_mut();
+        let key = keys.recall(state, token, now)?;
+        let (client, Facts { route, cost, .. }) = (&key.client, recalled.facts);
+        let tier = &client.caller.tier;
+        if cost > tier.requests_per_minute {
             return None;
         }
         // From here on the request counts.
-        let decision = state.limiter.admit_from_memory(&caller, facts.cost)?;
-        let span = span(head, || facts.route, &state.http);
-        let usage = state.usage.of(caller.id);
-        usage.count_request(facts.route, now_ms);
+        let decision = state.limiter.admit_from_memory(&key.limiter_state, &client.caller, cost)?;
+        let (span, now_ms) = (span(head, || route, &state.http), epoch_ms(now));
+        client.usage.count_request(route, now_ms);
         let id = request_id(&head.headers);
-        let context = RequestContext::of_client(facts.route, Client { caller, usage });
-        let tier = &context.client.get()?.caller.tier;
-        let problem = (!decision.admitted).then(|| {
-            limit_exceeded(&decision, facts.cost, tier, state.http.upgrade_url.as_deref())
-        });
-        let mut response = match &problem {
-            Some(problem) => with_document(problem, id.to_str().unwrap_or_default()),
+        let problem = (!decision.admitted)
+            .then(|| limit_exceeded(&decision, cost, tier, state.http.upgrade_url.as_deref()));
+        let (mut response, cache) = match &problem {
+            Some(problem) => (with_document(problem, id.to_str().unwrap_or_default()), None),
             None => {
                 state.cache.count_hit(recalled.cache_key);
-                context.cache.set(Some(CacheOutcome::Hit));
-                recalled.to_response(&head.headers, now_ms)
+                (recalled.to_response(&head.headers, now_ms), Some(CacheOutcome::Hit))
             }
         };
         let headers = response.headers_mut();
-        self.write_policy(headers, &decision, facts.cost, tier, now_ms);
+        key.policy.write(headers, &decision, cost, now_ms);
         add_headers(headers, id.clone(), head.headers.contains_key(header::ORIGIN));
-        let status = response.status();
-        let finished = Finished { method: &head.method, status, context: &context, started };
+        let (method, status, client) = (&head.method, response.status(), Some(client));
+        let finished = Finished { method, status, route, client, cache, started };
         finished.log(state, &head.uri, &id, problem.as_ref());
         finished.count(response.body().size(), &span);
         metrics::hot_path();
@@ -131,25 +123,6 @@ impl HotPath {
             progress.answer_at_once(head);
         }
         Some(response.map_body(|_, body| in_pieces(body, None)).into())
-    }
-
-    fn write_policy(
-        &self,
-        headers: &mut HeaderMap,
-        decision: &Decision,
-        cost: u32,
-        tier: &Tier,
-        now_ms: u64,
-    ) {
-        let mut policies = self.policies.borrow_mut();
-        let at = policies.iter().position(|policy| policy.are_of(tier)).unwrap_or_else(|| {
-            if policies.len() == POLICIES_MAX {
-                policies.clear();
-            }
-            policies.push(PolicyHeaders::of_tier(tier));
-            policies.len() - 1
-        });
-        policies[at].write(headers, decision, cost, now_ms);
     }
 }
 

@@ -38,7 +38,6 @@ pub fn limit_exceeded(
 pub struct PolicyHeaders {
     /// The name of the limit: that of the tier.
     name: String,
-    limit: u32,
     x_limit: HeaderValue,
     policy: HeaderValue,
 }
@@ -49,16 +48,11 @@ impl PolicyHeaders {
         let mut writer = HeaderWriter::new();
         let x_limit = writer.number(limit).finish();
         writer.text("\"").text(name).text("\";q=").number(limit).text(";w=").number(window_s);
-        Self { name: name.to_owned(), limit, x_limit, policy: writer.finish() }
+        Self { name: name.to_owned(), x_limit, policy: writer.finish() }
     }
 
     pub fn of_tier(tier: &Tier) -> Self {
         Self::new(&tier.name, tier.requests_per_minute, WINDOW_S)
-    }
-
-    /// Whether these are the headers of a tier.
-    pub fn are_of(&self, tier: &Tier) -> bool {
-        self.limit == tier.requests_per_minute && self.name == tier.name
     }
 
     /// Writes the headers of a response to a request of this cost. `decision` is that of the limiter

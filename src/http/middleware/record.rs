@@ -7,46 +7,51 @@ use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode, Uri};
 use tracing::Span;
 
-use crate::http::request::context::{CacheOutcome, RequestContext};
+use crate::http::request::context::{CacheOutcome, Client};
 use crate::http::respond::error::Problem;
 use crate::http::server::log::{shown_method, without_keys};
 use crate::http::server::state::State;
 use crate::metrics::{self, Outcome};
+use crate::route::Route;
 
 /// A request and its response, as far as they are recorded.
 pub struct Finished<'a> {
     pub method: &'a Method,
     pub status: StatusCode,
-    pub context: &'a RequestContext,
+    pub route: Route,
+    /// `None` without a valid key.
+    pub client: Option<&'a Client>,
+    /// `None` if the response did not come through the cache.
+    pub cache: Option<CacheOutcome>,
     pub started: Instant,
 }
 
 impl Finished<'_> {
     /// Records the request in the metrics, the usage of its key, and its span.
     pub fn count(&self, body: BodySize, span: &Span) {
-        let Self { context, started, .. } = *self;
+        let Self { route, started, .. } = *self;
         let bytes = match body {
             // The head describes a body that is not sent.
             _ if self.method == Method::HEAD => 0,
             BodySize::Sized(bytes) => bytes,
             BodySize::None | BodySize::Stream => 0,
         };
-        let outcome = outcome(self.status, context.cache.get());
-        metrics::request(context.route, outcome, started.elapsed().as_secs_f64());
+        let outcome = outcome(self.status, self.cache);
+        metrics::request(route, outcome, started.elapsed().as_secs_f64());
         if !span.is_disabled() {
             self.record_in_span(span, outcome);
         }
-        if let Some(client) = context.client.get() {
+        if let Some(client) = self.client {
             let from_cache = matches!(outcome, Outcome::CacheHit | Outcome::CacheStale);
             let is_refusal = outcome == Outcome::Limited;
-            client.usage.count_response(context.route, bytes, is_refusal, from_cache);
+            client.usage.count_response(route, bytes, is_refusal, from_cache);
         }
     }
 
     fn record_in_span(&self, span: &Span, outcome: Outcome) {
         span.record("http.response.status_code", self.status.as_u16());
         span.record("tickerd.outcome", outcome.text());
-        if let Some(client) = self.context.client.get() {
+        if let Some(client) = self.client {
             span.record("tickerd.key", client.caller.id.as_str());
         }
         if self.status.is_server_error() {
@@ -56,15 +61,15 @@ impl Finished<'_> {
 
     /// Writes the log line. It has the cause of a server error, which the client does not get.
     pub fn log(&self, state: &State, uri: &Uri, id: &HeaderValue, problem: Option<&Problem>) {
-        let (context, failed) = (self.context, self.status.is_server_error());
+        let failed = self.status.is_server_error();
         let url = uri.path_and_query().map_or("", |url| url.as_str());
         if !state.log.allows_line(failed, url.len()) {
             return;
         }
         let (url, id) = (without_keys(url), id.to_str().unwrap_or_default());
-        let key = context.client.get().map(|client| client.caller.id);
+        let key = self.client.map(|client| client.caller.id);
         let key = key.as_ref().map(|key| key.as_str());
-        let cache = context.cache.get().map(CacheOutcome::text);
+        let cache = self.cache.map(CacheOutcome::text);
         let code = problem.map(Problem::code);
         let cause = problem.and_then(Problem::cause).map(ToString::to_string);
         let method = shown_method(self.method);

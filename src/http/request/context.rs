@@ -44,11 +44,6 @@ impl CacheOutcome {
 }
 
 impl RequestContext {
-    /// The context of a request of a known client.
-    pub fn of_client(route: Route, client: Client) -> Self {
-        Self { route, client: OnceCell::from(client), cache: Cell::default() }
-    }
-
     /// Attaches a context to a request with this decoded path.
     pub fn begin(request: &impl HttpMessage, path: &str) -> Route {
         let route = Route::of(path);
