@@ -46,6 +46,7 @@ mod key_management;
 mod keys;
 mod limits;
 mod load_guards;
+mod long_histories;
 mod market_status;
 mod metrics;
 mod migrate;

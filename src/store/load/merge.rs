@@ -6,12 +6,15 @@ use chrono::NaiveDate;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::{LoadError, LoadRejection, Loader, MergedStock, Table};
+use super::merge_prices::MERGE_HISTORY;
+use super::{LoadError, LoadRejection, Loader, MergedStock, Table, stock_ids};
 use crate::store::StoreError;
 
 /// The average number of rows per stock from which a check for new histories pays off. For a file
 /// with one row per stock, such as a feed's day, the check costs as much as an insert saves.
 const INSERT_FROM_ROWS_PER_STOCK: i64 = 8;
+/// The average number of rows per stock from which a statement per stock pays off: a year of days.
+const MERGE_BY_STOCK_FROM_ROWS: i64 = 250;
 
 /// Adds changes of other bars of the same stocks to the merged ones.
 pub(super) fn add_changes(merged: &mut Vec<MergedStock>, changes: Vec<MergedStock>) {
@@ -30,6 +33,9 @@ impl Loader {
     pub(super) async fn merge_all(&self) -> Result<Vec<MergedStock>, LoadError> {
         if let Some(inserted) = self.insert_new_histories().await? {
             return Ok(inserted);
+        }
+        if let Some(merged) = self.merge_histories().await? {
+            return Ok(merged);
         }
         let mut duplicates = self.duplicates().await?;
         if !duplicates.is_empty() {
@@ -109,22 +115,65 @@ impl Loader {
         Ok(self.client.batch_execute(sql).await?)
     }
 
+    /// Merges long histories of prices stock by stock. Each statement joins the rows of one stock in
+    /// the order of two indexes, however large the table is. Returns `None`, with nothing changed,
+    /// if a row repeats a key or if there are too few rows per stock.
+    async fn merge_histories(&self) -> Result<Option<Vec<MergedStock>>, StoreError> {
+        if self.table != Table::Prices {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT stock_id FROM staged
+             WHERE (SELECT sum(rows) >= {MERGE_BY_STOCK_FROM_ROWS} * count(*) FROM staged)
+             ORDER BY stock_id"
+        );
+        let stocks = stock_ids(&self.client.query(&sql, &[]).await?)?;
+        if stocks.is_empty() || !self.index_keys().await? {
+            return Ok(None);
+        }
+        let statement = self.client.prepare(MERGE_HISTORY).await?;
+        let mut merged = Vec::new();
+        for stock_id in stocks {
+            let row = self.client.query_one(&statement, &[&stock_id]).await?;
+            let stock = merged_stock(stock_id, &row)?;
+            if stock.added + stock.changed > 0 {
+                merged.push(stock);
+            }
+        }
+        Ok(Some(merged))
+    }
+
+    /// Creates the index of the keys of staged prices. Returns whether no row repeats a key.
+    async fn index_keys(&self) -> Result<bool, StoreError> {
+        self.client.batch_execute("SAVEPOINT before_index").await?;
+        let sql = "CREATE UNIQUE INDEX staged_keys ON staging (stock_id, date)";
+        match self.client.batch_execute(sql).await.map_err(StoreError::from) {
+            Err(error) if error.has_state(&SqlState::UNIQUE_VIOLATION) => {
+                self.client.batch_execute("ROLLBACK TO SAVEPOINT before_index").await?;
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        }
+    }
+
     /// Merges the staged rows with the stored ones.
     async fn merge(&self) -> Result<Vec<MergedStock>, StoreError> {
         // Without statistics the join of prices would be planned for a few rows.
         self.client.batch_execute("ANALYZE staging").await?;
         let rows = self.client.query(self.table.merge(), &[]).await?;
-        let merged = |row: &Row| {
-            let first: Option<NaiveDate> = row.try_get("first")?;
-            Ok(MergedStock {
-                stock_id: row.try_get("stock_id")?,
-                added: row.try_get("added")?,
-                changed: row.try_get("changed")?,
-                days: first.zip(row.try_get("last")?),
-                readjusted: 0,
-                converted: 0,
-            })
-        };
-        rows.iter().map(merged).collect()
+        rows.iter().map(|row| merged_stock(row.try_get("stock_id")?, row)).collect()
     }
+}
+
+/// What a merge returned for a stock.
+fn merged_stock(stock_id: i32, row: &Row) -> Result<MergedStock, StoreError> {
+    let first: Option<NaiveDate> = row.try_get("first")?;
+    Ok(MergedStock {
+        stock_id,
+        added: row.try_get("added")?,
+        changed: row.try_get("changed")?,
+        days: first.zip(row.try_get("last")?),
+        readjusted: 0,
+        converted: 0,
+    })
 }

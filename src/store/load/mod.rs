@@ -11,6 +11,7 @@ mod delete;
 mod duplicates;
 mod late_splits;
 mod merge;
+mod merge_prices;
 mod reference_data;
 mod rejection;
 mod report;

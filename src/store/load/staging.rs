@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::CopyInSink;
 
+use super::merge_prices::MERGE_PRICES;
 use super::with_timeout;
 use crate::store::StoreError;
 
@@ -23,35 +24,6 @@ pub enum Table {
 macro_rules! declared {
     ($name:literal, $type:literal) => {
         concat!($name, " ", $type)
-    };
-}
-
-/// The staged value of a row of `staging s`.
-macro_rules! staged {
-    ($name:literal, $type:literal) => {
-        concat!("s.", $name)
-    };
-}
-
-/// The value of a row of `prices old` before the merge.
-macro_rules! old {
-    ($name:literal, $type:literal) => {
-        concat!("old.", $name)
-    };
-}
-
-/// Replaces the stored value by the staged one.
-macro_rules! assigned {
-    ($name:literal, $type:literal) => {
-        concat!($name, " = excluded.", $name)
-    };
-}
-
-/// Whether a file does not change the bar of a row of `prices p`.
-macro_rules! same_bar {
-    () => {
-        "p.close = excluded.close AND p.volume = excluded.volume AND p.open = excluded.open
-         AND p.high = excluded.high AND p.low = excluded.low"
     };
 }
 
@@ -121,9 +93,6 @@ impl Table {
     /// of changed rows, and the first and the last changed day. Rows are merged in key order, so
     /// that concurrent loads wait for each other instead of deadlocking.
     ///
-    /// Prices that equal the stored ones are left out by a join, because each conflict locks a row
-    /// and writes to it.
-    ///
     /// A row of stocks whose symbol is another spelling of a stored one updates that stock, unless
     /// the file lists both spellings: then they are two stocks.
     pub(super) fn merge(self) -> &'static str {
@@ -166,43 +135,7 @@ impl Table {
                         NULL::date AS first, NULL::date AS last
                  FROM merged GROUP BY stock_id"
             }
-            Self::Prices => {
-                concat!(
-                    "WITH merged AS (
-                         INSERT INTO prices AS p (change_id, stock_id, ",
-                    bar_columns!(),
-                    ", ",
-                    bar_details!(),
-                    ") SELECT (SELECT current_change()), s.stock_id, ",
-                    bar_columns!(staged),
-                    ", s.vwap, s.trades FROM staging s
-                      LEFT JOIN prices old ON old.stock_id = s.stock_id AND old.date = s.date
-                      WHERE (",
-                    bar_values!(old),
-                    ") IS DISTINCT FROM (",
-                    bar_values!(staged),
-                    ") OR (num_nonnulls(s.vwap, s.trades) > 0 AND (
-                             SELECT (d.vwap, d.trades) IS DISTINCT FROM
-                                    (coalesce(s.vwap, d.vwap), coalesce(s.trades, d.trades))
-                             FROM prices d WHERE d.stock_id = s.stock_id AND d.date = s.date))
-                         ORDER BY s.stock_id, s.date
-                         ON CONFLICT (stock_id, date) DO UPDATE SET
-                             change_id = excluded.change_id, ",
-                    bar_values!(assigned),
-                    // A file without details keeps those of a bar that it does not change.
-                    ", vwap = coalesce(excluded.vwap, CASE WHEN ",
-                    same_bar!(),
-                    " THEN p.vwap END), trades = coalesce(excluded.trades, CASE WHEN ",
-                    same_bar!(),
-                    " THEN p.trades END)
-                     RETURNING stock_id, date, xmax = 0 AS added)
-                     SELECT stock_id, count(*) FILTER (WHERE added) AS added,
-                            count(*) FILTER (WHERE NOT added) AS changed,
-                            min(date) FILTER (WHERE NOT added) AS first,
-                            max(date) FILTER (WHERE NOT added) AS last
-                     FROM merged GROUP BY stock_id"
-                )
-            }
+            Self::Prices => MERGE_PRICES,
             Self::Actions => {
                 "WITH merged AS (
                      INSERT INTO corporate_actions AS a (
