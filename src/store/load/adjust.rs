@@ -9,13 +9,18 @@ use tokio_postgres::Row;
 
 use super::computed_close::{CREATE_FACTORS, computed, replace_staging};
 use super::rounding::EXACT_TEXTS;
-use super::{Loader, MergedStock, stock_ids};
+use super::{Loader, MergedStock, Table, stock_ids};
 use crate::market::{AdjustmentFactor, EffectiveAction, factors};
 use crate::store::StoreError;
 use crate::store::effective_actions::effective_action;
 
 /// The number of stocks whose actions are in memory at the same time.
 const STOCKS_PER_CHUNK: usize = 500;
+/// The rows `p` of `prices` whose prices and volumes a merge of staged prices leaves as they are.
+const NOT_REPLACED: &str = "NOT EXISTS (
+    SELECT FROM staging s WHERE s.stock_id = p.stock_id AND s.date = p.date
+        AND (s.open, s.high, s.low, s.close, s.volume)
+            IS DISTINCT FROM (p.open, p.high, p.low, p.close, p.volume))";
 
 impl Loader {
     /// Computes the adjusted closes of the staged prices. Returns the stocks whose earlier adjusted
@@ -156,8 +161,8 @@ impl Loader {
         Ok(of_stocks)
     }
 
-    /// Recomputes the adjusted closes of all bars of these stocks, which were computed before.
-    /// Returns the changes.
+    /// Recomputes the adjusted closes of the bars of these stocks, which were computed before.
+    /// Returns the changes. Bars that staged prices replace get theirs from the merge.
     ///
     /// The triggers keep no history of them: for an earlier time they are computed from the closes
     /// and actions of that time.
@@ -165,14 +170,24 @@ impl Loader {
         &self,
         stocks: &[i32],
     ) -> Result<Vec<MergedStock>, StoreError> {
+        let bars = if self.table == Table::Prices { NOT_REPLACED } else { "true" };
         self.client.batch_execute("SET LOCAL tickerd.only_computes = on").await?;
-        let changes = self.readjust(stocks).await?;
+        let changes = self.readjust_bars(stocks, bars).await?;
         self.client.batch_execute("SET LOCAL tickerd.only_computes = off").await?;
         Ok(changes)
     }
 
     /// Recomputes the adjusted closes of all bars of these stocks. Returns the changes.
     pub(super) async fn readjust(&self, stocks: &[i32]) -> Result<Vec<MergedStock>, StoreError> {
+        self.readjust_bars(stocks, "true").await
+    }
+
+    /// Recomputes the adjusted closes of the rows `p` of `prices` that a condition holds for.
+    async fn readjust_bars(
+        &self,
+        stocks: &[i32],
+        condition: &str,
+    ) -> Result<Vec<MergedStock>, StoreError> {
         if stocks.is_empty() {
             return Ok(Vec::new());
         }
@@ -180,7 +195,7 @@ impl Loader {
         let sql = format!(
             "WITH readjusted AS (
                  UPDATE prices p SET adjusted_close = {computed}
-                 WHERE p.stock_id = ANY($1) AND p.adjusted_close <> {computed}
+                 WHERE p.stock_id = ANY($1) AND {condition} AND p.adjusted_close <> {computed}
                  RETURNING stock_id, date)
              SELECT stock_id, count(*) AS readjusted, min(date) AS first, max(date) AS last
              FROM readjusted GROUP BY stock_id"
