@@ -115,9 +115,9 @@ impl Loader {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    /// Merges long histories of prices stock by stock. Each statement joins the rows of one stock in
-    /// the order of two indexes, however large the table is. Returns `None`, with nothing changed,
-    /// if a row repeats a key or if there are too few rows per stock.
+    /// Merges long histories of prices stock by stock. Each statement reads the rows of one stock
+    /// through the indexes of both tables, however large they are. Returns `None`, with nothing
+    /// changed, if a row repeats a key or if there are too few rows per stock.
     async fn merge_histories(&self) -> Result<Option<Vec<MergedStock>>, StoreError> {
         if self.table != Table::Prices {
             return Ok(None);
@@ -145,8 +145,9 @@ impl Loader {
 
     /// Creates the index of the keys of staged prices. Returns whether no row repeats a key.
     async fn index_keys(&self) -> Result<bool, StoreError> {
-        self.client.batch_execute("SAVEPOINT before_index").await?;
-        let sql = "CREATE UNIQUE INDEX staged_keys ON staging (stock_id, date)";
+        let sql = "SAVEPOINT before_index;
+                   CREATE UNIQUE INDEX staged_keys ON staging (stock_id, date);
+                   RELEASE SAVEPOINT before_index";
         match self.client.batch_execute(sql).await.map_err(StoreError::from) {
             Err(error) if error.has_state(&SqlState::UNIQUE_VIOLATION) => {
                 self.client.batch_execute("ROLLBACK TO SAVEPOINT before_index").await?;
