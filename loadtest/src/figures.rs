@@ -13,9 +13,18 @@ pub struct Figures {
     pub p99_ms: f64,
     pub p999_ms: f64,
     pub statuses: BTreeMap<String, u64>,
+    /// Processor time of the server a request, user and system, in microseconds. It depends less on
+    /// other programs than requests per second. `None` where `/proc` does not tell.
+    pub cpu_us: Option<f64>,
 }
 
 impl Figures {
+    /// Adds the processor time that the server used in this turn, in seconds.
+    pub fn with_cpu(self, cpu_s: Option<f64>) -> Self {
+        let requests = self.statuses.values().sum::<u64>().max(1) as f64;
+        Self { cpu_us: cpu_s.map(|cpu_s| cpu_s * 1e6 / requests), ..self }
+    }
+
     /// The medians over turns. Requests and statuses are summed.
     pub fn median(turns: &[Self]) -> Self {
         let median_of = |figure: fn(&Self) -> f64| median(turns.iter().map(figure).collect());
@@ -30,6 +39,7 @@ impl Figures {
             p99_ms: median_of(|turn| turn.p99_ms),
             p999_ms: median_of(|turn| turn.p999_ms),
             statuses,
+            cpu_us: median_of_some(turns.iter().map(|turn| turn.cpu_us)),
         }
     }
 }
@@ -44,6 +54,8 @@ pub struct Ceiling {
     /// both sides of a round.
     pub requests_ratio: f64,
     pub p99_ratio: f64,
+    /// The same of the processor time a request.
+    pub cpu_ratio: Option<f64>,
 }
 
 impl Ceiling {
@@ -61,8 +73,17 @@ impl Ceiling {
             figures: Figures::median(theirs),
             requests_ratio: ratio(|turn| turn.requests_per_s),
             p99_ratio: ratio(|turn| turn.p99_ms),
+            cpu_ratio: median_of_some(
+                ours.iter().zip(theirs).map(|(ours, theirs)| Some(ours.cpu_us? / theirs.cpu_us?)),
+            ),
         }
     }
+}
+
+/// The median of the values that are known.
+fn median_of_some(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.flatten().collect();
+    (!values.is_empty()).then(|| median(values))
 }
 
 /// The median; 0 of no values.
@@ -114,5 +135,13 @@ mod tests {
             (ceiling.requests_ratio, ceiling.p99_ratio, ceiling.figures.requests_per_s),
             (0.8, 2.0, 75.0)
         );
+    }
+
+    #[test]
+    fn processor_time_is_divided_by_the_requests_of_the_turn() {
+        let [ours, theirs] = [2.5e-4, 1e-4].map(|cpu_s| turn(1.0, 1.0).with_cpu(Some(cpu_s)));
+        assert_eq!((ours.cpu_us, theirs.cpu_us), (Some(25.0), Some(10.0)));
+        let ceiling = Ceiling::new("bare", &[ours, turn(1.0, 1.0)], &[theirs.clone(), theirs]);
+        assert_eq!(ceiling.cpu_ratio, Some(2.5));
     }
 }

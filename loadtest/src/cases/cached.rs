@@ -85,7 +85,7 @@ pub async fn measure(
         .rounds(
             variant.name,
             &mut meter,
-            "bare",
+            ("bare", Some(bare.pid())),
             || ours.run(run.options()),
             || theirs.run(run.options()),
         )

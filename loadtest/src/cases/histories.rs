@@ -43,8 +43,9 @@ pub async fn run(run: &Run) -> Result<CaseResult, LoadtestError> {
     let ours = Oha { url, headers: &headers, gzip: false, pattern: false };
     let mut meter = ResourceMeter::new(&run.stage, server.pid());
     let (ours, theirs) = (|| ours.run(run.options()), || copies(&run.stage));
-    let mut row =
-        run.rounds("a whole history, CSV, uncached", &mut meter, "COPY", ours, theirs).await?;
+    let mut row = run
+        .rounds("a whole history, CSV, uncached", &mut meter, ("COPY", None), ours, theirs)
+        .await?;
     row.note(format!("{HISTORY_ROWS} rows, {} bytes; never cached", response.body.len()));
     row.note(slow_readers(run, &server).await?);
     server.stop().await?;
@@ -71,6 +72,7 @@ async fn copies(stage: &Stage) -> Result<Figures, LoadtestError> {
         p99_ms: at(0.99),
         p999_ms: at(0.999),
         statuses: [].into(),
+        cpu_us: None,
     })
 }
 

@@ -26,7 +26,7 @@ use crate::probe::ResourceMeter;
 use crate::report::{CaseResult, Machine, Report};
 use crate::server::MeasuredServer;
 use crate::stage::{Stage, TierLimits};
-use crate::{data, report};
+use crate::{data, probe, report};
 
 const SPIN_MS: u64 = 100;
 
@@ -114,12 +114,12 @@ impl Run {
     }
 
     /// Measures the ceiling and the server in alternate turns, over several rounds. `meter` watches
-    /// the turns of the server.
+    /// the turns of the server. The ceiling has a process id if it is a server.
     pub async fn rounds<A, B>(
         &self,
         case: &str,
         meter: &mut ResourceMeter<'_>,
-        ceiling_name: &'static str,
+        (ceiling_name, ceiling_pid): (&'static str, Option<u32>),
         ours: impl Fn() -> A,
         theirs: impl Fn() -> B,
     ) -> Result<CaseResult, LoadtestError>
@@ -132,10 +132,14 @@ impl Run {
         for round in 1..=self.options().rounds {
             self.progress
                 .set_message(format!("{case}: round {round} of {}", self.options().rounds));
-            their_turns.push(theirs().await?);
+            let before_s = ceiling_pid.and_then(probe::cpu_s);
+            let turn = theirs().await?;
+            let after_s = ceiling_pid.and_then(probe::cpu_s);
+            their_turns
+                .push(turn.with_cpu(after_s.zip(before_s).map(|(after, before)| after - before)));
             meter.resume()?;
-            our_turns.push(ours().await?);
-            meter.pause()?;
+            let turn = ours().await?;
+            our_turns.push(turn.with_cpu(meter.pause()?));
         }
         let mut row = CaseResult::new(case, Figures::median(&our_turns), meter);
         row.ceiling = Some(Ceiling::new(ceiling_name, &our_turns, &their_turns));

@@ -51,7 +51,13 @@ pub async fn run(run: &Run) -> Result<CaseResult, LoadtestError> {
     };
     let mut meter = ResourceMeter::new(&run.stage, server.pid());
     let mut row = run
-        .rounds("limit storm, 8 free keys", &mut meter, "bare", || turn(&ours), || turn(&theirs))
+        .rounds(
+            "limit storm, 8 free keys",
+            &mut meter,
+            ("bare", Some(bare.pid())),
+            || turn(&ours),
+            || turn(&theirs),
+        )
         .await?;
     row.note(format!(
         "{} bytes of body; the load on both sides comes from this program, not from oha",

@@ -39,7 +39,7 @@ async fn measure(
     let mut meter = ResourceMeter::new(&run.stage, server.pid());
     let name = format!("uncached, {limit} rows");
     let (ours, theirs) = (|| ours.run(run.options()), || pgbench::run(&run.stage, limit));
-    let mut row = run.rounds(&name, &mut meter, "pgbench", ours, theirs).await?;
+    let mut row = run.rounds(&name, &mut meter, ("pgbench", None), ours, theirs).await?;
     row.hit_rate = Some(sample(run, server, limit).await?);
     row.note(format!("hit rate and rows of {SAMPLE} more such requests: each had {limit} rows"));
     Ok(row)

@@ -77,6 +77,7 @@ fn figures(output: &str) -> Option<Figures> {
         p99_ms: at_ms("p99")?,
         p999_ms: at_ms("p99.9")?,
         statuses,
+        cpu_us: None,
     })
 }
 

@@ -72,6 +72,7 @@ pub async fn run(stage: &Stage, rows: u32) -> Result<Figures, LoadtestError> {
         p99_ms: at(0.99),
         p999_ms: at(0.999),
         statuses: [].into(),
+        cpu_us: None,
     })
 }
 

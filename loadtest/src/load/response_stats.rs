@@ -63,6 +63,7 @@ impl ResponseStats {
             p99_ms: at(0.99),
             p999_ms: at(0.999),
             statuses: self.statuses.clone(),
+            cpu_us: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::LoadtestError;
 use crate::stage::Stage;
 pub use commands::{RedisCommands, version as redis_version};
 use processes::ResourceSnapshot;
-pub use processes::{NAMES as PROCESSES, OtherUsage, ResourceUsage};
+pub use processes::{NAMES as PROCESSES, OtherUsage, ResourceUsage, cpu_s};
 
 /// Measures during turns; what happens between them does not count.
 pub struct ResourceMeter<'a> {
@@ -41,15 +41,18 @@ impl<'a> ResourceMeter<'a> {
         Ok(())
     }
 
-    pub fn pause(&mut self) -> Result<(), LoadtestError> {
-        let Some((started, snapshot, commands)) = self.started.take() else { return Ok(()) };
+    /// Ends a turn. Returns the processor time that the server used in it, in seconds.
+    pub fn pause(&mut self) -> Result<Option<f64>, LoadtestError> {
+        let Some((started, snapshot, commands)) = self.started.take() else { return Ok(None) };
         self.seconds += started.elapsed().as_secs_f64();
+        let mut server_s = None;
         if let (Some(before), Some(after)) = (snapshot, ResourceSnapshot::of(self.stage, self.pid))
         {
             self.usage.get_or_insert_default().add(&before, &after);
+            server_s = Some(after.server_s() - before.server_s());
         }
         self.commands.add(&RedisCommands::read(self.stage)?.since(&commands));
-        Ok(())
+        Ok(server_s)
     }
 
     /// The cores used, and the memory at the end; `None` on systems without Linux's `/proc`.

@@ -57,7 +57,17 @@ impl ResourceUsage {
     }
 }
 
+/// The processor time of a process so far, user and system, in seconds.
+pub fn cpu_s(pid: u32) -> Option<f64> {
+    Some(parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?.cpu_s)
+}
+
 impl ResourceSnapshot {
+    /// The processor time of the server so far, in seconds.
+    pub fn server_s(&self) -> f64 {
+        self.cpu_s[0]
+    }
+
     /// `None` without Linux's `/proc`, or if a process has exited.
     pub fn of(stage: &Stage, server: u32) -> Option<Self> {
         let stats = all_stats();

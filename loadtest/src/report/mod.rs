@@ -177,6 +177,7 @@ mod tests {
             p99_ms: 2.0,
             p999_ms: 4.0,
             statuses: [("200".to_owned(), 99), ("503".to_owned(), 1)].into(),
+            cpu_us: None,
         };
         let row = |case: &str, ceiling| CaseResult {
             case: case.to_owned(),
@@ -198,6 +199,7 @@ mod tests {
             figures: figures(100_000.0),
             requests_ratio: 0.7,
             p99_ratio: 1.5,
+            cpu_ratio: Some(1.25),
         };
         let settings = Settings { seconds: 4, connections: 50, rounds: 5, paced_seconds: 60 };
         let cold = ColdStart {

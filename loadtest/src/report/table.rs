@@ -71,8 +71,9 @@ fn table(rows: &[CaseResult]) -> String {
     let mut header = vec!["case".to_owned()];
     header.extend(["requests/s", "p50 ms", "p99 ms", "p99.9 ms", "statuses"].map(str::to_owned));
     header.extend(PROCESSES.map(|name| format!("{name} cores, MB")));
-    header.extend(["Redis calls a request", "hit rate", "against"].map(str::to_owned));
-    header.extend(["its requests/s", "requests/s ratio", "p99 ratio"].map(str::to_owned));
+    header.extend(["Redis calls a request", "hit rate", "CPU us a request"].map(str::to_owned));
+    header.extend(["against", "its requests/s", "its CPU us a request"].map(str::to_owned));
+    header.extend(["requests/s ratio", "p99 ratio", "CPU ratio"].map(str::to_owned));
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
     let columns = 0..header.len();
     let widths: Vec<usize> = columns
@@ -114,16 +115,23 @@ fn cells(row: &CaseResult) -> Vec<String> {
     cells.push(
         row.hit_rate.map_or_else(|| MISSING.to_owned(), |rate| format!("{:.1} %", rate * 100.0)),
     );
+    cells.push(or_missing(figures.cpu_us, 1));
     match &row.ceiling {
-        None => cells.extend([MISSING; 4].map(str::to_owned)),
+        None => cells.extend([MISSING; 6].map(str::to_owned)),
         Some(ceiling) => {
             cells.extend([ceiling.name.to_owned(), number(ceiling.figures.requests_per_s)]);
+            cells.push(or_missing(ceiling.figures.cpu_us, 1));
             cells.extend(
                 [ceiling.requests_ratio, ceiling.p99_ratio].map(|ratio| format!("{ratio:.2}")),
             );
+            cells.push(or_missing(ceiling.cpu_ratio, 2));
         }
     }
     cells
+}
+
+fn or_missing(figure: Option<f64>, decimals: usize) -> String {
+    figure.map_or_else(|| MISSING.to_owned(), |figure| format!("{figure:.decimals$}"))
 }
 
 #[cfg(test)]
