@@ -51,7 +51,7 @@ pub async fn authorize(
 
 /// Counts a long response as a stream of its key until it is sent, or refuses it.
 fn count_if_long(response: ServiceResponse<BoxBody>, caller: &Caller) -> ServiceResponse<BoxBody> {
-    if !is_long(response.response().body()) || response.request().method() == Method::HEAD {
+    if !is_long(response.response().body().size()) || response.request().method() == Method::HEAD {
         return response;
     }
     match State::of(response.request()).streams.begin(caller.limit_id) {

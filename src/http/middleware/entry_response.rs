@@ -119,13 +119,11 @@ fn matching_tag<'a>(headers: &HeaderMap, entry: &'a Entry, sent: &'a Bytes) -> O
     if !headers.contains_key(header::IF_NONE_MATCH) {
         return None;
     }
+    let plain = &entry.variant(false).etag;
     // Without Accept-Encoding, the client accepts all encodings (RFC 9110, 12.5.3).
-    let takes_gzip = accepts_gzip(headers) || !headers.contains_key(header::ACCEPT_ENCODING);
-    let gzip = takes_gzip.then(|| entry.gzip_etag());
-    [Some(sent), Some(&entry.variant(false).etag), gzip]
-        .into_iter()
-        .flatten()
-        .find(|etag| names_tag(headers, etag))
+    let takes_gzip = || accepts_gzip(headers) || !headers.contains_key(header::ACCEPT_ENCODING);
+    let gzip = || Some(entry.gzip_etag()).filter(|etag| names_tag(headers, etag) && takes_gzip());
+    [sent, plain].into_iter().find(|etag| names_tag(headers, etag)).or_else(gzip)
 }
 
 #[cfg(test)]

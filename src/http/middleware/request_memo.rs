@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Weak};
 
 use actix_web::HttpResponse;
+use actix_web::body::MessageBody;
 use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use chrono::{DateTime, Datelike, Utc};
@@ -20,6 +21,7 @@ use crate::clock::epoch_ms;
 use crate::http::request::context::CacheOutcome;
 use crate::http::request::negotiation::accepts_gzip;
 use crate::http::request::query::key_in;
+use crate::http::respond::pieces::is_long;
 use crate::route::Route;
 
 /// Requests that one worker remembers.
@@ -98,6 +100,10 @@ impl RequestMemo {
         }
         let (accepts_gzip, now_ms) = (accepts_gzip(&head.headers), epoch_ms(now));
         let variant = entry.variant(accepts_gzip);
+        // A long body counts as a stream of its key, which the app does.
+        if is_long(variant.body.size()) {
+            return;
+        }
         let remembered = Remembered {
             cache_key: cache_key.into(),
             entry: Arc::downgrade(entry),

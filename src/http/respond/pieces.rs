@@ -25,8 +25,8 @@ struct Pieces {
 }
 
 /// Whether a body counts as a stream while it is sent.
-pub fn is_long(body: &BoxBody) -> bool {
-    matches!(body.size(), BodySize::Sized(bytes) if bytes > LONG_BODY_BYTES)
+pub fn is_long(size: BodySize) -> bool {
+    matches!(size, BodySize::Sized(bytes) if bytes > LONG_BODY_BYTES)
 }
 
 /// Sends a body in pieces if it is longer than one piece. `permit` lives until all are sent.
