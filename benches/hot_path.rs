@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 
 use tickerd::cache::{Cache, CachedResponse, Content, Found, lifetime};
-use tickerd::caller::{Caller, KeyId, Tier};
+use tickerd::caller::{Caller, KeyId, RateLimit, Tier};
 use tickerd::config::CacheConfig;
 use tickerd::http::api::prices::{PriceRow, PricesQuery};
 use tickerd::http::request::cacheable_query::CacheableQuery;
@@ -38,15 +38,15 @@ fn tokens(c: &mut Criterion) {
 }
 
 fn windows(c: &mut Criterion) {
-    let mut window = SlidingWindow::default();
+    let (mut window, limit) = (SlidingWindow::default(), RateLimit::per_minute(10_000));
     let mut now_ms = EPOCH_MS;
     c.bench_function("sliding window: take a permit, 100 requests a second", |b| {
         b.iter(|| {
             now_ms += 10;
-            black_box(window.take(now_ms, 10_000, TakeRequest::ONE))
+            black_box(window.take(now_ms, limit, TakeRequest::ONE))
         });
     });
-    let tier = Tier { name: "enterprise".to_owned(), requests_per_minute: 10_000 };
+    let tier = Tier { name: "enterprise".to_owned(), limit };
     let id = KeyId::random();
     let caller = Caller {
         id,

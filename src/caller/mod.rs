@@ -4,6 +4,7 @@
 
 mod client_network;
 mod label;
+mod rate_limit;
 mod tier;
 mod watchlist;
 
@@ -16,10 +17,11 @@ use rand::RngExt;
 
 pub use client_network::ClientNetwork;
 pub use label::{Actor, Label, Note, TextError};
-pub use tier::{
-    REQUESTS_PER_MINUTE_MAX, RequestsPerMinute, RequestsPerMinuteError, Tier, TierName,
-    TierNameError,
+pub use rate_limit::{
+    HOUR_S, MINUTE_S, REQUESTS_MAX, RateLimit, RateLimitError, WINDOW_S_MAX, WINDOW_S_MIN,
+    parse_requests, parse_window_s,
 };
+pub use tier::{Tier, TierName, TierNameError};
 pub use watchlist::{WatchlistId, WatchlistIdError, WatchlistName};
 
 /// The start of every token. Other texts should never contain it, so it reveals a leaked token.

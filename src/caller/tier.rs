@@ -5,16 +5,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::RateLimit;
+
 /// A class of service. Tiers are rows of a table, so operators change them without a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tier {
     pub name: String,
-    /// Requests in any trailing 60 seconds, 1 to [`REQUESTS_PER_MINUTE_MAX`].
-    pub requests_per_minute: u32,
+    pub limit: RateLimit,
 }
 
-/// The largest limit of a tier. The counters of the limiter are sized for it.
-pub const REQUESTS_PER_MINUTE_MAX: u32 = 10_000_000;
 const NAME_CHARS_MAX: usize = 32;
 
 /// A valid name of a tier, which need not exist.
@@ -24,14 +23,6 @@ pub struct TierName(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected the name of a tier: a-z, then up to {} of a-z 0-9 _ -", NAME_CHARS_MAX - 1)]
 pub struct TierNameError;
-
-/// Requests in any trailing 60 seconds, 1 to [`REQUESTS_PER_MINUTE_MAX`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RequestsPerMinute(u32);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a whole number from 1 to {REQUESTS_PER_MINUTE_MAX}")]
-pub struct RequestsPerMinuteError;
 
 impl TierName {
     pub fn as_str(&self) -> &str {
@@ -59,30 +50,6 @@ impl fmt::Display for TierName {
     }
 }
 
-impl RequestsPerMinute {
-    /// # Errors
-    /// If `limit` is not within 1 to [`REQUESTS_PER_MINUTE_MAX`].
-    pub fn new(limit: u32) -> Result<Self, RequestsPerMinuteError> {
-        if (1..=REQUESTS_PER_MINUTE_MAX).contains(&limit) {
-            Ok(Self(limit))
-        } else {
-            Err(RequestsPerMinuteError)
-        }
-    }
-
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl FromStr for RequestsPerMinute {
-    type Err = RequestsPerMinuteError;
-
-    fn from_str(text: &str) -> Result<Self, RequestsPerMinuteError> {
-        text.parse().map_err(|_| RequestsPerMinuteError).and_then(Self::new)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,28 +66,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn valid_limits_are_those_that_the_table_accepts() {
-        for limit in ["1", "10000000"] {
-            assert_eq!(limit.parse::<RequestsPerMinute>().unwrap().get().to_string(), limit);
-        }
-        for limit in ["0", "10000001", "-1", "1.5", "many", ""] {
-            assert!(limit.parse::<RequestsPerMinute>().is_err(), "{limit:?}");
-        }
-    }
-
     proptest! {
         #[test]
-        fn parsed_names_and_limits_keep_their_text(
-            name in "[a-zA-Z0-9_ -]{0,40}|.{0,5}",
-            limit: u32,
-        ) {
+        fn parsed_names_keep_their_text(name in "[a-zA-Z0-9_ -]{0,40}|.{0,5}") {
             if let Ok(parsed) = name.parse::<TierName>() {
                 prop_assert_eq!(parsed.to_string(), name);
             }
-            let parsed = limit.to_string().parse::<RequestsPerMinute>();
-            let expected = RequestsPerMinute::new(limit).ok().map(|_| limit);
-            prop_assert_eq!(parsed.ok().map(RequestsPerMinute::get), expected);
         }
     }
 }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::console::{CliError, confirm, print_line};
 use super::operator::{OperatorArgs, notified_text};
-use crate::caller::{RequestsPerMinute, TierName};
+use crate::caller::{RateLimit, TierName, parse_requests, parse_window_s};
 use crate::http::admin::json::{NotifiedJson, TierJson};
 use crate::keys::{KeyService, KeyServiceError, Notified};
 
@@ -18,14 +18,13 @@ pub struct TiersArgs {
 
 #[derive(Debug, Subcommand)]
 enum TiersCommand {
-    /// List tiers, smallest limit first
+    /// List tiers, lowest rate first
     List,
     /// Create a tier or change its limit; asks before it lowers a limit
     Set {
         name: TierName,
-        /// Requests in any trailing 60 seconds, 1 to 10,000,000
-        #[arg(long)]
-        requests_per_minute: RequestsPerMinute,
+        #[command(flatten)]
+        limit: LimitArgs,
         /// Lower a limit without asking
         #[arg(long)]
         yes: bool,
@@ -39,6 +38,41 @@ enum TiersCommand {
     },
 }
 
+/// A limit: requests per minute, or requests per window together with its length.
+#[derive(Debug, Args)]
+#[group(id = "limit", required = true, multiple = true)]
+struct LimitArgs {
+    /// Requests in any trailing 60 seconds, 1 to 10,000,000
+    #[arg(
+        long,
+        value_name = "REQUESTS",
+        value_parser = parse_requests,
+        conflicts_with_all = ["requests_per_window", "window_s"]
+    )]
+    requests_per_minute: Option<u32>,
+    /// Requests in any trailing window, 1 to 10,000,000
+    #[arg(long, value_name = "REQUESTS", value_parser = parse_requests, requires = "window_s")]
+    requests_per_window: Option<u32>,
+    /// The length of the window in seconds, 10 to 3600
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = parse_window_s,
+        requires = "requests_per_window"
+    )]
+    window_s: Option<u32>,
+}
+
+impl LimitArgs {
+    fn limit(&self) -> RateLimit {
+        match (self.requests_per_window, self.window_s) {
+            (Some(requests), Some(window_s)) => RateLimit { requests, window_s },
+            // One of the two ways is given.
+            _ => RateLimit::per_minute(self.requests_per_minute.unwrap_or_default()),
+        }
+    }
+}
+
 pub async fn run(args: TiersArgs) -> Result<(), CliError> {
     let operator = &args.operator;
     let service = operator.key_service()?;
@@ -49,37 +83,37 @@ pub async fn run(args: TiersArgs) -> Result<(), CliError> {
                 let tiers: Vec<_> = tiers.iter().map(TierJson::from).collect();
                 return print_line(&serde_json::to_string(&tiers)?);
             }
-            print_line(&format!("{:32}  {:>10}  {:>11}", "TIER", "LIMIT/MIN", "ACTIVE KEYS"))?;
+            let line = |tier: &str, limit: &str, window: &str, keys: &str| {
+                print_line(&format!("{tier:32}  {limit:>10}  {window:>8}  {keys:>11}"))
+            };
+            line("TIER", "LIMIT", "WINDOW/S", "ACTIVE KEYS")?;
             for tier in &tiers {
-                print_line(&format!(
-                    "{:32}  {:>10}  {:>11}",
-                    tier.name, tier.requests_per_minute, tier.active_keys
-                ))?;
+                let RateLimit { requests, window_s } = tier.limit;
+                let (limit, window) = (requests.to_string(), window_s.to_string());
+                line(&tier.name, &limit, &window, &tier.active_keys.to_string())?;
             }
             Ok(())
         }
-        TiersCommand::Set { name, requests_per_minute, yes } => {
-            if let Some(loss) = loss(&service, &name, requests_per_minute).await? {
+        TiersCommand::Set { name, limit, yes } => {
+            let limit = limit.limit();
+            if let Some(loss) = loss(&service, &name, limit).await? {
                 confirm(yes, &loss)?;
             }
             let is_new =
                 matches!(service.find_tier(&name).await, Err(KeyServiceError::NoTier { .. }));
-            let changed = service.set_tier(&name, requests_per_minute).await?;
+            let changed = service.set_tier(&name, limit).await?;
             operator.report(&NotifiedJson::<TierJson<'_>>::from(&changed), || {
                 let Notified { result, instances_notified } = &changed;
                 let subject = if is_new { "The new tier" } else { "Tier" };
-                let limit = result.requests_per_minute;
+                let limit = result.limit;
                 let notified = notified_text(*instances_notified);
-                format!("{subject} {name} has {limit} requests a minute. {notified}")
+                format!("{subject} {name} has {limit}. {notified}")
             })
         }
         TiersCommand::Delete { name, yes } => {
             let tier = service.find_tier(&name).await?;
-            let limit = tier.requests_per_minute;
-            confirm(
-                yes,
-                &format!("the tier {name} of {limit} requests a minute would be deleted"),
-            )?;
+            let limit = tier.limit;
+            confirm(yes, &format!("the tier {name} of {limit} would be deleted"))?;
             let deleted = service.delete_tier(&name).await?;
             operator.report(&NotifiedJson::<TierJson<'_>>::from(&deleted), || {
                 format!("Tier {name} is deleted. {}", notified_text(deleted.instances_notified))
@@ -92,20 +126,16 @@ pub async fn run(args: TiersArgs) -> Result<(), CliError> {
 async fn loss(
     service: &KeyService,
     name: &TierName,
-    limit: RequestsPerMinute,
+    limit: RateLimit,
 ) -> Result<Option<String>, CliError> {
     let tier = match service.find_tier(name).await {
         Ok(tier) => tier,
         Err(KeyServiceError::NoTier { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let (old, new) = (tier.requests_per_minute, limit.get());
-    let is_loss = tier.active_keys > 0 && i64::from(new) < i64::from(old);
+    let is_loss = tier.active_keys > 0 && tier.limit.loses_by(limit);
     Ok(is_loss.then(|| {
-        let keys = tier.active_keys;
-        format!(
-            "the active keys ({keys}) of tier {name} would get {new} requests a minute \
-             instead of {old}"
-        )
+        let (keys, old) = (tier.active_keys, tier.limit);
+        format!("the active keys ({keys}) of tier {name} would get {limit} instead of {old}")
     }))
 }

@@ -4,7 +4,7 @@
 use clap::Args;
 
 use super::{milliseconds, permits, threads, timeout};
-use crate::caller::REQUESTS_PER_MINUTE_MAX;
+use crate::caller::REQUESTS_MAX;
 
 /// How API keys are verified and remembered.
 #[derive(Debug, Clone, Args)]
@@ -77,7 +77,7 @@ pub struct AnonymousConfig {
         alias = "keyless-requests-per-hour-max",
         env = "ANONYMOUS_REQUESTS_PER_HOUR_MAX",
         default_value_t = 100,
-        value_parser = clap::value_parser!(u32).range(0..=i64::from(REQUESTS_PER_MINUTE_MAX))
+        value_parser = clap::value_parser!(u32).range(0..=i64::from(REQUESTS_MAX))
     )]
     pub anonymous_requests_per_hour_max: u32,
     /// Maximum addresses whose requests are counted, about 900 bytes each

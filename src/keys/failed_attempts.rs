@@ -16,13 +16,13 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::error::VerifyError;
-use crate::caller::ClientNetwork;
+use crate::caller::{ClientNetwork, MINUTE_S, RateLimit};
 use crate::limiter::{SlidingWindow, TakeRequest};
 
 /// Invalid tokens by client network, in the same sliding window as requests.
 pub struct FailedAttempts {
     networks: Cache<ClientNetwork, Arc<Network>>,
-    per_minute_max: u32,
+    limit: RateLimit,
 }
 
 #[derive(Default)]
@@ -32,7 +32,6 @@ struct Network {
     ended: Notify,
 }
 
-#[derive(Default)]
 struct NetworkState {
     failures: SlidingWindow,
     /// Attempts in progress.
@@ -42,21 +41,22 @@ struct NetworkState {
 /// An attempt in progress. It counts as no failure unless it ends with [`Attempt::fail`].
 pub struct Attempt {
     network: Arc<Network>,
-    per_minute_max: u32,
+    limit: RateLimit,
 }
 
 impl FailedAttempts {
-    /// `networks_max` bounds the memory, at about 400 bytes per network. Beyond it, the least
+    /// `networks_max` bounds the memory, at most 1,100 bytes per network. Beyond it, the least
     /// recently used networks are evicted.
     pub fn new(per_minute_max: u32, networks_max: usize) -> Self {
-        Self { networks: Cache::new(networks_max), per_minute_max }
+        let limit = RateLimit::per_minute(per_minute_max);
+        Self { networks: Cache::new(networks_max), limit }
     }
 
     /// The end of the block of `address`, in epoch milliseconds. `None` if it is not blocked.
     pub fn blocked_until_ms(&self, address: IpAddr, now_ms: u64) -> Option<u64> {
         let network = self.networks.get(&ClientNetwork::from(address))?;
         let state = network.state();
-        state.blocked_until_ms(now_ms, self.per_minute_max)
+        state.blocked_until_ms(now_ms, self.limit)
     }
 
     /// Begins an attempt. Waits if the attempts in progress may reach the limit, at most `wait`.
@@ -73,20 +73,20 @@ impl FailedAttempts {
         let new_network = || Ok::<_, Infallible>(Arc::default());
         let Ok(network) =
             self.networks.get_or_insert_with(&ClientNetwork::from(address), new_network);
-        let per_minute_max = self.per_minute_max;
+        let limit = self.limit;
         let begins = async {
             loop {
                 // Before the check, so that no end is missed between the check and the wait.
                 let mut ended = std::pin::pin!(network.ended.notified());
                 ended.as_mut().enable();
-                if network.state().begins(now_ms, per_minute_max)? {
+                if network.state().begins(now_ms, limit)? {
                     return Ok::<_, VerifyError>(());
                 }
                 ended.await;
             }
         };
         timeout(wait, begins).await.map_err(|_| VerifyError::Busy)??;
-        Ok(Attempt { network, per_minute_max })
+        Ok(Attempt { network, limit })
     }
 }
 
@@ -94,7 +94,7 @@ impl Attempt {
     /// Counts the attempt as a failure.
     pub fn fail(self, now_ms: u64) {
         let one = TakeRequest::ONE;
-        self.network.state().failures.take(now_ms, self.per_minute_max, one);
+        self.network.state().failures.take(now_ms, self.limit, one);
     }
 }
 
@@ -105,6 +105,12 @@ impl Drop for Attempt {
     }
 }
 
+impl Default for NetworkState {
+    fn default() -> Self {
+        Self { failures: SlidingWindow::of_at_most(MINUTE_S), pending: 0 }
+    }
+}
+
 impl Network {
     fn state(&self) -> MutexGuard<'_, NetworkState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -112,19 +118,19 @@ impl Network {
 }
 
 impl NetworkState {
-    fn blocked_until_ms(&self, now_ms: u64, per_minute_max: u32) -> Option<u64> {
+    fn blocked_until_ms(&self, now_ms: u64, limit: RateLimit) -> Option<u64> {
         // Takes from a copy, because a check is not a failed attempt.
-        let grant = self.failures.clone().take(now_ms, per_minute_max, TakeRequest::ONE);
+        let grant = self.failures.clone().take(now_ms, limit, TakeRequest::ONE);
         (!grant.admitted).then_some(now_ms + grant.reset_in_ms)
     }
 
     /// Whether an attempt begins. If not, one in progress may free its place.
-    fn begins(&mut self, now_ms: u64, per_minute_max: u32) -> Result<bool, VerifyError> {
-        if let Some(until_ms) = self.blocked_until_ms(now_ms, per_minute_max) {
+    fn begins(&mut self, now_ms: u64, limit: RateLimit) -> Result<bool, VerifyError> {
+        if let Some(until_ms) = self.blocked_until_ms(now_ms, limit) {
             return Err(VerifyError::TooManyFailures { until_ms });
         }
         let with_pending = TakeRequest::of(self.pending + 1);
-        let begins = self.failures.clone().take(now_ms, per_minute_max, with_pending).admitted;
+        let begins = self.failures.clone().take(now_ms, limit, with_pending).admitted;
         self.pending += u32::from(begins);
         Ok(begins)
     }
@@ -146,8 +152,8 @@ mod tests {
         failed_attempts.begin(blocked, NOW_MS, WAIT).await.unwrap().fail(NOW_MS);
         assert_eq!(failed_attempts.blocked_until_ms(blocked, NOW_MS), None);
         failed_attempts.begin(same_network, NOW_MS, WAIT).await.unwrap().fail(NOW_MS);
-        assert_eq!(failed_attempts.blocked_until_ms(blocked, NOW_MS), Some(NOW_MS + 61_000));
-        assert_eq!(failed_attempts.blocked_until_ms(blocked, NOW_MS + 61_000), None);
+        assert_eq!(failed_attempts.blocked_until_ms(blocked, NOW_MS), Some(NOW_MS + 60_001));
+        assert_eq!(failed_attempts.blocked_until_ms(blocked, NOW_MS + 60_001), None);
         assert_eq!(failed_attempts.blocked_until_ms(other, NOW_MS), None);
         let error = failed_attempts.begin(blocked, NOW_MS, WAIT).await.err();
         assert!(matches!(error, Some(VerifyError::TooManyFailures { .. })), "{error:?}");

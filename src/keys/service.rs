@@ -13,7 +13,7 @@ use super::error::KeyServiceError;
 use super::hash::{hash_secret, hint_of};
 use super::token::Token;
 use super::validity::Grace;
-use crate::caller::{Actor, KeyId, Label, Note, RequestsPerMinute, TierName};
+use crate::caller::{Actor, KeyId, Label, Note, RateLimit, TierName};
 use crate::redis::{Message, Redis};
 use crate::store::{
     KeyChange, KeyRecord, KeyWrite, NewKey, Rotation, Store, StoreError, TierRecord,
@@ -180,7 +180,7 @@ impl KeyService {
     pub async fn set_tier(
         &self,
         name: &TierName,
-        limit: RequestsPerMinute,
+        limit: RateLimit,
     ) -> Result<Notified<TierRecord>, KeyServiceError> {
         self.store.set_tier(&self.actor, name, limit).await?;
         let instances_notified = self.notify(&[Message::DataChanged]).await;

@@ -1,8 +1,6 @@
 //! Limits requests without a key: so many per client network in any trailing hour.
 //!
-//! A window of an hour is the window of a minute with a clock that runs 60 times slower
-//! ([`TIME_SCALE`]). There are no leases: a client requests few pages, and each costs one call to
-//! Redis.
+//! There are no leases: a client requests few pages, and each costs one call to Redis.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -11,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use quick_cache::sync::Cache;
 
 use super::redis_window::RedisWindow;
-use super::sliding_window::{SlidingWindow, TIME_SCALE};
+use super::sliding_window::SlidingWindow;
 use super::take::{Decision, Grant, TakeRequest};
-use crate::caller::ClientNetwork;
+use crate::caller::{ClientNetwork, HOUR_S, RateLimit};
 use crate::clock::MonotonicClock;
 use crate::config::AnonymousConfig;
 use crate::redis::Redis;
@@ -23,13 +21,13 @@ pub struct AnonymousLimiter {
     /// `None` if no Redis is configured.
     redis_window: Option<RedisWindow>,
     networks: Cache<ClientNetwork, Arc<Mutex<NetworkState>>>,
-    per_hour_max: u32,
+    /// Zero requests for no limit.
+    limit: RateLimit,
 }
 
 /// The state of one network on this instance.
-#[derive(Default)]
 struct NetworkState {
-    /// The requests that this instance admitted without Redis, by the slow clock.
+    /// The requests that this instance admitted without Redis.
     local_window: SlidingWindow,
     /// Requests are rejected from memory until then.
     rejected_until_ms: u64,
@@ -43,7 +41,7 @@ impl AnonymousLimiter {
             clock: MonotonicClock::start(),
             redis_window: redis.map(RedisWindow::new),
             networks: Cache::new(config.anonymous_addresses_max),
-            per_hour_max: config.anonymous_requests_per_hour_max,
+            limit: RateLimit { requests: config.anonymous_requests_per_hour_max, window_s: HOUR_S },
         }
     }
 
@@ -52,8 +50,8 @@ impl AnonymousLimiter {
     /// While Redis is unavailable, this instance admits the limit divided by `fallback_divisor`,
     /// and at least one request.
     pub async fn admit(&self, address: IpAddr, fallback_divisor: u32) -> Option<Decision> {
-        let limit = self.per_hour_max;
-        if limit == 0 {
+        let limit = self.limit;
+        if limit.requests == 0 {
             return None;
         }
         let network = ClientNetwork::from(address);
@@ -63,33 +61,40 @@ impl AnonymousLimiter {
         let rejected_until_ms = lock(&state).rejected_until_ms;
         if now_ms < rejected_until_ms {
             let reset_in_ms = rejected_until_ms - now_ms;
+            let limit = limit.requests;
             return Some(Decision { admitted: false, limit, remaining: 0, reset_in_ms });
         }
         let by_redis = match &self.redis_window {
-            Some(redis_window) => Some(redis_window.take_hourly(network, limit).await),
+            Some(redis_window) => Some(redis_window.take_of_network(network, limit).await),
             None => None,
         };
         let grant = match by_redis {
             Some(Ok(grant)) => grant,
             Some(Err(_)) => {
-                let share = (limit / fallback_divisor.max(1)).max(1);
+                let requests = (limit.requests / fallback_divisor.max(1)).max(1);
+                let share = RateLimit { requests, ..limit };
                 let grant = lock(&state).take_local(now_ms, share);
                 // Not remembered if it is a rejection: when Redis is back, its window decides.
-                return Some(Decision::from_grant(grant, limit));
+                return Some(Decision::from_grant(grant, limit.requests));
             }
             None => lock(&state).take_local(now_ms, limit),
         };
         if !grant.admitted {
             lock(&state).rejected_until_ms = self.clock.now_ms() + grant.reset_in_ms;
         }
-        Some(Decision::from_grant(grant, limit))
+        Some(Decision::from_grant(grant, limit.requests))
+    }
+}
+
+impl Default for NetworkState {
+    fn default() -> Self {
+        Self { local_window: SlidingWindow::of_at_most(HOUR_S), rejected_until_ms: 0 }
     }
 }
 
 impl NetworkState {
-    fn take_local(&mut self, now_ms: u64, limit: u32) -> Grant {
-        let grant = self.local_window.take(now_ms / TIME_SCALE, limit, TakeRequest::ONE);
-        Grant { reset_in_ms: grant.reset_in_ms * TIME_SCALE, ..grant }
+    fn take_local(&mut self, now_ms: u64, limit: RateLimit) -> Grant {
+        self.local_window.take(now_ms, limit, TakeRequest::ONE)
     }
 }
 
@@ -106,6 +111,7 @@ mod tests {
 
     const HOUR_MS: u64 = 3_600_000;
     const START_MS: u64 = 1_700_000_012_345;
+    const LIMIT: RateLimit = RateLimit { requests: 5, window_s: HOUR_S };
 
     proptest! {
         #[test]
@@ -117,16 +123,16 @@ mod tests {
             let mut now_ms = START_MS;
             for wait_ms in waits_ms {
                 now_ms += wait_ms;
-                let grant = state.take_local(now_ms, 5);
+                let grant = state.take_local(now_ms, LIMIT);
                 if grant.admitted {
                     admitted_ms.push(now_ms);
                     let in_hour = admitted_ms.iter().filter(|at_ms| **at_ms + HOUR_MS > now_ms);
                     prop_assert!(in_hour.count() <= 5);
                 } else {
-                    prop_assert!(grant.reset_in_ms <= HOUR_MS + 61_000);
+                    prop_assert!(grant.reset_in_ms <= HOUR_MS + 1);
                     let local_window = state.local_window.clone();
                     let mut later = NetworkState { local_window, rejected_until_ms: 0 };
-                    let after_reset = later.take_local(now_ms + grant.reset_in_ms, 5);
+                    let after_reset = later.take_local(now_ms + grant.reset_in_ms, LIMIT);
                     prop_assert!(after_reset.admitted);
                 }
             }

@@ -15,7 +15,7 @@ use super::lease::LeaseDecision;
 use super::local_windows::LocalWindows;
 use super::redis_window::RedisWindow;
 use super::take::{Decision, Grant, TakeRequest, WindowAnswer};
-use crate::caller::{Caller, KeyId};
+use crate::caller::{Caller, KeyId, RateLimit};
 use crate::clock::MonotonicClock;
 use crate::metrics::{self, Basis};
 use crate::redis::{Redis, RedisError};
@@ -42,14 +42,13 @@ struct Shared {
 #[derive(Clone, Copy)]
 struct KeyRequest {
     key: KeyId,
-    /// Requests per minute.
-    limit: u32,
+    limit: RateLimit,
     cost: u32,
 }
 
 impl KeyRequest {
     fn of(caller: &Caller, cost: u32) -> Self {
-        Self { key: caller.limit_id, limit: caller.tier.requests_per_minute, cost }
+        Self { key: caller.limit_id, limit: caller.tier.limit, cost }
     }
 }
 
@@ -102,7 +101,7 @@ impl KeyLimiter {
     /// Decides without a configured Redis.
     fn decide_alone(&self, KeyRequest { key, limit, cost }: KeyRequest) -> Decision {
         let grant = self.local_windows.take(key, limit, cost, self.clock.now_ms());
-        to_local_decision(grant, limit)
+        to_local_decision(grant, limit.requests)
     }
 
     /// Decides without a call to Redis, and starts the renewal of a half-used lease. `None` if a
@@ -131,7 +130,7 @@ impl KeyLimiter {
         }
         match lease_decision {
             LeaseDecision::DecideLocally => Some(self.decide_by_share(key_state, request)),
-            decided => to_decision(decided, limit, Basis::Memory),
+            decided => to_decision(decided, limit.requests, Basis::Memory),
         }
     }
 
@@ -153,14 +152,14 @@ impl KeyLimiter {
         let sent_ms = self.clock.now_ms();
         // `_waiting` counts this request as well.
         let total_cost = key_state.waiting_cost();
-        let (instances, share) = (self.instances(), self.share(limit));
+        let (instances, share) = (self.instances(), self.share(limit).requests);
         let take = lease.prepare_call(sent_ms, cost, total_cost, limit, instances, share);
         let decision = match self.take_or_report(shared, key_state, request, take).await {
             Ok(grant) => {
                 metrics::lease(grant.prefetched);
                 let now_ms = self.clock.now_ms();
                 let decided = lease.apply_grant(sent_ms, now_ms, take, grant, limit);
-                to_decision(decided, limit, Basis::RedisWindow)
+                to_decision(decided, limit.requests, Basis::RedisWindow)
             }
             Err(_) => {
                 lease.call_failed(self.clock.now_ms());
@@ -191,17 +190,18 @@ impl KeyLimiter {
     }
 
     /// Decides while Redis is unavailable: this instance admits its share of the limit, less all
-    /// that it admitted in the last minute, and at least one request per minute of any cost.
+    /// that it admitted in the last window, and at least one request per window of any cost.
     fn decide_by_share(&self, key_state: &KeyState, request: KeyRequest) -> Decision {
         let KeyRequest { limit, cost, .. } = request;
         let grant = key_state.lease.decide_locally(self.clock.now_ms(), self.share(limit), cost);
-        to_local_decision(grant, limit)
+        to_local_decision(grant, limit.requests)
     }
 
     /// What this instance admits while Redis can't tell what others admit. An instance that has not
     /// counted any other takes the whole limit.
-    fn share(&self, limit: u32) -> u32 {
-        limit / self.fallback_divisor()
+    fn share(&self, limit: RateLimit) -> RateLimit {
+        let divisor = self.fallback_divisor(limit.window_s);
+        RateLimit { requests: limit.requests / divisor, ..limit }
     }
 
     /// Makes Redis remember since when it has had data, so that it notices a loss. Called
@@ -227,9 +227,9 @@ impl KeyLimiter {
     }
 
     /// While Redis is unavailable, each instance admits a limit divided by this: the largest number
-    /// of instances of the last minutes.
-    pub fn fallback_divisor(&self) -> u32 {
-        self.instances.recent_max()
+    /// of instances in the last window and some minutes before it.
+    pub fn fallback_divisor(&self, window_s: u32) -> u32 {
+        self.instances.recent_max(window_s)
     }
 
     /// Sets the number of instances that share the Redis.

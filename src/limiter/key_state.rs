@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::lease::Lease;
 use super::redis_window::RedisWindow;
 use super::take::WindowAnswer;
-use crate::caller::KeyId;
+use crate::caller::{KeyId, RateLimit};
 use crate::clock::MonotonicClock;
 use crate::metrics;
 
@@ -51,7 +51,7 @@ pub struct RenewalTask {
     pub redis_window: Arc<RedisWindow>,
     pub key_state: Arc<KeyState>,
     pub key: KeyId,
-    pub limit: u32,
+    pub limit: RateLimit,
     pub instances: u32,
     /// The end of the lease to renew.
     pub lease_ends_ms: u64,

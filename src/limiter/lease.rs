@@ -13,24 +13,26 @@
 //! old as the lease. It ends at once when the limit of the key changes.
 //!
 //! The window counts the permits of a lease as if all were used at the end of the lease. A permit
-//! is used before that end, so it stays in the window for at least 60 s after its use. The limit
+//! is used before that end, so it stays in the window for at least its length after its use. The limit
 //! therefore holds over all instances, whatever their clocks say and even if some of them crash.
 //!
 //! Redis may lose the window. The instance knows when its window was created, and Redis answers
 //! that it has another one. [`Lease::prepare_report`] then tells the new window what this instance
-//! has admitted. Until the new window counts every request of the last minute, this instance takes
-//! from it only as much as it would admit without Redis ([`Lease::decide_locally`]): its share of
-//! the limit, less all that it has admitted in the last minute.
+//! has admitted. Until the new window counts every request of its length, this instance takes from it
+//! only as much as it would admit without Redis ([`Lease::decide_locally`]): its share of the limit,
+//! less all that it has admitted in the last window.
 //!
 //! A lease does no I/O. Times are arguments, in milliseconds of the instance's monotonic clock.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::atomic_limit::AtomicLimit;
 use super::lease_state::{LeaseState, PrefetchVerdict};
 use super::permit_pool::PermitPool;
 use super::rejections::Rejections;
-use super::take::{Grant, LEASE_S, LeaseReturn, Report, TakeRequest};
+use super::take::{Grant, LeaseReturn, Report, TakeRequest, USED_WITHIN_MS};
+use crate::caller::{RateLimit, WINDOW_S_MAX};
 
 /// A lease ends this long after the answer of Redis. A key prefetches what it uses in this time.
 const LEASE_MS: u64 = 250;
@@ -41,8 +43,9 @@ const RENEWED_PERMITS_MIN: u32 = 8;
 /// What a renewal's call takes besides its prefetch. A call must take at least one permit, even a
 /// renewal, which answers no request.
 const RENEWAL_COST: u32 = 1;
-/// The state of a key without requests is removed after this time.
-const IDLE_MS: u64 = 10 * 60 * 1000;
+/// The state of a key without requests is removed after this time. The instance then has nothing to
+/// report to a Redis that lost its data, not even if the window has become the longest one.
+const IDLE_MS: u64 = (WINDOW_S_MAX as u64 + 60) * 1000;
 
 /// The lease of one key on one instance.
 ///
@@ -52,7 +55,7 @@ const IDLE_MS: u64 = 10 * 60 * 1000;
 pub struct Lease {
     permits: PermitPool,
     /// The limit under which the permits were taken.
-    limit: AtomicU32,
+    limit: AtomicLimit,
     /// The request that leaves this many permits or fewer starts the renewal. 0 for no renewal.
     renew_at_permits: AtomicU32,
     rejections: Rejections,
@@ -91,9 +94,9 @@ pub enum LeaseDecision {
 
 impl Lease {
     /// Decides on a request from memory if possible.
-    pub fn decide(&self, now_ms: u64, limit: u32, cost: u32) -> LeaseDecision {
+    pub fn decide(&self, now_ms: u64, limit: RateLimit, cost: u32) -> LeaseDecision {
         // Under another limit, the permits go back with the call.
-        let has_same_limit = self.limit.load(Ordering::Relaxed) == limit;
+        let has_same_limit = self.limit.load() == limit;
         if has_same_limit && let Some((left, lease_ends_ms)) = self.permits.take(cost, now_ms) {
             // The number of permits left only decreases. Exactly one request brings it from above
             // `renew_at_permits` to that number or below, and that request starts the renewal.
@@ -131,14 +134,14 @@ impl Lease {
         now_ms: u64,
         cost: u32,
         total_cost: u32,
-        limit: u32,
+        limit: RateLimit,
         instances: u32,
         share: u32,
     ) -> TakeRequest {
         let mut state = self.state();
         state.share = share;
         if state.last_call_ms.is_none() {
-            self.window_free.store(limit, Ordering::Relaxed);
+            self.window_free.store(limit.requests, Ordering::Relaxed);
         }
         let left = self.permits.take_all();
         let verdict = state.judge_prefetch(now_ms, left, cost);
@@ -151,24 +154,26 @@ impl Lease {
         let prefetch = state.choose_prefetch(free_to_prefetch, instances);
         state.other_waiting_cost = total_cost.saturating_sub(cost);
         let prefetch = prefetch.saturating_add(state.other_waiting_cost);
-        state.next_take(now_ms, cost, prefetch)
+        state.next_take(now_ms, limit.window_s, cost, prefetch)
     }
 
     /// Prepares the call after the one that Redis answered with [`WindowAnswer::Lost`].
     ///
     /// [`WindowAnswer::Lost`]: super::take::WindowAnswer::Lost
     pub fn prepare_report(&self, now_ms: u64, take: TakeRequest) -> (TakeRequest, Report) {
-        let report = self.state().report(now_ms);
+        let report = self.state().report(now_ms, self.limit.load().window_s);
         (TakeRequest { lease_return: LeaseReturn::NOTHING, ..take }, report)
     }
 
-    /// Decides without Redis: from what this instance admitted in the last minute.
-    pub fn decide_locally(&self, now_ms: u64, share: u32, cost: u32) -> Grant {
+    /// Decides without Redis: from what this instance admitted in the last window. `share` is its
+    /// share of the limit.
+    pub fn decide_locally(&self, now_ms: u64, share: RateLimit, cost: u32) -> Grant {
         let mut state = self.state();
         // After a renewal without an answer, there may be a lease.
         let left = self.permits.take_all();
         state.end_lease(now_ms, left);
-        state.admitted.take(now_ms, share.max(cost), TakeRequest::of(cost))
+        let share = RateLimit { requests: share.requests.max(cost), ..share };
+        state.admitted.take(now_ms, share, TakeRequest::of(cost))
     }
 
     /// Stores the answer to a call that was sent at `sent_ms`, and decides on the request that
@@ -179,7 +184,7 @@ impl Lease {
         now_ms: u64,
         take: TakeRequest,
         grant: Grant,
-        limit: u32,
+        limit: RateLimit,
     ) -> LeaseDecision {
         let mut state = self.state();
         let taken = if grant.admitted { take.cost } else { 0 };
@@ -189,7 +194,7 @@ impl Lease {
         let Grant { admitted, remaining, mut reset_in_ms, incomplete_ms, .. } = grant;
         if !admitted {
             // The share may be used up, until some of it is free or the window is complete.
-            let share = state.share.max(take.cost);
+            let share = RateLimit { requests: state.share.max(take.cost), ..limit };
             let share_in_ms = state.admitted.ms_until_fits(now_ms, share, take.cost);
             reset_in_ms = reset_in_ms.max(share_in_ms.min(incomplete_ms));
             self.rejections.add(now_ms, take.cost, limit, now_ms + reset_in_ms);
@@ -220,7 +225,7 @@ impl Lease {
         state.other_waiting_cost = 0;
         let free = self.window_free.load(Ordering::Relaxed).saturating_add(left);
         let prefetch = state.choose_prefetch(free, instances);
-        Some(state.next_take(now_ms, RENEWAL_COST, prefetch))
+        Some(state.next_take(now_ms, self.limit.load().window_s, RENEWAL_COST, prefetch))
     }
 
     /// Replaces the old lease with the answer to a renewal that was sent at `sent_ms`. The unused
@@ -231,7 +236,7 @@ impl Lease {
         now_ms: u64,
         take: TakeRequest,
         grant: Grant,
-        limit: u32,
+        limit: RateLimit,
     ) {
         let mut state = self.state();
         if !grant.admitted {
@@ -268,8 +273,8 @@ impl Lease {
 
     /// Makes the prefetched permits of `grant` the lease.
     ///
-    /// No permit is used later than [`LEASE_S`] after the call was sent. Redis handled the call
-    /// later, so no permit can be used after the second in which Redis counts it.
+    /// No permit is used later than [`USED_WITHIN_MS`] after the call was sent. Redis handled the
+    /// call later, so no permit can be used after the time at which Redis counts it.
     fn start_lease(
         &self,
         state: &mut LeaseState,
@@ -277,13 +282,13 @@ impl Lease {
         now_ms: u64,
         take: TakeRequest,
         grant: Grant,
-        limit: u32,
+        limit: RateLimit,
     ) {
         self.observe_others(now_ms, take, grant, limit);
-        self.limit.store(limit, Ordering::Relaxed);
+        self.limit.store(limit);
         state.known_us = grant.created_us;
         state.prefetched = grant.prefetched;
-        state.bucket_s = grant.bucket_s;
+        state.bucket_ms = grant.bucket_ms;
         let window_free = grant.remaining.saturating_add(state.lease_return.unused);
         self.window_free.store(window_free, Ordering::Relaxed);
         self.reset_ms.store(now_ms + grant.reset_in_ms, Ordering::Relaxed);
@@ -293,7 +298,7 @@ impl Lease {
         self.renew_at_permits.store(if is_renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
         // The end identifies a lease, so ends must differ. If two answers came in the same
         // millisecond, the second lease ends 1 ms earlier.
-        let mut lease_ends_ms = (sent_ms + LEASE_S * 1000).min(now_ms + LEASE_MS);
+        let mut lease_ends_ms = (sent_ms + USED_WITHIN_MS).min(now_ms + LEASE_MS);
         if state.answered_ms == Some(now_ms) {
             lease_ends_ms = lease_ends_ms.min(state.lease_ends_ms.saturating_sub(1));
         }
@@ -304,9 +309,9 @@ impl Lease {
 
     /// Measures how fast other instances use the window: what is missing since the last answer, and
     /// was not taken by this instance. Requests that left the window meanwhile hide some of it.
-    fn observe_others(&self, now_ms: u64, take: TakeRequest, grant: Grant, limit: u32) {
+    fn observe_others(&self, now_ms: u64, take: TakeRequest, grant: Grant, limit: RateLimit) {
         let elapsed_ms = now_ms.saturating_sub(self.answered_ms.swap(now_ms, Ordering::Relaxed));
-        if self.limit.load(Ordering::Relaxed) != limit {
+        if self.limit.load() != limit {
             self.others_per_s.store(0, Ordering::Relaxed);
             return;
         }
@@ -315,7 +320,7 @@ impl Lease {
         let used = free_before.saturating_sub(own).saturating_sub(grant.remaining);
         let per_s = u64::from(used) * 1000 / elapsed_ms.max(1);
         let old_per_s = u64::from(self.others_per_s.load(Ordering::Relaxed));
-        let mean_per_s = (old_per_s + per_s).div_ceil(2).min(u64::from(limit));
+        let mean_per_s = (old_per_s + per_s).div_ceil(2).min(u64::from(limit.requests));
         self.others_per_s.store(mean_per_s as u32, Ordering::Relaxed);
     }
 

@@ -6,7 +6,7 @@
 //! time prefetches none, so each of its requests asks Redis.
 
 use super::sliding_window::SlidingWindow;
-use super::take::{LEASE_S, LeaseReturn, Report, TakeRequest};
+use super::take::{LeaseReturn, Report, TakeRequest, USED_WITHIN_MS};
 
 /// A key prefetches at most the permits that it uses within this time.
 const PREFETCH_WINDOW_S: f64 = 0.25;
@@ -16,12 +16,12 @@ const SHARE_DIVISOR: u32 = 2;
 
 #[derive(Debug, Default)]
 pub struct LeaseState {
-    /// The permits of the lease at its begin, and the second in which the window counts them.
+    /// The permits of the lease at its begin, and the time at which the window counts them.
     pub prefetched: u32,
-    pub bucket_s: u64,
-    /// What this instance admitted in the last minute, without what the present lease admits.
+    pub bucket_ms: u64,
+    /// What this instance admitted in the last hour, without what the present lease admits.
     pub admitted: SlidingWindow,
-    /// What this instance may admit in a minute while Redis is lost or its window is incomplete.
+    /// What this instance may admit in a window while Redis is lost or its window is incomplete.
     pub share: u32,
     /// When the window in Redis was created, in epoch microseconds; 0 before the first answer.
     pub known_us: u64,
@@ -73,25 +73,28 @@ impl LeaseState {
     pub fn judge_prefetch(&self, now_ms: u64, left: u32, cost: u32) -> PrefetchVerdict {
         let is_recent = self
             .last_call_ms
-            .is_some_and(|last_call_ms| now_ms.saturating_sub(last_call_ms) < LEASE_S * 1000);
+            .is_some_and(|last_call_ms| now_ms.saturating_sub(last_call_ms) < USED_WITHIN_MS);
         if left < cost && is_recent { PrefetchVerdict::TooSmall } else { PrefetchVerdict::Enough }
     }
 
     /// Ends the lease at `now_ms`, of which `unused` permits are left. The next call gives them
     /// back.
     ///
-    /// One call can give back permits of one second only. If there are some of two seconds, the
-    /// fewer ones are dropped and expire.
+    /// One call can give back permits of one time only. Those of two leases go back at the earlier
+    /// time, which makes the limit stricter: what was used then counts at the later time instead.
     pub fn end_lease(&mut self, now_ms: u64, unused: u32) {
         let used = std::mem::take(&mut self.prefetched).saturating_sub(unused);
         self.admitted.record(now_ms, used);
-        let ended = LeaseReturn { bucket_s: self.bucket_s, unused };
-        let earlier = self.lease_return;
-        if ended.bucket_s == earlier.bucket_s {
-            self.lease_return.unused += unused;
-        } else if ended.unused > earlier.unused {
-            self.lease_return = ended;
-        }
+        let (ended, earlier) =
+            (LeaseReturn { bucket_ms: self.bucket_ms, unused }, self.lease_return);
+        self.lease_return = match (earlier.unused, unused) {
+            (0, _) => ended,
+            (_, 0) => earlier,
+            _ => LeaseReturn {
+                bucket_ms: earlier.bucket_ms.min(ended.bucket_ms),
+                unused: earlier.unused + unused,
+            },
+        };
     }
 
     /// How many permits to prefetch if `free` ones are left and `instances` share them. It leaves
@@ -102,10 +105,16 @@ impl LeaseState {
     }
 
     /// What the next call takes. It also gives back permits of earlier leases.
-    pub fn next_take(&mut self, now_ms: u64, cost: u32, prefetch: u32) -> TakeRequest {
+    pub fn next_take(
+        &mut self,
+        now_ms: u64,
+        window_s: u32,
+        cost: u32,
+        prefetch: u32,
+    ) -> TakeRequest {
         self.last_call_ms = Some(now_ms);
         // The whole lease counts, as if it was used.
-        let admitted = self.admitted.total(now_ms).saturating_add(self.prefetched);
+        let admitted = self.admitted.total(now_ms, window_s).saturating_add(self.prefetched);
         TakeRequest {
             cost,
             prefetch,
@@ -116,8 +125,8 @@ impl LeaseState {
     }
 
     /// Forgets the permits that the lost window counted. Returns what this instance admitted.
-    pub fn report(&mut self, now_ms: u64) -> Report {
+    pub fn report(&mut self, now_ms: u64, window_s: u32) -> Report {
         self.lease_return = LeaseReturn::NOTHING;
-        self.admitted.report(now_ms)
+        self.admitted.report(now_ms, window_s)
     }
 }

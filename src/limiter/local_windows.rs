@@ -7,7 +7,7 @@ use dashmap::DashMap;
 
 use super::sliding_window::SlidingWindow;
 use super::take::{Grant, TakeRequest};
-use crate::caller::KeyId;
+use crate::caller::{KeyId, RateLimit};
 
 /// Only verified callers get here, so the number of valid keys bounds the memory.
 #[derive(Default)]
@@ -16,11 +16,12 @@ pub struct LocalWindows {
 }
 
 impl LocalWindows {
-    pub fn take(&self, key: KeyId, limit: u32, cost: u32, now_ms: u64) -> Grant {
+    pub fn take(&self, key: KeyId, limit: RateLimit, cost: u32, now_ms: u64) -> Grant {
         self.windows.entry(key).or_default().take(now_ms, limit, TakeRequest::of(cost))
     }
 
-    /// Removes the windows of idle keys.
+    /// Removes the windows of keys that are idle for as long as the longest window lasts. A shorter
+    /// window may become that long.
     pub fn sweep(&self, now_ms: u64) {
         self.windows.retain(|_, window| !window.is_idle(now_ms));
     }
@@ -35,10 +36,11 @@ mod tests {
         let windows = LocalWindows::default();
         let key = KeyId::random();
         let now_ms = 1_700_000_000_000;
-        assert!(windows.take(key, 1, 1, now_ms).admitted);
-        windows.sweep(now_ms + 60_999);
-        assert!(!windows.take(key, 1, 1, now_ms + 60_999).admitted);
-        windows.sweep(now_ms + 61_000);
+        assert!(windows.take(key, RateLimit { requests: 1, window_s: 10 }, 1, now_ms).admitted);
+        windows.sweep(now_ms + 3_600_000);
+        let hour = RateLimit { requests: 1, window_s: 3600 };
+        assert!(!windows.take(key, hour, 1, now_ms + 3_600_000).admitted);
+        windows.sweep(now_ms + 3_600_001);
         assert!(windows.windows.is_empty());
     }
 }

@@ -1,14 +1,16 @@
-//! Strict sliding-window limits: no trailing 60 seconds contain more requests than the limit.
+//! Strict sliding-window limits: no trailing window contains more requests than the limit. A tier
+//! has windows of 10 s to 1 h, and may get others at any time.
 //!
 //! - [`KeyLimiter`] limits keys. With Redis, all instances share one window per key
 //!   ([`redis_window`]), and each instance takes permits from it in advance ([`lease`]), so that
 //!   most requests need no Redis call. While Redis is unavailable, each instance counts what it
 //!   admits itself. Without Redis, it has windows of its own ([`local_windows`]).
-//! - [`AnonymousLimiter`] limits requests without a key, by client network and hour.
+//! - [`AnonymousLimiter`] limits requests without a key, by client network.
 //!
 //! Both count with the same window ([`sliding_window`], or `window.lua` in Redis).
 
 mod anonymous;
+mod atomic_limit;
 mod instance_count;
 mod key_limiter;
 mod key_state;
@@ -30,5 +32,5 @@ mod window_model;
 pub use anonymous::AnonymousLimiter;
 pub use key_limiter::KeyLimiter;
 pub use key_state::KeyState;
-pub use sliding_window::{SlidingWindow, TIME_SCALE};
-pub use take::{Decision, Grant, TakeRequest, WINDOW_S};
+pub use sliding_window::SlidingWindow;
+pub use take::{Decision, Grant, TakeRequest};

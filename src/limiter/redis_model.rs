@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use super::sliding_window::SlidingWindow;
 use super::take::{Grant, Report, TakeRequest, WindowAnswer};
+use crate::caller::RateLimit;
 
 /// As in `window.lua`.
-const INCOMPLETE_S: u64 = 63;
+const INCOMPLETE_MS: u64 = 3000;
 
 #[derive(Default)]
 pub struct RedisModel {
@@ -21,7 +22,8 @@ pub struct RedisModel {
 struct StoredWindow {
     window: SlidingWindow,
     created_us: u64,
-    complete_from_s: u64,
+    /// The window counts every request since then, or has always if it is 0.
+    complete_since_ms: u64,
 }
 
 impl RedisModel {
@@ -45,12 +47,12 @@ impl RedisModel {
         &mut self,
         key: usize,
         now_ms: u64,
-        limit: u32,
+        limit: RateLimit,
         take: TakeRequest,
         known_generation_us: &mut u64,
         report: Option<&Report>,
     ) -> WindowAnswer {
-        let (now_us, now_s) = (now_ms * 1000, now_ms / 1000);
+        let now_us = now_ms * 1000;
         let known_us = std::mem::replace(known_generation_us, 0);
         let generation = self.generation.get_or_insert((now_us, known_us != 0));
         generation.1 |= known_us != 0 && known_us != generation.0;
@@ -60,22 +62,24 @@ impl RedisModel {
         let mut stored = stored.unwrap_or_else(|| {
             let is_evicted = take.known_us != 0 && take.known_us >= generation_us;
             let may_be_lost = is_evicted || self.may_evict_windows;
-            let complete_from_s = if may_be_lost { now_s + INCOMPLETE_S } else { 0 };
-            StoredWindow { window: SlidingWindow::default(), created_us: now_us, complete_from_s }
+            let complete_since_ms = if may_be_lost { now_ms } else { 0 };
+            StoredWindow { window: SlidingWindow::default(), created_us: now_us, complete_since_ms }
         });
         if has_lost_data {
-            let complete_from_s = generation_us / 1_000_000 + INCOMPLETE_S;
-            stored.complete_from_s = stored.complete_from_s.max(complete_from_s);
+            stored.complete_since_ms = stored.complete_since_ms.max(generation_us / 1000);
         }
         if take.known_us != 0 && take.known_us != stored.created_us {
             let Some(report) = report else { return WindowAnswer::Lost };
-            let complete_from_s = stored.created_us / 1_000_000 + INCOMPLETE_S;
-            stored.complete_from_s = stored.complete_from_s.max(complete_from_s);
-            for (age_s, permits) in report {
-                stored.window.record_earlier(now_ms, *age_s, *permits);
+            stored.complete_since_ms = stored.complete_since_ms.max(stored.created_us / 1000);
+            for (age_ms, permits) in report {
+                stored.window.record_earlier(now_ms, *age_ms, *permits);
             }
         }
-        let incomplete_ms = (stored.complete_from_s * 1000).saturating_sub(now_ms);
+        let complete_ms = match stored.complete_since_ms {
+            0 => 0,
+            since_ms => since_ms + u64::from(limit.window_s) * 1000 + INCOMPLETE_MS,
+        };
+        let incomplete_ms = complete_ms.saturating_sub(now_ms);
         let permits_max = if incomplete_ms > 0 { take.incomplete_max } else { u32::MAX };
         let grant = stored.window.take_at_most(now_ms, limit, take, permits_max);
         let created_us = stored.created_us;

@@ -10,9 +10,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::sliding_window::TIME_SCALE;
 use super::take::{Grant, LeaseReturn, Report, TakeRequest, WindowAnswer};
-use crate::caller::{ClientNetwork, KeyId};
+use crate::caller::{ClientNetwork, KeyId, RateLimit};
 use crate::redis::{Redis, RedisError, Script};
 
 pub struct RedisWindow {
@@ -22,27 +21,19 @@ pub struct RedisWindow {
     generations_us: [AtomicU64; GROUPS as usize],
 }
 
-/// The length and the lifetime of a window.
-#[derive(Clone, Copy)]
-struct WindowKind {
-    /// The clock of the window runs slower by this factor. A window has 60 seconds of this clock.
-    time_scale: u64,
-    /// The string in Redis expires this long after its last use. 0 for no expiry.
-    ttl_s: u64,
-}
-
-/// The window of a key: 60 seconds. It has no expiry, because a full Redis evicts strings that have
-/// one. The number of keys that were ever used bounds the memory.
-const KEY_WINDOW: WindowKind = WindowKind { time_scale: 1, ttl_s: 0 };
-/// The window of a client network: one hour. The number of networks is unbounded, so the windows
-/// expire. If a full Redis evicts one, that network gets a new hour.
-const NETWORK_WINDOW: WindowKind = WindowKind { time_scale: TIME_SCALE, ttl_s: 2 * 3600 };
+/// The number of client networks is unbounded, so their windows expire this long after their last
+/// use. If a full Redis evicts one, that network gets a new window.
+const NETWORK_TTL_S: u64 = 2 * 3600;
 /// How many groups there are, and so how many masters of a cluster can share the windows.
 const GROUPS: u32 = 16;
 
-/// A call of the script besides the take.
+/// A call of the script besides the limit and the take.
 #[derive(Clone, Copy, Default)]
 struct CallOptions<'a> {
+    /// The string in Redis expires this long after its last use. 0 for no expiry, as for the window
+    /// of a key: a full Redis evicts strings that have one. The number of keys that were ever used
+    /// bounds the memory.
+    ttl_s: u64,
     /// Sent after the answer that the window was lost.
     report: Option<&'a Report>,
     /// The clock of Redis in tests, in epoch milliseconds.
@@ -63,10 +54,10 @@ impl RedisWindow {
     pub async fn take(
         &self,
         key: KeyId,
-        limit: u32,
+        limit: RateLimit,
         take: TakeRequest,
     ) -> Result<WindowAnswer, RedisError> {
-        self.call(&key.to_string(), KEY_WINDOW, limit, take, CallOptions::default()).await
+        self.call(&key.to_string(), limit, take, CallOptions::default()).await
     }
 
     /// Takes permits of a key whose window was lost, after counting what this instance admitted.
@@ -76,25 +67,26 @@ impl RedisWindow {
     pub async fn report_and_take(
         &self,
         key: KeyId,
-        limit: u32,
+        limit: RateLimit,
         take: TakeRequest,
         report: &Report,
     ) -> Result<Grant, RedisError> {
         let options = CallOptions { report: Some(report), ..CallOptions::default() };
-        self.call(&key.to_string(), KEY_WINDOW, limit, take, options).await.map(to_grant)
+        self.call(&key.to_string(), limit, take, options).await.map(to_grant)
     }
 
-    /// Takes one permit of a client network, whose window is an hour.
+    /// Takes one permit of a client network.
     ///
     /// # Errors
     /// As [`RedisWindow::take`].
-    pub async fn take_hourly(
+    pub async fn take_of_network(
         &self,
         network: ClientNetwork,
-        limit: u32,
+        limit: RateLimit,
     ) -> Result<Grant, RedisError> {
-        let (name, take) = (format!("ip:{network}"), TakeRequest::ONE);
-        self.call(&name, NETWORK_WINDOW, limit, take, CallOptions::default()).await.map(to_grant)
+        let options = CallOptions { ttl_s: NETWORK_TTL_S, ..CallOptions::default() };
+        let name = format!("ip:{network}");
+        self.call(&name, limit, TakeRequest::ONE, options).await.map(to_grant)
     }
 
     /// Creates the generation of each group that has none, and learns the others.
@@ -104,8 +96,8 @@ impl RedisWindow {
     pub async fn mark_generations(&self) -> Result<(), RedisError> {
         for group in 0..GROUPS {
             // A take of nothing writes no window.
-            let take = TakeRequest::of(0);
-            self.call_group(group, "none", KEY_WINDOW, 0, take, CallOptions::default()).await?;
+            let (limit, take) = (RateLimit::per_minute(0), TakeRequest::of(0));
+            self.call_group(group, "none", limit, take, CallOptions::default()).await?;
         }
         Ok(())
     }
@@ -113,40 +105,38 @@ impl RedisWindow {
     async fn call(
         &self,
         name: &str,
-        kind: WindowKind,
-        limit: u32,
+        limit: RateLimit,
         take: TakeRequest,
         options: CallOptions<'_>,
     ) -> Result<WindowAnswer, RedisError> {
-        self.call_group(group_of(name), name, kind, limit, take, options).await
+        self.call_group(group_of(name), name, limit, take, options).await
     }
 
     async fn call_group(
         &self,
         group: u32,
         name: &str,
-        kind: WindowKind,
-        limit: u32,
+        limit: RateLimit,
         take: TakeRequest,
         options: CallOptions<'_>,
     ) -> Result<WindowAnswer, RedisError> {
         let TakeRequest { cost, prefetch, lease_return, known_us, incomplete_max } = take;
-        let LeaseReturn { bucket_s, unused } = lease_return;
+        let LeaseReturn { bucket_ms, unused } = lease_return;
         let known_generation_us = &self.generations_us[group as usize];
         let report = options.report.map_or_else(|| "-".to_owned(), report_text);
         let arguments = vec![
-            limit.to_string(),
+            limit.requests.to_string(),
+            limit.window_s.to_string(),
             cost.to_string(),
             prefetch.to_string(),
-            bucket_s.to_string(),
+            bucket_ms.to_string(),
             unused.to_string(),
             known_us.to_string(),
             incomplete_max.to_string(),
             known_generation_us.load(Ordering::Relaxed).to_string(),
             u8::from(self.redis.may_evict_windows()).to_string(),
             report,
-            kind.time_scale.to_string(),
-            kind.ttl_s.to_string(),
+            options.ttl_s.to_string(),
             options.now_ms.map_or(String::new(), |ms| ms.to_string()),
         ];
         // The braces are the hash tag of Redis Cluster: all strings of a group are on one node.
@@ -154,19 +144,17 @@ impl RedisWindow {
         let names = [names[0].as_str(), &names[1]];
         let answer: (u8, u32, u64, u32, u64, u64, u64, u64) =
             self.redis.run(&self.script, &names, arguments).await?;
-        let (state, prefetched, bucket_s, remaining, reset_in_ms, ..) = answer;
+        let (state, prefetched, bucket_ms, remaining, reset_in_ms, ..) = answer;
         let (.., created_us, incomplete_ms, generation_us) = answer;
         known_generation_us.store(generation_us, Ordering::Relaxed);
         if state == LOST {
             return Ok(WindowAnswer::Lost);
         }
-        let [reset_in_ms, incomplete_ms] =
-            [reset_in_ms, incomplete_ms].map(|scaled_ms| scaled_ms * kind.time_scale);
         let admitted = state == ADMITTED;
         Ok(WindowAnswer::Decided(Grant {
             admitted,
             prefetched,
-            bucket_s,
+            bucket_ms,
             remaining,
             reset_in_ms,
             created_us,
@@ -190,7 +178,7 @@ fn to_grant(answer: WindowAnswer) -> Grant {
 
 fn report_text(report: &Report) -> String {
     let permits: Vec<_> =
-        report.iter().map(|(age_s, permits)| format!("{age_s}:{permits}")).collect();
+        report.iter().map(|(age_ms, permits)| format!("{age_ms}:{permits}")).collect();
     permits.join(",")
 }
 
@@ -315,14 +303,13 @@ mod tests {
                     incomplete_max: 5,
                     ..take_request(&step, last[instance])
                 };
-                let report = vec![(0, step.unused), (7, 1), (60, 2)];
+                let report = vec![(0, step.unused), (7_000, 1), (60_000, 2), (3_600_000, 3)];
                 let by_script = decide(
                     |take, report| {
-                        let options = CallOptions { report, now_ms: Some(now_ms) };
+                        let options = CallOptions { report, now_ms: Some(now_ms), ttl_s: 0 };
                         runtime
                             .block_on(instances[instance].call(
                                 &key.to_string(),
-                                KEY_WINDOW,
                                 step.limit,
                                 take,
                                 options,
@@ -358,7 +345,7 @@ mod tests {
             failure_persistence: None,
             ..RunnerConfig::default()
         });
-        for kind in [KEY_WINDOW, NETWORK_WINDOW] {
+        for ttl_s in [0, NETWORK_TTL_S] {
             let answers_are_equal = |steps: Vec<ModelStep>| {
                 let name = KeyId::random().to_string();
                 let mut window = SlidingWindow::default();
@@ -366,20 +353,22 @@ mod tests {
                 let mut now_ms = START_MS;
                 let mut last = None;
                 for step in steps {
-                    now_ms += step.wait_ms * kind.time_scale;
-                    let scaled_ms = now_ms / kind.time_scale;
+                    now_ms += step.wait_ms;
                     let limit = step.limit;
                     let take = take_request(&step, last);
-                    let options = CallOptions { now_ms: Some(now_ms), ..CallOptions::default() };
+                    let options = CallOptions { ttl_s, now_ms: Some(now_ms), report: None };
                     let by_script = runtime
-                        .block_on(redis_window.call(&name, kind, limit, take, options))
+                        .block_on(redis_window.call(&name, limit, take, options))
                         .map_err(|error| TestCaseError::fail(error.to_string()))?;
                     let by_script = to_grant(by_script);
-                    let reset_in_ms = by_script.reset_in_ms / kind.time_scale;
-                    let by_script =
-                        Grant { reset_in_ms, created_us: 0, incomplete_ms: 0, ..by_script };
-                    let by_reference = reference.take(scaled_ms, limit, take);
-                    let by_window = window.take(scaled_ms, limit, take);
+                    let by_script = Grant { created_us: 0, incomplete_ms: 0, ..by_script };
+                    let before = (reference.clone(), window.clone());
+                    let by_reference = reference.take(now_ms, limit, take);
+                    let by_window = window.take(now_ms, limit, take);
+                    if !by_script.admitted && take.lease_return.unused == 0 {
+                        // The script writes nothing, so the cells are not joined.
+                        (reference, window) = before;
+                    }
                     prop_assert_eq!(by_script, by_reference, "{:?}", step);
                     prop_assert_eq!(by_script, by_window, "{:?}", step);
                     last = Some(by_script);
@@ -399,12 +388,12 @@ mod tests {
         let prefetching = TakeRequest { prefetch: 2, ..TakeRequest::ONE };
         let take = |now_ms| {
             let options = CallOptions { now_ms: Some(now_ms), ..CallOptions::default() };
-            let taken = redis_window.call(&name, KEY_WINDOW, 3, prefetching, options);
+            let taken = redis_window.call(&name, RateLimit::per_minute(3), prefetching, options);
             to_grant(runtime.block_on(taken).unwrap())
         };
         assert_eq!(take(START_MS).prefetched, 2);
         assert!(!take(START_MS - 100_000).admitted);
-        assert!(!take(START_MS + 60_499).admitted);
-        assert_eq!(take(START_MS + 61_500).prefetched, 2);
+        assert!(!take(START_MS + 60_000).admitted);
+        assert_eq!(take(START_MS + 61_001).prefetched, 2);
     }
 }

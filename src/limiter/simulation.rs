@@ -1,8 +1,8 @@
 //! Simulates instances, traffic, crashes and a failing Redis at random, and compares millions of
 //! decisions with the exact log of admitted requests.
 //!
-//! While Redis keeps its data, no key exceeds its limit, even if limits change. If Redis loses data
-//! or answers no calls, no key exceeds twice its limit, however often that happens.
+//! While Redis keeps its data, no key exceeds its limit, even if limits and windows change. If Redis
+//! loses data or answers no calls, no key exceeds twice its limit, however often that happens.
 
 mod faults;
 mod stats;
@@ -15,8 +15,9 @@ use super::lease::{Lease, LeaseDecision};
 use super::redis_model::RedisModel;
 use super::take::{Report, TakeRequest, WindowAnswer};
 use super::window_model::ExactLog;
+use crate::caller::RateLimit;
 use faults::{Faults, Loss, SentCall, SimulatedRenewal};
-use stats::{KEYS, LIMITS, Stats};
+use stats::{KEYS, LIMITS, Stats, WINDOWS_S};
 
 const INSTANCES: usize = 5;
 const DECISIONS: u32 = 1_000_000;
@@ -31,8 +32,10 @@ const START_MS: u64 = 1_700_000_000_000;
 struct Simulation {
     random: StdRng,
     faults: Faults,
+    /// The length of every window, if it does not change.
+    fixed_window_s: Option<u32>,
     /// The present limit of each key.
-    limits: [u32; KEYS],
+    limits: [RateLimit; KEYS],
     /// The present by the clock of Redis.
     now_ms: u64,
     offsets_ms: [u64; INSTANCES],
@@ -49,10 +52,12 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(seed: u64, faults: Faults) -> Self {
+    fn new(seed: u64, faults: Faults, fixed_window_s: Option<u32>) -> Self {
+        let window_s = fixed_window_s.unwrap_or(60);
         Self {
             faults,
-            limits: LIMITS,
+            fixed_window_s,
+            limits: LIMITS.map(|requests| RateLimit { requests, window_s }),
             random: StdRng::seed_from_u64(seed),
             now_ms: START_MS,
             offsets_ms: std::array::from_fn(|instance| instance as u64 * 1_000_000),
@@ -68,35 +73,51 @@ impl Simulation {
 
     /// Lets some time pass, and sends some requests of one key to one instance.
     fn step(&mut self) {
+        let instance = self.random.random_range(0..INSTANCES);
+        let key = self.random.random_range(0..KEYS);
         // Bursts and pauses, of which few are long.
+        let window_ms = u64::from(self.limits[key].window_s) * 1000;
         self.now_ms += match self.random.random_range(0..1000) {
-            0 => self.random.random_range(0..90_000),
+            0 => self.random.random_range(0..window_ms * 3 / 2),
             1..30 => self.random.random_range(0..1500),
             30..300 => self.random.random_range(0..20),
             _ => 0,
         };
-        let instance = self.random.random_range(0..INSTANCES);
-        let key = self.random.random_range(0..KEYS);
+        if self.fixed_window_s.is_none() && self.random.random_range(0..200) == 0 {
+            self.change_window(key);
+        }
         match self.faults {
             Faults::CrashesAndLimits if self.random.random_range(0..20_000) == 0 => {
                 self.crash(instance);
             }
             Faults::CrashesAndLimits if self.random.random_range(0..2000) == 0 => {
                 let divisor = [1, 1, 2, 10, 100][self.random.random_range(0..5)];
-                self.limits[key] = (LIMITS[key] / divisor).max(1);
+                self.limits[key].requests = (LIMITS[key] / divisor).max(1);
                 self.stats.limit_changes += 1;
             }
             Faults::Losses if self.random.random_range(0..100) == 0 => self.lose(key),
             _ => {}
         }
         let cost_max = match self.faults {
-            Faults::CrashesAndLimits => self.limits[key],
-            Faults::Losses => self.share(key).max(1),
+            Faults::CrashesAndLimits => self.limits[key].requests,
+            Faults::Losses => self.share(key).requests.max(1),
         };
         for _ in 0..self.random.random_range(1..40) {
             let is_costly = self.random.random_range(0..20) == 0;
             let cost = if is_costly { self.random.random_range(2..=100) } else { 1 };
             self.request(instance, key, cost.min(cost_max));
+        }
+    }
+
+    /// Changes the window of a key on all instances.
+    fn change_window(&mut self, key: usize) {
+        let window_s = WINDOWS_S[self.random.random_range(0..WINDOWS_S.len())];
+        let before_s = std::mem::replace(&mut self.limits[key].window_s, window_s);
+        self.stats.window_changes += u32::from(window_s != before_s);
+        // A longer window counts what Redis counted before, but not what instances admitted without
+        // it. The bound holds for what is admitted from now on.
+        if self.faults == Faults::Losses && window_s > before_s {
+            self.logs[key] = ExactLog::default();
         }
     }
 
@@ -110,16 +131,18 @@ impl Simulation {
         }
     }
 
-    fn share(&self, key: usize) -> u32 {
-        self.limits[key] / INSTANCES as u32
+    fn share(&self, key: usize) -> RateLimit {
+        let RateLimit { requests, window_s } = self.limits[key];
+        RateLimit { requests: requests / INSTANCES as u32, window_s }
     }
 
-    /// The most that any trailing minute may hold.
+    /// The most that any trailing window may hold.
     fn bound(&self, key: usize) -> u32 {
+        let requests = self.limits[key].requests;
         match self.faults {
-            Faults::CrashesAndLimits => self.limits[key],
+            Faults::CrashesAndLimits => requests,
             // The limit, and the share of each instance, which is at least one request.
-            Faults::Losses => self.limits[key] + self.limits[key].max(INSTANCES as u32),
+            Faults::Losses => requests + requests.max(INSTANCES as u32),
         }
     }
 
@@ -171,9 +194,10 @@ impl Simulation {
     fn record_admitted(&mut self, key: usize, at_ms: u64, cost: u32) {
         self.stats.admitted += 1;
         self.stats.costly_admitted += u32::from(cost > 1);
-        let in_window = self.logs[key].admit(at_ms, cost);
+        let RateLimit { requests, window_s } = self.limits[key];
+        let in_window = self.logs[key].admit(at_ms, cost, window_s);
         self.stats.highest[key] = self.stats.highest[key].max(in_window);
-        self.stats.over_limit += u32::from(in_window > self.limits[key]);
+        self.stats.over_limit += u32::from(in_window > requests);
         self.stats.over_bound += u32::from(in_window > self.bound(key));
     }
 
@@ -275,7 +299,7 @@ impl Simulation {
             cost + others_cost,
             limit,
             instances,
-            self.share(key),
+            self.share(key).requests,
         );
         self.now_ms += self.random.random_range(0..250);
         let loss = self.random_loss();

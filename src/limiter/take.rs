@@ -3,32 +3,30 @@
 //! The window in Redis and the window in process take the same [`TakeRequest`] and return the same
 //! [`Grant`].
 
-/// The length of the window in seconds.
-pub const WINDOW_S: u64 = 60;
-
-/// The time within which prefetched permits are used, in seconds.
-pub const LEASE_S: u64 = 1;
+/// The time within which prefetched permits are used.
+pub const USED_WITHIN_MS: u64 = 1000;
 
 /// Takes the permits of one request, and optionally prefetches permits for later requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakeRequest {
     /// The permits of the request that calls, 1 to the limit. It gets all of them or none.
     pub cost: u32,
-    /// The permits to prefetch, to be used within [`LEASE_S`]. Fewer are granted if fewer are left.
+    /// The permits to prefetch, to be used within [`USED_WITHIN_MS`]. Fewer are granted if fewer are
+    /// left.
     pub prefetch: u32,
     /// Gives back permits that were prefetched earlier.
     pub lease_return: LeaseReturn,
     /// When the window that the instance knows was created; 0 if it knows none.
     pub known_us: u64,
-    /// The permits that the call may take, if the window may lack requests of the last minute.
+    /// The permits that the call may take, if the window may lack requests of its length.
     pub incomplete_max: u32,
 }
 
 /// Gives back prefetched permits that were not used. It is sent once, after the last use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeaseReturn {
-    /// The second in which the window counts these permits.
-    pub bucket_s: u64,
+    /// The time at which the window counts these permits, in epoch milliseconds.
+    pub bucket_ms: u64,
     /// Permits that were not used. The window stops counting them.
     pub unused: u32,
 }
@@ -40,8 +38,8 @@ pub struct Grant {
     pub admitted: bool,
     /// The number of prefetched permits.
     pub prefetched: u32,
-    /// The second in which the window counts the prefetched permits.
-    pub bucket_s: u64,
+    /// The time at which the window counts the prefetched permits, in epoch milliseconds.
+    pub bucket_ms: u64,
     /// The permits that are left after this grant.
     pub remaining: u32,
     /// Milliseconds until the oldest counted permit leaves the window. If the request was not
@@ -49,8 +47,8 @@ pub struct Grant {
     pub reset_in_ms: u64,
     /// When the window was created, in epoch microseconds.
     pub created_us: u64,
-    /// Milliseconds until the window is complete, so that it counts every request of the last
-    /// minute; 0 if it is.
+    /// Milliseconds until the window is complete, so that it counts every request of its length;
+    /// 0 if it is.
     pub incomplete_ms: u64,
 }
 
@@ -64,14 +62,14 @@ pub enum WindowAnswer {
     Lost,
 }
 
-/// What one instance admitted in the last minute: permits by their age in seconds.
+/// What one instance admitted in the longest window: permits by their age in milliseconds.
 pub type Report = Vec<(u64, u32)>;
 
 /// The answer of a limiter to one request, which it makes from a [`Grant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     pub admitted: bool,
-    /// Requests per window: a minute for keys, an hour for requests without a key.
+    /// Requests per window.
     pub limit: u32,
     /// Requests that are left in the window.
     pub remaining: u32,
@@ -100,7 +98,7 @@ impl Grant {
     pub(super) const NOTHING: Self = Self {
         admitted: false,
         prefetched: 0,
-        bucket_s: 0,
+        bucket_ms: 0,
         remaining: 0,
         reset_in_ms: 0,
         created_us: 0,
@@ -109,7 +107,7 @@ impl Grant {
 }
 
 impl LeaseReturn {
-    pub const NOTHING: Self = Self { bucket_s: 0, unused: 0 };
+    pub const NOTHING: Self = Self { bucket_ms: 0, unused: 0 };
 }
 
 impl Decision {

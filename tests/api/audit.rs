@@ -112,6 +112,15 @@ async fn writes_of_the_previous_version_work_and_are_audited_under_its_database_
                   FROM next, api_keys
                   WHERE id = $1";
     assert_eq!(client.execute(insert, &[&id_of(&key)]).await.unwrap(), 1);
+    let set_tier = "WITH next AS (SELECT next_revision_by('cli:ann') AS current)
+                    INSERT INTO tiers (name, requests_per_minute, revision)
+                    SELECT $1, $2, current FROM next
+                    ON CONFLICT (name) DO UPDATE
+                    SET requests_per_minute = excluded.requests_per_minute,
+                        revision = excluded.revision";
+    assert_eq!(client.execute(set_tier, &[&"old", &70]).await.unwrap(), 1);
+    let (_, tiers) = app.admin_json("GET", "/admin/tiers", Value::Null).await;
+    assert_eq!(tiers["tiers"][0]["requestsPerMinute"], 70, "{tiers}");
     let revoke = "WITH next AS (SELECT next_revision() AS current)
                   UPDATE api_keys
                   SET revoked_at = coalesce(revoked_at, now()), revision = next.current

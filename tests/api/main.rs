@@ -79,6 +79,7 @@ mod streams;
 mod structure;
 mod symbols;
 mod table_layout;
+mod tier_windows;
 mod tiers;
 mod tls;
 mod traces;

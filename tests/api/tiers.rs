@@ -27,7 +27,10 @@ async fn a_changed_limit_takes_effect_on_every_instance_within_a_second() {
     let changed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         changed,
-        json!({ "name": "free", "requestsPerMinute": 250, "activeKeys": 1, "instancesTold": 2 })
+        json!({
+            "name": "free", "requestsPerMinute": 250, "requestsPerWindow": 250, "windowS": 60,
+            "activeKeys": 1, "instancesTold": 2
+        })
     );
     for app in apps.iter().chain([&alone]) {
         eventually("the new limit applies", Duration::from_secs(1), async || {
@@ -112,7 +115,10 @@ async fn a_tier_can_be_created_and_keys_moved_to_it() {
         listed.as_array().unwrap().iter().map(|tier| tier["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["free", "pro", "gold", "enterprise"]);
     let text = database.output(&["tiers", "list"]).stdout;
-    assert!(text.lines().any(|line| line.split_whitespace().eq(["gold", "5000", "1"])), "{text}");
+    assert!(
+        text.lines().any(|line| line.split_whitespace().eq(["gold", "5000", "60", "1"])),
+        "{text}"
+    );
 }
 
 #[tokio::test]

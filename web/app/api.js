@@ -41,7 +41,10 @@ function reportLimit(headers) {
   const [limit, remaining, resetAt] = ["limit", "remaining", "reset"]
     .map((name) => headers.get(`x-ratelimit-${name}`))
     .map((value) => (value === null ? NaN : Number(value)));
-  if (Number.isFinite(limit) && Number.isFinite(remaining)) limitListener({ limit, remaining, resetAt });
+  const windowS = Number(headers.get("ratelimit-policy")?.match(/;w=(\d+)/)?.[1] ?? NaN);
+  if (Number.isFinite(limit) && Number.isFinite(remaining)) {
+    limitListener({ limit, remaining, resetAt, windowS });
+  }
 }
 
 function sentence(detail, status) {

@@ -7,7 +7,7 @@ use chrono::{TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::servers::Servers;
-use crate::caller::{Actor, Label};
+use crate::caller::{Actor, Label, RateLimit};
 use crate::cli::console::CliError;
 use crate::keys::{IssueRequest, KeyService};
 use crate::store::Store;
@@ -20,7 +20,7 @@ const KEYS_VALID_DAYS: i64 = 7;
 /// A key and its tier's limit.
 pub struct TierKey {
     tier: String,
-    requests_per_minute: i32,
+    limit: RateLimit,
     token: SecretString,
 }
 
@@ -41,8 +41,7 @@ pub async fn issue_keys(store: Store) -> Result<Vec<TierKey>, CliError> {
             expires_at,
         };
         let token = service.issue(&request).await?.token;
-        let requests_per_minute = tier.requests_per_minute;
-        keys.push(TierKey { tier: tier.name, requests_per_minute, token });
+        keys.push(TierKey { tier: tier.name, limit: tier.limit, token });
     }
     Ok(keys)
 }
@@ -52,8 +51,8 @@ pub fn text(keys: &[TierKey], address: SocketAddr, servers: &Servers) -> String 
     let address = reachable(address);
     let first = keys.first().map_or("", |key| key.token.expose_secret());
     let table = keys.iter().map(|key| {
-        let (tier, limit, token) = (&key.tier, key.requests_per_minute, key.token.expose_secret());
-        format!("  {tier:10} {limit:>6} requests a minute   {token}\n")
+        let (tier, token) = (&key.tier, key.token.expose_secret());
+        format!("  {tier:10} {:>24}   {token}\n", key.limit.to_string())
     });
     let curl = |path: &str| {
         format!("curl -s -H \"X-API-Key: $KEY\" 'http://{address}/api/stocks{path}'\n")

@@ -2,22 +2,24 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::caller::RateLimit;
 use crate::http::admin::json::camel_case;
 use crate::store::{AuditRecord, KeyRecord};
 
 pub fn heading() -> String {
     format!(
-        "{:12}  {:10}  {:>10}  {:20}  {:8}  OWNER / NAME",
-        "ID", "TIER", "LIMIT/MIN", "CREATED", "STATUS"
+        "{:12}  {:10}  {:>10}  {:>8}  {:20}  {:8}  OWNER / NAME",
+        "ID", "TIER", "LIMIT", "WINDOW/S", "CREATED", "STATUS"
     )
 }
 
 pub fn line(key: &KeyRecord) -> String {
     let created = time(key.created_at);
     let status = key.status.as_str();
-    let (id, tier, limit) = (&key.id, &key.tier, key.requests_per_minute);
+    let (id, tier) = (&key.id, &key.tier);
+    let RateLimit { requests, window_s } = key.limit;
     format!(
-        "{id:12}  {tier:10}  {limit:>10}  {created:20}  {status:8}  {} / {}",
+        "{id:12}  {tier:10}  {requests:>10}  {window_s:>8}  {created:20}  {status:8}  {} / {}",
         key.owner, key.name
     )
 }
@@ -31,7 +33,7 @@ pub fn details(key: &KeyRecord) -> String {
         ("owner", Some(key.owner.clone())),
         ("name", Some(key.name.clone())),
         ("note", key.note.clone()),
-        ("tier", Some(format!("{}, {} requests a minute", key.tier, key.requests_per_minute))),
+        ("tier", Some(format!("{}, {}", key.tier, key.limit))),
         ("shares limit of", shares_limit_of),
         ("replaces", key.replaces.clone()),
         ("replaced by", key.replaced_by.clone()),

@@ -5,8 +5,19 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::caller::RateLimit;
 use crate::keys::{Issued, Notified, Rotated};
 use crate::store::{AuditRecord, KeyRecord, TierRecord};
+
+/// The limit of a tier.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitJson {
+    /// `None` if the window is not a minute.
+    requests_per_minute: Option<u32>,
+    requests_per_window: u32,
+    window_s: u32,
+}
 
 /// A key, without its secret.
 #[derive(Serialize)]
@@ -17,7 +28,8 @@ pub struct KeyJson<'a> {
     name: &'a str,
     note: Option<&'a str>,
     tier: &'a str,
-    requests_per_minute: i32,
+    #[serde(flatten)]
+    limit: LimitJson,
     status: &'static str,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
@@ -41,7 +53,8 @@ pub struct IssuedJson<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct TierJson<'a> {
     name: &'a str,
-    requests_per_minute: i32,
+    #[serde(flatten)]
+    limit: LimitJson,
     active_keys: i64,
 }
 
@@ -67,6 +80,16 @@ pub struct AuditEntryJson<'a> {
     became: Option<Map<String, Value>>,
 }
 
+impl From<RateLimit> for LimitJson {
+    fn from(limit: RateLimit) -> Self {
+        Self {
+            requests_per_minute: limit.requests_per_minute(),
+            requests_per_window: limit.requests,
+            window_s: limit.window_s,
+        }
+    }
+}
+
 impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
     fn from(key: &'a KeyRecord) -> Self {
         Self {
@@ -75,7 +98,7 @@ impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
             name: &key.name,
             note: key.note.as_deref(),
             tier: &key.tier,
-            requests_per_minute: key.requests_per_minute,
+            limit: key.limit.into(),
             status: key.status.as_str(),
             created_at: key.created_at,
             expires_at: key.expires_at,
@@ -103,11 +126,7 @@ impl<'a> From<&'a Rotated> for IssuedJson<'a> {
 
 impl<'a> From<&'a TierRecord> for TierJson<'a> {
     fn from(tier: &'a TierRecord) -> Self {
-        Self {
-            name: &tier.name,
-            requests_per_minute: tier.requests_per_minute,
-            active_keys: tier.active_keys,
-        }
+        Self { name: &tier.name, limit: tier.limit.into(), active_keys: tier.active_keys }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::{NotifiedJson, TierJson};
 use super::service::AdminService;
-use crate::caller::{RequestsPerMinute, TierName};
+use crate::caller::{MINUTE_S, RateLimit, RateLimitError, TierName};
 use crate::http::request::body::JsonBody;
 use crate::http::request::query::{Query, in_path, invalid};
 use crate::http::respond::error::Problem;
@@ -25,10 +25,13 @@ pub async fn list(
     Ok(ok(&TierList { tiers: tiers.iter().map(TierJson::from).collect() }))
 }
 
+/// A limit: requests per minute, or requests per window together with its length.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TierBody {
-    requests_per_minute: u32,
+    requests_per_minute: Option<u32>,
+    requests_per_window: Option<u32>,
+    window_s: Option<u32>,
 }
 
 pub async fn set(
@@ -37,9 +40,25 @@ pub async fn set(
     JsonBody(body): JsonBody<TierBody>,
 ) -> Result<HttpResponse, Problem> {
     let name: TierName = in_path(&request, "name")?;
-    let limit = RequestsPerMinute::new(body.requests_per_minute);
-    let limit =
-        limit.map_err(|error| invalid("requestsPerMinute", format!("is not valid: {error}")))?;
-    let set = service.set_tier(&name, limit).await?;
+    let set = service.set_tier(&name, body.limit()?).await?;
     Ok(ok(&NotifiedJson::<TierJson<'_>>::from(&set)))
+}
+
+impl TierBody {
+    fn limit(&self) -> Result<RateLimit, Problem> {
+        let (field, requests, window_s) =
+            match (self.requests_per_minute, self.requests_per_window, self.window_s) {
+                (Some(requests), None, None) => ("requestsPerMinute", requests, MINUTE_S),
+                (None, Some(requests), Some(window_s)) => ("requestsPerWindow", requests, window_s),
+                _ => {
+                    let expected = "expected either requestsPerMinute, \
+                                    or requestsPerWindow and windowS";
+                    return Err(invalid("requestsPerMinute", expected.to_owned()));
+                }
+            };
+        RateLimit::new(requests, window_s).map_err(|error| {
+            let field = if error == RateLimitError::Window { "windowS" } else { field };
+            invalid(field, format!("is not valid: {error}"))
+        })
+    }
 }

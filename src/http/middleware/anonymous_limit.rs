@@ -8,19 +8,17 @@ use chrono::Utc;
 
 use super::rate_limit::PolicyHeaders;
 use super::shared::{refuse, state};
+use crate::caller::{HOUR_S, RateLimit};
 use crate::clock::epoch_ms;
 use crate::http::request::client_address;
 use crate::http::request::context::RequestContext;
 use crate::http::respond::error::Problem;
-use crate::limiter::{TIME_SCALE, WINDOW_S};
 use crate::route::Route;
 
 /// The name of the limit in the headers.
 const POLICY: &str = "keyless";
 /// The cost of each request without a key.
 const COST: u32 = 1;
-/// The window of the limit: an hour.
-const HOUR_S: u64 = WINDOW_S * TIME_SCALE;
 
 /// The pages and their files do not count. They are in memory, and people load them.
 pub async fn anonymous_limit(
@@ -34,7 +32,7 @@ pub async fn anonymous_limit(
     }
     let address = client_address::address(&request, &state.http);
     let Some(decision) =
-        state.anonymous_limiter.admit(address, state.limiter.fallback_divisor()).await
+        state.anonymous_limiter.admit(address, state.limiter.fallback_divisor(HOUR_S)).await
     else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
@@ -47,7 +45,8 @@ pub async fn anonymous_limit(
         )
     };
     let now_ms = epoch_ms(Utc::now());
-    let policy = PolicyHeaders::new(POLICY, decision.limit, HOUR_S);
+    let policy =
+        PolicyHeaders::new(POLICY, RateLimit { requests: decision.limit, window_s: HOUR_S });
     policy.write(response.headers_mut(), &decision, COST, now_ms);
     Ok(response)
 }

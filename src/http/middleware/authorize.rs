@@ -34,8 +34,8 @@ pub async fn authorize(
         let _ = context.client.set(Client { caller: caller.clone(), usage });
         cost(context.route, request.query_string())
     });
-    let limit = caller.tier.requests_per_minute;
-    if cost > limit {
+    let limit = caller.tier.limit;
+    if cost > limit.requests {
         return Ok(refuse(request, Problem::CostAboveLimit { cost, limit }));
     }
     let decision = state.limiter.admit(&caller, cost).await;

@@ -94,7 +94,7 @@ impl HotPath {
         let key = keys.recall(state, token, now)?;
         let (client, Facts { route, cost, .. }) = (&key.client, recalled.facts);
         let tier = &client.caller.tier;
-        if cost > tier.requests_per_minute {
+        if cost > tier.limit.requests {
             return None;
         }
         // From here on the request counts.

@@ -3,9 +3,9 @@
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::shared::HeaderWriter;
-use crate::caller::Tier;
+use crate::caller::{RateLimit, Tier};
 use crate::http::respond::error::Problem;
-use crate::limiter::{Decision, WINDOW_S};
+use crate::limiter::Decision;
 
 /// The tier whose callers get the URL of the pricing page.
 const FREE_TIER: &str = "free";
@@ -26,12 +26,7 @@ pub fn limit_exceeded(
     upgrade_url: Option<&str>,
 ) -> Problem {
     let upgrade = upgrade_url.filter(|_| tier.name == FREE_TIER).map(str::to_owned);
-    Problem::RateLimited {
-        limit: decision.limit,
-        cost,
-        retry_after_s: decision.reset_in_s(),
-        upgrade,
-    }
+    Problem::RateLimited { limit: tier.limit, cost, retry_after_s: decision.reset_in_s(), upgrade }
 }
 
 /// The headers that describe a limit, whatever its state.
@@ -43,16 +38,17 @@ pub struct PolicyHeaders {
 }
 
 impl PolicyHeaders {
-    /// A limit that is called `name` and holds in any `window_s` seconds.
-    pub fn new(name: &str, limit: u32, window_s: u64) -> Self {
+    /// A limit that is called `name`.
+    pub fn new(name: &str, limit: RateLimit) -> Self {
+        let RateLimit { requests, window_s } = limit;
         let mut writer = HeaderWriter::new();
-        let x_limit = writer.number(limit).finish();
-        writer.text("\"").text(name).text("\";q=").number(limit).text(";w=").number(window_s);
+        let x_limit = writer.number(requests).finish();
+        writer.text("\"").text(name).text("\";q=").number(requests).text(";w=").number(window_s);
         Self { name: name.to_owned(), x_limit, policy: writer.finish() }
     }
 
     pub fn of_tier(tier: &Tier) -> Self {
-        Self::new(&tier.name, tier.requests_per_minute, WINDOW_S)
+        Self::new(&tier.name, tier.limit)
     }
 
     /// Writes the headers of a response to a request of this cost. `decision` is that of the limiter

@@ -8,7 +8,7 @@ pub const PROBLEMS: &[(u16, &str, &str)] = &[
     (400, "before_history", "`asof` is before this server began to keep replaced data"),
     (400, "bad_request", "the request could not be understood"),
     (400, "invalid_body", "the body is not the JSON that is described, or has an unknown field"),
-    (400, "too_heavy", "the request counts as more than the limit of the key in a minute"),
+    (400, "too_heavy", "the request counts as more than the limit of the key in a window"),
     (401, "unauthorized", "no key, or one that is malformed, unknown, wrong, expired or revoked"),
     (404, "unknown_symbol", "no stock has this symbol"),
     (404, "unknown_watchlist", "the owner of the key has no such watchlist"),

@@ -12,7 +12,7 @@ const HEADERS: [(&str, Type, &str); 15] = [
         Type::String,
         "The request's value if it has up to 64 letters, digits, `-`, `_` or `.`; else a new id",
     ),
-    ("X-RateLimit-Limit", Type::Integer, "The limit: requests in any trailing 60 s"),
+    ("X-RateLimit-Limit", Type::Integer, "The limit: requests in any trailing window"),
     ("X-RateLimit-Remaining", Type::Integer, "The number of requests available now"),
     ("X-RateLimit-Reset", Type::Integer, "When more become available, in epoch milliseconds"),
     ("X-RateLimit-Cost", Type::Integer, "The cost of this request"),

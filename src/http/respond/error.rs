@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::document::{self, Parts};
 use super::sentences::{higher_limit, meant_or_see, no_day, rate_limited};
+use crate::caller::RateLimit;
 use crate::keys::{HashError, KeyServiceError};
 use crate::market::{AsOf, Calendar, Symbol};
 use crate::store::{StoreError, WATCHLISTS_PER_OWNER_MAX};
@@ -105,12 +106,12 @@ pub enum Problem {
         rate_limited(*limit, *cost),
         higher_limit(upgrade.as_deref())
     )]
-    RateLimited { limit: u32, cost: u32, retry_after_s: u64, upgrade: Option<String> },
+    RateLimited { limit: RateLimit, cost: u32, retry_after_s: u64, upgrade: Option<String> },
     #[error(
-        "this request has a cost of {cost}, more than the limit of {limit} requests a minute: \
+        "this request has a cost of {cost}, more than the limit of {limit}: \
          ask for fewer symbols, or set a lower limit"
     )]
-    CostAboveLimit { cost: u32, limit: u32 },
+    CostAboveLimit { cost: u32, limit: RateLimit },
     #[error(
         "the limit of {limit} requests an hour without a key is reached for this address: \
          retry in {retry_after_s} s"

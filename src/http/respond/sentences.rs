@@ -1,5 +1,7 @@
 //! Parts of the sentences of problems.
 
+use crate::caller::RateLimit;
+
 /// The exchange that has no prices, and the reason.
 pub fn no_day(exchange: Option<&str>, why: Option<&str>) -> String {
     let (at, closed) = match exchange {
@@ -11,12 +13,10 @@ pub fn no_day(exchange: Option<&str>, why: Option<&str>) -> String {
 }
 
 /// The limit that is reached.
-pub fn rate_limited(limit: u32, cost: u32) -> String {
+pub fn rate_limited(limit: RateLimit, cost: u32) -> String {
     match cost {
-        1 => format!("the limit of {limit} requests a minute is reached"),
-        _ => format!(
-            "the limit of {limit} requests a minute does not leave enough for a cost of {cost}"
-        ),
+        1 => format!("the limit of {limit} is reached"),
+        _ => format!("the limit of {limit} does not leave enough for a cost of {cost}"),
     }
 }
 

@@ -5,6 +5,10 @@ use crate::limiter::sliding_window::SlidingWindow;
 
 const LIMIT: u32 = 10_000;
 
+fn per_minute(requests: u32) -> RateLimit {
+    RateLimit::per_minute(requests)
+}
+
 /// One instance with its lease, and a window in place of Redis that answers at once.
 #[derive(Default)]
 struct Instance {
@@ -18,7 +22,7 @@ struct Instance {
 impl Instance {
     /// A request that costs `cost`: from memory, or with a call.
     fn request(&mut self, now_ms: u64, limit: u32, cost: u32) -> LeaseDecision {
-        match self.lease.decide(now_ms, limit, cost) {
+        match self.lease.decide(now_ms, per_minute(limit), cost) {
             LeaseDecision::CallRedis => self.call(now_ms, limit, cost, cost),
             decision => decision,
         }
@@ -26,9 +30,9 @@ impl Instance {
 
     fn call(&mut self, now_ms: u64, limit: u32, cost: u32, total_cost: u32) -> LeaseDecision {
         self.calls += 1;
-        let take = self.lease.prepare_call(now_ms, cost, total_cost, limit, 1, limit);
-        let grant = self.window.take(now_ms, limit, take);
-        self.lease.apply_grant(now_ms, now_ms, take, grant, limit)
+        let take = self.lease.prepare_call(now_ms, cost, total_cost, per_minute(limit), 1, limit);
+        let grant = self.window.take(now_ms, per_minute(limit), take);
+        self.lease.apply_grant(now_ms, now_ms, take, grant, per_minute(limit))
     }
 
     /// A request after which the instance renews the lease if necessary.
@@ -37,8 +41,8 @@ impl Instance {
         if let LeaseDecision::Admit { lease_to_renew_ends_ms: Some(lease_ends_ms), .. } = decision {
             self.renewals += 1;
             let take = self.lease.prepare_renewal(now_ms, lease_ends_ms, 1).unwrap();
-            let grant = self.window.take(now_ms, limit, take);
-            self.lease.apply_renewal(now_ms, now_ms, take, grant, limit);
+            let grant = self.window.take(now_ms, per_minute(limit), take);
+            self.lease.apply_renewal(now_ms, now_ms, take, grant, per_minute(limit));
         }
         decision
     }
@@ -66,8 +70,8 @@ fn a_long_outage_of_redis_does_not_overflow_the_prefetch() {
     let lease = Lease::default();
     for call in 0..1000 {
         let now_ms = call * LOCAL_FALLBACK_MS;
-        assert_eq!(lease.decide(now_ms, LIMIT, 1), LeaseDecision::CallRedis);
-        lease.prepare_call(now_ms, 1, 1, LIMIT, 1, LIMIT);
+        assert_eq!(lease.decide(now_ms, per_minute(LIMIT), 1), LeaseDecision::CallRedis);
+        lease.prepare_call(now_ms, 1, 1, per_minute(LIMIT), 1, LIMIT);
         lease.call_failed(now_ms);
     }
 }
@@ -132,26 +136,26 @@ fn a_rejection_holds_until_its_time_or_until_the_limit_changes() {
     let mut instance = Instance::default();
     assert!(is_admitted(instance.call(1000, 1, 1, 1)));
     assert!(is_rejected(instance.call(1000, 1, 1, 1)));
-    assert!(is_rejected(instance.lease.decide(2000, 1, 1)));
-    assert_eq!(instance.lease.decide(2000, 2, 1), LeaseDecision::CallRedis);
-    assert_eq!(instance.lease.decide(2000, 0, 1), LeaseDecision::CallRedis);
-    assert_eq!(instance.lease.decide(62_000, 1, 1), LeaseDecision::CallRedis);
+    assert!(is_rejected(instance.lease.decide(2000, per_minute(1), 1)));
+    assert_eq!(instance.lease.decide(2000, per_minute(2), 1), LeaseDecision::CallRedis);
+    assert_eq!(instance.lease.decide(2000, per_minute(0), 1), LeaseDecision::CallRedis);
+    assert_eq!(instance.lease.decide(62_000, per_minute(1), 1), LeaseDecision::CallRedis);
 }
 
 #[test]
 fn after_the_rejection_of_a_costly_request_cheaper_ones_are_admitted() {
     let mut instance = Instance::default();
     assert!(is_admitted(instance.request(1000, 100, 60)));
-    let rejection = LeaseDecision::Reject { remaining: 40, reset_in_ms: 61_000 };
+    let rejection = LeaseDecision::Reject { remaining: 40, reset_in_ms: 60_001 };
     assert_eq!(instance.request(1000, 100, 41), rejection);
     // The repeated request is rejected from memory, and takes no permits.
-    assert_eq!(instance.lease.decide(1000, 100, 41), rejection);
+    assert_eq!(instance.lease.decide(1000, per_minute(100), 41), rejection);
     for _ in 0..40 {
         assert!(is_admitted(instance.request(1000, 100, 1)));
     }
     let last = instance.request(1000, 100, 1);
     assert!(matches!(last, LeaseDecision::Reject { remaining: 0, .. }), "{last:?}");
-    let two = instance.lease.decide(1000, 100, 2);
+    let two = instance.lease.decide(1000, per_minute(100), 2);
     assert_eq!(two, LeaseDecision::CallRedis, "only Redis knows when 2 permits are free");
     assert!(is_admitted(instance.request(62_000, 100, 41)));
 }
@@ -187,11 +191,11 @@ fn a_burst_on_a_new_key_strands_few_permits() {
     let mut window = SlidingWindow::default();
     let lease = Lease::default();
     for total_cost in [1, 60, 14] {
-        let take = lease.prepare_call(1000, 1, total_cost, 100, 2, 50);
-        let grant = window.take(1000, 100, take);
-        assert!(is_admitted(lease.apply_grant(1000, 1000, take, grant, 100)));
+        let take = lease.prepare_call(1000, 1, total_cost, per_minute(100), 2, 50);
+        let grant = window.take(1000, per_minute(100), take);
+        assert!(is_admitted(lease.apply_grant(1000, 1000, take, grant, per_minute(100))));
         for _ in 1..total_cost {
-            assert!(is_admitted(lease.decide(1000, 100, 1)));
+            assert!(is_admitted(lease.decide(1000, per_minute(100), 1)));
         }
     }
     let stranded = lease.permits.take_all();
@@ -204,7 +208,7 @@ fn a_lease_under_an_old_limit_admits_nothing_and_goes_back_with_the_next_request
     let mut instance = Instance::default();
     instance.run((0..1000).step_by(5), 1000);
     assert!(instance.lease.permits.available(1000) > 0, "the test needs a lease with permits");
-    let after_a_minute_ms = 62_000;
+    let after_a_minute_ms = 60_900;
     let mut admitted = 0;
     for now_ms in 1000..after_a_minute_ms {
         admitted += u32::from(is_admitted(instance.request(now_ms, 10, 1)));
@@ -215,7 +219,39 @@ fn a_lease_under_an_old_limit_admits_nothing_and_goes_back_with_the_next_request
         panic!("a rejection from memory");
     };
     assert!(reset_in_ms <= 61_000, "{reset_in_ms} ms");
-    assert_eq!(instance.window.clone().take(1000, 1000, TakeRequest::ONE).remaining, 799);
+    assert_eq!(
+        instance.window.clone().take(1000, per_minute(1000), TakeRequest::ONE).remaining,
+        799
+    );
+}
+
+/// The window of a tier goes from 10 s to an hour and back while the instance holds permits ahead.
+#[test]
+fn a_lease_under_an_old_window_admits_nothing_and_goes_back_with_the_next_request() {
+    let mut instance = Instance::default();
+    let [short, hour] = [10, 3600].map(|window_s| RateLimit { requests: 1000, window_s });
+    let mut used = 0;
+    for (second, limit) in [(0, short), (1, hour), (2, short), (3, hour)] {
+        for now_ms in (0..1000).step_by(5).map(|ms| second * 1000 + ms) {
+            used += 1;
+            let decision = match instance.lease.decide(now_ms, limit, 1) {
+                LeaseDecision::CallRedis => {
+                    let take = instance.lease.prepare_call(now_ms, 1, 1, limit, 1, 1000);
+                    let grant = instance.window.take(now_ms, limit, take);
+                    instance.lease.apply_grant(now_ms, now_ms, take, grant, limit)
+                }
+                decision => decision,
+            };
+            assert!(is_admitted(decision), "{decision:?}");
+        }
+        let now_ms = second * 1000 + 999;
+        assert!(instance.lease.permits.available(now_ms) > 0, "the test needs permits ahead");
+        let other = if limit == short { hour } else { short };
+        assert_eq!(instance.lease.decide(now_ms, other, 1), LeaseDecision::CallRedis);
+    }
+    let take = instance.lease.prepare_call(4000, 1, 1, short, 1, 1000);
+    let grant = instance.window.take(4000, short, TakeRequest { prefetch: 0, ..take });
+    assert_eq!(grant.remaining, 1000 - used - 1, "all permits ahead are back");
 }
 
 /// Two instances share a window, and the other one uses most of it.
@@ -223,11 +259,11 @@ fn a_lease_under_an_old_limit_admits_nothing_and_goes_back_with_the_next_request
 fn the_remaining_permits_are_those_that_the_other_instance_leaves() {
     let mut window = SlidingWindow::default();
     let leases = [Lease::default(), Lease::default()];
-    let mut decide = |of: usize, now_ms| match leases[of].decide(now_ms, 1000, 1) {
+    let mut decide = |of: usize, now_ms| match leases[of].decide(now_ms, per_minute(1000), 1) {
         LeaseDecision::CallRedis => {
-            let take = leases[of].prepare_call(now_ms, 1, 1, 1000, 2, 500);
-            let grant = window.take(now_ms, 1000, take);
-            leases[of].apply_grant(now_ms, now_ms, take, grant, 1000)
+            let take = leases[of].prepare_call(now_ms, 1, 1, per_minute(1000), 2, 500);
+            let grant = window.take(now_ms, per_minute(1000), take);
+            leases[of].apply_grant(now_ms, now_ms, take, grant, per_minute(1000))
         }
         decision => decision,
     };

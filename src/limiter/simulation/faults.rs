@@ -1,6 +1,7 @@
 //! What goes wrong in a simulation, and the renewals that are in progress meanwhile.
 
 use super::super::take::{TakeRequest, WindowAnswer};
+use crate::caller::RateLimit;
 
 /// What happens besides lost calls, delays and traffic.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct SentCall {
     /// By the clock of the instance.
     pub at_ms: u64,
     pub take: TakeRequest,
-    pub limit: u32,
+    pub limit: RateLimit,
     /// `None` if the answer is lost.
     pub answer: Option<WindowAnswer>,
 }

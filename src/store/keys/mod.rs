@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
+use super::tiers::limit;
 use super::{Store, StoreError};
 use crate::caller::{Caller, KeyId, Tier};
 pub use read::{KEYS_PER_PAGE_MAX, KeyFilter, KeyRecord, KeySearch, KeyStatus};
@@ -41,13 +42,11 @@ impl Store {
     pub async fn find_key(&self, id: KeyId) -> Result<Option<KeyRow>, StoreError> {
         let sql = "
             SELECT k.secret_hash, k.expires_at, k.revoked_at IS NOT NULL AS is_revoked,
-                   t.name AS tier, t.requests_per_minute, coalesce(k.limit_id, k.id) AS limit_id,
-                   k.owner, k.secret_hint
+                   t.name AS tier, t.requests_per_minute, t.window_s,
+                   coalesce(k.limit_id, k.id) AS limit_id, k.owner, k.secret_hint
             FROM api_keys k JOIN tiers t ON t.name = k.tier WHERE k.id = $1";
         let rows = self.query(sql, &[&id.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let requests_per_minute: i32 = row.try_get("requests_per_minute")?;
-        let requests_per_minute = requests_per_minute.unsigned_abs();
         Ok(Some(KeyRow {
             id,
             limit_id: key_id(row, "limit_id")?,
@@ -56,7 +55,7 @@ impl Store {
             secret_hint: row.try_get("secret_hint")?,
             expires_at: row.try_get("expires_at")?,
             revoked: row.try_get("is_revoked")?,
-            tier: Tier { name: row.try_get("tier")?, requests_per_minute },
+            tier: Tier { name: row.try_get("tier")?, limit: limit(row)? },
         }))
     }
 }

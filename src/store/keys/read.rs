@@ -5,8 +5,9 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
+use super::super::tiers::limit;
 use super::super::{Store, StoreError};
-use crate::caller::{KeyId, Label, TierName};
+use crate::caller::{KeyId, Label, RateLimit, TierName};
 use crate::market::word_enum;
 
 /// The most keys of one page.
@@ -17,7 +18,7 @@ pub const KEYS_PER_PAGE_MAX: u32 = 1000;
 macro_rules! status_of {
     ($rows:literal) => {
         concat!(
-            "SELECT k.id, k.owner, k.name, k.note, t.name AS tier, t.requests_per_minute,
+            "SELECT k.id, k.owner, k.name, k.note, t.name AS tier, t.requests_per_minute, t.window_s,
                     k.created_at, k.expires_at, k.revoked_at,
                     coalesce(k.limit_id, k.id) AS limit_id, k.replaces, n.id AS replaced_by,
                     k.expires_at <= now() AS is_expired,
@@ -44,7 +45,7 @@ pub struct KeyRecord {
     pub name: String,
     pub note: Option<String>,
     pub tier: String,
-    pub requests_per_minute: i32,
+    pub limit: RateLimit,
     pub status: KeyStatus,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -135,7 +136,7 @@ impl KeyRecord {
             name: row.try_get("name")?,
             note: row.try_get("note")?,
             tier: row.try_get("tier")?,
-            requests_per_minute: row.try_get("requests_per_minute")?,
+            limit: limit(row)?,
             status,
             created_at: row.try_get("created_at")?,
             expires_at: row.try_get("expires_at")?,
