@@ -130,3 +130,23 @@ impl LeaseState {
         self.admitted.report(now_ms, window_s)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At the later time, permits that were used there would count until the earlier one only.
+    #[test]
+    fn the_permits_of_two_leases_go_back_at_the_earlier_time() {
+        let mut state = LeaseState { prefetched: 5, bucket_ms: 2000, ..LeaseState::default() };
+        state.end_lease(1000, 3);
+        (state.prefetched, state.bucket_ms) = (7, 2250);
+        state.end_lease(1250, 4);
+        let take = state.next_take(1300, 60, 1, 0);
+        assert_eq!(take.lease_return, LeaseReturn { bucket_ms: 2000, unused: 7 });
+        assert_eq!(state.admitted.total(1300, 60), 2 + 3, "what was used");
+        (state.prefetched, state.bucket_ms) = (7, 2500);
+        state.end_lease(1500, 0);
+        assert_eq!(state.next_take(1500, 60, 1, 0).lease_return.unused, 0);
+    }
+}

@@ -21,6 +21,8 @@ use stats::{KEYS, LIMITS, Stats, WINDOWS_S};
 
 const INSTANCES: usize = 5;
 const DECISIONS: u32 = 1_000_000;
+/// By then, every instance has used every key.
+const KNOWN_AFTER_DECISIONS: u32 = 20_000;
 
 /// The start of the simulation by the clock of Redis. The clocks of instances start near zero.
 const START_MS: u64 = 1_700_000_000_000;
@@ -75,11 +77,13 @@ impl Simulation {
     fn step(&mut self) {
         let instance = self.random.random_range(0..INSTANCES);
         let key = self.random.random_range(0..KEYS);
-        // Bursts and pauses, of which few are long.
+        // Bursts and pauses, of which few are long. More are long if the window is, so that enough
+        // windows pass.
         let window_ms = u64::from(self.limits[key].window_s) * 1000;
+        let long_pauses = if window_ms > 1_000_000 { 6 } else { 1 };
         self.now_ms += match self.random.random_range(0..1000) {
-            0 => self.random.random_range(0..window_ms * 3 / 2),
-            1..30 => self.random.random_range(0..1500),
+            pause if pause < long_pauses => self.random.random_range(0..window_ms * 3 / 2),
+            0..30 => self.random.random_range(0..1500),
             30..300 => self.random.random_range(0..20),
             _ => 0,
         };
@@ -95,7 +99,12 @@ impl Simulation {
                 self.limits[key].requests = (LIMITS[key] / divisor).max(1);
                 self.stats.limit_changes += 1;
             }
-            Faults::Losses if self.random.random_range(0..100) == 0 => self.lose(key),
+            Faults::Losses if self.random.random_range(0..100) == 0 => {
+                // An instance that never used a key can't notice that its window alone was lost.
+                if self.stats.decisions > KNOWN_AFTER_DECISIONS {
+                    self.lose(key);
+                }
+            }
             _ => {}
         }
         let cost_max = match self.faults {

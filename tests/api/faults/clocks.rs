@@ -105,16 +105,17 @@ async fn an_instance_without_redis_whose_clock_steps_back_and_forth_admits_exact
     );
 }
 
-/// Moves all seconds of every window by an offset. The script then sees the same as with a clock
-/// that has stepped the other way. (Redis with jemalloc does not start under libfaketime.)
+/// Moves all times of every window by an offset in seconds. The script then sees the same as with a
+/// clock that has stepped the other way. (Redis with jemalloc does not start under libfaketime.)
 const MOVE_WINDOWS: &str = "
     for _, name in ipairs(redis.call('KEYS', '*rl:{*}:????????????')) do
-        local log, parts = redis.call('GET', name), {}
-        for at = 1, #log, 4 do
-            local number = struct.unpack('>I4', log, at)
-            -- The newest second, three other numbers, and then pairs of a second and a count.
-            local is_second = at == 1 or at > 16 and at % 8 == 1
-            parts[#parts + 1] = struct.pack('>I4', is_second and number + ARGV[1] or number)
+        local log, offset_ms = redis.call('GET', name), ARGV[1] * 1000
+        -- The newest time, two others, and then cells of a time and a count.
+        local newest_ms, since_ms, created_us = struct.unpack('>I6I6I8', log)
+        local parts = { struct.pack('>I6I6I8', newest_ms + offset_ms, since_ms, created_us) }
+        for at = 21, #log, 10 do
+            local last_ms, count = struct.unpack('>I6I4', log, at)
+            parts[#parts + 1] = struct.pack('>I6I4', last_ms + offset_ms, count)
         end
         redis.call('SET', name, table.concat(parts))
     end

@@ -88,9 +88,9 @@ async fn a_redis_whose_data_are_deleted_many_times_admits_at_most_twice_the_limi
 async fn a_damaged_window_neither_locks_a_key_out_nor_frees_it_of_its_limit() {
     let redis = LosingRedis::start(2).await;
     let dated_2100 = "return redis.call('SET', KEYS[1], \
-                      struct.pack('>I4I4I4I4I4I4', 4102444800, 0, 0, 0, 4102444800, 4294967295))";
+                      struct.pack('>I6I6I8I6I4', 4102444800000, 0, 0, 4102444800000, 4294967295))";
     let complete_in_2100 = "return redis.call('SET', KEYS[1], \
-                            struct.pack('>I4I4I4I4', 1700000000, 4102444800, 0, 0))";
+                            struct.pack('>I6I6I8', 1700000000000, 4102444800000, 0))";
     let mut results = Vec::new();
     for damage in [
         vec!["SET", "", "abc"],
