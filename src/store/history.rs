@@ -42,17 +42,7 @@ impl Store {
         applied: i64,
         seen: HistoryPosition,
     ) -> Result<HistoryPosition, StoreError> {
-        let sql = "
-            WITH restored AS (
-                UPDATE revision SET current = drawn.revision, restored_at = drawn.revision,
-                    timeline = coalesce(cluster_timeline(), timeline)
-                FROM (SELECT greatest(current, $1, (extract(epoch FROM now()) * 1000000)::int8) + 1
-                          AS revision FROM revision) AS drawn
-                WHERE restored_at = $2
-                RETURNING revision.current
-            )
-            INSERT INTO drawn_revisions (revision) SELECT current FROM restored";
-        match self.query_in_background(sql, &[&applied, &seen.restored_at]).await {
+        match self.draw_restored_revision(applied, Some(seen.restored_at)).await {
             Ok(_) => self.read_history_position(applied).await,
             // It can't draw a revision: this number is one that no cached response is of.
             Err(error)
@@ -68,19 +58,30 @@ impl Store {
     /// Lets every instance use new cache keys, as after a history that went back. Returns the
     /// revision that was drawn for it.
     pub async fn forget_cached_responses(&self) -> Result<i64, StoreError> {
+        let drawn = self.draw_restored_revision(0, None).await?;
+        drawn.ok_or_else(|| StoreError::Corrupt("revision has no row".to_owned()))
+    }
+
+    /// Draws a revision that is higher than `applied`, from which every instance uses new cache
+    /// keys. `None`, and nothing is drawn, if `restored_at` is another than `seen_restored_at`.
+    async fn draw_restored_revision(
+        &self,
+        applied: i64,
+        seen_restored_at: Option<i64>,
+    ) -> Result<Option<i64>, StoreError> {
         let sql = "
-            WITH cleared AS (
-                UPDATE revision SET current = drawn.revision, restored_at = drawn.revision
-                FROM (SELECT greatest(current, (extract(epoch FROM now()) * 1000000)::int8) + 1
+            WITH restored AS (
+                UPDATE revision SET current = drawn.revision, restored_at = drawn.revision,
+                    timeline = coalesce(cluster_timeline(), timeline)
+                FROM (SELECT greatest(current, $1, (extract(epoch FROM now()) * 1000000)::int8) + 1
                           AS revision FROM revision) AS drawn
+                WHERE restored_at = coalesce($2, restored_at)
                 RETURNING revision.current
             )
-            INSERT INTO drawn_revisions (revision) SELECT current FROM cleared RETURNING revision";
-        let rows = self.query_once(sql, &[]).await?;
-        let row = rows.first();
-        row.ok_or_else(|| StoreError::Corrupt("revision has no row".to_owned()))?
-            .try_get("revision")
-            .map_err(StoreError::from)
+            INSERT INTO drawn_revisions (revision) SELECT current FROM restored
+            RETURNING revision";
+        let rows = self.query_in_background(sql, &[&applied, &seen_restored_at]).await?;
+        rows.first().map(|row| row.try_get("revision")).transpose().map_err(StoreError::from)
     }
 }
 
