@@ -6,6 +6,7 @@ use super::console::CliError;
 use super::{check, open_files};
 use crate::config::{LogConfig, ServeConfig, TracesConfig};
 use crate::http::{Listeners, Server};
+use crate::redis::Redis;
 use crate::store::Database;
 
 #[derive(Debug, Args)]
@@ -45,6 +46,7 @@ pub async fn run(args: ServeArgs, log: &LogConfig) -> Result<(), CliError> {
     let files = open_files::raise_limit();
     let (workers, per_worker) = (http.workers, http.connections_per_worker_max);
     check::before_serving(&args.config.database).await?;
+    Redis::check_password(&args.config.redis).await?;
     let server = start(listeners, args.config, log)?;
     if let Some(shortage) = open_files::shortage(files, workers, per_worker) {
         tracing::info!("{shortage}");

@@ -14,6 +14,9 @@ use crate::config::RedisConfig;
 /// For the whole inspection.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
+/// For the check of the password, which delays the start of a server if Redis is silent.
+const PASSWORD_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A Redis as one connection finds it. What its user may not read is `None`.
 #[derive(Debug)]
 pub struct Inspection {
@@ -38,33 +41,55 @@ impl Redis {
     /// # Errors
     /// If Redis can't be reached, or refuses the password ([`RedisError::Refused`]).
     pub async fn inspect(config: &RedisConfig) -> Result<Option<Inspection>, RedisError> {
-        let Some(server) = server(config)? else { return Ok(None) };
-        let mut builder = Builder::from_config(server);
-        builder.with_connection_config(|connection| connection.connection_timeout = TIMEOUT);
-        let client = builder.build()?;
-        let refused_hint = match config.server() {
-            Ok(Some(server)) if server.is_rest_token => {
-                "; the token of the REST interface is no password here: set REDIS_URL to the value \
-                 that begins with rediss://, which the console of Upstash shows under TCP"
-            }
-            _ => "",
-        };
-        let inspection = tokio::time::timeout(TIMEOUT, async {
-            client.init().await?;
-            inspect(&client, &config.redis_key_prefix).await
-        });
-        let result = match inspection.await {
-            Ok(Ok(inspection)) => Ok(Some(inspection)),
-            Ok(Err(e)) if *e.kind() == ErrorKind::Auth => {
-                Err(RedisError::Refused(format!("{}{refused_hint}", e.details())))
-            }
-            Ok(Err(e)) => Err(RedisError::Unreachable(e.to_string())),
-            Err(_) => Err(RedisError::Unreachable("it does not answer in time".to_owned())),
-        };
-        // The answer does not matter: the process ends or goes on with a client of its own.
-        let _ = tokio::time::timeout(TIMEOUT, client.quit()).await;
-        result
+        let look = async |client: &Client| inspect(client, &config.redis_key_prefix).await;
+        on_a_connection(config, TIMEOUT, look).await
     }
+
+    /// Connects once, so that a password that is refused is found.
+    ///
+    /// # Errors
+    /// [`RedisError::Refused`]. Anything else may be mended by waiting.
+    pub async fn check_password(config: &RedisConfig) -> Result<(), RedisError> {
+        let ping = async |client: &Client| client.ping::<String>(None).await.map(drop);
+        match on_a_connection(config, PASSWORD_TIMEOUT, ping).await {
+            Err(error @ RedisError::Refused(_)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Connects once, for at most `wait`, and looks around. `None` if no Redis is configured.
+async fn on_a_connection<T>(
+    config: &RedisConfig,
+    wait: Duration,
+    look: impl AsyncFnOnce(&Client) -> Result<T, Error>,
+) -> Result<Option<T>, RedisError> {
+    let Some(server) = server(config)? else { return Ok(None) };
+    let mut builder = Builder::from_config(server);
+    builder.with_connection_config(|connection| connection.connection_timeout = wait);
+    let client = builder.build()?;
+    let refused_hint = match config.server() {
+        Ok(Some(server)) if server.is_rest_token => {
+            "; the token of the REST interface is no password here: set REDIS_URL to the value \
+             that begins with rediss://, which the console of Upstash shows under TCP"
+        }
+        _ => "",
+    };
+    let found = tokio::time::timeout(wait, async {
+        client.init().await?;
+        look(&client).await
+    });
+    let result = match found.await {
+        Ok(Ok(found)) => Ok(Some(found)),
+        Ok(Err(e)) if *e.kind() == ErrorKind::Auth => {
+            Err(RedisError::Refused(format!("{}{refused_hint}", e.details())))
+        }
+        Ok(Err(e)) => Err(RedisError::Unreachable(e.to_string())),
+        Err(_) => Err(RedisError::Unreachable("it does not answer in time".to_owned())),
+    };
+    // The answer does not matter: the process ends or goes on with a client of its own.
+    let _ = tokio::time::timeout(wait, client.quit()).await;
+    result
 }
 
 async fn inspect(client: &Client, prefix: &str) -> Result<Inspection, Error> {

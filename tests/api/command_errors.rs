@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::{
-    App, CommandOutput, Database, client, eventually, free_port, scratch, tickerd,
+    App, CommandOutput, Database, client, eventually, free_port, redis_url, scratch, tickerd,
 };
 
 const HEADER: &str = "symbol,date,open,high,low,close,volume,adjusted_close";
@@ -227,6 +227,22 @@ async fn a_server_refuses_to_start_with_a_wrong_password_role_or_database() {
         let line = refusal(tickerd(&["serve"]).env("DATABASE_URL", &url));
         assert!(line.starts_with("Postgres can't be used: "), "{line}");
         assert!(line.contains(expected) && !line.contains("sesame"), "{expected}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_refuses_to_start_with_a_wrong_password_of_redis_or_without_one() {
+    let database = Database::sample().await;
+    let url = redis_url();
+    let (_, address) = url.split_once('@').expect("the Redis has a password");
+    for url in [
+        format!("redis://:sesame@{address}"),
+        format!("redis://nobody:sesame@{address}"),
+        format!("redis://{address}"),
+    ] {
+        let line = refusal(database.tickerd(&["serve"]).env("REDIS_URL", &url));
+        assert!(line.starts_with("Redis refuses the password (REDIS_URL): "), "{line}");
+        assert!(!line.contains("sesame"), "{line}");
     }
 }
 
