@@ -58,7 +58,7 @@ pub struct KeysConfig {
     /// verified continue to work.
     #[arg(long, env = "AUTH_FAILURES_PER_MINUTE_MAX", default_value_t = 60)]
     pub auth_failures_per_minute_max: u32,
-    /// Maximum addresses whose failures are counted, about 800 bytes each
+    /// Maximum addresses whose failures are counted, at most 1,300 bytes each
     #[arg(long, env = "AUTH_ADDRESSES_MAX", default_value_t = 10_000)]
     pub auth_addresses_max: usize,
 }
@@ -80,7 +80,7 @@ pub struct AnonymousConfig {
         value_parser = clap::value_parser!(u32).range(0..=i64::from(REQUESTS_MAX))
     )]
     pub anonymous_requests_per_hour_max: u32,
-    /// Maximum addresses whose requests are counted, about 900 bytes each
+    /// Maximum addresses whose requests are counted, at most 1,300 bytes each
     ///
     /// Beyond it, the least recently used addresses are forgotten; without Redis their count starts
     /// again. Refusing new addresses instead would let a client with many addresses shut out all
