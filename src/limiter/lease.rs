@@ -13,14 +13,15 @@
 //! old as the lease. It ends at once when the limit of the key changes.
 //!
 //! The window counts the permits of a lease as if all were used at the end of the lease. A permit
-//! is used before that end, so it stays in the window for at least its length after its use. The limit
-//! therefore holds over all instances, whatever their clocks say and even if some of them crash.
+//! is used before that end, so it stays in the window for at least its length after its use. The
+//! limit therefore holds over all instances, whatever their clocks say and even if some of them
+//! crash.
 //!
 //! Redis may lose the window. The instance knows when its window was created, and Redis answers
 //! that it has another one. [`Lease::prepare_report`] then tells the new window what this instance
-//! has admitted. Until the new window counts every request of its length, this instance takes from it
-//! only as much as it would admit without Redis ([`Lease::decide_locally`]): its share of the limit,
-//! less all that it has admitted in the last window.
+//! has admitted. Until the new window counts every request of its length, this instance takes from
+//! it only as much as it would admit without Redis ([`Lease::decide_locally`]): its share of the
+//! limit, less all that it has admitted in the last window.
 //!
 //! A lease does no I/O. Times are arguments, in milliseconds of the instance's monotonic clock.
 

@@ -1,9 +1,11 @@
 //! Simulates instances, traffic, crashes and a failing Redis at random, and compares millions of
 //! decisions with the exact log of admitted requests.
 //!
-//! While Redis keeps its data, no key exceeds its limit, even if limits and windows change. If Redis
-//! loses data or answers no calls, no key exceeds twice its limit, however often that happens.
+//! While Redis keeps its data, no key exceeds its limit, even if limits and windows change. If
+//! Redis loses data or answers no calls, no key exceeds twice its limit, however often that
+//! happens.
 
+mod events;
 mod faults;
 mod stats;
 mod tests;
@@ -17,7 +19,7 @@ use super::take::{Report, TakeRequest, WindowAnswer};
 use super::window_model::ExactLog;
 use crate::caller::RateLimit;
 use faults::{Faults, Loss, SentCall, SimulatedRenewal};
-use stats::{KEYS, LIMITS, Stats, WINDOWS_S};
+use stats::{KEYS, LIMITS, Stats};
 
 const INSTANCES: usize = 5;
 const DECISIONS: u32 = 1_000_000;
@@ -99,11 +101,12 @@ impl Simulation {
                 self.limits[key].requests = (LIMITS[key] / divisor).max(1);
                 self.stats.limit_changes += 1;
             }
-            Faults::Losses if self.random.random_range(0..100) == 0 => {
-                // An instance that never used a key can't notice that its window alone was lost.
-                if self.stats.decisions > KNOWN_AFTER_DECISIONS {
-                    self.lose(key);
-                }
+            // An instance that never used a key can't notice that its window alone was lost.
+            Faults::Losses
+                if self.stats.decisions > KNOWN_AFTER_DECISIONS
+                    && self.random.random_range(0..100) == 0 =>
+            {
+                self.lose(key);
             }
             _ => {}
         }
@@ -116,50 +119,6 @@ impl Simulation {
             let cost = if is_costly { self.random.random_range(2..=100) } else { 1 };
             self.request(instance, key, cost.min(cost_max));
         }
-    }
-
-    /// Changes the window of a key on all instances.
-    fn change_window(&mut self, key: usize) {
-        let window_s = WINDOWS_S[self.random.random_range(0..WINDOWS_S.len())];
-        let before_s = std::mem::replace(&mut self.limits[key].window_s, window_s);
-        self.stats.window_changes += u32::from(window_s != before_s);
-        // A longer window counts what Redis counted before, but not what instances admitted without
-        // it. The bound holds for what is admitted from now on.
-        if self.faults == Faults::Losses && window_s > before_s {
-            self.logs[key] = ExactLog::default();
-        }
-    }
-
-    fn lose(&mut self, key: usize) {
-        self.stats.losses += 1;
-        match self.random.random_range(0..4) {
-            0 => self.redis.lose_all(),
-            1 => self.redis.lose_generation(),
-            2 => self.redis.lose_window(key),
-            _ => self.redis_lost_until_ms = self.now_ms + self.random.random_range(0..5000),
-        }
-    }
-
-    fn share(&self, key: usize) -> RateLimit {
-        let RateLimit { requests, window_s } = self.limits[key];
-        RateLimit { requests: requests / INSTANCES as u32, window_s }
-    }
-
-    /// The most that any trailing window may hold.
-    fn bound(&self, key: usize) -> u32 {
-        let requests = self.limits[key].requests;
-        match self.faults {
-            Faults::CrashesAndLimits => requests,
-            // The limit, and the share of each instance, which is at least one request.
-            Faults::Losses => requests + requests.max(INSTANCES as u32),
-        }
-    }
-
-    fn crash(&mut self, instance: usize) {
-        self.generations_us[instance] = 0;
-        self.leases[instance] = Default::default();
-        self.renewals.retain(|renewal| renewal.instance != instance);
-        self.offsets_ms[instance] = self.random.random_range(0..10_000_000);
     }
 
     fn request(&mut self, instance: usize, key: usize, cost: u32) {
@@ -342,15 +301,5 @@ impl Simulation {
             return LeaseDecision::CallRedis;
         }
         decision
-    }
-
-    /// One call in a hundred is lost on its way to Redis, and one on its way back.
-    fn random_loss(&mut self) -> Option<Loss> {
-        match self.random.random_range(0..100) {
-            _ if self.now_ms < self.redis_lost_until_ms => Some(Loss::ToRedis),
-            0 => Some(Loss::ToRedis),
-            1 => Some(Loss::FromRedis),
-            _ => None,
-        }
     }
 }

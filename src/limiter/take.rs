@@ -11,8 +11,8 @@ pub const USED_WITHIN_MS: u64 = 1000;
 pub struct TakeRequest {
     /// The permits of the request that calls, 1 to the limit. It gets all of them or none.
     pub cost: u32,
-    /// The permits to prefetch, to be used within [`USED_WITHIN_MS`]. Fewer are granted if fewer are
-    /// left.
+    /// The permits to prefetch, to be used within [`USED_WITHIN_MS`]. Fewer are granted if fewer
+    /// are left.
     pub prefetch: u32,
     /// Gives back permits that were prefetched earlier.
     pub lease_return: LeaseReturn,

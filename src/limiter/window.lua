@@ -1,21 +1,21 @@
 -- A sliding window that all instances share. One call takes permits, with one MGET and at most one
 -- SET. `sliding_window.rs` is the same window in process.
 --
--- The length of a window is an argument, because operators change it. The string therefore remembers
--- permits for as long as the longest window lasts. It keeps one time for the permits of a *cell*, a
--- sixtieth of the window: that of the last. Permits that have left the window, but would count in a
--- longer one, are in cells of a minute.
+-- The length of a window is an argument, because operators change it. The string therefore
+-- remembers permits for as long as the longest window lasts. It keeps one time for the permits of a
+-- *cell*, a sixtieth of the window: that of the last. Permits that have left the window, but would
+-- count in a longer one, are in cells of a minute.
 --
 -- A window is *complete* if it counts every request of its length. One that was lost, or that is on
--- a Redis that lost its data, is complete again when its length and INCOMPLETE_MS have passed. Until
--- then, each instance takes no more than its share.
+-- a Redis that lost its data, is complete again when its length and INCOMPLETE_MS have passed.
+-- Until then, each instance takes no more than its share.
 --
 -- KEYS[1]   the window, one string of big-endian numbers: the newest time seen (6 bytes), the time
 --           since which it counts every request, or 0 (6), and the time of its creation in
 --           microseconds (8); then for each cell with permits, oldest first, the time of the last
 --           (6) and their number (4). Times are in epoch milliseconds
--- KEYS[2]   the generation: when this Redis was first seen without data, in epoch microseconds; with
---           `!` before it if an instance knew an earlier generation, so that data were lost
+-- KEYS[2]   the generation: when this Redis was first seen without data, in epoch microseconds;
+--           with `!` before it if an instance knew an earlier one, so that data were lost
 -- ARGV[1]   limit: permits in any trailing window
 -- ARGV[2]   window_s: the length of the window in seconds
 -- ARGV[3]   cost: permits for the present request, at most the limit; it gets all of them or none
@@ -26,14 +26,14 @@
 -- ARGV[8]   incomplete_max: permits that the call may take while the window is incomplete
 -- ARGV[9]   known_generation: the generation that this instance knows; 0 if it knows none
 -- ARGV[10]  evicts: 1 if this Redis may evict windows, so that a missing one may have been lost
--- ARGV[11]  report: what the instance admitted, as age:permits, with the age in milliseconds; `-` if
---           the instance reports only if the window that it knows was lost
+-- ARGV[11]  report: what the instance admitted, as age:permits, with the age in milliseconds; `-`
+--           if the instance reports only if the window that it knows was lost
 -- ARGV[12]  ttl_s: the string expires after this many seconds; 0 for no expiry
 -- ARGV[13]  the present in epoch milliseconds; empty for the clock of this Redis
 --
 -- Returns { state, prefetched permits, the time that counts them, remaining, reset, created,
--- incomplete, generation }. The state is 0 for a rejection, 1 for a grant, and 2 if the known window
--- was lost: then nothing is taken, and the instance calls again with its report. The reset and
+-- incomplete, generation }. The state is 0 for a rejection, 1 for a grant, and 2 if the known
+-- window was lost: then nothing is taken, and the instance calls again with its report. The reset and
 -- `incomplete` are in milliseconds: the time until the oldest permit leaves the window or, if the
 -- request is not admitted, until its cost is available; and until the window is complete.
 local CELLS, OLD_CELL_MS = 60, 60000

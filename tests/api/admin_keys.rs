@@ -32,7 +32,8 @@ async fn an_issued_key_works_at_once_and_its_token_is_shown_only_then() {
     let expected = json!({
         "id": id_of(token), "owner": "ann@example.com", "name": "notebook",
         "note": "paid", "tier": "pro",
-        "requestsPerMinute": 1000, "requestsPerWindow": 1000, "windowS": 60, "status": "active", "createdAt": shown["createdAt"],
+        "requestsPerMinute": 1000, "requestsPerWindow": 1000, "windowS": 60,
+        "status": "active", "createdAt": shown["createdAt"],
         "expiresAt": "2099-01-31T00:00:00Z", "revokedAt": null, "limitId": id_of(token),
         "replaces": null,
         "replacedBy": null, "lastUsedAt": null, "requestsToday": 0

@@ -5,15 +5,23 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::limits::burst;
-use crate::support::{App, Database, eventually, header, id_of};
+use crate::support::{App, Database, eventually, header, id_of, redis_url, run, unique};
 
 const PATH: &str = "/api/stocks/AAPL";
 
-/// Sets the limit of a tier with the command.
-fn set(database: &Database, tier: &str, requests: &str, window_s: &str) {
-    let set = ["tiers", "set", tier, "--requests-per-window", requests, "--window-s", window_s];
-    let output = database.output(&[set.as_slice(), &["--yes"]].concat());
-    assert_eq!(output.code, Some(0), "{output:?}");
+/// Sets the limit of the tier `quick` with the command, which notifies instances under this prefix.
+fn set(database: &Database, prefix: &str, requests: &str, window_s: &str) {
+    let set = ["tiers", "set", "quick", "--requests-per-window", requests, "--window-s", window_s];
+    let mut set = database.tickerd(&[set.as_slice(), &["--yes"]].concat());
+    let output = run(set.envs([("REDIS_URL", redis_url().as_str()), ("REDIS_KEY_PREFIX", prefix)]));
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Two instances that share a Redis under this prefix.
+async fn sharing(database: &Database, prefix: &str) -> [App; 2] {
+    let url = redis_url();
+    let variables = [("REDIS_URL", url.as_str()), ("REDIS_KEY_PREFIX", prefix)];
+    [App::with(database, &variables).await, App::with(database, &variables).await]
 }
 
 /// Waits until requests of the key are answered under this policy.
@@ -76,28 +84,29 @@ async fn uses_up_a_window_of_10_s(database: &Database, apps: &[App]) {
 #[tokio::test]
 async fn a_window_of_10_s_refuses_beyond_its_limit_and_opens_after_10_s() {
     let database = Database::sample().await;
-    set(&database, "quick", "5", "10");
-    let apps = App::with_shared_redis(&database, 2).await;
+    let prefix = format!("{}:", unique("window"));
+    set(&database, &prefix, "5", "10");
+    let apps = sharing(&database, &prefix).await;
     uses_up_a_window_of_10_s(&database, &apps).await;
 }
 
 #[tokio::test]
 async fn without_redis_a_window_of_10_s_opens_after_10_s() {
     let database = Database::sample().await;
-    set(&database, "quick", "5", "10");
+    set(&database, "none:", "5", "10");
     let apps = [App::without_redis(&database).await];
     uses_up_a_window_of_10_s(&database, &apps).await;
 }
 
 /// The window of a tier goes from 10 s to an hour and back, and its limit remains 100.
-async fn changes_from_10_s_to_an_hour_and_back(database: &Database, apps: &[App]) {
+async fn changes_from_10_s_to_an_hour_and_back(database: &Database, prefix: &str, apps: &[App]) {
     let key = database.issue("quick");
     assert_eq!(burst(apps, &key, 300).await, 100);
     eventually("the window of 10 s opens", Duration::from_secs(12), async || {
         apps[0].get(&key, PATH).await.status() == 200
     })
     .await;
-    set(database, "quick", "100", "3600");
+    set(database, prefix, "100", "3600");
     let hourly = "\"quick\";q=100;w=3600";
     for app in apps {
         policy_applies(app, &key, hourly).await;
@@ -105,7 +114,7 @@ async fn changes_from_10_s_to_an_hour_and_back(database: &Database, apps: &[App]
     assert_eq!(burst(apps, &key, 50).await, 0, "an hour counts what has left the 10 s");
     let retry_after_s = refused_for_s(&apps[0], &key, hourly).await;
     assert!((3500..=3601).contains(&retry_after_s), "{retry_after_s}");
-    set(database, "quick", "100", "10");
+    set(database, prefix, "100", "10");
     let quick = "\"quick\";q=100;w=10";
     for app in apps {
         policy_applies(app, &key, quick).await;
@@ -120,17 +129,18 @@ async fn changes_from_10_s_to_an_hour_and_back(database: &Database, apps: &[App]
 #[tokio::test]
 async fn a_window_that_becomes_an_hour_counts_what_has_left_the_window_of_10_s() {
     let database = Database::sample().await;
-    set(&database, "quick", "100", "10");
-    let apps = App::with_shared_redis(&database, 2).await;
-    changes_from_10_s_to_an_hour_and_back(&database, &apps).await;
+    let prefix = format!("{}:", unique("window"));
+    set(&database, &prefix, "100", "10");
+    let apps = sharing(&database, &prefix).await;
+    changes_from_10_s_to_an_hour_and_back(&database, &prefix, &apps).await;
 }
 
 #[tokio::test]
 async fn without_redis_a_window_that_becomes_an_hour_counts_earlier_requests() {
     let database = Database::sample().await;
-    set(&database, "quick", "100", "10");
+    set(&database, "none:", "100", "10");
     let apps = [App::without_redis(&database).await];
-    changes_from_10_s_to_an_hour_and_back(&database, &apps).await;
+    changes_from_10_s_to_an_hour_and_back(&database, "none:", &apps).await;
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ pub const KEYS_PER_PAGE_MAX: u32 = 1000;
 macro_rules! status_of {
     ($rows:literal) => {
         concat!(
-            "SELECT k.id, k.owner, k.name, k.note, t.name AS tier, t.requests_per_minute, t.window_s,
+            "SELECT k.id, k.owner, k.name, k.note, t.name AS tier,
+                    t.requests_per_minute, t.window_s,
                     k.created_at, k.expires_at, k.revoked_at,
                     coalesce(k.limit_id, k.id) AS limit_id, k.replaces, n.id AS replaced_by,
                     k.expires_at <= now() AS is_expired,
