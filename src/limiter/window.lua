@@ -33,9 +33,9 @@
 --
 -- Returns { state, prefetched permits, the time that counts them, remaining, reset, created,
 -- incomplete, generation }. The state is 0 for a rejection, 1 for a grant, and 2 if the known
--- window was lost: then nothing is taken, and the instance calls again with its report. The reset and
--- `incomplete` are in milliseconds: the time until the oldest permit leaves the window or, if the
--- request is not admitted, until its cost is available; and until the window is complete.
+-- window was lost: then nothing is taken, and the instance calls again with its report. The reset
+-- and `incomplete` are in milliseconds: the time until the oldest permit leaves the window or, if
+-- the request is not admitted, until its cost is available; and until the window is complete.
 local CELLS, OLD_CELL_MS = 60, 60000
 -- The longest window.
 local KEPT_MS = 3600000
