@@ -106,6 +106,11 @@ async fn changes_from_10_s_to_an_hour_and_back(database: &Database, prefix: &str
         apps[0].get(&key, PATH).await.status() == 200
     })
     .await;
+    // All others leave the window as well. To ask for it would use the window.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let answer = apps[0].get(&key, PATH).await;
+    let left: u32 = header(&answer, "x-ratelimit-remaining").parse().unwrap();
+    assert!(left > 90, "{left}");
     set(database, prefix, "100", "3600");
     let hourly = "\"quick\";q=100;w=3600";
     for app in apps {
