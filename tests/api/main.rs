@@ -47,6 +47,7 @@ mod keys;
 mod limits;
 mod load_guards;
 mod long_histories;
+mod machine;
 mod market_status;
 mod metrics;
 mod migrate;

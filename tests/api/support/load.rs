@@ -29,8 +29,14 @@ pub struct Load {
 impl Load {
     /// Requests that rotate stop the servers, then stop the keys and the paths.
     pub fn new(apps: &[&App], keys: &[&str], paths: &[&str]) -> Self {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let addresses = apps.iter().map(|app| app.address().to_owned()).collect();
+        Self { addresses, ..Self::to("", keys, paths) }
+    }
+
+    /// Requests that rotate through the keys and the paths, to one address (`host:port`).
+    pub fn to(address: &str, keys: &[&str], paths: &[&str]) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let addresses = vec![address.to_owned()];
         Self { addresses, keys: owned(keys), paths: owned(paths), clients: 16, per_second: 200 }
     }
 

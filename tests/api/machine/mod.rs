@@ -1,0 +1,5 @@
+//! tickerd on a real machine: Debian with systemd, reached over ssh. `make test-deploy` boots it.
+
+mod debian;
+mod deployment;
+mod service;
