@@ -6,6 +6,9 @@ use secrecy::SecretString;
 
 const EXPECTED: &str = "expected redis://:password@host:6379/0, or rediss:// for TLS";
 
+/// The parameter of a URL of Sentinel that has the name of the primary.
+const SENTINEL_NAME: &str = "sentinelServiceName=";
+
 /// The domain of Upstash, which serves Redis over TLS only, and over REST.
 const UPSTASH: &str = ".upstash.io";
 
@@ -50,6 +53,9 @@ impl FromStr for RedisUrl {
             "redis" if is_upstash || is_tls_command => {
                 Ok(Self::Server(format!("rediss://{rest}").into()))
             }
+            _ if scheme.ends_with("-sentinel") && !url.contains(SENTINEL_NAME) => {
+                Err(format!("the name of the primary is missing: add {SENTINEL_NAME}mymaster"))
+            }
             _ if is_of_redis(scheme) && !address.is_empty() => Ok(Self::Server(url.into())),
             _ if is_of_redis(scheme) => Err(EXPECTED.to_owned()),
             _ => Err(format!("{scheme}:// is no URL of Redis: {EXPECTED}")),
@@ -88,6 +94,10 @@ mod tests {
             ("redis://:p@h:6379/0", "redis://:p@h:6379/0"),
             ("valkeys://h", "valkeys://h"),
             ("rediss-cluster://:p@h?node=b:1", "rediss-cluster://:p@h?node=b:1"),
+            (
+                "redis-sentinel://:p@h?sentinelServiceName=m",
+                "redis-sentinel://:p@h?sentinelServiceName=m",
+            ),
             ("redis-cli --tls -u redis://default:p@h:6379", "rediss://default:p@h:6379"),
             ("redis-cli -u redis://default:p@h:6379 --tls", "rediss://default:p@h:6379"),
             ("redis://default:p@a.upstash.io:6379", "rediss://default:p@a.upstash.io:6379"),
@@ -105,6 +115,7 @@ mod tests {
             ("localhost:6379", "such as redis://localhost:6379"),
             ("sesame@h:6379", "expected redis://"),
             ("https://:sesame@h", "https:// is no URL of Redis"),
+            ("redis-sentinel://:sesame@h", "add sentinelServiceName=mymaster"),
             ("redis+unix:///run/redis", "redis+unix:// is no URL of Redis"),
             ("redis://", "expected redis://"),
         ] {

@@ -84,11 +84,11 @@ async fn make_deploy_and_make_rollback_serve_within_5_s_and_fail_no_request() {
 async fn a_user_with_sudo_deploys_and_a_binary_that_fails_or_hangs_is_rolled_back() {
     let scratch = tempfile::tempdir().unwrap();
     let (machine, _) = Debian::with_tickerd(&binary()).await;
-    machine.ok("useradd --create-home --shell /bin/sh operator && \
-         echo 'operator ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/operator && \
-         install -d -o operator -m 700 /home/operator/.ssh && \
-         install -o operator -m 600 /root/.ssh/authorized_keys /home/operator/.ssh/");
-    let host = format!("operator@{HOST}");
+    machine.ok("useradd --create-home --shell /bin/sh deployer && \
+         echo 'deployer ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/deployer && \
+         install -d -o deployer -m 700 /home/deployer/.ssh && \
+         install -o deployer -m 600 /root/.ssh/authorized_keys /home/deployer/.ssh/");
+    let host = format!("deployer@{HOST}");
     let push = |binary: &Path| {
         let started = Instant::now();
         (machine.operator("deploy/push", &[&host, binary.to_str().unwrap()]), started.elapsed())

@@ -1,5 +1,5 @@
-//! Several instances on real engines: a Postgres replica, PgBouncer, a Redis Cluster, nginx and
-//! Caddy.
+//! Several instances on real engines: a Postgres replica, PgBouncer, a Redis Cluster, Sentinels,
+//! nginx and Caddy.
 //!
 //! Tests that need more than Postgres and Redis are ignored by default. `make test-scale` installs
 //! the other programs and runs them.
@@ -9,4 +9,5 @@ mod cluster;
 mod pooler;
 pub mod proxy;
 mod replica;
+mod sentinel;
 mod systemd_units;
