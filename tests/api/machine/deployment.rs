@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::debian::{Debian, HOST, with_version};
+use super::debian::{Debian, with_version};
+use super::operator::HOST;
 use crate::support::{Load, client, tickerd};
 
 const ADDRESS: &str = "127.0.0.1:3000";
-const OLD: &str = "0.0.9";
-const NEW: &str = env!("CARGO_PKG_VERSION");
+pub const OLD: &str = "0.0.9";
+pub const NEW: &str = env!("CARGO_PKG_VERSION");
 /// From the built binary to the first response of it.
-const DEPLOYMENT_MAX: Duration = Duration::from_secs(5);
+pub const DEPLOYMENT_MAX: Duration = Duration::from_secs(5);
 
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     PathBuf::from(tickerd(&[]).get_program())
 }
 
@@ -39,7 +40,7 @@ async fn until_served(
     let machine = machine.clone();
     let command = tokio::task::spawn_blocking(move || {
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        machine.operator(program, &arguments)
+        machine.operator.run(program, &arguments, &[])
     });
     while serving(&client).await.as_deref() != Some(version) {
         assert!(started.elapsed() < Duration::from_secs(120), "{version} does not serve");
@@ -91,7 +92,8 @@ async fn a_user_with_sudo_deploys_and_a_binary_that_fails_or_hangs_is_rolled_bac
     let host = format!("deployer@{HOST}");
     let push = |binary: &Path| {
         let started = Instant::now();
-        (machine.operator("deploy/push", &[&host, binary.to_str().unwrap()]), started.elapsed())
+        let arguments = [&*host, binary.to_str().unwrap()];
+        (machine.operator.run("deploy/push", &arguments, &[]), started.elapsed())
     };
     let other = with_version(&binary(), OLD, scratch.path());
     let (deployed, _) = push(&other);

@@ -2,4 +2,6 @@
 
 mod debian;
 mod deployment;
+mod operator;
+mod over_ssh;
 mod service;

@@ -33,7 +33,7 @@ async fn the_service_is_sandboxed_starts_on_demand_and_returns_after_a_crash() {
     assert!(limit("Max open files").contains(&files), "{limits}");
     assert!(limit("Max core file size").contains(" 0 "), "{limits}");
     let enter = format!("nsenter --mount --target {}", pid());
-    assert_ne!(machine.ssh(&format!("{enter} touch /usr/local/x")).code, Some(0));
+    assert_ne!(machine.operator.ssh(&format!("{enter} touch /usr/local/x")).code, Some(0));
 
     let health = async || {
         let response = client().get(format!("http://{ADDRESS}/health")).send().await;
@@ -45,7 +45,10 @@ async fn the_service_is_sandboxed_starts_on_demand_and_returns_after_a_crash() {
     assert!(health().await);
     assert_ne!(pid(), crashed);
     machine.ok("systemctl stop tickerd.service");
-    assert_eq!(machine.ssh("systemctl is-active tickerd.service").stdout.trim(), "inactive");
+    assert_eq!(
+        machine.operator.ssh("systemctl is-active tickerd.service").stdout.trim(),
+        "inactive"
+    );
     assert!(health().await, "a request starts the service");
     assert_eq!(machine.ok("systemctl is-active tickerd.service").trim(), "active");
     machine.ok("systemctl stop tickerd.socket tickerd.service");
