@@ -16,9 +16,10 @@ pub struct RedisConfig {
     ///
     /// Without it, limits and cache stay in the process, which is right for one instance. For a
     /// cluster: `redis-cluster://:password@host:port?node=host:port`, or `rediss-cluster://` for
-    /// TLS. With Sentinel: `redis-sentinel://:password@host:26379?sentinelServiceName=mymaster`, or
-    /// `rediss-sentinel://`, and `&node=host:26379` for each other Sentinel. The password is that of
-    /// Redis; `&sentinelPassword=` is for Sentinels that have one.
+    /// TLS. With Sentinel, whose addresses follow instead:
+    /// `redis-sentinel://:password@host:26379?sentinelServiceName=mymaster&node=host:26379`, or
+    /// `rediss-sentinel://`. The password is that of Redis; `&sentinelPassword=` is that of
+    /// Sentinels.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<RedisUrl>,
     /// Address of the REST interface of Upstash, `https://NAME.upstash.io`; without `REDIS_URL`

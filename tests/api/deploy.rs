@@ -90,7 +90,7 @@ async fn a_failed_restore_leaves_the_database_empty() {
     }
 }
 
-/// A remote machine that is this one: ssh and scp run here, and calls of systemctl are recorded.
+/// A remote machine that is this one: ssh runs commands here, and calls of systemctl are recorded.
 struct Machine {
     dir: tempfile::TempDir,
     health: String,
@@ -100,7 +100,6 @@ impl Machine {
     fn new(health: String) -> Self {
         let machine = Self { dir: tempfile::tempdir().unwrap(), health };
         machine.program("ssh", "shift; exec sh -c \"$*\"");
-        machine.program("scp", "cp \"$2\" \"${3#*:}\"");
         machine
             .program("systemctl", &format!("echo \"$*\" >>{}/calls", machine.dir.path().display()));
         // On a real machine, other users than root need sudo.

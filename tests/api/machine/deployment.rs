@@ -61,7 +61,7 @@ async fn make_deploy_and_make_rollback_serve_within_5_s_and_fail_no_request() {
     let (machine, key) = Debian::with_tickerd(&old).await;
     let machine = Arc::new(machine);
     assert_eq!(serving(&client()).await.as_deref(), Some(OLD));
-    let paths = ["/api/stocks/AAPL", "/api/stocks/MSFT/prices?limit=5"];
+    let paths = ["/api/stocks/AAPL", "/api/stocks/MSFT/quote"];
     let load = Load::to(ADDRESS, &[&key], &paths).start();
     let host = format!("HOST=root@{HOST}");
     let (deployed, text) = until_served(&machine, NEW, "make", &["deploy", &host]).await;

@@ -15,7 +15,8 @@ const SYSTEMCTL: &str = r#"#!/bin/sh
 cd "$(dirname "$0")"
 if [ -e pid ]; then
     kill "$(cat pid)"
-    while kill -0 "$(cat pid)" 2>/dev/null; do sleep 0.02; done
+    # Not `kill -0`: nobody may have waited for the ended process yet.
+    while [ -e "/proc/$(cat pid)/exe" ]; do sleep 0.02; done
 fi
 ADMIN_PORT=off PORT=@PORT@ DATABASE_URL='@DATABASE@' setsid ./tickerd serve >log 2>&1 </dev/null &
 echo $! >pid

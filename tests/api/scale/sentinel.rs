@@ -29,6 +29,12 @@ impl Server {
         let own = ["--bind", "127.0.0.1", "--port", &text, "--save", "", "--requirepass", PASSWORD];
         let replication = ["--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0"];
         let all = [own.as_slice(), &replication, more].concat();
+        let user = [
+            ["--user", "tickerd", "on", ">of-a-test", "~*", "&*"].as_slice(),
+            &["+@read", "+@write", "+@scripting", "+@pubsub", "+@connection"],
+            &["+time", "+info", "+role"],
+        ];
+        let all = [all, user.concat()].concat();
         Self { port, program: Program::start(&dir, "redis-server", &all) }
     }
 
@@ -91,7 +97,9 @@ impl Watched {
         let [first, rest @ ..] = self.sentinels.as_slice() else { panic!("there are three") };
         let rest: String = rest.iter().map(|it| format!("&node=127.0.0.1:{}", it.port)).collect();
         let first = first.port;
-        format!("redis-sentinel://:{PASSWORD}@127.0.0.1:{first}?sentinelServiceName={NAME}{rest}")
+        format!(
+            "redis-sentinel://tickerd:{PASSWORD}@127.0.0.1:{first}?sentinelServiceName={NAME}{rest}"
+        )
     }
 }
 
@@ -106,7 +114,7 @@ async fn wait_until_shared(apps: &[App]) {
 }
 
 #[tokio::test]
-#[ignore = "starts Sentinels, which need time to meet: make test-scale"]
+#[ignore = "takes 15 s: make test-scale"]
 async fn sentinel_promotes_a_replica_and_limits_and_revocations_hold() {
     let (scratch, database) = (scratch(), Database::sample().await);
     let redis = Watched::start(scratch.path()).await;
