@@ -9,6 +9,18 @@ use crate::support::{CommandOutput, run};
 /// The name of the server in the configuration of ssh.
 pub const HOST: &str = "api.test";
 
+/// What the programs of a person inherit.
+const INHERITED: [&str; 8] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "CARGO_HOME",
+    "CARGO_INCREMENTAL",
+    "CARGO_TARGET_DIR",
+    "RUSTUP_HOME",
+    "RUSTFLAGS",
+];
+
 pub struct Operator {
     dir: TempDir,
 }
@@ -48,14 +60,12 @@ impl Operator {
         variables: &[(&str, &str)],
     ) -> CommandOutput {
         let mut command = Command::new(program);
-        command.args(arguments).envs(variables.iter().copied());
-        // `make deploy` must not compile again because of what cargo sets for this test.
-        let of_cargo = std::env::vars().map(|(name, _)| name).filter(|name| {
-            name.starts_with("CARGO_") && !["CARGO_HOME", "CARGO_INCREMENTAL"].contains(&&**name)
-        });
-        for name in of_cargo {
-            command.env_remove(name);
+        // `make deploy` would compile again because of what cargo sets for this test, as OUT_DIR.
+        command.args(arguments).env_clear();
+        for name in INHERITED {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
+        command.envs(variables.iter().copied());
         command.env("CARGO_NET_OFFLINE", "true").env("DEPLOY_SSH_CONFIG", self.path("config"));
         CommandOutput::of(command.stdin(Stdio::null()))
     }
