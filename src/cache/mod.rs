@@ -182,7 +182,10 @@ impl Cache {
                     let stale = expired.filter(|entry| self.is_within_stale_limit(entry, now_ms));
                     return stale.map_or(Found::Failed, Found::Stale);
                 }
-                Slot::Entry(entry) if entry.is_fresh(now_ms) => return Found::Hit(entry.clone()),
+                Slot::Entry(entry) if entry.is_fresh(now_ms) => {
+                    self.write_to_redis_once(&key, entry, now_ms);
+                    return Found::Hit(entry.clone());
+                }
                 Slot::Entry(entry) if entry.may_be_served_while_revalidating(now_ms) => {
                     return Found::Stale(entry.clone());
                 }

@@ -127,8 +127,11 @@ fn decode(value: Vec<u8>) -> Option<Entry> {
         |at: usize| Some(u64::from_be_bytes(head[6 + at * 8..14 + at * 8].try_into().ok()?));
     let mut header = |at: usize| {
         let length = usize::from(u16::from_be_bytes([head[2 + at * 2], head[3 + at * 2]]));
-        (length <= value.len())
-            .then(|| Some(value.split_to(length)).filter(|header| !header.is_empty()))
+        // Copied: who keeps a header must not keep the body with it.
+        (length <= value.len()).then(|| {
+            let header = value.split_to(length);
+            (!header.is_empty()).then(|| Bytes::copy_from_slice(&header))
+        })
     };
     let headers = CachedHeaders { link: header(0)?, unknown: header(1)? };
     let response = CachedResponse { body: value, media, headers };
@@ -140,6 +143,19 @@ mod tests {
     use super::*;
     use crate::cache::policy::Lifetime;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_header_that_is_kept_does_not_keep_the_body() {
+        let link = Some(Bytes::from_static(b"</next>; rel=\"next\""));
+        let headers = CachedHeaders { link, unknown: None };
+        let response = CachedResponse { headers, ..CachedResponse::json("{}") };
+        let entry = Entry::new(response, Lifetime { fresh_s: 60, revalidate_s: 6 }, 0);
+        let restored = decode(encode(&entry)).unwrap();
+        let link = restored.headers.link.clone();
+        let body = restored.variant(false).body.clone();
+        drop(restored);
+        assert!(link.is_some() && body.is_unique());
+    }
 
     #[test]
     fn an_entry_keeps_its_times_and_tag_in_redis() {

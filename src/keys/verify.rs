@@ -165,6 +165,9 @@ impl Verifier {
                 key.invalidate();
             }
         }
+        // Again, because memory may evict a key before the loop reaches it, and a worker may have
+        // remembered it since the first count.
+        self.invalidations.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The number of tokens that are being verified or wait for it.

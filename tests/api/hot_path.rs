@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use reqwest::Response;
 
 use crate::metrics::samples;
-use crate::support::{App, Database, eventually, header, id_of, run};
+use crate::support::{App, Database, eventually, header, id_of, redis_url, run, unique};
 
 const PATHS: [&str; 24] = [
     "/api/stocks/AAPL/prices?start=2012-01-01&end=2012-12-31&limit=20",
@@ -121,10 +122,14 @@ async fn a_repeated_request_gets_the_answer_of_the_app_in_every_form() {
             ("connection", "close".to_owned()),
         ];
         headers.extend(optional.into_iter().filter(|_| rng.random_bool(0.3)));
+        let has_body = rng.random_bool(0.05);
         let send = async |path: &str| {
             let mut request = app.request(method, path);
             for (name, value) in &headers {
                 request = request.header(*name, value);
+            }
+            if has_body {
+                request = request.body("ignored");
             }
             request.send().await.unwrap()
         };
@@ -176,6 +181,35 @@ async fn metrics_and_usage_count_repeated_requests_like_others() {
         })
     };
     eventually("usage is stored", Duration::from_secs(15), counted).await;
+}
+
+/// The requests that waited find the entry without a look-up in memory, and the later ones are
+/// answered before it.
+#[tokio::test]
+async fn an_entry_that_first_requests_waited_for_is_shared_with_other_instances() {
+    let database = Database::sample().await;
+    let key = database.issue("enterprise");
+    let prefix = format!("{}:", unique("test"));
+    let redis = [
+        ("REDIS_URL", &*redis_url()),
+        ("REDIS_KEY_PREFIX", &prefix),
+        ("WORKERS", "1"),
+        ("ADMIN_PORT", "0"),
+    ];
+    let apps = [App::with(&database, &redis).await, App::with(&database, &redis).await];
+    for (shared, year) in (2000..2012).enumerate() {
+        let path = format!("/api/stocks/IBM/prices?start={year}-01-01&end={year}-12-31&limit=1000");
+        join_all((0..20).map(|_| apps[0].get(&key, &path))).await;
+        // The responses do not wait for it.
+        let is_written = async || redis_writes(&apps[0]).await > shared as f64;
+        eventually("the entry is written to Redis", Duration::from_secs(5), is_written).await;
+        assert_eq!(header(&apps[1].get(&key, &path).await, "x-cache"), "HIT", "{path}");
+    }
+}
+
+async fn redis_writes(app: &App) -> f64 {
+    let name = "tickerd_redis_call_duration_seconds_count{call=\"set\"}";
+    samples(app).await.get(name).copied().unwrap_or_default()
 }
 
 #[tokio::test]

@@ -34,12 +34,13 @@ pub async fn cache<Q: CacheableQuery>(
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
+    // Before the request is parsed and its version read, so that neither is remembered as newer.
+    let (state, now) = (state(&request), Utc::now());
+    let epoch = state.versions.epoch();
     let query = match Q::parse(request.request()) {
         Ok(query) => query,
         Err(problem) => return Ok(refuse(request, problem)),
     };
-    let (state, now) = (state(&request), Utc::now());
-    let epoch = state.versions.epoch();
     // The futures that wait are boxed, so that a request answered from memory does not carry them.
     // Without a data version, a change could not invalidate the response, so it is not cached.
     let Some((version, exchange)) = state.versions.of(&query.depends_on()) else {

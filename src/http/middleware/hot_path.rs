@@ -2,9 +2,9 @@
 //!
 //! The app does the same with a router, parsers and several layers of middleware, which cost more
 //! than key, limit and entry together. This service decides only on requests that it knows
-//! ([`RequestMemo`]), and only if memory suffices for the key ([`KeyMemo`]) and its limit. It passes everything
-//! else to the app unchanged. Headers, counts and log lines come from the functions that the app's
-//! middleware uses.
+//! ([`RequestMemo`]), and only if memory suffices for the key ([`KeyMemo`]) and its limit. It
+//! passes everything else to the app unchanged. Headers, counts and log lines come from the
+//! functions that the app's middleware uses.
 
 use std::cell::RefCell;
 use std::future::ready;
@@ -85,14 +85,14 @@ impl HotPath {
             return None;
         }
         let mut requests = self.requests.borrow_mut();
-        let recalled = requests.recall(head, &state.versions, now)?;
         let token = token_header(&head.headers)??;
+        let recalled = requests.recall(head, &state.versions, now)?;
         if oversized(head, &state.http).is_some() {
             return None;
         }
         let mut keys = self.keys.borrow_mut();
         let key = keys.recall(state, token, now)?;
-        let (client, Facts { route, cost, .. }) = (&key.client, recalled.facts);
+        let (client, Facts { route, cost, .. }) = (&key.client, recalled.facts());
         let tier = &client.caller.tier;
         if cost > tier.limit.requests {
             return None;
@@ -107,7 +107,7 @@ impl HotPath {
         let (mut response, cache) = match &problem {
             Some(problem) => (with_document(problem, id.to_str().unwrap_or_default()), None),
             None => {
-                state.cache.count_hit(recalled.cache_key);
+                state.cache.count_hit(recalled.key_to_report(now_ms));
                 (recalled.to_response(&head.headers, now_ms), Some(CacheOutcome::Hit))
             }
         };
@@ -116,7 +116,7 @@ impl HotPath {
         add_headers(headers, id.clone(), head.headers.contains_key(header::ORIGIN));
         let (method, status, client) = (&head.method, response.status(), Some(client));
         let finished = Finished { method, status, route, client, cache, started };
-        finished.log(state, &head.uri, &id, problem.as_ref());
+        span.in_scope(|| finished.log(state, &head.uri, &id, problem.as_ref()));
         finished.count(response.body().size(), &span);
         metrics::hot_path();
         if let Some(progress) = request.conn_data::<Rc<Progress>>() {

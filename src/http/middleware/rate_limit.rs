@@ -51,8 +51,8 @@ impl PolicyHeaders {
         Self::new(&tier.name, tier.limit)
     }
 
-    /// Writes the headers of a response to a request of this cost. `decision` is that of the limiter
-    /// at `now_ms` (epoch milliseconds).
+    /// Writes the headers of a response to a request of this cost. `decision` is that of the
+    /// limiter at `now_ms` (epoch milliseconds).
     pub fn write(&self, headers: &mut HeaderMap, decision: &Decision, cost: u32, now_ms: u64) {
         let Decision { remaining, reset_in_ms, .. } = *decision;
         let mut writer = HeaderWriter::new();

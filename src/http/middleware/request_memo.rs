@@ -2,8 +2,8 @@
 //! same form needs neither the router nor a parser.
 //!
 //! A worker remembers the entry that the cache had for a URL with its `Accept` and
-//! `Accept-Encoding`. That holds until a data version changes, or until the next day in UTC, because
-//! parameters may refer to today. Each worker has a memo of its own, which needs no lock.
+//! `Accept-Encoding`. That holds until a data version changes, or until the next day in UTC,
+//! because parameters may refer to today. Each worker has a memo of its own, which needs no lock.
 
 use std::cell::Cell;
 use std::sync::{Arc, Weak};
@@ -63,18 +63,26 @@ pub struct Facts {
 /// A fresh entry, and what is known of its request.
 pub struct Recalled<'a> {
     entry: Arc<Entry>,
-    accepts_gzip: bool,
-    headers: &'a EntryHeaders,
-    pub facts: Facts,
-    /// The cache key once a second, for the cache to learn that the entry is in use.
-    pub cache_key: Option<&'a str>,
+    remembered: &'a Remembered,
 }
 
 impl Recalled<'_> {
+    pub fn facts(&self) -> Facts {
+        self.remembered.facts
+    }
+
     /// The response to a request with these headers.
     pub fn to_response(&self, headers: &HeaderMap, now_ms: u64) -> HttpResponse {
-        let variant = self.entry.variant(self.accepts_gzip);
-        self.headers.to_response(headers, &self.entry, variant, CacheOutcome::Hit, now_ms)
+        let Self { entry, remembered } = self;
+        let variant = entry.variant(remembered.accepts_gzip);
+        remembered.headers.to_response(headers, entry, variant, CacheOutcome::Hit, now_ms)
+    }
+
+    /// The cache key once a second, for the cache to learn that the entry is in use.
+    pub fn key_to_report(&self, now_ms: u64) -> Option<&str> {
+        let now_s = now_ms / 1000;
+        let is_reported = self.remembered.reported_s.replace(now_s) == now_s;
+        (!is_reported).then_some(&self.remembered.cache_key)
     }
 }
 
@@ -85,7 +93,7 @@ impl Default for RequestMemo {
 }
 
 impl RequestMemo {
-    /// Remembers the entry that the cache had for a request at `now`, if its URL has no API key.
+    /// Remembers the entry that the cache had for a request at `now`.
     pub fn insert(
         &mut self,
         head: &RequestHead,
@@ -94,8 +102,7 @@ impl RequestMemo {
         facts: Facts,
         now: DateTime<Utc>,
     ) {
-        let has_key = !matches!(key_in(head.uri.query().unwrap_or_default()), Ok(None));
-        if has_key || !write_form(&mut self.form, head) {
+        if !write_form(&mut self.form, head) {
             return;
         }
         let (accepts_gzip, now_ms) = (accepts_gzip(&head.headers), epoch_ms(now));
@@ -134,20 +141,18 @@ impl RequestMemo {
         if !is_current || !entry.is_fresh(now_ms) {
             return None;
         }
-        let now_s = now_ms / 1000;
-        let is_reported = remembered.reported_s.replace(now_s) == now_s;
-        Some(Recalled {
-            entry,
-            accepts_gzip: remembered.accepts_gzip,
-            headers: &remembered.headers,
-            facts: remembered.facts,
-            cache_key: (!is_reported).then_some(&*remembered.cache_key),
-        })
+        Some(Recalled { entry, remembered })
     }
 }
 
-/// Writes the raw form of a request over `form`. False if it can't be remembered.
+/// Writes the raw form of a request over `form`. False if it can't be remembered, as a URL with an
+/// API key.
 fn write_form(form: &mut String, head: &RequestHead) -> bool {
+    let has_key = !matches!(key_in(head.uri.query().unwrap_or_default()), Ok(None));
+    // The errors of a path that is written differently may be pages.
+    if has_key || !head.uri.path().starts_with("/api/") {
+        return false;
+    }
     form.clear();
     let url = head.uri.path_and_query().map(|url| url.as_str());
     let parts = [
