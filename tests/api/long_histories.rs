@@ -28,6 +28,20 @@ fn bars(days: Range<u32>, bar: impl Fn(u32) -> (u32, &'static str)) -> Vec<Strin
     days.flat_map(|n| ["ONE", "TWO"].map(|symbol| row(symbol, n))).collect()
 }
 
+/// Day 100 of the histories, and day 220.
+const DIVIDENDS: &str = "symbol,ex_date,split_from,split_to,dividend\n\
+                         ONE,2023-04-11,,,0.5\nONE,2023-08-09,,,0.25\n";
+
+/// A bar of each stock on each day, without details.
+fn bars_with_close(days: Range<u32>, close: impl Fn(u32) -> f64) -> Vec<String> {
+    let first = chrono::NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
+    let row = |symbol: &str, n: u32| {
+        let date = first + chrono::Days::new(n.into());
+        format!("{symbol},{date},10,11,9,{},1000,,\n", close(n))
+    };
+    days.flat_map(|n| ["ONE", "TWO"].map(|symbol| row(symbol, n))).collect()
+}
+
 /// The first load of 280 days, and a correction: every fourth bar changes, others get details, and
 /// 40 days are new.
 fn loads() -> [Vec<String>; 2] {
@@ -88,4 +102,30 @@ async fn a_long_history_may_repeat_a_row_and_may_not_contradict_itself() {
     assert_eq!(database.texts(STORED).await, stored);
     let report = ingest(&format!("{first}{repeated}")).json();
     assert_eq!((&report["identicalRows"], &report["unchanged"]), (&json!(1), &json!(560)));
+}
+
+/// Adjusted closes that tickerd computes depend on the dividends of later days and on the closes of
+/// those days, which a correction may change too.
+#[tokio::test]
+async fn a_long_correction_around_dividends_gives_the_adjusted_closes_of_its_parts() {
+    let first = bars_with_close(0..320, |_| 10.5);
+    // Day 100, the first ex-date, is among the corrected ones.
+    let correction = bars_with_close(40..320, |n| if n % 7 == 2 { 10.75 } else { 10.5 });
+    let stored = async |parts: &[&[String]]| {
+        let (database, files) = (Database::empty().await, Files::new());
+        assert_eq!(database.output(&["migrate"]).code, Some(0));
+        database.load("stocks", STOCKS);
+        database.load("actions", DIVIDENDS);
+        for part in parts {
+            let file = files.write("bars.csv", format!("{BARS}{}", part.concat()));
+            let ingested = database.output(&["ingest", "prices", &file, "--closed-days", "keep"]);
+            assert_eq!(ingested.code, Some(0), "{ingested:?}");
+        }
+        database.texts(STORED).await
+    };
+    let whole = stored(&[&first, &correction]).await;
+    let first_parts: Vec<_> = std::iter::once(&first[..]).chain(correction.chunks(90)).collect();
+    assert_eq!(whole, stored(&first_parts).await);
+    // By hand, with close / (close + dividend) of each ex-date: 10.5 * 10.75/11.25 * 10.5/10.75.
+    assert!(whole[0].contains("\"adjusted_close\": 9.8}"), "{}", whole[0]);
 }

@@ -11,6 +11,10 @@ use crate::route::Route;
 /// Opens the span of a request. Its parent is the span that the client sent (W3C Trace Context);
 /// only trusted clients decide whether it is kept.
 /// Without traces it costs the check of a flag.
+#[cfg_attr(
+    not(feature = "traces"),
+    expect(unused_variables, reason = "only a trace that is exported has a parent")
+)]
 pub fn span(head: &RequestHead, route: impl Fn() -> Route, http: &HttpConfig) -> Span {
     let method = shown_method(&head.method);
     let route = || route().pattern();

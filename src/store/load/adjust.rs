@@ -16,9 +16,11 @@ use crate::store::effective_actions::effective_action;
 
 /// The number of stocks whose actions are in memory at the same time.
 const STOCKS_PER_CHUNK: usize = 500;
-/// The rows `p` of `prices` whose prices and volumes a merge of staged prices leaves as they are.
+/// The rows `p` of `prices`, of the stocks `$1`, whose prices and volumes a merge of staged prices
+/// leaves as they are.
 const NOT_REPLACED: &str = "NOT EXISTS (
-    SELECT FROM staging s WHERE s.stock_id = p.stock_id AND s.date = p.date
+    SELECT FROM staging s
+    WHERE s.stock_id = ANY($1) AND s.stock_id = p.stock_id AND s.date = p.date
         AND (s.open, s.high, s.low, s.close, s.volume)
             IS DISTINCT FROM (p.open, p.high, p.low, p.close, p.volume))";
 
@@ -61,7 +63,8 @@ impl Loader {
     }
 
     async fn index_staging(&self) -> Result<(), StoreError> {
-        let sql = "CREATE INDEX staging_key ON staging (stock_id, date); ANALYZE staging";
+        let sql = "CREATE INDEX IF NOT EXISTS staging_key ON staging (stock_id, date);
+                   ANALYZE staging";
         Ok(self.client.batch_execute(sql).await?)
     }
 
@@ -170,7 +173,12 @@ impl Loader {
         &self,
         stocks: &[i32],
     ) -> Result<Vec<MergedStock>, StoreError> {
-        let bars = if self.table == Table::Prices { NOT_REPLACED } else { "true" };
+        let bars = if self.table == Table::Prices && !stocks.is_empty() {
+            self.index_staging().await?;
+            NOT_REPLACED
+        } else {
+            "true"
+        };
         self.client.batch_execute("SET LOCAL tickerd.only_computes = on").await?;
         let changes = self.readjust_bars(stocks, bars).await?;
         self.client.batch_execute("SET LOCAL tickerd.only_computes = off").await?;

@@ -15,6 +15,9 @@ use crate::store::StoreError;
 const INSERT_FROM_ROWS_PER_STOCK: i64 = 8;
 /// The average number of rows per stock from which a statement per stock pays off: a year of days.
 const MERGE_BY_STOCK_FROM_ROWS: i64 = 250;
+/// The lines of a file from the first to the last row of a stock, per row, from which a statement
+/// per stock does not pay off: in a file by day, each row of a stock is on another page.
+const SCATTERED_FROM_LINES_PER_ROW: i64 = 4;
 
 /// Adds changes of other bars of the same stocks to the merged ones.
 pub(super) fn add_changes(merged: &mut Vec<MergedStock>, changes: Vec<MergedStock>) {
@@ -117,20 +120,25 @@ impl Loader {
 
     /// Merges long histories of prices stock by stock. Each statement reads the rows of one stock
     /// through the indexes of both tables, however large they are. Returns `None`, with nothing
-    /// changed, if a row repeats a key or if there are too few rows per stock.
+    /// changed, if a row repeats a key, if there are too few rows per stock, or if the rows of a
+    /// stock are scattered in the file.
     async fn merge_histories(&self) -> Result<Option<Vec<MergedStock>>, StoreError> {
         if self.table != Table::Prices {
             return Ok(None);
         }
         let sql = format!(
             "SELECT stock_id FROM staged
-             WHERE (SELECT sum(rows) >= {MERGE_BY_STOCK_FROM_ROWS} * count(*) FROM staged)
+             WHERE (SELECT sum(rows) >= {MERGE_BY_STOCK_FROM_ROWS} * count(*)
+                           AND sum(lines) <= {SCATTERED_FROM_LINES_PER_ROW} * sum(rows)
+                    FROM staged)
              ORDER BY stock_id"
         );
         let stocks = stock_ids(&self.client.query(&sql, &[]).await?)?;
-        if stocks.is_empty() || !self.index_keys().await? {
+        if stocks.is_empty() || !self.index_keys().await? || !self.uses_index().await? {
             return Ok(None);
         }
+        // To compile the statement anew for each stock would take longer than it saves.
+        self.client.batch_execute("SET LOCAL jit = off").await?;
         let statement = self.client.prepare(MERGE_HISTORY).await?;
         let mut merged = Vec::new();
         for stock_id in stocks {
@@ -140,7 +148,17 @@ impl Loader {
                 merged.push(stock);
             }
         }
+        self.client.batch_execute("SET LOCAL jit TO DEFAULT").await?;
         Ok(Some(merged))
+    }
+
+    /// Whether Postgres uses the index of the staged keys. In the transaction that made it, it does
+    /// not if rows were updated in place before, as the conversion of split-adjusted prices does.
+    async fn uses_index(&self) -> Result<bool, StoreError> {
+        self.client.batch_execute("ANALYZE staging").await?;
+        let sql = "SELECT NOT indcheckxmin AS uses_index FROM pg_index
+                   WHERE indexrelid = 'staged_keys'::regclass";
+        Ok(self.client.query_one(sql, &[]).await?.try_get("uses_index")?)
     }
 
     /// Creates the index of the keys of staged prices. Returns whether no row repeats a key.

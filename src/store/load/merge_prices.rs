@@ -109,9 +109,8 @@ pub(super) const MERGE_PRICES: &str = concat!(
      FROM merged GROUP BY stock_id"
 );
 
-/// Merges the staged prices of the stock `$1`, in the order of their days. Returns the number of
-/// added and of changed rows, and the first and the last changed day. No two staged rows have the
-/// same key.
+/// Merges the staged prices of the stock `$1`. Returns the number of added and of changed rows, and
+/// the first and the last changed day. No two staged rows have the same key.
 ///
 /// An update of the stored rows takes less time than an insert that conflicts with each of them,
 /// and writes less: a conflict looks the key up again and locks the row.

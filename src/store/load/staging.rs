@@ -61,7 +61,8 @@ impl Table {
             Self::Stocks => None,
             Self::Prices => Some(
                 "CREATE TEMP TABLE staged ON COMMIT DROP AS
-                 SELECT stock_id, count(*) AS rows, min(date) AS first, max(date) AS last
+                 SELECT stock_id, count(*) AS rows, min(date) AS first, max(date) AS last,
+                        max(line) - min(line) + 1 AS lines
                  FROM staging GROUP BY stock_id",
             ),
             Self::Actions => Some(
