@@ -164,3 +164,42 @@ async fn prices_that_the_header_shows_to_be_adjusted_are_named() {
         assert_eq!(database.output(&[&delete[..], &["--to", "2024-12-31"]].concat()).code, Some(0));
     }
 }
+
+/// The files lie before a known split and do not reach it.
+#[tokio::test]
+async fn a_part_of_a_history_that_does_not_continue_the_stored_one_is_refused() {
+    let (database, files) = with_stock().await;
+    let bar = |date: &str, close: f64, volume: u32| {
+        format!("WIDG,{date},{close},{close},{close},{close},{volume}\n")
+    };
+    let file = |rows: &str| {
+        files.write("bars.csv", format!("symbol,date,open,high,low,close,volume\n{rows}"))
+    };
+    let ingest = |rows: &str, options: &[&str]| {
+        database.output(&[&["ingest", "prices", &file(rows)], options].concat())
+    };
+    database.load("actions", "symbol,ex_date,split_from,split_to,dividend\nWIDG,2020-08-31,1,4,\n");
+    let stored = [("2020-08-27", 500.04), ("2020-08-28", 499.24), ("2020-08-31", 129.04)]
+        .map(|(date, close)| bar(date, close, 1000))
+        .concat();
+    assert_eq!(ingest(&stored, &[]).code, Some(0));
+    let adjusted = bar("2020-08-25", 124.82, 4000) + &bar("2020-08-26", 126.52, 4000);
+    let refused = ingest(&adjusted, &[]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let expected = "WIDG: the close moves from 126.52 on 2020-08-26 to 500.04 on 2020-08-27, as at \
+                    a split of 4 new shares for 1, but that is on 2020-08-31";
+    assert!(refused.stderr.contains(expected), "{refused:?}");
+    let as_traded = bar("2020-08-25", 499.28, 1000);
+    let converted_twice = ingest(&as_traded, &["--prices-are", "split-adjusted"]);
+    assert_eq!(converted_twice.code, Some(1), "{converted_twice:?}");
+    assert!(converted_twice.stderr.contains("do not continue"), "{converted_twice:?}");
+    let closes =
+        async || database.texts("SELECT close::text FROM prices ORDER BY date LIMIT 2").await;
+    assert_eq!(closes().await, ["500.04", "499.24"]);
+    let converted = ingest(&adjusted, &["--prices-are", "split-adjusted"]);
+    assert_eq!((converted.code, closes().await), (Some(0), vec!["499.28".into(), "506.08".into()]));
+    // A correction in the middle, too, and the operator may insist.
+    let middle = bar("2020-08-27", 125.01, 4000);
+    assert_eq!(ingest(&middle, &[]).code, Some(1));
+    assert_eq!(ingest(&middle, &["--prices-are", "raw"]).code, Some(0));
+}

@@ -38,12 +38,14 @@ use crate::http::server::progress::Progress;
 use crate::http::server::state::State;
 use crate::metrics;
 
+type Answer = Response<BoxBody>;
+
 /// Puts the hot path before an app, whose cache fills `requests`.
 pub fn hot_path<S>(
     state: &'static State,
     requests: Rc<RefCell<RequestMemo>>,
     app: S,
-) -> impl ServiceFactory<Request, Config = (), Response = Response<BoxBody>, Error = Error, InitError = ()>
+) -> impl ServiceFactory<Request, Config = (), Response = Answer, Error = Error, InitError = ()>
 where
     S: ServiceFactory<
             Request,
@@ -76,7 +78,7 @@ struct HotPath {
 
 impl HotPath {
     /// The response to a request. `None`, with nothing counted, if the app must decide.
-    fn respond(&self, request: &mut Request) -> Option<Response<BoxBody>> {
+    fn respond(&self, request: &mut Request) -> Option<Answer> {
         let (state, started, now) = (self.state, Instant::now(), Utc::now());
         let has_body = !matches!(request.payload(), Payload::None);
         let head = request.head();

@@ -22,7 +22,7 @@ pub struct KeyMemo(Cache<TokenDigest, RememberedKey>);
 
 /// A key as of its last request.
 pub struct RememberedKey {
-    token: KnownToken,
+    known: KnownToken,
     pub client: Client,
     pub limiter_state: Arc<KeyState>,
     pub policy: PolicyHeaders,
@@ -44,19 +44,19 @@ impl KeyMemo {
     ) -> Option<&RememberedKey> {
         let digest = state.verifier.digest(token);
         let is_current =
-            |key: &RememberedKey| state.verifier.knows(&key.token, &key.client.caller, now);
+            |key: &RememberedKey| state.verifier.knows(&key.known, &key.client.caller, now);
         if !self.0.get(&digest).is_some_and(is_current) {
-            let (token, caller) = state.verifier.known_token(&digest, now)?;
-            self.0.insert(digest, RememberedKey::new(state, token, caller));
+            let (known, caller) = state.verifier.known_token(&digest, now)?;
+            self.0.insert(digest, RememberedKey::new(state, known, caller));
         }
         self.0.get(&digest)
     }
 }
 
 impl RememberedKey {
-    fn new(state: &State, token: KnownToken, caller: Arc<Caller>) -> Self {
+    fn new(state: &State, known: KnownToken, caller: Arc<Caller>) -> Self {
         Self {
-            token,
+            known,
             limiter_state: state.limiter.key_state(caller.limit_id),
             policy: PolicyHeaders::of_tier(&caller.tier),
             client: Client { usage: state.usage.of(caller.id), caller },

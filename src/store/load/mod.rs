@@ -17,6 +17,7 @@ mod rejection;
 mod report;
 mod rounding;
 mod same_day;
+mod seam_check;
 mod sparse_bars;
 mod split_check;
 mod staging;
@@ -34,7 +35,7 @@ pub use delete::{DeletedRows, Deletion, FoundRows};
 pub use reference_data::{KnownStock, ReferenceData};
 pub use rejection::{
     ActionConflict, DuplicateRow, LeftOut, LoadError, LoadRejection, LongBars, LongPeriod,
-    SplitMove, first_symbols,
+    SeamMove, SplitMove, first_symbols,
 };
 use report::MergedStock;
 pub use report::{LoadReport, RestatedStock};
@@ -177,6 +178,7 @@ impl Loader {
         let readjusted = self.readjust_computed(&computed).await?;
         let mut merged = self.merge_all().await?;
         self.check_splits(basis).await?;
+        self.check_seams(basis).await?;
         merge::add_changes(&mut merged, readjusted);
         merge::add_changes(&mut merged, self.readjust(&from_feed).await?);
         if self.table == Table::Actions {

@@ -34,6 +34,19 @@ pub struct SplitMove {
     pub close_after: f64,
 }
 
+/// A close that moves between a stored and a loaded bar as later splits would move it.
+#[derive(Debug, PartialEq)]
+pub struct SeamMove {
+    pub symbol: String,
+    /// The day and close of the two bars.
+    pub before: (NaiveDate, f64),
+    pub after: (NaiveDate, f64),
+    /// The last of the splits.
+    pub ex_date: NaiveDate,
+    /// New shares for each old one, of these splits together.
+    pub ratio: f64,
+}
+
 /// A row of an action that may be an event that is stored under another type, or a part of it. To
 /// load both would count it twice.
 #[derive(Debug, PartialEq)]
@@ -137,6 +150,25 @@ pub enum LoadRejection {
         first_lines(.0, "splits")
     )]
     WouldConvertTwice(Vec<SplitMove>),
+    #[error(
+        "some prices do not continue the stored ones, but differ by the ratio of later splits:{}\n\
+         --prices-are split-adjusted converts adjusted prices; without it, they are loaded as \
+         traded; --prices-are raw loads all as it is",
+        first_lines(.0, "stocks")
+    )]
+    DoNotContinue(Vec<SeamMove>),
+}
+
+impl fmt::Display for SeamMove {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { symbol, before, after, ex_date, ratio } = self;
+        write!(
+            f,
+            "{symbol}: the close moves from {} on {} to {} on {}, as at a split of {ratio} new \
+             shares for 1, but that is on {ex_date}",
+            before.1, before.0, after.1, after.0
+        )
+    }
 }
 
 impl fmt::Display for SplitMove {

@@ -11,7 +11,7 @@ use crate::market::{PriceBasis, SplitEvidence};
 use crate::store::StoreError;
 
 /// A split proves something only if there are bars within this many days on both sides.
-const GAP_DAYS_MAX: i64 = 10;
+pub(super) const GAP_DAYS_MAX: i64 = 10;
 
 /// A split with the closes around it.
 struct SplitWithCloses {
