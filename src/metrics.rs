@@ -224,11 +224,12 @@ pub fn decision(basis: Basis, admitted: bool) {
     METRICS.decisions[basis as usize][usize::from(admitted)].inc();
 }
 
-/// Records the permits that a call to the window in Redis took ahead.
+/// Records a window of a key that Redis had lost.
 pub fn window_lost() {
     METRICS.windows_lost.inc();
 }
 
+/// Records the permits that a call to the window in Redis took ahead.
 pub fn lease(permits: u32) {
     METRICS.lease_permits.observe(permits.into());
 }
