@@ -7,12 +7,19 @@ use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
 use tickerd::feed::{FeedReader, FileHints, Source, columns, stage};
-use tickerd::store::{KnownStock, ReferenceData, Table};
+use tickerd::store::{KnownStock, ReferenceData, StagedRows, Table};
 
 fn reference_data() -> ReferenceData {
     let symbol = "AAPL".parse().expect("a symbol");
     let zone = chrono_tz::America::New_York;
-    let stock = KnownStock { id: 7, symbol, zone, delisted_on: None, calendar: None };
+    let stock = KnownStock {
+        id: 7,
+        symbol,
+        zone,
+        may_be_in_us: true,
+        delisted_on: None,
+        calendar: None,
+    };
     ReferenceData {
         stocks: [(symbol, stock)].into(),
         exchanges: [("NYSE".to_owned(), "NYSE".to_owned())].into(),
@@ -28,7 +35,7 @@ fn read(table: Table, data: &[u8], reference: &ReferenceData) {
     };
     let reader = FeedReader::open(source, columns(table), FileHints::default());
     let Ok(mut reader) = reader else { return };
-    let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    let mut out = StagedRows::new(table);
     let mut valid = 0;
     let mut previous_line = 1;
     while let Ok(Some(row)) = reader.next_row() {
@@ -41,13 +48,14 @@ fn read(table: Table, data: &[u8], reference: &ReferenceData) {
             ),
         }
     }
-    let staged = out.into_inner().expect("writing to memory can't fail");
-    let mut staged = csv::ReaderBuilder::new().has_headers(false).from_reader(&staged[..]);
-    let staged: Vec<_> = staged.records().map(|row| row.expect("staged rows are CSV")).collect();
+    let staged = out.rows();
     assert_eq!(staged.len(), valid);
     if table == Table::Prices {
         for row in staged {
-            let number = |column: usize| row[column].parse::<f64>().expect("a number");
+            let number = |column: usize| {
+                let bytes = row[column].expect("a price").try_into().expect("eight bytes");
+                f64::from_be_bytes(bytes)
+            };
             let [open, high, low, close] = [3, 4, 5, 6].map(number);
             assert!(
                 low > 0.0 && low <= open.min(close) && open.max(close) <= high && high.is_finite()

@@ -61,7 +61,7 @@ pub use keys::{
 pub use load::{
     AdjustedCloseOrigin, CommitOptions, DeletedRows, Deletion, DuplicateRow, FoundRows, KnownStock,
     LoadError, LoadRejection, LoadReport, Loader, ReferenceData, RestatedStock, SplitMove,
-    StagingWriter, Table, first_symbols,
+    StagedRows, StagingWriter, Table, first_symbols,
 };
 pub use pool::ConnectionCounts;
 use pool::{Params, PoolTimeouts, Postgres, Statement};

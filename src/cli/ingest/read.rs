@@ -10,10 +10,7 @@ use super::progress::LoadProgress;
 use super::request::LoadRequest;
 use crate::cli::console::CliError;
 use crate::feed::{self, FeedReader, RowNotes, Source};
-use crate::store::{AdjustedCloseOrigin, ReferenceData, Table};
-
-/// The size of a chunk of rows for Postgres.
-const CHUNK_BYTES: usize = 256 * 1024;
+use crate::store::{AdjustedCloseOrigin, ReferenceData, StagedRows, Table};
 
 const ADJUSTED_CLOSE: &str = "adjusted_close";
 
@@ -100,7 +97,7 @@ pub fn read(
     };
     let rejects = request.rejects.as_deref();
     let mut bad_rows = BadRows::new(request.skip.clone(), rejects, reader.names())?;
-    let mut out = chunk_writer();
+    let mut out = StagedRows::new(request.table);
     loop {
         match reader.next_row() {
             Ok(None) => break,
@@ -122,14 +119,14 @@ pub fn read(
                 break;
             }
         }
-        if out.get_ref().len() >= CHUNK_BYTES {
-            let full = std::mem::replace(&mut out, chunk_writer()).into_inner()?;
+        if out.is_full() {
+            let full = out.take();
             // Nothing of a refused file is loaded, but all of its bad rows are looked for.
             if bad_rows.refused.count > 0 {
                 continue;
             }
             // The receiver is gone if Postgres failed. The caller reports that error.
-            if chunks.blocking_send(full.into()).is_err() {
+            if chunks.blocking_send(full).is_err() {
                 break;
             }
         }
@@ -138,7 +135,7 @@ pub fn read(
         bad_rows.flush()?;
         return Err(refused(&name, &report, bad_rows.refused.lines()));
     }
-    let _ = chunks.blocking_send(out.into_inner()?.into());
+    let _ = chunks.blocking_send(out.take());
     Ok(Reading { origin, report, bad_rows })
 }
 
@@ -199,10 +196,6 @@ fn assumption(request: &LoadRequest, reader: &FeedReader) -> Option<String> {
         return None;
     };
     Some(format!("prices were taken as traded, but {vendor}"))
-}
-
-fn chunk_writer() -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new().has_headers(false).from_writer(Vec::with_capacity(CHUNK_BYTES + 1024))
 }
 
 /// The error for a file with bad rows.

@@ -4,14 +4,12 @@ mod actions;
 mod prices;
 mod stocks;
 
-use std::io::Write;
-
 use chrono::NaiveDate;
 
 use super::error::{RowError, RowErrorKind};
 use super::row::FeedRow;
 use super::values;
-use crate::store::{DuplicateRow, KnownStock, ReferenceData, Table};
+use crate::store::{DuplicateRow, KnownStock, ReferenceData, StagedRows, Table};
 
 /// What the operator should know about a row that is not bad.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,11 +36,11 @@ pub struct RowNotes {
 ///
 /// # Errors
 /// The first invalid value of the row.
-pub fn stage<W: Write>(
+pub fn stage(
     table: Table,
     row: &FeedRow<'_>,
     reference: &ReferenceData,
-    out: &mut csv::Writer<W>,
+    out: &mut StagedRows,
 ) -> Result<RowNotes, RowError> {
     match table {
         Table::Stocks => stocks::stage_stock(row, reference, out),
@@ -70,8 +68,6 @@ pub fn describe_duplicate(table: Table, row: &DuplicateRow) -> String {
          {first_line}{what_to_do}"
     )
 }
-
-const WRITES_TO_MEMORY: &str = "writing to memory does not fail";
 
 /// The stock of a row, and the day in `column`. Under a former symbol only days on which the stock
 /// had that symbol are accepted: later ones may be another company's.

@@ -1,20 +1,18 @@
 //! Checks of the rows of a prices file.
 
-use std::io::Write;
-
-use super::{RowNotes, WRITES_TO_MEMORY, check_currency, check_trading_day, stock_on};
+use super::{RowNotes, check_currency, check_trading_day, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values;
 use crate::market::Bar;
-use crate::store::ReferenceData;
+use crate::store::{ReferenceData, StagedRows};
 
 const PRICES: [&str; 4] = ["open", "high", "low", "close"];
 
-pub(super) fn stage_price<W: Write>(
+pub(super) fn stage_price(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
-    out: &mut csv::Writer<W>,
+    out: &mut StagedRows,
 ) -> Result<RowNotes, RowError> {
     match stage_bar(row, reference, out) {
         Err(_) if PRICES.iter().all(|column| row.is_blank(column)) => {
@@ -24,10 +22,10 @@ pub(super) fn stage_price<W: Write>(
     }
 }
 
-fn stage_bar<W: Write>(
+fn stage_bar(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
-    out: &mut csv::Writer<W>,
+    out: &mut StagedRows,
 ) -> Result<RowNotes, RowError> {
     let (stock, date) = stock_on(row, reference, "date")?;
     let today = reference.now.map(|now| now.with_timezone(&stock.zone).date_naive());
@@ -58,9 +56,20 @@ fn stage_bar<W: Write>(
     let are_trades_rounded = trades.is_some_and(|trades| trades.is_rounded);
     bar.check().map_err(|error| row.error(error.column, error.expected))?;
     let Bar { date, open, high, low, close, volume: shares, vwap, trades, .. } = bar;
-    let prices = (open, high, low, close, adjusted_close);
-    out.serialize((row.line, stock.id, date, prices, shares, vwap, trades))
-        .expect(WRITES_TO_MEMORY);
+    let line = row.line.cast_signed();
+    out.push(&[
+        &line,
+        &stock.id,
+        &date,
+        &open,
+        &high,
+        &low,
+        &close,
+        &adjusted_close,
+        &shares,
+        &vwap,
+        &trades,
+    ]);
     Ok(RowNotes {
         is_on_closed_day,
         is_volume_rounded: volume.is_rounded,

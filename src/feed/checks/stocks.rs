@@ -1,20 +1,18 @@
 //! Checks of the rows of a stocks file.
 
-use std::io::Write;
-
-use super::{RowNotes, WRITES_TO_MEMORY};
+use super::RowNotes;
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values::currency;
 use crate::market::{
     Identifier, IdentifierKind, InstrumentType, KnownExchange, Symbol, exchange_code,
 };
-use crate::store::ReferenceData;
+use crate::store::{ReferenceData, StagedRows};
 
-pub(super) fn stage_stock<W: Write>(
+pub(super) fn stage_stock(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
-    out: &mut csv::Writer<W>,
+    out: &mut StagedRows,
 ) -> Result<RowNotes, RowError> {
     let mut details = Details { row, unread: Vec::new() };
     let written = row.symbol("symbol")?;
@@ -32,25 +30,28 @@ pub(super) fn stage_stock<W: Write>(
         true => None,
         false => Some(row.whole_number("market_cap")?.number),
     };
-    out.serialize((
-        row.line,
-        symbol.as_str(),
-        other_spelling,
-        row.required_text("name")?,
-        exchange,
-        row.optional_text("sector")?,
-        row.optional_text("industry")?,
-        currency,
-        market_cap,
-        details.read("type", instrument_type),
-        details.read("country", country),
-        details.read("isin", |text| identifier(IdentifierKind::Isin, text)),
-        details.read("cusip", |text| identifier(IdentifierKind::Cusip, text)),
-        details.read("figi", |text| identifier(IdentifierKind::Figi, text)),
-        details.read("cik", |text| identifier(IdentifierKind::Cik, text)),
-    ))
-    .expect(WRITES_TO_MEMORY);
+    out.push(&[
+        &row.line.cast_signed(),
+        &symbol.as_str(),
+        &other_spelling,
+        &row.required_text("name")?,
+        &exchange,
+        &non_empty(row.optional_text("sector")?),
+        &non_empty(row.optional_text("industry")?),
+        &currency,
+        &market_cap,
+        &details.read("type", instrument_type),
+        &details.read("country", country),
+        &details.read("isin", |text| identifier(IdentifierKind::Isin, text)),
+        &details.read("cusip", |text| identifier(IdentifierKind::Cusip, text)),
+        &details.read("figi", |text| identifier(IdentifierKind::Figi, text)),
+        &details.read("cik", |text| identifier(IdentifierKind::Cik, text)),
+    ]);
     Ok(RowNotes { unread: details.unread, ..RowNotes::default() })
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// What was expected in the place of an exchange that is not stored.

@@ -20,6 +20,7 @@ mod same_day;
 mod seam_check;
 mod sparse_bars;
 mod split_check;
+mod staged_rows;
 mod staging;
 mod stale_closes;
 
@@ -39,7 +40,8 @@ pub use rejection::{
 };
 use report::MergedStock;
 pub use report::{LoadReport, RestatedStock};
-pub use staging::{StagingWriter, Table};
+pub use staged_rows::{StagedRows, StagingWriter};
+pub use staging::Table;
 
 /// Settings of a load, independent of the server's defaults. With `synchronous_commit` the commit
 /// is on disk before the vacuum, which can only then mark its rows as visible to all. The time-outs
@@ -106,8 +108,8 @@ impl Loader {
     /// # Errors
     /// If Postgres fails.
     pub async fn staging_writer(&self) -> Result<StagingWriter, StoreError> {
-        let copy = self.client.copy_in("COPY staging FROM STDIN (FORMAT csv)");
-        Ok(StagingWriter::new(with_timeout(self.timeout, copy).await?, self.timeout))
+        let copy = self.client.copy_in("COPY staging FROM STDIN (FORMAT binary)");
+        StagingWriter::open(with_timeout(self.timeout, copy).await?, self.timeout).await
     }
 
     /// Loads the staged rows and commits.

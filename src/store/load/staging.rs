@@ -1,16 +1,8 @@
-//! The kinds of files, the statements that stage and merge their rows, and the way of rows into the
-//! staging table.
+//! The kinds of files, their staging tables, and the statements that merge staged rows.
 
-use std::pin::Pin;
-use std::time::Duration;
-
-use bytes::Bytes;
-use futures_util::SinkExt;
-use tokio_postgres::CopyInSink;
+use tokio_postgres::types::Type;
 
 use super::merge_prices::MERGE_PRICES;
-use super::with_timeout;
-use crate::store::StoreError;
 
 /// A kind of file, by the table of its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +11,53 @@ pub enum Table {
     Prices,
     Actions,
 }
+
+/// See [`Table::column_types`].
+const STOCK_TYPES: [Type; 15] = [
+    Type::INT8,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::INT8,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+];
+const PRICE_TYPES: [Type; 11] = [
+    Type::INT8,
+    Type::INT4,
+    Type::DATE,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::INT8,
+    Type::FLOAT8,
+    Type::INT8,
+];
+const ACTION_TYPES: [Type; 13] = [
+    Type::INT8,
+    Type::INT4,
+    Type::DATE,
+    Type::TEXT,
+    Type::TEXT,
+    Type::BOOL,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::DATE,
+    Type::DATE,
+    Type::DATE,
+    Type::INT2,
+];
 
 /// The declaration of a column.
 macro_rules! declared {
@@ -51,6 +90,15 @@ impl Table {
                  dividend float8, declaration_date date, record_date date, pay_date date,
                  frequency smallint) ON COMMIT DROP"
             }
+        }
+    }
+
+    /// The types of the columns of the staging table.
+    pub(super) fn column_types(self) -> &'static [Type] {
+        match self {
+            Self::Stocks => &STOCK_TYPES,
+            Self::Prices => &PRICE_TYPES,
+            Self::Actions => &ACTION_TYPES,
         }
     }
 
@@ -172,33 +220,5 @@ impl Table {
                  FROM merged GROUP BY stock_id"
             }
         }
-    }
-}
-
-/// Sends rows as CSV, in the columns of the staging table.
-pub struct StagingWriter {
-    sink: Pin<Box<CopyInSink<Bytes>>>,
-    timeout: Duration,
-}
-
-impl StagingWriter {
-    pub(super) fn new(sink: CopyInSink<Bytes>, timeout: Duration) -> Self {
-        Self { sink: Box::pin(sink), timeout }
-    }
-
-    /// Sends rows, as soon as Postgres accepts more.
-    ///
-    /// # Errors
-    /// If the connection is lost, or Postgres accepts nothing in time.
-    pub async fn send(&mut self, rows: Bytes) -> Result<(), StoreError> {
-        with_timeout(self.timeout, self.sink.send(rows)).await
-    }
-
-    /// Waits until Postgres has stored all rows. Returns their number.
-    ///
-    /// # Errors
-    /// If Postgres rejects a row, the connection is lost, or there is no answer in time.
-    pub async fn close(mut self) -> Result<u64, StoreError> {
-        with_timeout(self.timeout, self.sink.as_mut().finish()).await
     }
 }

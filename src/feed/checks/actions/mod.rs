@@ -4,27 +4,25 @@
 mod ratio;
 mod words;
 
-use std::io::Write;
-
 use chrono::NaiveDate;
 
 use self::ratio::Split;
-use super::{RowNotes, WRITES_TO_MEMORY, check_currency, check_trading_day, stock_on};
+use super::{RowNotes, check_currency, check_trading_day, stock_on};
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::feed::values;
 use crate::market::{ActionType, EventKind, type_of_ratio};
-use crate::store::{KnownStock, ReferenceData};
+use crate::store::{KnownStock, ReferenceData, StagedRows};
 
 /// The columns that hold a split or a dividend.
 const VALUES: [&str; 5] = ["split_from", "split_to", "split", "dividend", "capital_gains"];
 /// The columns of splits in which some vendors write the old shares first, and others the new ones.
 const AMBIGUOUS: [&str; 3] = ["from_factor", "to_factor", "ratio"];
 
-pub(super) fn stage_action<W: Write>(
+pub(super) fn stage_action(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
-    out: &mut csv::Writer<W>,
+    out: &mut StagedRows,
 ) -> Result<RowNotes, RowError> {
     check_columns(row)?;
     let given = Given::of(row)?;
@@ -195,17 +193,29 @@ struct Details {
 
 impl Details {
     /// Writes an event. `values` are the sides of a split and a dividend.
-    fn stage<W: Write>(
+    fn stage(
         &self,
         action: ActionType,
         has_type: bool,
         values: (Option<f64>, Option<f64>, Option<f64>),
-        out: &mut csv::Writer<W>,
+        out: &mut StagedRows,
     ) {
         let kind = action.kind().as_str();
         let (from, to, dividend) = values;
-        let key = (self.line, self.stock_id, self.ex_date, kind, action.as_str(), has_type);
-        let dates = (self.declaration_date, self.record_date, self.pay_date);
-        out.serialize((key, from, to, dividend, dates, self.frequency)).expect(WRITES_TO_MEMORY);
+        out.push(&[
+            &self.line.cast_signed(),
+            &self.stock_id,
+            &self.ex_date,
+            &kind,
+            &action.as_str(),
+            &has_type,
+            &from,
+            &to,
+            &dividend,
+            &self.declaration_date,
+            &self.record_date,
+            &self.pay_date,
+            &self.frequency.map(u16::cast_signed),
+        ]);
     }
 }
