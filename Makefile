@@ -64,6 +64,7 @@ lint: tools ## check formatting and lints of the whole workspace; a warning is a
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo clippy --no-default-features --locked -- --deny warnings
+	CARGO_TARGET_DIR=target/fuzz cargo clippy --manifest-path fuzz/Cargo.toml --locked -- --deny warnings
 
 deny: tools-deny ## check licences, sources and advisories (from GitHub) of all dependencies: deny.toml
 	target/tools/bin/cargo-deny --locked check $(CHECKS)
