@@ -74,6 +74,7 @@ fn cache(c: &mut Criterion) {
         cache_writes_max: 1,
         changes_poll_ms: 1000,
         changes_poll_without_redis_ms: 1000,
+        rest_after_s: 0,
     };
     let cache = Cache::new(&config, None);
     let key = query.canonical(1);

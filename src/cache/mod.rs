@@ -26,6 +26,7 @@ mod shared;
 mod versions;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::is_ahead;
 use crate::config::CacheConfig;
@@ -49,6 +50,8 @@ pub struct Cache {
     memory: MemoryTier,
     /// `None` without Redis.
     shared: Option<SharedTier>,
+    /// No other instance uses Redis, so that memory has all that Redis would have.
+    is_alone: AtomicBool,
     /// How long after its expiry an entry may be served if the handler fails.
     stale_ms_max: u64,
 }
@@ -96,6 +99,7 @@ impl Cache {
         Self {
             memory: MemoryTier::new(config.cache_memory_bytes_max),
             shared: redis.map(|redis| SharedTier::new(redis, config.cache_writes_max)),
+            is_alone: AtomicBool::new(false),
             stale_ms_max: u64::from(config.cache_stale_s_max) * 1000,
         }
     }
@@ -206,6 +210,16 @@ impl Cache {
         Found::Miss(Miss { cache: self, key, guard: Some(guard), stale })
     }
 
+    /// Sets whether this is the only instance. It then needs no shared responses.
+    pub fn set_alone(&self, is_alone: bool) {
+        self.is_alone.store(is_alone, Ordering::Relaxed);
+    }
+
+    /// Redis, unless this is the only instance.
+    fn shared_tier(&self) -> Option<&SharedTier> {
+        self.shared.as_ref().filter(|_| !self.is_alone.load(Ordering::Relaxed))
+    }
+
     pub fn memory_usage(&self) -> MemoryUsage {
         self.memory.usage()
     }
@@ -215,13 +229,13 @@ impl Cache {
     }
 
     async fn get_from_redis(&self, key: &str) -> Option<Arc<Entry>> {
-        self.shared.as_ref()?.get(key).await.map(Arc::new)
+        self.shared_tier()?.get(key).await.map(Arc::new)
     }
 
     /// Writes an entry to Redis the first time that it is found in memory.
     fn write_to_redis_once(&self, key: &str, entry: &Entry, now_ms: u64) {
         // If the write fails, another instance runs one query more; a retry is not worth it.
-        if let Some(shared) = &self.shared
+        if let Some(shared) = self.shared_tier()
             && entry.claim_redis_write()
         {
             shared.set(key, entry, entry.fresh_until_ms() - now_ms + self.stale_ms_max);
@@ -289,6 +303,7 @@ mod tests {
             cache_writes_max: 1,
             changes_poll_ms: 1000,
             changes_poll_without_redis_ms: 1000,
+            rest_after_s: 0,
         };
         Cache::new(&config, None)
     }

@@ -42,4 +42,10 @@ pub struct CacheConfig {
         value_parser = milliseconds(50, 60_000)
     )]
     pub changes_poll_without_redis_ms: u64,
+    /// Time without requests after which an instance stops polling Postgres and Redis; 0 for never
+    ///
+    /// The next request waits until the changes have been read. The default lets a hosted database
+    /// sleep, and is long for a server that is in use.
+    #[arg(long, env = "REST_AFTER_S", default_value_t = 300)]
+    pub rest_after_s: u64,
 }

@@ -94,7 +94,13 @@ impl RedisWindow {
     /// # Errors
     /// As [`RedisWindow::take`].
     pub async fn mark_generations(&self) -> Result<(), RedisError> {
-        for group in 0..GROUPS {
+        let names: Vec<_> = (0..GROUPS).map(generation_name).collect();
+        let stored = self.redis.get_all(&names).await?;
+        for (group, stored) in (0..GROUPS).zip(stored) {
+            let known_us = self.generations_us[group as usize].load(Ordering::Relaxed);
+            if known_us != 0 && stored.as_deref().and_then(generation_us) == Some(known_us) {
+                continue;
+            }
             // A take of nothing writes no window.
             let (limit, take) = (RateLimit::per_minute(0), TakeRequest::of(0));
             self.call_group(group, "none", limit, take, CallOptions::default()).await?;
@@ -140,7 +146,7 @@ impl RedisWindow {
             options.now_ms.map_or(String::new(), |ms| ms.to_string()),
         ];
         // The braces are the hash tag of Redis Cluster: all strings of a group are on one node.
-        let names = [format!("rl:{{{group}}}:{name}"), format!("rl:{{{group}}}:generation")];
+        let names = [format!("rl:{{{group}}}:{name}"), generation_name(group)];
         let names = [names[0].as_str(), &names[1]];
         let answer: (u8, u32, u64, u32, u64, u64, u64, u64) =
             self.redis.run(&self.script, &names, arguments).await?;
@@ -174,6 +180,16 @@ fn to_grant(answer: WindowAnswer) -> Grant {
         WindowAnswer::Decided(grant) => grant,
         WindowAnswer::Lost => Grant::NOTHING,
     }
+}
+
+fn generation_name(group: u32) -> String {
+    format!("rl:{{{group}}}:generation")
+}
+
+/// The generation as `window.lua` stores it.
+fn generation_us(stored: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(stored).ok()?;
+    text.strip_prefix('!').unwrap_or(text).parse().ok()
 }
 
 fn report_text(report: &Report) -> String {

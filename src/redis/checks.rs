@@ -10,7 +10,7 @@ use super::breaker::CommandOutcome;
 use super::client::{Redis, Shared};
 
 /// Between two checks, while everything is granted.
-const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// Between two checks, while something is refused.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks at the eviction policy on one connection.
@@ -20,16 +20,22 @@ const POLICY_INTERVAL: Duration = Duration::from_secs(60);
 const ECHOES_LOST: u32 = 3;
 
 impl Redis {
-    /// Proves in the background, regularly, that Redis grants what an instance needs. Commands that
-    /// end soon need no proof.
-    pub fn check_regularly(&self) {
-        tokio::spawn(check_regularly(self.shared.clone(), self.name("probe"), self.channel()));
+    /// Proves in the background, regularly, that Redis grants what an instance needs, unless the
+    /// instance `is_idle`. Commands that end soon need no proof.
+    pub fn check_regularly(&self, is_idle: impl Fn() -> bool + Send + Sync + 'static) {
+        let (key, channel) = (self.name("probe"), self.channel());
+        tokio::spawn(check_regularly(self.shared.clone(), key, channel, is_idle));
     }
 }
 
 /// Proves each need at every connection and then regularly, until the process ends. `key` is any
 /// key of this deployment.
-async fn check_regularly(shared: Arc<Shared>, key: String, channel: String) {
+async fn check_regularly(
+    shared: Arc<Shared>,
+    key: String,
+    channel: String,
+    is_idle: impl Fn() -> bool + Send + Sync,
+) {
     let (client, permissions) = (&shared.client, &shared.permissions);
     let mut connects = client.reconnect_rx();
     let mut policy_checked_at: Option<Instant> = None;
@@ -60,9 +66,16 @@ async fn check_regularly(shared: Arc<Shared>, key: String, channel: String) {
             None => {}
         }
         let is_granted = !permissions.are_restricted() && echoes_lost == 0;
-        let pause = if is_granted { CHECK_INTERVAL } else { RETRY_INTERVAL };
+        let pause = async {
+            sleep(if is_granted { CHECK_INTERVAL } else { RETRY_INTERVAL }).await;
+            while is_idle() {
+                sleep(RETRY_INTERVAL).await;
+            }
+        };
         tokio::select! {
-            () = sleep(pause) => {}
+            () = pause => {}
+            // Not at once: a command that is refused each time must not cause a busy loop.
+            () = shared.failed.notified() => sleep(RETRY_INTERVAL).await,
             // Another server may have taken the place of the last one.
             _ = connects.recv() => policy_checked_at = None,
         }

@@ -8,7 +8,7 @@ use fred::prelude::*;
 use fred::types::config::{TlsConfig, TlsConnector, UnresponsiveConfig};
 use fred::types::scripts;
 use secrecy::ExposeSecret;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::Instrument;
 
 use super::breaker::{Breaker, CommandOutcome};
@@ -78,6 +78,8 @@ pub(super) struct Shared {
     /// Gets a report when the breaker opens.
     reports: mpsc::Sender<FailureReport>,
     pub permissions: Permissions,
+    /// A command failed, so that the permissions are worth a check.
+    pub failed: Notify,
 }
 
 impl Redis {
@@ -108,6 +110,7 @@ impl Redis {
             connected,
             reports,
             permissions: Permissions::default(),
+            failed: Notify::new(),
         };
         Ok(Some(Self { shared: Arc::new(shared) }))
     }
@@ -161,6 +164,23 @@ impl Redis {
             return Err(RedisError::CircuitOpen);
         }
         self.call("get", self.shared.client.get(self.name(name))).await
+    }
+
+    /// Reads several values. In a cluster, each needs a call.
+    ///
+    /// # Errors
+    /// When Redis fails or does not answer in time.
+    pub async fn get_all(&self, names: &[String]) -> Result<Vec<Option<Vec<u8>>>, RedisError> {
+        let client = &self.shared.client;
+        let names: Vec<_> = names.iter().map(|name| self.name(name)).collect();
+        if !client.is_clustered() {
+            return self.call("mget", client.mget(names)).await;
+        }
+        let mut values = Vec::new();
+        for name in names {
+            values.push(self.call("get", client.get(name)).await?);
+        }
+        Ok(values)
     }
 
     /// Stores `value` for `ttl_ms` milliseconds.
@@ -231,6 +251,9 @@ impl Redis {
             Ok(result) => result.map_err(RedisError::from),
             Err(_) => Err(RedisError::Timeout(self.shared.timeout_ms)),
         };
+        if let Err(RedisError::Command(_)) = &result {
+            self.shared.failed.notify_one();
+        }
         let outcome = match &result {
             Ok(_) => CommandOutcome::Answered,
             Err(RedisError::Timeout(_)) => CommandOutcome::TimedOut,

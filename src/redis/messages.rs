@@ -19,17 +19,25 @@ use crate::caller::KeyId;
 /// Messages that may wait for a busy instance.
 const MESSAGES_WAITING_MAX: usize = 1024;
 
+/// The text of [`Message::InstanceJoined`].
+const JOINED: &str = "joined";
+
 /// A message on the channel. Its text form is the wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
     /// A key changed: invalidate its cached row.
     Key(KeyId),
+    /// An instance has subscribed: count the instances.
+    InstanceJoined,
     /// Data, keys or tiers changed, or messages may have been lost: read the changes.
     DataChanged,
 }
 
 impl Message {
     fn parse(text: &str) -> Self {
+        if text == JOINED {
+            return Self::InstanceJoined;
+        }
         let key = text.strip_prefix("key ").and_then(|id| id.parse().ok());
         key.map_or(Self::DataChanged, Self::Key)
     }
@@ -39,6 +47,7 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(id) => write!(f, "key {id}"),
+            Self::InstanceJoined => f.write_str(JOINED),
             Self::DataChanged => f.write_str("look"),
         }
     }
@@ -103,6 +112,8 @@ async fn forward(subscriber: SubscriberClient, redis: Redis, sender: mpsc::Sende
     if sender.send(Message::DataChanged).await.is_err() {
         return;
     }
+    // If it is lost, the others count this instance at their next count.
+    drop(redis.publish(Message::InstanceJoined).await);
     loop {
         let message = tokio::select! {
             message = messages.recv() => {
@@ -142,6 +153,7 @@ mod tests {
         ) {
             match Message::parse(&text) {
                 Message::Key(id) => prop_assert_eq!(format!("key {id}"), text),
+                Message::InstanceJoined => prop_assert_eq!(text, JOINED),
                 Message::DataChanged => {
                     let id = text.strip_prefix("key ").map(str::parse::<KeyId>);
                     prop_assert!(!matches!(id, Some(Ok(_))));

@@ -149,6 +149,11 @@ impl Store {
         self.replica.iter().for_each(|replica| replica.close_unused_connections());
     }
 
+    /// Stops the polls of a replica, or lets them go on. Meanwhile reads go to the primary.
+    pub fn pause_polls(&self, is_paused: bool) {
+        self.replica.iter().for_each(|replica| replica.pause_polls(is_paused));
+    }
+
     /// The state of the connections to the primary.
     pub fn connections(&self) -> ConnectionCounts {
         self.primary.connections()

@@ -10,7 +10,7 @@
 //! promoted may have commits that the new primary never had.
 
 use std::mem::discriminant;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub(super) struct Replica {
     timeout: Duration,
     /// The newest revision that the replica is known to have replayed, or [`UNAVAILABLE`].
     replayed: AtomicI64,
+    is_paused: AtomicBool,
 }
 
 impl Replica {
@@ -51,7 +52,13 @@ impl Replica {
         let timeouts = PoolTimeouts { wait: timeout, connect: timeout, statement: timeout };
         let postgres = Postgres::new(replica, database, timeouts)?;
         let replayed = AtomicI64::new(UNAVAILABLE);
-        let replica = Arc::new(Self { postgres, primary, timeout, replayed });
+        let replica = Arc::new(Self {
+            postgres,
+            primary,
+            timeout,
+            replayed,
+            is_paused: AtomicBool::new(false),
+        });
         tokio::spawn(follow(
             Arc::downgrade(&replica),
             Duration::from_millis(config.database_read_poll_ms),
@@ -100,6 +107,14 @@ impl Replica {
         self.postgres.close_unused();
     }
 
+    /// Stops the polls, or lets them go on. Nothing is read here until the next poll.
+    pub(super) fn pause_polls(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Release);
+        if is_paused {
+            self.replayed.store(UNAVAILABLE, Ordering::Release);
+        }
+    }
+
     async fn revision(&self) -> Result<i64, StoreError> {
         let rows = self.postgres.probe("SELECT current FROM revision", self.timeout).await?;
         let row = rows.first();
@@ -145,6 +160,11 @@ impl Found {
 async fn follow(replica: Weak<Replica>, poll: Duration) {
     let (mut last, mut confirmed) = (Found::Usable, None);
     while let Some(replica) = replica.upgrade() {
+        if replica.is_paused.load(Ordering::Acquire) {
+            drop(replica);
+            tokio::time::sleep(poll).await;
+            continue;
+        }
         let (replayed, found) = match replica.revision().await {
             Ok(revision) => replica.confirm(revision, &mut confirmed).await,
             Err(error) => (UNAVAILABLE, Found::Silent(error)),

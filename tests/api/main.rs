@@ -62,6 +62,7 @@ mod reference_data;
 mod release;
 mod request_log;
 mod restart;
+mod resting;
 mod roles;
 mod rotation;
 mod same_day_dividends;

@@ -1,5 +1,7 @@
 //! Authentication and the rate limit of the API.
 
+use std::time::Instant;
+
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -23,7 +25,10 @@ pub async fn authorize(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let (state, now) = (state(&request), Utc::now());
+    let state = state(&request);
+    state.activity.count_request(Instant::now());
+    state.activity.wake().await;
+    let now = Utc::now();
     let caller = match authenticate(state, &request, now).await {
         Ok(caller) => caller,
         Err(problem) => return Ok(refuse(request, problem)),

@@ -83,7 +83,8 @@ impl HotPath {
         let has_body = !matches!(request.payload(), Payload::None);
         let head = request.head();
         let is_read = head.method == Method::GET || head.method == Method::HEAD;
-        if has_body || !is_read || state.draining.load(Ordering::Relaxed) {
+        let is_busy = state.draining.load(Ordering::Relaxed) || state.activity.is_resting();
+        if has_body || !is_read || is_busy {
             return None;
         }
         let mut requests = self.requests.borrow_mut();
@@ -101,6 +102,7 @@ impl HotPath {
         }
         // From here on the request counts.
         let decision = state.limiter.admit_from_memory(&key.limiter_state, &client.caller, cost)?;
+        state.activity.count_request(started);
         let (span, now_ms) = (span(head, || route, &state.http), epoch_ms(now));
         client.usage.count_request(route, now_ms);
         let id = request_id(&head.headers);

@@ -31,7 +31,18 @@ pub trait ChangeFollower {
     /// Waits until changes may be read from another database than before.
     async fn connections_changed(&self);
 
+    /// Ends a read of the changes, which may have failed.
     fn set_behind(&self, is_behind: bool);
+
+    /// Begins a rest without polls, if nobody needs the changes. Returns whether it rests.
+    fn rests(&self) -> bool {
+        false
+    }
+
+    /// Waits until somebody needs the changes.
+    async fn asked(&self) {
+        std::future::pending().await
+    }
 }
 
 impl ChangeFollower for State {
@@ -52,10 +63,7 @@ impl ChangeFollower for State {
             });
         }
         if let Some(redis) = &self.redis {
-            let revision = self.versions.last_revision().to_string();
-            // If it fails, an instance that starts relies on versions: revisions are times, and no
-            // history draws one of another again.
-            drop(redis.set(APPLIED_REVISION, revision.into_bytes(), APPLIED_REVISION_TTL_MS).await);
+            self.store_applied_revision(redis).await;
         }
         Ok(())
     }
@@ -65,8 +73,10 @@ impl ChangeFollower for State {
     }
 
     fn handle_message(&self, message: Message) {
-        if let Message::Key(id) = message {
-            self.verifier.invalidate(|caller| caller.id == id);
+        match message {
+            Message::Key(id) => self.verifier.invalidate(|caller| caller.id == id),
+            Message::InstanceJoined => self.instance_joined.notify_one(),
+            Message::DataChanged => {}
         }
     }
 
@@ -76,6 +86,38 @@ impl ChangeFollower for State {
 
     fn set_behind(&self, is_behind: bool) {
         self.versions.set_behind(is_behind);
+        self.activity.resume();
+        self.store.pause_polls(false);
+    }
+
+    fn rests(&self) -> bool {
+        let rests = self.activity.rest_if_idle();
+        self.store.pause_polls(rests);
+        rests
+    }
+
+    async fn asked(&self) {
+        self.activity.asked().await;
+    }
+}
+
+impl State {
+    /// Stores the applied revision in Redis if it is new, or stored long ago.
+    async fn store_applied_revision(&self, redis: &Redis) {
+        let revision = self.versions.last_revision();
+        let mut stored = self.revision_in_redis.lock().await;
+        let is_stored = |(last, at): &(i64, Instant)| {
+            *last == revision && at.elapsed() < APPLIED_REVISION_STORED_AGAIN
+        };
+        if stored.as_ref().is_some_and(is_stored) {
+            return;
+        }
+        let text = revision.to_string().into_bytes();
+        // If it fails, an instance that starts relies on versions: revisions are times, and no
+        // history draws one of another again.
+        if redis.set(APPLIED_REVISION, text, APPLIED_REVISION_TTL_MS).await.is_ok() {
+            *stored = Some((revision, Instant::now()));
+        }
     }
 }
 
@@ -83,8 +125,10 @@ impl ChangeFollower for State {
 /// that starts learns from it whether the history of the database went back while none ran.
 const APPLIED_REVISION: &str = "revision";
 
-/// Longer than any cached response is kept. Each check for changes stores the value again.
+/// Longer than any cached response is kept.
 const APPLIED_REVISION_TTL_MS: i64 = 7 * 24 * 3600 * 1000;
+/// Redis may have lost the value, or keep it no longer.
+const APPLIED_REVISION_STORED_AGAIN: Duration = Duration::from_secs(3600);
 
 async fn applied_revision(redis: &Redis) -> Option<i64> {
     let value = redis.get(APPLIED_REVISION).await.ok().flatten()?;
@@ -94,7 +138,7 @@ async fn applied_revision(redis: &Redis) -> Option<i64> {
 /// Follows changes until the process ends.
 pub async fn follow_changes(state: &'static State, config: CacheConfig) {
     if let Some(redis) = &state.redis {
-        redis.check_regularly();
+        redis.check_regularly(|| state.activity.is_idle());
     }
     let messages = state.redis.as_ref().and_then(|redis| redis.subscribe().ok());
     follow(state, messages, &config).await;
@@ -135,6 +179,7 @@ pub async fn follow(
                     tokio::time::sleep_until(read_at + RECONNECTED_PAUSE).await;
                     break;
                 }
+                () = follower.asked() => break,
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -155,7 +200,7 @@ fn is_due(
     } else {
         config.changes_poll_without_redis_ms
     };
-    read_at.elapsed() >= Duration::from_millis(interval_ms)
+    read_at.elapsed() >= Duration::from_millis(interval_ms) && (is_behind || !follower.rests())
 }
 
 /// Reads the changes, and handles messages meanwhile: a key is invalidated even if Postgres can't
@@ -232,6 +277,7 @@ mod tests {
                 cache_writes_max: 1,
                 changes_poll_ms,
                 changes_poll_without_redis_ms: 500,
+                rest_after_s: 0,
                 cache_stale_s_max: 0,
             };
             let follower = CountingFollower::default();

@@ -4,13 +4,17 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 
 use super::state::State;
 use crate::store::StoreError;
 
 /// Between two sweeps, each with a count of the instances.
 const HOUSEKEEPING_MS: u64 = 10_000;
+
+/// An instance that has counted no other one for this long does not share responses. Right after a
+/// deployment it still finds those of the previous process.
+const ALONE_AFTER: Duration = Duration::from_secs(120);
 
 /// For the last batch of usage when the process ends. Without it, the timeouts of a store that
 /// hangs add up to more than service managers wait.
@@ -63,18 +67,31 @@ fn pause(now: DateTime<Utc>, flush_ms: u64) -> Duration {
     Duration::from_millis(flush_ms).min(left)
 }
 
-/// Removes idle windows, and counts the instances that share the limits.
+/// Removes idle windows, and counts the instances that share the limits. An instance that nobody
+/// asks counts only when another one joins.
 pub async fn housekeeping(state: &'static State) {
     let mut tick = interval(Duration::from_millis(HOUSEKEEPING_MS));
+    let mut shared_at = Instant::now();
     loop {
-        tick.tick().await;
-        state.limiter.sweep();
-        state.store.close_unused_connections();
-        state.limiter.mark_generations().await;
+        tokio::select! {
+            _ = tick.tick() => {
+                state.limiter.sweep();
+                state.store.close_unused_connections();
+                if state.activity.is_idle() {
+                    continue;
+                }
+                state.limiter.mark_generations().await;
+            }
+            () = state.instance_joined.notified() => {}
+        }
         if let Some(redis) = &state.redis
             && let Ok(instances) = redis.listeners().await
         {
             state.limiter.set_instances(instances);
+            if instances > 1 {
+                shared_at = Instant::now();
+            }
+            state.cache.set_alone(shared_at.elapsed() >= ALONE_AFTER);
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It does not know the routes. `http/mod.rs` passes the two apps, the public and the admin one.
 
+pub mod activity;
 mod admin_hosts;
 mod admin_token;
 pub mod changes;

@@ -7,7 +7,10 @@ use std::sync::atomic::AtomicBool;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::Utc;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::activity::Activity;
 use super::admin_hosts::AdminHosts;
 use super::admin_token::AdminToken;
 use super::error::ServeError;
@@ -35,7 +38,12 @@ pub struct State {
     pub newest_days: NewestDays,
     pub postgres_probe: PostgresProbe,
     pub versions: Versions,
+    /// The revision that Redis was last told, and when.
+    pub revision_in_redis: tokio::sync::Mutex<Option<(i64, Instant)>>,
     pub streams: Streams,
+    pub activity: Activity,
+    /// Another instance has joined, so they must be counted.
+    pub instance_joined: Notify,
     pub http: HttpConfig,
     /// `None` if the admin API is disabled.
     pub admin_token: Option<AdminToken>,
@@ -64,10 +72,13 @@ impl State {
             cache: Cache::new(&config.cache, redis.clone()),
             empty_days: EmptyDays::default(),
             versions: Versions::default(),
+            revision_in_redis: tokio::sync::Mutex::default(),
             usage: Usage::new(Utc::now()),
             newest_days: NewestDays::default(),
             postgres_probe: PostgresProbe::default(),
             streams: Streams::new(&config.http),
+            activity: Activity::new(config.cache.rest_after_s),
+            instance_joined: Notify::new(),
             http: config.http.clone(),
             admin_token: AdminToken::read(&config.admin)?,
             admin_hosts: AdminHosts::new(&config.admin),

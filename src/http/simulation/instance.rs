@@ -31,6 +31,7 @@ pub const CONFIG: CacheConfig = CacheConfig {
     cache_writes_max: 64,
     changes_poll_ms: 30_000,
     changes_poll_without_redis_ms: 500,
+    rest_after_s: 0,
     cache_stale_s_max: 900,
 };
 /// The maximum difference between the clocks of instances.
