@@ -89,6 +89,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_action_lowers_earlier_closes_by_its_factor() {
+        assert_eq!(ActionKind::Split { from: 1.0, to: 4.0 }.factor(80.0), 0.25);
+        assert_eq!(ActionKind::Split { from: 10.0, to: 1.0 }.factor(80.0), 10.0);
+        assert_eq!(ActionKind::Dividend(20.0).factor(80.0), 0.8);
+    }
+
+    #[test]
+    fn every_type_belongs_to_the_kind_of_its_values() {
+        for action in ActionType::ALL {
+            let is_ratio = matches!(action, ActionType::Split | ActionType::SpinOff);
+            let kind = if is_ratio { EventKind::Split } else { EventKind::Dividend };
+            assert_eq!(action.kind(), kind, "{action:?}");
+        }
+    }
+
+    #[test]
     fn a_ratio_that_no_company_splits_in_is_taken_for_a_spin_off() {
         for (from, to) in [
             (1.0, 2.0),
@@ -100,6 +116,7 @@ mod tests {
             (3.0, 1.0),
             (1.0, 100.0),
             (1253.0, 1000.0),
+            (1000.0, 1000.0),
         ] {
             assert_eq!(type_of_ratio(from, to), ActionType::Split, "{from} to {to}");
         }

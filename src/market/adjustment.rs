@@ -160,6 +160,24 @@ mod tests {
     }
 
     #[test]
+    fn an_effect_has_the_values_of_its_type_or_is_an_error() {
+        let (ratio, cash) = (Some((1.0, 4.0)), Some((0.5, 80.0, day(3))));
+        let split = Effect::Split { from: 1.0, to: 4.0 };
+        let spin_off = Effect::SpinOff { from: 1.0, to: 4.0 };
+        let dividend = Effect::Dividend { amount: 0.5, close: 80.0, bar_date: day(3) };
+        assert_eq!(Effect::of(ActionType::Split, ratio, None), Ok(split));
+        assert_eq!(Effect::of(ActionType::SpinOff, ratio, None), Ok(spin_off));
+        assert_eq!(Effect::of(ActionType::Special, None, cash), Ok(dividend));
+        for kind in [ActionType::Split, ActionType::SpinOff] {
+            assert_eq!(Effect::of(kind, None, cash), Err("a split has no ratio"));
+        }
+        for ratio in [ratio, None] {
+            let error = Effect::of(ActionType::Cash, ratio, None);
+            assert_eq!(error, Err("a dividend has no amount"));
+        }
+    }
+
+    #[test]
     fn each_action_multiplies_all_closes_before_its_ex_date() {
         let actions = vec![split(10, 1.0, 2.0), dividend(20, 1.0, 49.0), split(30, 10.0, 1.0)];
         assert_eq!(hundreds(actions), [(day(30), 1000.0), (day(20), 980.0), (day(10), 490.0)]);

@@ -108,4 +108,10 @@ mod tests {
             assert_eq!(bar.check().unwrap_err().column, column, "{bar:?}");
         }
     }
+
+    #[test]
+    fn a_day_on_which_nothing_moved_or_traded_is_a_bar() {
+        let flat = Bar { open: 9.0, high: 9.0, close: 9.0, volume: 0, trades: Some(0), ..bar() };
+        assert_eq!(flat.check(), Ok(()));
+    }
 }

@@ -157,6 +157,23 @@ mod tests {
     }
 
     #[test]
+    fn a_range_contains_both_of_its_ends() {
+        let range = DateRange::new(day("2013-01-10"), Some(day("2013-01-31"))).unwrap();
+        assert_eq!((range.start(), range.end()), (day("2013-01-10"), Some(day("2013-01-31"))));
+        for (date, is_inside) in [
+            ("2013-01-09", false),
+            ("2013-01-10", true),
+            ("2013-01-31", true),
+            ("2013-02-01", false),
+        ] {
+            assert_eq!(range.contains(day(date)), is_inside, "{date}");
+        }
+        let open = DateRange::new(day("2013-01-10"), None).unwrap();
+        assert_eq!(open.end(), None);
+        assert!(open.contains(day("2099-01-01")) && !open.contains(day("2013-01-09")));
+    }
+
+    #[test]
     fn a_range_is_closed_only_once_its_last_day_is_over() {
         let range = DateRange::new(day("2013-01-01"), Some(day("2013-01-31"))).unwrap();
         assert!(!range.is_closed(day("2013-01-31")));
@@ -223,6 +240,7 @@ mod tests {
             while let Some(found) = rest.map(page).filter(|found| !found.is_empty()) {
                 let found = &found[..found.len().min(size)];
                 pages.extend_from_slice(found);
+                prop_assert!(pages.len() <= days.len(), "pages repeat days");
                 rest = rest.and_then(|rest| rest.after(*found.last()?, order));
             }
             prop_assert_eq!(pages, page(range));

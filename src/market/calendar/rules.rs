@@ -113,6 +113,12 @@ mod tests {
             (2024, (3, 31)),
             (2025, (4, 20)),
             (2038, (4, 25)), // the latest possible date
+            // Years that are no leap years by the Gregorian rule, and one that is.
+            (1900, (4, 15)),
+            (2100, (3, 28)),
+            (2200, (4, 6)),
+            (2300, (4, 8)),
+            (2400, (4, 16)),
         ] {
             assert_eq!(easter_sunday(year), easter, "{year}");
         }
@@ -149,6 +155,25 @@ mod tests {
                 .map(|day| day.to_string())
                 .collect();
             assert_eq!(found, free, "{year}");
+        }
+    }
+
+    #[test]
+    fn a_holiday_on_a_weekend_moves_to_the_monday_by_its_rule() {
+        for (day, by_monday, after_sunday) in [
+            ("2021-01-01", true, true), // a Friday
+            ("2021-01-04", false, false),
+            ("2022-01-01", true, true), // a Saturday
+            ("2022-01-03", true, false),
+            ("2023-01-01", true, true), // a Sunday
+            ("2023-01-02", true, true),
+            ("2023-01-03", false, false),
+            ("2024-01-01", true, true), // a Monday
+            ("2024-01-02", false, false),
+            ("2024-01-08", false, false),
+        ] {
+            let kept = (is_kept_by_monday(date(day), 1), is_kept_after_sunday(date(day), 1));
+            assert_eq!(kept, (by_monday, after_sunday), "{day}");
         }
     }
 

@@ -83,6 +83,7 @@ mod tests {
         let hours = Hours::new((9, 30), (16, 0)).with_pause((12, 0), (13, 0));
         let noon = hours.until(time((12, 0)));
         assert_eq!((noon.closes_at, noon.pause), (time((12, 0)), None));
+        assert_eq!(hours.until(time((13, 0))).pause, None);
         assert_eq!(hours.until(time((15, 0))).pause, hours.pause);
     }
 }

@@ -14,7 +14,7 @@ fn calendar(mic: &str) -> &'static Calendar {
 }
 
 /// (MIC, a day on which it was closed, the reason).
-const CLOSED: [(&str, &str, &str); 44] = [
+const CLOSED: [(&str, &str, &str); 46] = [
     ("XLON", "2022-06-03", "Platinum Jubilee"),
     ("XLON", "2022-09-19", "funeral of Queen Elizabeth II"),
     ("XLON", "2023-01-02", "New Year's Day"),
@@ -54,6 +54,8 @@ const CLOSED: [(&str, &str, &str); 44] = [
     ("XKRX", "2025-06-03", "presidential election"),
     ("XKRX", "2024-12-31", "last day of the year"),
     ("XASX", "2022-09-22", "day of mourning for Queen Elizabeth II"),
+    ("XASX", "2022-06-13", "Queen's Birthday"),
+    ("XASX", "2023-06-12", "King's Birthday"),
     ("XASX", "2024-06-10", "King's Birthday"),
     ("XASX", "2011-04-26", "Anzac Day"),
     ("XNSE", "2024-05-20", "general election"),
@@ -139,6 +141,36 @@ fn years_have_the_published_number_of_trading_days() {
     }
 }
 
+/// Fingerprints of years: a line per calendar and year, with the number of weekdays without trading
+/// and the sum of their days of the year, and the same of early closes. Source: the Python package
+/// exchange_calendars 4.13.2, without the years in which it lacks days
+/// (`tests/calendars/explained.txt`).
+const PUBLISHED_YEARS: &str = include_str!("published_years.csv");
+
+#[test]
+fn the_free_days_and_early_closes_of_each_year_are_the_published_ones() {
+    let fingerprint =
+        |days: Vec<NaiveDate>| (days.len(), days.iter().map(NaiveDate::ordinal).sum());
+    for line in PUBLISHED_YEARS.lines().skip(1) {
+        let (mic, numbers) = line.split_once(',').expect("a MIC and numbers");
+        let numbers: Vec<u32> = numbers.split(',').map(|n| n.parse().expect("a number")).collect();
+        let [year, free, free_sum, early, early_sum] = numbers[..] else { panic!("{line}") };
+        let calendar = calendar(mic);
+        let days = date(&format!("{year}-01-01")).iter_days();
+        let days: Vec<_> = days.take_while(|day| day.year_ce().1 == year).collect();
+        let is_free = |day: &NaiveDate| {
+            day.weekday().number_from_monday() <= 5 && !calendar.is_trading_day(*day)
+        };
+        let free_days = days.iter().copied().filter(is_free).collect();
+        let early_days = days.into_iter().filter(|day| calendar.early_close(*day).is_some());
+        assert_eq!(
+            (fingerprint(free_days), fingerprint(early_days.collect())),
+            ((free as usize, free_sum), (early as usize, early_sum)),
+            "{line}"
+        );
+    }
+}
+
 #[test]
 fn a_special_session_is_a_trading_day_without_an_early_close() {
     let india = calendar("XNSE");
@@ -167,6 +199,19 @@ fn every_calendar_has_a_trading_day_within_the_bound() {
             assert!(calendar.last_trading_day(day).is_some(), "{} {day}", calendar.mic);
         }
     }
+}
+
+#[test]
+fn a_calendar_says_its_exchanges_and_the_days_that_it_knows() {
+    let codes = Calendar::known_exchanges();
+    assert_eq!(codes.len(), KnownExchange::ALL.len());
+    for code in codes {
+        assert!(Calendar::of(code).is_some(), "{code}");
+    }
+    let india = calendar("XNSE");
+    assert_eq!((india.known_from(), india.known_until()), (date("2010-01-01"), date("2026-12-31")));
+    assert_eq!(calendar("XNYS"), Calendar::US);
+    assert_ne!(calendar("XLON"), calendar("XTKS"));
 }
 
 #[test]
