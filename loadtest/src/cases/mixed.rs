@@ -20,6 +20,8 @@ pub const REAL_RATE_PER_S: f64 = 23.0;
 /// The requests of a quarter of an hour at that rate. They fill the cache as in a service that has
 /// run for a while.
 const WARM_REQUESTS: usize = 20_000;
+/// Until an instance that has seen no other one shares no responses.
+const ALONE_AFTER_S: f64 = 135.0;
 /// The default of `CACHE_MEMORY_BYTES_MAX`.
 const CACHE_MB: f64 = 64.0;
 
@@ -32,6 +34,8 @@ async fn paced(run: &Run) -> Result<CaseResult, LoadtestError> {
     run.progress.set_message(format!("{name}: warming up"));
     let server = run.fresh_server(TierLimits::Default).await?;
     let load = warm(run, &server).await?;
+    run.progress.set_message(format!("{name}: until the instance knows that it is alone"));
+    load.at_rate(Rate::steady(REAL_RATE_PER_S, ALONE_AFTER_S).start_times()).await?;
     let mut meter = ResourceMeter::new(&run.stage, server.pid());
     let rate = Rate::steady(REAL_RATE_PER_S, run.options().paced_seconds as f64);
     let row = paced_row(run, &name, &load, rate, &mut meter).await?;
