@@ -1,6 +1,6 @@
 # The two main commands are `make demo` and `make test`. Each first installs the programs that are missing.
-.PHONY: help demo test test-calendars test-scale test-deploy test-openapi test-faults soak fuzz lint deny loadtest deploy rollback
-.PHONY: tools tools-test tools-scale tools-deploy tools-openapi tools-faults tools-deny
+.PHONY: help demo test test-calendars test-scale test-deploy test-openapi test-faults soak fuzz mutants lint deny loadtest deploy rollback
+.PHONY: tools tools-test tools-scale tools-deploy tools-openapi tools-faults tools-deny tools-mutants
 
 # --- commands ------------------------------------------------------------------------------------------------------
 
@@ -59,6 +59,9 @@ soak: tools ## half an hour of mixed load (MINUTES=30) in which nothing may grow
 	FIGURES=1 SOAK_MINUTES="$(or $(MINUTES),30)" TICKERD_BINARY="$(CURDIR)/target/release/tickerd" \
 		timeout "$$(($(or $(MINUTES),30) * 60 + 1800))" cargo test --locked --test api soak:: -- --ignored --nocapture
 
+mutants: tools-mutants ## change the source in small ways, and see which changes no test notices; hours (MODULES=market)
+	tests/mutants/run $(MODULES)
+
 lint: tools ## check formatting and lints of the whole workspace; a warning is an error
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
@@ -104,3 +107,9 @@ CARGO_DENY = 0.20.2
 tools-deny: tools ## compiles for some minutes, once
 	@[ "$$(target/tools/bin/cargo-deny --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || \
 		cargo install cargo-deny --locked --version $(CARGO_DENY) --root target/tools
+
+CARGO_MUTANTS = 27.1.0
+tools-mutants: tools ## compiles for some minutes, once
+	@[ "$$(target/tools/bin/cargo-mutants --version 2>/dev/null)" = "cargo-mutants $(CARGO_MUTANTS)" ] || \
+		cargo install cargo-mutants --locked --version $(CARGO_MUTANTS) --root target/tools
+
