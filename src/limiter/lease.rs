@@ -9,8 +9,8 @@
 //! 3. [`Lease::prepare_renewal`] and [`Lease::apply_renewal`] do the same in the background when
 //!    half of a large lease is used, so that requests of a hot key do not wait.
 //!
-//! A lease lasts at most [`LEASE_MS`], because the remaining permits that clients are told are as
-//! old as the lease. It ends at once when the limit of the key changes.
+//! A lease lasts a quarter of a second, because the remaining permits that clients are told are as
+//! old as the lease. Of an instance alone it lasts up to a second. It ends at once when the limit of the key changes.
 //!
 //! The window counts the permits of a lease as if all were used at the end of the lease. A permit
 //! is used before that end, so it stays in the window for at least its length after its use. The
@@ -35,8 +35,6 @@ use super::rejections::Rejections;
 use super::take::{Grant, LeaseReturn, Report, TakeRequest, USED_WITHIN_MS};
 use crate::caller::{RateLimit, WINDOW_S_MAX};
 
-/// A lease ends this long after the answer of Redis. A key prefetches what it uses in this time.
-const LEASE_MS: u64 = 250;
 /// After a failed call, requests are decided locally for this long before the next call.
 const LOCAL_FALLBACK_MS: u64 = 100;
 /// Only leases with at least this many permits are renewed in the background.
@@ -140,7 +138,7 @@ impl Lease {
         share: u32,
     ) -> TakeRequest {
         let mut state = self.state();
-        state.share = share;
+        (state.share, state.instances) = (share, instances);
         if state.last_call_ms.is_none() {
             self.window_free.store(limit.requests, Ordering::Relaxed);
         }
@@ -152,7 +150,7 @@ impl Lease {
         // Instances share the permits that this request does not take. Its first permit is not
         // subtracted, as in a renewal.
         let free_to_prefetch = free.saturating_sub(cost - 1);
-        let prefetch = state.choose_prefetch(free_to_prefetch, instances);
+        let prefetch = state.choose_prefetch(free_to_prefetch);
         state.other_waiting_cost = total_cost.saturating_sub(cost);
         let prefetch = prefetch.saturating_add(state.other_waiting_cost);
         state.next_take(now_ms, limit.window_s, cost, prefetch)
@@ -225,7 +223,8 @@ impl Lease {
         state.permits_since_call = left;
         state.other_waiting_cost = 0;
         let free = self.window_free.load(Ordering::Relaxed).saturating_add(left);
-        let prefetch = state.choose_prefetch(free, instances);
+        state.instances = instances;
+        let prefetch = state.choose_prefetch(free);
         Some(state.next_take(now_ms, self.limit.load().window_s, RENEWAL_COST, prefetch))
     }
 
@@ -299,7 +298,7 @@ impl Lease {
         self.renew_at_permits.store(if is_renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
         // The end identifies a lease, so ends must differ. If two answers came in the same
         // millisecond, the second lease ends 1 ms earlier.
-        let mut lease_ends_ms = (sent_ms + USED_WITHIN_MS).min(now_ms + LEASE_MS);
+        let mut lease_ends_ms = (sent_ms + USED_WITHIN_MS).min(now_ms + state.lease_ms());
         if state.answered_ms == Some(now_ms) {
             lease_ends_ms = lease_ends_ms.min(state.lease_ends_ms.saturating_sub(1));
         }

@@ -1,15 +1,18 @@
 //! The history of a lease, on which its next call depends: how fast the key is used, how many
 //! permits to prefetch, and which permits are not settled yet.
 //!
-//! A key prefetches what it uses within [`PREFETCH_WINDOW_S`]. The number of permits doubles while
+//! A key prefetches what it uses during a lease ([`LeaseState::lease_ms`]). The number of permits doubles while
 //! they are too few and halves while they suffice. A key that uses less than one permit in that
 //! time prefetches none, so each of its requests asks Redis.
 
 use super::sliding_window::SlidingWindow;
 use super::take::{LeaseReturn, Report, TakeRequest, USED_WITHIN_MS};
 
-/// A key prefetches at most the permits that it uses within this time.
-const PREFETCH_WINDOW_S: f64 = 0.25;
+/// How long a lease lasts beside other instances: the remaining permits that clients are told are
+/// as old as the lease.
+const LEASE_MS: u64 = 250;
+/// How long it lasts if no other instance changes the remaining permits.
+const LEASE_ALONE_MS: u64 = USED_WITHIN_MS;
 
 /// An instance prefetches at most its share of the remaining permits divided by this.
 const SHARE_DIVISOR: u32 = 2;
@@ -31,6 +34,8 @@ pub struct LeaseState {
     pub permits_since_call: u32,
     /// The part of the prefetch that belongs to other requests that waited for the call.
     pub other_waiting_cost: u32,
+    /// The instances that share Redis, as of the last call.
+    pub instances: u32,
     /// Unused permits of earlier leases. The next call gives them back.
     pub lease_return: LeaseReturn,
     pub last_call_ms: Option<u64>,
@@ -97,11 +102,17 @@ impl LeaseState {
         };
     }
 
-    /// How many permits to prefetch if `free` ones are left and `instances` share them. It leaves
-    /// permits to the others: it is at most half of an equal share.
-    pub fn choose_prefetch(&mut self, free: u32, instances: u32) -> u32 {
-        self.prefetch = self.prefetch.min((self.rate_per_s * PREFETCH_WINDOW_S) as u32);
-        self.prefetch.min(free / (SHARE_DIVISOR * instances.max(1)))
+    /// How many permits to prefetch if `free` ones are left. It leaves permits to the other
+    /// instances: it is at most half of an equal share.
+    pub fn choose_prefetch(&mut self, free: u32) -> u32 {
+        let lease_s = self.lease_ms() as f64 / 1000.0;
+        self.prefetch = self.prefetch.min((self.rate_per_s * lease_s) as u32);
+        self.prefetch.min(free / (SHARE_DIVISOR * self.instances.max(1)))
+    }
+
+    /// How long the next lease lasts.
+    pub fn lease_ms(&self) -> u64 {
+        if self.instances == 1 { LEASE_ALONE_MS } else { LEASE_MS }
     }
 
     /// What the next call takes. It also gives back permits of earlier leases.
