@@ -27,14 +27,15 @@ $$;
 -- All data is read. The views of as_of show it as of an earlier time.
 GRANT SELECT ON api_keys, audit, changes, corporate_action_versions, corporate_actions, corporate_actions_history,
     drawn_revisions, exchanges, former_symbol_versions, former_symbols, former_symbols_history, inherited_symbols,
-    key_usage, price_versions, prices, prices_history, refinery_schema_history, revision, stock_versions, stocks,
+    kept_windows, key_usage, price_versions, prices, prices_history, refinery_schema_history, revision, stock_versions, stocks,
     stocks_history, tiers, usage_batches, watchlists,
     as_of.corporate_actions, as_of.former_symbols, as_of.inherited_symbols, as_of.prices, as_of.stocks
     TO tickerd_serve;
 
--- Clients write watchlists, and the server counts usage.
+-- Clients write watchlists. The server counts usage, and keeps the windows of limits over a restart without Redis.
 GRANT INSERT, UPDATE, DELETE ON watchlists, usage_batches TO tickerd_serve;
 GRANT INSERT, UPDATE ON key_usage TO tickerd_serve;
+GRANT INSERT, DELETE ON kept_windows TO tickerd_serve;
 
 -- Operators issue and revoke keys and set tiers through the admin API. Every change draws a revision and is audited:
 -- entries of the audit can be added, and neither changed nor deleted.

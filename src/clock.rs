@@ -14,7 +14,10 @@ pub fn is_ahead(until_ms: u64, now_ms: u64, lifetime_ms: u64) -> bool {
     (1..=lifetime_ms.saturating_add(SLACK_MS)).contains(&until_ms.saturating_sub(now_ms))
 }
 
-/// Milliseconds since the clock was started. It never steps.
+/// What a clock shows at its start, so that times of a day before it are numbers too.
+const START_MS: u64 = 24 * 3600 * 1000;
+
+/// Milliseconds on a clock that never steps, and that has no relation to other clocks.
 #[derive(Clone, Copy)]
 pub struct MonotonicClock(Instant);
 
@@ -24,7 +27,7 @@ impl MonotonicClock {
     }
 
     pub fn now_ms(self) -> u64 {
-        self.0.elapsed().as_millis() as u64
+        START_MS + self.0.elapsed().as_millis() as u64
     }
 }
 

@@ -14,7 +14,7 @@ use super::key_state::{KeyState, RenewalTask};
 use super::lease::LeaseDecision;
 use super::local_windows::LocalWindows;
 use super::redis_window::RedisWindow;
-use super::take::{Decision, Grant, TakeRequest, WindowAnswer};
+use super::take::{Decision, Grant, Report, TakeRequest, WindowAnswer};
 use crate::caller::{Caller, KeyId, RateLimit};
 use crate::clock::MonotonicClock;
 use crate::metrics::{self, Basis};
@@ -235,6 +235,16 @@ impl KeyLimiter {
     /// Sets the number of instances that share the Redis.
     pub fn set_instances(&self, instances: u32) {
         self.instances.record(self.clock.now_ms(), instances);
+    }
+
+    /// What this process admitted without Redis, for the next one. Redis keeps it otherwise.
+    pub fn local_reports(&self) -> Vec<(KeyId, Report)> {
+        self.local_windows.reports(self.clock.now_ms())
+    }
+
+    /// Counts what an earlier process admitted without Redis.
+    pub fn add_local_report(&self, key: KeyId, report: &Report) {
+        self.local_windows.add_report(key, report, self.clock.now_ms());
     }
 
     /// Removes the state of idle keys.

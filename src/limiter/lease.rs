@@ -10,7 +10,8 @@
 //!    half of a large lease is used, so that requests of a hot key do not wait.
 //!
 //! A lease lasts a quarter of a second, because the remaining permits that clients are told are as
-//! old as the lease. Of an instance alone it lasts up to a second. It ends at once when the limit of the key changes.
+//! old as the lease. The lease of an instance alone lasts up to a second. A lease ends at once when
+//! the limit of the key changes.
 //!
 //! The window counts the permits of a lease as if all were used at the end of the lease. A permit
 //! is used before that end, so it stays in the window for at least its length after its use. The

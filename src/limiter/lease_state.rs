@@ -1,9 +1,9 @@
 //! The history of a lease, on which its next call depends: how fast the key is used, how many
 //! permits to prefetch, and which permits are not settled yet.
 //!
-//! A key prefetches what it uses during a lease ([`LeaseState::lease_ms`]). The number of permits doubles while
-//! they are too few and halves while they suffice. A key that uses less than one permit in that
-//! time prefetches none, so each of its requests asks Redis.
+//! A key prefetches what it uses during a lease ([`LeaseState::lease_ms`]). The number of permits
+//! doubles while they are too few and halves while they suffice. A key that uses less than one
+//! permit in that time prefetches none, so each of its requests asks Redis.
 
 use super::sliding_window::SlidingWindow;
 use super::take::{LeaseReturn, Report, TakeRequest, USED_WITHIN_MS};

@@ -6,8 +6,8 @@
 use dashmap::DashMap;
 
 use super::sliding_window::SlidingWindow;
-use super::take::{Grant, TakeRequest};
-use crate::caller::{KeyId, RateLimit};
+use super::take::{Grant, Report, TakeRequest};
+use crate::caller::{KeyId, MINUTE_S, RateLimit};
 
 /// Only verified callers get here, so the number of valid keys bounds the memory.
 #[derive(Default)]
@@ -20,6 +20,21 @@ impl LocalWindows {
         self.windows.entry(key).or_default().take(now_ms, limit, TakeRequest::of(cost))
     }
 
+    /// What each key was admitted in the last hour.
+    pub fn reports(&self, now_ms: u64) -> Vec<(KeyId, Report)> {
+        let report = |window: &mut SlidingWindow| window.report(now_ms, MINUTE_S);
+        let reports = self.windows.iter_mut().map(|mut entry| (*entry.key(), report(&mut entry)));
+        reports.filter(|(_, report)| !report.is_empty()).collect()
+    }
+
+    /// Counts what an earlier process admitted.
+    pub fn add_report(&self, key: KeyId, report: &Report, now_ms: u64) {
+        let mut window = self.windows.entry(key).or_default();
+        for (age_ms, permits) in report {
+            window.record_earlier(now_ms, *age_ms, *permits);
+        }
+    }
+
     /// Removes the windows of keys that are idle for as long as the longest window lasts. A shorter
     /// window may become that long.
     pub fn sweep(&self, now_ms: u64) {
@@ -30,6 +45,25 @@ impl LocalWindows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_fills_the_window_of_the_next_process() {
+        let (before, after) = (LocalWindows::default(), LocalWindows::default());
+        let (key, limit) = (KeyId::random(), RateLimit::per_minute(10));
+        let now_ms = 1_700_000_000_000;
+        assert!(before.take(key, limit, 7, now_ms).admitted);
+        let reports = before.reports(now_ms + 20_000);
+        assert_eq!(reports.len(), 1);
+        // The next process, whose clock shows other times, starts 5 s later.
+        let (_, report) = &reports[0];
+        let report: Report = report.iter().map(|(age_ms, n)| (age_ms + 5000, *n)).collect();
+        let started_ms = 90_000_000;
+        after.add_report(key, &report, started_ms);
+        assert!(!after.take(key, limit, 4, started_ms).admitted);
+        assert!(after.take(key, limit, 3, started_ms).admitted);
+        assert!(!after.take(key, limit, 4, started_ms + 34_998).admitted);
+        assert!(after.take(key, limit, 4, started_ms + 35_002).admitted);
+    }
 
     #[test]
     fn a_sweep_removes_idle_keys_and_frees_no_permit() {

@@ -33,4 +33,4 @@ pub use anonymous::AnonymousLimiter;
 pub use key_limiter::KeyLimiter;
 pub use key_state::KeyState;
 pub use sliding_window::SlidingWindow;
-pub use take::{Decision, Grant, TakeRequest};
+pub use take::{Decision, Grant, Report, TakeRequest};

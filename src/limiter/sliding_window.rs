@@ -99,11 +99,10 @@ impl SlidingWindow {
     }
 
     /// Counts permits that were taken `age_ms` before `now_ms`, as the report of an instance says.
-    #[cfg(test)]
     pub(super) fn record_earlier(&mut self, now_ms: u64, age_ms: u64, permits: u32) {
         self.newest_ms = self.newest_ms.max(now_ms);
         if age_ms <= self.kept_ms {
-            self.cells.push(Cell { last_ms: self.newest_ms - age_ms, permits });
+            self.cells.push(Cell { last_ms: self.newest_ms.saturating_sub(age_ms), permits });
             self.cells.sort_by_key(|cell| cell.last_ms);
         }
     }

@@ -114,6 +114,7 @@ const WRITES: [(&str, &[&str]); 3] = [
             "api_keys",
             "audit",
             "drawn_revisions",
+            "kept_windows",
             "key_usage",
             "tiers",
             "usage_batches",
@@ -121,7 +122,7 @@ const WRITES: [(&str, &[&str]); 3] = [
         ],
     ),
     ("UPDATE", &["api_keys", "key_usage", "revision", "tiers", "usage_batches", "watchlists"]),
-    ("DELETE", &["usage_batches", "watchlists"]),
+    ("DELETE", &["kept_windows", "usage_batches", "watchlists"]),
 ];
 
 /// The schema with the data of earlier times, and its views.

@@ -39,7 +39,7 @@ const TABLE_LOCK_PAUSE: Duration = Duration::from_secs(3);
 pub(super) const EXTENSION: &str = "pg_trgm";
 
 /// All tables and views. A test compares the list with a migrated database.
-pub(super) const TABLES: [&str; 24] = [
+pub(super) const TABLES: [&str; 25] = [
     "api_keys",
     "audit",
     "changes",
@@ -52,6 +52,7 @@ pub(super) const TABLES: [&str; 24] = [
     "former_symbols",
     "former_symbols_history",
     "inherited_symbols",
+    "kept_windows",
     "key_usage",
     "price_versions",
     "prices",

@@ -16,6 +16,7 @@ mod exchange_changes;
 mod exchanges;
 mod history;
 mod inspection;
+mod kept_windows;
 mod keys;
 mod load;
 mod migrations;
@@ -54,6 +55,7 @@ pub use exchange_changes::{ExchangeChange, ExchangeChangeError, ExchangeFields};
 pub use exchanges::{ExchangeRecord, MarketRecord, NewestDay};
 pub use history::HistoryPosition;
 pub use inspection::Inspection;
+pub use kept_windows::KeptWindow;
 pub use keys::{
     KEYS_PER_PAGE_MAX, KeyChange, KeyFilter, KeyRecord, KeyRow, KeySearch, KeyStatus, KeyWrite,
     NewKey, Rotation,

@@ -199,3 +199,23 @@ async fn a_full_redis_evicts_cache_entries_and_no_rate_limit_windows() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn without_redis_a_restart_forgets_no_request() {
+    let database = Database::sample().await;
+    let (key, path) = (database.issue("free"), "/api/stocks/AAPL");
+    let mut admitted = 0;
+    // 30 of 100 by each process, and the last one finds the limit used up.
+    for expected in [30, 30, 30, 10, 0] {
+        let mut app = App::without_redis(&database).await;
+        let mut of_this = 0;
+        for _ in 0..30 {
+            of_this += u32::from(app.get(&key, path).await.status() == 200);
+        }
+        assert_eq!(of_this, expected, "after {admitted}");
+        admitted += of_this;
+        app.signal("TERM");
+        assert_eq!(app.wait_for_exit().await, Some(0));
+        assert_eq!(app.warnings_and_errors(), Vec::<String>::new());
+    }
+}

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod connection;
 mod error;
 pub mod housekeeping;
+mod kept_windows;
 pub mod listener;
 pub mod log;
 mod newest_days;
@@ -28,6 +29,7 @@ use crate::config::{LogConfig, ServeConfig};
 use changes::follow_changes;
 pub use error::ServeError;
 use housekeeping::{housekeeping, store_last_usage, store_usage};
+use kept_windows::{keep_windows, take_kept_windows};
 use listener::Workers;
 pub use ports::Listeners;
 use shutdown::{Signals, stop_on_signal};
@@ -88,6 +90,7 @@ impl Server {
         if let Some(redis) = &state.redis {
             redis.wait_until_connected(REDIS_START_WAIT).await;
         }
+        take_kept_windows(state).await;
         tokio::spawn(follow_changes(state, config.cache.clone()));
         tokio::spawn(housekeeping(state));
         tokio::spawn(store_usage(state, config.usage.usage_flush_ms));
@@ -126,7 +129,7 @@ impl Server {
         systemd::notify_ready();
         let admin = async { if let Some(server) = admin { server.await } else { Ok(()) } };
         let served = tokio::try_join!(public, admin).map(drop);
-        store_last_usage(state).await;
+        tokio::join!(store_last_usage(state), keep_windows(state));
         served.map_err(ServeError::Run)
     }
 }
