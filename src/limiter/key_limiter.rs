@@ -104,8 +104,8 @@ impl KeyLimiter {
         to_local_decision(grant, limit.requests)
     }
 
-    /// Decides without a call to Redis, and starts the renewal of a half-used lease. `None` if a
-    /// call is necessary.
+    /// Decides without a call to Redis, and starts the renewal of a lease with few permits. `None`
+    /// if a call is necessary.
     fn decide_from_memory(
         &self,
         shared: &Shared,

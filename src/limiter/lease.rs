@@ -6,8 +6,8 @@
 //!    a rejection. If neither is possible, the caller must call Redis.
 //! 2. [`Lease::prepare_call`] prepares the call to Redis, and [`Lease::apply_grant`] stores the
 //!    answer as the new lease.
-//! 3. [`Lease::prepare_renewal`] and [`Lease::apply_renewal`] do the same in the background when
-//!    half of a large lease is used, so that requests of a hot key do not wait.
+//! 3. [`Lease::prepare_renewal`] and [`Lease::apply_renewal`] do the same in the background when few
+//!    permits of a large lease are left, so that requests of a hot key do not wait.
 //!
 //! A lease lasts a quarter of a second, because the remaining permits that clients are told are as
 //! old as the lease. The lease of an instance alone lasts up to a second. A lease ends at once when
@@ -296,7 +296,8 @@ impl Lease {
         self.local_until_ms.store(0, Ordering::Relaxed);
         let spare = grant.prefetched.saturating_sub(state.other_waiting_cost);
         let is_renewed = spare >= RENEWED_PERMITS_MIN;
-        self.renew_at_permits.store(if is_renewed { spare / 2 } else { 0 }, Ordering::Relaxed);
+        self.renew_at_permits
+            .store(if is_renewed { spare / state.renewal_divisor() } else { 0 }, Ordering::Relaxed);
         // The end identifies a lease, so ends must differ. If two answers came in the same
         // millisecond, the second lease ends 1 ms earlier.
         let mut lease_ends_ms = (sent_ms + USED_WITHIN_MS).min(now_ms + state.lease_ms());

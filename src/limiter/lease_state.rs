@@ -110,6 +110,12 @@ impl LeaseState {
         self.prefetch.min(free / (SHARE_DIVISOR * self.instances.max(1)))
     }
 
+    /// The renewal of a lease starts when its permits divided by this are left. A long lease leaves
+    /// time for the renewal with fewer.
+    pub fn renewal_divisor(&self) -> u32 {
+        if self.instances == 1 { 4 } else { 2 }
+    }
+
     /// How long the next lease lasts.
     pub fn lease_ms(&self) -> u64 {
         if self.instances == 1 { LEASE_ALONE_MS } else { LEASE_MS }

@@ -186,18 +186,18 @@ fn costly_requests_use_leases_and_renewals() {
         assert!(is_admitted(decision), "{decision:?}");
     }
     let Instance { calls, renewals, .. } = instance;
-    assert!(calls < 20 && renewals > 15, "{calls} calls, {renewals} renewals");
+    assert!(calls < 20 && renewals > 8, "{calls} calls, {renewals} renewals");
 }
 
 #[test]
-fn an_instance_alone_calls_redis_a_third_as_often() {
+fn an_instance_alone_calls_redis_a_fifth_as_often() {
     let [alone, beside_another] = [0, 1].map(|others| {
         let mut instance = Instance { others, ..Instance::default() };
         let requests = 150 * 60;
         assert_eq!(instance.run((0..requests).map(|n| n * 1000 / 150), 10_000), 9000);
         instance.calls + instance.renewals
     });
-    assert!(alone * 3 <= beside_another, "{alone} and {beside_another} calls");
+    assert!(alone * 5 <= beside_another, "{alone} and {beside_another} calls");
 }
 
 #[test]
