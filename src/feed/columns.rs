@@ -72,6 +72,7 @@ const PRICES: &[FeedColumn] = &[
     with_fallbacks(optional("period", &["per"]), &["interval", "timeframe", "timespan"]),
     optional("time", &[]),
     optional("unfinished", &[]),
+    optional("adjust", &[]),
     optional("splits", &["stocksplits", "split", "splitfactor", "splitcoefficient", "splitratio"]),
     optional("dividends", &["dividend", "divcash", "dividendamount", "exdividend"]),
 ];

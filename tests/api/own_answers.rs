@@ -1,4 +1,4 @@
-//! What the API answers can be loaded, and changes nothing.
+//! What the API answers can be loaded, and changes nothing. Adjusted prices are refused.
 
 use serde_json::Value;
 
@@ -50,4 +50,79 @@ async fn every_form_of_prices_goes_back_in_and_changes_nothing() {
         }
     }
     assert_eq!(loads, 9);
+}
+
+/// Five bars, then a dividend of 2.5 and a split of 5 for 4.
+async fn with_actions() -> Database {
+    let database = Database::empty().await;
+    assert_eq!(database.output(&["migrate"]).code, Some(0));
+    database.load("stocks", "symbol,name,exchange,currency\nAA2,Adjusted Inc,NYSE,USD\n");
+    let rows = "AA2,2024-03-04,100,102,99,101,1000\nAA2,2024-03-05,103,107,102,106,1000\n\
+                AA2,2024-03-06,104,105,103,104.5,1000\nAA2,2024-03-07,84,86,83,84.4,1250\n\
+                AA2,2024-03-08,84,86,83,85,1250\n";
+    database.load("prices", &format!("symbol,date,open,high,low,close,volume\n{rows}"));
+    let actions = "AA2,2024-03-06,2.5,,\nAA2,2024-03-07,,4,5\n";
+    database.load("actions", &format!("symbol,ex_date,dividend,split_from,split_to\n{actions}"));
+    database
+}
+
+#[tokio::test]
+async fn adjusted_answers_are_refused_in_every_form() {
+    let (database, files) = (with_actions().await, Files::new());
+    let before = database.texts(STATE).await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let one = "/api/stocks/AA2/prices?start=2012-01-01";
+    let many = "/api/prices?symbols=AA2&start=2012-01-01";
+    for (path, format) in
+        [one, many].iter().flat_map(|path| ["json", "csv", "ndjson"].map(|format| (*path, format)))
+    {
+        for adjust in ["splits", "all"] {
+            let answer = app.get(&key, &format!("{path}&format={format}&adjust={adjust}")).await;
+            let text = answer.text().await.unwrap();
+            let file = files.write("answer", &text);
+            let symbol = path == one && format != "json";
+            let symbol = if symbol { &["--symbol", "AA2"][..] } else { &[] };
+            for basis in [&[][..], &["--prices-are", "split-adjusted"]] {
+                let load = [&["ingest", "prices", &file], symbol, basis].concat();
+                let refused = database.output(&load);
+                let expected = format!(
+                    "this is an answer of tickerd with adjust={adjust}: ask with adjust=none"
+                );
+                assert_eq!(refused.code, Some(1), "{path} {format} {adjust}: {refused:?}");
+                assert!(refused.stderr.contains(&expected), "{path} {format}: {refused:?}");
+            }
+        }
+    }
+    assert_eq!(database.texts(STATE).await, before);
+}
+
+/// Columns that a client selects have no place for a mark, and what is not marked is compared.
+#[tokio::test]
+async fn adjusted_prices_without_a_mark_do_not_replace_the_stored_ones() {
+    let (database, files) = (with_actions().await, Files::new());
+    let before = database.texts(STATE).await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let path = "/api/prices?symbols=AA2&start=2012-01-01&format=csv";
+    for columns in ["", ",adjustedClose"] {
+        let columns = format!("symbol,date,open,high,low,close,volume{columns}");
+        for (adjust, reason) in [
+            (
+                "splits",
+                "AA2: 3 changed closes from 2024-03-04 to 2024-03-06 move as at a split of \
+                        1.25 new shares for 1, but that is later",
+            ),
+            (
+                "all",
+                "AA2: 3 changed closes from 2024-03-04 to 2024-03-06 are the adjusted closes \
+                     that are served for these days",
+            ),
+        ] {
+            let url = format!("{path}&columns={columns}&adjust={adjust}");
+            let text = app.get(&key, &url).await.text().await.unwrap();
+            assert!(text.starts_with(&format!("{columns}\r\n")), "{text}");
+            let refused = database.output(&["ingest", "prices", &files.write("a.csv", &text)]);
+            assert!(refused.code == Some(1) && refused.stderr.contains(reason), "{refused:?}");
+        }
+    }
+    assert_eq!(database.texts(STATE).await, before);
 }

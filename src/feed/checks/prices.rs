@@ -36,6 +36,7 @@ fn stage_bar(
     }
     let is_on_closed_day = check_trading_day(row, reference, stock, "date", date)?;
     check_is_daily(row)?;
+    check_is_unadjusted(row)?;
     check_currency(row, stock, reference)?;
     let adjusted_close =
         if row.has("adjusted_close") { Some(row.number("adjusted_close")?) } else { None };
@@ -100,6 +101,17 @@ fn check_is_daily(row: &FeedRow<'_>) -> Result<(), RowError> {
         return Err(row.error("time", "expected midnight, as in the bar of a day"));
     }
     Ok(())
+}
+
+/// Rejects the rows of an adjusted answer of this API.
+fn check_is_unadjusted(row: &FeedRow<'_>) -> Result<(), RowError> {
+    match row.text("adjust") {
+        "" | "none" => Ok(()),
+        adjust => Err(row.error(
+            "adjust",
+            format!("this is an answer of tickerd with adjust={adjust}: ask with adjust=none"),
+        )),
+    }
 }
 
 /// Whether a field holds a dividend or a split. Most rows hold 0; a split of 1 is none either.

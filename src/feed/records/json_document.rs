@@ -31,6 +31,7 @@ pub fn open(name: &str, text: impl Read) -> Result<Opened<Vec<StringRecord>>, Fe
     drop(bytes);
     let (stated, mut records) = found(document).map_err(&error)?;
     stated.add_currency(&mut records);
+    stated.add_own_adjustment(&mut records);
     let names = all_names(&records);
     let row = |(at, record): (usize, &Map<String, Value>)| {
         fields(record, &names).map_err(|reason| error(format!("record {}: {reason}", at + 1)))

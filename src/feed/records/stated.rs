@@ -13,6 +13,8 @@ const INTERVALS: [&str; 6] =
 const CURRENCIES: [&str; 2] = ["currency", "currency_code"];
 /// The fields that say what prices are adjusted for.
 const ADJUSTMENTS: [&str; 3] = ["adjusted", "adjustment", "adjust"];
+/// The values of `adjust` in adjusted answers of this API.
+const OWN_ADJUSTMENTS: [&str; 2] = ["splits", "all"];
 /// The words for prices as traded, in lower case.
 const AS_TRADED: [&str; 9] = ["", "none", "raw", "false", "no", "n", "0", "off", "unadjusted"];
 /// The fields that name the next page.
@@ -27,6 +29,8 @@ pub struct Stated {
     pub currency: Option<String>,
     /// Whether prices are not as traded.
     pub are_prices_adjusted: bool,
+    /// The value of `adjust` in an adjusted answer of this API.
+    pub own_adjustment: Option<String>,
     /// Whether the document is one page of an answer.
     pub is_page: bool,
 }
@@ -42,16 +46,28 @@ impl Stated {
                 .iter()
                 .find_map(|object| names.iter().find_map(|name| text(object.get(*name)?)))
         };
+        let own_adjustment = document.get("adjust").and_then(text);
+        let own_adjustment = own_adjustment.filter(|word| OWN_ADJUSTMENTS.contains(&word.as_str()));
         let adjustment = find(&ADJUSTMENTS).unwrap_or_default().to_ascii_lowercase();
         Self {
             symbol: find(&SYMBOLS),
             interval: find(&INTERVALS),
             currency: find(&CURRENCIES),
-            are_prices_adjusted: !AS_TRADED.contains(&adjustment.as_str()),
+            are_prices_adjusted: own_adjustment.is_none()
+                && !AS_TRADED.contains(&adjustment.as_str()),
+            own_adjustment,
             is_page: NEXT
                 .iter()
                 .any(|name| document.get(*name).is_some_and(|next| !next.is_null()))
                 || is_part(document),
+        }
+    }
+
+    /// Adds the adjustment of an answer of this API to the records, as its lines have it.
+    pub fn add_own_adjustment(&self, records: &mut [Map<String, Value>]) {
+        let Some(adjustment) = &self.own_adjustment else { return };
+        for record in records {
+            record.insert("adjust".to_owned(), Value::String(adjustment.clone()));
         }
     }
 

@@ -7,6 +7,7 @@ mod adjusted_close_origin;
 mod assumptions;
 mod computed_close;
 mod convert;
+mod correction_check;
 mod delete;
 mod duplicates;
 mod late_splits;
@@ -35,8 +36,8 @@ use crate::market::PriceBasis;
 pub use delete::{DeletedRows, Deletion, FoundRows};
 pub use reference_data::{KnownStock, ReferenceData};
 pub use rejection::{
-    ActionConflict, DuplicateRow, LeftOut, LoadError, LoadRejection, LongBars, LongPeriod,
-    SeamMove, SplitMove, first_symbols,
+    ActionConflict, AdjustedCorrection, DuplicateRow, LeftOut, LoadError, LoadRejection, LongBars,
+    LongPeriod, SeamMove, SplitMove, first_symbols,
 };
 use report::MergedStock;
 pub use report::{LoadReport, RestatedStock};
@@ -176,11 +177,13 @@ impl Loader {
         let was_computed =
             |id: &i32| stocks.iter().any(|stock| stock.id == *id && stock.computes_adjusted_close);
         let (computed, from_feed): (Vec<_>, Vec<_>) = stale.into_iter().partition(was_computed);
+        self.keep_served_closes(&computed).await?;
         // Before the merge: it keeps a history of all bars that it changes.
         let readjusted = self.readjust_computed(&computed).await?;
         let mut merged = self.merge_all().await?;
         self.check_splits(basis).await?;
         self.check_seams(basis).await?;
+        self.check_corrections(&merged, basis).await?;
         merge::add_changes(&mut merged, readjusted);
         merge::add_changes(&mut merged, self.readjust(&from_feed).await?);
         if self.table == Table::Actions {

@@ -47,6 +47,18 @@ pub struct SeamMove {
     pub ratio: f64,
 }
 
+/// Stored closes as traded that would become adjusted ones.
+#[derive(Debug, PartialEq)]
+pub struct AdjustedCorrection {
+    pub symbol: String,
+    pub bars: i64,
+    /// The first and the last day.
+    pub days: (NaiveDate, NaiveDate),
+    /// New shares for each old one, of the later splits together; `None` if they become the stored
+    /// adjusted closes.
+    pub ratio: Option<f64>,
+}
+
 /// A row of an action that may be an event that is stored under another type, or a part of it. To
 /// load both would count it twice.
 #[derive(Debug, PartialEq)]
@@ -157,6 +169,26 @@ pub enum LoadRejection {
         first_lines(.0, "stocks")
     )]
     DoNotContinue(Vec<SeamMove>),
+    #[error(
+        "stored closes as traded would be replaced by adjusted ones:{}\n--prices-are \
+         split-adjusted converts prices that are adjusted for splits alone, --prices-are raw loads \
+         all as it is",
+        first_lines(.0, "corrections")
+    )]
+    WouldReplaceByAdjusted(Vec<AdjustedCorrection>),
+}
+
+impl fmt::Display for AdjustedCorrection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { symbol, bars, days: (first, last), ratio } = self;
+        write!(f, "{symbol}: {bars} changed closes from {first} to {last} ")?;
+        match ratio {
+            Some(ratio) => {
+                write!(f, "move as at a split of {ratio} new shares for 1, but that is later")
+            }
+            None => f.write_str("are the adjusted closes that are served for these days"),
+        }
+    }
 }
 
 impl fmt::Display for SeamMove {

@@ -106,18 +106,24 @@ impl BarsQuery {
         })?;
         let format = query.format(request)?;
         let interval: Interval = query.value("interval")?.unwrap_or_default();
-        let default = || ColumnSelection::default_for(has_symbols, interval != Interval::Day);
+        let adjust = query.value("adjust")?.unwrap_or_default();
+        let default = || default_columns(has_symbols, interval, adjust, format);
         Ok(Self {
             range,
             order: query.value("order")?.unwrap_or_default(),
             limit: limit(query, format)?,
-            adjust: query.value("adjust")?.unwrap_or_default(),
+            adjust,
             interval,
             columns: query.value("columns")?.unwrap_or_else(default),
             format,
             as_of: query.as_of()?,
             has_symbols,
         })
+    }
+
+    /// The value of `adjust` in an answer that says it; `None` for prices as traded.
+    pub fn stated_adjust(&self) -> Option<&'static str> {
+        (self.adjust != Adjust::None).then_some(self.adjust.as_str())
     }
 
     /// Whether the rows are the stored bars, without change.
@@ -156,13 +162,24 @@ impl BarsQuery {
         if let Some(as_of) = self.as_of {
             let _ = write!(url, "&asof={as_of}");
         }
-        let default =
-            ColumnSelection::default_for(self.has_symbols, self.interval != Interval::Day);
+        let default = default_columns(self.has_symbols, self.interval, self.adjust, self.format);
         if self.columns != default {
             url.push_str("&columns=");
             self.columns.write_names(url);
         }
     }
+}
+
+/// The columns without a selection. Adjusted rows of CSV and NDJSON say so, because a load must not
+/// take them for prices as traded. JSON says it beside the rows.
+fn default_columns(
+    has_symbols: bool,
+    interval: Interval,
+    adjust: Adjust,
+    format: Format,
+) -> ColumnSelection {
+    let marks_adjusted = adjust != Adjust::None && format != Format::Json;
+    ColumnSelection::default_for(has_symbols, interval != Interval::Day, marks_adjusted)
 }
 
 /// CSV and NDJSON default to all rows: their body has no place for the URL of a next page.

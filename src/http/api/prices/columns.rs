@@ -19,6 +19,7 @@ word_enum! {
         Unfinished = "unfinished",
         Vwap = "vwap",
         Trades = "trades",
+        Adjust = "adjust",
     }
 }
 
@@ -45,11 +46,13 @@ impl ColumnSelection {
     }
 
     /// The default: `symbol` only for queries of several stocks, `unfinished` only for intervals
-    /// longer than a day, `vwap` and `trades` only on request.
-    pub fn default_for(has_symbols: bool, has_periods: bool) -> Self {
+    /// longer than a day, `adjust` only for rows that no other place marks as adjusted, `vwap` and
+    /// `trades` only on request.
+    pub fn default_for(has_symbols: bool, has_periods: bool, marks_adjusted: bool) -> Self {
         let is_default = |column: &PriceColumn| match column {
             PriceColumn::Symbol => has_symbols,
             PriceColumn::Unfinished => has_periods,
+            PriceColumn::Adjust => marks_adjusted,
             PriceColumn::Vwap | PriceColumn::Trades => false,
             _ => true,
         };

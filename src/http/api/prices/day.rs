@@ -142,7 +142,7 @@ impl DayQuery {
         if let Some(as_of) = self.as_of {
             url.push_str(&format!("&asof={as_of}"));
         }
-        if self.columns != ColumnSelection::default_for(true, false) {
+        if self.columns != ColumnSelection::default_for(true, false, false) {
             url.push_str("&columns=");
             self.columns.write_names(&mut url);
         }
@@ -168,7 +168,7 @@ impl CacheableQuery for DayQuery {
             limit: query.number("limit", DAY_LIMIT)?,
             columns: query
                 .value("columns")?
-                .unwrap_or_else(|| ColumnSelection::default_for(true, false)),
+                .unwrap_or_else(|| ColumnSelection::default_for(true, false, false)),
             format: query.format(request)?,
             as_of: query.as_of()?,
             after: query.cursor("cursor")?,

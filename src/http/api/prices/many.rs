@@ -38,6 +38,9 @@ pub struct ManyQuery {
 pub struct MultiStockPrices<'a> {
     /// The number of rows in this response.
     count: usize,
+    /// What the prices are adjusted for, `splits` or `all`; absent if they are as traded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjust: Option<&'a str>,
     /// Ordered by requested symbol, then by date.
     prices: PriceRows<'a>,
     /// Requested symbols that no stock has.
@@ -66,6 +69,7 @@ pub async fn prices(
             let no_data = stocks.iter().filter(|stock| ids_without.contains(&stock.id));
             let body = MultiStockPrices {
                 count: page.rows.len(),
+                adjust: bars.stated_adjust(),
                 prices: PriceRows { rows: &page.rows, columns: &bars.columns },
                 unknown: &unknown_symbols,
                 no_data: no_data.map(|stock| stock.symbol.to_string()).collect(),

@@ -55,6 +55,9 @@ pub struct Prices<'a> {
     symbol: &'a str,
     /// The number of bars in this response.
     count: usize,
+    /// What the prices are adjusted for, `splits` or `all`; absent if they are as traded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjust: Option<&'a str>,
     prices: rows::PriceRows<'a>,
     /// The URL of the next page; null on the last page.
     next: Option<&'a str>,
@@ -95,10 +98,9 @@ impl FromStr for DateCursor {
 impl PricesQuery {
     pub fn body(&self, symbol: Symbol, rows: &[PriceRow], next: Option<&str>) -> Vec<u8> {
         let prices = rows::PriceRows { rows, columns: &self.bars.columns };
-        to_json(
-            &Prices { symbol: symbol.as_str(), count: rows.len(), prices, next },
-            rows::json_bytes(rows.len()),
-        )
+        let (count, adjust) = (rows.len(), self.bars.stated_adjust());
+        let body = Prices { symbol: symbol.as_str(), count, adjust, prices, next };
+        to_json(&body, rows::json_bytes(count))
     }
 
     /// Writes the URL of the first page in canonical form: equal queries have equal URLs.

@@ -205,6 +205,7 @@ impl BarReader {
                 requested_symbol: self.requested_symbols[index],
                 bar,
                 unfinished,
+                adjust: self.query.adjust,
             });
         }
     }

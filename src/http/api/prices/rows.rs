@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::columns::{ColumnSelection, PriceColumn};
 use crate::http::respond::format::Format;
-use crate::market::{Bar, DateText, Symbol};
+use crate::market::{Adjust, Bar, DateText, Symbol};
 
 /// One row of a response.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,12 +19,14 @@ pub struct PriceRow {
     pub bar: Bar,
     /// Whether the row's period may still get more bars.
     pub unfinished: bool,
+    /// What the bar is adjusted for.
+    pub adjust: Adjust,
 }
 
 impl PriceRow {
     /// The row of a daily bar, which is always finished.
     pub fn daily(symbol: Symbol, requested_symbol: Symbol, bar: Bar) -> Self {
-        Self { symbol, requested_symbol, bar, unfinished: false }
+        Self { symbol, requested_symbol, bar, unfinished: false, adjust: Adjust::None }
     }
 }
 
@@ -121,6 +123,7 @@ fn write_csv(out: &mut Vec<u8>, columns: &ColumnSelection, row: &PriceRow) {
             // A missing value is an empty field.
             PriceColumn::Vwap => bar.vwap.iter().for_each(|vwap| write_json(out, vwap)),
             PriceColumn::Trades => bar.trades.iter().for_each(|trades| write_json(out, trades)),
+            PriceColumn::Adjust => out.extend_from_slice(row.adjust.as_str().as_bytes()),
         }
     }
     out.extend_from_slice(b"\r\n");
@@ -154,6 +157,7 @@ impl Serialize for JsonRow<'_> {
                 PriceColumn::Unfinished => map.serialize_entry(name, &row.unfinished)?,
                 PriceColumn::Vwap => map.serialize_entry(name, &bar.vwap)?,
                 PriceColumn::Trades => map.serialize_entry(name, &bar.trades)?,
+                PriceColumn::Adjust => map.serialize_entry(name, row.adjust.as_str())?,
             }
         }
         map.end()
@@ -198,12 +202,12 @@ mod tests {
             trades: None,
         };
         let symbol = "MSFT".parse().unwrap();
-        PriceRow { symbol, requested_symbol: symbol, bar, unfinished: true }
+        PriceRow { symbol, requested_symbol: symbol, bar, unfinished: true, adjust: Adjust::None }
     }
 
     #[test]
     fn a_row_with_default_columns_equals_the_bar_of_a_quote() {
-        let columns = &ColumnSelection::default_for(false, false);
+        let columns = &ColumnSelection::default_for(false, false, false);
         let rows = serde_json::to_string(&PriceRows { rows: &[row()], columns }).unwrap();
         assert_eq!(rows, serde_json::to_string(&[Price::from(row().bar)]).unwrap());
     }

@@ -68,6 +68,11 @@ fn column_schema(column: PriceColumn) -> ObjectBuilder {
                                lacks it.";
             return nullable(Type::Integer, KnownFormat::Int64, description);
         }
+        PriceColumn::Adjust => {
+            let description = "What the row is adjusted for: `splits` or `all`. By default the \
+                               last column of adjusted CSV and NDJSON.";
+            (Type::String, None, description)
+        }
     };
     let format = format.map(SchemaFormat::KnownFormat);
     ObjectBuilder::new().schema_type(kind).format(format).description(Some(description))

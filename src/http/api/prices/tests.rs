@@ -108,8 +108,10 @@ fn with_defaults(pairs: &Pairs) -> Pairs {
     let is_json = value("format").is_none_or(|format| format == "json");
     let limit = if is_json { "100" } else { "all" };
     let has_periods = value("interval").is_some_and(|interval| interval != "1d");
-    let columns = ["date,open,high,low,close,adjustedClose,volume", ",unfinished"];
-    let columns = if has_periods { columns.concat() } else { columns[0].to_owned() };
+    let marks_adjusted = !is_json && value("adjust").is_some_and(|adjust| adjust != "none");
+    let mut columns = "date,open,high,low,close,adjustedClose,volume".to_owned();
+    columns.push_str(if has_periods { ",unfinished" } else { "" });
+    columns.push_str(if marks_adjusted { ",adjust" } else { "" });
     let defaults = [
         ("order", "desc"),
         ("adjust", "none"),
