@@ -26,6 +26,9 @@ pub enum SplitEvidence {
 
 /// Smaller splits prove nothing.
 const RATIO_MIN: f64 = 1.5;
+/// Smaller splits prove nothing by closes that are weeks apart: in two months, few stocks move by
+/// more than the 2.8 that a split of four for one leaves between its move and what proves another.
+const DISTANT_RATIO_MIN: f64 = 4.0;
 
 impl SplitEvidence {
     /// `ratio` is the number of new shares for each old one, `before` and `after` are the closes
@@ -49,6 +52,24 @@ impl SplitEvidence {
         } else {
             Self::Neither
         }
+    }
+
+    /// The evidence of closes that are weeks apart; `None` if they prove nothing.
+    ///
+    /// The stock itself moves meanwhile, so a move belongs to the one that is nearer than a quarter
+    /// of the distance: for a four-for-one split, prices are adjusted if the close moves by -29 %
+    /// to +41 %. As traded, the stock would have to rise to 2.8 times its price for that.
+    pub fn of_distant(ratio: f64, before: f64, after: f64) -> Option<Self> {
+        let distance = ratio.ln().abs();
+        let is_near = |moved: f64| moved.ln().abs() < distance / 4.0;
+        let of_distant = || match Self::of(ratio, before, after) {
+            Self::Adjusted => is_near(after / before),
+            Self::Raw => is_near(after / before * ratio),
+            Self::TurnedRound => is_near(after / before / ratio),
+            Self::Neither | Self::TooSmall => false,
+        };
+        let proves = distance >= DISTANT_RATIO_MIN.ln() && of_distant();
+        proves.then(|| Self::of(ratio, before, after))
     }
 
     /// Whether the evidence contradicts what somebody says about the prices. Without a word, prices
@@ -88,6 +109,28 @@ mod tests {
             (1.0, 10.0, 10.0, SplitEvidence::TooSmall),
         ] {
             let evidence = SplitEvidence::of(ratio, before, after);
+            assert_eq!(evidence, expected, "{ratio}: {before} to {after}");
+        }
+    }
+
+    #[test]
+    fn closes_that_are_weeks_apart_prove_only_large_splits_and_clear_moves() {
+        for (ratio, before, after, expected) in [
+            (20.0, 50.0, 50.0, Some(SplitEvidence::Adjusted)),
+            (20.0, 50.0, 25.0, Some(SplitEvidence::Adjusted)),
+            (0.1, 50.0, 70.0, Some(SplitEvidence::Adjusted)),
+            (4.0, 50.0, 60.0, Some(SplitEvidence::Adjusted)),
+            (20.0, 1000.0, 50.0, Some(SplitEvidence::Raw)),
+            // As traded, and the stock fell by half, or doubled, meanwhile.
+            (20.0, 1000.0, 25.0, Some(SplitEvidence::Raw)),
+            (4.0, 100.0, 12.5, None),
+            (4.0, 100.0, 50.0, None),
+            (0.1, 1.0, 5.0, None),
+            (0.1, 1.0, 20.0, None),
+            (20.0, 50.0, 1000.0, Some(SplitEvidence::TurnedRound)),
+            (3.0, 50.0, 50.0, None),
+        ] {
+            let evidence = SplitEvidence::of_distant(ratio, before, after);
             assert_eq!(evidence, expected, "{ratio}: {before} to {after}");
         }
     }

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod adjusted_loads;
 mod adjusted_numbers;
 mod adjustment;
 mod admin;

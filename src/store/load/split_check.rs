@@ -12,6 +12,9 @@ use crate::store::StoreError;
 
 /// A split proves something only if there are bars within this many days on both sides.
 pub(super) const GAP_DAYS_MAX: i64 = 10;
+/// A large split proves something up to this gap: no exchange halts a stock longer as a rule, and
+/// files that leave out a month or two are found.
+const DISTANT_GAP_DAYS_MAX: i64 = 62;
 
 /// A split with the closes around it.
 struct SplitWithCloses {
@@ -35,7 +38,8 @@ fn near_staged_prices() -> String {
         "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, true AS is_known,
                 false AS is_changed
          FROM staged t JOIN corporate_actions a ON a.stock_id = t.stock_id AND a.type = 'split'
-          AND a.ex_date > t.first - {GAP_DAYS_MAX} AND a.ex_date <= t.last + {GAP_DAYS_MAX}"
+          AND a.ex_date > t.first - {DISTANT_GAP_DAYS_MAX}
+          AND a.ex_date <= t.last + {DISTANT_GAP_DAYS_MAX}"
     )
 }
 
@@ -139,8 +143,12 @@ fn between_same_bars(splits: Vec<SplitWithCloses>) -> impl Iterator<Item = Vec<S
 /// What the closes around splits say; `None` if too many days lie between them.
 fn evidence(splits: &[SplitWithCloses]) -> Option<SplitEvidence> {
     let SplitWithCloses { before, after, .. } = splits.first()?;
-    let gap_days = (after.0 - before.0).num_days();
-    (gap_days <= GAP_DAYS_MAX).then(|| SplitEvidence::of(ratio(splits), before.1, after.1))
+    let ratio = ratio(splits);
+    match (after.0 - before.0).num_days() {
+        ..=GAP_DAYS_MAX => Some(SplitEvidence::of(ratio, before.1, after.1)),
+        ..=DISTANT_GAP_DAYS_MAX => SplitEvidence::of_distant(ratio, before.1, after.1),
+        _ => None,
+    }
 }
 
 /// New shares for each old one.
