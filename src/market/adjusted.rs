@@ -1,6 +1,7 @@
 //! Adjusted bars: prices and volumes of the past, made comparable with those of today.
 
-use super::{AdjustmentFactor, Bar, Ratio, word_enum};
+use super::decimal::Decimal;
+use super::{AdjustmentFactor, Bar, PRICE_DIGITS, Ratio, word_enum};
 
 word_enum! {
     /// The corporate actions that prices and volumes are adjusted for.
@@ -85,12 +86,16 @@ fn scaled(bar: Bar, ratio: &Ratio) -> Bar {
 }
 
 /// Moves prices as a feed's adjusted close moves the close. That one stays as it was loaded.
+///
+/// A feed's adjusted close may have more digits than the other prices have after rounding. A high
+/// that rounding has moved below it is the next one above with as many digits; so is a low below.
 fn as_adjusted_close(bar: Bar) -> Bar {
     let close = bar.adjusted_close;
     let all = scaled(bar, &Ratio::of(close, bar.close));
-    // A feed's adjusted close may have more digits than the other prices have after rounding.
-    let (high, low) = (all.high.max(close), all.low.min(close));
-    Bar { open: all.open.clamp(low, high), high, low, close, ..all }
+    let (below, above) = Decimal::of(close).neighbours(PRICE_DIGITS.unsigned_abs());
+    let high = if all.high < close { above } else { all.high };
+    let low = if all.low > close { below } else { all.low };
+    Bar { high, low, close, ..all }
 }
 
 #[cfg(test)]
@@ -171,6 +176,11 @@ mod tests {
         // More digits than are promised come back as they were loaded.
         let long = Bar { adjusted_close: 4.186_662_803_811, ..bar(2) };
         assert_eq!(Adjust::All.apply(long, &splits).close, 4.186_662_803_811);
+        // The other prices have no more than are promised, and still enclose it.
+        let long = Bar { high: 88.99, low: 88.99, open: 88.99, ..long };
+        let all = Adjust::All.apply(long, &splits);
+        assert_eq!((all.high, all.low), (4.186_662_804, 4.186_662_803));
+        assert!(all.low <= all.open && all.open <= all.high, "{all:?}");
     }
 
     proptest! {
@@ -210,6 +220,11 @@ mod tests {
             for adjust in [Adjust::None, Adjust::Splits, Adjust::All] {
                 let bar = adjust.apply(raw, &adjustments);
                 prop_assert_eq!(bar.check(), Ok(()), "{:?} of {:?} is {:?}", adjust, raw, bar);
+                let close = if is_computed { bar.close } else { bar.open };
+                for price in [bar.open, bar.high, bar.low, close] {
+                    let digits = Decimal::of(price).digits;
+                    prop_assert!(digits < 10_000_000_000, "{:?} has {}", adjust, price);
+                }
             }
         }
     }

@@ -28,6 +28,17 @@ impl Decimal {
         }
     }
 
+    /// The nearest decimals below and above with at most this many significant digits: the decimal
+    /// itself if it has no more.
+    pub fn neighbours(self, significant_digits: u32) -> (f64, f64) {
+        let digits_count = self.digits.checked_ilog10().map_or(1, |log| log + 1);
+        let dropped = digits_count.saturating_sub(significant_digits);
+        let unit = 10u64.pow(dropped);
+        let exponent = self.exponent + dropped.cast_signed();
+        let (below, above) = (self.digits / unit, self.digits.div_ceil(unit));
+        (nearest_double(&below.into(), exponent), nearest_double(&above.into(), exponent))
+    }
+
     /// The whole number `digits * 10^(exponent - unit)`. `unit` must not be above the exponent.
     pub fn in_units(self, unit: i32) -> BigUint {
         BigUint::from(self.digits) * power_of_10(self.exponent - unit)
@@ -116,6 +127,19 @@ mod tests {
             let Decimal { digits, exponent } = Decimal::of(number);
             prop_assert_eq!(nearest_double(&digits.into(), exponent), number);
             prop_assert!(digits < 100_000_000_000_000_000);
+        }
+
+        #[test]
+        fn neighbours_enclose_a_decimal_and_have_the_significant_digits(
+            number in 1e-9f64..1e12, significant_digits in 1u32..18
+        ) {
+            let (below, above) = Decimal::of(number).neighbours(significant_digits);
+            prop_assert!(below <= number && number <= above, "{below} {number} {above}");
+            for neighbour in [below, above] {
+                let digits = Decimal::of(neighbour).digits;
+                prop_assert!(digits < 10u64.pow(significant_digits), "{neighbour}");
+            }
+            prop_assert_eq!(Decimal::of(below).neighbours(significant_digits), (below, below));
         }
 
         #[test]
