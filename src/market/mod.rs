@@ -7,6 +7,8 @@ mod adjustment;
 mod as_of;
 mod bar;
 mod calendar;
+mod country;
+mod currency;
 mod date;
 mod decimal;
 mod exchange;
@@ -30,6 +32,8 @@ pub use calendar::{
     CLOSED_DAYS_MAX, Calendar, DEFAULT_EXCHANGE, EarlyClose, Hours, KnownExchange, Pause,
     SpecialSession,
 };
+pub use country::country;
+pub use currency::{are_units_of_one_currency, currency};
 pub use date::{DateRange, DateRangeError, DateText, Order, parse_date};
 pub use decimal::{decimal_difference, percent_change};
 pub use exchange::Exchange;

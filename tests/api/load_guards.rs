@@ -128,9 +128,25 @@ async fn days_of_an_exchange_without_a_known_calendar_are_not_judged() {
     database.load("stocks", "symbol,name,exchange,currency\nWIDG,Widget,TADAWUL,SAR\n");
     // A Sunday, on which that exchange trades.
     let file = files.write("sunday.csv", flat_rows(&[("2024-07-07", 10.0, 5)]));
-    assert_eq!(ingest(&database, "prices", &file, &[]).code, Some(0));
+    let named = "1 rows are on a Saturday or Sunday, of which no calendar is known";
+    let said = ingest(&database, "prices", &file, &[]);
+    assert!(said.code == Some(0) && said.stderr.contains(named), "{said:?}");
     let file = files.write("actions.csv", "ex_date,dividend\n2024-07-07,1\n");
-    assert_eq!(ingest(&database, "actions", &file, &[]).code, Some(0));
+    let said = ingest(&database, "actions", &file, &[]);
+    assert!(said.code == Some(0) && said.stderr.contains(named), "{said:?}");
+}
+
+#[tokio::test]
+async fn weekends_before_the_calendar_of_an_exchange_are_named() {
+    let (database, files) = (one_stock().await, Files::new());
+    let rows = [("1995-06-02", 10.0, 5), ("1995-06-03", 10.0, 5), ("1995-06-04", 10.0, 5)];
+    let file = files.write("weekend.csv", flat_rows(&rows));
+    let report = ingest(&database, "prices", &file, &["--json"]).json();
+    assert_eq!((&report["added"], &report["rowsOfUnknownWeekends"]), (&3.into(), &2.into()));
+    // Of these days, the calendar is known.
+    let file = files.write("known.csv", flat_rows(&[("2024-07-05", 10.0, 5)]));
+    let report = ingest(&database, "prices", &file, &["--json"]).json();
+    assert_eq!(report["rowsOfUnknownWeekends"], serde_json::Value::Null);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use clap::Args;
 use clap::error::ErrorKind;
 
 use crate::caller::Label;
-use crate::market::{Calendar, KnownExchange};
+use crate::market::{self, Calendar, KnownExchange};
 use crate::store::ExchangeFields;
 
 /// The value of `calendar` for an exchange whose trading days no built-in calendar knows.
@@ -129,27 +129,28 @@ pub fn check(code: &str, fields: &ExchangeFields) -> Result<(), String> {
     }
 }
 
-/// Upper case, and `allowed` for the number of characters.
-fn letters(text: &str, allowed: std::ops::RangeInclusive<usize>, digits: bool) -> Option<String> {
-    let is_allowed = |b: u8| b.is_ascii_alphabetic() || (digits && b.is_ascii_digit());
-    let fits = allowed.contains(&text.len()) && text.bytes().all(is_allowed);
+/// Letters and digits in upper case, if their number is `allowed`.
+fn letters(text: &str, allowed: std::ops::RangeInclusive<usize>) -> Option<String> {
+    let fits = allowed.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
     fits.then(|| text.to_ascii_uppercase())
 }
 
 pub fn code(text: &str) -> Result<String, &'static str> {
-    letters(text, 1..=12, true).ok_or("expected 1 to 12 letters and digits, such as XETR")
+    letters(text, 1..=12).ok_or("expected 1 to 12 letters and digits, such as XETR")
 }
 
 fn mic(text: &str) -> Result<String, &'static str> {
-    letters(text, 4..=4, true).ok_or("expected 4 letters and digits (ISO 10383), such as XETR")
+    letters(text, 4..=4).ok_or("expected 4 letters and digits (ISO 10383), such as XETR")
 }
 
 fn country(text: &str) -> Result<String, &'static str> {
-    letters(text, 2..=2, false).ok_or("expected two letters (ISO 3166-1), such as DE")
+    let code = market::country(text).ok_or("expected a country (ISO 3166-1), such as DE")?;
+    Ok(code.to_owned())
 }
 
 fn currency(text: &str) -> Result<String, &'static str> {
-    letters(text, 3..=3, false).ok_or("expected three letters (ISO 4217), such as EUR")
+    let code = market::currency(text).ok_or("expected a currency (ISO 4217), such as EUR")?;
+    Ok(code.to_owned())
 }
 
 fn time_zone(text: &str) -> Result<String, &'static str> {

@@ -33,6 +33,8 @@ pub struct ReadReport {
     pub assumed_spin_offs: u64,
     /// Rows of days on which the exchange was closed.
     pub rows_of_closed_days: u64,
+    /// Rows of Saturdays and Sundays of which no calendar is known.
+    pub rows_of_unknown_weekends: u64,
     pub rounded_volumes: u64,
     /// Numbers of trades with a fraction.
     pub rounded_trades: u64,
@@ -64,6 +66,7 @@ impl ReadReport {
         self.rows_without_actions += u64::from(notes.has_no_action);
         self.assumed_spin_offs += u64::from(notes.is_taken_for_spin_off);
         self.rows_of_closed_days += u64::from(notes.is_on_closed_day);
+        self.rows_of_unknown_weekends += u64::from(notes.is_on_unknown_weekend);
         self.rounded_volumes += u64::from(notes.is_volume_rounded);
         self.rounded_trades += u64::from(notes.are_trades_rounded);
         self.rows_with_splits += u64::from(notes.has_split);

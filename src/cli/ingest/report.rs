@@ -49,6 +49,8 @@ pub struct ReportJson<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     rows_of_closed_days: u64,
     #[serde(skip_serializing_if = "is_zero")]
+    rows_of_unknown_weekends: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     rounded_volumes: u64,
     #[serde(skip_serializing_if = "is_zero")]
     rounded_trades: u64,
@@ -108,6 +110,7 @@ impl<'a> ReportJson<'a> {
             rows_without_actions: reading.rows_without_actions,
             assumed_spin_offs: reading.assumed_spin_offs,
             rows_of_closed_days: reading.rows_of_closed_days,
+            rows_of_unknown_weekends: reading.rows_of_unknown_weekends,
             rounded_volumes: reading.rounded_volumes,
             rounded_trades: reading.rounded_trades,
             summed_dividends: reading.summed_dividends,
@@ -180,6 +183,10 @@ fn read_otherwise(reading: &ReadReport) -> Vec<String> {
             "ratios are taken for spin-offs, which change no volume: a column type says otherwise",
         ),
         (reading.rows_of_closed_days, "rows are of days on which the exchange was closed"),
+        (
+            reading.rows_of_unknown_weekends,
+            "rows are on a Saturday or Sunday, of which no calendar is known",
+        ),
         (reading.rounded_volumes, "volumes with a fraction were rounded"),
         (reading.rounded_trades, "numbers of trades with a fraction were rounded"),
         (reading.summed_dividends, "dividends are the sums of several rows of a day and type"),

@@ -4,11 +4,11 @@ mod actions;
 mod prices;
 mod stocks;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate, Weekday};
 
 use super::error::{RowError, RowErrorKind};
 use super::row::FeedRow;
-use super::values;
+use crate::market::currency;
 use crate::store::{DuplicateRow, KnownStock, ReferenceData, StagedRows, Table};
 
 /// What the operator should know about a row that is not bad.
@@ -18,6 +18,8 @@ pub struct RowNotes {
     pub has_no_prices: bool,
     /// The exchange was closed on its day.
     pub is_on_closed_day: bool,
+    /// Its day is a Saturday or Sunday of which no calendar is known.
+    pub is_on_unknown_weekend: bool,
     pub is_volume_rounded: bool,
     pub are_trades_rounded: bool,
     /// It holds a split, which a load of prices does not read.
@@ -100,15 +102,22 @@ fn stock_on(
     Ok((stock, day))
 }
 
+/// What is known of the day of a row.
+struct TradingDay {
+    is_closed: bool,
+    /// It is a Saturday or Sunday of which no calendar is known: some exchanges trade on them.
+    is_unknown_weekend: bool,
+}
+
 /// Rejects a day after the delisting and, unless such days are kept, a day on which the exchange
-/// was closed. Returns whether it was closed. Without a calendar for the day nothing is claimed.
+/// was closed. Without a calendar for the day nothing is claimed.
 fn check_trading_day(
     row: &FeedRow<'_>,
     reference: &ReferenceData,
     stock: KnownStock,
     column: &'static str,
     day: NaiveDate,
-) -> Result<bool, RowError> {
+) -> Result<TradingDay, RowError> {
     if let Some(last) = stock.delisted_on.filter(|last| day > *last) {
         let symbol = stock.symbol;
         let expected = format!(
@@ -116,8 +125,11 @@ fn check_trading_day(
         );
         return Err(row.error(column, expected));
     }
-    let calendar = stock.calendar.filter(|calendar| calendar.covers(day));
-    match calendar.and_then(|calendar| calendar.closure(day)) {
+    let Some(calendar) = stock.calendar.filter(|calendar| calendar.covers(day)) else {
+        let is_unknown_weekend = matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
+        return Ok(TradingDay { is_closed: false, is_unknown_weekend });
+    };
+    match calendar.closure(day) {
         Some(reason) if !reference.keeps_closed_days => {
             let expected = format!(
                 "expected a trading day, but the exchange was closed ({reason}); --closed-days \
@@ -125,7 +137,7 @@ fn check_trading_day(
             );
             Err(row.error(column, expected))
         }
-        closure => Ok(closure.is_some()),
+        closure => Ok(TradingDay { is_closed: closure.is_some(), is_unknown_weekend: false }),
     }
 }
 
@@ -137,7 +149,9 @@ fn check_currency(
     reference: &ReferenceData,
 ) -> Result<(), RowError> {
     let expected = reference.currencies.get(&stock.id).map_or("", String::as_str);
-    let is_same = values::currency(row.text("currency")).is_some_and(|code| code == expected);
+    let text = row.text("currency");
+    // A stored currency may be older than the list of the known ones.
+    let is_same = currency(text).unwrap_or(text) == expected;
     if row.is_blank("currency") || is_same {
         return Ok(());
     }

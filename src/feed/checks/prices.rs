@@ -34,7 +34,7 @@ fn stage_bar(
             format!("expected a day up to {today}, because later ones are in the future");
         return Err(row.error("date", expected));
     }
-    let is_on_closed_day = check_trading_day(row, reference, stock, "date", date)?;
+    let trading_day = check_trading_day(row, reference, stock, "date", date)?;
     check_is_daily(row)?;
     check_is_unadjusted(row)?;
     check_currency(row, stock, reference)?;
@@ -72,7 +72,8 @@ fn stage_bar(
         &trades,
     ]);
     Ok(RowNotes {
-        is_on_closed_day,
+        is_on_closed_day: trading_day.is_closed,
+        is_on_unknown_weekend: trading_day.is_unknown_weekend,
         is_volume_rounded: volume.is_rounded,
         are_trades_rounded,
         has_split: row.has("splits") && is_event(row.text("splits"), true),

@@ -3,9 +3,9 @@
 use super::RowNotes;
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
-use crate::feed::values::currency;
 use crate::market::{
-    Identifier, IdentifierKind, InstrumentType, KnownExchange, Symbol, exchange_code,
+    Identifier, IdentifierKind, InstrumentType, KnownExchange, Symbol, country, currency,
+    exchange_code,
 };
 use crate::store::{ReferenceData, StagedRows};
 
@@ -41,7 +41,7 @@ pub(super) fn stage_stock(
         &currency,
         &market_cap,
         &details.read("type", instrument_type),
-        &details.read("country", country),
+        &details.read("country", country_code),
         &details.read("isin", |text| identifier(IdentifierKind::Isin, text)),
         &details.read("cusip", |text| identifier(IdentifierKind::Cusip, text)),
         &details.read("figi", |text| identifier(IdentifierKind::Figi, text)),
@@ -127,11 +127,8 @@ fn instrument_type(text: &str) -> Result<&'static str, String> {
 }
 
 /// A country by its code of two or three letters (ISO 3166-1).
-fn country(text: &str) -> Result<&'static str, String> {
-    let code = text.to_ascii_uppercase();
-    let known = rust_iso3166::from_alpha2(&code).or_else(|| rust_iso3166::from_alpha3(&code));
-    known
-        .map(|country| country.alpha2)
+fn country_code(text: &str) -> Result<&'static str, String> {
+    country(text)
         .ok_or_else(|| "expected the ISO 3166 code of a country, such as US or USA".to_owned())
 }
 

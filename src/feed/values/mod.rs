@@ -1,11 +1,9 @@
-//! Values as vendors write them: dates, periods, numbers, exchanges and currencies.
+//! Values as vendors write them: dates, periods, numbers and exchanges.
 
-mod currency;
 mod date;
 mod number;
 mod period;
 
-pub use currency::currency;
 pub use date::{DateError, DateOrder, DateOrderClue, date, date_order_clue};
 pub use number::{WholeNumber, expected_number, is_blank, may_be_thousands, number, whole_number};
 pub use period::is_day;

@@ -14,7 +14,7 @@ use crate::http::request::query::{AS_OF, Query, invalid, symbol};
 use crate::http::respond::error::Problem;
 use crate::http::respond::success::{json, to_json};
 use crate::http::server::state::State;
-use crate::market::{AsOf, Identifier, IdentifierKind, InstrumentType, Symbol};
+use crate::market::{AsOf, Identifier, IdentifierKind, InstrumentType, Symbol, country, currency};
 use crate::store::{ListPage, StockFilter, StockIdentifiers, StockRecord, StockSearch};
 
 const LIMIT: Whole = Whole { min: 1, max: 100, default: 50 };
@@ -31,8 +31,16 @@ pub const LIST_PARAMETERS: &[Parameter] = &[
     ),
     Parameter::new("sector", Takes::Text, "The exact name of a sector."),
     Parameter::new("type", Takes::Only(&InstrumentType::WORDS), "A type of instrument."),
-    Parameter::new("country", Takes::Text, "A country, ISO 3166-1 of two letters, in any case."),
-    Parameter::new("currency", Takes::Text, "The currency of prices, as stocks have it."),
+    Parameter::new(
+        "country",
+        Takes::Text,
+        "A country, ISO 3166-1 of two or three letters, in any case.",
+    ),
+    Parameter::new(
+        "currency",
+        Takes::Text,
+        "The currency of prices: ISO 4217, or a minor unit such as GBX.",
+    ),
     Parameter::new("isin", Takes::Text, "The ISIN of a stock."),
     Parameter::new("cusip", Takes::Text, "The CUSIP of a stock."),
     Parameter::new("figi", Takes::Text, "The FIGI of a stock."),
@@ -163,6 +171,12 @@ pub async fn list(
     if let (0, Some(sector)) = (found.total, &filter.sector) {
         check_sector(snapshot, sector, version).await?;
     }
+    if let (0, Some(code)) = (found.total, &filter.currency)
+        && currency(code).is_none()
+    {
+        let expected = "is not a currency: expected a code of ISO 4217, or a minor unit as GBX";
+        return Err(invalid("currency", expected));
+    }
     let stocks = snapshot.stocks(&found.ids, version).await?;
     let stocks: Vec<_> = stocks.into_iter().map(Stock::from).collect();
     let count = stocks.len();
@@ -170,14 +184,13 @@ pub async fn list(
 }
 
 fn filter(query: &Query<'_>) -> Result<StockFilter, Problem> {
-    let upper = |name| Ok::<_, Problem>(query.text(name)?.map(|text| text.to_ascii_uppercase()));
     Ok(StockFilter {
-        exchange: upper("exchange")?,
+        exchange: query.text("exchange")?.map(|code| code.to_ascii_uppercase()),
         sector: query.text("sector")?,
         active: query.only("active")?,
         instrument_type: query.value("type")?,
-        country: upper("country")?,
-        currency: upper("currency")?,
+        country: country_of(query)?,
+        currency: currency_of(query)?,
         identifiers: StockIdentifiers {
             isin: identifier(query, IdentifierKind::Isin)?,
             cusip: identifier(query, IdentifierKind::Cusip)?,
@@ -185,6 +198,21 @@ fn filter(query: &Query<'_>) -> Result<StockFilter, Problem> {
             cik: identifier(query, IdentifierKind::Cik)?,
         },
     })
+}
+
+fn country_of(query: &Query<'_>) -> Result<Option<String>, Problem> {
+    let Some(text) = query.text("country")? else { return Ok(None) };
+    let expected = "is not a country: expected a code of ISO 3166-1, as US or USA";
+    country(&text).map(|code| Some(code.to_owned())).ok_or_else(|| invalid("country", expected))
+}
+
+/// A currency as vendors write it, else in any case: a stock may have one that is not known.
+fn currency_of(query: &Query<'_>) -> Result<Option<String>, Problem> {
+    let code = |text: String| match currency(&text) {
+        Some(code) => code.to_owned(),
+        None => text.to_ascii_uppercase(),
+    };
+    Ok(query.text("currency")?.map(code))
 }
 
 /// The identifier in the parameter that is named as its kind.

@@ -33,7 +33,7 @@ pub(super) fn stage_action(
         return Ok(RowNotes { has_no_action: true, ..RowNotes::default() });
     }
     let (stock, ex_date) = stock_on(row, reference, "ex_date")?;
-    let is_on_closed_day = check_trading_day(row, reference, stock, "ex_date", ex_date)?;
+    let trading_day = check_trading_day(row, reference, stock, "ex_date", ex_date)?;
     let details = Details {
         line: row.line,
         stock_id: stock.id,
@@ -47,7 +47,11 @@ pub(super) fn stage_action(
     if dividend.is_some() || capital_gain.is_some() {
         check_currency(row, stock, reference)?;
     }
-    let mut notes = RowNotes { is_on_closed_day, ..RowNotes::default() };
+    let mut notes = RowNotes {
+        is_on_closed_day: trading_day.is_closed,
+        is_on_unknown_weekend: trading_day.is_unknown_weekend,
+        ..RowNotes::default()
+    };
     if let Some(Split { from, to }) = split {
         let given = given.action_of(EventKind::Split);
         let action = given.unwrap_or_else(|| type_of_ratio(from, to));
