@@ -106,9 +106,9 @@ pub async fn load(
         Err(LoadError::Rejected(LoadRejection::Conflicts(rows))) => {
             Err(refused(&name, &report, rows.iter().map(ToString::to_string).collect()))
         }
-        Err(LoadError::Rejected(loss @ LoadRejection::WouldReplace(_))) => {
-            Ok(LoadOutcome::NeedsConfirmation(loss.to_string()))
-        }
+        Err(LoadError::Rejected(
+            loss @ (LoadRejection::WouldReplace(_) | LoadRejection::WouldChangeUnit(_)),
+        )) => Ok(LoadOutcome::NeedsConfirmation(loss.to_string())),
         Err(LoadError::Rejected(rejection)) => Err(nothing_loaded(&rejection)),
     }
 }

@@ -70,7 +70,7 @@ pub struct IngestArgs {
     /// Whether to load bars that are unmistakably those of weeks or months
     #[arg(long, value_enum, default_value_t = SparseBars::Refuse, help_heading = "Options")]
     sparse_bars: SparseBars,
-    /// Replace a feed's adjusted closes by computed ones without asking
+    /// Replace a feed's adjusted closes by computed ones, or the unit of a currency, without asking
     #[arg(long, help_heading = "Options")]
     yes: bool,
     /// Print the report as one JSON object on stdout
@@ -140,9 +140,10 @@ impl IngestArgs {
             FileKind::Prices | FileKind::Actions if !self.reuse.is_empty() => {
                 "--reuse is for files of stocks"
             }
-            FileKind::Stocks | FileKind::Actions if self.adjusted_close.is_some() || self.yes => {
-                "--adjusted-close and --yes are for files of prices"
+            FileKind::Stocks | FileKind::Actions if self.adjusted_close.is_some() => {
+                "--adjusted-close is for files of prices"
             }
+            FileKind::Actions if self.yes => "--yes is for files of prices or stocks",
             FileKind::Stocks if self.closed_days != ClosedDays::Refuse => {
                 "--closed-days is for files of prices or actions"
             }

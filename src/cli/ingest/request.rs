@@ -15,7 +15,8 @@ pub struct LoadRequest {
     pub origin: Option<AdjustedCloseOrigin>,
     /// Former symbols of other stocks that new stocks take over.
     pub reuse: Vec<Symbol>,
-    /// Whether computed adjusted closes may replace those of a feed.
+    /// Whether computed adjusted closes may replace those of a feed, and another unit of a currency
+    /// the one of stored prices.
     pub may_replace: bool,
     /// What prices are; `None` if the operator does not say.
     pub basis: Option<PriceBasis>,

@@ -1,7 +1,7 @@
 //! What a load assumes of a file because it can't know better. The report says so.
 
-use super::{Loader, Table};
-use crate::market::PriceBasis;
+use super::{LoadError, LoadRejection, Loader, Table};
+use crate::market::{PriceBasis, are_units_of_one_currency};
 use crate::store::StoreError;
 
 impl Loader {
@@ -38,18 +38,37 @@ impl Loader {
     }
 
     /// The stocks with prices whose currency a stocks file has changed, as `VOD from GBP to USD`.
-    pub(super) async fn changed_currencies(&self) -> Result<Vec<String>, StoreError> {
+    ///
+    /// # Errors
+    /// If one is changed between a currency and its minor unit and the operator has not confirmed
+    /// it.
+    pub(super) async fn changed_currencies(
+        &self,
+        may_change_unit: bool,
+    ) -> Result<Vec<String>, LoadError> {
         if self.table != Table::Stocks {
             return Ok(Vec::new());
         }
-        let sql = "SELECT s.symbol || ' from ' || h.currency || ' to ' || s.currency AS change
+        let sql = "SELECT s.symbol, h.currency AS before, s.currency AS after
                    FROM stocks_history h JOIN stocks s USING (id)
                    WHERE h.until = nullif(current_setting('tickerd.change', true), '')::int4
                      AND h.currency <> s.currency
                      AND EXISTS (SELECT FROM prices WHERE stock_id = s.id)
                    ORDER BY s.symbol";
-        let rows = self.client.query(sql, &[]).await?;
-        rows.iter().map(|row| Ok(row.try_get("change")?)).collect()
+        let (mut changed, mut other_units) = (Vec::new(), Vec::new());
+        for row in &self.client.query(sql, &[]).await? {
+            let column = |name: &str| Ok::<String, StoreError>(row.try_get(name)?);
+            let (symbol, before, after) = (column("symbol")?, column("before")?, column("after")?);
+            let change = format!("{symbol} from {before} to {after}");
+            if are_units_of_one_currency(&before, &after) {
+                other_units.push(change.clone());
+            }
+            changed.push(change);
+        }
+        match other_units.is_empty() || may_change_unit {
+            true => Ok(changed),
+            false => Err(LoadRejection::WouldChangeUnit(other_units).into()),
+        }
     }
 
     /// The spin-offs by which split-adjusted prices of the file may be divided, and which the load

@@ -36,12 +36,12 @@ struct CorrectedCloses {
 
 /// A close has become the stored adjusted one if it is 50 times nearer to it than before.
 ///
-/// The merge keeps the old bars under the id of this load's change. The adjusted closes that were
-/// computed anew before the merge are in `served` as they were.
+/// The merge keeps the old bars under the id of this load's change, with the adjusted closes that
+/// were served.
 const CORRECTED_CLOSES: &str = "
     WITH corrected AS (
         SELECT h.stock_id, h.date, h.close AS old, p.close AS new,
-               coalesce(served.adjusted_close, h.adjusted_close) AS adjusted,
+               h.adjusted_close AS adjusted,
                (SELECT min(a.ex_date) FROM corporate_actions a
                 WHERE a.stock_id = h.stock_id AND a.type IN ('split', 'spin_off')
                   AND a.ex_date > h.date) AS next_split
@@ -49,7 +49,6 @@ const CORRECTED_CLOSES: &str = "
         JOIN prices_history h ON h.stock_id = changed.stock_id
              AND h.until = nullif(current_setting('tickerd.change', true), '')::int4
         JOIN prices p ON p.stock_id = h.stock_id AND p.date = h.date AND p.close <> h.close
-        LEFT JOIN served ON served.stock_id = h.stock_id AND served.date = h.date
     ), groups AS (
         SELECT stock_id, next_split, count(*) AS bars, min(date) AS first, max(date) AS last,
                percentile_disc(0.25) WITHIN GROUP (ORDER BY new / old) AS move_low,
@@ -71,25 +70,6 @@ const CORRECTED_CLOSES: &str = "
     ORDER BY s.symbol, g.first";
 
 impl Loader {
-    /// Keeps the served adjusted closes of these stocks for [`Self::check_corrections`], before
-    /// they are computed anew.
-    pub(super) async fn keep_served_closes(&self, stocks: &[i32]) -> Result<(), StoreError> {
-        if self.table != Table::Prices {
-            return Ok(());
-        }
-        let sql = "CREATE TEMP TABLE served (stock_id int, date date, adjusted_close float8)
-                   ON COMMIT DROP";
-        self.client.batch_execute(sql).await?;
-        if !stocks.is_empty() {
-            let sql = "INSERT INTO served SELECT p.stock_id, p.date, p.adjusted_close
-                       FROM staged t JOIN prices p ON p.stock_id = t.stock_id
-                            AND p.date BETWEEN t.first AND t.last
-                       WHERE t.stock_id = ANY($1)";
-            self.client.execute(sql, &[&stocks]).await?;
-        }
-        Ok(())
-    }
-
     /// Rejects the load if it moves stored closes to what they are when adjusted for later splits,
     /// or for all actions. Runs after the merge. The operator may insist that the prices are raw.
     pub(super) async fn check_corrections(

@@ -74,7 +74,8 @@ pub struct Loader {
 pub struct CommitOptions {
     /// The origin of the adjusted closes of prices.
     pub origin: AdjustedCloseOrigin,
-    /// Whether computed adjusted closes may replace a feed's.
+    /// Whether computed adjusted closes may replace a feed's, and another unit of a currency the
+    /// one of stored prices.
     pub may_replace: bool,
     /// What the prices are; `None` if nobody says.
     pub basis: Option<PriceBasis>,
@@ -177,10 +178,10 @@ impl Loader {
         let was_computed =
             |id: &i32| stocks.iter().any(|stock| stock.id == *id && stock.computes_adjusted_close);
         let (computed, from_feed): (Vec<_>, Vec<_>) = stale.into_iter().partition(was_computed);
-        self.keep_served_closes(&computed).await?;
         // Before the merge: it keeps a history of all bars that it changes.
         let readjusted = self.readjust_computed(&computed).await?;
         let mut merged = self.merge_all().await?;
+        let changed_currencies = self.changed_currencies(may_replace).await?;
         self.check_splits(basis).await?;
         self.check_seams(basis).await?;
         self.check_corrections(&merged, basis).await?;
@@ -204,7 +205,7 @@ impl Loader {
         report.kept_spin_offs = self.kept_spin_offs(basis).await?;
         report.stocks_without_splits = self.stocks_without_splits(are_dividends_adjusted).await?;
         report.large_dividends = self.large_dividends().await?;
-        report.changed_currencies = self.changed_currencies().await?;
+        report.changed_currencies = changed_currencies;
         report.other_spellings = self.other_spellings().await?;
         report.late_splits = self.stocks_with_late_splits().await?;
         if merged.is_empty() {

@@ -144,6 +144,12 @@ pub enum LoadRejection {
     )]
     WouldMix(Vec<String>),
     #[error(
+        "the stored prices of stocks would count as in another unit, 100 or 1000 times as large or \
+         small: {}",
+        first_symbols(.0)
+    )]
+    WouldChangeUnit(Vec<String>),
+    #[error(
         "bars of weeks or months would be loaded as days:{}\nrequest the bars of days from the \
          vendor; --sparse-bars keep loads all as it is",
         first_lines(.0, "stocks")
