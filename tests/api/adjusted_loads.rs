@@ -89,9 +89,9 @@ async fn a_correction_by_the_ratio_of_a_later_split_is_refused() {
     let before = closes(&database).await;
     let adjusted = files.write("adjusted.csv", bars(&january(20.0)));
     let refused = ingest(&database, &adjusted, &[]);
-    let expected = "stored closes as traded would be replaced by adjusted ones:\n  WIDG: 6 changed \
-                    closes from 2024-01-08 to 2024-01-16 move as at a split of 20 new shares for 1, \
-                    but that is later\n--prices-are split-adjusted converts prices";
+    let expected = "stored closes as traded would be replaced by adjusted ones:\n  WIDG: 6 \
+                    changed closes from 2024-01-08 to 2024-01-16 move as at a split of 20 new \
+                    shares for 1, but that is later\n--prices-are split-adjusted converts";
     assert!(refused.code == Some(1) && refused.stderr.contains(expected), "{refused:?}");
     assert_eq!(closes(&database).await, before);
     // One wrong row of many, and one row alone.

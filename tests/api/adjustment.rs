@@ -351,3 +351,30 @@ async fn the_apis_own_csv_loaded_back_changes_nothing_and_leaves_the_stock_compu
     let nightly = file(&files, "nightly.csv", HEADER, &["FB,2012-05-25,10,10,10,10,1".to_owned()]);
     assert_eq!(database.output(&["ingest", "prices", &nightly]).code, Some(0));
 }
+
+/// The sample's adjusted closes have up to 14 digits, and come back with all of them.
+#[tokio::test]
+async fn adjusted_prices_beside_the_closes_of_a_feed_have_ten_digits() {
+    let database = Database::sample().await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    let columns = "open,high,low,close,adjustedClose";
+    let path = format!(
+        "/api/prices?symbols=AAPL,FB,GOOG,IBM,MSFT&start=2000-01-01&adjust=all&format=csv\
+         &columns={columns}"
+    );
+    let text = app.get(&key, &path).await.text().await.unwrap();
+    let mut long_closes = 0;
+    for row in text.lines().skip(1) {
+        let fields: Vec<_> = row.split(',').collect();
+        let digits = |field: &str| {
+            let digits: String = field.chars().filter(char::is_ascii_digit).collect();
+            digits.trim_matches('0').len()
+        };
+        assert!(fields[..3].iter().all(|field| digits(field) <= 10), "{row}");
+        assert_eq!(fields[3], fields[4]);
+        long_closes += usize::from(digits(fields[3]) > 10);
+        let [open, high, low, close] = [0, 1, 2, 3].map(|at| fields[at].parse::<f64>().unwrap());
+        assert!(low <= open.min(close) && high >= open.max(close), "{row}");
+    }
+    assert!(long_closes > 1000, "{long_closes}");
+}

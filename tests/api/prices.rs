@@ -392,8 +392,13 @@ async fn pages_of_many_stocks_continue_with_the_next_stock() {
         let (paged, _) = all_pages(&app, &key, &format!("{path}{extra}&limit=97")).await;
         let lines =
             app.get(&key, &format!("{path}{extra}&format=ndjson")).await.text().await.unwrap();
-        let lines: Vec<Value> =
+        let mut lines: Vec<Value> =
             lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for line in &mut lines {
+            // JSON says beside the rows what they are adjusted for.
+            let adjust = line.as_object_mut().unwrap().remove("adjust");
+            assert_eq!(adjust.is_some(), extra.contains("adjust"), "{extra}");
+        }
         assert_eq!(paged, lines, "{extra}");
         assert!(paged.len() > 60, "{extra}");
     }

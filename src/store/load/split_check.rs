@@ -36,7 +36,7 @@ struct SplitWithCloses {
 fn near_staged_prices() -> String {
     format!(
         "SELECT a.stock_id, a.ex_date, a.split_from, a.split_to, true AS is_known,
-                false AS is_changed
+                false AS is_changed, t.first, t.last
          FROM staged t JOIN corporate_actions a ON a.stock_id = t.stock_id AND a.type = 'split'
           AND a.ex_date > t.first - {DISTANT_GAP_DAYS_MAX}
           AND a.ex_date <= t.last + {DISTANT_GAP_DAYS_MAX}"
@@ -46,17 +46,20 @@ fn near_staged_prices() -> String {
 /// The staged splits, before or after their merge.
 const STAGED: &str = "SELECT s.stock_id, s.ex_date, s.split_from, s.split_to,
             a.stock_id IS NOT NULL AS is_known,
-            coalesce(age(a.xmin) <= age(pg_current_xact_id()::xid), true) AS is_changed
+            coalesce(age(a.xmin) <= age(pg_current_xact_id()::xid), true) AS is_changed,
+            date '-infinity' AS first, date 'infinity' AS last
      FROM staging s LEFT JOIN corporate_actions a
        ON a.stock_id = s.stock_id AND a.ex_date = s.ex_date AND a.type = s.type
      WHERE s.type = 'split'";
 
-/// The closes around splits. A row that this transaction wrote is at most as old as it. Splits
+/// The closes around splits. A row that this transaction wrote is at most as old as it. A bar out
+/// of the staged days is none of the load, although its adjusted close may be computed anew. Splits
 /// without a bar on both sides are left out: they have no effect yet, or on nothing.
 fn with_closes(splits: &str) -> String {
     let close = |condition: &str, order: &str| {
         format!(
-            "SELECT date, close, age(xmin) <= age(pg_current_xact_id()::xid) AS is_changed
+            "SELECT date, close, date BETWEEN a.first AND a.last
+                    AND age(xmin) <= age(pg_current_xact_id()::xid) AS is_changed
              FROM prices WHERE stock_id = a.stock_id AND date {condition} a.ex_date
              ORDER BY date {order} LIMIT 1"
         )
