@@ -147,10 +147,13 @@ fn between_same_bars(splits: Vec<SplitWithCloses>) -> impl Iterator<Item = Vec<S
 fn evidence(splits: &[SplitWithCloses]) -> Option<SplitEvidence> {
     let SplitWithCloses { before, after, .. } = splits.first()?;
     let ratio = ratio(splits);
-    match (after.0 - before.0).num_days() {
-        ..=GAP_DAYS_MAX => Some(SplitEvidence::of(ratio, before.1, after.1)),
-        ..=DISTANT_GAP_DAYS_MAX => SplitEvidence::of_distant(ratio, before.1, after.1),
-        _ => None,
+    let gap_days = (after.0 - before.0).num_days();
+    if gap_days <= GAP_DAYS_MAX {
+        Some(SplitEvidence::of(ratio, before.1, after.1))
+    } else if gap_days <= DISTANT_GAP_DAYS_MAX {
+        SplitEvidence::of_distant(ratio, before.1, after.1)
+    } else {
+        None
     }
 }
 
