@@ -6,6 +6,9 @@ use crate::market::Symbol;
 /// quote that is left open would read the rest of the file as one row.
 pub(super) const ROW_BYTES_MAX: u64 = 1024 * 1024;
 
+/// The most records of NDJSON that are read ahead to learn the names of their fields.
+pub(super) const RECORDS_AHEAD_MAX: usize = 1000;
+
 /// Why a file, or one of its rows, can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
@@ -18,8 +21,24 @@ pub enum FeedError {
          may have been left open"
     )]
     RowTooLong { name: String, line: u64 },
-    #[error("{name} lacks the column {column}: expected a first line that names {expected}")]
+    #[error(
+        "{name} line {line} has a quote that is not closed on its line: rows after it can't be \
+         told apart; remove the quote, or the line end within the field"
+    )]
+    OpenQuote { name: String, line: u64 },
+    #[error("{name} lacks the column {column}: expected {expected}")]
     MissingColumn { name: String, column: &'static str, expected: String },
+    #[error("{name} has no header: expected a first line that names {expected}")]
+    NoHeader { name: String, expected: String },
+    #[error("{name} is not data but an answer of its vendor: {text:?}")]
+    VendorAnswer { name: String, text: String },
+    #[error("{name} holds no records")]
+    NoRecords { name: String },
+    #[error(
+        "{name} line {line} is the first record with the field {field:?}, which is read: expected \
+         the field in one of the first {RECORDS_AHEAD_MAX} records, null where it has no value"
+    )]
+    LateField { name: String, line: u64, field: String },
     #[error("{name} has the column {column} twice, as {first:?} and {second:?}: expected it once")]
     DuplicateColumn { name: String, column: &'static str, first: String, second: String },
     #[error("{name} names the symbol of each row: leave --symbol out")]
@@ -72,7 +91,9 @@ impl FeedError {
         match self {
             Self::Csv { line, .. }
             | Self::BadRecord { line, .. }
-            | Self::RowTooLong { line, .. } => Some(*line),
+            | Self::RowTooLong { line, .. }
+            | Self::OpenQuote { line, .. }
+            | Self::LateField { line, .. } => Some(*line),
             _ => None,
         }
     }

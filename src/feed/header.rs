@@ -4,6 +4,7 @@ use csv::StringRecord;
 
 use super::columns::{FeedColumn, normalized};
 use super::error::FeedError;
+use super::wide_table;
 use crate::market::Symbol;
 
 /// The source of a column's values.
@@ -35,9 +36,6 @@ pub(super) struct FileSymbol<'a> {
     pub named: Option<&'a str>,
 }
 
-/// The number of symbols in the message about a table with one column a stock.
-const SYMBOLS_NAMED_MAX: usize = 3;
-
 /// Finds the source of each wanted column in a header.
 ///
 /// # Errors
@@ -47,6 +45,7 @@ pub(super) fn find_columns(
     names: &StringRecord,
     wanted: &[FeedColumn],
     symbol: FileSymbol<'_>,
+    has_header_line: bool,
 ) -> Result<Header, FeedError> {
     let mut found: Vec<Option<usize>> = Vec::new();
     for column in wanted {
@@ -61,7 +60,7 @@ pub(super) fn find_columns(
     for (column, found) in wanted.iter().zip(&found) {
         let source = source(file, column, *found, symbol)?;
         if source == ColumnSource::Absent && column.is_required {
-            return Err(missing_column(file, column, names, wanted));
+            return Err(missing_column(file, column, names, wanted, has_header_line));
         }
         sources.push((column.name, source));
     }
@@ -121,9 +120,10 @@ fn missing_column(
     column: &FeedColumn,
     names: &StringRecord,
     wanted: &[FeedColumn],
+    has_header_line: bool,
 ) -> FeedError {
     let name = file.to_owned();
-    if let Some(stocks) = stocks_in_columns(names, wanted) {
+    if let Some(stocks) = wide_table::stocks(names, wanted) {
         return FeedError::OneColumnAStock { name, stocks };
     }
     let required = wanted.iter().filter(|column| column.is_required).map(|column| column.name);
@@ -131,23 +131,18 @@ fn missing_column(
     if let Some(option) = wanted.iter().find_map(|column| column.option) {
         expected = format!("{expected}, or {option}");
     }
-    FeedError::MissingColumn { name, column: column.name, expected }
+    if has_header_line && is_row(names, wanted) {
+        return FeedError::NoHeader { name, expected };
+    }
+    let place = if has_header_line { "a first line that names" } else { "records with" };
+    FeedError::MissingColumn { name, column: column.name, expected: format!("{place} {expected}") }
 }
 
-/// The first symbols in the header of a table of closes that has one column a stock: a column of
-/// dates, no other known column, and symbols.
-fn stocks_in_columns(names: &StringRecord, wanted: &[FeedColumn]) -> Option<String> {
-    let is_price = |column: &&FeedColumn| ["open", "high", "low", "close"].contains(&column.name);
-    let prices: Vec<_> = wanted.iter().filter(is_price).collect();
-    let is_known = |name: &str| prices.iter().any(|column| column.is_called(name));
-    let mut others = names.iter().skip(1);
-    let is_symbol = |name: &str| name.parse::<Symbol>().is_ok() && name == name.to_uppercase();
-    let is_table = !prices.is_empty()
-        && names.len() > 2
-        && !names.iter().any(is_known)
-        && others.clone().all(is_symbol);
-    let first: Vec<_> = others.by_ref().take(SYMBOLS_NAMED_MAX).collect();
-    is_table.then(|| first.join(", "))
+/// Whether the first line of a file is a row: it has a number and no known name.
+fn is_row(names: &StringRecord, wanted: &[FeedColumn]) -> bool {
+    let is_known = |name: &str| wanted.iter().any(|column| column.is_called(name));
+    let is_number = |name: &str| name.parse::<f64>().is_ok_and(f64::is_finite);
+    !names.iter().any(is_known) && names.iter().any(is_number)
 }
 
 /// A column's name for messages.
@@ -168,7 +163,7 @@ mod tests {
         let names = StringRecord::from(names.split(',').collect::<Vec<_>>());
         let given = given.map(|symbol| symbol.parse().unwrap());
         let symbol = FileSymbol { given, named: None };
-        find_columns("a.csv", &names, columns(table), symbol).map_err(|error| error.to_string())
+        find_columns("a.csv", &names, columns(table), symbol, true).map_err(|error| error.to_string())
     }
 
     fn found(
@@ -255,11 +250,11 @@ mod tests {
     }
 
     #[test]
-    fn a_table_with_one_column_a_stock_is_named_as_such() {
-        let error = found(Table::Prices, "Date,AAPL,MSFT,BRK.B,GOOG", None).unwrap_err();
-        assert!(error.contains("one column a stock (AAPL, MSFT, BRK.B"), "{error}");
-        let error = found(Table::Prices, "Date,Open,MSFT", None).unwrap_err();
-        assert!(error.contains("lacks the column symbol"), "{error}");
+    fn a_file_without_a_header_is_named_as_such() {
+        for line in ["SYM,20240102,187.15,188.44,183.89,185.64,82488700", "AAPL,2024-01-02,1,2"] {
+            let error = found(Table::Prices, line, None).unwrap_err();
+            assert!(error.starts_with("a.csv has no header: expected a first line"), "{error}");
+        }
     }
 
     #[test]
@@ -267,7 +262,7 @@ mod tests {
         let names = StringRecord::from(vec!["date", "open", "high", "low", "close", "volume"]);
         let symbol = |given: Option<&str>, named| {
             let symbol = FileSymbol { given: given.map(|text| text.parse().unwrap()), named };
-            let header = find_columns("a.csv", &names, columns(Table::Prices), symbol);
+            let header = find_columns("a.csv", &names, columns(Table::Prices), symbol, true);
             header.map(|header| header.sources[0].1).map_err(|error| error.to_string())
         };
         let constant = |text: &str| Ok(ColumnSource::Constant(text.parse().unwrap()));

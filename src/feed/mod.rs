@@ -11,6 +11,7 @@ mod records;
 mod row;
 mod source;
 mod values;
+mod wide_table;
 mod zstd;
 
 pub use checks::{RowNotes, describe_duplicate, stage};

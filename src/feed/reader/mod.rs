@@ -32,6 +32,7 @@ pub struct FeedReader {
     name: String,
     names: StringRecord,
     rows: Rows,
+    wanted: &'static [FeedColumn],
     columns: Vec<(&'static str, ColumnSource)>,
     ignored: Vec<String>,
     notes: Vec<String>,
@@ -49,14 +50,23 @@ impl FeedReader {
     /// have two meanings.
     pub fn open(
         source: Source,
-        wanted: &[FeedColumn],
+        wanted: &'static [FeedColumn],
         hints: FileHints,
     ) -> Result<Self, FeedError> {
         let Source { name, raw, .. } = source;
         let text = decompressed(raw);
         let text = text.map_err(|e| FeedError::Io { name: name.clone(), reason: e.to_string() })?;
-        let Opened { names, symbol, interval, has_semicolons, are_prices_adjusted, notes, rows } =
-            records::open(&name, text)?;
+        let Opened {
+            names,
+            symbol,
+            interval,
+            has_semicolons,
+            are_prices_adjusted,
+            has_header_line,
+            refusal,
+            notes,
+            rows,
+        } = records::open(&name, text)?;
         let is_of_prices = wanted.iter().any(|column| column.name == "close");
         if let Some(interval) = interval.filter(|interval| is_of_prices && !is_day(interval)) {
             return Err(FeedError::OtherInterval { name, interval });
@@ -70,13 +80,18 @@ impl FeedReader {
             return Err(FeedError::AdjustedBeside { column: column.to_owned(), name });
         }
         let symbol = FileSymbol { given: hints.symbol, named: symbol.as_deref() };
-        let Header { mut sources, ignored } = find_columns(&name, &names, wanted, symbol)?;
+        let found = find_columns(&name, &names, wanted, symbol, has_header_line);
+        let Header { mut sources, ignored } = found.map_err(|error| match refusal {
+            Some(refusal) if matches!(error, FeedError::MissingColumn { .. }) => refusal,
+            _ => error,
+        })?;
         // Rows look columns up one by one.
         sources.retain(|(_, source)| *source != ColumnSource::Absent);
         let mut reader = Self {
             name,
             names,
             rows,
+            wanted,
             columns: sources,
             ignored,
             notes,
@@ -140,7 +155,12 @@ impl FeedReader {
                 Some(line)
             }
             Some(Err(error)) => return Err(error),
-            None => self.rows.read(&mut self.record)?,
+            None => {
+                let mut record = std::mem::take(&mut self.record);
+                let read = self.read_row(&mut record);
+                self.record = record;
+                read?
+            }
         };
         Ok(line.map(|line| FeedRow {
             line,
@@ -156,6 +176,28 @@ impl FeedReader {
         &self.record
     }
 
+    /// Reads the next row. A field that only later records have is ignored, unless it would be read.
+    fn read_row(&mut self, record: &mut StringRecord) -> Result<Option<u64>, FeedError> {
+        let line = self.rows.read(record)?;
+        for field in self.rows.take_new_names() {
+            if self.would_read(&field) {
+                let (name, line) = (self.name.clone(), line.unwrap_or_default());
+                return Err(FeedError::LateField { name, line, field });
+            }
+            self.ignored.push(field);
+        }
+        Ok(line)
+    }
+
+    /// Whether a field of this name is a column that is read.
+    fn would_read(&self, field: &str) -> bool {
+        is_unadjusted(field)
+            || self.wanted.iter().any(|column| {
+                let is_fallback = || column.find_fallback([(0, field)].into_iter()).is_some();
+                column.is_called(field) || !self.has(column.name) && is_fallback()
+            })
+    }
+
     /// Reads ahead until a date shows the order of day and month, if the first date needs one.
     fn learn_date_order(&mut self) -> Result<(), FeedError> {
         let is_date = |name: &str| name == "date" || name == "ex_date";
@@ -165,7 +207,7 @@ impl FeedReader {
         let mut ambiguous = None;
         while self.ahead.len() < ROWS_AHEAD_MAX {
             let mut record = StringRecord::new();
-            let read = self.rows.read(&mut record);
+            let read = self.read_row(&mut record);
             let clue = date_order_clue(record.get(at).unwrap_or_default());
             match read.transpose() {
                 None => break,

@@ -15,7 +15,7 @@ pub struct CsvRows {
     name: String,
     csv: csv::Reader<Take<Box<dyn Read + Send>>>,
     /// Rows that were read to find the names of the columns, last first.
-    read_ahead: Vec<(u64, StringRecord)>,
+    read_ahead: Vec<Result<(u64, StringRecord), FeedError>>,
     /// The first line.
     first: StringRecord,
 }
@@ -34,32 +34,41 @@ impl CsvRows {
         delimiter: u8,
     ) -> Result<Opened<Box<Self>>, FeedError> {
         let csv = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
             .delimiter(delimiter)
             .from_reader(text.take(ROW_BYTES_MAX));
         let (own_name, read_ahead) = (name.to_owned(), Vec::new());
         let mut rows =
             Box::new(Self { name: own_name, csv, read_ahead, first: StringRecord::new() });
         rows.first = rows.csv.headers().map_err(|e| not_csv(name, &e))?.clone();
+        rows.check_is_one_line(&rows.first)?;
+        rows.first.trim();
         let mut lines = HeaderLines::of(rows.first.clone());
         while lines.wants_more() {
             let mut record = StringRecord::new();
-            let Ok(Some(line)) = rows.read_next(&mut record) else { break };
-            rows.read_ahead.push((line, record.clone()));
+            match rows.read_next(&mut record).transpose() {
+                None => break,
+                Some(Ok(line)) => rows.read_ahead.push(Ok((line, record.clone()))),
+                Some(Err(error)) => {
+                    rows.read_ahead.push(Err(error));
+                    break;
+                }
+            }
             lines.add(record);
         }
         let Described { names, symbol, lines } = lines.describe(name)?;
         // What is no line of the header is a row.
         rows.read_ahead.drain(..lines - 1);
         rows.read_ahead.reverse();
-        Ok(Opened { symbol, has_semicolons: delimiter == b';', ..Opened::of(names, rows) })
+        let has_semicolons = delimiter == b';';
+        Ok(Opened { symbol, has_semicolons, has_header_line: true, ..Opened::of(names, rows) })
     }
 
     /// Files that were joined repeat the first line, which is no row.
     pub fn read(&mut self, into: &mut StringRecord) -> Result<Option<u64>, FeedError> {
         loop {
             let line = match self.read_ahead.pop() {
-                Some((line, record)) => {
+                Some(row) => {
+                    let (line, record) = row?;
                     *into = record;
                     Some(line)
                 }
@@ -78,8 +87,21 @@ impl CsvRows {
             let line = into.position().map_or(1, csv::Position::line);
             return Err(FeedError::RowTooLong { name: self.name.clone(), line });
         }
+        // A row with another number of fields may have swallowed lines, too.
+        self.check_is_one_line(into)?;
         let is_row = read.map_err(|e| not_csv(&self.name, &e))?;
+        into.trim();
         Ok(is_row.then(|| into.position().map_or(0, csv::Position::line)))
+    }
+
+    /// A field with a line end is a quote that was left open. It swallows rows that nobody counts,
+    /// so the file can't be read at all.
+    fn check_is_one_line(&self, record: &StringRecord) -> Result<(), FeedError> {
+        if !record.as_slice().contains('\n') {
+            return Ok(());
+        }
+        let line = record.position().map_or(1, csv::Position::line);
+        Err(FeedError::OpenQuote { name: self.name.clone(), line })
     }
 }
 

@@ -1,31 +1,24 @@
 //! One JSON object as a row of texts.
 
+use std::collections::HashSet;
+
 use csv::StringRecord;
 use serde_json::{Map, Value};
 
-/// The names of an object's fields.
-pub fn names(object: &Map<String, Value>) -> StringRecord {
-    object.keys().map(String::as_str).collect()
+/// The names of the fields of all records, those of the first record first.
+pub fn all_names<'r>(records: impl Iterator<Item = &'r Map<String, Value>>) -> StringRecord {
+    let (mut all, mut known) = (StringRecord::new(), HashSet::new());
+    for name in records.flat_map(Map::keys) {
+        if known.insert(name.as_str()) {
+            all.push_field(name);
+        }
+    }
+    all
 }
 
 /// The fields of an object in the order of `names`; a missing one is empty.
-///
-/// # Errors
-/// If the object has a field that is not in `names`.
-pub fn fields(object: &Map<String, Value>, names: &StringRecord) -> Result<StringRecord, String> {
-    let mut known = 0;
-    let mut record = StringRecord::new();
-    for name in names {
-        let value = object.get(name);
-        known += usize::from(value.is_some());
-        record.push_field(&value.map(text).unwrap_or_default());
-    }
-    if known < object.len() {
-        let is_new = |key: &&String| names.iter().all(|name| name != **key);
-        let new = object.keys().find(is_new).map_or("", String::as_str);
-        return Err(format!("expected the fields of the first record, found also {new:?}"));
-    }
-    Ok(record)
+pub fn fields(object: &Map<String, Value>, names: &StringRecord) -> StringRecord {
+    names.iter().map(|name| object.get(name).map(text).unwrap_or_default()).collect()
 }
 
 /// A value as it is written, a text without its quotes. Lists and objects are none that any column

@@ -5,9 +5,11 @@ mod header_lines;
 mod json_document;
 mod json_lines;
 mod json_record;
+mod json_text;
 mod opened;
 mod parquet_rows;
 mod stated;
+mod vendor_answer;
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 
@@ -80,6 +82,14 @@ impl Rows {
         match self {
             Self::Csv(_) | Self::JsonLines(_) => false,
             Self::Parquet(_) | Self::Memory { .. } => true,
+        }
+    }
+
+    /// The fields of the row that was read last that no earlier record has.
+    pub fn take_new_names(&mut self) -> Vec<String> {
+        match self {
+            Self::JsonLines(rows) => rows.take_new_names(),
+            Self::Csv(_) | Self::Parquet(_) | Self::Memory { .. } => Vec::new(),
         }
     }
 

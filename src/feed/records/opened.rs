@@ -2,6 +2,8 @@
 
 use csv::StringRecord;
 
+use crate::feed::error::FeedError;
+
 /// The size of one read, in bytes.
 pub const READ_BYTES: usize = 128 * 1024;
 
@@ -17,6 +19,10 @@ pub struct Opened<R> {
     pub has_semicolons: bool,
     /// Whether the file says that its prices are not as traded.
     pub are_prices_adjusted: bool,
+    /// Whether the first line names the columns.
+    pub has_header_line: bool,
+    /// Why the file is none of data, if it lacks a column.
+    pub refusal: Option<FeedError>,
     /// What the operator should know, as sentences.
     pub notes: Vec<String>,
     pub rows: R,
@@ -31,6 +37,8 @@ impl<R> Opened<R> {
             interval: None,
             has_semicolons: false,
             are_prices_adjusted: false,
+            has_header_line: false,
+            refusal: None,
             notes: Vec::new(),
             rows,
         }
@@ -44,6 +52,8 @@ impl<R> Opened<R> {
             interval: self.interval,
             has_semicolons: self.has_semicolons,
             are_prices_adjusted: self.are_prices_adjusted,
+            has_header_line: self.has_header_line,
+            refusal: self.refusal,
             notes: self.notes,
             rows: rows(self.rows),
         }
