@@ -31,8 +31,9 @@ const fn with_fallbacks(column: FeedColumn, fallbacks: &'static [&'static str]) 
 const SYMBOL: FeedColumn = required("symbol", &["ticker", "code"]);
 const SYMBOL_OR_OPTION: FeedColumn = FeedColumn { option: Some("--symbol"), ..SYMBOL };
 
+/// The answers of this API call the symbol `id`.
 const STOCKS: &[FeedColumn] = &[
-    SYMBOL,
+    with_fallbacks(SYMBOL, &["id"]),
     required("name", &["company", "companyname", "securityname"]),
     required("exchange", &["exchangecode", "primaryexchange", "exchangeshortname"]),
     required("currency", &["currencycode", "currencyname", "currencysymbol"]),

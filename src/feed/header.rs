@@ -163,7 +163,8 @@ mod tests {
         let names = StringRecord::from(names.split(',').collect::<Vec<_>>());
         let given = given.map(|symbol| symbol.parse().unwrap());
         let symbol = FileSymbol { given, named: None };
-        find_columns("a.csv", &names, columns(table), symbol, true).map_err(|error| error.to_string())
+        find_columns("a.csv", &names, columns(table), symbol, true)
+            .map_err(|error| error.to_string())
     }
 
     fn found(

@@ -1,6 +1,6 @@
 //! One row of a file, and the parsing of its fields.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
 use csv::StringRecord;
 
@@ -16,6 +16,8 @@ pub struct FeedRow<'a> {
     pub(super) record: &'a StringRecord,
     pub(super) columns: &'a [(&'static str, ColumnSource)],
     pub(super) date_order: Option<DateOrder>,
+    /// Whether a time may be the end of its session, as in Massive's answers for a day.
+    pub(super) has_close_times: bool,
     /// Whether semicolons separate the fields of the file.
     pub(super) has_semicolons: bool,
 }
@@ -78,12 +80,23 @@ impl<'a> FeedRow<'a> {
         symbol.map_err(|error: SymbolError| self.error(column, error.to_string()))
     }
 
+    /// The local day and time of the instant in `column`, if it may be the end of a session.
+    pub fn session_end(&self, column: &'static str, zone: Tz) -> Option<NaiveDateTime> {
+        if !self.has_close_times {
+            return None;
+        }
+        let instant = values::instant(self.text(column))?;
+        Some(instant.with_timezone(&zone).naive_local())
+    }
+
     /// A day. A time is one if it is midnight as written or in `zone`, that of the exchange.
     pub fn date(&self, column: &'static str, zone: Tz) -> Result<NaiveDate, RowError> {
         values::date(self.text(column), zone, self.date_order).map_err(|error| {
             let kind = match error {
                 DateError::Order(_) | DateError::UnknownOrder => RowErrorKind::DateOrder,
-                DateError::Form | DateError::TimeOfDay(_) => RowErrorKind::Value,
+                DateError::Form | DateError::ShortYear | DateError::TimeOfDay(_) => {
+                    RowErrorKind::Value
+                }
             };
             RowError { kind, ..self.error(column, error.to_string()) }
         })

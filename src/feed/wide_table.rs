@@ -21,8 +21,7 @@ const NO_SYMBOLS: [&str; 13] = [
 /// The first symbols in the header of a table of one value with one column a stock: a column of
 /// dates, no other known column, and symbols.
 pub(super) fn stocks(names: &StringRecord, wanted: &[FeedColumn]) -> Option<String> {
-    let (dates, others): (Vec<_>, Vec<_>) =
-        wanted.iter().partition(|column| column.name == "date");
+    let (dates, others): (Vec<_>, Vec<_>) = wanted.iter().partition(|column| column.name == "date");
     let is_date = |name: &str| {
         dates.iter().any(|column| {
             column.is_called(name) || column.find_fallback([(0, name)].into_iter()).is_some()

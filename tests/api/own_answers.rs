@@ -126,3 +126,27 @@ async fn adjusted_prices_without_a_mark_do_not_replace_the_stored_ones() {
     }
     assert_eq!(database.texts(STATE).await, before);
 }
+
+/// All that a load of stocks can change.
+const STOCKS: &str = "SELECT to_jsonb(stocks)::text FROM stocks ORDER BY id";
+
+#[tokio::test]
+async fn the_answers_with_stocks_go_back_in_and_change_nothing() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let rename = ["stocks", "rename", "IBM", "IBMX", "--from", "2020-01-02"];
+    let renamed = database.output(&rename);
+    assert_eq!(renamed.code, Some(0), "{renamed:?}");
+    let before = database.texts(STOCKS).await;
+    let (app, key) = (App::without_redis(&database).await, database.issue("pro"));
+    for (path, count) in [("/api/stocks", 5), ("/api/stocks/AAPL", 1), ("/api/stocks/IBMX", 1)] {
+        let text = app.get(&key, path).await.text().await.unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        for text in [text, serde_json::to_string_pretty(&value).unwrap()] {
+            let file = files.write("stocks.json", &text);
+            let output = database.output(&["ingest", "stocks", &file, "--json"]);
+            assert_eq!(output.code, Some(0), "{path}: {output:?}");
+            assert_eq!(output.json()["unchanged"], count, "{path}");
+            assert!(database.texts(STOCKS).await == before, "{path}");
+        }
+    }
+}

@@ -213,3 +213,43 @@ async fn dates_without_a_common_order_are_never_left_out() {
     assert!(output.code == Some(1) && output.stderr.contains("line 3, column date"), "{output:?}");
     assert_eq!(database.texts(STORED).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_quote_that_is_left_open_refuses_the_file_whatever_is_skipped() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let row = |volume| format!("AAPL,2024-01-02,1,2,1,1.5,{volume}\n");
+    let rows = |volumes: std::ops::Range<u32>| volumes.map(row).collect::<String>();
+    let good = "AAPL,2024-01-03,1,2,1,1.5,5\n";
+    for (text, line) in [
+        // To the end of the file.
+        (format!("{HEADER}\n{good}\"{}", rows(0..1_200)), 3),
+        // To the next quote, with other numbers of fields and with the same.
+        (format!("{HEADER}\n{good}\"{}\"{}", rows(0..3), rows(3..6)), 3),
+        (format!("{HEADER}\n{good}\"AAPL,x\nAAPL\",2024-01-02,1,2,1,1.5,5\n"), 3),
+        // In the header, and in a row that is read ahead.
+        (format!("\"{HEADER}\n{good}"), 1),
+        (format!(",{HEADER}\n0,{good}\"1,{good}2,{good}"), 3),
+    ] {
+        let file = files.write("quote.csv", &text);
+        let load = ["ingest", "prices", &file, "--skip", "bad-rows", "--skip-max", "100%"];
+        for arguments in [&load[..], &load[..3]] {
+            let output = database.output(arguments);
+            let says = format!("line {line} has a quote that is not closed on its line");
+            assert!(output.code == Some(1) && output.stderr.contains(&says), "{text}: {output:?}");
+        }
+    }
+    assert_eq!(database.texts(STORED).await, [""; 0]);
+    // A quote that is closed on its line separates nothing.
+    let file = files.write("quoted.csv", format!("{HEADER}\n\"AAPL\",{}", &good[5..]));
+    assert_eq!(database.output(&["ingest", "prices", &file, "--yes"]).code, Some(0));
+}
+
+#[tokio::test]
+async fn a_file_of_bad_rows_alone_is_refused() {
+    let (database, files) = (Database::sample().await, Files::new());
+    let rows = "AAPL,2024-01-02,0,2,1,1.5,5\nAAPL,2024-01-03,0,2,1,1.5,5\n";
+    let file = files.write("bad.csv", format!("{HEADER}\n{rows}"));
+    let output = database.output(&["ingest", "prices", &file, "--skip", "bad-rows"]);
+    let says = "2 of 2 rows would be left out, expected at most 10%, or 100 rows but not all";
+    assert!(output.code == Some(1) && output.stderr.contains(says), "{output:?}");
+}

@@ -27,7 +27,7 @@ struct VendorFile {
     bars: &'static [&'static str],
 }
 
-const VENDOR_FILES: [VendorFile; 24] = [
+const VENDOR_FILES: [VendorFile; 26] = [
     VendorFile {
         vendor: "yfinance: history and to_csv",
         arguments: &["--symbol", "VNA"],
@@ -119,11 +119,33 @@ const VENDOR_FILES: [VendorFile; 24] = [
         bars: &["VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
     },
     VendorFile {
-        vendor: "Massive: REST, the market on a day",
+        vendor: "Massive: REST, the market on a day, whose time is the regular or an early close",
         arguments: &[],
         text: "{\"adjusted\":false,\"results\":[{\"T\":\"VNB\",\"v\":5.12e4,\"vw\":20.3,\"o\":20.1,\
-               \"c\":20.5,\"h\":20.9,\"l\":19.8,\"t\":1678424400000,\"n\":812}]}",
+               \"c\":20.5,\"h\":20.9,\"l\":19.8,\"t\":1678482000000,\"n\":812},\
+               {\"T\":\"VNB\",\"v\":9,\"o\":21,\"c\":21,\"h\":21,\"l\":21,\"t\":1700848800000}]}",
+        bars: &["VNB 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200", "VNB 2023-11-24 21 21 21 21 21 9"],
+    },
+    VendorFile {
+        vendor: "Python: json.dumps with NaN",
+        arguments: &[],
+        text: "[{\"symbol\":\"VNB\",\"date\":\"2023-03-09\",\"open\":NaN,\"high\":NaN,\"low\":NaN,\
+               \"close\":NaN,\"volume\":0},\n{\"symbol\":\"VNB\",\"date\":\"2023-03-10\",\
+               \"open\":20.1,\"high\":20.9,\"low\":19.8,\"close\":20.5,\"volume\":51200,\
+               \"vwap\":NaN}]",
         bars: &["VNB 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200"],
+    },
+    VendorFile {
+        vendor: "NDJSON with a field that only a later record has",
+        arguments: &[],
+        text: "{\"symbol\":\"VNA\",\"date\":\"2023-03-09\",\"open\":20.1,\"high\":20.9,\
+               \"low\":19.8,\"close\":20.5,\"volume\":51200}\n\
+               {\"symbol\":\"VNA\",\"date\":\"2023-03-10\",\"open\":20.1,\"high\":20.9,\
+               \"low\":19.8,\"close\":20.5,\"volume\":51200,\"vwap\":20.3}\n",
+        bars: &[
+            "VNA 2023-03-09 20.1 20.9 19.8 20.5 20.5 51200",
+            "VNA 2023-03-10 20.1 20.9 19.8 20.5 20.5 51200",
+        ],
     },
     VendorFile {
         vendor: "Alpaca: CSV of alpaca-py",
@@ -317,6 +339,62 @@ fn twelve_data(meta: &str) -> String {
     format!(r#"{{"meta":{{"symbol":"VNA",{meta}}},"values":{values},"status":"ok"}}"#)
 }
 
+/// NDJSON whose last record, after all those that are read ahead, has one more field.
+fn ndjson_with_late_field(field: &str) -> String {
+    let record = |close: usize| {
+        format!(
+            "{{\"symbol\":\"VNA\",\"date\":\"2024-01-02\",\"open\":1,\"high\":9999,\"low\":1,\
+             \"close\":{close},\"volume\":5"
+        )
+    };
+    let rows: String = (1..1002).map(|_| record(1) + "}\n").collect();
+    format!("{rows}{},\"{field}\":2}}\n", record(1))
+}
+
+#[tokio::test]
+async fn a_field_of_late_records_that_is_not_read_is_reported() {
+    let files = Files::new();
+    let database = with_stocks(&files).await;
+    let file = files.write("prices.ndjson", ndjson_with_late_field("mood"));
+    let report = database.output(&["ingest", "prices", &file, "--json"]).json();
+    assert_eq!(report["ignoredColumns"], serde_json::json!(["mood"]), "{report}");
+    assert_eq!(report["identicalRows"], 1001, "{report}");
+}
+
+#[tokio::test]
+async fn prices_that_a_vendor_adjusts_for_splits_are_named_in_the_report() {
+    let files = Files::new();
+    let database = with_stocks(&files).await;
+    for (vendor, symbol, text) in [
+        ("Yahoo", None, "Index,VNA.Open,VNA.High,VNA.Low,VNA.Close,VNA.Volume,VNA.Adjusted"),
+        ("Twelve Data", Some("VNA"), "datetime;open;high;low;close;volume"),
+    ] {
+        let mark = if text.contains(';') { ";" } else { "," };
+        let fields = ["2023-03-10", "20.1", "20.9", "19.8", "20.5", "51200", "20.5"];
+        let row = fields[..text.split(mark).count()].join(mark);
+        let file = files.write("prices.csv", format!("{text}\n{row}\n"));
+        let symbol = symbol.map_or(vec![], |symbol| vec!["--symbol", symbol]);
+        let load = [&["ingest", "prices", &file, "--json", "--yes"], &symbol[..]].concat();
+        let report = database.output(&load).json();
+        let note = report["notes"][0].as_str().unwrap_or_default();
+        assert!(note.contains(&format!("those of {vendor} are adjusted for splits")), "{report}");
+    }
+    let file = files.write("prices.json", twelve_data("\"interval\":\"1day\""));
+    let report = database.output(&["ingest", "prices", &file, "--json"]).json();
+    let note = report["notes"][0].as_str().unwrap_or_default();
+    assert!(note.contains("those of Twelve Data are adjusted for splits"), "{report}");
+}
+
+#[tokio::test]
+async fn ex_dates_in_the_next_centuries_are_refused() {
+    let files = Files::new();
+    let database = with_stocks(&files).await;
+    let file = files.write("actions.csv", "symbol,ex_date,dividend\nVNA,2924-03-05,1\n");
+    let output = database.output(&["ingest", "actions", &file]);
+    let says = "in ten years, found \"2924-03-05\"";
+    assert!(output.code == Some(1) && output.stderr.contains(says), "{output:?}");
+}
+
 #[tokio::test]
 async fn a_doubtful_file_is_refused_with_a_sentence() {
     let files = Files::new();
@@ -397,6 +475,48 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
         (
             twelve_data("\"interval\":\"1day\",\"currency\":\"EUR\""),
             "line 1, column currency: expected USD, the currency of VNA, found \"EUR\"",
+        ),
+        (
+            "{\"results\":[{\"T\":\"VNA\",\"o\":1,\"h\":2,\"l\":1,\"c\":1,\"v\":5,\
+             \"t\":1678478400000}]}"
+                .to_owned(),
+            "expected a date, or a time that is midnight as written or at the exchange",
+        ),
+        (
+            "{\"Information\": \"The demo API key is for demo purposes only.\"}".to_owned(),
+            "FILE is not data but an answer of its vendor: \"The demo API key is for demo",
+        ),
+        (
+            "{\n  \"status\": \"ERROR\",\n  \"error\": \"Unknown API Key\"\n}".to_owned(),
+            "FILE is not data but an answer of its vendor: \"Unknown API Key\"",
+        ),
+        (
+            "{\"ticker\":\"VNA\",\"resultsCount\":0,\"adjusted\":false}".to_owned(),
+            "FILE holds no records",
+        ),
+        ("[]".to_owned(), "FILE holds no records"),
+        ("[{\"a\":1}]".to_owned(), "lacks the column symbol: expected records with symbol, date"),
+        (
+            "{\"a\":{\"b\":{\"c\":1}}}".to_owned(),
+            "expected an array of objects, one object a line, or an object with one array of \
+             objects, found 0 lists",
+        ),
+        ("[{\"close\":Infinity}]".to_owned(), "expected finite numbers, found Infinity"),
+        (
+            "VNA,20240102,1,2,1,1,5\nVNA,20240103,1,2,1,1,5\n".to_owned(),
+            "FILE has no header: expected a first line that names symbol, date, open",
+        ),
+        (
+            format!("{header}\nVNA,01/31/24,1,2,1,1,5\n"),
+            "column date: expected a date with a year of four digits, found \"01/31/24\"",
+        ),
+        (
+            format!("{header}\nVNA,0024-01-02,1,2,1,1,5\n"),
+            "column date: expected a day from 1792-01-01 on, found \"0024-01-02\"",
+        ),
+        (
+            ndjson_with_late_field("vwap"),
+            "line 1002 is the first record with the field \"vwap\", which is read",
         ),
         (format!("{header},interval\nVNA,2024-01-02,1,2,1,1,5,1wk\n"), "column period: expected"),
     ] {

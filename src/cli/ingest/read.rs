@@ -92,7 +92,6 @@ pub fn read(
     source.raw = progress.wrap(source.raw);
     let (mut reader, origin) = open(request, source)?;
     let mut report = ReadReport {
-        ignored_columns: reader.ignored_columns().to_vec(),
         notes: reader.notes().iter().cloned().chain(assumption(request, &reader)).collect(),
         counts_records: reader.counts_records(),
         has_splits: ["split", "split_to"].iter().any(|column| reader.has(column)),
@@ -138,6 +137,8 @@ pub fn read(
         bad_rows.flush()?;
         return Err(refused(&name, &report, bad_rows.refused.lines()));
     }
+    // Later records of NDJSON may have further fields.
+    report.ignored_columns = reader.ignored_columns().to_vec();
     let _ = chunks.blocking_send(out.take());
     Ok(Reading { origin, report, bad_rows })
 }
@@ -182,7 +183,10 @@ fn assumption(request: &LoadRequest, reader: &FeedReader) -> Option<String> {
     let order = ["Close", "High", "Low", "Open"];
     let is_ordered_by_name = (0..names.len()).any(|at| names.iter().skip(at).take(4).eq(order));
     let is_of_yfinance = is_ordered_by_name || has("Stock Splits");
-    let is_of_r = names.iter().any(|own| own == "adjusted" || own.ends_with(".Adjusted"));
+    let is_of_r = has("adjusted") || has("Adjusted");
+    // Twelve Data states the interval in JSON, and separates its CSV with semicolons.
+    let is_of_twelve_data =
+        has("datetime") && (reader.has_semicolons() || reader.states_interval());
     let vendor = if has("Close/Last") {
         "those of nasdaq.com are adjusted for splits: use --prices-are split-adjusted"
     } else if has("Adj Close") || is_of_r {
@@ -193,6 +197,8 @@ fn assumption(request: &LoadRequest, reader: &FeedReader) -> Option<String> {
     } else if has("<TICKER>") {
         "those of Stooq are adjusted for splits and dividends, which can't be undone: use another \
          source"
+    } else if is_of_twelve_data {
+        "those of Twelve Data are adjusted for splits: use --prices-are split-adjusted"
     } else if has("Name") && has("close") {
         "those of Kaggle's S&P 500 are adjusted for splits: use --prices-are split-adjusted"
     } else {

@@ -37,7 +37,7 @@ pub enum SkipMax {
     Rows(u64),
     /// Of all rows of the file.
     Percent(f64),
-    /// The default: a tenth of the rows, or 100 rows of a small file. More is rather a wrong file
+    /// The default: a tenth of the rows, or 100 rows of a small file but not all of them. More is rather a wrong file
     /// or a wrong column than single bad rows, and 100 lines can still be looked through.
     #[default]
     Tenth,
@@ -52,7 +52,10 @@ impl SkipMax {
         match self {
             Self::Rows(max) => skipped <= max,
             Self::Percent(percent) => share(percent),
-            Self::Tenth => skipped <= SMALL_FILE_ROWS || share(10.0),
+            Self::Tenth => {
+                let is_of_small_file = skipped <= SMALL_FILE_ROWS && skipped < rows;
+                is_of_small_file || share(10.0)
+            }
         }
     }
 }
@@ -62,7 +65,9 @@ impl std::fmt::Display for SkipMax {
         match self {
             Self::Rows(max) => write!(f, "{max}"),
             Self::Percent(percent) => write!(f, "{percent}%"),
-            Self::Tenth => write!(f, "10%, or {SMALL_FILE_ROWS} rows of a small file"),
+            Self::Tenth => {
+                write!(f, "10%, or {SMALL_FILE_ROWS} rows but not all of a small file")
+            }
         }
     }
 }
@@ -103,9 +108,14 @@ mod tests {
             let max: SkipMax = text.parse().unwrap();
             assert_eq!(max.allows(skipped, rows), is_allowed, "{skipped} of {rows}, {max}");
         }
-        for (skipped, rows, is_allowed) in
-            [(100, 100, true), (101, 1000, false), (101, 1010, true), (0, 0, true)]
-        {
+        for (skipped, rows, is_allowed) in [
+            (100, 101, true),
+            (100, 100, false),
+            (1, 1, false),
+            (101, 1000, false),
+            (101, 1010, true),
+            (0, 0, true),
+        ] {
             assert_eq!(SkipMax::default().allows(skipped, rows), is_allowed, "{skipped} of {rows}");
         }
         for text in ["", "%", "-1", "1.5", "101%", "NaN%", "ten"] {

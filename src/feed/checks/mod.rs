@@ -1,6 +1,7 @@
 //! Checks the rows of each kind of file, and writes the valid ones for the staging table.
 
 mod actions;
+mod country;
 mod prices;
 mod stocks;
 
@@ -10,6 +11,9 @@ use super::error::{RowError, RowErrorKind};
 use super::row::FeedRow;
 use crate::market::currency;
 use crate::store::{DuplicateRow, KnownStock, ReferenceData, StagedRows, Table};
+
+/// The year of the agreement that founded the New York Stock Exchange: no file has older prices.
+const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1792, 1, 1).unwrap();
 
 /// What the operator should know about a row that is not bad.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,7 +87,13 @@ fn stock_on(
         let error = row.error("symbol", expected);
         return Err(RowError { kind: RowErrorKind::UnknownSymbol, ..error });
     };
-    let day = row.date(column, stock.zone)?;
+    let day = match session_end(row, stock, column) {
+        Some(day) => day,
+        None => row.date(column, stock.zone)?,
+    };
+    if day < FIRST_DAY {
+        return Err(row.error(column, format!("expected a day from {FIRST_DAY} on")));
+    }
     if let Some(since) = reference.free_since.get(&symbol).filter(|since| day < **since) {
         let expected =
             format!("expected a day from {since} on, before which {symbol} was another company's");
@@ -107,6 +117,16 @@ struct TradingDay {
     is_closed: bool,
     /// It is a Saturday or Sunday of which no calendar is known: some exchanges trade on them.
     is_unknown_weekend: bool,
+}
+
+/// The day whose session ends at the time in `column`: at the regular or an early close of the
+/// exchange.
+fn session_end(row: &FeedRow<'_>, stock: KnownStock, column: &'static str) -> Option<NaiveDate> {
+    let calendar = stock.calendar?;
+    let end = row.session_end(column, stock.zone)?;
+    let early = calendar.early_close(end.date()).map(|early| early.closes_at);
+    let is_end = end.time() == calendar.hours.closes_at || Some(end.time()) == early;
+    is_end.then(|| end.date())
 }
 
 /// Rejects a day after the delisting and, unless such days are kept, a day on which the exchange

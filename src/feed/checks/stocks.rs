@@ -1,11 +1,11 @@
 //! Checks of the rows of a stocks file.
 
 use super::RowNotes;
+use super::country::country;
 use crate::feed::error::RowError;
 use crate::feed::row::FeedRow;
 use crate::market::{
-    Identifier, IdentifierKind, InstrumentType, KnownExchange, Symbol, country, currency,
-    exchange_code,
+    Identifier, IdentifierKind, InstrumentType, KnownExchange, Symbol, currency, exchange_code,
 };
 use crate::store::{ReferenceData, StagedRows};
 
@@ -41,7 +41,7 @@ pub(super) fn stage_stock(
         &currency,
         &market_cap,
         &details.read("type", instrument_type),
-        &details.read("country", country_code),
+        &details.read("country", country),
         &details.read("isin", |text| identifier(IdentifierKind::Isin, text)),
         &details.read("cusip", |text| identifier(IdentifierKind::Cusip, text)),
         &details.read("figi", |text| identifier(IdentifierKind::Figi, text)),
@@ -124,12 +124,6 @@ fn instrument_type(text: &str) -> Result<&'static str, String> {
     known.ok_or_else(|| {
         format!("expected a type of instrument ({})", InstrumentType::WORDS.join(", "))
     })
-}
-
-/// A country by its code of two or three letters (ISO 3166-1).
-fn country_code(text: &str) -> Result<&'static str, String> {
-    country(text)
-        .ok_or_else(|| "expected the ISO 3166 code of a country, such as US or USA".to_owned())
 }
 
 fn identifier(kind: IdentifierKind, text: &str) -> Result<String, String> {

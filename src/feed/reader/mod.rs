@@ -16,6 +16,9 @@ use crate::market::Symbol;
 /// The most rows that are read ahead to learn the order of day and month in dates.
 const ROWS_AHEAD_MAX: usize = 100_000;
 
+/// The names in Massive's answers for the market on a day, whose `t` is the end of the session.
+const CLOSE_TIME_NAMES: [&str; 7] = ["T", "t", "o", "h", "l", "c", "v"];
+
 /// What the operator says about a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FileHints {
@@ -37,6 +40,8 @@ pub struct FeedReader {
     ignored: Vec<String>,
     notes: Vec<String>,
     date_order: Option<DateOrder>,
+    has_close_times: bool,
+    states_interval: bool,
     has_semicolons: bool,
     ahead: VecDeque<Result<(u64, StringRecord), FeedError>>,
     record: StringRecord,
@@ -68,6 +73,7 @@ impl FeedReader {
             rows,
         } = records::open(&name, text)?;
         let is_of_prices = wanted.iter().any(|column| column.name == "close");
+        let states_interval = interval.is_some();
         if let Some(interval) = interval.filter(|interval| is_of_prices && !is_day(interval)) {
             return Err(FeedError::OtherInterval { name, interval });
         }
@@ -85,6 +91,8 @@ impl FeedReader {
             Some(refusal) if matches!(error, FeedError::MissingColumn { .. }) => refusal,
             _ => error,
         })?;
+        let has = |own: &str| names.iter().any(|name| name == own);
+        let has_close_times = is_of_prices && CLOSE_TIME_NAMES.into_iter().all(has);
         // Rows look columns up one by one.
         sources.retain(|(_, source)| *source != ColumnSource::Absent);
         let mut reader = Self {
@@ -96,6 +104,8 @@ impl FeedReader {
             ignored,
             notes,
             date_order: hints.date_order,
+            has_close_times,
+            states_interval,
             has_semicolons,
             ahead: VecDeque::new(),
             record: StringRecord::new(),
@@ -124,6 +134,16 @@ impl FeedReader {
     /// Whether the line of a row is its number, because the file has no lines.
     pub fn counts_records(&self) -> bool {
         self.rows.counts_records()
+    }
+
+    /// Whether semicolons separate the fields.
+    pub fn has_semicolons(&self) -> bool {
+        self.has_semicolons
+    }
+
+    /// Whether the file states the period of all bars outside of its rows.
+    pub fn states_interval(&self) -> bool {
+        self.states_interval
     }
 
     pub fn has(&self, column: &'static str) -> bool {
@@ -167,6 +187,7 @@ impl FeedReader {
             record: &self.record,
             columns: &self.columns,
             date_order: self.date_order,
+            has_close_times: self.has_close_times,
             has_semicolons: self.has_semicolons,
         }))
     }

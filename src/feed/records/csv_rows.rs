@@ -33,9 +33,8 @@ impl CsvRows {
         text: Box<dyn Read + Send>,
         delimiter: u8,
     ) -> Result<Opened<Box<Self>>, FeedError> {
-        let csv = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .from_reader(text.take(ROW_BYTES_MAX));
+        let csv =
+            csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.take(ROW_BYTES_MAX));
         let (own_name, read_ahead) = (name.to_owned(), Vec::new());
         let mut rows =
             Box::new(Self { name: own_name, csv, read_ahead, first: StringRecord::new() });

@@ -104,9 +104,9 @@ fn found(document: Value) -> Result<(Stated, Vec<Map<String, Value>>), String> {
 
 /// Whether a value is an object that holds others, so that its document is no record.
 fn has_objects(value: &Value) -> bool {
-    value.as_object().is_some_and(|object| {
-        object.values().any(|value| value.is_object() || value.is_array())
-    })
+    value
+        .as_object()
+        .is_some_and(|object| object.values().any(|value| value.is_object() || value.is_array()))
 }
 
 fn objects(list: Vec<Value>) -> Result<Vec<Map<String, Value>>, String> {

@@ -43,6 +43,8 @@ pub enum DateOrderClue {
 pub enum DateError {
     #[error("expected a date as YYYY-MM-DD")]
     Form,
+    #[error("expected a date with a year of four digits")]
+    ShortYear,
     #[error("expected a date, or a time that is midnight as written or at the exchange ({0})")]
     TimeOfDay(Tz),
     #[error("expected a date as {}, the order of all other dates of the file", .0.form())]
@@ -100,8 +102,12 @@ fn day_alone(text: &str, order: Option<DateOrder>) -> Result<NaiveDate, DateErro
     if let Some(day) = parse_date(text).or_else(|| year_first(text)) {
         return Ok(day);
     }
-    if parts(text).is_none_or(|[first, _, year]| first.len() == 4 || year.len() != 4) {
-        return Err(DateError::Form);
+    match parts(text) {
+        Some([first, _, year]) if first.len() <= 2 && year.len() == 4 => {}
+        Some(parts) if parts.iter().all(|part| part.len() <= 2) => {
+            return Err(DateError::ShortYear);
+        }
+        _ => return Err(DateError::Form),
     }
     let order = order.ok_or(DateError::UnknownOrder)?;
     year_last(text, order).ok_or(DateError::Order(order))
@@ -188,7 +194,7 @@ fn offset(text: &str) -> Option<FixedOffset> {
 
 /// A count since 1970 in a unit that its length tells: of the years from 1973 to 2286, each unit
 /// gives counts of a length of its own.
-fn instant(text: &str) -> Option<DateTime<Utc>> {
+pub fn instant(text: &str) -> Option<DateTime<Utc>> {
     let count: i64 = text.parse().ok()?;
     match text.len() {
         9 | 10 => DateTime::from_timestamp_secs(count),
@@ -274,8 +280,6 @@ mod tests {
             "99990101",
             "17041716",
             "17041716000",
-            "01/02/24",
-            "1/2/3",
             "2024-01-02Tnoon",
             "2024-01-02 00:00:00+5",
             "Jan 2, 24",
@@ -289,6 +293,13 @@ mod tests {
             "2024-001-2",
         ] {
             assert_eq!(read(text, New_York), Err(DateError::Form), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_year_of_two_digits_is_refused_as_such() {
+        for text in ["01/31/24", "1/2/3", "24-01-31", "01.02.24 00:00"] {
+            assert_eq!(read(text, New_York), Err(DateError::ShortYear), "{text}");
         }
     }
 

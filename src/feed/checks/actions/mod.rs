@@ -4,7 +4,7 @@
 mod ratio;
 mod words;
 
-use chrono::NaiveDate;
+use chrono::{Months, NaiveDate};
 
 use self::ratio::Split;
 use super::{RowNotes, check_currency, check_trading_day, stock_on};
@@ -14,6 +14,8 @@ use crate::feed::values;
 use crate::market::{ActionType, EventKind, type_of_ratio};
 use crate::store::{KnownStock, ReferenceData, StagedRows};
 
+/// How far in the future an announced day may lie.
+const MONTHS_AHEAD_MAX: Months = Months::new(120);
 /// The columns that hold a split or a dividend.
 const VALUES: [&str; 5] = ["split_from", "split_to", "split", "dividend", "capital_gains"];
 /// The columns of splits in which some vendors write the old shares first, and others the new ones.
@@ -33,6 +35,7 @@ pub(super) fn stage_action(
         return Ok(RowNotes { has_no_action: true, ..RowNotes::default() });
     }
     let (stock, ex_date) = stock_on(row, reference, "ex_date")?;
+    check_is_near(row, reference, "ex_date", ex_date)?;
     let trading_day = check_trading_day(row, reference, stock, "ex_date", ex_date)?;
     let details = Details {
         line: row.line,
@@ -173,6 +176,23 @@ fn optional_date(
     stock: KnownStock,
 ) -> Result<Option<NaiveDate>, RowError> {
     if row.is_blank(column) { Ok(None) } else { row.date(column, stock.zone).map(Some) }
+}
+
+/// Rejects a day so far in the future that a digit of its year must be wrong.
+fn check_is_near(
+    row: &FeedRow<'_>,
+    reference: &ReferenceData,
+    column: &'static str,
+    day: NaiveDate,
+) -> Result<(), RowError> {
+    let last = reference.now.and_then(|now| now.date_naive().checked_add_months(MONTHS_AHEAD_MAX));
+    match last.filter(|last| day > *last) {
+        Some(last) => {
+            let expected = format!("expected a day up to {last}, in ten years");
+            Err(row.error(column, expected))
+        }
+        None => Ok(()),
+    }
 }
 
 fn frequency(row: &FeedRow<'_>) -> Result<Option<u16>, RowError> {
