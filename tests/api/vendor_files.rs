@@ -497,7 +497,7 @@ async fn a_doubtful_file_is_refused_with_a_sentence() {
         ("[]".to_owned(), "FILE holds no records"),
         ("[{\"a\":1}]".to_owned(), "lacks the column symbol: expected records with symbol, date"),
         (
-            "{\"a\":{\"b\":{\"c\":1}}}".to_owned(),
+            "{\n\"a\":{\"b\":{\"c\":1}}}".to_owned(),
             "expected an array of objects, one object a line, or an object with one array of \
              objects, found 0 lists",
         ),

@@ -37,8 +37,8 @@ pub enum SkipMax {
     Rows(u64),
     /// Of all rows of the file.
     Percent(f64),
-    /// The default: a tenth of the rows, or 100 rows of a small file but not all of them. More is rather a wrong file
-    /// or a wrong column than single bad rows, and 100 lines can still be looked through.
+    /// The default: a tenth of the rows, or 100 rows of a small file but not all of them. More is
+    /// rather a wrong file or a wrong column, and 100 lines can still be looked through.
     #[default]
     Tenth,
 }

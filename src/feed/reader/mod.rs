@@ -197,7 +197,8 @@ impl FeedReader {
         &self.record
     }
 
-    /// Reads the next row. A field that only later records have is ignored, unless it would be read.
+    /// Reads the next row. A field that only later records have is ignored, unless it is a column
+    /// that would be read.
     fn read_row(&mut self, record: &mut StringRecord) -> Result<Option<u64>, FeedError> {
         let line = self.rows.read(record)?;
         for field in self.rows.take_new_names() {

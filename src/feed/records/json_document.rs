@@ -15,7 +15,8 @@ use crate::feed::error::FeedError;
 /// The largest document, in bytes: it is held in memory, unlike NDJSON.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// The list in the answer of this API for one stock.
+/// The field of the answer of this API for one stock, and a list in that stock.
+const STOCK: &str = "stock";
 const FORMER_SYMBOLS: &str = "formerSymbols";
 
 const PAGE_NOTE: &str = "the file is one page of several: load the others, too";
@@ -75,11 +76,14 @@ fn is_of_records(name: &str, list: &[Value]) -> bool {
 
 /// What a document says about its records, and the records.
 fn found(document: Value) -> Result<(Stated, Vec<Map<String, Value>>), String> {
-    let rest = match document {
+    let mut rest = match document {
         Value::Array(list) => return Ok((Stated::default(), objects(list)?)),
         Value::Object(object) => object,
         _ => return Err(format!("expected {ACCEPTED}")),
     };
+    if let (1, Some(Value::Object(stock))) = (rest.len(), rest.get_mut(STOCK)) {
+        return Ok((Stated::default(), vec![std::mem::take(stock)]));
+    }
     if !holds_records(&rest) && !rest.values().any(has_objects) {
         return Ok((Stated::default(), vec![rest]));
     }
