@@ -17,6 +17,9 @@ const AHEAD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The most names of fields that only later records have. More are no table.
 const NEW_NAMES_MAX: usize = 1000;
 
+/// A record and its line.
+type Record = (u64, Map<String, Value>);
+
 pub struct JsonLines {
     name: String,
     text: BufReader<Box<dyn Read + Send>>,
@@ -25,7 +28,7 @@ pub struct JsonLines {
     line: u64,
     bytes: Vec<u8>,
     /// The first objects with their lines, which were read for their names.
-    ahead: VecDeque<Result<(u64, Map<String, Value>), FeedError>>,
+    ahead: VecDeque<Result<Record, FeedError>>,
     /// The names that only later records have.
     new_names: HashSet<String>,
     /// Those of the record that was read last.
@@ -114,7 +117,7 @@ impl JsonLines {
         Ok(())
     }
 
-    fn next_object(&mut self) -> Result<Option<(u64, Map<String, Value>)>, FeedError> {
+    fn next_object(&mut self) -> Result<Option<Record>, FeedError> {
         loop {
             self.bytes.clear();
             self.line += 1;
