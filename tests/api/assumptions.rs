@@ -114,7 +114,7 @@ async fn dividends_that_a_late_split_has_divided_are_named_until_they_are_loaded
     for (text, options) in [
         ("symbol,ex_date,split\nWIDG,2023-06-05,4\n", &[][..]),
         ("symbol,ex_date,split,pay_date\nWIDG,2023-06-05,4,2023-06-05\n", &[]),
-        ("symbol,ex_date,split\nWIDG,2099-06-01,2\n", &[]),
+        ("symbol,ex_date,split\nWIDG,2035-06-01,2\n", &[]),
         ("symbol,ex_date,split,dividend\nWIDG,2023-08-04,0,0.5\n", &convert),
     ] {
         let said = load(&files.write("more.csv", text), options);

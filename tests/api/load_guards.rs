@@ -79,12 +79,12 @@ async fn rows_of_closed_days_are_refused_unless_they_are_to_be_kept() {
 #[tokio::test]
 async fn ex_dates_of_closed_days_are_refused_unless_they_are_to_be_kept() {
     let (database, files) = (one_stock().await, Files::new());
-    // The last is far in the future, and the first two of the others are out of the calendar.
-    let fine = "ex_date,dividend\n1997-07-04,1\n2100-01-02,1\n2024-07-05,1\n2098-06-02,1\n";
+    // The last is in the future, and the first is out of the calendar.
+    let fine = "ex_date,dividend\n1997-07-04,1\n2024-07-05,1\n2034-06-02,1\n";
     let fine = files.write("fine.csv", fine);
     assert_eq!(ingest(&database, "actions", &fine, &[]).code, Some(0));
     let rows =
-        "ex_date,dividend,split\n2024-07-04,1,\n2024-07-06,,2\n2098-06-07,1,\n2024-07-07,0,1\n";
+        "ex_date,dividend,split\n2024-07-04,1,\n2024-07-06,,2\n2034-06-04,1,\n2024-07-07,0,1\n";
     let file = files.write("closed.csv", rows);
     let refused = ingest(&database, "actions", &file, &[]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
