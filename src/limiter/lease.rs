@@ -6,8 +6,8 @@
 //!    a rejection. If neither is possible, the caller must call Redis.
 //! 2. [`Lease::prepare_call`] prepares the call to Redis, and [`Lease::apply_grant`] stores the
 //!    answer as the new lease.
-//! 3. [`Lease::prepare_renewal`] and [`Lease::apply_renewal`] do the same in the background when few
-//!    permits of a large lease are left, so that requests of a hot key do not wait.
+//! 3. [`Lease::prepare_renewal`] and [`Lease::apply_renewal`] do the same in the background when
+//!    few permits of a large lease are left, so that requests of a hot key do not wait.
 //!
 //! A lease lasts a quarter of a second, because the remaining permits that clients are told are as
 //! old as the lease. The lease of an instance alone lasts up to a second. A lease ends at once when
