@@ -171,8 +171,7 @@ fn check_currency(
     let expected = reference.currencies.get(&stock.id).map_or("", String::as_str);
     let text = row.text("currency");
     // A stored currency may be older than the list of the known ones.
-    let is_same = currency(text).unwrap_or(text) == expected;
-    if row.is_blank("currency") || is_same {
+    if row.is_blank("currency") || text == expected || currency(text) == Some(expected) {
         return Ok(());
     }
     let symbol = stock.symbol;

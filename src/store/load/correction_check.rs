@@ -45,10 +45,13 @@ const CORRECTED_CLOSES: &str = "
                (SELECT min(a.ex_date) FROM corporate_actions a
                 WHERE a.stock_id = h.stock_id AND a.type IN ('split', 'spin_off')
                   AND a.ex_date > h.date) AS next_split
-        FROM unnest($1::int[]) changed (stock_id)
+        FROM unnest($1::int[], $2::date[]) changed (stock_id, first)
         JOIN prices_history h ON h.stock_id = changed.stock_id
              AND h.until = nullif(current_setting('tickerd.change', true), '')::int4
         JOIN prices p ON p.stock_id = h.stock_id AND p.date = h.date AND p.close <> h.close
+        -- Without a later action, nothing is adjusted.
+        WHERE EXISTS (SELECT FROM corporate_actions a
+                      WHERE a.stock_id = changed.stock_id AND a.ex_date > changed.first)
     ), groups AS (
         SELECT stock_id, next_split, count(*) AS bars, min(date) AS first, max(date) AS last,
                percentile_disc(0.25) WITHIN GROUP (ORDER BY new / old) AS move_low,
@@ -81,11 +84,12 @@ impl Loader {
             return Ok(());
         }
         let changed = merged.iter().filter(|stock| stock.changed > 0);
-        let changed: Vec<_> = changed.map(|stock| stock.stock_id).collect();
+        let (changed, first): (Vec<_>, Vec<_>) =
+            changed.filter_map(|stock| Some((stock.stock_id, stock.days?.0))).unzip();
         if changed.is_empty() {
             return Ok(());
         }
-        let rows = self.client.query(CORRECTED_CLOSES, &[&changed]).await?;
+        let rows = self.client.query(CORRECTED_CLOSES, &[&changed, &first]).await?;
         let corrected = rows.iter().map(corrected_closes).collect::<Result<Vec<_>, _>>()?;
         match corrected.into_iter().filter_map(adjusted).collect::<Vec<_>>() {
             adjusted if adjusted.is_empty() => Ok(()),
