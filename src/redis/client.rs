@@ -174,7 +174,11 @@ impl Redis {
         let client = &self.shared.client;
         let names: Vec<_> = names.iter().map(|name| self.name(name)).collect();
         if !client.is_clustered() {
-            return self.call("mget", client.mget(names)).await;
+            match self.call("mget", client.mget(names.clone())).await {
+                // A node of a cluster that is used as a single server.
+                Err(RedisError::Command(error)) if error.details().starts_with("CROSSSLOT") => {}
+                values => return values,
+            }
         }
         let mut values = Vec::new();
         for name in names {

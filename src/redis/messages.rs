@@ -127,7 +127,11 @@ async fn forward(subscriber: SubscriberClient, redis: Redis, sender: mpsc::Sende
                 text.map(|text| Message::parse(&text))
             }
             // Messages that were published without a connection are lost.
-            reconnect = reconnects.recv() => reconnect.map(|_| Message::DataChanged),
+            reconnect = reconnects.recv() => {
+                // It may be another server, or one that has lost its data.
+                drop(redis.publish(Message::InstanceJoined).await);
+                reconnect.map(|_| Message::DataChanged)
+            }
         };
         let message = match message {
             Ok(message) => message,

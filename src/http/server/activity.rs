@@ -63,18 +63,20 @@ impl Activity {
         if !self.is_idle() {
             return false;
         }
-        self.is_resting.store(true, Ordering::SeqCst);
+        let rested_before = self.is_resting.swap(true, Ordering::SeqCst);
         let rests = self.is_idle();
-        if !rests {
+        // A rest that lasts ends with a read: the request may be waiting for it.
+        if !rests && !rested_before {
             self.resume();
         }
         rests
     }
 
-    /// Ends the rest: changes have been read, or can't be.
-    pub fn resume(&self) {
-        self.is_resting.store(false, Ordering::SeqCst);
+    /// Ends the rest: changes have been read, or can't be. Returns whether there was one.
+    pub fn resume(&self) -> bool {
+        let rested = self.is_resting.swap(false, Ordering::SeqCst);
         self.resumed.notify_waiters();
+        rested
     }
 
     /// Waits until a request wants the rest to end.

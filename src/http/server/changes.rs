@@ -70,6 +70,10 @@ impl ChangeFollower for State {
 
     async fn connections_changed(&self) {
         self.store.connections_changed().await;
+        // A hosted database ends connections when it falls asleep. The end of a rest reads anyway.
+        while self.activity.is_resting() {
+            self.store.connections_changed().await;
+        }
     }
 
     fn handle_message(&self, message: Message) {
@@ -86,7 +90,10 @@ impl ChangeFollower for State {
 
     fn set_behind(&self, is_behind: bool) {
         self.versions.set_behind(is_behind);
-        self.activity.resume();
+        if self.activity.resume() {
+            // Others may have come and gone unnoticed.
+            self.instance_joined.notify_one();
+        }
         self.store.pause_polls(false);
     }
 

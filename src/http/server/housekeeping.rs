@@ -7,6 +7,7 @@ use chrono::{DateTime, Days, NaiveTime, Utc};
 use tokio::time::{Instant, interval};
 
 use super::state::State;
+use crate::caller::WINDOW_S_MAX;
 use crate::store::StoreError;
 
 /// Between two sweeps, each with a count of the instances.
@@ -72,17 +73,23 @@ fn pause(now: DateTime<Utc>, flush_ms: u64) -> Duration {
 pub async fn housekeeping(state: &'static State) {
     let mut tick = interval(Duration::from_millis(HOUSEKEEPING_MS));
     let mut shared_at = Instant::now();
+    let mut has_rested = false;
     loop {
         tokio::select! {
             _ = tick.tick() => {
                 state.limiter.sweep();
                 state.store.close_unused_connections();
                 if state.activity.is_idle() {
+                    has_rested = true;
                     continue;
                 }
-                state.limiter.mark_generations().await;
             }
             () = state.instance_joined.notified() => {}
+        }
+        state.limiter.mark_generations().await;
+        if std::mem::take(&mut has_rested) {
+            // Those that were counted before the rest may have gone on until now.
+            state.limiter.set_instances(state.limiter.fallback_divisor(WINDOW_S_MAX));
         }
         if let Some(redis) = &state.redis
             && let Ok(instances) = redis.listeners().await

@@ -86,15 +86,15 @@ impl Server {
     pub async fn run(self, on_stop: impl FnOnce(bool) + Send + 'static) -> Result<(), ServeError> {
         let Self { listeners, state, config, apps } = self;
         let http = &config.http;
+        let signals = Signals::catch().map_err(ServeError::Run)?;
+        take_kept_windows(state).await;
         // So that limits are shared from the first request on. If Redis is down, serve without it.
         if let Some(redis) = &state.redis {
             redis.wait_until_connected(REDIS_START_WAIT).await;
         }
-        take_kept_windows(state).await;
         tokio::spawn(follow_changes(state, config.cache.clone()));
         tokio::spawn(housekeeping(state));
         tokio::spawn(store_usage(state, config.usage.usage_flush_ms));
-        let signals = Signals::catch().map_err(ServeError::Run)?;
         let Listeners { public, owns_public_port, admin } = listeners;
         let port = if owns_public_port {
             Some(public.try_clone().map_err(ServeError::Run)?)
