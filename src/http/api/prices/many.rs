@@ -40,6 +40,7 @@ pub struct MultiStockPrices<'a> {
     count: usize,
     /// What the prices are adjusted for, `splits` or `all`; absent if they are as traded.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     adjust: Option<&'a str>,
     /// Ordered by requested symbol, then by date.
     prices: PriceRows<'a>,

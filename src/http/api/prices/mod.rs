@@ -57,6 +57,7 @@ pub struct Prices<'a> {
     count: usize,
     /// What the prices are adjusted for, `splits` or `all`; absent if they are as traded.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     adjust: Option<&'a str>,
     prices: rows::PriceRows<'a>,
     /// The URL of the next page; null on the last page.
