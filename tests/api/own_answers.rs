@@ -108,12 +108,12 @@ async fn adjusted_prices_without_a_mark_do_not_replace_the_stored_ones() {
         for (adjust, reason) in [
             (
                 "splits",
-                "AA2: 3 changed closes from 2024-03-04 to 2024-03-06 move as at a split of \
+                "AA2: changed closes from 2024-03-04 to 2024-03-06 move as at a split of \
                         1.25 new shares for 1, but that is later",
             ),
             (
                 "all",
-                "AA2: 3 changed closes from 2024-03-04 to 2024-03-06 are the adjusted closes \
+                "AA2: changed closes from 2024-03-04 to 2024-03-06 are the adjusted closes \
                      that are served for these days",
             ),
         ] {

@@ -14,6 +14,10 @@ const CENTS_SLACK: f64 = 0.006;
 /// The most of a split's own move that the slack may be.
 const SLACK_FRACTION_MAX: f64 = 0.25;
 
+/// Of more changed bars of a stock, a sample is compared.
+const BARS_COMPARED_MAX: i64 = 500;
+const EVERY_NTH_DAY_MAX: i32 = 64;
+
 /// The changed closes of a stock before the same split. Their moves are the new closes divided by
 /// the old ones.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,38 +43,46 @@ struct CorrectedCloses {
 /// The merge keeps the old bars under the id of this load's change, with the adjusted closes that
 /// were served.
 const CORRECTED_CLOSES: &str = "
-    WITH corrected AS (
-        SELECT h.stock_id, h.date, h.close AS old, p.close AS new,
-               h.adjusted_close AS adjusted,
-               (SELECT min(a.ex_date) FROM corporate_actions a
-                WHERE a.stock_id = h.stock_id AND a.type IN ('split', 'spin_off')
-                  AND a.ex_date > h.date) AS next_split
-        FROM unnest($1::int[], $2::date[]) changed (stock_id, first)
-        JOIN prices_history h ON h.stock_id = changed.stock_id
-             AND h.until = nullif(current_setting('tickerd.change', true), '')::int4
-        JOIN prices p ON p.stock_id = h.stock_id AND p.date = h.date AND p.close <> h.close
+    WITH changed AS (
+        SELECT c.stock_id, c.every
+        FROM unnest($1::int[], $2::date[], $3::int[]) c (stock_id, first, every)
         -- Without a later action, nothing is adjusted.
         WHERE EXISTS (SELECT FROM corporate_actions a
-                      WHERE a.stock_id = changed.stock_id AND a.ex_date > changed.first)
-    ), groups AS (
-        SELECT stock_id, next_split, count(*) AS bars, min(date) AS first, max(date) AS last,
-               percentile_disc(0.25) WITHIN GROUP (ORDER BY new / old) AS move_low,
-               percentile_disc(0.75) WITHIN GROUP (ORDER BY new / old) AS move_high,
-               percentile_disc(0.5) WITHIN GROUP (ORDER BY new) AS close,
-               count(*) FILTER (
-                   WHERE abs(new - adjusted) * 50 <= abs(old - adjusted)) AS adjusted_bars
-        FROM corrected GROUP BY stock_id, next_split
+                      WHERE a.stock_id = c.stock_id AND a.ex_date > c.first)
+    ), ends AS (
+        SELECT DISTINCT a.stock_id, a.ex_date, changed.every
+        FROM corporate_actions a JOIN changed USING (stock_id)
+        WHERE a.type IN ('split', 'spin_off')
+        UNION ALL SELECT stock_id, 'infinity', every FROM changed
+    ), periods AS (
+        SELECT stock_id, every, ex_date AS next_split,
+               lag(ex_date, 1, '-infinity') OVER (PARTITION BY stock_id ORDER BY ex_date) AS since
+        FROM ends
     )
-    SELECT s.symbol, g.*,
+    SELECT s.symbol, of_period.*,
            ARRAY(SELECT a.split_to / a.split_from FROM corporate_actions a
-                 WHERE a.stock_id = g.stock_id AND a.ex_date >= g.next_split AND a.type = 'split'
+                 WHERE a.stock_id = p.stock_id AND a.ex_date >= p.next_split AND a.type = 'split'
                  ORDER BY a.ex_date) AS splits,
            ARRAY(SELECT a.split_to / a.split_from FROM corporate_actions a
-                 WHERE a.stock_id = g.stock_id AND a.ex_date >= g.next_split
+                 WHERE a.stock_id = p.stock_id AND a.ex_date >= p.next_split
                    AND a.type IN ('split', 'spin_off')
                  ORDER BY a.ex_date) AS splits_and_spin_offs
-    FROM groups g JOIN stocks s ON s.id = g.stock_id
-    ORDER BY s.symbol, g.first";
+    FROM periods p JOIN stocks s ON s.id = p.stock_id CROSS JOIN LATERAL (
+        SELECT count(*) AS bars, min(h.date) AS first, max(h.date) AS last,
+               percentile_disc(0.25) WITHIN GROUP (ORDER BY n.close / h.close) AS move_low,
+               percentile_disc(0.75) WITHIN GROUP (ORDER BY n.close / h.close) AS move_high,
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY n.close) AS close,
+               count(*) FILTER (
+                   WHERE abs(n.close - h.adjusted_close) * 50
+                         <= abs(h.close - h.adjusted_close)) AS adjusted_bars
+        FROM prices_history h
+        JOIN prices n ON n.stock_id = p.stock_id AND n.date = h.date AND n.close <> h.close
+        WHERE h.stock_id = p.stock_id AND h.date >= p.since AND h.date < p.next_split
+          AND (h.date - date '2000-01-01') % p.every = 0
+          AND h.until = nullif(current_setting('tickerd.change', true), '')::int4
+    ) of_period
+    WHERE of_period.bars > 0
+    ORDER BY s.symbol, of_period.first";
 
 impl Loader {
     /// Rejects the load if it moves stored closes to what they are when adjusted for later splits,
@@ -84,18 +96,32 @@ impl Loader {
             return Ok(());
         }
         let changed = merged.iter().filter(|stock| stock.changed > 0);
-        let (changed, first): (Vec<_>, Vec<_>) =
-            changed.filter_map(|stock| Some((stock.stock_id, stock.days?.0))).unzip();
-        if changed.is_empty() {
+        let (mut stocks, mut first, mut every) = (Vec::new(), Vec::new(), Vec::new());
+        for stock in changed {
+            stocks.push(stock.stock_id);
+            first.push(stock.days.map(|(first, _)| first));
+            every.push(every_nth_day(stock.changed));
+        }
+        if stocks.is_empty() {
             return Ok(());
         }
-        let rows = self.client.query(CORRECTED_CLOSES, &[&changed, &first]).await?;
+        let rows = self.client.query(CORRECTED_CLOSES, &[&stocks, &first, &every]).await?;
         let corrected = rows.iter().map(corrected_closes).collect::<Result<Vec<_>, _>>()?;
         match corrected.into_iter().filter_map(adjusted).collect::<Vec<_>>() {
             adjusted if adjusted.is_empty() => Ok(()),
             adjusted => Err(LoadRejection::WouldReplaceByAdjusted(adjusted).into()),
         }
     }
+}
+
+/// Of a long history, a sample of days tells the moves as well: each nth day, with a power of 2, so
+/// that no weekday is left out.
+fn every_nth_day(changed_bars: i64) -> i32 {
+    let mut every = 1;
+    while every < EVERY_NTH_DAY_MAX && changed_bars / i64::from(every) > BARS_COMPARED_MAX {
+        every *= 2;
+    }
+    every
 }
 
 /// The correction, if most of its closes become adjusted ones. The vendor may not know the last
@@ -116,10 +142,9 @@ fn adjusted(closes: CorrectedCloses) -> Option<AdjustedCorrection> {
         products.into_iter().find(|product| moves_by(*product))
     });
     let becomes_adjusted = closes.adjusted_bars * 2 > closes.bars;
-    let CorrectedCloses { symbol, bars, days, .. } = closes;
+    let CorrectedCloses { symbol, days, .. } = closes;
     (ratios.is_some() || becomes_adjusted).then_some(AdjustedCorrection {
         symbol,
-        bars,
         days,
         ratio: ratios,
     })
@@ -155,6 +180,13 @@ mod tests {
             splits_and_spin_offs: splits.to_vec(),
         };
         adjusted(closes).and_then(|correction| correction.ratio)
+    }
+
+    #[test]
+    fn a_long_history_is_sampled_on_all_weekdays() {
+        for (bars, every) in [(1, 1), (500, 1), (501, 1), (1002, 2), (5000, 8), (i64::MAX, 64)] {
+            assert_eq!(every_nth_day(bars), every, "{bars}");
+        }
     }
 
     #[test]

@@ -51,7 +51,6 @@ pub struct SeamMove {
 #[derive(Debug, PartialEq)]
 pub struct AdjustedCorrection {
     pub symbol: String,
-    pub bars: i64,
     /// The first and the last day.
     pub days: (NaiveDate, NaiveDate),
     /// New shares for each old one, of the later splits together; `None` if they become the stored
@@ -186,8 +185,8 @@ pub enum LoadRejection {
 
 impl fmt::Display for AdjustedCorrection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { symbol, bars, days: (first, last), ratio } = self;
-        write!(f, "{symbol}: {bars} changed closes from {first} to {last} ")?;
+        let Self { symbol, days: (first, last), ratio } = self;
+        write!(f, "{symbol}: changed closes from {first} to {last} ")?;
         match ratio {
             Some(ratio) => {
                 write!(f, "move as at a split of {ratio} new shares for 1, but that is later")
