@@ -1,5 +1,5 @@
--- What an instance without Redis admitted in its last hour, kept over a restart. The next instance that starts takes all
--- rows.
+-- What an instance without Redis admitted in its last hour, kept over a restart. The next instance counts
+-- them when it starts, and replaces them by its own when it stops.
 CREATE TABLE kept_windows (
     instance bigint NOT NULL,
     key_id text NOT NULL,

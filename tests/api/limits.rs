@@ -207,6 +207,10 @@ async fn without_redis_a_restart_forgets_no_request() {
     let mut admitted = 0;
     // 30 of 100 by each process, and the last one finds the limit used up.
     for expected in [30, 30, 30, 10, 0] {
+        // A process that is killed loses only what it admitted itself.
+        let mut killed = App::without_redis(&database).await;
+        killed.signal("KILL");
+        killed.wait_for_exit().await;
         let mut app = App::without_redis(&database).await;
         let mut of_this = 0;
         for _ in 0..30 {

@@ -14,41 +14,51 @@ const TAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of the process waits for Postgres.
 const KEEP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Counts what the previous process admitted, before the first request.
-pub async fn take_kept_windows(state: &State) {
+/// Counts what previous processes admitted, before the first request. Returns the instances whose
+/// windows it has counted.
+///
+/// The rows stay until this process keeps its own, so that a process that is killed, or a lost
+/// answer, forgets nothing of them.
+pub async fn take_kept_windows(state: &State) -> Vec<i64> {
     if state.redis.is_some() {
-        return;
+        return Vec::new();
     }
-    match timeout(TAKE_TIMEOUT, state.store.take_kept_windows()).await {
-        Ok(Ok(windows)) => {
-            for KeptWindow { key, requests } in windows {
-                state.limiter.add_local_report(key, &requests);
-            }
-        }
-        Ok(Err(error)) => log_loss(&error, "the previous process"),
-        Err(_) => log_loss(&StoreError::Timeout(TAKE_TIMEOUT.as_millis()), "the previous process"),
+    let kept = timeout(TAKE_TIMEOUT, state.store.kept_windows()).await;
+    let windows = kept.unwrap_or(Err(StoreError::Timeout(TAKE_TIMEOUT.as_millis())));
+    let windows = windows.unwrap_or_else(|error| {
+        log_loss(&error, "the previous process");
+        Vec::new()
+    });
+    let mut instances = Vec::new();
+    for KeptWindow { instance, key, requests } in windows {
+        state.limiter.add_local_report(key, &requests);
+        instances.push(instance);
     }
+    instances.sort_unstable();
+    instances.dedup();
+    instances
 }
 
-/// Keeps what this process admitted, after its last request.
-pub async fn keep_windows(state: &State) {
+/// Keeps what this process admitted, after its last request. It has counted the windows of the
+/// `earlier` instances.
+pub async fn keep_windows(state: &State, earlier: &[i64]) {
     if state.redis.is_some() {
         return;
     }
+    let instance = rand::random();
     let windows: Vec<_> = state
         .limiter
         .local_reports()
         .into_iter()
-        .map(|(key, requests)| KeptWindow { key, requests })
+        .map(|(key, requests)| KeptWindow { instance, key, requests })
         .collect();
-    if windows.is_empty() {
+    if windows.is_empty() && earlier.is_empty() {
         return;
     }
-    let instance = rand::random();
-    match timeout(KEEP_TIMEOUT, state.store.keep_windows(instance, &windows)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => log_loss(&error, "this process"),
-        Err(_) => log_loss(&StoreError::Timeout(KEEP_TIMEOUT.as_millis()), "this process"),
+    let kept = timeout(KEEP_TIMEOUT, state.store.keep_windows(&windows, earlier)).await;
+    let kept = kept.unwrap_or(Err(StoreError::Timeout(KEEP_TIMEOUT.as_millis())));
+    if let Err(error) = kept {
+        log_loss(&error, "this process");
     }
 }
 

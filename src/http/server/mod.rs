@@ -87,7 +87,7 @@ impl Server {
         let Self { listeners, state, config, apps } = self;
         let http = &config.http;
         let signals = Signals::catch().map_err(ServeError::Run)?;
-        take_kept_windows(state).await;
+        let counted = take_kept_windows(state).await;
         // So that limits are shared from the first request on. If Redis is down, serve without it.
         if let Some(redis) = &state.redis {
             redis.wait_until_connected(REDIS_START_WAIT).await;
@@ -129,7 +129,7 @@ impl Server {
         systemd::notify_ready();
         let admin = async { if let Some(server) = admin { server.await } else { Ok(()) } };
         let served = tokio::try_join!(public, admin).map(drop);
-        tokio::join!(store_last_usage(state), keep_windows(state));
+        tokio::join!(store_last_usage(state), keep_windows(state, &counted));
         served.map_err(ServeError::Run)
     }
 }
