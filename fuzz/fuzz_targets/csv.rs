@@ -12,14 +12,8 @@ use tickerd::store::{KnownStock, ReferenceData, StagedRows, Table};
 fn reference_data() -> ReferenceData {
     let symbol = "AAPL".parse().expect("a symbol");
     let zone = chrono_tz::America::New_York;
-    let stock = KnownStock {
-        id: 7,
-        symbol,
-        zone,
-        may_be_in_us: true,
-        delisted_on: None,
-        calendar: None,
-    };
+    let stock =
+        KnownStock { id: 7, symbol, zone, may_be_in_us: true, delisted_on: None, calendar: None };
     ReferenceData {
         stocks: [(symbol, stock)].into(),
         exchanges: [("NYSE".to_owned(), "NYSE".to_owned())].into(),

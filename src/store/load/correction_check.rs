@@ -184,7 +184,9 @@ mod tests {
 
     #[test]
     fn a_long_history_is_sampled_on_all_weekdays() {
-        for (bars, every) in [(1, 1), (500, 1), (501, 1), (1002, 2), (5000, 8), (i64::MAX, 64)] {
+        for (bars, every) in
+            [(1, 1), (500, 1), (501, 2), (1001, 2), (1002, 4), (5000, 16), (i64::MAX, 64)]
+        {
             assert_eq!(every_nth_day(bars), every, "{bars}");
         }
     }
